@@ -1,0 +1,1 @@
+"""The board side: the keeper, and the worker that it starts."""

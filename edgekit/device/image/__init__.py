@@ -1,0 +1,1 @@
+"""Images that know their colours, and conversions between them."""

@@ -1,0 +1,1 @@
+"""One file per accelerator: how its engines are run."""

@@ -1,0 +1,1 @@
+"""What the keeper measures and serves."""

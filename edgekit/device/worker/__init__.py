@@ -1,0 +1,1 @@
+"""One process per application: sources, stages and sinks on pinned lanes."""

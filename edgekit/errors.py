@@ -1,0 +1,93 @@
+"""Every error that edgekit raises on purpose, and the exit code that each one ends in.
+
+A class exists because its reader acts differently on it. `message` names the thing and what happened, `hint` is a
+command or an edit that helps, `details` is another program's output, whole. Only `cli/main.py` and
+`device/daemon.py` turn these into text and exit codes.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class EdgekitError(Exception):
+    """An error that edgekit expected: one sentence, a hint, and an exit code."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str, details: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.details = details
+
+
+class InputError(EdgekitError):
+    """A file or an argument is wrong: the user edits it and tries again."""
+
+    exit_code = 2
+
+
+class NothingSelected(EdgekitError):
+    """A selection matched no device, release or target."""
+
+    exit_code = 3
+
+
+class WheelError(EdgekitError):
+    """A Python requirement cannot be had or built for the target."""
+
+    exit_code = 4
+
+
+class EngineError(EdgekitError):
+    """A model cannot be compiled, or does not answer as it must."""
+
+    exit_code = 5
+
+
+class TrustError(EdgekitError):
+    """Signature, digest or host key is not what it must be. Never retried."""
+
+    exit_code = 6
+
+
+class Unreachable(EdgekitError):
+    """A device does not answer, or the link to it broke."""
+
+    exit_code = 7
+
+
+class RolloutError(EdgekitError):
+    """A release did not become the running one; the device runs what it ran before."""
+
+    exit_code = 8
+
+
+class LockHeld(EdgekitError):
+    """Somebody else is working on the same thing."""
+
+    exit_code = 9
+
+
+class Interrupted(EdgekitError):
+    """The user stopped the command."""
+
+    exit_code = 130
+
+
+BY_EXIT_CODE: dict[int, type[EdgekitError]] = {
+    cls.exit_code: cls
+    for cls in (
+        EdgekitError,
+        InputError,
+        NothingSelected,
+        WheelError,
+        EngineError,
+        TrustError,
+        Unreachable,
+        RolloutError,
+        LockHeld,
+        Interrupted,
+    )
+}

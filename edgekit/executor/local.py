@@ -1,0 +1,165 @@
+"""Programs on this machine."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+
+from edgekit.errors import EdgekitError, InputError, Unreachable
+from edgekit.executor import Completed, Stream
+
+
+class LocalExecutor:
+    """Runs programs as children of this process, each in a session of its own so that a time-out ends all of it."""
+
+    name = "this machine"
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        timeout_s: float,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+    ) -> Completed:
+        """Run to the end. See `Executor.run`."""
+        process = _start(argv, env, cwd, stderr=subprocess.PIPE)
+        try:
+            stdout, stderr = process.communicate(stdin, timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            _kill(process)
+            stdout, stderr = process.communicate()
+            raise EdgekitError(
+                f"{argv[0]} took longer than {timeout_s:g} s and was stopped",
+                hint="try again on a less busy machine",
+                details=(stdout + stderr).decode(errors="replace"),
+            ) from None
+        except BaseException:
+            _kill(process)
+            process.communicate()
+            raise
+        return Completed(argv=tuple(argv), returncode=process.returncode, stdout=stdout, stderr=stderr)
+
+    def open(self, argv: Sequence[str]) -> Stream:
+        """Start a program and talk to it. See `Executor.open`."""
+        return LocalStream(argv)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class LocalStream:
+    """A child process as a `Stream`."""
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self._program = argv[0]
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  it lives as long as the stream
+        self._process = _start(argv, None, None, stderr=self._stderr.fileno())
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._in, self._out = self._process.stdin.fileno(), self._process.stdout.fileno()
+        os.set_blocking(self._in, False)
+        self._buffer = bytearray()
+        self._timeout: float | None = None
+        self._ended = False
+
+    def write(self, data: bytes) -> None:
+        """See `Stream.write`."""
+        view = memoryview(data)
+        deadline = self._deadline()
+        while view:
+            self._wait(self._in, select.POLLOUT, deadline)
+            try:
+                view = view[os.write(self._in, view) :]
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise self._gone() from error
+
+    def readline(self, limit: int) -> bytes:
+        """See `Stream.readline`."""
+        deadline = self._deadline()
+        while (end := self._buffer.find(b"\n") + 1) == 0 and len(self._buffer) < limit and not self._ended:
+            self._fill(deadline)
+        return self._take(min(end or len(self._buffer), limit))
+
+    def read(self, size: int) -> bytes:
+        """See `Stream.read`."""
+        deadline = self._deadline()
+        while len(self._buffer) < size and not self._ended:
+            self._fill(deadline)
+        return self._take(size)
+
+    def settimeout(self, seconds: float | None) -> None:
+        """See `Stream.settimeout`."""
+        self._timeout = seconds
+
+    def errors(self) -> str:
+        """See `Stream.errors`."""
+        self._stderr.seek(0)
+        return self._stderr.read().decode(errors="replace").strip()
+
+    def close(self) -> None:
+        """See `Stream.close`."""
+        if self._process.poll() is None:
+            _kill(self._process)
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout, self._stderr):
+            if pipe is not None and not pipe.closed:
+                pipe.close()
+
+    def _take(self, size: int) -> bytes:
+        data = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return data
+
+    def _fill(self, deadline: float | None) -> None:
+        self._wait(self._out, select.POLLIN, deadline)
+        data = os.read(self._out, 1 << 18)
+        self._buffer += data
+        self._ended = not data
+
+    def _deadline(self) -> float | None:
+        return None if self._timeout is None else time.monotonic() + self._timeout
+
+    def _wait(self, fd: int, events: int, deadline: float | None) -> None:
+        poll = select.poll()
+        poll.register(fd, events)
+        left = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
+        if not poll.poll(left):
+            raise Unreachable(f"{self._program} did not answer", hint="try again")
+
+    def _gone(self) -> Unreachable:
+        return Unreachable(f"{self._program} has ended", hint="try again", details=self.errors())
+
+
+def _start(
+    argv: Sequence[str], env: Mapping[str, str] | None, cwd: str | None, *, stderr: int
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            list(argv),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env={**os.environ, **env} if env else None,
+            cwd=cwd,
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        missing = error.filename if error.filename == cwd else argv[0]
+        raise InputError(f"{missing} is not on this machine", hint=f"install {missing}") from None
+    except PermissionError:
+        raise InputError(f"{argv[0]} may not be run", hint=f"ls -l {argv[0]}") from None
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        process.kill()

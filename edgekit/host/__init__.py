@@ -1,0 +1,1 @@
+"""The workstation side: builds, signs, provisions, deploys."""

@@ -1,0 +1,1 @@
+"""Devices: inventory, facts, provisioning, deployment."""

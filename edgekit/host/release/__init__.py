@@ -1,0 +1,1 @@
+"""Assembles signed releases."""

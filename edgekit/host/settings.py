@@ -1,0 +1,59 @@
+"""Where this user's edgekit keeps things. Read from the environment in `cli/main.py` alone and handed on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.errors import InputError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Folders of one user. They need not exist; who writes makes them."""
+
+    config_dir: Path
+    """Signing key, allowed signers."""
+    cache_dir: Path
+    """What can be made again: board images, wheels, engines, locks."""
+    state_dir: Path
+    """What is running or was done: boards, journals."""
+    data_dir: Path
+    """Folder that holds `targets/`, `recipes/` and `cross/`."""
+    fleet_file: Path
+
+    @property
+    def signing_key(self) -> Path:
+        """The user's private key for releases, made by `edgekit keys init`."""
+        return self.config_dir / "release-key"
+
+    @property
+    def allowed_signers(self) -> Path:
+        """The user's own allowed_signers file, which provisioning installs by default."""
+        return self.config_dir / "allowed_signers"
+
+
+def settings_from(environ: Mapping[str, str], package_dir: Path) -> Settings:
+    """Read folders from the environment: `EDGEKIT_HOME` takes everything into one folder, else the XDG variables.
+
+    Raises:
+        InputError: the data folder is incomplete.
+    """
+    home = Path(environ.get("HOME", "/root"))
+    own = environ.get("EDGEKIT_HOME")
+
+    def folder(variable: str, default: str) -> Path:
+        return Path(environ.get(variable) or home / default) / "edgekit"
+
+    checkout = package_dir.parent
+    data = checkout if (checkout / "targets").is_dir() else package_dir / "data"
+    if not (data / "targets").is_dir():
+        raise InputError(f"{data}/targets is not there", hint="install edgekit again")
+    return Settings(
+        config_dir=Path(own, "config") if own else folder("XDG_CONFIG_HOME", ".config"),
+        cache_dir=Path(own, "cache") if own else folder("XDG_CACHE_HOME", ".cache"),
+        state_dir=Path(own, "state") if own else folder("XDG_STATE_HOME", ".local/state"),
+        data_dir=data,
+        fleet_file=Path(environ.get("EDGEKIT_FLEET") or "fleet.toml"),
+    )

@@ -1,0 +1,1 @@
+"""Python packages for a target: resolve, lay out."""

@@ -1,0 +1,60 @@
+"""What was observed on one device. `device/facts.py` prints it as JSON; both sides read it from here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgekit.schema.target import Accelerator, CpuCluster
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PythonFacts:
+    """The Python that will run keeper and workers."""
+
+    path: str
+    version: str
+    """Full: `3.11.2`."""
+    soabi: str
+    platform: str
+    """sysconfig.get_platform(): `linux-aarch64`."""
+    sysconfig: dict[str, str]
+    """The build variables that cross-building needs: EXT_SUFFIX, MULTIARCH, CC, CFLAGS, INCLUDEPY, ..."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceFacts:
+    """One device, as probed. Empty text and zero mean "not found there"."""
+
+    model: str
+    compatible: tuple[str, ...]
+    arch: str
+    kernel: str
+    os_id: str
+    os_version: str
+    os_title: str
+    libc: str
+    libc_version: str
+    l4t: str
+    python: PythonFacts
+    clusters: tuple[CpuCluster, ...]
+    cpus_online: tuple[int, ...]
+    memory_bytes: int
+    memory_available_bytes: int
+    page_bytes: int
+    cgroup_version: int
+    """2, 1, or 0 where none is mounted. A hybrid tree counts as 1."""
+    cgroup_controllers: tuple[str, ...]
+    psi: bool
+    accelerators: tuple[Accelerator, ...]
+    npu_kernel: str
+    """`vendor`, `mainline` (rocket) or empty."""
+    systemd: str
+    """systemd's version, or empty."""
+    ssh_keygen: bool
+    disk_free_bytes: int
+    """Free for edgekit's state directory."""
+    clock_s: float
+    """The device's wall clock, seconds since the epoch: signatures have validity times."""
+    uid: int
+    warnings: tuple[str, ...] = ()
+    """What could not be read, each a sentence."""

@@ -1,0 +1,50 @@
+"""Devices: `fleet.toml`, as written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """One board that edgekit can reach."""
+
+    name: str
+    address: str
+    """`USER@HOST[:PORT]`, an ssh_config alias, or `local` for this machine without SSH."""
+    target: str = ""
+    """Empty: matched from the device's facts."""
+    labels: dict[str, str] = field(default_factory=dict)
+    prefix: str = "/"
+    """Root of edgekit's own tree on the device. Other than `/`: an unprivileged install below that folder."""
+    service: Literal["systemd", "process"] = "systemd"
+    """How the keeper is kept: a systemd service, or a plain background process (for trying things)."""
+    identity: str = ""
+    """Private key file; empty: ssh_config's, the agent's and the usual keys."""
+    known_hosts: str = ""
+    """known_hosts file; empty: the user's own."""
+    host_key_alias: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """All devices that one file names."""
+
+    devices: dict[str, DeviceFile] = field(default_factory=dict)
+    allowed_signers: str = ""
+    """File in OpenSSH's format that provisioning installs; empty: the user's own key alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceFile:
+    """One `[devices.NAME]` table: a `Device` without its name."""
+
+    address: str
+    target: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
+    prefix: str = "/"
+    service: Literal["systemd", "process"] = "systemd"
+    identity: str = ""
+    known_hosts: str = ""
+    host_key_alias: str = ""

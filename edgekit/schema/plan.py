@@ -1,0 +1,79 @@
+"""A recipe planned for one target: `plan.json` in a release. Defaults filled in, CPU numbers chosen, nothing left open.
+
+All paths are relative to the release's folder. Keeper and worker read this file and never recipe.toml.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from edgekit.schema.recipe import ColourContract, DropPolicy, Golden, Health, Sink, Source
+from edgekit.schema.target import AcceleratorKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnginePlan:
+    """One compiled model and the runner that takes it."""
+
+    runner: AcceleratorKind
+    path: str
+    input: ColourContract
+    threads: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LanePlan:
+    """One OS thread: its CPUs by number, and the queue in front of it."""
+
+    cpus: tuple[int, ...]
+    queue: int
+    drop: DropPolicy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagePlan:
+    """One step. `engine` is empty where it needs none; `entry` where it is built in."""
+
+    name: str
+    kind: str
+    lane: str
+    engine: str
+    entry: str
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsPlan:
+    """Values for the cgroup leaf, as the kernel takes them."""
+
+    memory_max: int
+    memory_high: int
+    """0 is no limit ("max")."""
+    cpuset_cpus: tuple[int, ...]
+    pids_max: int
+    advisory: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerPlan:
+    """Everything that keeper and worker need to run one application."""
+
+    application: str
+    version: str
+    target: str
+    python_path: str
+    """The device's interpreter that runs the worker."""
+    site: str
+    """Folder with the Python packages, edgekit's worker among them."""
+    app: str
+    """Folder with the recipe's own Python code, or empty."""
+    engines: dict[str, EnginePlan]
+    sources: dict[str, Source]
+    stages: tuple[StagePlan, ...]
+    sinks: dict[str, Sink]
+    lanes: dict[str, LanePlan]
+    limits: LimitsPlan
+    health: Health
+    golden: Golden | None
+    warnings: tuple[str, ...] = ()

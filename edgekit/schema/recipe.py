@@ -1,0 +1,169 @@
+"""What an application is: `recipes/<name>/recipe.toml`, as written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from edgekit.schema.units import Bytes, Cpus
+
+DropPolicy = Literal["block", "drop_oldest", "drop_newest"]
+ChannelOrder = Literal["RGB", "BGR", "GRAY"]
+Layout = Literal["NCHW", "NHWC"]
+Matrix = Literal["601", "709", "2020"]
+Range = Literal["limited", "full"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColourContract:
+    """What a model's input tensor holds. Nothing of it is guessed."""
+
+    width_px: int
+    height_px: int
+    order: ChannelOrder
+    layout: Layout = "NCHW"
+    dtype: Literal["float32", "uint8"] = "float32"
+    scale: float = 1.0
+    """tensor = (pixel - mean) * scale, with pixel 0..255, full range."""
+    mean: tuple[float, ...] = (0.0,)
+    fit: Literal["stretch", "letterbox"] = "stretch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One neural network of the application."""
+
+    onnx: str
+    """Path of the ONNX file, relative to the recipe's folder."""
+    precision: Literal["float32", "float16", "int8"] = "float32"
+    calibration: tuple[str, ...] = ()
+    """Glob patterns of calibration images, relative to the recipe's folder."""
+    input: ColourContract
+    threads: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where frames come from."""
+
+    kind: Literal["file"]
+    path: str
+    """Relative to the recipe's folder; it travels with the release."""
+    pace: Literal["camera", "fast"] = "camera"
+    """`camera`: frames come at the clip's own rate; `fast`: as fast as the pipeline takes them."""
+    loops: int = 0
+    """How often the clip is played; 0 is for ever."""
+    matrix: Matrix | None = None
+    """Only for a clip that does not say it itself."""
+    range: Range | None = None
+    lane: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One step of the pipeline. `options` belong to its kind, which checks them."""
+
+    kind: str
+    """`preprocess`, `infer`, `centres`, `colour`, `track`, `count`, or `python`."""
+    lane: str
+    model: str | None = None
+    entry: str | None = None
+    """For `python`: `module:Class` in the recipe's `app/` folder."""
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sink:
+    """Where results go."""
+
+    kind: Literal["jsonl", "score"]
+    """`jsonl`: one line per result; `score`: compare counts with a ground truth after each pass of the clip."""
+    path: str | None = None
+    """`jsonl`: file in the worker's state folder, `-` for the log. `score`: the ground truth, in the recipe."""
+    max_bytes: Bytes = Bytes(4 << 20)
+    """`jsonl`: the file is started anew past this size; one older file is kept."""
+    lane: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """One pinned OS thread."""
+
+    cpus: Cpus = Cpus(())
+    """Positions in the application's CPUs (`limits.cpus`), not CPU numbers: 0 is the first of them. Empty is all."""
+    queue: int = 4
+    """How many items wait in front of this lane at most."""
+    drop: DropPolicy = "block"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """Sources, then stages in order, then sinks."""
+
+    sources: dict[str, Source]
+    stages: dict[str, Stage]
+    sinks: dict[str, Sink]
+    lanes: dict[str, Lane]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the application may use."""
+
+    memory_max: Bytes
+    memory_high: Bytes | None = None
+    cpus: int | Cpus = 1
+    """A count: the planner takes the target's strongest CPUs, sparing CPU 0 where it can; or a CPU list, "4-6"."""
+    pids_max: int = 256
+    limits: Literal["enforced", "advisory"] = "enforced"
+    """`advisory`: run also where cgroups cannot hold these, and say so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """When the application counts as healthy."""
+
+    min_fps: float = 0.0
+    max_p99_ms: float | None = None
+    """From frame capture to sink."""
+    max_error_ratio: float = 0.0
+    settle_s: float = 20.0
+    """How long a new release has to be healthy without a break before it is committed."""
+    start_s: float = 60.0
+    """How long it may take from start to the first healthy report."""
+    stall_s: float = 15.0
+    """A worker that reports nothing for so long hangs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Golden:
+    """Frames whose right answers are known; run on the device before a release counts as healthy."""
+
+    frames: tuple[str, ...]
+    """Images (PNG), relative to the recipe's folder."""
+    expected: str
+    """JSON file: for each frame's file name a list of detections."""
+    position_px: float = 2.0
+    score: float = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Python:
+    """Python packages of the application, beside those that edgekit's worker needs itself."""
+
+    requirements: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """An application as written in recipe.toml."""
+
+    name: str
+    version: str
+    description: str = ""
+    models: dict[str, Model]
+    pipeline: Pipeline
+    limits: Limits
+    health: Health = Health()
+    golden: Golden | None = None
+    python: Python = Python()

@@ -1,0 +1,97 @@
+"""Numbers as users and the kernel write them: byte sizes, CPU lists, versions."""
+
+from __future__ import annotations
+
+import re
+from typing import NewType
+
+Bytes = NewType("Bytes", int)
+"""A size in bytes; written as an integer or as text such as "400MiB", "4K", "1.5 GB"."""
+
+Cpus = NewType("Cpus", tuple[int, ...])
+"""CPU numbers in the order written; the kernel's list format, "0-3,6". Source: Linux, cpuset(7), "List format"."""
+
+_UNITS = {
+    "": 1,
+    "b": 1,
+    "k": 1 << 10,
+    "m": 1 << 20,
+    "g": 1 << 30,
+    "kib": 1 << 10,
+    "mib": 1 << 20,
+    "gib": 1 << 30,
+    "kb": 10**3,
+    "mb": 10**6,
+    "gb": 10**9,
+}
+_MAX_CPU = 4095
+
+
+def parse_bytes(text: str | int) -> Bytes:
+    """Read a size. K, M, G and KiB, MiB, GiB are powers of 1024, as the kernel has them; kB, MB, GB of 1000.
+
+    Raises:
+        ValueError: not a size, or below zero.
+    """
+    if isinstance(text, bool):
+        raise ValueError('a size such as "400MiB"')
+    if isinstance(text, int):
+        if text < 0:
+            raise ValueError("a size of zero or more")
+        return Bytes(text)
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text) if isinstance(text, str) else None
+    if not found or found[2].lower() not in _UNITS:
+        raise ValueError('a size such as "400MiB"')
+    return Bytes(int(float(found[1]) * _UNITS[found[2].lower()]))
+
+
+def format_bytes(size: int) -> str:
+    """Write a size for people: `412.0 MiB`."""
+    value = float(size)
+    for unit in ("B", "KiB", "MiB"):
+        if value < 1024:
+            return f"{size} B" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} GiB"
+
+
+def parse_cpus(text: str | int | list[int] | tuple[int, ...]) -> Cpus:
+    """Read a CPU list: `"0-3,6"`, `2`, or `[0, 1]`. Order is kept, repeats are refused.
+
+    Raises:
+        ValueError: not a CPU list.
+    """
+    expected = 'CPU numbers such as "0-3,6"'
+    cpus: list[int] = []
+    if isinstance(text, bool):
+        raise ValueError(expected)
+    if isinstance(text, int):
+        cpus = [text]
+    elif isinstance(text, (list, tuple)):
+        if not all(isinstance(cpu, int) and not isinstance(cpu, bool) for cpu in text):
+            raise ValueError(expected)
+        cpus = list(text)
+    elif isinstance(text, str) and re.fullmatch(r"\s*(\d{1,4}(-\d{1,4})?)(\s*,\s*\d{1,4}(-\d{1,4})?)*\s*", text):
+        for part in text.split(","):
+            first, _, last = part.strip().partition("-")
+            cpus.extend(range(int(first), int(last or first) + 1))
+    if not cpus or len(set(cpus)) != len(cpus) or not all(0 <= cpu <= _MAX_CPU for cpu in cpus):
+        raise ValueError(expected)
+    return Cpus(tuple(cpus))
+
+
+def format_cpus(cpus: tuple[int, ...] | frozenset[int]) -> str:
+    """Write CPU numbers in the kernel's list format, sorted: `0-3,6`."""
+    runs: list[list[int]] = []
+    for cpu in sorted(cpus):
+        if runs and cpu == runs[-1][1] + 1:
+            runs[-1][1] = cpu
+        else:
+            runs.append([cpu, cpu])
+    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
+
+
+def version_tuple(text: str) -> tuple[int, ...]:
+    """The leading numbers of a version, for comparing: `"2.3.2 (429f97ae6b)"` gives `(2, 3, 2)`."""
+    found = re.match(r"\s*v?(\d+(?:\.\d+)*)", text)
+    return tuple(int(part) for part in found[1].split(".")) if found else ()

@@ -1,0 +1,105 @@
+"""Digests, and signatures in OpenSSH's format, made and checked by `ssh-keygen -Y`.
+
+Source: OpenSSH, ssh-keygen(1), "ALLOWED SIGNERS" and `-Y sign|verify|find-principals`; PROTOCOL.sshsig.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+from edgekit.errors import InputError, TrustError
+from edgekit.executor import Executor
+
+_TIMEOUT_S = 60.0
+
+
+def sha256_bytes(data: bytes) -> str:
+    """SHA-256 as 64 hex digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's content, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def sign(executor: Executor, message: bytes, *, key: Path, namespace: str) -> bytes:
+    """Sign with a private key file, or with a public one whose private half is in the user's agent.
+
+    Returns:
+        The armoured signature. ed25519 signatures of the same bytes are the same bytes.
+
+    Raises:
+        TrustError: no such key, wrong passphrase, or the agent refused.
+    """
+    if not key.is_file():
+        raise TrustError(f"{key} is not there", hint="edgekit keys init makes a signing key")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "message")
+        file.write_bytes(message)
+        argv = ["ssh-keygen", "-q", "-Y", "sign", "-f", str(key), "-n", namespace, str(file)]
+        done = executor.run(argv, timeout_s=_TIMEOUT_S)
+        signature = file.with_name("message.sig")
+        if done.returncode or not signature.exists():
+            raise TrustError(
+                f"{key} did not sign", hint="add the key to your agent: ssh-add " + str(key), details=done.output
+            )
+        return signature.read_bytes()
+
+
+def verify(executor: Executor, message: bytes, signature: bytes, *, allowed_signers: Path, namespace: str) -> str:
+    """Check a signature against a file in OpenSSH's allowed_signers format.
+
+    Returns:
+        The principal that signed.
+
+    Raises:
+        TrustError: not signed, not by an allowed signer, not valid now, or not these bytes.
+    """
+    if not signature.strip():
+        raise TrustError("the release is not signed", hint="edgekit build signs what it makes; see edgekit keys init")
+    if not allowed_signers.is_file():
+        raise TrustError(f"{allowed_signers} is not there: no signer is trusted", hint="edgekit provision the device")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "message.sig")
+        file.write_bytes(signature)
+        trusted = ["-f", str(allowed_signers), "-s", str(file)]
+        found = executor.run(["ssh-keygen", "-Y", "find-principals", *trusted], timeout_s=_TIMEOUT_S)
+        principals = found.text.splitlines()
+        if found.returncode or not principals:
+            raise TrustError(
+                "the release is not signed by an allowed signer",
+                hint=f"sign it with a key in {allowed_signers}, or provision the device with that signer's key",
+                details=found.output,
+            )
+        argv = ["ssh-keygen", "-Y", "verify", *trusted, "-I", principals[0], "-n", namespace]
+        done = executor.run(argv, timeout_s=_TIMEOUT_S, stdin=message)
+        if done.returncode:
+            raise TrustError(
+                f"the signature of {principals[0]} does not fit the release",
+                hint="build the release again; if the device's clock is wrong, set it",
+                details=done.output,
+            )
+        return principals[0]
+
+
+def check_sha256(path: Path, expected: str) -> None:
+    """Raise TrustError unless the file has this digest."""
+    found = sha256_file(path)
+    if found != expected:
+        raise TrustError(
+            f"{path.name} has the digest {found[:12]}, not {expected[:12]}", hint="build or send the release again"
+        )
+
+
+def check_digest_name(text: str) -> str:
+    """Return `text` if it is 64 lower-case hex digits; raise InputError otherwise: it becomes part of a path."""
+    if len(text) != 64 or not set(text) <= set("0123456789abcdef"):
+        raise InputError(f"{text[:80]!r} is not a SHA-256 digest", hint="give the 64 hex digits that build printed")
+    return text
