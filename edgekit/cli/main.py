@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 import edgekit
-from edgekit.errors import EdgekitError, Interrupted
+from edgekit.errors import EdgekitError, InputError, Interrupted
 from edgekit.host.settings import settings_from
 
 app = typer.Typer(
@@ -19,7 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "terminal_width": 100},
 )
 
 
@@ -46,16 +46,37 @@ def _fail(error: EdgekitError) -> int:
     return error.exit_code
 
 
+def _run() -> int:
+    """Run one command and give its exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except EdgekitError as error:
+        return _fail(error)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail(Interrupted("interrupted", hint="run the same command again: it goes on where it can"))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:
+        told = getattr(error, "format_message", None)
+        if told is None:
+            raise
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(told())
+            return 2
+        return _fail(InputError(told(), hint=f"{_asked(error)} --help"))
+    return code if isinstance(code, int) else 0
+
+
+def _asked(error: Exception) -> str:
+    """The command that a usage error belongs to: `edgekit board up`."""
+    context = getattr(error, "ctx", None)
+    return context.command_path if context else "edgekit"
+
+
 def main() -> None:
     """Run one command; the process's exit code is the errors' own (see `edgekit.errors`)."""
-    try:
-        app(standalone_mode=False)
-        code = 0
-    except EdgekitError as error:
-        code = _fail(error)
-    except KeyboardInterrupt:
-        code = _fail(Interrupted("interrupted", hint="run the same command again: it goes on where it can"))
-    sys.exit(code)
+    sys.exit(_run())
 
 
 if __name__ == "__main__":

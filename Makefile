@@ -1,0 +1,56 @@
+# Every target works from a fresh clone, in any order, without a terminal, and calls what it needs first.
+SHELL := /bin/bash
+PYTHON ?= python3
+DEVICE ?= virt
+BIN := .venv/bin
+READY := .venv/.ready
+PACKAGES := $(shell grep -v '^\#' cross/packages.txt)
+
+.PHONY: help setup packages demo check lint test golden bench lock clean
+
+help:            ## this list
+	@grep -E '^[a-z-]+: .*##|^[a-z-]+: *##' Makefile | sed -E 's/:[^#]*## ?/\t/' | expand -t 12
+
+setup: $(READY)  ## .venv with edgekit and its tools, from requirements.lock
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "error: edgekit needs Python 3.10 or newer: make PYTHON=python3.11" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || cross/install-packages.sh python3-venv
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --disable-pip-version-check "$$(grep -o '^uv==[0-9.]*' requirements.lock)"
+	$(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes requirements.lock
+	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
+	@touch $@
+
+packages:        ## Debian packages for the virtual board, through apt
+	@cross/install-packages.sh $(PACKAGES)
+
+demo: setup      ## the main job, on the virtual board or with DEVICE=host on this machine
+	@[ "$(DEVICE)" = host ] || $(MAKE) --no-print-directory packages
+	@$(BIN)/edgekit demo --device $(DEVICE)
+
+lint: setup      ## format, lint, types, import contracts
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+check: lint      ## lint, and the tests that take seconds
+	$(BIN)/pytest tests/unit tests/golden tests/boundaries
+
+test: setup packages  ## everything that needs no hardware
+	$(BIN)/pytest
+
+golden: setup    ## rewrite tests/golden from what edgekit says now
+	$(BIN)/edgekit schema --out edgekit/schema/json
+	EDGEKIT_GOLDEN=write $(BIN)/pytest tests/golden
+
+bench: setup     ## figures as ratios; JSON=FILE writes them too
+	$(BIN)/python tests/bench/bench.py $(if $(JSON),--json $(JSON))
+
+lock: setup      ## resolve requirements.lock anew
+	$(BIN)/uv pip compile -q --no-config --universal --python-version 3.10 --generate-hashes --extra dev --no-emit-index-url \
+	  --no-annotate --custom-compile-command "make lock" -o requirements.lock pyproject.toml
+
+clean:           ## forget .venv and out/
+	rm -rf .venv out
