@@ -1,1 +1,47 @@
-"""One file per accelerator: how its engines are run."""
+"""One file per accelerator: how its engines are run. `load` finds the right one."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Protocol, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.errors import InputError
+from edgekit.schema.plan import EnginePlan
+
+RUNNERS: Mapping[str, str] = MappingProxyType({"onnxruntime": "edgekit.device.runner.onnxruntime"})
+"""Module of each kind of runner; it has `load(engine, path) -> Runner`."""
+
+
+class Runner(Protocol):
+    """A loaded engine. One thread at a time may use it."""
+
+    def infer(self, tensor: npt.NDArray[np.generic]) -> dict[str, npt.NDArray[np.generic]]:
+        """Run the engine once.
+
+        Args:
+            tensor: the model's input as its colour contract says, batch of one. Read only during the call.
+
+        Returns:
+            The outputs by name. The caller owns them: the runner neither keeps nor reuses their memory.
+        """
+
+    def close(self) -> None:
+        """Free the engine. May be called twice."""
+
+
+def load(engine: EnginePlan, release: Path) -> Runner:
+    """Load an engine of a release, checked against its contract.
+
+    Raises:
+        InputError: no runner of that kind here, or the engine does not take what the contract says.
+    """
+    module = RUNNERS.get(engine.runner)
+    if module is None:
+        raise InputError(f"no runner for {engine.runner} in this release", hint=f"known: {', '.join(RUNNERS)}")
+    return cast(Runner, importlib.import_module(module).load(engine, release / engine.path))

@@ -1,0 +1,95 @@
+"""Stages: the steps of a pipeline, and the table of their kinds.
+
+A stage's class is made once, before the first frame, and called by one thread only: the one of its lane.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar, TypeVar
+
+from edgekit.device.image.frames import FrameSpec
+from edgekit.device.runner import Runner
+from edgekit.device.worker.item import Item
+from edgekit.errors import InputError
+from edgekit.schema.reader import from_raw
+from edgekit.schema.recipe import ColourContract
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageContext:
+    """What a stage is made with."""
+
+    name: str
+    """The stage's own name in the recipe."""
+    options: dict[str, Any]
+    frames: FrameSpec
+    """What the source's frames are."""
+    fps: float
+    """Frames per second of the source, by its own timestamps."""
+    release: Path
+    """The release's folder, for files that a stage reads."""
+    runner: Runner | None
+    """The stage's engine, loaded; only for a stage that names a model and is not `preprocess`."""
+    contract: ColourContract | None
+    """Input of the stage's model; where the stage names none, of the only model that there is."""
+
+    def read_options(self, cls: type[T]) -> T:
+        """The options as a dataclass of the stage's own. Raises InputError with every mistake."""
+        return from_raw(cls, self.options, f"plan.json: stage {self.name}")
+
+
+class Stage:
+    """One step: takes an item, changes it, hands it on. Stages of a recipe need not derive from this class."""
+
+    stateless: ClassVar[bool] = True
+    """Whether an item's result depends on that item alone. Golden frames pass the stages before the first one with
+    state; a class in `app/` that does not have this attribute counts as one with state."""
+
+    def __init__(self, context: StageContext) -> None:
+        self.context = context
+
+    def __call__(self, item: Item) -> Item | None:
+        """Work on one item. None ends its way here, and counts as dropped with cause `stage`."""
+        raise NotImplementedError
+
+    def reset(self) -> None:
+        """Forget earlier frames: called between the last frame of one loop of the clip and the first of the next."""
+
+
+KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        "preprocess": "edgekit.device.worker.stages.preprocess:Preprocess",
+        "infer": "edgekit.device.worker.stages.infer:Infer",
+        "centres": "edgekit.device.worker.stages.centres:Centres",
+        "colour": "edgekit.device.worker.stages.colour:Colour",
+        "track": "edgekit.device.worker.stages.track:Track",
+        "count": "edgekit.device.worker.stages.count:Count",
+    }
+)
+"""`module:Class` of each kind; `python` stages name theirs in `entry`."""
+
+
+def find_class(kind: str, entry: str) -> Any:
+    """The class of a stage: `entry` for kind `python`, else from `KINDS`. Imports it.
+
+    Raises:
+        InputError: unknown kind, or the entry cannot be imported.
+    """
+    where = entry if kind == "python" else KINDS.get(kind, "")
+    module, _, name = where.partition(":")
+    if not module or not name:
+        known = ", ".join([*KINDS, "python"])
+        raise InputError(
+            f"no stage of kind {kind!r} with entry {entry!r}", hint=f'kinds: {known}; entry "module:Class"'
+        )
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"stage {where} cannot be imported: {error}", hint="add its module to app/") from error
