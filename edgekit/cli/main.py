@@ -9,6 +9,7 @@ from pathlib import Path
 import typer
 
 import edgekit
+from edgekit.cli.init import init
 from edgekit.errors import EdgekitError, InputError, Interrupted
 from edgekit.host.settings import settings_from
 
@@ -37,6 +38,9 @@ def _root(
     ),
 ) -> None:
     ctx.obj = settings_from(os.environ, Path(edgekit.__file__).parent)
+
+
+app.command()(init)
 
 
 def _fail(error: EdgekitError) -> int:

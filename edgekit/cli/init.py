@@ -1,0 +1,24 @@
+"""`edgekit init`: a recipe that works, to change piece by piece."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgekit.cli.session import JsonFlag, settings_of, voice
+
+
+def init(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="The new recipe's name: lower-case letters, digits and dashes.")],
+    folder: Annotated[Path, typer.Option("--in", help="Folder to make it in.")] = Path("recipes"),
+    as_json: JsonFlag = False,
+) -> None:
+    """Write a recipe that works: a clip, a small model, golden frames and a pipeline."""
+    from edgekit.host.template import write_recipe
+
+    out = voice(as_json)
+    path = write_recipe(settings_of(ctx).data_dir / "recipes" / "sorting-line", name, folder)
+    out.result({"name": name, "path": str(path)}, f"{path}/recipe.toml\nnext: edgekit build {path} --target host")

@@ -1,0 +1,44 @@
+"""Makes a new recipe out of the shipped one."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from edgekit.errors import InputError
+
+_LEFT_OUT = ("*.py", "README.md", "locks", "__pycache__")
+"""How the shipped recipe's data was made is its own story, and its locks hold only for its requirements."""
+
+
+def write_recipe(template: Path, name: str, folder: Path) -> Path:
+    """Copy `template` to `folder/name` under its new name; all of it or nothing.
+
+    Raises:
+        InputError: the name is none, or the folder is taken or cannot be written.
+    """
+    if not re.fullmatch("[a-z][a-z0-9-]{0,62}", name):
+        raise InputError(
+            f"{name!r} is no recipe's name", hint="use lower-case letters, digits and dashes, a letter first"
+        )
+    made = folder / name
+    if made.exists():
+        raise InputError(f"{made} is there already", hint="choose another name, or remove that folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}-") as aside:
+            copy = Path(shutil.copytree(template, Path(aside, name), ignore=shutil.ignore_patterns(*_LEFT_OUT)))
+            recipe = copy / "recipe.toml"
+            recipe.write_text(_renamed(recipe.read_text(), name))
+            copy.rename(made)
+    except OSError as error:
+        raise InputError(f"{made} cannot be written: {error.strerror}", hint=f"ls -ld {folder}") from None
+    return made
+
+
+def _renamed(text: str, name: str) -> str:
+    """The recipe under its new name, without the path to a schema that only the checkout has."""
+    text = re.sub(r"^#:schema .*\n", "", text, flags=re.MULTILINE)
+    return re.sub(r'^name = ".*"$', f'name = "{name}"', text, count=1, flags=re.MULTILINE)

@@ -1,0 +1,134 @@
+"""`make bench`: what edgekit itself costs, on the workstation and in the keeper.
+
+The keeper's figures are of a real one, started in process mode in a folder of its own, idle.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from measure import Figure, machine, paired, spread
+from rich.console import Console
+from rich.table import Table
+
+from edgekit.host.fleet.keeper import build_keeper
+
+IDLE_S = 20.0
+
+
+def help_vs_python() -> Figure:
+    """Time of `edgekit --help` against a Python that does nothing."""
+    edgekit = str(Path(sys.executable).with_name("edgekit"))
+    times, ratios = paired(
+        lambda: subprocess.run([edgekit, "--help"], capture_output=True, check=True),
+        lambda: subprocess.run([sys.executable, "-c", "pass"], check=True),
+        n=15,
+    )
+    return Figure(
+        name="help_vs_python",
+        ratio=statistics.median(ratios),
+        bar=None,
+        better="lower",
+        against="python3 -c pass",
+        median=statistics.median(times),
+        spread=spread(times),
+        unit="s",
+        n=len(times),
+        machine=machine(),
+    )
+
+
+@contextmanager
+def idle_keeper() -> Iterator[int]:
+    """A keeper with nothing to run; gives its pid."""
+    with tempfile.TemporaryDirectory(prefix="ek") as folder:
+        pyz = Path(folder, "edgekitd.pyz")
+        pyz.write_bytes(build_keeper())
+        interpreter = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
+        argv = [interpreter, "-I", str(pyz), "run", "--prefix", folder]
+        process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            sock = Path(folder, "run/edgekit/control.sock")
+            deadline = time.monotonic() + 30
+            while not sock.exists():
+                if time.monotonic() > deadline or process.poll() is not None:
+                    raise SystemExit("the keeper did not start")
+                time.sleep(0.05)
+            time.sleep(2)
+            yield process.pid
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def rss_mib(pid: int) -> float:
+    """Resident memory. Source: proc_pid_status(5), VmRSS."""
+    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS:"))
+    return int(line.split()[1]) / 1024
+
+
+def cpu_s(pid: int) -> float:
+    """CPU time so far, user and system. Source: proc_pid_stat(5), fields 14 and 15."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def keeper_figures() -> list[Figure]:
+    """Resident memory, and CPU while nothing happens."""
+    with idle_keeper() as pid:
+        before, began = cpu_s(pid), time.monotonic()
+        sizes = []
+        while time.monotonic() - began < IDLE_S:
+            sizes.append(rss_mib(pid))
+            time.sleep(1)
+        percent = 100 * (cpu_s(pid) - before) / (time.monotonic() - began)
+    common = {"ratio": None, "bar": None, "better": "lower", "against": "", "machine": machine()}
+    return [
+        Figure(
+            name="keeper_rss_mib",
+            median=statistics.median(sizes),
+            spread=spread(sizes),
+            unit="MiB",
+            n=len(sizes),
+            **common,
+        ),
+        Figure(name="keeper_idle_cpu_percent", median=percent, spread=0.0, unit="%", n=1, **common),
+    ]
+
+
+def show(figures: list[Figure]) -> None:
+    """Print the table."""
+    table = Table("name", "ratio", "against", "median", "spread", "unit", "n")
+    for figure in figures:
+        ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}"
+        row = (figure.name, ratio, figure.against, f"{figure.median:.3g}", f"{figure.spread:.2g}", figure.unit)
+        table.add_row(*row, str(figure.n))
+    console = Console()
+    console.print(table)
+    console.print(figures[0].machine)
+
+
+def main() -> None:
+    """Take the figures, print them, write them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    wanted = parser.parse_args()
+    figures = [help_vs_python(), *keeper_figures()]
+    show(figures)
+    if wanted.json:
+        wanted.json.write_text(json.dumps([dataclasses.asdict(figure) for figure in figures], indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
