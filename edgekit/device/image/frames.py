@@ -54,6 +54,15 @@ class Yuv420Image:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RgbSpec:
+    """What an RGB image is."""
+
+    width_px: int
+    height_px: int
+    order: Literal["RGB", "BGR"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RgbImage:
     """Interleaved pixels, full range."""
 
@@ -70,6 +79,11 @@ class RgbImage:
     def height_px(self) -> int:
         """Height in pixels."""
         return int(self.pixels.shape[0])
+
+    @property
+    def spec(self) -> RgbSpec:
+        """Size and order."""
+        return RgbSpec(width_px=self.width_px, height_px=self.height_px, order=self.order)
 
 
 Image: TypeAlias = Yuv420Image | RgbImage

@@ -1,0 +1,56 @@
+"""How a frame lies in a model's input, and the way back to the frame's own pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgekit.schema.recipe import ColourContract
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """Where the scaled picture lies in the input. Coordinates are continuous: 0 is the first pixel's left edge."""
+
+    source_width_px: int
+    source_height_px: int
+    width_px: int
+    """Size of the scaled picture; smaller than the input where it is letterboxed."""
+    height_px: int
+    left_px: int = 0
+    top_px: int = 0
+
+    def to_source(self, x_px: float, y_px: float) -> tuple[float, float]:
+        """A point in the model's input as a point in the source's frame."""
+        return (
+            (x_px - self.left_px) * self.source_width_px / self.width_px,
+            (y_px - self.top_px) * self.source_height_px / self.height_px,
+        )
+
+    def to_input(self, x_px: float, y_px: float) -> tuple[float, float]:
+        """A point in the source's frame as a point in the model's input."""
+        return (
+            x_px * self.width_px / self.source_width_px + self.left_px,
+            y_px * self.height_px / self.source_height_px + self.top_px,
+        )
+
+
+def plan_fit(width_px: int, height_px: int, contract: ColourContract) -> Fit:
+    """Lay a frame of this size into the model's input: stretched, or whole and centred with bars around it."""
+    if contract.fit == "stretch":
+        return Fit(
+            source_width_px=width_px,
+            source_height_px=height_px,
+            width_px=contract.width_px,
+            height_px=contract.height_px,
+        )
+    scale = min(contract.width_px / width_px, contract.height_px / height_px)
+    inner_width_px = max(1, min(contract.width_px, round(width_px * scale)))
+    inner_height_px = max(1, min(contract.height_px, round(height_px * scale)))
+    return Fit(
+        source_width_px=width_px,
+        source_height_px=height_px,
+        width_px=inner_width_px,
+        height_px=inner_height_px,
+        left_px=(contract.width_px - inner_width_px) // 2,
+        top_px=(contract.height_px - inner_height_px) // 2,
+    )
