@@ -12,6 +12,7 @@ ChannelOrder = Literal["RGB", "BGR", "GRAY"]
 Layout = Literal["NCHW", "NHWC"]
 Matrix = Literal["601", "709", "2020"]
 Range = Literal["limited", "full"]
+StageKind = Literal["preprocess", "infer", "centres", "colour", "track", "count", "python"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +64,8 @@ class Source:
 class Stage:
     """One step of the pipeline. `options` belong to its kind, which checks them."""
 
-    kind: str
-    """`preprocess`, `infer`, `centres`, `colour`, `track`, `count`, or `python`."""
+    kind: StageKind
+    """Built in, or `python`: the recipe's own."""
     lane: str
     model: str | None = None
     entry: str | None = None
