@@ -23,7 +23,6 @@ SYSCONFIG = (
     *("EXT_SUFFIX", "SOABI", "MULTIARCH", "CC", "CXX", "CFLAGS", "LDFLAGS", "LDSHARED"),
     *("INCLUDEPY", "LIBDIR", "Py_ENABLE_SHARED", "SIZEOF_VOID_P"),
 )
-)
 MAX_BYTES = 1 << 20
 SM_87 = "8.7"
 # DLA and SM counts by module. Sources: NVIDIA's nvpmodel configurations; Jetson Orin data sheets.
