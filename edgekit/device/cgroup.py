@@ -1,0 +1,214 @@
+"""The keeper's own subtree of cgroup v2: a leaf for itself, and one per application with its limits.
+
+Source: Linux, Documentation/admin-guide/cgroup-v2.rst; systemd, CGROUP_DELEGATION.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.errors import EdgekitError, RolloutError
+from edgekit.schema.plan import LimitsPlan
+from edgekit.schema.units import format_cpus, parse_cpus
+
+CONTROLLERS = ("cpu", "cpuset", "io", "memory", "pids")
+_NEEDED = frozenset({"cpuset", "memory", "pids"})
+_EMPTY_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryFigures:
+    """What a leaf uses and has suffered. Zero where the kernel does not tell."""
+
+    current: int = 0
+    peak: int = 0
+    """0 before Linux 5.19."""
+    oom_kills: int = 0
+    """Processes killed, `oom_kill`: a hint that something happened, not a count of incidents."""
+    pressure_some_avg10: float = 0.0
+    """Percent of the last 10 s in which some task waited for memory."""
+
+
+class Leaf:
+    """One application's cgroup."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def limit(self, limits: LimitsPlan) -> None:
+        """Put the limits in place; the worker joins afterwards.
+
+        Raises:
+            RolloutError: the kernel does not take one of them, or the CPUs are not there.
+        """
+        self._renew()
+        self._put("memory.max", str(limits.memory_max))
+        self._put("memory.high", str(limits.memory_high or "max"))
+        self._put("memory.swap.max", "0", optional=True)
+        self._put("memory.oom.group", "1", optional=True)
+        self._put("pids.max", str(limits.pids_max))
+        self._put("cpuset.cpus", format_cpus(limits.cpuset_cpus))
+        effective = self._read("cpuset.cpus.effective")
+        absent = set(limits.cpuset_cpus) - set(parse_cpus(effective) if effective else ())
+        if absent:
+            raise RolloutError(
+                f"CPUs {format_cpus(frozenset(absent))} are not to be had here, only {effective or 'none'}",
+                hint="bring them online, or build the release for this board's CPUs",
+            )
+
+    def figures(self) -> MemoryFigures:
+        """What the kernel counts for this leaf now."""
+        return MemoryFigures(
+            current=int(self._read("memory.current") or 0),
+            peak=int(self._read("memory.peak") or 0),
+            oom_kills=self._event("oom_kill"),
+            pressure_some_avg10=self._pressure(),
+        )
+
+    def pids(self) -> tuple[int, ...]:
+        """The processes in it. The kernel writes 0 for one that this keeper's namespace cannot see."""
+        return tuple(int(line) for line in self._read("cgroup.procs").split() if line != "0")
+
+    def kill(self) -> None:
+        """SIGKILL to every process in it, also to those that are just being forked where the kernel can (5.14)."""
+        try:
+            (self.path / "cgroup.kill").write_text("1")
+        except OSError:
+            for pid in self.pids():
+                _kill(pid)
+
+    def empty(self, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Kill until nothing is left.
+
+        Raises:
+            EdgekitError: something in it does not die: it hangs in the kernel.
+        """
+        for _ in range(int(_EMPTY_S / 0.05)):
+            if not self.pids():
+                return
+            self.kill()
+            sleep(0.05)
+        raise EdgekitError(f"{self.path} does not get empty", hint="a driver hangs: reboot the board")
+
+    def _renew(self) -> None:
+        """Start with fresh counters: `memory.peak` is since the folder was made."""
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
+        self.path.mkdir(exist_ok=True)
+
+    def _put(self, name: str, value: str, *, optional: bool = False) -> None:
+        try:
+            (self.path / name).write_text(value)
+        except OSError as error:
+            if not optional:
+                raise RolloutError(
+                    f"the kernel does not take {name} = {value}: {error.strerror}",
+                    hint="edgekit doctor shows what this board can limit",
+                ) from None
+
+    def _read(self, name: str) -> str:
+        try:
+            return (self.path / name).read_text().strip()
+        except OSError:
+            return ""
+
+    def _event(self, name: str) -> int:
+        for line in self._read("memory.events").splitlines():
+            key, _, count = line.partition(" ")
+            if key == name:
+                return int(count)
+        return 0
+
+    def _pressure(self) -> float:
+        some = self._read("memory.pressure").partition("\n")[0]
+        values = dict(word.split("=", 1) for word in some.split() if "=" in word)
+        return float(values.get("avg10", 0))
+
+
+class CgroupTree:
+    """The subtree that systemd has handed to the keeper."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def settle(self, pid: int) -> None:
+        """Move the keeper to a leaf of its own, then let the leaves beside it have controllers.
+
+        Raises:
+            OSError: the subtree is not the keeper's after all.
+        """
+        own = self.path / "keeper"
+        own.mkdir(exist_ok=True)
+        (own / "cgroup.procs").write_text(str(pid))
+        offered = (self.path / "cgroup.controllers").read_text().split()
+        enable = " ".join(f"+{name}" for name in CONTROLLERS if name in offered)
+        (self.path / "cgroup.subtree_control").write_text(enable)
+
+    def leaf(self, application: str) -> Leaf:
+        """An application's leaf; made when it is first limited."""
+        return Leaf(self.path / f"app-{application}")
+
+    def leaves(self) -> tuple[Leaf, ...]:
+        """The leaves that there are, also those of a keeper before this one."""
+        return tuple(Leaf(path) for path in sorted(self.path.glob("app-*")) if path.is_dir())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limiter:
+    """Whether limits can be enforced here: `tree`, or `note` says why not."""
+
+    tree: CgroupTree | None
+    note: str
+
+
+def find_limiter(*, root: Path, proc: Path, delegated: Callable[[Path], bool]) -> Limiter:
+    """Take over the subtree that this process was started in, where it was delegated.
+
+    Args:
+        root: where cgroups are mounted: /sys/fs/cgroup.
+        proc: /proc.
+        delegated: whether a cgroup was handed to this process; see `is_delegated`.
+    """
+    if not (root / "cgroup.controllers").exists():
+        mounted = "cgroup v1" if root.is_dir() and any(root.iterdir()) else "no cgroups"
+        return Limiter(tree=None, note=f"{mounted} on this system: limits need cgroup v2")
+    lines = (proc / "self/cgroup").read_text().splitlines()
+    own = next((line[3:] for line in lines if line.startswith("0::")), "/")
+    path = root / own.strip("/")
+    if path.name == "keeper":
+        path = path.parent
+    if own == "/" or not delegated(path):
+        return Limiter(tree=None, note="this keeper's cgroup is not delegated to it: run it as a systemd service")
+    lacking = _NEEDED - set((path / "cgroup.controllers").read_text().split())
+    if lacking:
+        return Limiter(tree=None, note=f"the kernel or systemd gives no {', '.join(sorted(lacking))} controller")
+    tree = CgroupTree(path)
+    try:
+        tree.settle(os.getpid())
+    except OSError as error:
+        return Limiter(tree=None, note=f"the cgroup {path} cannot be used: {error.strerror}")
+    return Limiter(tree=tree, note="")
+
+
+def is_delegated(path: Path) -> bool:
+    """Whether systemd has marked a cgroup as handed over. Source: systemd.resource-control(5), "Delegate="."""
+    for name in ("user.delegate", "trusted.delegate"):
+        try:
+            if os.getxattr(path, name) == b"1":
+                return True
+        except OSError:
+            continue
+    return False
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return

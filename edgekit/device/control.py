@@ -1,0 +1,105 @@
+"""The keeper's socket: accepts clients, a bounded number of them, each on a thread of its own."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from edgekit.device.session import Services, Session
+from edgekit.device.wire import Wire
+from edgekit.errors import EdgekitError, InputError, LockHeld, Unreachable
+from edgekit.schema.control import Event
+
+MAX_CONNECTIONS = 16
+
+
+class ControlServer:
+    """Serves one socket until closed."""
+
+    def __init__(self, services: Services, path: Path, *, group: int | None, say: Callable[[str], None]) -> None:
+        """Bind and listen; the caller holds the keeper's lock, so a socket that is there is a dead one.
+
+        Args:
+            services: what the verbs act on.
+            path: where the socket goes.
+            group: the group that may use it beside its owner; None for the owner alone.
+            say: where failures of the keeper itself are told.
+        """
+        self._services = services
+        self._say = say
+        self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        path.unlink(missing_ok=True)
+        self._listener = socket.socket(socket.AF_UNIX)
+        old = os.umask(0o177)
+        try:
+            self._listener.bind(os.fspath(path))
+        finally:
+            os.umask(old)
+        if group is not None:
+            os.chown(path, 0, group)
+            path.chmod(0o660)
+        self._listener.listen(MAX_CONNECTIONS)
+        self._path = path
+
+    def start(self) -> None:
+        """Accept clients from now on, on a thread of its own."""
+        threading.Thread(target=self._accept, name="control", daemon=True).start()
+
+    def close(self) -> None:
+        """Accept nobody any more. Threads that serve end with the process."""
+        self._path.unlink(missing_ok=True)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            if self._slots.acquire(blocking=False):
+                threading.Thread(target=self._serve, args=(connection,), name="client", daemon=True).start()
+                continue
+            with connection:
+                busy = LockHeld(f"{MAX_CONNECTIONS} clients are connected already", hint="try again soon")
+                Wire(connection).send(error_event(busy))
+
+    def _serve(self, connection: socket.socket) -> None:
+        session = Session(self._services, Wire(connection))
+        try:
+            with connection:
+                self._answer_all(session)
+        finally:
+            session.close()
+            self._slots.release()
+
+    def _answer_all(self, session: Session) -> None:
+        wire = session.wire
+        while True:
+            try:
+                found = wire.request()
+            except InputError as error:
+                wire.send(error_event(error))
+                return
+            except Unreachable:
+                return
+            if found is None:
+                return
+            try:
+                for event in session.answer(*found):
+                    wire.send(event)
+            except EdgekitError as error:
+                wire.send(error_event(error))
+            except Exception as error:
+                self._say(traceback.format_exc())
+                wire.send(
+                    Event(kind="error", message=f"the keeper failed: {error!r}", exit_code=1, hint="edgekit logs")
+                )
+
+
+def error_event(error: EdgekitError) -> Event:
+    """An error as the last line of an answer."""
+    return Event(kind="error", message=error.message, exit_code=error.exit_code, hint=error.hint, details=error.details)

@@ -1,0 +1,108 @@
+"""What keeper and worker say: passed on to standard error, and the last lines kept for whoever asks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+KEPT_LINES = 2000
+MAX_LINE_BYTES = 4096
+MAX_FILE_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line, numbered since the keeper's start."""
+
+    number: int
+    at_s: float
+    """Wall clock, seconds since the epoch."""
+    text: str
+
+
+class Journal:
+    """A bounded ring of lines. Any thread may write, read and wait."""
+
+    def __init__(self, sink: Callable[[bytes], None], wall_clock: Callable[[], float], kept: int = KEPT_LINES) -> None:
+        self._sink = sink
+        self._wall_clock = wall_clock
+        self._lines: deque[Line] = deque(maxlen=kept)
+        self._count = 0
+        self._changed = threading.Condition()
+
+    def write(self, text: str) -> None:
+        """Add one line; what is too long is cut."""
+        raw = text.encode(errors="replace")
+        if len(raw) > MAX_LINE_BYTES:
+            text = raw[:MAX_LINE_BYTES].decode(errors="ignore") + " ..."
+        with self._changed:
+            self._count += 1
+            self._lines.append(Line(number=self._count, at_s=self._wall_clock(), text=text))
+            self._changed.notify_all()
+        self._sink((text + "\n").encode(errors="replace"))
+
+    def tail(self, count: int, after: int = 0) -> tuple[Line, ...]:
+        """The last lines, at most `count`, and only those with a higher number than `after`."""
+        with self._changed:
+            found = [line for line in self._lines if line.number > after]
+        return tuple(found[-count:]) if count > 0 else ()
+
+    def wait(self, after: int, timeout_s: float) -> bool:
+        """Wait for a line with a higher number than `after`; False where none came in time."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._count > after, timeout_s)
+
+    @property
+    def count(self) -> int:
+        """The last line's number."""
+        return self._count
+
+
+class LineCutter:
+    """Cuts a byte stream into lines of bounded length."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._rest = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The lines that are whole now; one that outgrows the limit comes in pieces."""
+        self._rest += data
+        *lines, rest = self._rest.split(b"\n")
+        self._rest = bytearray(rest)
+        if len(self._rest) > self._limit:
+            lines.append(self._rest)
+            self._rest = bytearray()
+        return [bytes(line) for line in lines]
+
+    def flush(self) -> list[bytes]:
+        """What is left at the stream's end."""
+        rest, self._rest = bytes(self._rest), bytearray()
+        return [rest] if rest else []
+
+
+def stderr_sink(fd: int, old: Path) -> Callable[[bytes], None]:
+    """Write to a descriptor; where it is a plain file that was opened for appending, keep that file small.
+
+    Args:
+        fd: the keeper's standard error: the journal's stream, or a log file in process mode.
+        old: where the file's content goes when it has grown too large.
+    """
+    limited = stat.S_ISREG(os.fstat(fd).st_mode)
+
+    def write(data: bytes) -> None:
+        try:
+            os.write(fd, data)
+            if limited and os.fstat(fd).st_size > MAX_FILE_BYTES:
+                shutil.copyfile(f"/proc/self/fd/{fd}", old)
+                os.ftruncate(fd, 0)
+        except OSError:  # a full disk or a closed terminal must not stop the keeper
+            return
+
+    return write

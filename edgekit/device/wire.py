@@ -1,0 +1,98 @@
+"""Framing on the control socket: one JSON object a line, and raw bytes after it. See `schema.control`."""
+
+from __future__ import annotations
+
+import select
+import socket
+
+from edgekit.errors import InputError, Unreachable
+from edgekit.schema.control import MAX_CHUNK_BYTES, MAX_LINE_BYTES, MAX_PAYLOAD_BYTES, Event, Request
+from edgekit.schema.reader import from_json, to_line
+
+IDLE_S = 900.0
+"""How long a client may say nothing between two requests: it compiles, compresses, or asks its user."""
+TRANSFER_S = 60.0
+"""How long one read or write in the middle of something may wait."""
+_PIECE_BYTES = 1 << 16
+_PAYLOADS = {"offer": MAX_PAYLOAD_BYTES, "chunk": MAX_CHUNK_BYTES}
+
+
+class Wire:
+    """One connection. One thread reads and writes it."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._buffer = bytearray()
+        self._gone = False
+
+    def request(self) -> tuple[Request, bytearray] | None:
+        """The next request and its payload; None where the client has closed, or says nothing any more.
+
+        Raises:
+            InputError: what came is no request. Nothing that follows can be trusted to be one.
+        """
+        line = self._line()
+        if not line:
+            return None
+        request = from_json(Request, line, "request")
+        if not 0 <= request.payload_bytes <= _PAYLOADS.get(request.verb, 0):
+            raise InputError(f"{request.verb} takes no {request.payload_bytes} bytes", hint="see schema/control.py")
+        return request, self._payload(request.payload_bytes)
+
+    def send(self, event: Event) -> None:
+        """Write one event. A client that has gone changes nothing: what it asked for goes on."""
+        if self._gone:
+            return
+        try:
+            self._connection.settimeout(TRANSFER_S)
+            self._connection.sendall(to_line(event))
+        except OSError:
+            self._gone = True
+
+    @property
+    def gone(self) -> bool:
+        """Whether nobody listens any more."""
+        if not self._gone:
+            poll = select.poll()
+            poll.register(self._connection, select.POLLRDHUP | select.POLLHUP | select.POLLERR)
+            self._gone = bool(poll.poll(0))
+        return self._gone
+
+    def _line(self) -> bytes:
+        end, start = self._buffer.find(b"\n") + 1, 0
+        while not end:
+            start = len(self._buffer)
+            if start > MAX_LINE_BYTES:
+                raise InputError("a line without end", hint="see schema/control.py")
+            if not self._fill(TRANSFER_S if self._buffer else IDLE_S):
+                return b""
+            end = self._buffer.find(b"\n", start) + 1
+        line = bytes(self._buffer[:end])
+        del self._buffer[:end]
+        return line
+
+    def _payload(self, size: int) -> bytearray:
+        payload = self._buffer[:size]
+        del self._buffer[:size]
+        have = len(payload)
+        payload.extend(bytes(size - have))
+        view = memoryview(payload)
+        self._connection.settimeout(TRANSFER_S)
+        while have < size:
+            try:
+                count = self._connection.recv_into(view[have:])
+            except OSError:
+                count = 0
+            if not count:
+                raise Unreachable("the client went away in the middle of a payload", hint="deploy again")
+            have += count
+        return payload
+
+    def _fill(self, timeout_s: float) -> bool:
+        try:
+            self._connection.settimeout(timeout_s)
+            data = self._connection.recv(_PIECE_BYTES)
+        except OSError:
+            return False
+        self._buffer += data
+        return bool(data)
