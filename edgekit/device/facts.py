@@ -65,7 +65,7 @@ class Tree:
 
 def cpus_of(text):
     """The kernel's CPU list format as numbers."""
-    found: list = []
+    found = []  # type: ignore[var-annotated]
     for part in filter(None, text.replace(" ", ",").split(",")):
         first, _, last = part.partition("-")
         if first.isdigit() and (last or first).isdigit():
@@ -134,7 +134,7 @@ def clusters(tree, online):
             cpu = int(value)
         elif key == "CPU part":
             parts[cpu] = value
-    groups: dict = {}
+    groups = {}  # type: ignore[var-annotated]
     for cpu in online:
         folder = "sys/devices/system/cpu/cpu%d/" % cpu
         capacity = min(max(tree.number(folder + "cpu_capacity") or 1024, 1), 1024)
