@@ -1,0 +1,233 @@
+"""Provisioning: facts → plan → apply. The plan is pure, so that `--plan` shows what apply would do."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import InputError, RolloutError
+from edgekit.executor import Executor
+from edgekit.host.fleet.client import PYTHON, KeeperPaths
+from edgekit.schema.fleet import Device
+
+GROUP, WORKER_USER, UNIT = "edgekit", "edgekit-worker", "edgekitd.service"
+_OPTIONAL_GROUPS = ("video", "render")
+"""Groups that own cameras and accelerators, where the system has them."""
+_SCRIPT = Path(__file__).with_name("present.py")
+_TIMEOUT_S = 300.0
+_UNIT_TEXT = """\
+[Unit]
+Description=edgekit's keeper: installs, starts and restores the application
+After=local-fs.target
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+NotifyAccess=main
+ExecStart=/usr/bin/python3 -I /usr/lib/edgekit/edgekitd.pyz run
+WatchdogSec=30
+Restart=always
+RestartSec=1
+KillMode=mixed
+TimeoutStopSec=20
+Delegate=yes
+RuntimeDirectory=edgekit
+RuntimeDirectoryMode=0755
+OOMScoreAdjust=-500
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desired:
+    """What a provisioned device has."""
+
+    device: Device
+    keeper: bytes
+    """The zip application."""
+    allowed_signers: bytes
+
+    @property
+    def copy(self) -> str:
+        """File name of this keeper's copy; the link beside it is switched to it."""
+        return f"edgekitd-{hashlib.sha256(self.keeper).hexdigest()[:12]}.pyz"
+
+    @property
+    def systemd(self) -> bool:
+        """Whether the keeper is a systemd service."""
+        return self.device.service == "systemd"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One step of a plan."""
+
+    what: str
+    """For people: `install /etc/edgekit/allowed_signers`."""
+    step: dict[str, Any]
+    """For the device: see `present.change`."""
+
+
+def look(desired: Desired, executor: Executor) -> dict[str, Any]:
+    """The device's present state, in one round trip."""
+    at = KeeperPaths(prefix=desired.device.prefix)
+    folders = _folders(desired)
+    files = [path for path, _ in _files(desired)]
+    wanted = {
+        "paths": [*folders, *files, at.program],
+        "groups": [GROUP] if desired.systemd else [],
+        "users": [WORKER_USER] if desired.systemd else [],
+        "optional_groups": _OPTIONAL_GROUPS,
+        "unit": UNIT if desired.systemd else "",
+        "socket": at.below("/run/edgekit/control.sock"),
+    }
+    return _ask(executor, {"verb": "look", "wanted": wanted}, sudo=False)
+
+
+def check_ready(desired: Desired, present: dict[str, Any], name: str) -> None:
+    """Refuse a device that cannot take the keeper, with every reason.
+
+    Raises:
+        InputError: Python too old, no ssh-keygen, no systemd.
+    """
+    lacks = []
+    if present["python"] < [3, 10]:
+        lacks.append(f"Python {'.'.join(map(str, present['python']))}, needed is 3.10: install a newer python3")
+    if not present["ssh_keygen"]:
+        lacks.append("no ssh-keygen: install openssh-client")
+    if desired.systemd and not present["systemd"]:
+        lacks.append('systemd does not run there: use service = "process" with a prefix of your own')
+    if lacks:
+        raise InputError(f"{name} cannot take the keeper: {'; '.join(lacks)}", hint=f"then: edgekit provision {name}")
+
+
+def plan_provision(desired: Desired, present: dict[str, Any]) -> tuple[Change, ...]:
+    """What to change, in order. Pure; empty where nothing is to do."""
+    changes = [*_accounts(desired, present), *_layout(desired, present)]
+    changes += _keeper_copies(desired, present)
+    return (*changes, *_service(desired, present, {change.what for change in changes}))
+
+
+def apply_provision(desired: Desired, executor: Executor, changes: tuple[Change, ...], *, sudo: bool) -> None:
+    """Carry the plan out.
+
+    Raises:
+        RolloutError: a step failed; those before it are done, and the next run does the rest.
+    """
+    if not changes:
+        return
+    answer = _ask(executor, {"verb": "apply", "steps": [change.step for change in changes]}, sudo=sudo)
+    if answer["error"]:
+        failed = changes[answer["done"]]
+        raise RolloutError(
+            f"{desired.device.name}: could not {failed.what}: {answer['error']}",
+            hint=f"mend that and run again: edgekit provision {desired.device.name}",
+        )
+
+
+def _accounts(desired: Desired, present: dict[str, Any]) -> list[Change]:
+    if not desired.systemd:
+        return []
+    changes = []
+    if not present["groups"][GROUP]:
+        changes.append(_command(f"make group {GROUP}", "groupadd", "--system", GROUP))
+    user, groups = present["users"][WORKER_USER], present["optional_groups"]
+    if not user["there"]:
+        argv = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", "--home-dir", "/nonexistent"]
+        changes.append(_command(f"make user {WORKER_USER}", *argv, WORKER_USER))
+    for group in sorted(set(groups) - set(user["groups"])):
+        changes.append(_command(f"let {WORKER_USER} into group {group}", "usermod", "-aG", group, WORKER_USER))
+    return changes
+
+
+def _folders(desired: Desired) -> dict[str, int]:
+    at = KeeperPaths(prefix=desired.device.prefix)
+    mode = 0o755 if desired.systemd else 0o700
+    names = ["/usr/lib/edgekit", "/etc/edgekit", "/var/lib/edgekit"] + ([] if desired.systemd else ["/run/edgekit"])
+    return {at.below(name): mode for name in names}
+
+
+def _files(desired: Desired) -> list[tuple[str, bytes]]:
+    at = KeeperPaths(prefix=desired.device.prefix)
+    files = [
+        (at.below(f"/usr/lib/edgekit/{desired.copy}"), desired.keeper),
+        (at.below("/etc/edgekit/allowed_signers"), desired.allowed_signers),
+    ]
+    return files + ([("/etc/systemd/system/" + UNIT, _UNIT_TEXT.encode())] if desired.systemd else [])
+
+
+def _layout(desired: Desired, present: dict[str, Any]) -> list[Change]:
+    changes = []
+    for path, mode in _folders(desired).items():
+        found = present["paths"][path]
+        if found["kind"] != "folder" or found["mode"] != mode:
+            changes.append(Change(what=f"make folder {path}", step={"do": "folder", "path": path, "mode": mode}))
+    for path, content in _files(desired):
+        found = present["paths"][path]
+        if found.get("sha256") != hashlib.sha256(content).hexdigest() or found["mode"] != 0o644:
+            text = base64.b64encode(content).decode()
+            step = {"do": "file", "path": path, "content": text, "mode": 0o644}
+            changes.append(Change(what=f"{'replace' if found['kind'] != 'none' else 'install'} {path}", step=step))
+    return changes
+
+
+def _keeper_copies(desired: Desired, present: dict[str, Any]) -> list[Change]:
+    """Switch the link to the new copy; the one before it stays, older ones go."""
+    at = KeeperPaths(prefix=desired.device.prefix)
+    folder = at.below("/usr/lib/edgekit")
+    link = present["paths"][at.program]
+    before = link.get("to", "")
+    changes = []
+    if before != desired.copy:
+        step = {"do": "link", "path": at.program, "to": desired.copy}
+        changes.append(Change(what=f"switch {at.program} to {desired.copy}", step=step))
+        old = [name for name in present["paths"][folder].get("names", []) if name.startswith("edgekitd-")]
+        for name in sorted(set(old) - {before, desired.copy}):
+            changes.append(Change(what=f"remove {folder}/{name}", step={"do": "remove", "path": f"{folder}/{name}"}))
+    return changes
+
+
+def _service(desired: Desired, present: dict[str, Any], changed: set[str]) -> list[Change]:
+    """Start the keeper, or start it anew where its program changed."""
+    program = any("edgekitd" in what for what in changed)
+    if desired.systemd:
+        enabled, active = present["service"].split()[:2]
+        changes = []
+        if any(UNIT in what for what in changed):
+            changes.append(_command("tell systemd of the service", "systemctl", "daemon-reload"))
+        if enabled != "enabled":
+            changes.append(_command(f"enable {UNIT}", "systemctl", "enable", UNIT))
+        if program or active != "active":
+            word = "restart (the application restarts with it)" if active == "active" else "start"
+            changes.append(_command(f"{word} {UNIT}", "systemctl", "restart", UNIT))
+        return changes
+    at = KeeperPaths(prefix=desired.device.prefix)
+    halt = [_command("end the running keeper", *at.command("halt"))] if program and present["answers"] else []
+    start = [_command("start the keeper", *at.command("spawn"))] if program or not present["answers"] else []
+    return halt + start
+
+
+def _command(what: str, *argv: str) -> Change:
+    return Change(what=what, step={"do": "command", "argv": list(argv)})
+
+
+def _ask(executor: Executor, request: dict[str, Any], *, sudo: bool) -> dict[str, Any]:
+    """Run the script there with a request; both travel on standard input, so nothing shows in a process list."""
+    encoded = base64.b64encode(json.dumps(request).encode())
+    script = _SCRIPT.read_bytes() + b'\n\nREQUEST = "' + encoded + b'"\nmain()\n'
+    argv = [*(["sudo", "-n"] if sudo else []), PYTHON, "-I", "-"]
+    done = executor.run(argv, timeout_s=_TIMEOUT_S, stdin=script)
+    if done.returncode:
+        cure = (
+            "allow sudo without a password there, or log in as root" if sudo else "install Python 3.10 or newer there"
+        )
+        raise InputError(f"{executor.name} could not run the provisioning script", hint=cure, details=done.output)
+    answer = json.loads(done.stdout)
+    assert isinstance(answer, dict)
+    return answer
