@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator
@@ -66,18 +65,24 @@ class Store:
             TrustError: the whole blob is not what its name says; it is thrown away.
             RolloutError: the disk is full; the part is thrown away.
         """
-        part = self._layout.part(chunk.sha256)
-        end = chunk.offset + len(chunk.data)
         if self._has(chunk.sha256, chunk.size_bytes):
             return
+        part = self._layout.part(chunk.sha256)
+        have = part.stat().st_size if part.exists() else 0
+        end = chunk.offset + len(chunk.data)
+        if not 0 <= chunk.offset <= have or end > chunk.size_bytes:
+            raise InputError(
+                f"blob {chunk.sha256[:12]}: {chunk.offset}..{end} does not go on from {have} of {chunk.size_bytes}",
+                hint="offer the release again: the answer says where to go on",
+            )
         with self._disk.told_when_full(self._layout.state_dir, chunk.size_bytes - chunk.offset):
             try:
-                _append(part, chunk, end)
+                self._disk.extend(part, chunk.offset, chunk.data)
+                if end == chunk.size_bytes:
+                    self._seal(part, chunk.sha256)
             except OSError:
                 self._disk.remove(part)
                 raise
-        if end == chunk.size_bytes:
-            self._seal(part, chunk.sha256)
 
     def materialise(self, entry: FileEntry) -> Path | None:
         """The blob's file with the mode that the entry asks for, checked by its hash.
@@ -173,21 +178,3 @@ class Store:
         aside.chmod(0o555 if entry.executable else 0o444)
         self._disk.rename(aside, path)
         return True
-
-
-def _append(part: Path, chunk: Chunk, end: int) -> None:
-    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        have = os.fstat(fd).st_size
-        if chunk.offset > have or end > chunk.size_bytes:
-            raise InputError(
-                f"blob {chunk.sha256[:12]}: {chunk.offset}..{end} does not go on from {have} of {chunk.size_bytes}",
-                hint="offer the release again: the answer says where to go on",
-            )
-        os.ftruncate(fd, chunk.offset)
-        view, at = memoryview(chunk.data), chunk.offset
-        while view:
-            count = os.pwrite(fd, view, at)
-            view, at = view[count:], at + count
-    finally:
-        os.close(fd)

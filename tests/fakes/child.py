@@ -1,0 +1,81 @@
+"""Workers without processes: what the supervisor sees of them is real descriptors, moved by the test."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+
+from edgekit.schema.reader import to_line
+from edgekit.schema.report import Report
+
+
+class FakeChild:
+    """A `Child` that does what the test says. `obedient` ends on SIGTERM."""
+
+    def __init__(self, argv: Sequence[str], report_fd: int, *, obedient: bool) -> None:
+        self.argv = list(argv)
+        self.pid = 4_000_000
+        self.obedient = obedient
+        self.code: int | None = None
+        self.signals: list[int] = []
+        self._report = os.dup(report_fd)
+        os.set_inheritable(self._report, False)
+        self.output, self._speak = os.pipe()
+        os.set_blocking(self.output, False)
+
+    def report(self, report: Report) -> None:
+        os.write(self._report, to_line(report))
+
+    def send(self, raw: bytes) -> None:
+        os.write(self._report, raw)
+
+    def say(self, text: str) -> None:
+        os.write(self._speak, text.encode())
+
+    def end(self, code: int) -> None:
+        if self.code is None:
+            self.code = code
+            os.close(self._report)
+            os.close(self._speak)
+
+    def ended(self) -> bool:
+        return self.code is not None
+
+    def signal(self, number: int) -> None:
+        self.signals.append(number)
+        if self.obedient and number == signal.SIGTERM:
+            self.end(0)
+
+    def kill(self) -> None:
+        self.signals.append(signal.SIGKILL)
+        self.end(-signal.SIGKILL)
+
+    def reap(self) -> int:
+        assert self.code is not None
+        os.close(self.output)
+        return self.code
+
+
+class FakeStarter:
+    """A `Starter` that keeps its children where the test finds them; `on_start` may make them act at once."""
+
+    def __init__(self, on_start: Callable[[FakeChild], None] = lambda child: None) -> None:
+        self.children: list[FakeChild] = []
+        self.on_start = on_start
+        self.obedient = True
+        self.error: Exception | None = None
+
+    def __call__(
+        self, argv: Sequence[str], *, env: Mapping[str, str], cwd: str, inherit: Sequence[int]
+    ) -> FakeChild:
+        if self.error:
+            raise self.error
+        child = FakeChild(argv, inherit[0], obedient=self.obedient)
+        self.children.append(child)
+        self.on_start(child)
+        return child
+
+    @property
+    def last(self) -> FakeChild:
+        return self.children[-1]

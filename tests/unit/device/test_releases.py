@@ -1,0 +1,134 @@
+"""Releases are verified first, laid out whole or not at all, and refused with the paths that are wrong."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edgekit.errors import NothingSelected, RolloutError, TrustError
+from tests.fakes.keeper import Bench
+from tests.fakes.releases import FakeRelease, make_plan, make_release
+from tests.fakes.signers import fake_signature
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def signed(text: str) -> tuple[bytes, bytes]:
+    return text.encode(), fake_signature(text.encode())
+
+
+def test_an_installed_release_is_whole(bench: Bench) -> None:
+    release = make_release()
+    bench.install(release)
+    bench.install(release)
+    folder = bench.layout.release(release.digest)
+    for entry in release.manifest.files:
+        assert (folder / entry.path).read_bytes() == release.blobs[entry.sha256]
+    assert (folder / "tool").stat().st_mode & 0o777 == 0o555
+    assert (folder / "plan.json").stat().st_nlink == 2
+    found = bench.releases.trusted(release.digest)
+    assert (found.ref.application, found.ref.version, found.ref.signer) == ("sorter", "1.0.0", "ann@example.org")
+    assert [path.name for path in bench.layout.releases_dir.iterdir()] == [release.digest]
+
+
+def test_a_wrong_signer_or_another_text_is_refused(bench: Bench) -> None:
+    release = make_release()
+    with pytest.raises(TrustError):
+        bench.releases.open_offer(release.manifest_json, fake_signature(release.manifest_json, "eve@example.org"))
+    with pytest.raises(TrustError):
+        bench.releases.open_offer(release.manifest_json + b" ", release.signature)
+    with pytest.raises(TrustError):
+        bench.releases.open_offer(release.manifest_json, b"")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"format": 1}', "[" * 100_000])
+def test_a_signed_text_that_is_no_manifest_is_refused(bench: Bench, text: str) -> None:
+    with pytest.raises(TrustError, match="refused"):
+        bench.releases.open_offer(*signed(text))
+
+
+@pytest.mark.parametrize("path", ["../out", "/abs", "a//b", "manifest.json", "a/../b"])
+def test_a_path_that_leaves_the_folder_is_refused(bench: Bench, path: str) -> None:
+    raw = json.loads(make_release().manifest_json)
+    raw["files"][0]["path"] = path
+    with pytest.raises(TrustError, match="refused"):
+        bench.releases.open_offer(*signed(json.dumps(raw)))
+
+
+def test_two_sizes_for_one_blob_are_refused(bench: Bench) -> None:
+    raw = json.loads(make_release().manifest_json)
+    raw["files"].append({**raw["files"][-1], "path": "zzz", "bytes": 5})
+    with pytest.raises(TrustError, match="two sizes"):
+        bench.releases.open_offer(*signed(json.dumps(raw)))
+
+
+def test_a_missing_blob_is_named_and_nothing_is_left(bench: Bench) -> None:
+    release = make_release(extra={"engines/net.onnx": b"weights"})
+    bench.send(release)
+    entry = next(entry for entry in release.manifest.files if entry.path == "engines/net.onnx")
+    bench.layout.blob(entry.sha256).unlink()
+    refuse(bench, release, "missing or damaged: engines/net.onnx")
+
+
+@pytest.mark.parametrize("index", range(4))
+def test_a_flipped_byte_in_any_file_is_found(bench: Bench, index: int) -> None:
+    release = make_release()
+    bench.send(release)
+    entry = [entry for entry in release.manifest.files if entry.bytes][index % 3]
+    blob = bench.layout.blob(entry.sha256)
+    blob.chmod(0o644)
+    data = bytearray(blob.read_bytes())
+    data[-1] ^= 1
+    blob.write_bytes(data)
+    refuse(bench, release, f"missing or damaged: {entry.path}")
+    bench.install(release)
+
+
+def refuse(bench: Bench, release: FakeRelease, match: str) -> None:
+    offered = bench.releases.open_offer(release.manifest_json, release.signature)
+    with pytest.raises(TrustError, match=match):
+        bench.releases.install(offered)
+    assert not list(bench.layout.releases_dir.iterdir())
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        replace(make_plan(), application="../etc"),
+        replace(make_plan(), site="../../usr"),
+        replace(make_plan(), python_path="python3"),
+    ],
+)
+def test_a_plan_that_points_elsewhere_is_refused(bench: Bench, plan: object) -> None:
+    with pytest.raises(RolloutError, match="must not"):
+        bench.install(make_release(plan=plan))  # type: ignore[arg-type]
+    assert not list(bench.layout.releases_dir.iterdir())
+
+
+def test_a_release_whose_signer_was_removed_is_not_activated(bench: Bench) -> None:
+    release = make_release()
+    bench.install(release)
+    bench.keygen.allowed = ()
+    with pytest.raises(TrustError):
+        bench.releases.trusted(release.digest)
+
+
+def test_what_is_not_installed_is_said_so(bench: Bench) -> None:
+    with pytest.raises(NothingSelected):
+        bench.releases.trusted("0" * 64)
+
+
+def test_collecting_keeps_what_is_needed(bench: Bench) -> None:
+    old, new = make_release("healthy"), make_release("unhealthy", extra={"only": b"here"})
+    bench.install(old)
+    bench.install(new)
+    bench.releases.collect([old.digest])
+    assert [path.name for path in bench.layout.releases_dir.iterdir()] == [old.digest]
+    blobs = {path.name.split(".")[0] for path in bench.layout.store_dir.rglob("*") if path.is_file()}
+    assert blobs == set(old.blobs)
