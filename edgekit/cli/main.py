@@ -9,7 +9,14 @@ from pathlib import Path
 import typer
 
 import edgekit
+from edgekit.cli.deploy import deploy
+from edgekit.cli.doctor import doctor
 from edgekit.cli.init import init
+from edgekit.cli.logs import logs
+from edgekit.cli.metrics import metrics
+from edgekit.cli.provision import provision
+from edgekit.cli.rollback import rollback
+from edgekit.cli.status import status
 from edgekit.errors import EdgekitError, InputError, Interrupted
 from edgekit.host.settings import settings_from
 
@@ -40,7 +47,8 @@ def _root(
     ctx.obj = settings_from(os.environ, Path(edgekit.__file__).parent)
 
 
-app.command()(init)
+for _verb in (deploy, doctor, init, logs, metrics, provision, rollback, status):
+    app.command()(_verb)
 
 
 def _fail(error: EdgekitError) -> int:

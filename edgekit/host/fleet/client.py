@@ -100,6 +100,10 @@ class KeeperClient:
         request = from_raw(Request, {"verb": verb, "payload_bytes": len(payload), **fields}, "request")
         self._stream.write(to_line(request) + payload)
 
+    def wait_forever(self) -> None:
+        """Take any silence as patience from now on: for following logs."""
+        self._stream.settimeout(None)
+
     def status(self) -> Status:
         """What runs there."""
         return from_raw(Status, self.ask("status"), f"status of {self._name}")

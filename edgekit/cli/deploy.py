@@ -1,0 +1,109 @@
+"""`edgekit deploy`: a release onto a device."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgekit.cli.session import JsonFlag, settings_of, voice
+
+if TYPE_CHECKING:
+    from edgekit.cli.output import Output
+    from edgekit.executor import Executor
+    from edgekit.schema.control import Event
+    from edgekit.schema.fleet import Device
+    from edgekit.schema.manifest import Manifest
+
+
+def deploy(
+    ctx: typer.Context,
+    release: Annotated[Path, typer.Argument(help="A release's folder, as `edgekit build --out` made it.")],
+    device: Annotated[str, typer.Argument(help="A name from fleet.toml, a running board, or USER@HOST[:PORT].")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Send a release to a device, activate it and wait until it is healthy; else the old one runs again."""
+    from edgekit.host.fleet.connection import connect
+    from edgekit.host.fleet.deploy import Deployment, Parcel
+    from edgekit.host.fleet.inventory import find_device
+    from edgekit.host.release.folder import open_release
+
+    settings, out = settings_of(ctx), voice(as_json)
+    folder = open_release(release)
+    found = find_device(device, settings)
+    executor = connect(found)
+    parcel = Parcel(
+        manifest=folder.manifest,
+        manifest_bytes=folder.manifest_bytes,
+        signature=folder.signature,
+        digest=folder.digest,
+        file=lambda path: folder.path / "files" / path,
+    )
+    try:
+        with out.step(f"{device}: does the release fit"):
+            check_fits(found, executor, folder.manifest, out)
+        outcome = Deployment(
+            device=found,
+            executor=executor,
+            parcel=parcel,
+            holder=f"{getpass.getuser()}@{socket.gethostname()}",
+            progress=out,
+            watch=Watcher(device, out),
+        ).run()
+    finally:
+        executor.close()
+    word = "committed" if outcome.changed else "runs already: nothing to do"
+    out.result(
+        outcome, f"{device}: {folder.manifest.application} {folder.manifest.version} {folder.digest[:12]} {word}"
+    )
+
+
+def check_fits(device: Device, executor: Executor, manifest: Manifest, out: Output) -> None:
+    """Refuse a release that the device cannot run, with every reason, before a byte moves.
+
+    Raises:
+        RolloutError: it does not fit.
+    """
+    from edgekit.errors import RolloutError
+    from edgekit.host.catalogue import probe
+    from edgekit.host.fleet.client import KeeperPaths
+    from edgekit.host.fleet.negotiate import judge_keeper, judge_release
+
+    facts = probe(executor, state_dir=KeeperPaths(prefix=device.prefix).below("/var/lib/edgekit"))
+    findings = judge_keeper(facts, systemd=device.service == "systemd", clock_s=time.time())
+    findings += judge_release(manifest.requires, facts, present_bytes=manifest.requires.disk_bytes)
+    refused = [str(finding) for finding in findings if finding.severity == "refuse"]
+    for finding in findings:
+        if finding.severity == "warn":
+            out.note(f"warning: {finding}")
+    if refused:
+        raise RolloutError(
+            f"{device.name} cannot run this release: {refused[0]}",
+            hint=f"edgekit doctor {device.name} lists all of it",
+            details="\n".join(refused[1:]),
+        )
+
+
+class Watcher:
+    """Shows what the keeper reports while a release starts: each phase once, figures every few seconds."""
+
+    def __init__(self, device: str, out: Output) -> None:
+        self._device = device
+        self._out = out
+        self._last = ""
+        self._shown_s = 0.0
+
+    def __call__(self, event: Event) -> None:
+        """One event of the keeper."""
+        if event.kind in ("state", "progress") and event.message and event.message != self._last:
+            self._last = event.message
+            self._out.note(f"{self._device}: {event.message}")
+        elif event.report is not None and time.monotonic() - self._shown_s > 2:
+            self._shown_s = time.monotonic()
+            report = event.report
+            figures = f"{report.fps:.1f} fps, p99 {report.p99_ms:.0f} ms, {report.frames} frames"
+            self._out.note(f"{self._device}:   {report.phase} {report.message or figures}")

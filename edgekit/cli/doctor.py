@@ -1,0 +1,50 @@
+"""`edgekit doctor`: what is missing on a device, each with its cure."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgekit.cli.keeper_session import DeviceArgument
+from edgekit.cli.session import JsonFlag, settings_of, voice
+
+
+def doctor(
+    ctx: typer.Context,
+    device: DeviceArgument,
+    release: Annotated[Path | None, typer.Argument(help="A release's folder: also what it needs there.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say what is missing on a device for edgekit, and for a release; exit code 8 when something is."""
+    from edgekit.host.catalogue import list_targets, probe
+    from edgekit.host.fleet.client import KeeperPaths
+    from edgekit.host.fleet.connection import connect
+    from edgekit.host.fleet.inventory import find_device
+    from edgekit.host.fleet.negotiate import judge_keeper, judge_release
+    from edgekit.host.release.folder import open_release
+    from edgekit.schema.detect import match_target
+
+    settings, out = settings_of(ctx), voice(as_json)
+    manifest = open_release(release).manifest if release else None
+    found = find_device(device, settings)
+    executor = connect(found)
+    try:
+        with out.step(f"{device}: reading its facts"):
+            facts = probe(executor, state_dir=KeeperPaths(prefix=found.prefix).below("/var/lib/edgekit"))
+    finally:
+        executor.close()
+    findings = judge_keeper(facts, systemd=found.service == "systemd", clock_s=time.time())
+    if manifest:
+        findings += judge_release(manifest.requires, facts)
+    match = match_target(facts, list_targets(settings)).target
+    lines = [f"{device}: {facts.model or facts.os_title}, target {match or 'unknown'}"]
+    lines += [f"  {'no ' if item.severity == 'refuse' else 'warning: '}{item}" for item in findings]
+    lines += [f"  warning: {text}" for text in facts.warnings]
+    lines += [] if findings else ["  nothing is missing"]
+    told = {"device": device, "target": match, "findings": findings, "warnings": facts.warnings}
+    out.result(told, "\n".join(lines))
+    if any(item.severity == "refuse" for item in findings):
+        raise typer.Exit(8)

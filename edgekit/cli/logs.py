@@ -1,0 +1,34 @@
+"""`edgekit logs`: what the application and its keeper said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgekit.cli.keeper_session import DeviceArgument, keeper_of
+from edgekit.cli.session import JsonFlag
+
+if TYPE_CHECKING:
+    from edgekit.schema.control import Event
+
+
+def logs(
+    ctx: typer.Context,
+    device: DeviceArgument,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until interrupted.")] = False,
+    lines: Annotated[int, typer.Option("-n", "--lines", min=0, max=2000, help="How many of the last lines.")] = 100,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show what the application and its keeper said. With --json one object a line."""
+    import json
+
+    def show(event: Event) -> None:
+        if event.kind == "log":
+            at_s = event.data.get("at_s")
+            print(json.dumps({"at_s": at_s, "line": event.message}) if as_json else event.message, flush=True)
+
+    with keeper_of(ctx, device) as keeper:
+        if follow:
+            keeper.wait_forever()
+        keeper.ask("logs", follow=follow, lines=lines, watch=show)

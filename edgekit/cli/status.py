@@ -1,0 +1,100 @@
+"""`edgekit status`: what runs on a device, how well, and if not: why."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgekit.cli.keeper_session import DeviceArgument, keeper_of
+from edgekit.cli.session import JsonFlag, voice
+from edgekit.schema.units import format_bytes, format_cpus
+
+if TYPE_CHECKING:
+    from edgekit.schema.control import ReleaseRef, Status
+    from edgekit.schema.report import Report
+
+
+def status(
+    ctx: typer.Context,
+    device: DeviceArgument,
+    watch: Annotated[float, typer.Option(min=0, help="Show live figures for so many seconds first.")] = 0.0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show what runs on a device, how well, and if not: why."""
+    out = voice(as_json)
+    with keeper_of(ctx, device) as keeper:
+        until = time.monotonic() + watch
+        while time.monotonic() < until:
+            report = keeper.status().report
+            out.note(f"{device}: {figures(report) if report else 'no report yet'}")
+            time.sleep(min(1.0, max(0.0, until - time.monotonic())))
+        found = keeper.status()
+    out.result(found, "\n".join(describe(device, found)))
+
+
+def figures(report: Report) -> str:
+    """A report in one line."""
+    counts = ", ".join(f"{count} {name}" for name, count in sorted(report.counts.items()))
+    line = f"{report.fps:.1f} fps, p50 {report.p50_ms:.0f} ms, p99 {report.p99_ms:.0f} ms, {report.frames} frames"
+    return f"{line}; {counts}" if counts else line
+
+
+def describe(device: str, found: Status) -> list[str]:
+    """A status for people: health first, and why."""
+    lines = [f"{device}: {_release(found.current)}", f"  phase     {found.phase}"]
+    if found.current:
+        lines.append(f"  healthy   {'yes' if found.healthy else 'no: ' + '; '.join(found.unhealthy_because)}")
+    if found.candidate:
+        lines.append(f"  candidate {_release(found.candidate)}")
+    if found.previous:
+        lines.append(f"  previous  {_release(found.previous)}")
+    lines += [*_worker(found), *(_report(found.report) if found.report else [])]
+    lines.append(f"  keeper    {found.keeper}, pid {found.keeper_pid}, up {found.uptime_s:.0f} s")
+    if found.lock_holder:
+        lines.append(f"  lock      {found.lock_holder}")
+    return [*lines, *_failure(found)]
+
+
+def _release(ref: ReleaseRef | None) -> str:
+    return f"{ref.application} {ref.version} {ref.digest[:12]}, signed by {ref.signer}" if ref else "no release"
+
+
+def _worker(found: Status) -> list[str]:
+    worker = found.worker
+    told = f"{worker.state}, pid {worker.pid}, {worker.restarts} restarts" if worker.pid else worker.state
+    lines = [f"  worker    {told}"]
+    if worker.last_exit:
+        lines.append(f"  last exit {worker.last_exit}")
+    limit = format_bytes(worker.memory_max) if worker.memory_max else "no limit"
+    memory = f"{format_bytes(worker.memory_current)} of {limit}, peak {format_bytes(worker.memory_peak)}"
+    lines.append(f"  memory    {memory}, {worker.oom_kills} OOM kills")
+    note = f" ({worker.limits_note})" if worker.limits_note else ""
+    lines.append(f"  limits    {worker.limits}{note}, CPUs {worker.cpuset_cpus or 'all'}")
+    return lines
+
+
+def _report(report: Report) -> list[str]:
+    lines = [f"  figures   {figures(report)}"]
+    if report.golden:
+        lines.append(f"  golden    {report.golden}")
+    for lane in report.lanes:
+        dropped = ", ".join(f"{count} {cause}" for cause, count in lane.dropped.items() if count) or "none"
+        use = f"busy {lane.busy_ratio:.0%}, queue {lane.queue}, dropped {dropped}"
+        lines.append(f"  lane      {lane.name} on CPUs {format_cpus(lane.cpus)}: {use}")
+    if report.score:
+        score = report.score
+        right = f"{score.get('counted', 0):.0f} counted of {score.get('expected', 0):.0f}"
+        lines.append(f"  score     {right}, {score.get('wrong', 0):.0f} wrong, {score.get('passes', 0):.0f} passes")
+    return lines
+
+
+def _failure(found: Status) -> list[str]:
+    failure = found.last_failure
+    if failure is None:
+        return []
+    at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(failure.at_s))
+    lines = [f"  last failure, {at}: {failure.application} {failure.version} {failure.digest[:12]}"]
+    lines += [f"    {failure.reason}", *(f"    {probe}" for probe in failure.probes)]
+    return [*lines, *(f"    | {line}" for line in failure.log_tail)]
