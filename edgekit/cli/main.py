@@ -9,6 +9,7 @@ from pathlib import Path
 import typer
 
 import edgekit
+from edgekit.cli import board
 from edgekit.cli.deploy import deploy
 from edgekit.cli.doctor import doctor
 from edgekit.cli.init import init
@@ -49,6 +50,9 @@ def _root(
 
 for _verb in (deploy, doctor, init, logs, metrics, provision, rollback, status):
     app.command()(_verb)
+
+
+app.add_typer(board.app, name="board")
 
 
 def _fail(error: EdgekitError) -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from edgekit.errors import EdgekitError, InputError, Unreachable
 from edgekit.executor import Completed, Stream
@@ -136,6 +138,50 @@ class LocalStream:
 
     def _gone(self) -> Unreachable:
         return Unreachable(f"{self._program} has ended", hint="try again", details=self.errors())
+
+
+def start_detached(argv: Sequence[str], *, log: Path, cwd: Path | None = None) -> int:
+    """Start a daemon that outlives this process: own session, no input, both outputs appended to `log`.
+
+    The daemon's parent is init at once, so nobody here has to wait for it and it never stays a zombie.
+
+    Returns:
+        Its process id. Whether it goes on running is for the caller to watch.
+
+    Raises:
+        InputError: the program does not exist on this machine.
+    """
+    if shutil.which(argv[0]) is None:
+        raise InputError(f"{argv[0]} is not on this machine", hint=f"install {argv[0]}")
+    script = 'log=$1; shift; "$@" < /dev/null >> "$log" 2>&1 & echo $!'
+    done = LocalExecutor().run(
+        ["/bin/sh", "-c", script, "sh", str(log), *argv], timeout_s=10, cwd=str(cwd) if cwd else None
+    )
+    if not done.text.isdigit():
+        raise EdgekitError(f"{argv[0]} did not start", hint=f"see {log}", details=done.output)
+    return int(done.text)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process lives; a zombie does not."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return False
+    return fields[0] not in "ZX"
+
+
+def stop(pid: int, *, grace_s: float) -> None:
+    """End a process: SIGTERM, and SIGKILL for what is left after `grace_s` seconds (at once when 0)."""
+    deadline = time.monotonic() + grace_s
+    signals = [signal.SIGTERM, signal.SIGKILL] if grace_s else [signal.SIGKILL]
+    for number in signals:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return
+        while is_running(pid) and (number == signal.SIGKILL or time.monotonic() < deadline):
+            time.sleep(0.02)
 
 
 def _start(

@@ -1,0 +1,159 @@
+"""`edgekit board`: virtual boards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgekit.cli.session import JsonFlag, settings_of, voice
+
+if TYPE_CHECKING:
+    from edgekit.cli.output import Output
+    from edgekit.host.board.boards import Boards
+    from edgekit.host.board.template import Seed
+
+app = typer.Typer(
+    help="Virtual boards: real arm64 Linux in QEMU, for trying recipes and for tests.", no_args_is_help=True
+)
+link = typer.Typer(help="Pull and plug a board's network cable.", no_args_is_help=True)
+app.add_typer(link, name="link")
+
+Name = Annotated[str, typer.Option("--name", help="The board.")]
+_HOST = "host"
+
+
+def boards_of(ctx: typer.Context, out: Output) -> Boards:
+    """This user's boards."""
+    from edgekit.executor.local import LocalExecutor
+    from edgekit.host.board.boards import Boards
+
+    return Boards(settings_of(ctx), LocalExecutor(), out)
+
+
+@app.command()
+def up(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Option("--name", help="The board; by default named after --like.")] = "",
+    like: Annotated[
+        str, typer.Option("--like", help="virt, rk3588, orin-nano, or host: this machine itself.")
+    ] = "virt",
+    seed: Annotated[
+        Path | None, typer.Option(help="A release whose Python packages the board shall have from the start.")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget the board's disk.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Bring a board up: in seconds from a template, made at first use. After a power cut: boot its disk again."""
+    from edgekit.errors import InputError
+    from edgekit.executor.local import LocalExecutor
+    from edgekit.host.board.shapes import SHAPES
+    from edgekit.host.board.this_machine import ThisMachine
+
+    out = voice(as_json)
+    if like == _HOST:
+        if name not in ("", _HOST):
+            raise InputError("this machine is always named host", hint="leave --name out")
+        device = ThisMachine(settings_of(ctx), LocalExecutor()).up()
+        out.result(device, f"host: {device.address}, everything below {device.prefix}")
+        return
+    if like not in SHAPES:
+        raise InputError(f"no board is like {like!r}", hint=f"known are {', '.join([*SHAPES, _HOST])}")
+    name = name or like
+    if not name.replace("-", "").isalnum() or name == _HOST:
+        raise InputError(f"{name!r} is no board's name", hint="use letters, digits and dashes")
+    found = boards_of(ctx, out).up(name, SHAPES[like], seed=_seed(seed), fresh=fresh)
+    out.result(found, f"{name}: {found.state} ({found.how}), {found.address}")
+
+
+@app.command()
+def down(ctx: typer.Context, name: Name = "virt", as_json: JsonFlag = False) -> None:
+    """End a board and forget it, whatever state it is in."""
+    from edgekit.executor.local import LocalExecutor
+    from edgekit.host.board.this_machine import ThisMachine
+
+    out = voice(as_json)
+    if name == _HOST:
+        ThisMachine(settings_of(ctx), LocalExecutor()).down()
+    else:
+        boards_of(ctx, out).down(name)
+    out.result({"name": name, "state": "down"}, f"{name}: down")
+
+
+@app.command("list")
+def list_(ctx: typer.Context, as_json: JsonFlag = False) -> None:
+    """List boards and how they are: running, paused, hung or dead."""
+    from edgekit.executor.local import LocalExecutor
+    from edgekit.host.board.boards import BoardStatus, State
+    from edgekit.host.board.this_machine import ThisMachine
+
+    out = voice(as_json)
+    boards = boards_of(ctx, out)
+    found = [boards.status(name) for name in boards.names()]
+    host = ThisMachine(settings_of(ctx), LocalExecutor())
+    if device := host.device():
+        state: State = "running" if host.pid() or device.address == "local" else "dead"
+        found.append(BoardStatus(name=_HOST, like=_HOST, state=state, address=device.address, pid=host.pid()))
+    lines = [f"{board.name:12} {board.like:10} {board.state:8} {board.address}" for board in found]
+    out.result(found, "\n".join(lines) or "no boards")
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def ssh(
+    ctx: typer.Context,
+    command: Annotated[list[str] | None, typer.Argument(help="What to run there; nothing: a shell.")] = None,
+    name: Name = "virt",
+) -> None:
+    """Log in to a board as root."""
+    from edgekit.host.board.login import exec_ssh
+
+    exec_ssh(boards_of(ctx, voice(False)).login(name), command or [])
+
+
+@app.command()
+def reset(ctx: typer.Context, name: Name = "virt", as_json: JsonFlag = False) -> None:
+    """Press a board's reset button."""
+    out = voice(as_json)
+    boards_of(ctx, out).reset(name)
+    out.result({"name": name, "state": "reset"}, f"{name}: reset")
+
+
+@app.command()
+def power_cut(ctx: typer.Context, name: Name = "virt", as_json: JsonFlag = False) -> None:
+    """Pull a board's plug; `board up` boots its disk again."""
+    out = voice(as_json)
+    boards_of(ctx, out).power_cut(name)
+    out.result({"name": name, "state": "dead"}, f"{name}: without power; edgekit board up --name {name}")
+
+
+@link.command("up")
+def link_up(ctx: typer.Context, name: Name = "virt", as_json: JsonFlag = False) -> None:
+    """Plug a board's network cable in."""
+    out = voice(as_json)
+    boards_of(ctx, out).link(name, up=True)
+    out.result({"name": name, "link": "up"}, f"{name}: link up")
+
+
+@link.command("down")
+def link_down(ctx: typer.Context, name: Name = "virt", as_json: JsonFlag = False) -> None:
+    """Pull a board's network cable."""
+    out = voice(as_json)
+    boards_of(ctx, out).link(name, up=False)
+    out.result({"name": name, "link": "down"}, f"{name}: link down")
+
+
+def _seed(release: Path | None) -> Seed:
+    """The third-party Python packages of a release: nothing of edgekit's or of the application's own."""
+    from edgekit.host.board.template import Seed
+
+    if release is None:
+        return Seed()
+    from edgekit.host.release.folder import open_release, third_party_files
+
+    folder = open_release(release)
+    names = {
+        entry.sha256 + (".x" if entry.executable else ""): folder.file(entry).resolve()
+        for entry in third_party_files(folder.manifest)
+    }
+    return Seed(files=names)
