@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -52,6 +53,8 @@ class ControlServer:
     def close(self) -> None:
         """Accept nobody any more. Threads that serve end with the process."""
         self._path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes `accept`, which closing alone does not
         self._listener.close()
 
     def _accept(self) -> None:

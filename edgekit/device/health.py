@@ -48,6 +48,8 @@ class Trial:
     """Whether the release has golden frames to pass."""
     started_s: float
     healthy_since_s: float | None = None
+    healthy_until_s: float = 0.0
+    """When its last good report came: silence is no sign of health."""
     unhealthy_since_s: float | None = None
     """Since it was healthy last; None before it ever was."""
     probes: tuple[str, ...] = ("no report yet",)
@@ -56,12 +58,12 @@ class Trial:
 
 def observe(trial: Trial, report: Report | None, age_s: float, now_s: float) -> Trial:
     """The trial after a look at the worker's last report."""
-    probes = judge(trial.health, report, age_s)
+    probes, heard_s = judge(trial.health, report, age_s), now_s - age_s
     if trial.golden and not probes and report is not None and report.golden != "passed":
         probes = ("golden frames not run yet",)
     if not probes:
-        since = now_s if trial.healthy_since_s is None else trial.healthy_since_s
-        return replace(trial, probes=(), healthy_since_s=since, unhealthy_since_s=None)
+        since_s = heard_s if trial.healthy_since_s is None else trial.healthy_since_s
+        return replace(trial, probes=(), healthy_since_s=since_s, healthy_until_s=heard_s, unhealthy_since_s=None)
     broke_s = trial.unhealthy_since_s if trial.healthy_since_s is None else now_s
     return replace(trial, probes=probes, healthy_since_s=None, unhealthy_since_s=broke_s)
 
@@ -73,7 +75,7 @@ def verdict(trial: Trial, now_s: float) -> tuple[Stage, str]:
     if golden:
         return "failed", golden
     if trial.healthy_since_s is not None:
-        return ("settled" if now_s - trial.healthy_since_s >= health.settle_s else "settling"), ""
+        return ("settled" if trial.healthy_until_s - trial.healthy_since_s >= health.settle_s else "settling"), ""
     because = trial.probes[0]
     if trial.unhealthy_since_s is None:
         late = now_s - trial.started_s >= health.start_s

@@ -6,8 +6,8 @@ Connections post what they want and wait for the answer on a `Ticket`; everybody
 from __future__ import annotations
 
 import contextlib
-import os
 import select
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -79,7 +79,9 @@ class Keeper:
         self._supervisor = parts.supervisor
         self._clock = parts.clock
         self._began_s = parts.clock()
-        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._woken, self._waker = socket.socketpair()
+        self._woken.setblocking(False)
+        self._waker.setblocking(False)
         self._posted: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._ticket: Ticket | None = None
         self._stop_tickets: list[Ticket] = []
@@ -99,7 +101,7 @@ class Keeper:
     @property
     def wake_fd(self) -> int:
         """Any byte written here makes the loop turn: for signals."""
-        return self._wake_write
+        return self._waker.fileno()
 
     def view(self) -> View:
         """For any thread; never waits."""
@@ -345,16 +347,16 @@ class Keeper:
 
     def _wake(self) -> None:
         with contextlib.suppress(BlockingIOError):
-            os.write(self._wake_write, b"w")
+            self._waker.send(b"w")
 
     def _wait(self) -> None:
         poll = select.poll()
-        poll.register(self._wake_read, select.POLLIN)
+        poll.register(self._woken, select.POLLIN)
         for fd in self._supervisor.descriptors:
             poll.register(fd, select.POLLIN)
         poll.poll(self._patience_s() * 1000)
         with contextlib.suppress(BlockingIOError):
-            os.read(self._wake_read, 4096)
+            self._woken.recv(4096)
 
     def _patience_s(self) -> float:
         settled = self._state.phase in ("idle", "running", "stopped") and not self._stop_tickets and not self._closing

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,10 +116,11 @@ class Releases:
             NothingSelected: it is not installed.
             TrustError: its manifest is not the signed one, or its signer is trusted no more.
         """
+        if not self.installed(digest):
+            raise _gone(digest)
         path = self._layout.release(digest)
-        with _told_when_gone(digest):
-            manifest_json = (path / MANIFEST).read_bytes()
-            signer = self._verify(manifest_json, (path / SIGNATURE).read_bytes())
+        manifest_json = (path / MANIFEST).read_bytes()
+        signer = self._verify(manifest_json, (path / SIGNATURE).read_bytes())
         if sha256_bytes(manifest_json) != digest:
             raise TrustError(f"release {digest[:12]} was changed on the device", hint="deploy it again")
         plan = self._check_plan(path)
@@ -134,9 +134,10 @@ class Releases:
             NothingSelected: it is not installed.
             RolloutError: its plan cannot be read.
         """
+        if not self.installed(ref.digest):
+            raise _gone(ref.digest)
         path = self._layout.release(ref.digest)
-        with _told_when_gone(ref.digest):
-            return Release(ref=ref, path=path, plan=self._check_plan(path))
+        return Release(ref=ref, path=path, plan=self._check_plan(path))
 
     def collect(self, keep: Iterable[str]) -> None:
         """Remove all releases but these, what was left half done, and the blobs that nobody needs then."""
@@ -197,9 +198,5 @@ class Releases:
         return plan
 
 
-@contextmanager
-def _told_when_gone(digest: str) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        raise NothingSelected(f"release {digest[:12]} is not on the device", hint="edgekit deploy it first") from None
+def _gone(digest: str) -> NothingSelected:
+    return NothingSelected(f"release {digest[:12]} is not on the device", hint="edgekit deploy it first")

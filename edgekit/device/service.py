@@ -108,9 +108,9 @@ def _make_folders(layout: Layout) -> None:
 
 def _end_leftovers(limiter: Limiter, orphans: Orphans, journal: Journal) -> None:
     """No worker of a keeper before this one goes on unwatched."""
-    pid = orphans.end()
-    if pid:
-        journal.write(f"keeper: ended process {pid}, whose keeper had gone")
+    killed = orphans.end()
+    if killed:
+        journal.write(f"keeper: ended {killed} processes whose keeper had gone")
     for leaf in limiter.tree.leaves() if limiter.tree else ():
         leaf.empty()
 

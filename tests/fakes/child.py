@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Callable, Mapping, Sequence
 
 from edgekit.schema.reader import to_line
@@ -19,25 +20,27 @@ class FakeChild:
         self.obedient = obedient
         self.code: int | None = None
         self.signals: list[int] = []
-        self._report = os.dup(report_fd)
-        os.set_inheritable(self._report, False)
-        self.output, self._speak = os.pipe()
-        os.set_blocking(self.output, False)
+        self.pulse: Report | None = None
+        """Reported at every turn of the bench."""
+        self._report = socket.socket(fileno=os.dup(report_fd))
+        self._heard, self._speak = socket.socketpair()
+        self._heard.setblocking(False)
+        self.output = self._heard.fileno()
 
     def report(self, report: Report) -> None:
-        os.write(self._report, to_line(report))
+        self.send(to_line(report))
 
     def send(self, raw: bytes) -> None:
-        os.write(self._report, raw)
+        self._report.sendall(raw)
 
     def say(self, text: str) -> None:
-        os.write(self._speak, text.encode())
+        self._speak.sendall(text.encode())
 
     def end(self, code: int) -> None:
         if self.code is None:
             self.code = code
-            os.close(self._report)
-            os.close(self._speak)
+            self._report.close()
+            self._speak.close()
 
     def ended(self) -> bool:
         return self.code is not None
@@ -53,7 +56,7 @@ class FakeChild:
 
     def reap(self) -> int:
         assert self.code is not None
-        os.close(self.output)
+        self._heard.close()
         return self.code
 
 
@@ -66,9 +69,7 @@ class FakeStarter:
         self.obedient = True
         self.error: Exception | None = None
 
-    def __call__(
-        self, argv: Sequence[str], *, env: Mapping[str, str], cwd: str, inherit: Sequence[int]
-    ) -> FakeChild:
+    def __call__(self, argv: Sequence[str], *, env: Mapping[str, str], cwd: str, inherit: Sequence[int]) -> FakeChild:
         if self.error:
             raise self.error
         child = FakeChild(argv, inherit[0], obedient=self.obedient)

@@ -17,11 +17,12 @@ from edgekit.device.session import DeploymentLock, Services
 from edgekit.device.status import Figures
 from edgekit.device.store import Chunk, Store
 from edgekit.device.supervisor import Supervisor
+from edgekit.device.ticket import Ticket
 from edgekit.errors import EdgekitError
 from edgekit.schema.report import Report
-
-from tests.fakes.child import FakeStarter
+from tests.fakes.child import FakeChild, FakeStarter
 from tests.fakes.clock import Clock
+from tests.fakes.disk import CuttableDisk
 from tests.fakes.releases import FakeRelease
 from tests.fakes.signers import FakeKeygen
 
@@ -44,19 +45,15 @@ class Bench:
     def __init__(self, root: Path, *, disk: Disk | None = None, limiter: Limiter | None = None) -> None:
         self.layout = make_layout(root)
         self.clock = Clock()
-        self.disk = disk or Disk()
+        self.disk = disk or CuttableDisk()
         self.starter = FakeStarter()
         self.journal = Journal(lambda data: None, lambda: 5.0)
         self.keygen = FakeKeygen()
         self.store = Store(self.layout, self.disk, reserve_bytes=0)
         self.releases = Releases(self.layout, self.disk, self.store, self.keygen)
         orphans = Orphans(self.layout.worker_file)
-        around = Surroundings(
-            starter=self.starter, journal=self.journal, orphans=orphans, owner=None, clock=self.clock
-        )
-        self.supervisor = Supervisor(
-            self.layout, limiter or Limiter(tree=None, note="no cgroups in this test"), around
-        )
+        around = Surroundings(starter=self.starter, journal=self.journal, orphans=orphans, owner=None, clock=self.clock)
+        self.supervisor = Supervisor(self.layout, limiter or Limiter(tree=None, note="no cgroups in this test"), around)
         self.keeper = Keeper(
             Parts(
                 layout=self.layout,
@@ -97,12 +94,15 @@ class Bench:
         """Let time pass and the loop turn."""
         for _ in range(times):
             self.clock.advance(seconds)
+            for child in self.starter.children[-1:]:
+                if child.pulse and not child.ended():
+                    child.report(child.pulse)
             self.keeper.step()
 
     def commit(self, release: FakeRelease) -> None:
         """Install and activate a release whose worker is healthy at once."""
         self.install(release)
-        self.starter.on_start = lambda child: child.report(HEALTHY)
+        self.starter.on_start = pulse
         ticket = self.keeper.activate(self.releases.trusted(release.digest))
         self.turn(0.1, times=8)
         outcome(ticket)
@@ -117,11 +117,16 @@ class Bench:
         return current.digest if current else ""
 
 
-def outcome(ticket: object) -> str | EdgekitError:
+def pulse(child: FakeChild) -> None:
+    """A healthy worker."""
+    child.pulse = HEALTHY
+
+
+def outcome(ticket: Ticket) -> str | EdgekitError:
     """The last word on a ticket that is settled already: a message, or the error."""
     message = ""
     try:
-        for event in ticket.events():  # type: ignore[attr-defined]
+        for event in ticket.events():
             message = event.message
     except EdgekitError as error:
         return error

@@ -16,10 +16,9 @@ from edgekit.schema.plan import LimitsPlan, WorkerPlan
 from edgekit.schema.reader import to_json
 from edgekit.schema.recipe import Golden, Health
 from edgekit.trust import sha256_bytes
-
 from tests.fakes.signers import fake_signature
 
-WORKER = '''
+WORKER = """
 import json, os, select, signal, socket, sys, time
 behaviour = {behaviour!r}
 line = socket.socket(fileno=int(os.environ["EDGEKIT_REPORT_FD"]))
@@ -51,7 +50,7 @@ while True:
         time.sleep({period})
     elif select.select([line], [], [], {period})[0]:
         sys.exit(0)
-'''
+"""
 
 HEALTH = Health(min_fps=2.0, settle_s=0.3, start_s=5.0, stall_s=1.0)
 

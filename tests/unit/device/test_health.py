@@ -54,6 +54,11 @@ def test_healthy_for_long_enough_is_settled() -> None:
     assert follow([(5, GOOD), (25, GOOD)])[0] == "settled"
 
 
+def test_silence_after_a_good_report_settles_nothing() -> None:
+    trial = observe(Trial(health=HEALTH, golden=False, started_s=0.0), GOOD, 0.0, 5.0)
+    assert verdict(observe(trial, GOOD, 14.0, 19.0), 25.0)[0] == "settling"
+
+
 def test_a_break_starts_the_time_anew() -> None:
     assert follow([(5, GOOD), (20, BAD), (21, GOOD), (40, GOOD)])[0] == "settling"
     assert follow([(5, GOOD), (20, BAD), (21, GOOD), (41, GOOD)])[0] == "settled"
@@ -78,5 +83,7 @@ def test_on_and_off_comes_to_an_end() -> None:
 
 def test_golden_frames_must_have_passed() -> None:
     assert follow([(5, GOOD), (30, GOOD)], golden=True)[0] == "waiting"
-    assert follow([(5, replace(GOOD, golden="passed")), (25, replace(GOOD, golden="passed"))], golden=True)[0] == "settled"
+    assert (
+        follow([(5, replace(GOOD, golden="passed")), (25, replace(GOOD, golden="passed"))], golden=True)[0] == "settled"
+    )
     assert follow([(5, replace(GOOD, golden="failed: x"))]) == ("failed", "golden frames failed: x")

@@ -1,0 +1,314 @@
+"""A real keeper process in process mode, with real signatures and workers that behave as told."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from edgekit.executor.local import LocalExecutor
+from edgekit.host.fleet.keeper import build_keeper
+from edgekit.schema.control import Event, Offer, Status
+from edgekit.schema.manifest import SIGNATURE_NAMESPACE
+from edgekit.schema.reader import from_json, from_raw
+from edgekit.trust import sign
+from tests.fakes.releases import FakeRelease, make_plan, make_release
+
+pytestmark = pytest.mark.integration
+
+T = TypeVar("T")
+PYTHON = os.path.realpath(sys.executable)
+WAIT_S = 20.0
+
+
+class Device:
+    """A prefix with a keeper, and a client that speaks through `connect`."""
+
+    def __init__(self, prefix: Path, key: Path) -> None:
+        self.prefix = prefix
+        self.key = key
+        self.pyz = prefix / "usr/lib/edgekit/edgekitd.pyz"
+
+    def keeper(self, *args: str) -> subprocess.CompletedProcess[str]:
+        argv = [PYTHON, "-I", str(self.pyz), *args, "--prefix", str(self.prefix)]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+
+    def spawn(self) -> int:
+        done = self.keeper("spawn")
+        assert done.returncode == 0, done.stderr
+        return int(json.loads(done.stdout)["pid"])
+
+    def release(self, behaviour: str, version: str = "1.0.0", **limits: int) -> FakeRelease:
+        plan = make_plan(version=version, python=PYTHON)
+        plan = replace(plan, limits=replace(plan.limits, **limits))  # type: ignore[arg-type]
+        executor = LocalExecutor()
+        return make_release(
+            behaviour,
+            plan=plan,
+            sign=lambda text: sign(executor, text, key=self.key, namespace=SIGNATURE_NAMESPACE),
+        )
+
+    def talk(self) -> Client:
+        return Client(self)
+
+    def status(self) -> Status:
+        with self.talk() as client:
+            return from_raw(Status, client.ask("status").data, "status")
+
+    def deploy(self, release: FakeRelease) -> Event:
+        with self.talk() as client:
+            return client.deploy(release)
+
+
+class Client:
+    """One `edgekitd.pyz connect`, as the host runs it over SSH."""
+
+    def __init__(self, device: Device) -> None:
+        argv = [PYTHON, "-I", str(device.pyz), "connect", "--prefix", str(device.prefix)]
+        self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def send(self, verb: str, payload: bytes = b"", **fields: object) -> None:
+        assert self.process.stdin is not None
+        request = {"verb": verb, "payload_bytes": len(payload), **fields}
+        self.process.stdin.write(json.dumps(request).encode() + b"\n" + payload)
+        self.process.stdin.flush()
+
+    def event(self) -> Event:
+        assert self.process.stdout is not None
+        return from_json(Event, self.process.stdout.readline(), "event")
+
+    def ask(self, verb: str, payload: bytes = b"", **fields: object) -> Event:
+        self.send(verb, payload, **fields)
+        while (event := self.event()).kind not in ("done", "error"):
+            pass
+        return event
+
+    def upload(self, release: FakeRelease) -> Event:
+        payload = release.manifest_json + release.signature
+        event = self.ask("offer", payload, signature_bytes=len(release.signature))
+        if event.kind == "error":
+            return event
+        for blob in from_raw(Offer, event.data, "offer").missing:
+            data = zlib.compress(release.blobs[blob.sha256][blob.have_bytes :])
+            self.send("chunk", data, sha256=blob.sha256, offset=blob.have_bytes, encoding="zlib")
+        return self.ask("install", digest=release.digest)
+
+    def deploy(self, release: FakeRelease) -> Event:
+        event = self.upload(release)
+        return event if event.kind == "error" else self.ask("activate", digest=release.digest)
+
+
+def eventually(look: Callable[[], T]) -> T:
+    """The first true answer."""
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError("it did not happen in time")
+
+
+def alive(pid: int) -> bool:
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+def workers_of(device: Device) -> list[int]:
+    """Every process whose command line names the device's releases or whose folder is below its work folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and alive(int(entry.name)):
+            try:
+                words = (entry / "cmdline").read_bytes().decode(errors="replace")
+            except OSError:
+                continue
+            if f"{device.prefix}/var/lib/edgekit/releases" in words:
+                found.append(int(entry.name))
+    return found
+
+
+@pytest.fixture
+def device() -> Iterator[Device]:
+    prefix = Path(tempfile.mkdtemp(prefix="ek"))
+    key = prefix / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    signers = prefix / "etc/edgekit/allowed_signers"
+    signers.parent.mkdir(parents=True)
+    signers.write_text("ann@example.org " + key.with_suffix(".pub").read_text())
+    device = Device(prefix, key)
+    device.pyz.parent.mkdir(parents=True)
+    device.pyz.write_bytes(build_keeper())
+    yield device
+    device.keeper("halt")
+    shutil.rmtree(prefix)
+
+
+def test_it_comes_up_once_and_goes(device: Device) -> None:
+    pid = device.spawn()
+    assert device.spawn() == pid
+    second = device.keeper("run")
+    assert (second.returncode, "a keeper runs" in second.stderr) == (9, True)
+    assert device.keeper("halt").returncode == 0
+    assert not alive(pid)
+    assert device.keeper("connect").returncode == 7
+    assert json.loads(device.keeper("halt").stdout)["pid"] == 0
+
+
+def test_a_release_runs_and_stops_cleanly(device: Device) -> None:
+    device.spawn()
+    release = device.release("healthy")
+    event = device.deploy(release)
+    assert event.kind == "done", event
+    status = device.status()
+    assert status.current is not None
+    assert (status.current.digest, status.current.signer, status.phase) == (
+        release.digest,
+        "ann@example.org",
+        "running",
+    )
+    assert status.healthy, status.unhealthy_because
+    assert status.worker.limits == "advisory"
+    assert status.worker.memory_current > 1 << 20
+    with device.talk() as client:
+        text = str(client.ask("metrics").data["text"])
+        client.send("logs", lines=100)
+        line = client.event().message
+    assert "worker_frames_total" in text
+    assert line.startswith("keeper: ")
+    assert device.deploy(release).kind == "done"
+    device.keeper("halt")
+    assert not alive(status.worker.pid)
+    assert not workers_of(device)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [
+        ("exits", "exited with code 3: the camera is gone"),
+        ("crashes", "killed by SIGSEGV"),
+        ("hangs", "no report for 1 s"),
+        ("unhealthy", "fps 0.0 < min_fps 2.0"),
+        ("golden", "golden frames failed: frame 1 is off by 9 px"),
+    ],
+)
+def test_a_bad_release_goes_back_by_itself(device: Device, behaviour: str, reason: str) -> None:
+    device.spawn()
+    good = device.release("healthy")
+    assert device.deploy(good).kind == "done"
+    event = device.deploy(device.release(behaviour, "2.0.0"))
+    assert (event.kind, event.exit_code) == ("error", 8)
+    assert reason in event.message
+    assert "which runs again" in event.message
+    assert f"{behaviour} worker at work" in event.details
+    status = device.status()
+    assert status.current is not None
+    assert status.last_failure is not None
+    assert (status.current.digest, status.phase) == (good.digest, "running")
+    assert (status.last_failure.version, reason in status.last_failure.reason) == ("2.0.0", True)
+    eventually(lambda: device.status().healthy)
+    assert len(workers_of(device)) == 1
+
+
+@pytest.mark.parametrize("behaviour", ["healthy", "stubborn"])
+def test_a_killed_keeper_leaves_no_orphan_and_the_next_one_goes_on(device: Device, behaviour: str) -> None:
+    keeper = device.spawn()
+    release = device.release(behaviour)
+    assert device.deploy(release).kind == "done"
+    worker = device.status().worker.pid
+    os.kill(keeper, signal.SIGKILL)
+    eventually(lambda: not alive(keeper))
+    if behaviour == "healthy":
+        eventually(lambda: not alive(worker))
+    assert device.spawn() != keeper
+    status = eventually(lambda: found if (found := device.status()).healthy else None)
+    assert status.current is not None
+    assert status.current.digest == release.digest
+    assert not alive(worker)
+    children = 2 if behaviour == "stubborn" else 1
+    assert len(workers_of(device)) == children
+
+
+def test_a_keeper_that_is_killed_in_an_activation_comes_back_with_the_old_release(device: Device) -> None:
+    keeper = device.spawn()
+    good = device.release("healthy")
+    assert device.deploy(good).kind == "done"
+    with device.talk() as client:
+        client.upload(silent := device.release("silent", "2.0.0"))
+        client.send("activate", digest=silent.digest)
+        assert client.event().data["phase"] == "activating"
+        os.kill(keeper, signal.SIGKILL)
+    eventually(lambda: not alive(keeper))
+    device.spawn()
+    status = eventually(lambda: found if (found := device.status()).healthy else None)
+    assert status.current is not None
+    assert status.last_failure is not None
+    assert (status.current.digest, status.last_failure.digest) == (good.digest, silent.digest)
+
+
+def test_a_worker_that_ignores_sigterm_is_killed_with_its_children(device: Device) -> None:
+    device.spawn()
+    assert device.deploy(device.release("stubborn")).kind == "done"
+    assert len(workers_of(device)) == 2
+    began_s = time.monotonic()
+    with device.talk() as client:
+        assert client.ask("stop").kind == "done"
+    assert time.monotonic() - began_s > 9
+    assert not workers_of(device)
+    assert device.status().phase == "stopped"
+
+
+def test_what_is_not_signed_by_an_allowed_signer_is_refused(device: Device) -> None:
+    device.spawn()
+    good = device.release("healthy")
+    other = device.prefix / "other"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(other)], check=True)
+    stranger = sign(LocalExecutor(), good.manifest_json, key=other, namespace=SIGNATURE_NAMESPACE)
+    elsewhere = sign(LocalExecutor(), good.manifest_json, key=device.key, namespace="file")
+    for signature in (stranger, elsewhere, b""):
+        event = device.deploy(replace(good, signature=signature))
+        assert (event.kind, event.exit_code) == ("error", 6)
+    changed = good.manifest_json.replace(b'"sorter"', b'"sorted"')
+    assert device.deploy(replace(good, manifest_json=changed)).exit_code == 6
+    assert device.status().current is None
+
+
+def test_a_flipped_byte_in_the_store_is_found_and_sent_again(device: Device) -> None:
+    device.spawn()
+    release = device.release("healthy")
+    with device.talk() as client:
+        payload = release.manifest_json + release.signature
+        event = client.ask("offer", payload, signature_bytes=len(release.signature))
+        for blob in from_raw(Offer, event.data, "offer").missing:
+            client.send("chunk", release.blobs[blob.sha256], sha256=blob.sha256)
+        client.ask("status")
+        entry = next(entry for entry in release.manifest.files if entry.path.endswith("__main__.py"))
+        stored = device.prefix / "var/lib/edgekit/store/sha256" / entry.sha256[:2] / entry.sha256
+        data = bytearray(stored.read_bytes())
+        data[100] ^= 1
+        stored.chmod(0o644)
+        stored.write_bytes(data)
+        event = client.ask("install", digest=release.digest)
+    assert (event.exit_code, entry.path in event.message) == (6, True)
+    assert device.deploy(release).kind == "done"

@@ -1,0 +1,247 @@
+"""The loop: a good release is committed, a bad one goes back by itself, and a power cut leaves one or the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edgekit.errors import EdgekitError, LockHeld, RolloutError, Unreachable
+from edgekit.trust import sha256_bytes
+from tests.fakes.child import FakeChild
+from tests.fakes.disk import CuttableDisk, PowerCut
+from tests.fakes.keeper import HEALTHY, Bench, outcome, pulse
+from tests.fakes.releases import make_plan, make_release
+
+OLD = make_release(plan=make_plan(version="1.0.0"))
+NEW = make_release(plan=make_plan(version="2.0.0"), extra={"engines/net.onnx": b"weights"})
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """A keeper whose current release is OLD, and NEW installed."""
+    bench = Bench(tmp_path)
+    bench.commit(OLD)
+    bench.install(NEW)
+    assert bench.current == OLD.digest
+    return bench
+
+
+def activate(bench: Bench, behave: object, times: int = 8) -> str | EdgekitError:
+    """Activate NEW, whose worker behaves so; OLD's is healthy. The outcome."""
+
+    def on_start(child: FakeChild) -> None:
+        if NEW.digest in " ".join(child.argv):
+            behave(child)  # type: ignore[operator]
+        else:
+            child.pulse = HEALTHY
+
+    bench.starter.on_start = on_start
+    ticket = bench.keeper.activate(bench.releases.trusted(NEW.digest))
+    bench.turn(0.1, times=times)
+    return outcome(ticket)
+
+
+def test_a_healthy_release_is_committed(bench: Bench) -> None:
+    assert "is committed" in str(activate(bench, pulse))
+    state = bench.keeper.view().state
+    assert (state.phase, bench.current) == ("running", NEW.digest)
+    assert state.previous is not None
+    assert state.previous.digest == OLD.digest
+    assert bench.figures.status("").healthy
+
+
+@pytest.mark.parametrize(
+    ("behave", "reason"),
+    [
+        (lambda child: child.end(3), "exited with code 3"),
+        (lambda child: child.end(-11), "killed by SIGSEGV"),
+        (lambda child: None, "not healthy within 5 s: no report since the start"),
+        (lambda child: child.report(replace(HEALTHY, golden="failed: 9 px")), "golden frames failed: 9 px"),
+        (lambda child: child.report(replace(HEALTHY, fps=0.0)), "no report for 1 s"),
+    ],
+)
+def test_a_bad_release_goes_back_by_itself(bench: Bench, behave: object, reason: str) -> None:
+    error = activate(bench, behave, times=70)
+    assert isinstance(error, RolloutError)
+    assert f"sorter 2.0.0 was rolled back: {reason}" in error.message
+    assert f"back to sorter 1.0.0 ({OLD.digest[:12]}), which runs again" in error.message
+    state = bench.keeper.view().state
+    assert (state.phase, bench.current) == ("running", OLD.digest)
+    assert state.failure is not None
+    assert state.failure.digest == NEW.digest
+    assert state.failure.reason.startswith(reason)
+    assert OLD.digest in " ".join(bench.starter.last.argv)
+
+
+def test_never_healthy_is_told_with_its_figures(bench: Bench) -> None:
+    bench.starter.on_start = lambda child: pulse(child) if OLD.digest in " ".join(child.argv) else None
+    ticket = bench.keeper.activate(bench.releases.trusted(NEW.digest))
+    for _ in range(60):
+        bench.turn(0.1)
+        child = bench.starter.last
+        if NEW.digest in str(child.argv) and not child.ended():
+            child.say("still dark\n")
+            child.report(replace(HEALTHY, fps=0.0))
+    error = outcome(ticket)
+    assert isinstance(error, RolloutError)
+    assert "not healthy within 5 s: fps 0.0 < min_fps 2.0" in error.message
+    assert "still dark" in error.details
+    failure = bench.keeper.view().state.failure
+    assert failure is not None
+    assert failure.probes == ("fps 0.0 < min_fps 2.0",)
+
+
+def test_a_bad_first_release_is_stopped(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.install(NEW)
+    error = activate(bench, lambda child: child.end(1))
+    assert isinstance(error, RolloutError)
+    assert "nothing runs now" in error.message
+    assert (bench.state_phase, bench.current) == ("stopped", "")
+    assert bench.supervisor.stopped
+
+
+def test_an_old_release_that_fails_too_is_told_and_looked_after(bench: Bench) -> None:
+    bench.starter.on_start = lambda child: child.end(1)
+    ticket = bench.keeper.activate(bench.releases.trusted(NEW.digest))
+    bench.turn(0.1, times=70)
+    error = outcome(ticket)
+    assert isinstance(error, RolloutError)
+    assert "which does not come up again: exited with code 1" in error.message
+    assert (bench.state_phase, bench.current) == ("running", OLD.digest)
+    assert bench.supervisor.release is not None
+
+
+def test_one_activation_at_a_time(bench: Bench) -> None:
+    trusted = bench.releases.trusted(NEW.digest)
+    bench.keeper.activate(trusted)
+    second, stop = bench.keeper.activate(trusted), bench.keeper.stop()
+    bench.turn()
+    assert isinstance(outcome(second), LockHeld)
+    assert isinstance(outcome(stop), LockHeld)
+
+
+def test_the_current_release_is_activated_at_once(bench: Bench) -> None:
+    children = len(bench.starter.children)
+    ticket = bench.keeper.activate(bench.releases.trusted(OLD.digest))
+    bench.turn()
+    assert "is the current release" in str(outcome(ticket))
+    assert len(bench.starter.children) == children
+
+
+def test_stopped_until_activated_again(bench: Bench) -> None:
+    ticket = bench.keeper.stop()
+    bench.turn(times=2)
+    assert outcome(ticket) == "stopped"
+    assert (bench.state_phase, bench.supervisor.stopped) == ("stopped", True)
+    bench.keeper.activate(bench.releases.trusted(OLD.digest))
+    bench.turn(times=2)
+    assert (bench.state_phase, bench.figures.status("").worker.state) == ("running", "running")
+
+
+def test_limits_that_cannot_be_held_are_refused_before_anything_stops(bench: Bench) -> None:
+    plan = make_plan(version="3.0.0")
+    strict = make_release(plan=replace(plan, limits=replace(plan.limits, advisory=False)))
+    bench.install(strict)
+    ticket = bench.keeper.activate(bench.releases.trusted(strict.digest))
+    bench.turn()
+    assert isinstance(outcome(ticket), RolloutError)
+    assert not bench.starter.last.ended()
+
+
+def test_a_worker_that_dies_later_is_started_again_and_told(bench: Bench) -> None:
+    bench.starter.last.say("the lens fell off\n")
+    bench.starter.last.end(1)
+    bench.turn()
+    view = bench.keeper.view()
+    assert view.unhealthy_because == ("no worker runs: exited with code 1",)
+    assert view.state.failure is not None
+    assert "the lens fell off" in view.state.failure.log_tail
+    bench.turn(1.0)
+    bench.turn()
+    status = bench.figures.status("")
+    assert (status.worker.restarts, status.healthy, status.phase) == (1, True, "running")
+
+
+def test_a_keeper_that_is_closed_stops_its_worker_and_answers(bench: Bench) -> None:
+    bench.starter.on_start = lambda child: None
+    ticket = bench.keeper.activate(bench.releases.trusted(NEW.digest))
+    bench.turn()
+    bench.keeper.close()
+    bench.keeper.run()
+    assert bench.starter.last.ended()
+    assert isinstance(outcome(ticket), Unreachable)
+    again = Bench(bench.layout.prefix)
+    assert (again.state_phase, again.current) == ("running", OLD.digest)
+
+
+def test_a_committed_release_starts_by_itself(bench: Bench) -> None:
+    bench.keygen.allowed = ()
+    again = Bench(bench.layout.prefix)
+    again.turn()
+    assert OLD.digest in " ".join(again.starter.last.argv)
+
+
+def test_a_committed_release_that_is_gone_is_told_and_another_can_be_deployed(bench: Bench) -> None:
+    bench.layout.release(OLD.digest).rename(bench.layout.releases_dir / "elsewhere")
+    again = Bench(bench.layout.prefix)
+    again.turn(times=3)
+    assert "is not on the device" in again.keeper.view().unhealthy_because[0]
+    assert "is committed" in str(activate(again, pulse))
+
+
+def test_a_state_that_cannot_be_read_starts_nothing_and_is_told(bench: Bench) -> None:
+    bench.layout.state_file.write_bytes(b"\0" * 50)
+    again = Bench(bench.layout.prefix)
+    again.turn(times=3)
+    status = again.figures.status("")
+    assert (status.phase, status.current, status.worker.pid) == ("idle", None, 0)
+    assert status.last_failure is not None
+    assert "could not be read" in status.last_failure.reason
+
+
+def cuts(root: Path, behave: object) -> Iterator[tuple[int, Bench]]:
+    """A deployment of NEW over OLD, cut before each durable step in turn; the bench is the one that was cut."""
+    step = 0
+    while True:
+        Bench(root / str(step)).commit(OLD)
+        disk = CuttableDisk(cut_at=step)
+        bench = Bench.__new__(Bench)
+        try:
+            bench.__init__(root / str(step), disk=disk)  # type: ignore[misc]
+            bench.turn(times=2)
+            bench.install(NEW)
+            activate(bench, behave, times=20)
+            bench.releases.collect([OLD.digest, NEW.digest])
+        except PowerCut:
+            yield step, bench
+            step += 1
+            continue
+        return
+
+
+@pytest.mark.parametrize("undo", [False, True])
+@pytest.mark.parametrize("good", [True, False])
+def test_at_every_cut_it_is_exactly_the_old_or_exactly_the_new(tmp_path: Path, good: bool, undo: bool) -> None:
+    seen = []
+    for step, bench in cuts(tmp_path, lambda child: pulse(child) if good else child.end(1)):
+        assert isinstance(bench.disk, CuttableDisk)
+        bench.disk.lose(undo=undo)
+        again = Bench(tmp_path / str(step))
+        again.turn()
+        state = again.keeper.view().state
+        assert (state.phase, state.candidate) == ("running", None)
+        assert state.current is not None
+        release = {OLD.digest: OLD, NEW.digest: NEW}[state.current.digest]
+        for entry in release.manifest.files:
+            assert sha256_bytes((again.layout.release(release.digest) / entry.path).read_bytes()) == entry.sha256
+        assert release.digest in " ".join(again.starter.last.argv)
+        again.commit(NEW)
+        assert again.current == NEW.digest
+        seen.append(release is NEW)
+    assert len(seen) > 20
+    assert seen == sorted(seen)
+    assert seen[-1] is good
