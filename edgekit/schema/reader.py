@@ -19,11 +19,6 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 from edgekit.errors import InputError
 from edgekit.schema.units import Bytes, Cpus, parse_bytes, parse_cpus
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 T = TypeVar("T")
 
 _SPECIAL: dict[object, Callable[[Any], Any]] = {Bytes: parse_bytes, Cpus: parse_cpus}
@@ -56,6 +51,11 @@ def raise_problems(problems: Iterable[Problem]) -> None:
 
 def from_toml(cls: type[T], text: str, file: str) -> T:
     """Read a TOML text as `cls`. Raises InputError with every mistake, each led by `file` and its key."""
+    # Imported here: the keeper reads no TOML, and on Python 3.10 it has no tomli.
+    if sys.version_info >= (3, 11):
+        import tomllib  # noqa: PLC0415
+    else:
+        import tomli as tomllib  # noqa: PLC0415
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
