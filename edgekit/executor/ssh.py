@@ -5,58 +5,28 @@ The user's ssh_config is honoured, host keys are checked against known_hosts and
 
 from __future__ import annotations
 
+import contextlib
 import shlex
-import socket
+import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import paramiko
 
-from edgekit.errors import TrustError, Unreachable
+from edgekit.errors import Unreachable
 from edgekit.executor import Completed, Stream
+from edgekit.executor.address import SshAddress
+from edgekit.executor.ssh_config import resolve_login
+from edgekit.executor.ssh_login import BROKEN, CONNECT_TIMEOUT_S, Connection, words_of
 
-_CONNECT_TIMEOUT_S = 20.0
-_KEEPALIVE_S = 5
 _WINDOW_BYTES = 2 << 20
-_IDENTITIES = ("id_ed25519", "id_ecdsa", "id_rsa")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SshAddress:
-    """Where and as whom to log in, before ssh_config has its say."""
-
-    host: str
-    user: str = ""
-    port: int = 0
-    """0: ssh_config's, or 22."""
-    identity: str = ""
-    known_hosts: str = ""
-    host_key_alias: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Login:
-    """An address with ssh_config applied."""
-
-    host: str
-    user: str
-    port: int
-    identities: tuple[str, ...]
-    known_hosts: tuple[str, ...]
-    key_name: str
-    """The name under which known_hosts has the host's key."""
-    proxy_command: str
-    jump: str
-
-    @property
-    def name(self) -> str:
-        return f"{self.user}@{self.host}:{self.port}"
+_PIECE_BYTES = 1 << 18
+_HINT = "look at the link and run the same command again"
 
 
 class SshExecutor:
-    """Runs programs on one device. Connects at first use and again after the link broke."""
+    """Runs programs on one device. Connects at first use, and again after the link broke. Threads may share it."""
 
     def __init__(self, address: SshAddress, *, user: str, home: Path) -> None:
         """Read ssh_config; nothing is connected yet.
@@ -66,11 +36,11 @@ class SshExecutor:
             user: this user's name, for when neither address nor ssh_config names one.
             home: this user's home, for `.ssh`.
         """
+        self._user = user
         self._home = home
-        self._fallback_user = user
-        self._login = _apply_config(address, user, home)
-        self._client: paramiko.SSHClient | None = None
-        self._jump: paramiko.SSHClient | None = None
+        self._login = resolve_login(address, user=user, home=home)
+        self._connection: Connection | None = None
+        self._guard = threading.Lock()
 
     @property
     def name(self) -> str:
@@ -86,73 +56,53 @@ class SshExecutor:
         env: Mapping[str, str] | None = None,
         cwd: str | None = None,
     ) -> Completed:
-        """Run to the end. See `Executor.run`."""
-        channel = self._channel()
+        """Run to the end. See `Executor.run`. What a signal ended has the return code -1: SSH does not tell which."""
+        channel = self._start(_command(argv, env, cwd))
         try:
-            channel.settimeout(timeout_s)
-            channel.exec_command(_command(argv, env, cwd))
             return _communicate(channel, argv, stdin, time.monotonic() + timeout_s)
-        except (OSError, EOFError, paramiko.SSHException) as error:
-            raise self._lost(error) from None
+        except TimeoutError:
+            message = f"{argv[0]} on {self.name} did not end within {timeout_s:g} s"
+            raise Unreachable(message, hint=_HINT) from None
+        except BROKEN as error:
+            raise _broken(self.name, error) from None
         finally:
             channel.close()
 
     def open(self, argv: Sequence[str]) -> Stream:
         """Start a program and talk to it. See `Executor.open`."""
-        channel = self._channel()
-        try:
-            channel.exec_command(_command(argv, None, None))
-        except (OSError, EOFError, paramiko.SSHException) as error:
-            channel.close()
-            raise self._lost(error) from None
-        return SshStream(channel, self.name)
+        return SshStream(self._start(_command(argv, None, None)), self.name)
 
     def close(self) -> None:
         """Close the connection."""
-        for client in (self._client, self._jump):
-            if client is not None:
-                client.close()
-        self._client = self._jump = None
+        with self._guard:
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = None
 
-    def _channel(self) -> paramiko.Channel:
-        transport = self._client.get_transport() if self._client else None
-        if transport is None or not transport.is_active():
-            self.close()
-            transport = self._connect()
+    def _start(self, command: str) -> paramiko.Channel:
+        """Start a program on a channel of its own."""
+        transport = self._transport()
         try:
-            return transport.open_session(window_size=_WINDOW_BYTES, timeout=_CONNECT_TIMEOUT_S)
-        except (OSError, EOFError, paramiko.SSHException) as error:
-            raise self._lost(error) from None
+            channel = transport.open_session(window_size=_WINDOW_BYTES, timeout=CONNECT_TIMEOUT_S)
+            channel.settimeout(CONNECT_TIMEOUT_S)
+            channel.exec_command(command)
+        except BROKEN as error:
+            raise _broken(self.name, error) from None
+        channel.settimeout(None)
+        return channel
 
-    def _connect(self) -> paramiko.Transport:
-        sock = self._proxy()
-        self._client = _log_in(self._login, sock)
-        transport = self._client.get_transport()
-        assert transport is not None
-        transport.set_keepalive(_KEEPALIVE_S)
-        return transport
-
-    def _proxy(self) -> paramiko.Channel | paramiko.ProxyCommand | None:
-        if self._login.proxy_command:
-            return paramiko.ProxyCommand(self._login.proxy_command)
-        if not self._login.jump:
-            return None
-        jump = _apply_config(parse_address(self._login.jump), self._fallback_user, self._home)
-        self._jump = _log_in(jump, None)
-        transport = self._jump.get_transport()
-        assert transport is not None
-        return transport.open_channel("direct-tcpip", (self._login.host, self._login.port), ("127.0.0.1", 0))
-
-    def _lost(self, error: BaseException) -> Unreachable:
-        self.close()
-        return Unreachable(
-            f"the connection to {self.name} broke: {_words(error)}",
-            hint="look at the link and run the same command again",
-        )
+    def _transport(self) -> paramiko.Transport:
+        with self._guard:
+            if self._connection is None or not self._connection.transport.is_active():
+                if self._connection is not None:
+                    self._connection.close()
+                    self._connection = None
+                self._connection = Connection(self._login, user=self._user, home=self._home)
+            return self._connection.transport
 
 
 class SshStream:
-    """A program on a device as a `Stream`."""
+    """A program on a device as a `Stream`. One thread uses it at a time."""
 
     def __init__(self, channel: paramiko.Channel, name: str) -> None:
         self._channel = channel
@@ -164,7 +114,7 @@ class SshStream:
         """See `Stream.write`."""
         try:
             self._channel.sendall(data)
-        except (OSError, EOFError, paramiko.SSHException) as error:
+        except BROKEN as error:
             raise self._gone(error) from None
 
     def readline(self, limit: int) -> bytes:
@@ -187,7 +137,7 @@ class SshStream:
         """See `Stream.errors`."""
         text = b""
         while self._channel.recv_stderr_ready():
-            text += self._channel.recv_stderr(1 << 16)
+            text += self._channel.recv_stderr(_PIECE_BYTES)
         return text.decode(errors="replace").strip()
 
     def close(self) -> None:
@@ -195,12 +145,15 @@ class SshStream:
         self._channel.close()
 
     def _fill(self) -> None:
+        """Take what has come. Raises Unreachable where the connection, rather than the program, has ended."""
         try:
-            data = self._channel.recv(1 << 18)
-        except (OSError, EOFError, paramiko.SSHException) as error:
+            data = self._channel.recv(_PIECE_BYTES)
+        except BROKEN as error:
             raise self._gone(error) from None
         self._buffer += data
         self._ended = not data
+        if self._ended and not self._channel.get_transport().is_active():
+            raise self._gone(EOFError("the device does not answer any more"))
 
     def _take(self, size: int) -> bytes:
         data = bytes(self._buffer[:size])
@@ -208,185 +161,60 @@ class SshStream:
         return data
 
     def _gone(self, error: BaseException) -> Unreachable:
-        return Unreachable(
-            f"the connection to {self._name} broke: {_words(error)}",
-            hint="look at the link and run the same command again",
-            details=self.errors(),
-        )
+        return _broken(self._name, error, self.errors())
 
 
-def parse_address(text: str) -> SshAddress:
-    """Read `[USER@]HOST[:PORT]`; an IPv6 address stands in brackets.
-
-    Raises:
-        ValueError: not an address.
-    """
-    user, at, rest = text.rpartition("@")
-    if rest.startswith("["):
-        host, closed, port = rest[1:].partition("]")
-        if not closed or (port and not port.startswith(":")):
-            raise ValueError(text)
-        port = port[1:]
-    else:
-        host, _, port = rest.partition(":")
-    if (
-        not host
-        or host.startswith("-")
-        or (at and not user)
-        or (port and not (port.isdigit() and 0 < int(port) < 65536))
-    ):
-        raise ValueError(text)
-    return SshAddress(host=host, user=user, port=int(port or 0))
-
-
-def _apply_config(address: SshAddress, user: str, home: Path) -> _Login:
-    """What OpenSSH would do with this address. Source: ssh_config(5)."""
-    file = home / ".ssh" / "config"
-    config = paramiko.SSHConfig.from_path(str(file)) if file.is_file() else paramiko.SSHConfig()
-    found = config.lookup(address.host)
-    host = str(found.get("hostname", address.host))
-    port = address.port or int(found.get("port", 22))
-    alias = address.host_key_alias or str(found.get("hostkeyalias", ""))
-    named = (
-        [address.identity]
-        if address.identity
-        else [str(Path(name).expanduser()) for name in found.get("identityfile", [])]
-    )
-    usual = [str(home / ".ssh" / name) for name in _IDENTITIES]
-    hosts = address.known_hosts or str(found.get("userknownhostsfile", ""))
-    known = hosts.split() if hosts else [str(home / ".ssh" / "known_hosts"), "/etc/ssh/ssh_known_hosts"]
-    jump = str(found.get("proxyjump", ""))
-    return _Login(
-        host=host,
-        user=address.user or str(found.get("user", user)),
-        port=port,
-        identities=tuple(name for name in (named or usual) if Path(name).is_file()),
-        known_hosts=tuple(str(Path(name).expanduser()) for name in known),
-        key_name=alias or (host if port == 22 else f"[{host}]:{port}"),
-        proxy_command=str(found.get("proxycommand", "")),
-        jump="" if jump.lower() == "none" else jump,
-    )
-
-
-class _KnownKey(paramiko.MissingHostKeyPolicy):
-    """Checks the key under the name that known_hosts has for it; paramiko itself knows no HostKeyAlias."""
-
-    def __init__(self, login: _Login, keys: paramiko.HostKeys) -> None:
-        self._login = login
-        self._keys = keys
-
-    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:  # noqa: ARG002
-        known = self._keys.lookup(self._login.key_name)
-        file = self._login.known_hosts[0]
-        if known is not None and self._keys.check(self._login.key_name, key):
-            return
-        if known is None:
-            raise TrustError(
-                f"the host key of {self._login.name} is not known",
-                hint=f"compare it with the board's own ({key.get_name()} {key.fingerprint}), then accept it once: "
-                f"ssh -p {self._login.port} {self._login.user}@{self._login.host}",
-            )
-        raise TrustError(
-            f"the host key of {self._login.name} has changed: somebody may be in between, or the board was set up anew",
-            hint=f"if you set it up anew: ssh-keygen -R '{self._login.key_name}' -f {file}",
-            details=f"the board shows {key.get_name()} {key.fingerprint}",
-        )
-
-
-def _log_in(login: _Login, sock: paramiko.Channel | paramiko.ProxyCommand | None) -> paramiko.SSHClient:
-    keys = paramiko.HostKeys()
-    for file in login.known_hosts:
-        if Path(file).is_file():
-            keys.load(file)
-    client = paramiko.SSHClient()
-    client.set_missing_host_key_policy(_KnownKey(login, keys))
-    try:
-        client.connect(
-            login.host,
-            port=login.port,
-            username=login.user,
-            key_filename=list(login.identities) or None,  # type: ignore[arg-type]  # a list is documented
-            look_for_keys=False,
-            timeout=_CONNECT_TIMEOUT_S,
-            banner_timeout=_CONNECT_TIMEOUT_S,
-            auth_timeout=_CONNECT_TIMEOUT_S,
-            sock=sock,
-            transport_factory=_transport_for(keys, login.key_name),
-        )
-    except TrustError:
-        client.close()
-        raise
-    except paramiko.AuthenticationException as error:
-        client.close()
-        tried = ", ".join(login.identities) or "no key file"
-        raise Unreachable(
-            f"{login.name} does not let us in: {_words(error)}",
-            hint=f"put your public key on the board: ssh-copy-id {login.user}@{login.host} (tried: agent, {tried})",
-        ) from None
-    except (OSError, EOFError, paramiko.SSHException) as error:
-        client.close()
-        raise Unreachable(
-            f"{login.name} does not answer: {_words(error)}",
-            hint=f"is it up? ssh -p {login.port} {login.user}@{login.host}",
-        ) from None
-    return client
-
-
-def _transport_for(keys: paramiko.HostKeys, name: str):  # type: ignore[no-untyped-def]
-    """Ask the server for a kind of key that known_hosts has, as OpenSSH does: another kind could not be checked."""
-    kinds = list(keys.lookup(name) or {})
-
-    def make(sock: socket.socket, **options: object) -> paramiko.Transport:
-        transport = paramiko.Transport(sock, **options)  # type: ignore[arg-type]
-        offered = transport.get_security_options()
-        wanted = [
-            kind for kind in offered.key_types if kind in kinds or ("ssh-rsa" in kinds and kind.startswith("rsa-"))
-        ]
-        if wanted:
-            offered.key_types = wanted
-        return transport
-
-    return make
+def _broken(name: str, error: BaseException, details: str = "") -> Unreachable:
+    return Unreachable(f"the connection to {name} broke: {words_of(error)}", hint=_HINT, details=details)
 
 
 def _command(argv: Sequence[str], env: Mapping[str, str] | None, cwd: str | None) -> str:
+    """One line for the shell over there, which replaces itself by the program."""
     words = ["env", *(f"{name}={value}" for name, value in env.items())] if env else []
-    command = shlex.join([*words, *argv])
-    return f"cd {shlex.quote(cwd)} && exec {command}" if cwd else f"exec {command}"
+    command = "exec " + shlex.join([*words, *argv])
+    return f"cd {shlex.quote(cwd)} && {command}" if cwd else command
 
 
 def _communicate(channel: paramiko.Channel, argv: Sequence[str], stdin: bytes, deadline: float) -> Completed:
-    """Feed and drain a program at once, so that neither side waits for the other."""
-    out, err, rest = bytearray(), bytearray(), memoryview(stdin)
-    closed = False
-    while True:
-        if not rest and not closed:
-            channel.shutdown_write()
-            closed = True
-        moved = False
-        if rest and channel.send_ready():
-            rest = rest[channel.send(bytes(rest[: 1 << 16])) :]
-            moved = True
-        if channel.recv_ready():
-            out += channel.recv(1 << 18)
-            moved = True
-        if channel.recv_stderr_ready():
-            err += channel.recv_stderr(1 << 18)
-            moved = True
-        if not moved and channel.exit_status_ready() and channel.eof_received:
-            break
-        if not moved and channel.closed:
-            raise EOFError
-        if time.monotonic() > deadline:
-            raise TimeoutError("no answer in time")
-        if not moved:
-            time.sleep(0.005)
-    return Completed(argv=tuple(argv), returncode=channel.recv_exit_status(), stdout=bytes(out), stderr=bytes(err))
+    """Feed and drain a program at once, so that neither side waits for the other.
+
+    Raises:
+        TimeoutError: it did not end in time.
+        EOFError: the connection ended before the program did.
+    """
+    out, err = bytearray(), bytearray()
+    helpers = [
+        threading.Thread(target=_feed, args=(channel, stdin), daemon=True),
+        threading.Thread(target=_drain_errors, args=(channel, err), daemon=True),
+    ]
+    for helper in helpers:
+        helper.start()
+    try:
+        while True:
+            channel.settimeout(max(0.0, deadline - time.monotonic()))
+            data = channel.recv(_PIECE_BYTES)
+            if not data:
+                break
+            out += data
+        if not channel.status_event.wait(max(0.0, deadline - time.monotonic())):
+            raise TimeoutError
+    finally:
+        if not channel.exit_status_ready():
+            channel.close()
+        for helper in helpers:
+            helper.join(CONNECT_TIMEOUT_S)
+    if channel.exit_status == -1 and not channel.get_transport().is_active():
+        raise EOFError("the device does not answer any more")
+    return Completed(argv=tuple(argv), returncode=channel.exit_status, stdout=bytes(out), stderr=bytes(err))
 
 
-def _words(error: BaseException) -> str:
-    if isinstance(error, paramiko.ssh_exception.NoValidConnectionsError):
-        return "; ".join(sorted({str(getattr(cause, "strerror", cause)) for cause in error.errors.values()}))
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    return str(error) or type(error).__name__
+def _feed(channel: paramiko.Channel, data: bytes) -> None:
+    with contextlib.suppress(*BROKEN):  # a program need not read all of its input; a broken link shows in reading
+        channel.sendall(data)
+        channel.shutdown_write()
+
+
+def _drain_errors(channel: paramiko.Channel, into: bytearray) -> None:
+    with contextlib.suppress(*BROKEN):
+        while data := channel.recv_stderr(_PIECE_BYTES):
+            into += data

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from edgekit.errors import InputError
 from edgekit.executor import Executor
+from edgekit.executor.address import parse_address
 from edgekit.executor.local import LocalExecutor
-from edgekit.executor.ssh import SshExecutor, parse_address
+from edgekit.executor.ssh import SshExecutor
 from edgekit.host.fleet.inventory import LOCAL
 from edgekit.schema.fleet import Device
 

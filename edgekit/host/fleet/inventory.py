@@ -6,7 +6,7 @@ import difflib
 from pathlib import Path
 
 from edgekit.errors import InputError, NothingSelected
-from edgekit.executor.ssh import parse_address
+from edgekit.executor.address import parse_address
 from edgekit.host.settings import Settings
 from edgekit.schema.fleet import Device, Fleet
 from edgekit.schema.reader import from_json, from_toml, to_raw

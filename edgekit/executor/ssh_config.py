@@ -1,0 +1,117 @@
+"""The user's ssh_config applied to an address. Source: ssh_config(5)."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import paramiko
+
+from edgekit.errors import InputError
+from edgekit.executor.address import SshAddress, parse_address
+
+_IDENTITIES = ("id_ed25519", "id_ecdsa", "id_rsa")
+_MAX_DEPTH = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """Where and how to log in, with nothing left open."""
+
+    host: str
+    user: str
+    port: int
+    identities: tuple[str, ...]
+    """Private key files that exist."""
+    known_hosts: tuple[str, ...]
+    key_name: str
+    """The name under which known_hosts has the host's key."""
+    proxy_command: str
+    jumps: tuple[str, ...]
+    """Addresses to go through, the first one first."""
+
+    @property
+    def name(self) -> str:
+        """`root@10.0.0.7:22`."""
+        return f"{self.user}@{self.host}:{self.port}"
+
+
+def resolve_login(address: SshAddress, *, user: str, home: Path) -> Login:
+    """What OpenSSH would do with this address.
+
+    Args:
+        address: the device.
+        user: this user's name, for when neither address nor ssh_config names one.
+        home: this user's home, for `.ssh`.
+
+    Raises:
+        InputError: ssh_config cannot be read.
+    """
+    found = _config(home).lookup(address.host)
+    host = str(found.get("hostname", address.host))
+    port = address.port or int(found.get("port", 22))
+    alias = address.host_key_alias or str(found.get("hostkeyalias", ""))
+    usual = [f"~/.ssh/{name}" for name in _IDENTITIES]
+    identities = [address.identity] if address.identity else (found.get("identityfile") or usual)
+    files = shlex.split(str(found.get("userknownhostsfile", "~/.ssh/known_hosts")))
+    known = [address.known_hosts] if address.known_hosts else [*files, "/etc/ssh/ssh_known_hosts"]
+    command, jump = str(found.get("proxycommand", "")), str(found.get("proxyjump", ""))
+    return Login(
+        host=host,
+        user=address.user or str(found.get("user", user)),
+        port=port,
+        identities=tuple(file for name in identities if Path(file := _place(name, home)).is_file()),
+        known_hosts=tuple(_place(name, home) for name in known),
+        key_name=alias or (host if port == 22 else f"[{host}]:{port}"),
+        proxy_command="" if command.lower() == "none" else command,
+        jumps=() if jump.lower() in ("", "none") else tuple(_jump(hop) for hop in jump.split(",")),
+    )
+
+
+def _config(home: Path) -> paramiko.SSHConfig:
+    """The user's file, then the system's: the first value of an option counts."""
+    lines: list[str] = []
+    for file in (home / ".ssh/config", Path("/etc/ssh/ssh_config")):
+        lines += ["Host *", *_lines(file, file.parent, home, 0)]
+    try:
+        return paramiko.SSHConfig.from_text("\n".join(lines) + "\n")
+    except paramiko.ConfigParseError as error:
+        raise InputError(f"ssh_config cannot be read: {error}", hint=f"edit {home}/.ssh/config") from None
+
+
+def _lines(file: Path, folder: Path, home: Path, depth: int) -> Iterator[str]:
+    """A file's lines with those of the files that it includes, which paramiko leaves out."""
+    block = "Host *"
+    try:
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return
+    for line in text.splitlines():
+        word, _, rest = line.strip().replace("=", " ", 1).partition(" ")
+        if word.lower() != "include":
+            block = line if word.lower() in ("host", "match") else block
+            yield line
+        elif depth < _MAX_DEPTH:
+            for pattern in shlex.split(rest):
+                for found in _matching(_place(pattern, home), folder):
+                    yield from _lines(found, folder, home, depth + 1)
+            yield block
+
+
+def _matching(pattern: str, folder: Path) -> list[Path]:
+    path = folder / pattern  # an absolute pattern stays as it is
+    return sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+
+
+def _place(name: str, home: Path) -> str:
+    return str(home / name[2:]) if name.startswith("~/") else name
+
+
+def _jump(text: str) -> str:
+    try:
+        parse_address(text)
+    except ValueError:
+        raise InputError(f"ProxyJump {text!r} is no address", hint="edit your ssh_config") from None
+    return text

@@ -1,0 +1,167 @@
+"""Makes checked SSH connections, through jump hosts where ssh_config asks for them, and watches that they live."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import paramiko
+
+from edgekit.errors import EdgekitError, Unreachable
+from edgekit.executor.address import parse_address
+from edgekit.executor.host_keys import CheckKnownHosts, KnownHosts
+from edgekit.executor.ssh_config import Login, resolve_login
+
+CONNECT_TIMEOUT_S = 20.0
+PULSE_S = 10.0
+SILENCE_S = 30.0
+"""A server that leaves a question open for so long is gone: TCP alone waits for minutes, and a proxy hides it."""
+_SEND_BUFFER_BYTES = 256 << 10
+"""Small, so that on a slow link the question is not stuck behind data for longer than `SILENCE_S`."""
+
+BROKEN = (OSError, EOFError, paramiko.SSHException)
+"""All that paramiko raises when a connection cannot be had or is lost."""
+
+
+class Connection:
+    """One logged-in connection and the hops that it goes through."""
+
+    def __init__(self, login: Login, *, user: str, home: Path) -> None:
+        """Connect.
+
+        Args:
+            login: the device.
+            user: this user's name, for hops.
+            home: this user's home, for hops.
+
+        Raises:
+            Unreachable: no answer, or nobody is let in.
+            TrustError: a host key is unknown, changed or revoked.
+        """
+        self._clients: list[paramiko.SSHClient] = []
+        self._ended = threading.Event()
+        hops = [resolve_login(parse_address(hop), user=user, home=home) for hop in login.jumps]
+        try:
+            for hop in (*hops, login):
+                self._clients.append(_log_in(hop, self._way_to(hop)))
+            _tune(self.transport)
+        except BaseException:
+            self.close()
+            raise
+        threading.Thread(target=self._pulse, name=f"pulse of {login.name}", daemon=True).start()
+
+    @property
+    def transport(self) -> paramiko.Transport:
+        """The connection to the device itself."""
+        transport = self._clients[-1].get_transport()
+        assert transport is not None
+        return transport
+
+    def close(self) -> None:
+        """Hang up, the farthest first."""
+        self._ended.set()
+        for client in reversed(self._clients):
+            client.close()
+
+    def _way_to(self, login: Login) -> paramiko.Channel | paramiko.ProxyCommand | None:
+        """What carries the connection to a hop: the hop before it, the user's command, or None for plain TCP."""
+        try:
+            if self._clients:
+                there = (login.host, login.port)
+                return self.transport.open_channel("direct-tcpip", there, ("127.0.0.1", 0), timeout=CONNECT_TIMEOUT_S)
+            return paramiko.ProxyCommand(login.proxy_command) if login.proxy_command else None
+        except BROKEN as error:
+            hint = "look at ProxyJump and ProxyCommand in your ssh_config"
+            raise Unreachable(f"no way to {login.name}: {words_of(error)}", hint=hint) from None
+
+    def _pulse(self) -> None:
+        """Ask now and then, and hang up when there is no answer: whoever waits for data is told at once."""
+        transport = self.transport
+        while not self._ended.wait(PULSE_S) and transport.is_active():
+            alarm = threading.Timer(SILENCE_S, transport.close)
+            alarm.daemon = True
+            alarm.start()
+            with contextlib.suppress(*BROKEN):
+                transport.global_request("keepalive@openssh.com", wait=True)
+            alarm.cancel()
+
+
+def words_of(error: BaseException) -> str:
+    """What went wrong, without class names."""
+    if isinstance(error, paramiko.ssh_exception.NoValidConnectionsError):
+        return "; ".join(sorted({str(getattr(cause, "strerror", cause)) for cause in error.errors.values()}))
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _log_in(login: Login, way: paramiko.Channel | paramiko.ProxyCommand | None) -> paramiko.SSHClient:
+    known = KnownHosts(login)
+    client = paramiko.SSHClient()
+    client.set_missing_host_key_policy(CheckKnownHosts(known))
+    try:
+        client.connect(
+            login.host,
+            port=login.port,
+            username=login.user,
+            key_filename=list(login.identities),  # type: ignore[arg-type]  # a list is documented
+            look_for_keys=False,
+            timeout=CONNECT_TIMEOUT_S,
+            banner_timeout=CONNECT_TIMEOUT_S,
+            auth_timeout=CONNECT_TIMEOUT_S,
+            sock=way,
+            transport_factory=_asking_for(known.kinds),
+        )
+    except (*BROKEN, EdgekitError) as error:
+        client.close()
+        raise error if isinstance(error, EdgekitError) else _refused(login, error) from None
+    return client
+
+
+def _refused(login: Login, error: BaseException) -> Unreachable:
+    tried = ", ".join(login.identities) or "no key file"
+    match error:
+        case paramiko.PasswordRequiredException():
+            return Unreachable(
+                f"the key for {login.name} is locked with a passphrase", hint=f"ssh-add it first ({tried})"
+            )
+        case paramiko.AuthenticationException():
+            return Unreachable(
+                f"{login.name} does not let {login.user} in: {words_of(error)}",
+                hint=f"put your public key there: ssh-copy-id -p {login.port} {login.user}@{login.host} "
+                f"(tried: the agent's keys, {tried})",
+            )
+    hint = f"is it up? try: ssh -p {login.port} {login.user}@{login.host}"
+    return Unreachable(f"{login.name} does not answer: {words_of(error)}", hint=hint)
+
+
+def _asking_for(kinds: frozenset[str]) -> Callable[..., paramiko.Transport]:
+    """Ask the server for a kind of key that known_hosts has, as OpenSSH does: another kind could not be checked."""
+
+    def make(sock: socket.socket, **options: object) -> paramiko.Transport:
+        transport = paramiko.Transport(sock, **options)  # type: ignore[arg-type]
+        transport.logger = _silent()
+        offered = transport.get_security_options()
+        known = [k for k in offered.key_types if k in kinds or ("ssh-rsa" in kinds and k.startswith("rsa-"))]
+        offered.key_types = [*known, *(kind for kind in offered.key_types if kind not in known)]
+        return transport
+
+    return make
+
+
+def _silent() -> logging.Logger:
+    """paramiko logs tracebacks of what it also raises; Python prints them where no handler is."""
+    logger = logging.Logger("edgekit.ssh")
+    logger.addHandler(logging.NullHandler())
+    return logger
+
+
+def _tune(transport: paramiko.Transport) -> None:
+    sock = transport.sock
+    if isinstance(sock, socket.socket):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)

@@ -1,0 +1,86 @@
+"""ssh_config is honoured as OpenSSH does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgekit.errors import InputError
+from edgekit.executor.address import SshAddress
+from edgekit.executor.ssh_config import Login, resolve_login
+
+
+def resolve(home: Path, config: str, **fields: object) -> Login:
+    (home / ".ssh").mkdir(exist_ok=True)
+    (home / ".ssh/config").write_text(config)
+    return resolve_login(SshAddress(**{"host": "gate-7", **fields}), user="ann", home=home)  # type: ignore[arg-type]
+
+
+def test_without_a_file(tmp_path: Path) -> None:
+    login = resolve_login(SshAddress(host="gate-7"), user="ann", home=tmp_path)
+    assert (login.name, login.key_name, login.jumps) == ("ann@gate-7:22", "gate-7", ())
+    assert login.known_hosts[0] == str(tmp_path / ".ssh/known_hosts")
+    assert login.identities == ()
+
+
+def test_the_file_fills_what_the_address_leaves_open(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.touch()
+    login = resolve(
+        tmp_path,
+        f"Host gate-*\n HostName 10.0.0.7\n User root\n Port 2222\n IdentityFile {key}\n"
+        " UserKnownHostsFile ~/.ssh/a /b\n ProxyJump ops@bastion:23,root@second\n",
+    )
+    assert login.name == "root@10.0.0.7:2222"
+    assert login.key_name == "[10.0.0.7]:2222"
+    assert login.identities == (str(key),)
+    assert login.known_hosts[:2] == (str(tmp_path / ".ssh/a"), "/b")
+    assert login.jumps == ("ops@bastion:23", "root@second")
+
+
+def test_the_address_wins(tmp_path: Path) -> None:
+    (tmp_path / "own").touch()
+    config = "Host *\n User root\n Port 2222\n HostKeyAlias other\n IdentityFile /nowhere\n UserKnownHostsFile /x\n"
+    login = resolve(
+        tmp_path, config, user="eve", port=22, identity=str(tmp_path / "own"), known_hosts="/y", host_key_alias="board"
+    )
+    assert login.name == "eve@gate-7:22"
+    assert (login.key_name, login.known_hosts) == ("board", ("/y",))
+    assert login.identities == (str(tmp_path / "own"),)
+
+
+def test_an_alias_stands_without_the_port(tmp_path: Path) -> None:
+    assert resolve(tmp_path, "Host gate-7\n HostKeyAlias board\n Port 2222\n").key_name == "board"
+
+
+def test_the_usual_keys_that_exist(tmp_path: Path) -> None:
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh/id_ed25519").touch()
+    assert resolve(tmp_path, "").identities == (str(tmp_path / ".ssh/id_ed25519"),)
+
+
+def test_none_switches_a_proxy_off(tmp_path: Path) -> None:
+    login = resolve(tmp_path, "Host gate-7\n ProxyCommand none\n ProxyJump none\nHost *\n ProxyCommand nc %h %p\n")
+    assert (login.proxy_command, login.jumps) == ("", ())
+
+
+def test_a_proxy_command_gets_host_and_port(tmp_path: Path) -> None:
+    assert resolve(tmp_path, "Host *\n ProxyCommand nc %h %p\n", port=23).proxy_command == "nc gate-7 22"
+
+
+def test_included_files_count_and_end_with_themselves(tmp_path: Path) -> None:
+    (tmp_path / ".ssh/config.d").mkdir(parents=True)
+    (tmp_path / ".ssh/config.d/a").write_text("Host gate-7\n Port 2022\n")
+    (tmp_path / ".ssh/config.d/b").write_text("Host elsewhere\n User nobody\n")
+    login = resolve(tmp_path, "Include config.d/*\nUser root\n")
+    assert login.name == "root@gate-7:2022"
+
+
+def test_a_file_that_includes_itself_ends(tmp_path: Path) -> None:
+    assert resolve(tmp_path, "Include config\nUser root\n").user == "root"
+
+
+def test_a_strange_jump_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="ProxyJump '-oX' is no address"):
+        resolve(tmp_path, "Host *\n ProxyJump -oX\n")
