@@ -45,3 +45,12 @@ class Item:
     detections: tuple[Detection, ...] = ()
     counts: dict[str, int] = field(default_factory=dict)
     """The application's counts so far in this loop. A stage sets a new dict; it never changes one that it has set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndOfPass:
+    """Travels behind the last frame of one loop of the clip, through every lane in order, and is never dropped."""
+
+    loop: int
+    last: bool
+    """No frame follows: each lane ends when it has passed this on."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
-from edgekit.device.image.frames import FrameSpec
+from edgekit.device.image.frames import FrameSpec, RgbSpec
 from edgekit.device.runner import Runner
 from edgekit.device.worker.item import Item
 from edgekit.errors import InputError
@@ -29,7 +29,7 @@ class StageContext:
     name: str
     """The stage's own name in the recipe."""
     options: dict[str, Any]
-    frames: FrameSpec
+    frames: FrameSpec | RgbSpec
     """What the source's frames are."""
     fps: float
     """Frames per second of the source, by its own timestamps."""

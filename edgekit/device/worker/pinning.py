@@ -1,0 +1,47 @@
+"""A lane's thread makes itself known to the kernel: its name, its CPUs."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from edgekit.errors import InputError
+from edgekit.schema.units import format_cpus
+
+_MAX_NAME_BYTES = 15
+"""Source: Linux, TASK_COMM_LEN."""
+
+
+def name_thread(name: str, tid: int, proc: Path) -> None:
+    """Give the calling thread a name in /proc/<pid>/task/<tid>/comm; longer ones are cut."""
+    with suppress(OSError):  # a name is for people: nothing hangs on it
+        (proc / f"self/task/{tid}/comm").write_bytes(name.encode()[:_MAX_NAME_BYTES])
+
+
+def pin_thread(lane: str, cpus: tuple[int, ...], *, advisory: bool) -> str:
+    """Bind the calling thread to CPUs. Threads that it starts inherit them.
+
+    Args:
+        lane: for messages.
+        cpus: none is all that the process may use.
+        advisory: the thread may run elsewhere where the kernel does not allow these CPUs.
+
+    Returns:
+        Why the thread is not where it should be, or empty.
+
+    Raises:
+        InputError: the kernel does not allow all of these CPUs and `advisory` is false.
+    """
+    if not cpus:
+        return ""
+    allowed = os.sched_getaffinity(0)
+    # The kernel takes a set of which it allows only some and leaves the others out without a word.
+    # Source: Linux, sched_setaffinity(2).
+    if not set(cpus) <= allowed:
+        told = f"lane {lane}: CPUs {format_cpus(cpus)} are not all there, it may use {format_cpus(frozenset(allowed))}"
+        if not advisory:
+            raise InputError(told, hint='put CPUs online, or write limits = "advisory" in the recipe')
+        return f"{told}; it is not pinned"
+    os.sched_setaffinity(0, cpus)
+    return ""

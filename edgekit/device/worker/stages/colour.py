@@ -1,0 +1,67 @@
+"""`colour`: names the colour at each detection's centre. Right only where the conversion from the camera is right."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgekit.device.image.fit import plan_fit
+from edgekit.device.image.frames import Pixels
+from edgekit.device.worker.item import Detection, Item
+from edgekit.device.worker.stages import Stage, StageContext
+from edgekit.errors import InputError
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColourOptions:
+    """Options of `colour`."""
+
+    palette: dict[str, tuple[int, ...]]
+    """Name to R, G, B, full range, 0..255."""
+    max_distance: float = 90.0
+    """Distance in RGB beyond which a colour is `unknown`."""
+    radius_px: int = 1
+    """Of the square whose median counts, in the model's input."""
+
+
+class Colour(Stage):
+    """Takes the median of a small square, so that an edge or a speck in it does not count."""
+
+    def __init__(self, context: StageContext) -> None:
+        super().__init__(context)
+        self._options = context.read_options(ColourOptions)
+        wrong = [
+            name for name, rgb in self._options.palette.items() if len(rgb) != 3 or not all(0 <= v <= 255 for v in rgb)
+        ]
+        if wrong or not self._options.palette:
+            names = ", ".join(wrong) or "it is empty"
+            raise InputError(f"stage {context.name}: palette: {names}", hint="write name = [R, G, B], each 0 to 255")
+        if context.contract is None:
+            raise InputError(f"stage {context.name} belongs to no model", hint='write model = "..." in the stage')
+        self._fit = plan_fit(context.frames.width_px, context.frames.height_px, context.contract)
+
+    def __call__(self, item: Item) -> Item:
+        """Name the colour of every detection."""
+        assert item.rgb is not None, "`colour` comes after `preprocess`"
+        item.detections = tuple(
+            dataclasses.replace(found, colour=self._name(found, item.rgb)) for found in item.detections
+        )
+        return item
+
+    def _name(self, found: Detection, rgb: Pixels) -> str:
+        x, y = (int(place) for place in self._fit.to_input(found.x_px, found.y_px))
+        radius = self._options.radius_px
+        square = rgb[max(0, y - radius) : y + radius + 1, max(0, x - radius) : x + radius + 1].reshape(-1, 3)
+        if not len(square):
+            return UNKNOWN
+        middle = np.sort(square, axis=0)[len(square) // 2].tolist()
+        distances = {
+            name: sum((a - b) ** 2 for a, b in zip(middle, colour, strict=True))
+            for name, colour in self._options.palette.items()
+        }
+        nearest = min(distances, key=distances.__getitem__)
+        return nearest if distances[nearest] <= self._options.max_distance**2 else UNKNOWN

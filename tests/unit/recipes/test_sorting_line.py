@@ -1,0 +1,119 @@
+"""The shipped recipe counts exactly what the ground truth says, with room for other processors' rounding."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgekit.device.runner import Runner, load
+from edgekit.device.worker.figures import LaneFigures
+from edgekit.device.worker.golden import check_golden
+from edgekit.device.worker.item import EndOfPass, Item
+from edgekit.device.worker.pipeline import Parts, make_stage
+from edgekit.device.worker.sources import FileSource
+from edgekit.schema.plan import EnginePlan, LimitsPlan, StagePlan, WorkerPlan
+from edgekit.schema.reader import from_toml
+from edgekit.schema.recipe import Recipe
+
+RECIPE = Path(__file__).parents[3] / "recipes" / "sorting-line"
+TRUTH = json.loads((RECIPE / "truth.json").read_text())
+
+
+class Noisy:
+    """A runner whose heat map is off by up to `noise`: far more than two processors ever differ."""
+
+    def __init__(self, runner: Runner, noise: float) -> None:
+        self._runner = runner
+        self._noise = noise
+        self._random = np.random.default_rng(0)
+
+    def infer(self, tensor: np.ndarray) -> dict[str, np.ndarray]:
+        outputs = self._runner.infer(tensor)
+        heat = outputs["heat"]
+        outputs["heat"] = heat + self._random.uniform(-self._noise, self._noise, heat.shape).astype(heat.dtype)
+        return outputs
+
+    def close(self) -> None:
+        self._runner.close()
+
+
+@pytest.fixture(scope="module")
+def parts() -> Parts:
+    recipe = from_toml(Recipe, (RECIPE / "recipe.toml").read_text(), "recipe.toml")
+    model = recipe.models["parts"]
+    engine = EnginePlan(runner="onnxruntime", path=model.onnx, input=model.input, threads=1)
+    stages = tuple(
+        StagePlan(name=name, kind=s.kind, lane=s.lane, engine=s.model or "", entry="", options=s.options)
+        for name, s in recipe.pipeline.stages.items()
+    )
+    source = dataclasses.replace(recipe.pipeline.sources["belt"], pace="fast", loops=1)
+    plan = WorkerPlan(
+        application=recipe.name,
+        version=recipe.version,
+        target="host",
+        python_path="python3",
+        site="site",
+        app="",
+        engines={"parts": engine},
+        sources={"belt": source},
+        stages=stages,
+        sinks={},
+        lanes={},
+        limits=LimitsPlan(memory_max=0, memory_high=0, cpuset_cpus=(), pids_max=1, advisory=True),
+        health=recipe.health,
+        golden=recipe.golden,
+    )
+    return Parts(plan=plan, release=RECIPE, runners={"parts": load(engine, RECIPE)})
+
+
+def frames(parts: Parts) -> Iterator[Item]:
+    source = FileSource("belt", parts.plan.sources["belt"], RECIPE)
+    for entry in source.entries(LaneFigures("camera", lambda: 0.0)):
+        if isinstance(entry, EndOfPass):
+            assert entry.last
+        else:
+            yield entry
+    source.close()
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.05])
+def test_counts_are_exact(parts: Parts, noise: float) -> None:
+    runner = Noisy(parts.runners["parts"], noise)
+    noisy = dataclasses.replace(parts, runners={"parts": runner})
+    source = FileSource("belt", parts.plan.sources["belt"], RECIPE)
+    stages = [make_stage(stage, noisy, source.spec, source.fps) for stage in parts.plan.stages]
+    source.close()
+    counts: dict[str, int] = {}
+    seen = 0
+    for item in frames(parts):
+        for stage in stages:
+            stage(item)
+        counts = item.counts
+        seen += 1
+    assert seen == TRUTH["frames"]
+    assert counts == TRUTH["counts"]
+
+
+def test_golden_frames_pass(parts: Parts) -> None:
+    assert parts.plan.golden is not None
+    assert check_golden(parts.plan.golden, parts) == ()
+
+
+def test_clip_says_its_colours() -> None:
+    recipe = from_toml(Recipe, (RECIPE / "recipe.toml").read_text(), "recipe.toml")
+    source = recipe.pipeline.sources["belt"]
+    assert source.matrix is None and source.range is None, "the clip's own metadata must say it"
+    clip = FileSource("belt", source, RECIPE)
+    assert (clip.spec.matrix, clip.spec.range) == ("709", "limited")
+    assert (clip.spec.width_px, clip.spec.height_px, clip.fps) == (640, 360, 10.0)
+    clip.close()
+
+
+def test_sizes_stay_small() -> None:
+    assert (RECIPE / "clip.mp4").stat().st_size < 1_500_000
+    assert (RECIPE / "model.onnx").stat().st_size < 1_500_000
