@@ -18,7 +18,7 @@ from edgekit.errors import Unreachable
 from edgekit.executor import Completed, Stream
 from edgekit.executor.address import SshAddress
 from edgekit.executor.ssh_config import resolve_login
-from edgekit.executor.ssh_login import BROKEN, CONNECT_TIMEOUT_S, Connection, words_of
+from edgekit.executor.ssh_login import BROKEN, CONNECT_TIMEOUT_S, Connection, Pulse, words_of
 
 _WINDOW_BYTES = 2 << 20
 _PIECE_BYTES = 1 << 18
@@ -28,14 +28,16 @@ _HINT = "look at the link and run the same command again"
 class SshExecutor:
     """Runs programs on one device. Connects at first use, and again after the link broke. Threads may share it."""
 
-    def __init__(self, address: SshAddress, *, user: str, home: Path) -> None:
+    def __init__(self, address: SshAddress, *, user: str, home: Path, pulse: Pulse | None = None) -> None:
         """Read ssh_config; nothing is connected yet.
 
         Args:
             address: the device.
             user: this user's name, for when neither address nor ssh_config names one.
             home: this user's home, for `.ssh`.
+            pulse: how a dead link is noticed.
         """
+        self._pulse = pulse or Pulse()
         self._user = user
         self._home = home
         self._login = resolve_login(address, user=user, home=home)
@@ -97,7 +99,7 @@ class SshExecutor:
                 if self._connection is not None:
                     self._connection.close()
                     self._connection = None
-                self._connection = Connection(self._login, user=self._user, home=self._home)
+                self._connection = Connection(self._login, user=self._user, home=self._home, pulse=self._pulse)
             return self._connection.transport
 
 

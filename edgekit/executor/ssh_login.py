@@ -7,6 +7,7 @@ import logging
 import socket
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import paramiko
@@ -17,26 +18,33 @@ from edgekit.executor.host_keys import CheckKnownHosts, KnownHosts
 from edgekit.executor.ssh_config import Login, resolve_login
 
 CONNECT_TIMEOUT_S = 20.0
-PULSE_S = 10.0
-SILENCE_S = 30.0
-"""A server that leaves a question open for so long is gone: TCP alone waits for minutes, and a proxy hides it."""
 _SEND_BUFFER_BYTES = 256 << 10
-"""Small, so that on a slow link the question is not stuck behind data for longer than `SILENCE_S`."""
+"""Small, so that on a slow link the pulse is not stuck behind data for longer than `Pulse.silence_s`."""
 
 BROKEN = (OSError, EOFError, paramiko.SSHException)
 """All that paramiko raises when a connection cannot be had or is lost."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulse:
+    """How a dead link is noticed: TCP alone waits for minutes, and a proxy in between answers for the device."""
+
+    every_s: float = 10.0
+    silence_s: float = 30.0
+    """A device that leaves a question open for so long is gone."""
+
+
 class Connection:
     """One logged-in connection and the hops that it goes through."""
 
-    def __init__(self, login: Login, *, user: str, home: Path) -> None:
+    def __init__(self, login: Login, *, user: str, home: Path, pulse: Pulse) -> None:
         """Connect.
 
         Args:
             login: the device.
             user: this user's name, for hops.
             home: this user's home, for hops.
+            pulse: how often to ask whether the device is still there.
 
         Raises:
             Unreachable: no answer, or nobody is let in.
@@ -52,7 +60,7 @@ class Connection:
         except BaseException:
             self.close()
             raise
-        threading.Thread(target=self._pulse, name=f"pulse of {login.name}", daemon=True).start()
+        threading.Thread(target=self._beat, args=(pulse,), name=f"pulse of {login.name}", daemon=True).start()
 
     @property
     def transport(self) -> paramiko.Transport:
@@ -78,11 +86,11 @@ class Connection:
             hint = "look at ProxyJump and ProxyCommand in your ssh_config"
             raise Unreachable(f"no way to {login.name}: {words_of(error)}", hint=hint) from None
 
-    def _pulse(self) -> None:
+    def _beat(self, pulse: Pulse) -> None:
         """Ask now and then, and hang up when there is no answer: whoever waits for data is told at once."""
         transport = self.transport
-        while not self._ended.wait(PULSE_S) and transport.is_active():
-            alarm = threading.Timer(SILENCE_S, transport.close)
+        while not self._ended.wait(pulse.every_s) and transport.is_active():
+            alarm = threading.Timer(pulse.silence_s, transport.close)
             alarm.daemon = True
             alarm.start()
             with contextlib.suppress(*BROKEN):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from edgekit.executor.address import SshAddress
 from edgekit.executor.ssh import SshExecutor
+from edgekit.executor.ssh_login import Pulse
 from edgekit.schema.fleet import Device
 
 PROGRAM = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
@@ -67,10 +68,10 @@ class Sshd:
         known = {"identity": str(self.identity), "known_hosts": str(self.known_hosts)}
         return Device(name=name, address=self.address, **{**known, **fields})  # type: ignore[arg-type]
 
-    def executor(self, **fields: object) -> SshExecutor:
+    def executor(self, pulse: Pulse | None = None, **fields: object) -> SshExecutor:
         """An executor for this server; `fields` replace those of its address."""
         usual = {"host": "127.0.0.1", "port": self.port, "identity": str(self.identity)}
-        return SshExecutor(SshAddress(**{**usual, **fields}), user=getpass.getuser(), home=self.home)  # type: ignore[arg-type]
+        return SshExecutor(SshAddress(**{**usual, **fields}), user=getpass.getuser(), home=self.home, pulse=pulse)  # type: ignore[arg-type]
 
     def start(self) -> None:
         """Listen."""
@@ -87,14 +88,27 @@ class Sshd:
     def stop(self) -> None:
         """End the server and cut every connection to it."""
         if self._process is not None:
-            children = subprocess.run(
-                ["pgrep", "-P", str(self._process.pid)], capture_output=True, text=True, check=False
-            ).stdout.split()
+            connections = self._connections()
             self._process.kill()
             self._process.wait()
-            for child in children:
-                subprocess.run(["kill", "-9", child], capture_output=True, check=False)
             self._process = None
+            _signal(connections, "KILL")
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """For as long as the block runs the server takes what comes and answers nothing, as on a dead link."""
+        connections = self._connections()
+        _signal(connections, "STOP")
+        try:
+            yield
+        finally:
+            _signal(connections, "CONT")
+
+    def _connections(self) -> list[str]:
+        """Process ids that serve one connection each."""
+        assert self._process is not None
+        argv = ["pgrep", "-P", str(self._process.pid)]
+        return subprocess.run(argv, capture_output=True, text=True, check=False).stdout.split()
 
     def change_host_key(self) -> None:
         """Become another machine for whoever knew this one."""
@@ -133,6 +147,11 @@ def running_sshd(folder: Path) -> Iterator[Sshd]:
 
 def _make_key(path: Path) -> None:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", path.name, "-f", str(path)], check=True)
+
+
+def _signal(pids: list[str], name: str) -> None:
+    for pid in pids:
+        subprocess.run(["kill", f"-{name}", pid], capture_output=True, check=False)
 
 
 def _free_port() -> int:

@@ -1,0 +1,193 @@
+"""Programs over a real sshd: streams, time limits, keys, jump hosts, and links that break."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edgekit.errors import EdgekitError, TrustError, Unreachable
+from edgekit.executor.address import SshAddress
+from edgekit.executor.ssh import SshExecutor
+from edgekit.executor.ssh_login import Pulse
+from tests.fakes.sshd import PROGRAM, Sshd, running_sshd
+
+pytestmark = [pytest.mark.integration, pytest.mark.skipif(PROGRAM is None, reason="no sshd on this machine")]
+
+
+@pytest.fixture
+def sshd(tmp_path: Path) -> Iterator[Sshd]:
+    with running_sshd(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def device(sshd: Sshd) -> Iterator[SshExecutor]:
+    executor = sshd.executor()
+    yield executor
+    executor.close()
+
+
+def test_a_program_gets_its_words_as_they_are(device: SshExecutor) -> None:
+    words = ["a b", "$HOME", "'", "*", "", "ü\n"]
+    done = device.run(["printf", "%s|", *words], timeout_s=10)
+    assert done.stdout.decode() == "".join(word + "|" for word in words)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_exit_codes_streams_environment_and_folder(device: SshExecutor, tmp_path: Path) -> None:
+    script = "cat; pwd; echo $WORD >&2; exit 3"
+    folder = tmp_path / "a b"
+    folder.mkdir()
+    done = device.run(["sh", "-c", script], timeout_s=10, stdin=b"in\n", env={"WORD": "x y"}, cwd=str(folder))
+    assert (done.returncode, done.stdout.decode(), done.stderr) == (3, f"in\n{folder}\n", b"x y\n")
+    assert device.run(["/nowhere"], timeout_s=10).returncode in (126, 127)
+
+
+def test_more_than_any_window_holds_both_ways(device: SshExecutor) -> None:
+    data = bytes(range(256)) * (1 << 16)
+    assert device.run(["cat"], timeout_s=60, stdin=data).stdout == data
+    noisy = device.run(["sh", "-c", "head -c 9000000 /dev/zero >&2; echo end"], timeout_s=60)
+    assert (len(noisy.stderr), noisy.stdout) == (9_000_000, b"end\n")
+    assert device.run(["true"], timeout_s=10, stdin=data).returncode == 0
+
+
+def test_a_program_that_takes_too_long_is_left_and_the_connection_lives(device: SshExecutor) -> None:
+    device.run(["true"], timeout_s=10)
+    began = time.monotonic()
+    with pytest.raises(Unreachable, match=r"sleep on .* did not end within 0.5 s"):
+        device.run(["sleep", "60"], timeout_s=0.5)
+    assert time.monotonic() - began < 5
+    assert device.run(["echo", "on"], timeout_s=10).text == "on"
+
+
+def test_a_stream_both_ways(device: SshExecutor) -> None:
+    stream = device.open(["sh", "-c", "echo oops >&2; exec cat"])
+    stream.settimeout(10)
+    stream.write(b"one\ntwo\n" + b"x" * 500_000)
+    assert (stream.readline(100), stream.readline(2), stream.read(2)) == (b"one\n", b"tw", b"o\n")
+    assert stream.read(500_000) == b"x" * 500_000
+    assert stream.errors() == "oops"
+    stream.settimeout(0.2)
+    with pytest.raises(Unreachable, match="no answer in time"):
+        stream.readline(10)
+    stream.close()
+    stream.close()
+
+
+def test_a_stream_whose_program_ends(device: SshExecutor) -> None:
+    stream = device.open(["sh", "-c", "echo last; echo why >&2"])
+    stream.settimeout(10)
+    assert (stream.readline(100), stream.readline(100), stream.errors()) == (b"last\n", b"", "why")
+    with pytest.raises(Unreachable):
+        stream.write(b"x" * (8 << 20))
+
+
+def test_many_channels_at_once(device: SshExecutor) -> None:
+    found: list[str] = []
+    threads = [
+        threading.Thread(target=lambda n=n: found.append(device.run(["echo", str(n)], timeout_s=20).text))
+        for n in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == list("01234567")
+
+
+def test_a_changed_host_key_is_refused_with_the_cure_that_works(sshd: Sshd) -> None:
+    sshd.change_host_key()
+    with pytest.raises(TrustError, match="has changed") as caught:
+        sshd.executor().run(["true"], timeout_s=10)
+    assert caught.value.hint.endswith(f"ssh-keygen -R '[127.0.0.1]:{sshd.port}' -f {sshd.known_hosts}")
+
+
+def test_an_unknown_host_key_is_refused_and_not_written_down(sshd: Sshd) -> None:
+    sshd.known_hosts.write_text("")
+    with pytest.raises(TrustError, match="is not known"):
+        sshd.executor().run(["true"], timeout_s=10)
+    assert sshd.known_hosts.read_text() == ""
+
+
+def test_a_host_key_alias(sshd: Sshd) -> None:
+    sshd.known_hosts.write_text(sshd.known_hosts.read_text().replace(f"[127.0.0.1]:{sshd.port}", "board"))
+    assert sshd.executor(host_key_alias="board").run(["echo", "in"], timeout_s=10).text == "in"
+
+
+def test_a_wrong_key_is_told_with_what_was_tried(sshd: Sshd, tmp_path: Path) -> None:
+    (tmp_path / "authorized_keys").write_text("")
+    with pytest.raises(Unreachable, match="does not let") as caught:
+        sshd.executor().run(["true"], timeout_s=10)
+    assert str(sshd.identity) in caught.value.hint
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "no-such-host.invalid"])
+def test_nobody_there(host: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    executor = SshExecutor(SshAddress(host=host, port=1), user="ann", home=tmp_path)
+    with pytest.raises(Unreachable, match=f"ann@{host}:1 does not answer"):
+        executor.run(["true"], timeout_s=10)
+    assert capfd.readouterr().err == ""
+
+
+def test_something_else_than_ssh_there(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=_answer_http, args=(server,), daemon=True).start()
+        address = SshAddress(host="127.0.0.1", port=server.getsockname()[1])
+        with pytest.raises(Unreachable, match="does not answer"):
+            SshExecutor(address, user="ann", home=tmp_path).run(["true"], timeout_s=10)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_server_that_dies_is_noticed_and_found_again(sshd: Sshd, device: SshExecutor) -> None:
+    stream = device.open(["cat"])
+    stream.settimeout(20)
+    threading.Timer(0.3, sshd.stop).start()
+    with pytest.raises(Unreachable, match="broke"):
+        stream.readline(100)
+    with pytest.raises(Unreachable, match="does not answer"):
+        device.run(["true"], timeout_s=10)
+    sshd.start()
+    assert device.run(["echo", "again"], timeout_s=10).text == "again"
+
+
+def test_a_link_that_falls_silent_is_noticed(sshd: Sshd) -> None:
+    device = sshd.executor(pulse=Pulse(every_s=0.1, silence_s=0.7))
+    stream = device.open(["cat"])
+    stream.settimeout(None)
+    time.sleep(1.2)
+    stream.write(b"alive\n")
+    assert stream.readline(100) == b"alive\n"
+    with sshd.silent(), pytest.raises(Unreachable, match="broke"):
+        stream.readline(100)
+    assert device.run(["echo", "again"], timeout_s=10).text == "again"
+    device.close()
+
+
+def test_the_users_ssh_config_with_a_jump_host(sshd: Sshd) -> None:
+    here = f"HostName 127.0.0.1\n Port {sshd.port}\n User {getpass.getuser()}\n IdentityFile {sshd.identity}\n"
+    known = f" UserKnownHostsFile {sshd.known_hosts}\n"
+    config = f"Host hop hop2\n {here}{known}Host board\n {here}{known} ProxyJump hop,hop2\n"
+    (sshd.home / ".ssh/config").write_text(config)
+    executor = SshExecutor(SshAddress(host="board"), user="nobody", home=sshd.home)
+    assert executor.run(["echo", "through"], timeout_s=20).text == "through"
+    executor.close()
+
+
+@pytest.mark.parametrize("way", ["ProxyCommand /nowhere/nc %h %p", "ProxyJump 127.0.0.1:1"])
+def test_a_way_that_does_not_lead_there(way: str, sshd: Sshd) -> None:
+    (sshd.home / ".ssh/config").write_text(f"Host *\n {way}\n")
+    with pytest.raises(EdgekitError) as caught:
+        sshd.executor().run(["true"], timeout_s=20)
+    assert caught.value.exit_code == 7
+
+
+def _answer_http(server: socket.socket) -> None:
+    connection, _ = server.accept()
+    with connection:
+        connection.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n")
