@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Literal
 
 from edgekit.device.disk import Disk
-from edgekit.errors import InputError
+from edgekit.errors import InputError, RolloutError
 from edgekit.schema.control import Failure, ReleaseRef
 from edgekit.schema.reader import from_json, to_json
+
+_STATE_BYTES = 4096
 
 Phase = Literal["idle", "activating", "settling", "running", "rolling_back", "stopped"]
 
@@ -174,3 +176,41 @@ def load_state(path: Path, at_s: float) -> State:
 def save_state(path: Path, state: State, disk: Disk) -> None:
     """Make a state durable. When this returns, the state's work may begin."""
     disk.replace(path, to_json(state))
+
+
+class Machine:
+    """The state, and its file."""
+
+    def __init__(self, path: Path, disk: Disk, at_s: float) -> None:
+        self._path = path
+        self._disk = disk
+        self.state = load_state(path, at_s)
+
+    def apply(self, happening: Happening) -> str:
+        """Save the next state, then be in it.
+
+        A state that only undoes or observes is entered even where it cannot be saved: what is on disk then leads to
+        the same release after a restart.
+
+        Returns:
+            Why the state could not be saved, or empty.
+
+        Raises:
+            RolloutError: a state that promises something could not be saved, and is not entered.
+        """
+        new = next_state(self.state, happening)
+        trouble = ""
+        if new is not self.state:
+            try:
+                with self._disk.told_when_full(self._path.parent, _STATE_BYTES):
+                    save_state(self._path, new, self._disk)
+            except (RolloutError, OSError) as error:
+                trouble = f"the state {new.phase} could not be saved: {error}"
+                if isinstance(happening, (Activate, Settled)):
+                    raise RolloutError(trouble, hint="free space on the device, or check its disk") from error
+        self.state = new
+        return trouble
+
+    def note(self, happening: Happening) -> None:
+        """Be in the next state without saving it: for what a restart may forget."""
+        self.state = next_state(self.state, happening)

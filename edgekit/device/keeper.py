@@ -5,9 +5,6 @@ Connections post what they want and wait for the answer on a `Ticket`; everybody
 
 from __future__ import annotations
 
-import contextlib
-import select
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -18,15 +15,13 @@ from edgekit.device.activation import (
     Failed,
     Happening,
     LostHealth,
+    Machine,
     Restored,
     Resume,
     Settled,
     Started,
     State,
     Stop,
-    load_state,
-    next_state,
-    save_state,
     wanted,
 )
 from edgekit.device.disk import Disk
@@ -37,6 +32,7 @@ from edgekit.device.notify import Notifier
 from edgekit.device.releases import Release, Releases
 from edgekit.device.supervisor import Ended, Reported, Supervisor
 from edgekit.device.ticket import Ticket
+from edgekit.device.waker import Waker
 from edgekit.errors import EdgekitError, LockHeld, RolloutError, Unreachable
 from edgekit.schema.control import Failure, ReleaseRef
 from edgekit.schema.report import Report
@@ -79,9 +75,7 @@ class Keeper:
         self._supervisor = parts.supervisor
         self._clock = parts.clock
         self._began_s = parts.clock()
-        self._woken, self._waker = socket.socketpair()
-        self._woken.setblocking(False)
-        self._waker.setblocking(False)
+        self.waker = Waker()
         self._posted: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._ticket: Ticket | None = None
         self._stop_tickets: list[Ticket] = []
@@ -91,17 +85,16 @@ class Keeper:
         self._mark = 0
         self._broken = ""
         self._closing = False
-        state = load_state(parts.layout.state_file, parts.wall_clock())
-        self._state = state
+        self._machine = Machine(parts.layout.state_file, parts.disk, parts.wall_clock())
+        known = self._state.failure
         self._apply(Started(at_s=parts.wall_clock()))
         told = self._state.failure
-        if told and (told != state.failure or not told.digest):
+        if told and (told != known or not told.digest):
             self._say(told.reason)
 
     @property
-    def wake_fd(self) -> int:
-        """Any byte written here makes the loop turn: for signals."""
-        return self._waker.fileno()
+    def _state(self) -> State:
+        return self._machine.state
 
     def view(self) -> View:
         """For any thread; never waits."""
@@ -131,12 +124,12 @@ class Keeper:
     def close(self) -> None:
         """Let `run` return once the worker has ended. Safe in a signal handler and from any thread."""
         self._closing = True
-        self._wake()
+        self.waker.wake()
 
     def run(self) -> None:
         """Turn the loop until `close`."""
         while not (self._closing and self._supervisor.stopped):
-            self._wait()
+            self.waker.sleep(self._supervisor.descriptors, self._patience_s())
             self.step()
         for ticket in (self._ticket, *self._stop_tickets):
             if ticket:
@@ -196,7 +189,7 @@ class Keeper:
         if self._state.phase in ("activating", "settling"):
             self._fail(reason)
         elif self._state.phase == "running" and self._state.current:
-            self._state = next_state(self._state, Failed(failure=self._failure(self._state.current, reason, ())))
+            self._machine.note(Failed(failure=self._failure(self._state.current, reason, ())))
             self._mark = self._parts.journal.count
 
     def _judge(self) -> None:
@@ -298,19 +291,11 @@ class Keeper:
         Raises:
             RolloutError: a state that promises something could not be saved, and is not entered.
         """
-        new = next_state(self._state, happening)
-        if new is self._state:
-            return
-        try:
-            with self._parts.disk.told_when_full(self._parts.layout.state_dir, 4096):
-                save_state(self._parts.layout.state_file, new, self._parts.disk)
-        except (RolloutError, OSError) as error:
-            if isinstance(happening, (Activate, Settled)):
-                raise error if isinstance(error, RolloutError) else _not_saved(error) from error
-            self._say(f"the state {new.phase} could not be saved: {error}")
-        changed = new.phase != self._state.phase
-        self._state = new
-        if changed:
+        before = self._state.phase
+        trouble = self._machine.apply(happening)
+        if trouble:
+            self._say(trouble)
+        if self._state.phase != before:
             self._announce()
             self._say(self._summary())
         if isinstance(happening, (Activate, Failed)):
@@ -342,21 +327,8 @@ class Keeper:
     def _post(self, work: Callable[[Ticket], None]) -> Ticket:
         ticket = Ticket()
         self._posted.put(lambda: work(ticket))
-        self._wake()
+        self.waker.wake()
         return ticket
-
-    def _wake(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            self._waker.send(b"w")
-
-    def _wait(self) -> None:
-        poll = select.poll()
-        poll.register(self._woken, select.POLLIN)
-        for fd in self._supervisor.descriptors:
-            poll.register(fd, select.POLLIN)
-        poll.poll(self._patience_s() * 1000)
-        with contextlib.suppress(BlockingIOError):
-            self._woken.recv(4096)
 
     def _patience_s(self) -> float:
         settled = self._state.phase in ("idle", "running", "stopped") and not self._stop_tickets and not self._closing
@@ -369,7 +341,3 @@ class Keeper:
 
 def _title(ref: ReleaseRef) -> str:
     return f"{ref.application} {ref.version} ({ref.digest[:12]})"
-
-
-def _not_saved(error: OSError) -> RolloutError:
-    return RolloutError(f"the device's state could not be saved: {error.strerror}", hint="check the device's disk")

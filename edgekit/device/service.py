@@ -146,4 +146,4 @@ def _listen_to_signals(keeper: Keeper) -> None:
     signal.signal(signal.SIGTERM, lambda _number, _frame: keeper.close())
     signal.signal(signal.SIGINT, lambda _number, _frame: keeper.close())
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
-    signal.set_wakeup_fd(keeper.wake_fd, warn_on_full_buffer=False)
+    signal.set_wakeup_fd(keeper.waker.fd, warn_on_full_buffer=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -245,3 +246,44 @@ def test_at_every_cut_it_is_exactly_the_old_or_exactly_the_new(tmp_path: Path, g
     assert len(seen) > 20
     assert seen == sorted(seen)
     assert seen[-1] is good
+
+
+class FillingDisk(CuttableDisk):
+    """Full from the moment the test says so."""
+
+    full = False
+
+    def write(self, path: Path, data: bytes) -> None:
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        super().write(path, data)
+
+
+def test_a_commit_that_cannot_be_saved_goes_back(tmp_path: Path) -> None:
+    disk = FillingDisk()
+    bench = Bench(tmp_path, disk=disk)
+    bench.commit(OLD)
+    bench.install(NEW)
+    ticket = bench.keeper.activate(bench.releases.trusted(NEW.digest))
+    bench.turn(0.1, times=2)
+    assert bench.state_phase == "settling"
+    disk.full = True
+    bench.turn(0.1, times=8)
+    error = outcome(ticket)
+    assert isinstance(error, RolloutError)
+    assert "could not be committed" in error.message
+    assert "disk full" in error.message
+    assert (bench.state_phase, bench.current) == ("running", OLD.digest)
+    assert Bench(tmp_path).current == OLD.digest
+
+
+def test_an_activation_that_cannot_be_saved_is_refused(tmp_path: Path) -> None:
+    disk = FillingDisk()
+    bench = Bench(tmp_path, disk=disk)
+    bench.commit(OLD)
+    bench.install(NEW)
+    disk.full = True
+    ticket = bench.keeper.activate(bench.releases.trusted(NEW.digest))
+    bench.turn(0.1, times=2)
+    assert isinstance(outcome(ticket), RolloutError)
+    assert not bench.starter.last.ended()
