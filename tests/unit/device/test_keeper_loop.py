@@ -265,7 +265,7 @@ def test_a_commit_that_cannot_be_saved_goes_back(tmp_path: Path) -> None:
     bench.commit(OLD)
     bench.install(NEW)
     ticket = bench.keeper.activate(bench.releases.trusted(NEW.digest))
-    bench.turn(0.1, times=2)
+    bench.turn(0.1, times=3)
     assert bench.state_phase == "settling"
     disk.full = True
     bench.turn(0.1, times=8)
