@@ -1,1 +1,42 @@
-"""One file per accelerator: how its engines are made."""
+"""One file per accelerator: how its engines are made. `BACKENDS` finds the right one.
+
+Each module has `compile_model(source: ModelSource) -> Engine`; its other half is the file of the same name in
+`device/runner/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from edgekit.host.engine.onnx_model import OnnxModel
+from edgekit.schema.manifest import EngineEntry
+from edgekit.schema.recipe import Model
+from edgekit.schema.target import AcceleratorKind, Target
+
+BACKENDS: Mapping[AcceleratorKind, str] = MappingProxyType({"onnxruntime": "edgekit.host.engine.backends.onnxruntime"})
+"""Module of each kind of engine that can be made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSource:
+    """What an engine is made from."""
+
+    name: str
+    """The model's name in the recipe."""
+    path: Path
+    """Its ONNX file."""
+    model: Model
+    """As the recipe has it."""
+    onnx: OnnxModel
+    target: Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """A compiled model: its entry in the manifest, and the file to be carried under `entry.path`."""
+
+    entry: EngineEntry
+    file: Path

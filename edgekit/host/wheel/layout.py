@@ -1,0 +1,99 @@
+"""Lays out `site/`: wheels unpacked for the target, trimmed, compiled, and edgekit's own part beside them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.errors import WheelError
+from edgekit.executor import Executor
+from edgekit.host.progress import Progress
+from edgekit.host.wheel.bytecode import Interpreter, compile_folder
+from edgekit.host.wheel.lock import format_lock
+from edgekit.host.wheel.needs import Wanted
+from edgekit.host.wheel.own import own_files
+from edgekit.host.wheel.refusal import explain
+from edgekit.host.wheel.tidy import tidy, trim_rules
+from edgekit.host.wheel.tree import Tree, cached_tree
+from edgekit.host.wheel.uv import Uv
+from edgekit.schema.manifest import WheelEntry
+from edgekit.trust import sha256_file
+
+_LAYOUT = 1
+"""Raise it when the same wheels are to be laid out in another way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What laying out works with."""
+
+    trees: Path
+    """Folder of the cache that keeps what was laid out."""
+    interpreter: Interpreter | None
+    """For bytecode; None leaves it out."""
+    executor: Executor
+    progress: Progress
+
+    def compile(self, folder: Path) -> None:
+        """Add bytecode where that can be made."""
+        if self.interpreter is not None:
+            compile_folder(folder, self.interpreter, self.executor)
+
+    def digest(self, *made_of: object) -> str:
+        """Names a tree by everything that it is made of."""
+        version = self.interpreter.version if self.interpreter else ""
+        return hashlib.sha256(json.dumps([_LAYOUT, version, *made_of]).encode()).hexdigest()
+
+
+def lay_out_wheels(wanted: Wanted, wheels: tuple[WheelEntry, ...], bench: Bench, uv: Uv) -> Tree:
+    """Other people's packages, as they go to `site/`.
+
+    Raises:
+        WheelError: a wheel cannot be had, or is not what the lock says.
+    """
+    rules = trim_rules()
+
+    def fill(folder: Path) -> None:
+        with bench.progress.step(f"unpacking {len(wheels)} wheels for {wanted}"):
+            done = uv.install(wanted, format_lock(wanted, wheels), folder)
+            if done.returncode:
+                raise _not_installed(wanted, done.output)
+            tidy(folder, rules)
+            if (folder / "edgekit").exists():
+                raise WheelError("a package brings a folder named edgekit", hint="leave that package out")
+            bench.compile(folder)
+
+    exact = [[wheel.name, wheel.version, wheel.sha256] for wheel in wheels]
+    return cached_tree(bench.trees, bench.digest(exact, [rule.glob for rule in rules.rules]), fill)
+
+
+def lay_out_own(package: Path, bench: Bench) -> Tree:
+    """edgekit's part of `site/`, with paths that begin with `edgekit/`.
+
+    Args:
+        package: edgekit's own package folder.
+        bench: what laying out works with.
+    """
+    names = own_files(package)
+
+    def fill(folder: Path) -> None:
+        for name in names:
+            copy = folder / "edgekit" / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(package / name, copy)
+        bench.compile(folder)
+
+    return cached_tree(bench.trees, bench.digest([[name, sha256_file(package / name)] for name in names]), fill)
+
+
+def _not_installed(wanted: Wanted, said: str) -> WheelError:
+    if "hash mismatch" in said.lower():
+        return WheelError(
+            "a wheel that the index serves is not the one that was locked",
+            hint="if the package was published anew, edgekit build --update-lock; else distrust the index",
+            details=said,
+        )
+    return explain(wanted, said)

@@ -1,0 +1,85 @@
+"""Folders of files that are laid out once, named by what they were made of, and kept in the cache with their index."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.errors import InputError, WheelError
+from edgekit.schema.manifest import FileEntry, is_safe_path
+from edgekit.schema.reader import from_json, to_json
+from edgekit.trust import sha256_file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tree:
+    """A laid-out folder. Nobody writes into it any more."""
+
+    folder: Path
+    files: tuple[FileEntry, ...]
+    """Sorted by path."""
+    from_cache: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Index:
+    files: tuple[FileEntry, ...]
+
+
+def cached_tree(trees: Path, digest: str, fill: Callable[[Path], None]) -> Tree:
+    """The tree of that digest: from the cache, or filled by `fill` and kept.
+
+    Two builds may do this at once: each fills a folder of its own, and the first to be done is kept.
+    """
+    kept = trees / digest
+    tree = _read(kept, from_cache=True)
+    if tree is not None:
+        return tree
+    trees.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=trees, prefix=".aside-", ignore_cleanup_errors=True) as aside:
+        made = Path(aside, "made")
+        (made / "files").mkdir(parents=True)
+        fill(made / "files")
+        index = _Index(files=tuple(_entries(made / "files")))
+        (made / "index.json").write_bytes(to_json(index))
+        _keep(made, kept)
+    tree = _read(kept, from_cache=False)
+    assert tree is not None
+    return tree
+
+
+def _keep(made: Path, kept: Path) -> None:
+    try:
+        made.rename(kept)
+    except OSError:
+        if _read(kept, from_cache=True) is None:  # left by a build that was cut off, or emptied by somebody
+            shutil.rmtree(kept, ignore_errors=True)
+            made.rename(kept)
+
+
+def _read(kept: Path, *, from_cache: bool) -> Tree | None:
+    try:
+        index = from_json(_Index, (kept / "index.json").read_bytes(), str(kept / "index.json"))
+    except (OSError, InputError):
+        return None
+    return Tree(folder=kept / "files", files=index.files, from_cache=from_cache)
+
+
+def _entries(folder: Path) -> list[FileEntry]:
+    entries = []
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            path = Path(parent, name)
+            relative = path.relative_to(folder).as_posix()
+            found = path.lstat()
+            if not stat.S_ISREG(found.st_mode) or not is_safe_path(relative):
+                raise WheelError(f"{relative!r} of a package cannot travel", hint="leave that package out")
+            executable = bool(found.st_mode & stat.S_IXUSR)
+            digest = sha256_file(path)
+            entries.append(FileEntry(path=relative, sha256=digest, bytes=found.st_size, executable=executable))
+    return sorted(entries, key=lambda entry: entry.path)
