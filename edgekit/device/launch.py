@@ -23,8 +23,8 @@ with open("/proc/self/oom_score_adj", "w") as file:
     file.write("500")
 os.umask(0o027)
 if owner:
-    uid, gid = map(int, owner.split(":"))
-    os.setgroups([])
+    uid, gid, *groups = map(int, owner.split(":"))
+    os.setgroups(groups)
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
 try:
@@ -32,7 +32,7 @@ try:
 except OSError as error:
     sys.exit(f"{argv[0]}: {error.strerror}")
 """
-"""Runs as `python -I -S -c JOIN LEAF UID:GID PROGRAM...`. The limits are in the leaf before. When the whole board runs
+"""Runs as `python -I -S -c JOIN LEAF UID:GID:GROUP... PROGRAM...`. The limits are in the leaf before. When the whole board runs
 out of memory, the kernel ends a worker (500) before the keeper. Source: Linux, cgroup-v2, "Processes"; proc(5)."""
 
 BOOT = (
@@ -50,6 +50,11 @@ class Owner:
 
     uid: int
     gid: int
+    groups: tuple[int, ...]
+    """The others that it is in: those that own cameras and accelerators."""
+
+    def __str__(self) -> str:
+        return ":".join(map(str, (self.uid, self.gid, *self.groups)))
 
 
 def worker_argv(release: Release, work: Path, *, leaf: Path | None, owner: Owner | None) -> list[str]:
@@ -67,7 +72,7 @@ def worker_argv(release: Release, work: Path, *, leaf: Path | None, owner: Owner
         sys.executable,
         *("-I", "-S", "-c", JOIN),
         str(leaf or ""),
-        f"{owner.uid}:{owner.gid}" if owner else "",
+        str(owner or ""),
         plan.python_path,
         *("-I", "-c", BOOT, packages),
         *("--release", str(release.path), "--work", str(work)),

@@ -91,7 +91,8 @@ def _accounts(layout: Layout) -> tuple[Owner | None, int | None]:
         return None, None
     try:
         user = pwd.getpwnam(WORKER_USER)
-        return Owner(uid=user.pw_uid, gid=user.pw_gid), grp.getgrnam(CONTROL_GROUP).gr_gid
+        groups = tuple(os.getgrouplist(WORKER_USER, user.pw_gid))
+        return Owner(uid=user.pw_uid, gid=user.pw_gid, groups=groups), grp.getgrnam(CONTROL_GROUP).gr_gid
     except KeyError as error:
         raise InputError(f"this system lacks an account: {error}", hint="edgekit provision the device again") from None
 

@@ -36,8 +36,8 @@ def test_the_release_comes_before_the_systems_packages(tmp_path: Path) -> None:
     release = make_release(plan=make_plan(python=sys.executable))
     bench.install(release)
     found = bench.releases.trusted(release.digest)
-    argv = worker_argv(found, tmp_path, leaf=tmp_path / "leaf", owner=Owner(uid=5, gid=6))
-    assert argv[5:8] == [str(tmp_path / "leaf"), "5:6", sys.executable]
+    argv = worker_argv(found, tmp_path, leaf=tmp_path / "leaf", owner=Owner(uid=5, gid=6, groups=(7, 8)))
+    assert argv[5:8] == [str(tmp_path / "leaf"), "5:6:7:8", sys.executable]
     assert argv[-5:] == [f"{found.path}/site", "--release", str(found.path), "--work", str(tmp_path)]
 
 
