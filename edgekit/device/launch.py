@@ -32,8 +32,8 @@ try:
 except OSError as error:
     sys.exit(f"{argv[0]}: {error.strerror}")
 """
-"""Runs as `python -I -S -c JOIN LEAF UID:GID:GROUP... PROGRAM...`. The limits are in the leaf before. When the whole board runs
-out of memory, the kernel ends a worker (500) before the keeper. Source: Linux, cgroup-v2, "Processes"; proc(5)."""
+"""Runs as `python -I -S -c JOIN LEAF UID:GID:GROUP... PROGRAM...`. The limits are in the leaf before. When the whole
+board runs out of memory, the kernel ends a worker (500) before the keeper. Source: Linux, cgroup-v2, "Processes"."""
 
 BOOT = (
     "import runpy, sys; sys.path[:0] = sys.argv.pop(1).split(':');"
