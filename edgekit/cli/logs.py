@@ -23,12 +23,12 @@ def logs(
     """Show what the application and its keeper said. With --json one object a line."""
     import json
 
+    from edgekit.host.fleet.client import ANSWER_S
+
     def show(event: Event) -> None:
         if event.kind == "log":
             at_s = event.data.get("at_s")
             print(json.dumps({"at_s": at_s, "line": event.message}) if as_json else event.message, flush=True)
 
     with keeper_of(ctx, device) as keeper:
-        if follow:
-            keeper.wait_forever()
-        keeper.ask("logs", follow=follow, lines=lines, watch=show)
+        keeper.ask("logs", follow=follow, lines=lines, watch=show, patience_s=None if follow else ANSWER_S)

@@ -9,7 +9,9 @@ from pathlib import Path
 import typer
 
 import edgekit
-from edgekit.cli import board
+from edgekit.cli import board, keys
+from edgekit.cli.build import build
+from edgekit.cli.demo import demo
 from edgekit.cli.deploy import deploy
 from edgekit.cli.doctor import doctor
 from edgekit.cli.init import init
@@ -48,11 +50,12 @@ def _root(
     ctx.obj = settings_from(os.environ, Path(edgekit.__file__).parent)
 
 
-for _verb in (deploy, doctor, init, logs, metrics, provision, rollback, status):
+for _verb in (build, demo, deploy, doctor, init, logs, metrics, provision, rollback, status):
     app.command()(_verb)
 
 
 app.add_typer(board.app, name="board")
+app.add_typer(keys.app, name="keys")
 
 
 def _fail(error: EdgekitError) -> int:

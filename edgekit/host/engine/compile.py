@@ -29,7 +29,7 @@ def compile_models(models: Mapping[str, Model], folder: Path, target: Target) ->
 
 
 def choose_backend(target: Target) -> AcceleratorKind:  # noqa: ARG001
-    """The kind of engine for a target: ONNX Runtime's, which runs on every board, until its own accelerator's is made."""
+    """The kind of engine for a target: ONNX Runtime's, which every board runs, until its own accelerator's is made."""
     return "onnxruntime"
 
 

@@ -99,7 +99,7 @@ def _macs(model: onnx.ModelProto) -> int:
 def _node_macs(node: onnx.NodeProto, shapes: dict[str, tuple[int, ...]]) -> int:
     """Products of one node: for each output element, the length of the sum that makes it."""
     sizes = [shapes.get(name, ()) for name in (*node.input[:2], *node.output[:1])]
-    if not all(sizes):
+    if len(sizes) != 3 or not all(sizes):
         return 0
     first, second, made = sizes
     match node.op_type:

@@ -1,0 +1,168 @@
+"""`edgekit build`: a recipe and a target become a signed release."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgekit.cli.session import JsonFlag, settings_of, voice
+
+if TYPE_CHECKING:
+    from edgekit.cli.output import Output
+    from edgekit.host.engine.backends import Engine
+    from edgekit.host.recipes import RecipeFolder
+    from edgekit.host.release.assemble import Content
+    from edgekit.host.settings import Settings
+    from edgekit.host.wheel.tree import Tree
+    from edgekit.schema.manifest import Manifest, WheelEntry
+    from edgekit.schema.plan import WorkerPlan
+    from edgekit.schema.target import Target
+
+
+def build(
+    ctx: typer.Context,
+    recipe: Annotated[Path, typer.Argument(help="The recipe's folder.")],
+    target: Annotated[str, typer.Option("--target", "-t", help="A target's name: edgekit target list.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of the release; by default below out/.")] = None,
+    key: Annotated[Path | None, typer.Option(help="Signing key, or the public half of one in your agent.")] = None,
+    update_lock: Annotated[bool, typer.Option("--update-lock", help="Resolve anew; write the recipe's lock.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Build a recipe for a target: Python packages, engines, plan, SBOM, signature. Twice gives the same digest."""
+    import hashlib
+
+    from edgekit.errors import TrustError
+    from edgekit.executor.local import LocalExecutor
+    from edgekit.host.catalogue import find_target
+    from edgekit.host.engine.compile import compile_models
+    from edgekit.host.recipes import read_recipe
+    from edgekit.host.release.assemble import Signed, finish_manifest, write_release
+    from edgekit.host.release.plan import plan_worker
+    from edgekit.schema.manifest import SIGNATURE_NAMESPACE
+    from edgekit.trust import sign
+
+    began = time.monotonic()
+    settings, voice_ = settings_of(ctx), voice(as_json)
+    folder = read_recipe(recipe)
+    found = find_target(target, settings)
+    signing_key = key or settings.signing_key
+    if not signing_key.is_file():
+        raise TrustError(f"{signing_key} is not there: releases are signed", hint="edgekit keys init makes your key")
+    engines = compile_models(folder.recipe.models, folder.folder, found)
+    plan = plan_worker(folder.recipe, found, [engine.entry for engine in engines], has_app=folder.app is not None)
+    for warning in plan.warnings:
+        voice_.note(f"warning: {warning}")
+    site = lay_out_site(settings, folder, found, engines, voice_, update_lock=update_lock)
+    content = gather(folder, plan, engines, site)
+    manifest = finish_manifest(site.manifest(plan, found, engines, content), content)
+    with voice_.step("signing"):
+        signature = sign(LocalExecutor(), manifest, key=signing_key, namespace=SIGNATURE_NAMESPACE)
+    path = out or Path("out", f"{plan.application}-{plan.version}-{found.name}")
+    write_release(path, content, Signed(manifest=manifest, signature=signature))
+    digest = hashlib.sha256(manifest).hexdigest()
+    entries = content.entries()
+    told = {
+        "digest": digest,
+        "path": str(path),
+        "target": found.name,
+        "wheels": [f"{wheel.name}=={wheel.version}" for wheel in site.locked],
+        "engines": [engine.entry for engine in engines],
+        "files": len(entries),
+        "bytes": sum(entry.bytes for entry in entries),
+        "seconds": round(time.monotonic() - began, 2),
+        "from_cache": site.from_cache,
+    }
+    voice_.result(told, f"{path}: {plan.application} {plan.version} for {found.name}, {digest[:12]}")
+
+
+class Site:
+    """The `site/` of a release, in two trees."""
+
+    def __init__(self, locked: tuple[WheelEntry, ...], wheels: Tree, own: Tree, *, from_cache: bool) -> None:
+        self.locked = locked
+        self.wheels = wheels
+        self.own = own
+        self.from_cache = from_cache and wheels.from_cache and own.from_cache
+
+    def manifest(self, plan: WorkerPlan, target: Target, engines: tuple[Engine, ...], content: Content) -> Manifest:
+        """The manifest but for its list of files."""
+        import edgekit
+        from edgekit.host.release.plan import requires_of
+        from edgekit.schema.manifest import FORMAT, Manifest
+
+        return Manifest(
+            format=FORMAT,
+            application=plan.application,
+            version=plan.version,
+            target=target.name,
+            edgekit=edgekit.__version__,
+            requires=requires_of(plan, target, sum(entry.bytes for entry in content.entries())),
+            files=(),
+            wheels=self.locked,
+            engines=tuple(engine.entry for engine in engines),
+        )
+
+
+def lay_out_site(
+    settings: Settings,
+    folder: RecipeFolder,
+    target: Target,
+    engines: tuple[Engine, ...],
+    out: Output,
+    *,
+    update_lock: bool,
+) -> Site:
+    """Resolve and unpack the Python packages, or take them from the cache."""
+    import uv as uv_package
+
+    import edgekit
+    from edgekit.executor.local import LocalExecutor
+    from edgekit.host.wheel.bytecode import find_interpreter
+    from edgekit.host.wheel.layout import Bench, lay_out_own, lay_out_wheels
+    from edgekit.host.wheel.needs import wanted_for
+    from edgekit.host.wheel.resolve import LockFiles, resolve
+    from edgekit.host.wheel.uv import Uv
+
+    executor = LocalExecutor()
+    uv = Uv(executor, uv_package.find_uv_bin())
+    runners = sorted({engine.entry.runner for engine in engines})
+    wanted = wanted_for(target, runners, folder.recipe.python.requirements)
+    files = LockFiles(
+        recipe=folder.folder / "locks" / f"{target.name}.txt", cache_dir=settings.cache_dir, update=update_lock
+    )
+    locked = resolve(wanted, files, uv, out)
+    interpreter = find_interpreter(target.os.python, uv, executor)
+    if interpreter is None:
+        out.note(f"no Python {target.os.python} here: bytecode is left out, and starts take longer on the board")
+    bench = Bench(trees=settings.cache_dir / "sites", interpreter=interpreter, executor=executor, progress=out)
+    wheels = lay_out_wheels(wanted, locked.wheels, bench, uv)
+    own = lay_out_own(Path(edgekit.__file__).parent, bench)
+    return Site(locked.wheels, wheels, own, from_cache=locked.from_cache)
+
+
+def gather(folder: RecipeFolder, plan: WorkerPlan, engines: tuple[Engine, ...], site: Site) -> Content:
+    """Everything that goes into the release, by its path there."""
+    import dataclasses
+
+    from edgekit.host.recipes import files_below
+    from edgekit.host.release.assemble import Content
+    from edgekit.host.release.plan import CARRIED
+    from edgekit.host.release.sbom import make_sbom
+    from edgekit.schema.reader import to_json
+
+    files = {engine.entry.path: engine.file for engine in engines}
+    files |= {f"{CARRIED}/{path}": folder.file(path) for path in folder.carried}
+    if folder.app is not None:
+        files |= {f"app/{path}": folder.app / path for path in files_below(folder.app)}
+    known = {}
+    for tree in (site.wheels, site.own):
+        for entry in tree.files:
+            path = f"site/{entry.path}"
+            files[path] = tree.folder / entry.path
+            known[path] = dataclasses.replace(entry, path=path)
+    entries = [engine.entry for engine in engines]
+    sbom = make_sbom(folder.recipe, site.locked, entries, site.wheels.folder)
+    return Content(files=files, texts={"plan.json": to_json(plan), "sbom.cdx.json": sbom}, known=known)

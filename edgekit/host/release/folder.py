@@ -1,0 +1,62 @@
+"""A release on the host: a folder with `manifest.json`, its signature, and `files/`."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.errors import InputError
+from edgekit.schema.manifest import MAX_MANIFEST_BYTES, FileEntry, Manifest
+from edgekit.schema.reader import from_json
+
+MANIFEST, SIGNATURE, FILES = "manifest.json", "manifest.json.sig", "files"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseFolder:
+    """A release as it lies there. Whether it is whole and trusted is for the device to judge."""
+
+    path: Path
+    manifest: Manifest
+    manifest_bytes: bytes
+    signature: bytes
+    """Empty where it is not signed."""
+    digest: str
+
+    def file(self, entry: FileEntry) -> Path:
+        """Where a listed file lies, or should."""
+        return self.path / FILES / entry.path
+
+
+def open_release(path: Path) -> ReleaseFolder:
+    """Read a release's manifest.
+
+    Raises:
+        InputError: there is no release, or its manifest cannot be read.
+    """
+    file = path / MANIFEST
+    try:
+        if file.stat().st_size > MAX_MANIFEST_BYTES:
+            raise InputError(f"{file} is too large", hint="build the release again")
+        content = file.read_bytes()
+        signature = (path / SIGNATURE).read_bytes() if (path / SIGNATURE).is_file() else b""
+    except OSError as error:
+        hint = "edgekit build RECIPE --target T --out DIR makes one"
+        raise InputError(f"{path} holds no release: {error.strerror}", hint=hint) from None
+    return ReleaseFolder(
+        path=path,
+        manifest=from_json(Manifest, content, str(file)),
+        manifest_bytes=content,
+        signature=signature,
+        digest=hashlib.sha256(content).hexdigest(),
+    )
+
+
+def third_party_files(manifest: Manifest) -> tuple[FileEntry, ...]:
+    """Other people's Python packages in a release: all of `site/` but edgekit itself."""
+    return tuple(
+        entry
+        for entry in manifest.files
+        if entry.path.startswith("site/") and not entry.path.startswith("site/edgekit/")
+    )

@@ -1,0 +1,155 @@
+"""From a recipe and a target to the worker's plan: defaults filled in, CPUs chosen. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+
+from edgekit.errors import InputError
+from edgekit.schema.manifest import EngineEntry, Requires
+from edgekit.schema.plan import EnginePlan, LanePlan, LimitsPlan, StagePlan, WorkerPlan
+from edgekit.schema.recipe import Golden, Limits, Recipe, Sink
+from edgekit.schema.target import Target
+from edgekit.schema.units import format_bytes, format_cpus
+
+CARRIED = "recipe"
+"""Folder of a release that holds the recipe's own files."""
+CONTROLLERS = ("cpuset", "memory", "pids")
+"""What enforced limits need of the kernel."""
+_HOST = "host"
+
+
+def plan_worker(recipe: Recipe, target: Target, engines: Iterable[EngineEntry], *, has_app: bool) -> WorkerPlan:
+    """Plan a recipe for a target.
+
+    Args:
+        recipe: checked against itself.
+        target: what it shall run on.
+        engines: its compiled models.
+        has_app: whether the recipe brings Python code of its own.
+
+    Raises:
+        InputError: the target has too few CPUs or too little memory for it.
+    """
+    advisory = recipe.limits.limits == "advisory" or target.name == _HOST
+    cpus, warnings = allot_cpus(recipe.limits, target, advisory=advisory)
+    _check_memory(recipe.limits, target)
+    lanes = {}
+    for name, lane in recipe.pipeline.lanes.items():
+        lanes[name] = LanePlan(
+            cpus=_lane_cpus(name, lane.cpus, cpus, advisory=advisory), queue=lane.queue, drop=lane.drop
+        )
+    return WorkerPlan(
+        application=recipe.name,
+        version=recipe.version,
+        target=target.name,
+        python_path=target.os.python_path,
+        site="site",
+        app="app" if has_app else "",
+        engines={entry.name: _engine(entry, recipe) for entry in engines},
+        sources={
+            name: dataclasses.replace(source, path=_carried(source.path))
+            for name, source in recipe.pipeline.sources.items()
+        },
+        stages=tuple(
+            StagePlan(
+                name=name,
+                kind=stage.kind,
+                lane=stage.lane,
+                engine=stage.model or "",
+                entry=stage.entry or "",
+                options=stage.options,
+            )
+            for name, stage in recipe.pipeline.stages.items()
+        ),
+        sinks={name: _sink(sink) for name, sink in recipe.pipeline.sinks.items()},
+        lanes=lanes,
+        limits=LimitsPlan(
+            memory_max=recipe.limits.memory_max,
+            memory_high=recipe.limits.memory_high or 0,
+            cpuset_cpus=cpus,
+            pids_max=recipe.limits.pids_max,
+            advisory=advisory,
+        ),
+        health=recipe.health,
+        golden=_golden(recipe.golden),
+        warnings=warnings,
+    )
+
+
+def allot_cpus(limits: Limits, target: Target, *, advisory: bool) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Choose the application's CPUs: those it names, or the strongest, sparing CPU 0 where that leaves enough.
+
+    Returns:
+        CPU numbers, strongest first and ascending within a cluster, and warnings.
+
+    Raises:
+        InputError: the target has not that many.
+    """
+    there = target.cpus
+    if not isinstance(limits.cpus, int):
+        missing = [cpu for cpu in limits.cpus if cpu not in there]
+        if not missing:
+            return tuple(limits.cpus), ()
+        told = f"limits.cpus names CPUs {format_cpus(tuple(missing))}, {target.name} has {format_cpus(there)}"
+        wanted = len(limits.cpus)
+    else:
+        wanted = limits.cpus
+        told = f"limits.cpus asks for {wanted} CPUs, {target.name} has {len(there)}"
+        if wanted <= len(there):
+            spared = [cpu for cpu in there if cpu != 0]
+            return tuple((spared if wanted <= len(spared) else there)[:wanted]), ()
+    if not advisory:
+        raise InputError(told, hint="ask for fewer CPUs, or build for another target")
+    return there[:wanted], (f"{told}: it takes what there is",)
+
+
+def requires_of(plan: WorkerPlan, target: Target, disk_bytes: int) -> Requires:
+    """What a device must have to run this plan."""
+    return Requires(
+        arch=target.os.arch,
+        libc_version=target.os.libc_version,
+        python=target.os.python,
+        cpus=plan.limits.cpuset_cpus,
+        memory_bytes=plan.limits.memory_max,
+        disk_bytes=disk_bytes,
+        cgroup_controllers=() if plan.limits.advisory else CONTROLLERS,
+    )
+
+
+def _lane_cpus(name: str, positions: tuple[int, ...], cpus: tuple[int, ...], *, advisory: bool) -> tuple[int, ...]:
+    """A lane's CPU numbers; where limits are advisory, positions beyond the last begin at the first again."""
+    if not positions:
+        return cpus
+    beyond = [position for position in positions if position >= len(cpus)]
+    if beyond and not advisory:
+        told = f"pipeline.lanes.{name}.cpus names position {beyond[0]}, the application has {len(cpus)} CPUs"
+        raise InputError(told, hint=f"positions go from 0 to {len(cpus) - 1}; or raise limits.cpus")
+    return tuple(sorted({cpus[position % len(cpus)] for position in positions}))
+
+
+def _check_memory(limits: Limits, target: Target) -> None:
+    if limits.memory_max > target.memory.total_bytes:
+        there = format_bytes(target.memory.total_bytes)
+        told = f"limits.memory_max is {format_bytes(limits.memory_max)}, {target.name} has {there}"
+        raise InputError(told, hint="lower limits.memory_max, or build for another target")
+
+
+def _engine(entry: EngineEntry, recipe: Recipe) -> EnginePlan:
+    model = recipe.models[entry.name]
+    return EnginePlan(runner=entry.runner, path=entry.path, input=model.input, threads=model.threads)
+
+
+def _sink(sink: Sink) -> Sink:
+    return dataclasses.replace(sink, path=_carried(sink.path)) if sink.kind == "score" and sink.path else sink
+
+
+def _golden(golden: Golden | None) -> Golden | None:
+    if golden is None:
+        return None
+    frames = tuple(_carried(path) for path in golden.frames)
+    return dataclasses.replace(golden, frames=frames, expected=_carried(golden.expected))
+
+
+def _carried(path: str) -> str:
+    return f"{CARRIED}/{path}"
