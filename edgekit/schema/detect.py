@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from edgekit.errors import InputError
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.target import Cgroup, Memory, Os, Recognise, Target
 from edgekit.schema.units import Bytes, version_tuple
@@ -22,64 +23,70 @@ class Match:
 
 
 def match_target(facts: DeviceFacts, targets: Sequence[Target]) -> Match:
-    """Find the target whose marks all fit; of several, the one with the most marks.
+    """Find the target whose marks all fit; of several, the one that is most specific, then the one with most marks.
 
     Targets without marks (such as `host`) are never matched.
     """
-    reasons = {target.name: _misfits(facts, target.recognise) for target in targets}
-    fitting = [target for target in targets if _weight(target.recognise) and not reasons[target.name]]
+    reasons = {target.name: _misfits(facts, target.recognise) for target in targets if _weight(target.recognise)}
+    fitting = [target for target in targets if reasons.get(target.name) == ()]
     best = max(fitting, key=lambda target: (_rank(facts, target.recognise), _weight(target.recognise)), default=None)
-    return Match(
-        target=best.name if best else "",
-        reasons={
-            name: why or ("another target fits better",)
-            for name, why in reasons.items()
-            if not best or name != best.name
-        },
-    )
+    name = best.name if best else ""
+    beside = {other: why or (f"{name} fits better",) for other, why in reasons.items() if other != name}
+    return Match(target=name, reasons=beside)
+
+
+def _compatible(facts: DeviceFacts) -> tuple[str, ...]:
+    """The device tree's strings. Orin modules say `-super` after an update of the boot firmware: the same board."""
+    return tuple(text.removesuffix("-super") for text in facts.compatible)
 
 
 def _rank(facts: DeviceFacts, marks: Recognise) -> int:
     """How specific the matching device-tree string is: the tree lists the most specific first."""
-    places = [facts.compatible.index(text) for text in marks.compatible if text in facts.compatible]
-    return len(facts.compatible) - min(places) if places else 0
+    compatible = _compatible(facts)
+    places = [compatible.index(text) for text in marks.compatible if text in compatible]
+    return len(compatible) - min(places) if places else 0
 
 
 def _weight(marks: Recognise) -> int:
-    return sum(map(bool, (marks.compatible, marks.os_id, marks.os_version, marks.l4t_major, marks.arch)))
+    return sum(map(bool, (marks.compatible, marks.os_id, marks.os_version, marks.l4t, marks.arch)))
 
 
 def _misfits(facts: DeviceFacts, marks: Recognise) -> tuple[str, ...]:
-    """Every mark that does not fit, as `what: found, needed`."""
-    major = version_tuple(facts.l4t)[:1]
+    """Every mark that does not fit, in words."""
+    compatible = _compatible(facts)
+    l4t = any(version_tuple(facts.l4t)[: len(part)] == part for part in map(version_tuple, marks.l4t))
     checks = (
-        (
-            not marks.compatible or set(marks.compatible) & set(facts.compatible),
-            "device tree",
-            " ".join(facts.compatible),
-            " or ".join(marks.compatible),
-        ),
-        (marks.os_id in ("", facts.os_id), "os", facts.os_id, marks.os_id),
-        (marks.os_version in ("", facts.os_version), "os version", facts.os_version, marks.os_version),
-        (not marks.l4t_major or major == (marks.l4t_major,), "L4T", facts.l4t, str(marks.l4t_major)),
-        (marks.arch in ("", facts.arch), "architecture", facts.arch, marks.arch),
+        (set(marks.compatible) & set(compatible), "the device tree", " ".join(compatible), marks.compatible),
+        (marks.arch == facts.arch, "the architecture", facts.arch, (marks.arch,)),
+        (marks.os_id == facts.os_id, "the system", facts.os_id, (marks.os_id,)),
+        (marks.os_version == facts.os_version, "its version", facts.os_version, (marks.os_version,)),
+        (l4t, "L4T", facts.l4t, marks.l4t),
     )
-    return tuple(f"{what} is {found or 'not there'}, not {needed}" for fits, what, found, needed in checks if not fits)
+    return tuple(
+        f"{what} is {found or 'not there'}, not {' or '.join(wanted)}"
+        for fits, what, found, wanted in checks
+        if any(wanted) and not fits
+    )
 
 
 def target_from_facts(facts: DeviceFacts, *, name: str, title: str = "") -> Target:
-    """A target that describes just this device."""
-    python = ".".join(facts.python.version.split(".")[:2])
-    arch: Literal["aarch64", "x86_64"] = "x86_64" if facts.arch == "x86_64" else "aarch64"
+    """A target that describes just this device, in the power mode that it is in.
+
+    Raises:
+        InputError: edgekit builds nothing for such a machine.
+    """
+    if not facts.libc_version or not facts.python.version or not facts.clusters:
+        missing = "; ".join(facts.warnings) or "its libc, Python or CPUs are not known"
+        raise InputError(f"{name}: no target can be written: {missing}", hint="use a system with glibc and python3")
     return Target(
         name=name,
         title=title or facts.model or f"{facts.os_title} on {facts.arch}",
         os=Os(
             id=facts.os_id,
             version=facts.os_version,
-            arch=arch,
+            arch=_arch(facts, name),
             libc_version=facts.libc_version,
-            python=python,
+            python=".".join(facts.python.version.split(".")[:2]),
             python_path=facts.python.path,
             soabi=facts.python.soabi,
             kernel=facts.kernel,
@@ -90,10 +97,18 @@ def target_from_facts(facts: DeviceFacts, *, name: str, title: str = "") -> Targ
         cgroup=Cgroup(version=2 if facts.cgroup_version == 2 else 1, controllers=facts.cgroup_controllers),
         accelerators=facts.accelerators,
         recognise=Recognise(
-            compatible=facts.compatible[:1],
+            compatible=_compatible(facts)[:1],
             os_id=facts.os_id,
             os_version=facts.os_version,
-            l4t_major=(version_tuple(facts.l4t) or (0,))[0],
+            l4t=(facts.l4t,) if facts.l4t else (),
             arch=facts.arch,
         ),
     )
+
+
+def _arch(facts: DeviceFacts, name: str) -> Literal["aarch64", "x86_64"]:
+    match facts.arch:
+        case "aarch64" | "x86_64" as known:
+            return known
+    message = f"{name} is a machine of architecture {facts.arch or 'unknown'}; edgekit builds for aarch64 and x86_64"
+    raise InputError(message, hint="use a 64-bit system on the board")

@@ -33,11 +33,15 @@ class DeviceFacts:
     os_version: str
     os_title: str
     libc: str
+    """`glibc`, or empty where it is another."""
     libc_version: str
     l4t: str
     python: PythonFacts
     clusters: tuple[CpuCluster, ...]
+    """Of the CPUs that are on."""
     cpus_online: tuple[int, ...]
+    cpus_present: tuple[int, ...]
+    """With those that the power mode or the operator has switched off."""
     memory_bytes: int
     memory_available_bytes: int
     page_bytes: int
@@ -49,7 +53,7 @@ class DeviceFacts:
     npu_kernel: str
     """`vendor`, `mainline` (rocket) or empty."""
     systemd: str
-    """systemd's version, or empty."""
+    """systemd's version; empty where it is not what runs the system."""
     ssh_keygen: bool
     disk_free_bytes: int
     """Free for edgekit's state directory."""
@@ -57,4 +61,4 @@ class DeviceFacts:
     """The device's wall clock, seconds since the epoch: signatures have validity times."""
     uid: int
     warnings: tuple[str, ...] = ()
-    """What could not be read, each a sentence."""
+    """What could not be read or is not as usual, each a sentence."""

@@ -70,6 +70,9 @@ class Accelerator:
     npu_cores: int = 0
     dla_cores: int = 0
     power_mode: str = ""
+    """Name of the mode in which the board is deployed: `25W`. Numbers differ between boards."""
+    power_conf: str = ""
+    """The nvpmodel configuration that the name is from: the same name means other clocks in another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +88,11 @@ class Recognise:
     """How to tell such a board: it matches when all that is given matches."""
 
     compatible: tuple[str, ...] = ()
-    """Device-tree strings; one of them must be in /proc/device-tree/compatible."""
+    """Device-tree strings; one of them must be in /proc/device-tree/compatible, where `-super` does not count."""
     os_id: str = ""
     os_version: str = ""
-    l4t_major: int = 0
+    l4t: tuple[str, ...] = ()
+    """Releases of Jetson Linux, one of which it must be: `36.4` stands for 36.4.7 too."""
     arch: str = ""
 
 
