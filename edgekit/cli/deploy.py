@@ -28,8 +28,9 @@ def deploy(
 ) -> None:
     """Send a release to a device, activate it and wait until it is healthy; else the old one runs again."""
     from edgekit.host.fleet.connection import connect
-    from edgekit.host.fleet.deploy import Deployment, Parcel
+    from edgekit.host.fleet.deploy import Deployment
     from edgekit.host.fleet.inventory import find_device
+    from edgekit.host.fleet.sending import Parcel
     from edgekit.host.release.folder import open_release
 
     settings, out = settings_of(ctx), voice(as_json)
@@ -44,12 +45,11 @@ def deploy(
         file=lambda path: folder.path / "files" / path,
     )
     try:
-        with out.step(f"{device}: does the release fit"):
-            check_fits(found, executor, folder.manifest, out)
         outcome = Deployment(
             device=found,
             executor=executor,
             parcel=parcel,
+            check_fits=lambda: check_fits(found, executor, folder.manifest, out),
             holder=f"{getpass.getuser()}@{socket.gethostname()}",
             progress=out,
             watch=Watcher(device, out),
@@ -69,11 +69,12 @@ def check_fits(device: Device, executor: Executor, manifest: Manifest, out: Outp
         RolloutError: it does not fit.
     """
     from edgekit.errors import RolloutError
-    from edgekit.host.catalogue import probe
     from edgekit.host.fleet.client import KeeperPaths
     from edgekit.host.fleet.negotiate import judge_keeper, judge_release
+    from edgekit.host.probe import read_facts
 
-    facts = probe(executor, state_dir=KeeperPaths(prefix=device.prefix).below("/var/lib/edgekit"))
+    with out.step(f"{device.name}: does the release fit"):
+        facts = read_facts(executor, state_dir=KeeperPaths(prefix=device.prefix).below("/var/lib/edgekit"))
     findings = judge_keeper(facts, systemd=device.service == "systemd", clock_s=time.time())
     findings += judge_release(manifest.requires, facts, present_bytes=manifest.requires.disk_bytes)
     refused = [str(finding) for finding in findings if finding.severity == "refuse"]
@@ -82,9 +83,11 @@ def check_fits(device: Device, executor: Executor, manifest: Manifest, out: Outp
             out.note(f"warning: {finding}")
     if refused:
         raise RolloutError(
-            f"{device.name} cannot run this release: {refused[0]}",
-            hint=f"edgekit doctor {device.name} lists all of it",
-            details="\n".join(refused[1:]),
+            f"{device.name} cannot run this release: {len(refused)} things do not fit"
+            if len(refused) > 1
+            else f"{device.name} cannot run this release: {refused[0]}",
+            hint=f"mend that, or build for another target; edgekit doctor {device.name} RELEASE looks again",
+            details="\n".join(refused) if len(refused) > 1 else "",
         )
 
 

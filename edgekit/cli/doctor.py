@@ -19,13 +19,14 @@ def doctor(
     as_json: JsonFlag = False,
 ) -> None:
     """Say what is missing on a device for edgekit, and for a release; exit code 8 when something is."""
-    from edgekit.host.catalogue import list_targets, probe
+    from edgekit.host.catalogue import list_targets
+    from edgekit.host.detect import match_target
     from edgekit.host.fleet.client import KeeperPaths
     from edgekit.host.fleet.connection import connect
     from edgekit.host.fleet.inventory import find_device
     from edgekit.host.fleet.negotiate import judge_keeper, judge_release
+    from edgekit.host.probe import read_facts
     from edgekit.host.release.folder import open_release
-    from edgekit.schema.detect import match_target
 
     settings, out = settings_of(ctx), voice(as_json)
     manifest = open_release(release).manifest if release else None
@@ -33,7 +34,7 @@ def doctor(
     executor = connect(found)
     try:
         with out.step(f"{device}: reading its facts"):
-            facts = probe(executor, state_dir=KeeperPaths(prefix=found.prefix).below("/var/lib/edgekit"))
+            facts = read_facts(executor, state_dir=KeeperPaths(prefix=found.prefix).below("/var/lib/edgekit"))
     finally:
         executor.close()
     findings = judge_keeper(facts, systemd=found.service == "systemd", clock_s=time.time())

@@ -182,7 +182,7 @@ def libc(tree):
         version = tree.package("libc6") or newest(named)
         kind = "glibc" if version else ""
     if kind != "glibc":
-        tree.warn("there is no glibc: wheels for manylinux do not run there")
+        tree.warn("there is no glibc" if tree.live else "the version of libc is not told")
     return kind, version
 
 
@@ -335,7 +335,9 @@ def librknnrt(tree):
         except (FileNotFoundError, NotADirectoryError):
             continue
         except (OSError, ValueError) as error:
-            tree.warn("/%s cannot be read: %s" % (name, error))
+            tree.warn("/%s cannot be read: %s" % (name, getattr(error, "strerror", None) or error))
+        return ""
+    tree.warn("there is no librknnrt.so in /usr/lib: the NPU cannot be used")
     return ""
 
 
@@ -348,15 +350,12 @@ def rockchip(tree, compatible, driver):
         has = "mainline's rocket driver" if driver else "no NPU driver"
         tree.warn("the kernel has %s: RKNN engines need the vendor's kernel" % has)
         return []
-    runtime = librknnrt(tree)
-    if not runtime:
-        tree.warn("there is no librknnrt.so in /usr/lib: the NPU cannot be used")
     version = re.search(r"v([0-9.]+)", tree.read("sys/kernel/debug/rknpu/version") or tree.read("proc/rknpu/version"))
     return [
         {
             "kind": "rknn",
             "soc": socs[0],
-            "runtime_version": runtime,
+            "runtime_version": librknnrt(tree),
             "driver_version": version.group(1) if version else "",
             "npu_cores": RK3588_NPU_CORES,
         }

@@ -2,61 +2,70 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
-import os
-import sys
 from pathlib import Path
 
-from edgekit.errors import EdgekitError, InputError, NothingSelected
-from edgekit.executor import Executor
-from edgekit.executor.local import LocalExecutor
+from edgekit.errors import InputError
+from edgekit.host.detect import target_from_facts
+from edgekit.host.probe import this_machine
 from edgekit.host.settings import Settings
-from edgekit.schema.detect import target_from_facts
-from edgekit.schema.facts import DeviceFacts
-from edgekit.schema.reader import Problem, from_json, from_toml, raise_problems
-from edgekit.schema.target import Target, TargetFile
+from edgekit.schema.reader import Problem, from_toml, raise_problems
+from edgekit.schema.target import Accelerator, Recognise, Target, TargetFile
+from edgekit.schema.units import version_tuple
 
-_PROBE = Path(__file__).parent.parent / "device" / "facts.py"
-_PROBE_TIMEOUT_S = 60.0
+_OWN = Path("targets")
 
 
-def target_files(settings: Settings) -> dict[str, Path]:
+def target_files(settings: Settings, own: Path = _OWN) -> dict[str, Path]:
     """Every target's file by the target's name."""
     shipped = sorted((settings.data_dir / "targets").glob("*.toml"))
-    own = sorted(Path("targets").glob("*.toml"))
-    return {file.stem: file for file in (*shipped, *own)}
+    return {file.stem: file for file in (*shipped, *sorted(own.glob("*.toml")))}
 
 
-def find_target(name: str, settings: Settings) -> Target:
+def find_target(name: str, settings: Settings, own: Path = _OWN) -> Target:
     """Read one target, whole.
 
     Raises:
-        NothingSelected: there is no such target; names the closest.
-        InputError: its file is wrong; names every mistake.
+        InputError: there is no such target (names the closest), or its file is wrong (names every mistake).
     """
-    files = target_files(settings)
+    files = target_files(settings, own)
     if name not in files:
         closest = difflib.get_close_matches(name, files, n=1)
         meant = f"; did you mean {closest[0]}?" if closest else ""
-        raise NothingSelected(
+        raise InputError(
             f"there is no target {name!r}{meant}",
             hint=f"edgekit target list; known are {', '.join(sorted(files))}",
         )
-    return read_target(files[name])
+    return resolve_target(read_target(files[name]))
 
 
-def list_targets(settings: Settings) -> tuple[Target, ...]:
-    """All targets, by name."""
-    files = target_files(settings)
-    return tuple(read_target(files[name]) for name in sorted(files))
+def list_targets(settings: Settings, own: Path = _OWN) -> tuple[Target, ...]:
+    """All described board types, by name: without those that stand for this machine, whatever it is."""
+    written = (read_target(file) for _, file in sorted(target_files(settings, own).items()))
+    return tuple(resolve_target(target) for target in written if not target.this_machine)
 
 
-def read_target(file: Path) -> Target:
-    """Read a target's file. `this_machine = true` stands for a probe of this machine."""
-    written = from_toml(TargetFile, _text(file), file.name)
-    raise_problems(_faults(written, file))
+def read_target(file: Path) -> TargetFile:
+    """Read a target's file as it is written, checked.
+
+    Raises:
+        InputError: it is wrong; names every mistake.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{file} cannot be read: {error}", hint=f"ls -l {file}") from None
+    written = from_toml(TargetFile, text, str(file))
+    raise_problems(Problem(file=str(file), key=key, expected=expected) for key, expected in _faults(written, file.stem))
+    return written
+
+
+def resolve_target(written: TargetFile) -> Target:
+    """Fill a target. `this_machine = true` stands for what a probe of this machine finds, and is never recognised."""
     if written.this_machine:
-        return target_from_facts(this_machine(), name=written.name, title=written.title)
+        found = target_from_facts(this_machine(), name=written.name, title=written.title)
+        return dataclasses.replace(found, recognise=Recognise(), notes=written.notes)
     assert written.os is not None and written.memory is not None
     return Target(
         name=written.name,
@@ -71,51 +80,28 @@ def read_target(file: Path) -> Target:
     )
 
 
-def this_machine() -> DeviceFacts:
-    """Facts of this machine. Its Python is the one below any virtual environment: that one runs workers."""
-    interpreter = os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
-    return probe(LocalExecutor(), interpreter)
-
-
-def probe(executor: Executor, interpreter: str = "python3", state_dir: str = "/var/lib") -> DeviceFacts:
-    """Run the probe script on a machine and read what it prints. Nothing is installed there.
-
-    Args:
-        executor: the machine.
-        interpreter: the Python there that will run keeper and workers.
-        state_dir: folder whose free space counts.
-
-    Raises:
-        InputError: no Python there.
-        Unreachable: the machine does not answer.
-    """
-    script = _PROBE.read_bytes()
-    done = executor.run([interpreter, "-I", "-", "--state", state_dir], timeout_s=_PROBE_TIMEOUT_S, stdin=script)
-    if done.returncode in (126, 127):
-        raise InputError(f"{executor.name} has no {interpreter}", hint="install Python 3.10 or newer there")
-    if done.returncode:
-        raise EdgekitError(
-            f"the probe failed on {executor.name}", hint="report this with its output", details=done.output
-        )
-    return from_json(DeviceFacts, done.stdout, f"facts of {executor.name}")
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} cannot be read: {error}", hint=f"ls -l {file}") from None
-
-
-def _faults(target: TargetFile, file: Path) -> list[Problem]:
-    """What types alone cannot say."""
+def _faults(target: TargetFile, stem: str) -> list[tuple[str, str]]:
+    """What types alone cannot say: key and what is wrong with it."""
     faults: list[tuple[str, str]] = []
-    if target.name != file.stem:
-        faults.append(("name", f"expected {file.stem!r}, the file's name, found {target.name!r}"))
-    if not target.this_machine:
-        faults += [(key, "missing; expected a table") for key in ("os", "memory") if getattr(target, key) is None]
-        if not target.clusters:
-            faults.append(("clusters", "missing; expected at least one [[clusters]] table"))
+    if target.name != stem:
+        faults.append(("name", f"expected {stem!r}, the file's name, found {target.name!r}"))
+    if target.this_machine:
+        return faults
+    faults += [(key, "missing; expected a table") for key in ("os", "memory") if getattr(target, key) is None]
+    if target.os is not None:
+        versions = (("python", target.os.python), ("libc_version", target.os.libc_version))
+        faults += [
+            (f"os.{key}", f'expected a version such as "3.11", found {text!r}')
+            for key, text in versions
+            if len(version_tuple(text)) != 2 or not text.replace(".", "").isdecimal()
+        ]
+    if not target.clusters:
+        faults.append(("clusters", "missing; expected at least one [[clusters]] table"))
+    return faults + _cluster_faults(target) + _accelerator_faults(target.accelerators)
+
+
+def _cluster_faults(target: TargetFile) -> list[tuple[str, str]]:
+    faults: list[tuple[str, str]] = []
     seen: dict[int, str] = {}
     for index, cluster in enumerate(target.clusters):
         twice = [cpu for cpu in cluster.cpus if cpu in seen]
@@ -123,4 +109,13 @@ def _faults(target: TargetFile, file: Path) -> list[Problem]:
         seen |= dict.fromkeys(cluster.cpus, cluster.name)
         if not 1 <= cluster.capacity <= 1024:
             faults.append((f"clusters[{index}].capacity", f"expected 1 to 1024, found {cluster.capacity}"))
-    return [Problem(file=file.name, key=key, expected=text) for key, text in faults]
+    return faults
+
+
+def _accelerator_faults(accelerators: tuple[Accelerator, ...]) -> list[tuple[str, str]]:
+    kinds = [accelerator.kind for accelerator in accelerators]
+    return [
+        (f"accelerators[{index}].kind", f"{kind!r} comes twice")
+        for index, kind in enumerate(kinds)
+        if kind in kinds[:index]
+    ]

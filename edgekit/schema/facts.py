@@ -33,7 +33,7 @@ class DeviceFacts:
     os_version: str
     os_title: str
     libc: str
-    """`glibc`, or empty where it is another."""
+    """`glibc`; empty where it is another or not told."""
     libc_version: str
     l4t: str
     python: PythonFacts

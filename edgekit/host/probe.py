@@ -1,0 +1,45 @@
+"""Reads the facts of a machine with one script, sent as text: nothing of edgekit needs to be there."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from edgekit.errors import EdgekitError, InputError
+from edgekit.executor import Executor
+from edgekit.executor.local import LocalExecutor
+from edgekit.schema.facts import DeviceFacts
+from edgekit.schema.reader import from_json
+
+_SCRIPT = Path(__file__).parent.parent / "device" / "facts.py"
+_TIMEOUT_S = 60.0
+
+
+def read_facts(executor: Executor, *, interpreter: str = "python3", state_dir: str = "/var/lib") -> DeviceFacts:
+    """Probe a machine.
+
+    Args:
+        executor: the machine.
+        interpreter: the Python there that will run keeper and workers.
+        state_dir: folder whose free space counts.
+
+    Raises:
+        InputError: no Python there.
+        Unreachable: the machine does not answer.
+    """
+    argv = [interpreter, "-I", "-", "--state", state_dir]
+    done = executor.run(argv, timeout_s=_TIMEOUT_S, stdin=_SCRIPT.read_bytes())
+    if done.returncode in (126, 127):
+        raise InputError(f"{executor.name} has no {interpreter}", hint="install Python 3.10 or newer there")
+    if done.returncode:
+        hint = f"install Python 3.10 or newer as {interpreter} there"
+        raise EdgekitError(f"{interpreter} failed on {executor.name}", hint=hint, details=done.output)
+    # A shell's start-up file may have said something first.
+    return from_json(DeviceFacts, done.stdout.strip().rpartition(b"\n")[2], f"facts of {executor.name}")
+
+
+def this_machine() -> DeviceFacts:
+    """Probe this machine. Its Python is the one below any virtual environment: that one runs workers."""
+    interpreter = os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
+    return read_facts(LocalExecutor(), interpreter=interpreter)
