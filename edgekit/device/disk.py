@@ -24,7 +24,7 @@ class Disk:
         with path.open("wb") as file:
             file.write(data)
 
-    def extend(self, path: Path, offset: int, data: bytes | memoryview) -> None:
+    def extend(self, path: Path, offset: int, data: bytes) -> None:
         """Write a piece of a file, which ends with it then; not durable before `sync_file`."""
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         with os.fdopen(fd, "wb", buffering=0) as file:

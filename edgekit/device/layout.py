@@ -2,65 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """Paths only; nothing is made or read here."""
+    """Paths only, put together once; nothing is made or read here."""
 
-    prefix: Path
-
-    @property
-    def state_dir(self) -> Path:
+    def __init__(self, prefix: Path) -> None:
+        self.prefix = prefix
+        self.state_dir = prefix / "var/lib/edgekit"
         """All that outlives a reboot."""
-        return self.prefix / "var/lib/edgekit"
-
-    @property
-    def store_dir(self) -> Path:
+        self.store_dir = self.state_dir / "store/sha256"
         """Blobs by digest."""
-        return self.state_dir / "store/sha256"
-
-    @property
-    def incoming_dir(self) -> Path:
+        self.incoming_dir = self.state_dir / "incoming"
         """Blobs on their way, one `.part` each."""
-        return self.state_dir / "incoming"
-
-    @property
-    def releases_dir(self) -> Path:
+        self.releases_dir = self.state_dir / "releases"
         """Installed releases: folders of hard links into the store."""
-        return self.state_dir / "releases"
-
-    @property
-    def state_file(self) -> Path:
+        self.state_file = self.state_dir / "state.json"
         """Which release runs, and where an activation stands."""
-        return self.state_dir / "state.json"
-
-    @property
-    def worker_file(self) -> Path:
+        self.worker_file = self.state_dir / "worker.json"
         """The process that a dead keeper may have left behind."""
-        return self.state_dir / "worker.json"
-
-    @property
-    def lock_file(self) -> Path:
+        self.lock_file = self.state_dir / "keeper.lock"
         """Held by the one keeper that runs here; holds its process id."""
-        return self.state_dir / "keeper.lock"
-
-    @property
-    def log_file(self) -> Path:
+        self.log_file = self.state_dir / "keeper.log"
         """What a keeper in process mode says."""
-        return self.state_dir / "keeper.log"
-
-    @property
-    def socket(self) -> Path:
+        self.socket = prefix / "run/edgekit/control.sock"
         """Where the keeper answers."""
-        return self.prefix / "run/edgekit/control.sock"
-
-    @property
-    def allowed_signers(self) -> Path:
+        self.allowed_signers = prefix / "etc/edgekit/allowed_signers"
         """Who may sign releases, in OpenSSH's format."""
-        return self.prefix / "etc/edgekit/allowed_signers"
 
     @property
     def owned(self) -> bool:
@@ -69,11 +38,11 @@ class Layout:
 
     def blob(self, sha256: str, executable: bool = False) -> Path:
         """A blob's file; an executable one is a file of its own, because hard links share their mode."""
-        return self.store_dir / sha256[:2] / (sha256 + ".x" if executable else sha256)
+        return Path(f"{self.store_dir}/{sha256[:2]}/{sha256}{'.x' if executable else ''}")
 
     def part(self, sha256: str) -> Path:
         """What has arrived of a blob."""
-        return self.incoming_dir / f"{sha256}.part"
+        return Path(f"{self.incoming_dir}/{sha256}.part")
 
     def release(self, digest: str) -> Path:
         """An installed release."""

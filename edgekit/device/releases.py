@@ -54,6 +54,11 @@ class Releases:
         self._store = store
         self._executor = executor
 
+    def tidy(self) -> None:
+        """Remove what a power cut left half laid out. Before anything else: its links make torn blobs look whole."""
+        for left in self._layout.releases_dir.glob("*.tmp"):
+            self._disk.remove_tree(left)
+
     def open_offer(self, manifest_json: bytes, signature: bytes) -> Offered:
         """Verify a manifest's signature, then read it.
 

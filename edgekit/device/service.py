@@ -103,8 +103,6 @@ def _make_folders(layout: Layout) -> None:
     work = layout.state_dir / "work"
     for folder in (layout.store_dir, layout.incoming_dir, layout.releases_dir, work, layout.socket.parent):
         folder.mkdir(parents=True, exist_ok=True)
-    for left in (*layout.releases_dir.glob("*.tmp"), *layout.state_dir.glob("*.tmp")):
-        Disk().remove_tree(left) if left.is_dir() else left.unlink()
 
 
 def _end_leftovers(limiter: Limiter, orphans: Orphans, journal: Journal) -> None:
@@ -120,6 +118,7 @@ def _assemble(layout: Layout, journal: Journal, notifier: Notifier, supervisor: 
     disk = Disk()
     store = Store(layout, disk)
     releases = Releases(layout, disk, store, LocalExecutor())
+    releases.tidy()
     parts = Parts(
         layout=layout,
         disk=disk,

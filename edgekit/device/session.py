@@ -146,10 +146,8 @@ class Session:
                     f"blob {request.sha256[:12]!r} is in no release offered on this connection",
                     hint="offer the release first",
                 )
-            data = payload if request.encoding == "raw" else _inflate(payload, size - request.offset)
-            self._to.store.receive(
-                Chunk(sha256=request.sha256, size_bytes=size, offset=request.offset, data=memoryview(data))
-            )
+            data = bytes(payload) if request.encoding == "raw" else _inflate(payload, size - request.offset)
+            self._to.store.receive(Chunk(sha256=request.sha256, size_bytes=size, offset=request.offset, data=data))
         except (EdgekitError, OSError):
             self._skip_chunks = True
             raise

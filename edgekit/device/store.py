@@ -1,4 +1,9 @@
-"""Blobs by their SHA-256: received in parts, visible only when whole and right, shared by releases as hard links."""
+"""Blobs by their SHA-256: received in parts, visible only when whole and right, shared by releases as hard links.
+
+A blob becomes durable with the release that links to it: one sync for an installation, not one for each of its
+thousands of files. A power cut before that may tear blobs, so one that no release links to and that has not come in
+this keeper's life is checked by its hash before an offer counts it as there.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +15,10 @@ from pathlib import Path
 
 from edgekit.device.disk import Disk, disk_full
 from edgekit.device.layout import Layout
-from edgekit.errors import InputError, TrustError
+from edgekit.errors import InputError, RolloutError, TrustError
 from edgekit.schema.control import MissingBlob
 from edgekit.schema.manifest import FileEntry
-from edgekit.trust import sha256_file
+from edgekit.trust import sha256_bytes, sha256_file
 
 RESERVE_BYTES = 16 << 20
 """Left free by every transfer: state, logs and the rest of the system need to write too."""
@@ -28,7 +33,7 @@ class Chunk:
     size_bytes: int
     """Of the whole blob, as the manifest has it."""
     offset: int
-    data: bytes | memoryview
+    data: bytes
 
 
 class Store:
@@ -39,6 +44,8 @@ class Store:
         self._disk = disk
         self._reserve_bytes = reserve_bytes
         self._size_bytes: int | None = None
+        self._sealed: set[str] = set()
+        self._begun: set[str] = set()
 
     def missing(self, sizes: dict[str, int]) -> tuple[MissingBlob, ...]:
         """What has to be sent of the blobs `sha256 -> bytes`. An empty blob never has to.
@@ -63,12 +70,10 @@ class Store:
         Raises:
             InputError: the piece does not fit what has arrived so far.
             TrustError: the whole blob is not what its name says; it is thrown away.
-            RolloutError: the disk is full; the part is thrown away.
+            RolloutError: the disk is full, or the part was torn by a power cut; it is thrown away.
         """
-        if self._has(chunk.sha256, chunk.size_bytes):
-            return
         part = self._layout.part(chunk.sha256)
-        have = part.stat().st_size if part.exists() else 0
+        have = _size(part)
         end = chunk.offset + len(chunk.data)
         if not 0 <= chunk.offset <= have or end > chunk.size_bytes:
             raise InputError(
@@ -78,8 +83,9 @@ class Store:
         with self._disk.told_when_full(self._layout.state_dir, chunk.size_bytes - chunk.offset):
             try:
                 self._disk.extend(part, chunk.offset, chunk.data)
+                self._begun |= set() if chunk.offset else {chunk.sha256}
                 if end == chunk.size_bytes:
-                    self._seal(part, chunk.sha256)
+                    self._seal(part, chunk.sha256, sha256_file(part) if chunk.offset else sha256_bytes(chunk.data))
             except OSError:
                 self._disk.remove(part)
                 raise
@@ -115,6 +121,8 @@ class Store:
         for part in self._layout.incoming_dir.iterdir():
             if time.time() - part.stat().st_mtime > _PART_AGE_S:
                 self._disk.remove(part)
+        self._sealed.clear()
+        self._begun.clear()
         self._size_bytes = None
 
     @property
@@ -137,28 +145,39 @@ class Store:
         return self._layout.blob(sha256), self._layout.blob(sha256, executable=True)
 
     def _has(self, sha256: str, size: int) -> bool:
-        return any(path.exists() and path.stat().st_size == size for path in self._variants(sha256))
+        """Whether a blob is there and can be believed."""
+        for path in self._variants(sha256):
+            try:
+                found = path.stat()
+            except FileNotFoundError:
+                continue
+            if found.st_size == size and (found.st_nlink > 1 or sha256 in self._sealed or self._whole(path, sha256)):
+                return True
+        return False
+
+    def _whole(self, path: Path, sha256: str) -> bool:
+        """Check a blob that came before this keeper; a torn one goes."""
+        if sha256_file(path) == sha256:
+            self._sealed.add(sha256)
+            return True
+        self._disk.remove(path)
+        return False
 
     def _part_bytes(self, sha256: str, size: int) -> int:
         """What can be kept of an interrupted transfer: never all of it, so that the last piece seals it."""
-        try:
-            have = self._layout.part(sha256).stat().st_size
-        except FileNotFoundError:
-            return 0
+        have = _size(self._layout.part(sha256))
         return have if have < size else 0
 
-    def _seal(self, part: Path, sha256: str) -> None:
-        """Make a part whose last byte has come a blob. Its content is on disk before its name is."""
-        self._disk.sync_file(part)
-        if sha256_file(part) != sha256:
+    def _seal(self, part: Path, sha256: str, found: str) -> None:
+        """Make a part whose last byte has come, and whose digest was found so, a blob."""
+        if found != sha256:
             self._disk.remove(part)
-            raise TrustError(
-                f"what arrived as blob {sha256[:12]} is something else", hint="deploy again; if it stays, build again"
-            )
+            raise _wrong(sha256) if sha256 in self._begun else _torn(sha256)
         blob = self._layout.blob(sha256)
         blob.parent.mkdir(exist_ok=True)
         part.chmod(0o444)
         self._disk.rename(part, blob)
+        self._sealed.add(sha256)
         self._size_bytes = None
 
     def _derive(self, path: Path, entry: FileEntry) -> bool:
@@ -178,3 +197,20 @@ class Store:
         aside.chmod(0o555 if entry.executable else 0o444)
         self._disk.rename(aside, path)
         return True
+
+
+def _wrong(sha256: str) -> TrustError:
+    return TrustError(
+        f"what arrived as blob {sha256[:12]} is something else", hint="deploy again; if it stays, build again"
+    )
+
+
+def _torn(sha256: str) -> RolloutError:
+    return RolloutError(f"what was kept of blob {sha256[:12]} was torn by a power cut", hint="deploy again")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

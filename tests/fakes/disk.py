@@ -15,7 +15,7 @@ class PowerCut(BaseException):
 class CuttableDisk(Disk):
     """Counts durable steps; before step number `cut_at` the power goes. It only notes what is synced, which is fast.
 
-    After the cut, `lose` leaves what a real disk may leave: content that was never synced is torn, and, if `undo`,
+    After the cut, `lose` leaves what a real disk may leave: content that was never synced is zeros, and, if `undo`,
     renames whose folder was never synced did not happen.
     """
 
@@ -30,7 +30,7 @@ class CuttableDisk(Disk):
         super().write(path, data)
         self._dirty.add(path)
 
-    def extend(self, path: Path, offset: int, data: bytes | memoryview) -> None:
+    def extend(self, path: Path, offset: int, data: bytes) -> None:
         self._step()
         super().extend(path, offset, data)
         self._dirty.add(path)
@@ -80,7 +80,7 @@ class CuttableDisk(Disk):
         for path in self._dirty:
             if path.exists():
                 path.chmod(0o644)
-                path.write_bytes(path.read_bytes()[:10])
+                path.write_bytes(bytes(path.stat().st_size))
         for _, back in reversed(self._undo) if undo else ():
             back()
 

@@ -51,6 +51,7 @@ class Bench:
         self.keygen = FakeKeygen()
         self.store = Store(self.layout, self.disk, reserve_bytes=0)
         self.releases = Releases(self.layout, self.disk, self.store, self.keygen)
+        self.releases.tidy()
         orphans = Orphans(self.layout.worker_file)
         around = Surroundings(starter=self.starter, journal=self.journal, orphans=orphans, owner=None, clock=self.clock)
         self.supervisor = Supervisor(self.layout, limiter or Limiter(tree=None, note="no cgroups in this test"), around)

@@ -29,12 +29,13 @@ class FullDisk(Disk):
     def free_bytes(self, path: Path) -> int:
         return 100
 
-    def extend(self, path: Path, offset: int, data: bytes | memoryview) -> None:
-        super().extend(path, offset, data[:7])
+    def extend(self, path: Path, offset: int, data: bytes) -> None:
+        super().extend(path, offset, data[:7] if self._full_at == "extend" else data)
         self._step("extend")
 
-    def sync_file(self, path: Path) -> None:
-        self._step("sync")
+    def rename(self, source: Path, target: Path) -> None:
+        self._step("rename")
+        super().rename(source, target)
 
     def _step(self, name: str) -> None:
         if name == self._full_at:
@@ -94,7 +95,7 @@ def test_a_full_disk_refuses_up_front(layout: Layout) -> None:
         Store(layout, FullDisk(""), reserve_bytes=0).missing({SHA: len(DATA)})
 
 
-@pytest.mark.parametrize("step", ["extend", "sync"])
+@pytest.mark.parametrize("step", ["extend", "rename"])
 def test_a_disk_that_fills_up_leaves_no_part(layout: Layout, step: str) -> None:
     with pytest.raises(RolloutError, match="disk full"):
         send(Store(layout, FullDisk(step), reserve_bytes=0), DATA)
@@ -124,6 +125,26 @@ def test_bit_rot_is_found_and_asked_for_again(store: Store, layout: Layout) -> N
     layout.blob(SHA).write_bytes(b"x" + DATA[1:])
     assert store.materialise(entry()) is None
     assert [blob.sha256 for blob in store.missing({SHA: len(DATA)})] == [SHA]
+
+
+def test_a_blob_that_a_power_cut_has_torn_is_asked_for_again(store: Store, layout: Layout) -> None:
+    send(store, DATA)
+    layout.blob(SHA).chmod(0o644)
+    layout.blob(SHA).write_bytes(bytes(len(DATA)))
+    again = Store(layout, Disk(), reserve_bytes=0)
+    assert [blob.sha256 for blob in again.missing({SHA: len(DATA)})] == [SHA]
+    send(again, DATA)
+    assert Store(layout, Disk(), reserve_bytes=0).missing({SHA: len(DATA)}) == ()
+
+
+def test_a_part_that_a_power_cut_has_torn_is_no_broken_trust(store: Store, layout: Layout) -> None:
+    send(store, DATA[:1000])
+    layout.part(SHA).write_bytes(bytes(1000))
+    again = Store(layout, Disk(), reserve_bytes=0)
+    with pytest.raises(RolloutError, match="was torn"):
+        send(again, DATA[1000:], 1000)
+    send(again, DATA)
+    assert layout.blob(SHA).read_bytes() == DATA
 
 
 def test_blobs_that_no_release_links_to_are_collected(store: Store, layout: Layout, tmp_path: Path) -> None:
