@@ -24,7 +24,7 @@ def doctor(
     from edgekit.host.fleet.client import KeeperPaths
     from edgekit.host.fleet.connection import connect
     from edgekit.host.fleet.inventory import find_device
-    from edgekit.host.fleet.negotiate import judge_keeper, judge_release
+    from edgekit.host.fleet.negotiate import judge_keeper, judge_login, judge_release, judge_target
     from edgekit.host.probe import read_facts
     from edgekit.host.release.folder import open_release
 
@@ -37,12 +37,18 @@ def doctor(
             facts = read_facts(executor, state_dir=KeeperPaths(prefix=found.prefix).below("/var/lib/edgekit"))
     finally:
         executor.close()
-    findings = judge_keeper(facts, systemd=found.service == "systemd", clock_s=time.time())
+    systemd = found.service == "systemd"
+    findings = judge_keeper(facts, systemd=systemd, clock_s=time.time()) + judge_login(facts, systemd=systemd)
+    targets = list_targets(settings)
+    match = match_target(facts, targets).target
     if manifest:
         findings += judge_release(manifest.requires, facts)
-    match = match_target(facts, list_targets(settings)).target
+        runners = frozenset(entry.runner for entry in manifest.engines)
+        for target in targets:
+            if target.name == manifest.target:
+                findings += judge_target(target, facts, recognised=match, runners=runners)
     lines = [f"{device}: {facts.model or facts.os_title}, target {match or 'unknown'}"]
-    lines += [f"  {'no ' if item.severity == 'refuse' else 'warning: '}{item}" for item in findings]
+    lines += [f"  {'' if item.severity == 'refuse' else 'warning: '}{item}" for item in findings]
     lines += [f"  warning: {text}" for text in facts.warnings]
     lines += [] if findings else ["  nothing is missing"]
     told = {"device": device, "target": match, "findings": findings, "warnings": facts.warnings}

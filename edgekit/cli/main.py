@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 import edgekit
-from edgekit.cli import board, keys
+from edgekit.cli import board, keys, target
 from edgekit.cli.build import build
 from edgekit.cli.demo import demo
 from edgekit.cli.deploy import deploy
@@ -19,6 +19,7 @@ from edgekit.cli.logs import logs
 from edgekit.cli.metrics import metrics
 from edgekit.cli.provision import provision
 from edgekit.cli.rollback import rollback
+from edgekit.cli.schema import schema
 from edgekit.cli.status import status
 from edgekit.errors import EdgekitError, InputError, Interrupted
 from edgekit.host.settings import settings_from
@@ -50,12 +51,13 @@ def _root(
     ctx.obj = settings_from(os.environ, Path(edgekit.__file__).parent)
 
 
-for _verb in (build, demo, deploy, doctor, init, logs, metrics, provision, rollback, status):
+for _verb in (build, demo, deploy, doctor, init, logs, metrics, provision, rollback, schema, status):
     app.command()(_verb)
 
 
 app.add_typer(board.app, name="board")
 app.add_typer(keys.app, name="keys")
+app.add_typer(target.app, name="target")
 
 
 def _fail(error: EdgekitError) -> int:

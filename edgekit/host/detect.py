@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -112,3 +113,10 @@ def _arch(facts: DeviceFacts, name: str) -> Literal["aarch64", "x86_64"]:
             return known
     message = f"{name} is a machine of architecture {facts.arch or 'unknown'}; edgekit builds for aarch64 and x86_64"
     raise InputError(message, hint="use a 64-bit system on the board")
+
+
+def name_from_facts(facts: DeviceFacts) -> str:
+    """A name for a target that describes just this device: its most specific device-tree string and its system."""
+    board = _compatible(facts)[0].partition(",")[2] if facts.compatible else facts.model or facts.arch
+    system = f"{facts.os_id}{facts.os_version}".replace(".", "")
+    return re.sub("[^a-z0-9]+", "-", f"{board}-{system}".lower()).strip("-")

@@ -9,6 +9,7 @@ import dataclasses
 import difflib
 import functools
 import json
+import math
 import sys
 import types
 import typing
@@ -23,6 +24,7 @@ T = TypeVar("T")
 
 _SPECIAL: dict[object, Callable[[Any], Any]] = {Bytes: parse_bytes, Cpus: parse_cpus}
 _NAMES: dict[object, str] = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+_MAX_FLOAT = 2**1023
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +43,13 @@ class Problem:
         return where + self.expected + (f"; did you mean {self.closest}?" if self.closest else "")
 
 
-def raise_problems(problems: Iterable[Problem]) -> None:
+def raise_problems(problems: Iterable[Problem], *, hint: str = "") -> None:
     """Raise one InputError that names them all; return when there are none."""
     found = list(problems)
     if found:
         message = str(found[0]) if len(found) == 1 else "\n".join([f"{len(found)} mistakes", *map(str, found)])
-        raise InputError(message, hint=f"edit {found[0].file}; `edgekit schema` writes JSON Schemas for editors")
+        advice = hint or f"edit {found[0].file}; `edgekit schema` writes JSON Schemas for editors"
+        raise InputError(message, hint=advice)
 
 
 def from_toml(cls: type[T], text: str, file: str) -> T:
@@ -58,25 +61,29 @@ def from_toml(cls: type[T], text: str, file: str) -> T:
         import tomli as tomllib  # noqa: PLC0415
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # ValueError: a TOMLDecodeError, or a number of too many digits
         raise InputError(f"{file}: not TOML: {error}", hint=f"edit {file} at that place") from None
     return from_raw(cls, raw, file)
 
 
 def from_json(cls: type[T], text: str | bytes, file: str) -> T:
-    """Read a JSON text as `cls`. Raises InputError as `from_toml` does."""
+    """Read a JSON text, which programs write, as `cls`. Raises InputError as `from_toml` does."""
+    hint = "use the same edgekit on both sides, and write it again"
     try:
         raw = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{file}: not JSON: {error}", hint=f"write {file} again") from None
-    return from_raw(cls, raw, file)
+        raise InputError(f"{file}: not JSON: {error}", hint=hint) from None
+    return from_raw(cls, raw, file, hint=hint)
 
 
-def from_raw(cls: type[T], raw: object, file: str) -> T:
+def from_raw(cls: type[T], raw: object, file: str, *, hint: str = "") -> T:
     """Read parsed TOML or JSON as `cls`."""
     problems: list[Problem] = []
-    value = _read(cls, raw, "", file, problems)
-    raise_problems(problems)
+    try:
+        value = _read(cls, raw, "", file, problems)
+    except RecursionError:
+        problems.append(Problem(file=file, key="", expected="nested too deep"))
+    raise_problems(problems, hint=hint)
     return typing.cast(T, value)
 
 
@@ -109,8 +116,10 @@ def hints(cls: type) -> dict[str, Any]:
 
 def _read(kind: Any, raw: Any, path: str, file: str, problems: list[Problem]) -> Any:
     """Read `raw` as `kind`; on a mistake add to `problems` and return None."""
+    if kind in _NAMES:
+        return _read_plain(kind, raw, path, file, problems)
     if kind is Any or kind is object:
-        return raw
+        return _read_any(raw, path, file, problems)
     if kind in _SPECIAL:
         try:
             return _SPECIAL[kind](raw)
@@ -126,14 +135,37 @@ def _read(kind: Any, raw: Any, path: str, file: str, problems: list[Problem]) ->
         return _read_union(get_args(kind), raw, path, file, problems)
     if origin is tuple:
         return _read_list(get_args(kind)[0], raw, path, file, problems)
-    if origin is dict:
-        return _read_dict(get_args(kind)[1], raw, path, file, problems)
-    if kind is float and isinstance(raw, int) and not isinstance(raw, bool):
+    assert origin is dict, kind
+    return _read_dict(get_args(kind)[1], raw, path, file, problems)
+
+
+def _read_plain(kind: Any, raw: Any, path: str, file: str, problems: list[Problem]) -> Any:
+    """A text, number or truth value. Whole numbers count as numbers; nothing else is taken for another."""
+    if kind is float and type(raw) is int and abs(raw) <= _MAX_FLOAT:
         return float(raw)
-    if type(raw) is not kind or (kind is float and not -1e300 < raw < 1e300):
-        problems.append(_wrong(file, path, _NAMES[kind], raw))
-        return None
-    return raw
+    if type(raw) is kind and _is_writable(raw):
+        return raw
+    problems.append(_wrong(file, path, _NAMES[kind], raw))
+    return None
+
+
+def _read_any(raw: Any, path: str, file: str, problems: list[Problem]) -> Any:
+    """What another part checks. It must be what JSON can say: TOML has dates and infinities too."""
+    if isinstance(raw, dict):
+        return _read_dict(Any, raw, path, file, problems)
+    if isinstance(raw, (list, tuple)):
+        return [_read_any(item, f"{path}[{index}]", file, problems) for index, item in enumerate(raw)]
+    if raw is None or (type(raw) in _NAMES and _is_writable(raw)):
+        return raw
+    problems.append(_wrong(file, path, "a text, number, true, false, list or table", raw))
+    return None
+
+
+def _is_writable(raw: Any) -> bool:
+    """Whether a plain value can be written as JSON in UTF-8: no infinity, no half of a surrogate pair."""
+    if isinstance(raw, str):
+        return raw.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in raw)
+    return not isinstance(raw, float) or math.isfinite(raw)
 
 
 def _read_table(cls: type, raw: Any, path: str, file: str, problems: list[Problem]) -> Any:
@@ -142,19 +174,21 @@ def _read_table(cls: type, raw: Any, path: str, file: str, problems: list[Proble
         return None
     fields = {field.name: field for field in dataclasses.fields(cls)}
     before = len(problems)
-    for key in raw.keys() - fields.keys():
+    for key in (key for key in raw if key not in fields):
         closest = difflib.get_close_matches(str(key), [name for name in fields if name not in raw], n=1, cutoff=0.5)
         known = "" if closest else f"; known here: {', '.join(fields)}"
         problems.append(
             Problem(file=file, key=_join(path, key), expected=f"unknown key{known}", closest="".join(closest))
         )
     values: dict[str, Any] = {}
+    kinds, prefix = hints(cls), f"{path}." if path else ""
     for name, field in fields.items():
         if name in raw:
-            values[name] = _read(hints(cls)[name], raw[name], _join(path, name), file, problems)
+            values[name] = _read(kinds[name], raw[name], prefix + name, file, problems)
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            expected = f"missing; expected {describe(hints(cls)[name])}"
-            problems.append(Problem(file=file, key=_join(path, name), expected=expected))
+            problems.append(
+                Problem(file=file, key=prefix + name, expected=f"missing; expected {describe(kinds[name])}")
+            )
     return cls(**values) if len(problems) == before else None
 
 
@@ -194,6 +228,8 @@ def _read_dict(kind: Any, raw: Any, path: str, file: str, problems: list[Problem
     if not isinstance(raw, dict):
         problems.append(_wrong(file, path, "a table", raw))
         return None
+    bad = [key for key in raw if not _is_writable(key)]
+    problems += [Problem(file=file, key=_join(path, key), expected="expected a key that is text") for key in bad]
     return {key: _read(kind, item, _join(path, key), file, problems) for key, item in raw.items()}
 
 
@@ -220,7 +256,7 @@ def _wrong(file: str, path: str, expected: str, raw: Any) -> Problem:
 def _show(raw: Any) -> str:
     if isinstance(raw, dict):
         return "a table"
-    text = json.dumps(raw, default=str, ensure_ascii=False)
+    text = json.dumps(raw, default=str, ensure_ascii=False).encode(errors="backslashreplace").decode()
     return text if len(text) <= 60 else text[:57] + "..."
 
 

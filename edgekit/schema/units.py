@@ -24,25 +24,28 @@ _UNITS = {
     "mb": 10**6,
     "gb": 10**9,
 }
+_MAX_BYTES = (1 << 63) - 1
 _MAX_CPU = 4095
+
+BYTES_PATTERN = r"^\s*([0-9]{1,19})(?:\.([0-9]{1,9}))?\s*([KkMmGg]?[Bb]?|[KkMmGg][Ii][Bb])\s*$"
+CPUS_PATTERN = r"^\s*[0-9]{1,4}(-[0-9]{1,4})?(\s*,\s*[0-9]{1,4}(-[0-9]{1,4})?)*\s*$"
 
 
 def parse_bytes(text: str | int) -> Bytes:
     """Read a size. K, M, G and KiB, MiB, GiB are powers of 1024, as the kernel has them; kB, MB, GB of 1000.
 
     Raises:
-        ValueError: not a size, or below zero.
+        ValueError: not a size, below zero, or more than the kernel can count.
     """
-    if isinstance(text, bool):
+    size = -1
+    if isinstance(text, int) and not isinstance(text, bool):
+        size = text
+    elif isinstance(text, str) and (found := re.search(BYTES_PATTERN, text)):
+        fraction = found[2] or ""
+        size = int(found[1] + fraction) * _UNITS[found[3].lower()] // 10 ** len(fraction)
+    if not 0 <= size <= _MAX_BYTES:
         raise ValueError('a size such as "400MiB"')
-    if isinstance(text, int):
-        if text < 0:
-            raise ValueError("a size of zero or more")
-        return Bytes(text)
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text) if isinstance(text, str) else None
-    if not found or found[2].lower() not in _UNITS:
-        raise ValueError('a size such as "400MiB"')
-    return Bytes(int(float(found[1]) * _UNITS[found[2].lower()]))
+    return Bytes(size)
 
 
 def format_bytes(size: int) -> str:
@@ -56,28 +59,36 @@ def format_bytes(size: int) -> str:
 
 
 def parse_cpus(text: str | int | list[int] | tuple[int, ...]) -> Cpus:
-    """Read a CPU list: `"0-3,6"`, `2`, or `[0, 1]`. Order is kept, repeats are refused.
+    """Read a CPU list: `"0-3,6"`, `2`, or `[0, 1]`. Order is kept, repeats and ranges that run down are refused.
 
     Raises:
         ValueError: not a CPU list.
     """
-    expected = 'CPU numbers such as "0-3,6"'
     cpus: list[int] = []
-    if isinstance(text, bool):
-        raise ValueError(expected)
-    if isinstance(text, int):
-        cpus = [text]
+    if isinstance(text, str):
+        cpus = _parse_list(text)
     elif isinstance(text, (list, tuple)):
-        if not all(isinstance(cpu, int) and not isinstance(cpu, bool) for cpu in text):
-            raise ValueError(expected)
         cpus = list(text)
-    elif isinstance(text, str) and re.fullmatch(r"\s*(\d{1,4}(-\d{1,4})?)(\s*,\s*\d{1,4}(-\d{1,4})?)*\s*", text):
-        for part in text.split(","):
-            first, _, last = part.strip().partition("-")
-            cpus.extend(range(int(first), int(last or first) + 1))
-    if not cpus or len(set(cpus)) != len(cpus) or not all(0 <= cpu <= _MAX_CPU for cpu in cpus):
-        raise ValueError(expected)
+    elif isinstance(text, int):
+        cpus = [text]
+    plain = all(type(cpu) is int and 0 <= cpu <= _MAX_CPU for cpu in cpus)
+    if not cpus or not plain or len(set(cpus)) != len(cpus):
+        raise ValueError('CPU numbers such as "0-3,6"')
     return Cpus(tuple(cpus))
+
+
+def _parse_list(text: str) -> list[int]:
+    """The kernel's list format; empty where it is none."""
+    if not re.search(CPUS_PATTERN, text):
+        return []
+    cpus: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.strip().partition("-")
+        numbers = range(int(first), int(last or first) + 1)
+        if not numbers:
+            return []
+        cpus.extend(numbers)
+    return cpus
 
 
 def format_cpus(cpus: tuple[int, ...] | frozenset[int]) -> str:
@@ -93,5 +104,5 @@ def format_cpus(cpus: tuple[int, ...] | frozenset[int]) -> str:
 
 def version_tuple(text: str) -> tuple[int, ...]:
     """The leading numbers of a version, for comparing: `"2.3.2 (429f97ae6b)"` gives `(2, 3, 2)`."""
-    found = re.match(r"\s*v?(\d+(?:\.\d+)*)", text)
+    found = re.match(r"\s*v?([0-9]{1,18}(?:\.[0-9]{1,18})*)", text)
     return tuple(int(part) for part in found[1].split(".")) if found else ()

@@ -1,0 +1,147 @@
+"""`edgekit target`: which board types there are, what one is, and what a board is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgekit.cli.keeper_session import DeviceArgument
+from edgekit.cli.session import JsonFlag, settings_of, voice
+from edgekit.schema.units import format_bytes, format_cpus
+
+if TYPE_CHECKING:
+    from edgekit.schema.facts import DeviceFacts
+    from edgekit.schema.target import Accelerator, Target
+
+app = typer.Typer(help="Show board types, and probe boards for theirs.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(ctx: typer.Context, as_json: JsonFlag = False) -> None:
+    """List the targets that releases can be built for."""
+    from edgekit.host.catalogue import read_target, target_files
+
+    files = target_files(settings_of(ctx))
+    targets = [(read_target(file), file) for _, file in sorted(files.items())]
+    width = max((len(name) for name in files), default=0)
+    lines = [f"{target.name:{width}}  {target.title}" for target, _ in targets]
+    told = [{"name": target.name, "title": target.title, "file": str(file)} for target, file in targets]
+    voice(as_json).result({"targets": told}, "\n".join(lines))
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="A target's name: edgekit target list.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Show a target whole, as its file would say it; of `host`, what a probe of this machine finds."""
+    from edgekit.host.catalogue import find_target
+    from edgekit.host.toml_text import to_toml
+
+    target = find_target(name, settings_of(ctx))
+    voice(as_json).result(target, to_toml(target).rstrip())
+
+
+@app.command()
+def probe(
+    ctx: typer.Context,
+    device: DeviceArgument,
+    name: Annotated[str, typer.Option(help="The target's name; by default the board's and its system's.")] = "",
+    out: Annotated[Path | None, typer.Option(help="File to write; by default targets/NAME.toml.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that says something else.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Read what a board is, say which known target it is, and write a target file that describes it."""
+    from edgekit.host.catalogue import list_targets
+    from edgekit.host.detect import match_target, name_from_facts, target_from_facts
+    from edgekit.host.fleet.connection import connect
+    from edgekit.host.fleet.inventory import find_device
+    from edgekit.host.probe import read_facts
+
+    settings, voice_ = settings_of(ctx), voice(as_json)
+    executor = connect(find_device(device, settings))
+    try:
+        with voice_.step(f"{device}: reading what it is"):
+            facts = read_facts(executor)
+    finally:
+        executor.close()
+    match = match_target(facts, list_targets(settings))
+    file = target_file(out, name or (out.stem if out else name_from_facts(facts)))
+    target = target_from_facts(facts, name=file.stem)
+    write_target(file, target, force=force)
+    told = {"target": match.target, "reasons": match.reasons, "file": str(file), "facts": facts}
+    lines = [*describe(facts), *[f"  warning   {text}" for text in facts.warnings]]
+    if match.target:
+        lines.append(f"It is a {match.target}; {file} describes it as it is now.")
+    else:
+        lines.append(f"No known target is like it; {file} describes it.")
+    lines.append(f"edgekit build RECIPE --target {match.target or target.name}")
+    voice_.result(told, "\n".join(lines))
+
+
+def target_file(out: Path | None, name: str) -> Path:
+    """Where a target of this name goes.
+
+    Raises:
+        InputError: the file's name would not be the target's.
+    """
+    from edgekit.errors import InputError
+
+    file = out or Path("targets", f"{name}.toml")
+    if file.suffix != ".toml" or file.stem != name or name != Path(name).name:
+        raise InputError(f"{file} cannot hold a target named {name!r}", hint=f"write --out {name or 'NAME'}.toml")
+    return file
+
+
+def write_target(file: Path, target: Target, *, force: bool) -> None:
+    """Write a target's file, whole or not at all.
+
+    Raises:
+        InputError: another one is there.
+    """
+    from edgekit.errors import InputError
+    from edgekit.host.toml_text import to_toml
+
+    text = f"# Written by edgekit target probe.\n{to_toml(target)}"
+    if file.exists() and not force and file.read_text(encoding="utf-8", errors="replace") != text:
+        raise InputError(f"{file} is there and says something else", hint="choose another --name, or add --force")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    aside = file.with_name(f".{file.name}.new")
+    aside.write_text(text, encoding="utf-8")
+    aside.replace(file)
+
+
+def describe(facts: DeviceFacts) -> list[str]:
+    """Facts for people."""
+    system = f"{facts.os_title}, kernel {facts.kernel}"
+    if facts.l4t:
+        system += f", L4T {facts.l4t}"
+    groups = [f"{group.name} {format_cpus(group.cpus)} (capacity {group.capacity})" for group in facts.clusters]
+    cgroup = f"version {facts.cgroup_version}: {' '.join(facts.cgroup_controllers)}" if facts.cgroup_version else "none"
+    return [
+        facts.model or facts.os_title,
+        f"  system    {system}",
+        f"  libc      {facts.libc or 'unknown'} {facts.libc_version}",
+        f"  python    {facts.python.version} ({facts.python.path})",
+        f"  cpus      {', '.join(groups)}",
+        f"  memory    {format_bytes(facts.memory_bytes)}, page {format_bytes(facts.page_bytes)}",
+        f"  cgroup    {cgroup}{', with PSI' if facts.psi else ''}",
+        *[f"  engines   {engine(accelerator)}" for accelerator in facts.accelerators],
+    ]
+
+
+def engine(accelerator: Accelerator) -> str:
+    """An accelerator in a line."""
+    parts = [
+        f"{accelerator.kind} {accelerator.runtime_version or 'without its runtime'} on {accelerator.soc}",
+        f"driver {accelerator.driver_version}" if accelerator.driver_version else "",
+        f"CUDA {accelerator.cuda}" if accelerator.cuda else "",
+        f"{accelerator.sm_count} SMs of {accelerator.sm}" if accelerator.sm_count else "",
+        f"{accelerator.npu_cores} NPU cores" if accelerator.npu_cores else "",
+        f"{accelerator.dla_cores} DLA cores" if accelerator.dla_cores else "",
+        f"power mode {accelerator.power_mode}" if accelerator.power_mode else "",
+    ]
+    return ", ".join(filter(None, parts))
