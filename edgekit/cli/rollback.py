@@ -11,10 +11,11 @@ from edgekit.cli.session import JsonFlag, voice
 def rollback(ctx: typer.Context, device: DeviceArgument, as_json: JsonFlag = False) -> None:
     """Activate the previous release, health-checked like any other."""
     from edgekit.cli.deploy import Watcher
+    from edgekit.host.fleet.client import ACTIVATION_S
 
     out = voice(as_json)
     with keeper_of(ctx, device) as keeper:
-        answer = keeper.ask("rollback", watch=Watcher(device, out))
+        answer = keeper.ask("rollback", watch=Watcher(device, out), patience_s=ACTIVATION_S)
         current = keeper.status().current
     assert current is not None
     out.result(answer, f"{device}: {current.application} {current.version} {current.digest[:12]} runs again")

@@ -13,7 +13,10 @@ from edgekit.schema.reader import from_json, from_raw, to_line
 
 PYTHON = "python3"
 ANSWER_S = 120.0
-"""How long one answer may take. While a release settles, events come at least every few seconds."""
+"""How long the keeper may say nothing. A dead link is noticed earlier, by the executor."""
+ACTIVATION_S = 900.0
+"""The same while it lays out or starts a release: a worker may take long to report for the first time."""
+_OUTBOX_BYTES = 256 << 10
 
 Watch = Callable[[Event], None]
 
@@ -44,21 +47,15 @@ class KeeperClient:
     def __init__(self, device: Device, executor: Executor) -> None:
         self._name = device.name
         self._stream: Stream = executor.open(KeeperPaths(prefix=device.prefix).command("connect"))
-        self._stream.settimeout(ANSWER_S)
+        self._outbox = bytearray()
 
     def __enter__(self) -> KeeperClient:
         """Greet the keeper and see that it speaks our protocol."""
         try:
-            hello = self.ask("hello")
+            self._greet()
         except BaseException:
             self.close()
             raise
-        if hello.get("protocol") != PROTOCOL:
-            self.close()
-            raise InputError(
-                f"the keeper on {self._name} speaks protocol {hello.get('protocol')}, this edgekit speaks {PROTOCOL}",
-                hint=f"edgekit provision {self._name}",
-            )
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -70,7 +67,13 @@ class KeeperClient:
         self._stream.close()
 
     def ask(
-        self, verb: Verb, *, payload: bytes = b"", watch: Watch | None = None, **fields: object
+        self,
+        verb: Verb,
+        *,
+        payload: bytes = b"",
+        watch: Watch | None = None,
+        patience_s: float | None = ANSWER_S,
+        **fields: object,
     ) -> dict[str, object]:
         """Send a request and wait for its end.
 
@@ -78,6 +81,7 @@ class KeeperClient:
             verb: what to ask.
             payload: raw bytes after the request.
             watch: told of every event before the end.
+            patience_s: how long the keeper may say nothing; None for ever.
             fields: the request's other fields.
 
         Returns:
@@ -87,7 +91,10 @@ class KeeperClient:
             EdgekitError: what the keeper answered, as the class with its exit code.
             Unreachable: the link broke, or no keeper listens.
         """
-        self.send(verb, payload=payload, **fields)
+        self._pack(verb, payload, fields)
+        self._stream.settimeout(ANSWER_S)
+        self._flush()
+        self._stream.settimeout(patience_s)
         for event in self._events():
             if event.kind == "done":
                 return event.data
@@ -95,35 +102,76 @@ class KeeperClient:
                 watch(event)
         raise self._hung_up()
 
-    def send(self, verb: Verb, *, payload: bytes = b"", **fields: object) -> None:
-        """Send a request without waiting: for `chunk`."""
-        request = from_raw(Request, {"verb": verb, "payload_bytes": len(payload), **fields}, "request")
-        self._stream.write(to_line(request) + payload)
+    def send(self, verb: Verb, *, payload: bytes, **fields: object) -> None:
+        """Send a request that is answered by nothing when all is well: `chunk`. Small ones travel together.
 
-    def wait_forever(self) -> None:
-        """Take any silence as patience from now on: for following logs."""
-        self._stream.settimeout(None)
+        Raises:
+            EdgekitError: what the keeper answered meanwhile to one of those before.
+        """
+        self._pack(verb, payload, fields)
+        if len(self._outbox) >= _OUTBOX_BYTES:
+            self._stream.settimeout(ANSWER_S)
+            self._flush()
+            self._look_for_refusal()
 
     def status(self) -> Status:
         """What runs there."""
         return from_raw(Status, self.ask("status"), f"status of {self._name}")
 
+    def _greet(self) -> None:
+        spoken = self.ask("hello").get("protocol")
+        if spoken != PROTOCOL:
+            raise InputError(
+                f"the keeper on {self._name} speaks protocol {spoken}, this edgekit speaks {PROTOCOL}",
+                hint=f"edgekit provision {self._name}",
+            )
+
+    def _pack(self, verb: Verb, payload: bytes, fields: dict[str, object]) -> None:
+        request = from_raw(Request, {"verb": verb, "payload_bytes": len(payload), **fields}, "request")
+        self._outbox += to_line(request) + payload
+
+    def _flush(self) -> None:
+        """Write what waits. A keeper that hung up in the middle may have said why, and that counts more."""
+        data, self._outbox = bytes(self._outbox), bytearray()
+        try:
+            self._stream.write(data)
+        except Unreachable:
+            self._look_for_refusal()
+            raise
+
+    def _look_for_refusal(self) -> None:
+        self._stream.settimeout(0)
+        try:
+            line = self._stream.readline(MAX_LINE_BYTES)
+        except Unreachable:  # nothing has come, or nothing will: the next write tells
+            return
+        if not line:
+            raise self._hung_up()
+        self._event(line)
+
     def _events(self) -> Iterator[Event]:
         while line := self._stream.readline(MAX_LINE_BYTES):
-            if not line.endswith(b"\n"):
-                raise self._hung_up()
-            event = from_json(Event, line, f"answer of {self._name}")
-            if event.kind == "error":
-                kind = BY_EXIT_CODE.get(event.exit_code, EdgekitError)
-                raise kind(event.message, hint=event.hint or f"edgekit logs {self._name}", details=event.details)
-            yield event
+            yield self._event(line)
+
+    def _event(self, line: bytes) -> Event:
+        if not line.endswith(b"\n"):
+            raise self._hung_up()
+        event = from_json(Event, line, f"answer of {self._name}")
+        if event.kind == "error":
+            kind = BY_EXIT_CODE.get(event.exit_code, EdgekitError)
+            raise kind(event.message, hint=event.hint or f"edgekit logs {self._name}", details=event.details)
+        return event
 
     def _hung_up(self) -> EdgekitError:
-        words = self._stream.errors()
-        if "edgekitd.pyz" in words and ("No such file" in words or "can't open" in words):
-            return InputError(f"{self._name} has no keeper", hint=f"edgekit provision {self._name}", details=words)
-        return Unreachable(
-            f"the keeper on {self._name} does not answer",
-            hint=f"edgekit provision {self._name}; if it is provisioned: systemctl status edgekitd there",
-            details=words,
-        )
+        """Why the conversation ended, from what the program over there wrote to its standard error."""
+        words, name = self._stream.errors(), self._name
+        provision = f"edgekit provision {name}"
+        if "edgekitd.pyz" in words and "can't open file" in words:
+            return InputError(f"{name} has no keeper", hint=provision, details=words)
+        if PYTHON in words and "not found" in words:
+            return InputError(f"{name} has no {PYTHON}", hint="install Python 3.10 or newer there", details=words)
+        if "Permission denied" in words:
+            hint = "log in as root, or as a member of the group edgekit there"
+            return InputError(f"you may not speak with the keeper on {name}", hint=hint, details=words)
+        hint = f"{provision} starts it; on a board, systemctl status edgekitd says how it ended"
+        return Unreachable(f"the keeper on {name} does not answer", hint=hint, details=words)

@@ -1,43 +1,25 @@
-"""Brings a release to a device: offer, send what is missing, install, activate."""
+"""Brings a release to a device: offer, send what is missing, install, activate. A broken link is taken up again."""
 
 from __future__ import annotations
 
 import time
-import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from edgekit.errors import Unreachable
+from edgekit.errors import LockHeld, RolloutError, Unreachable
 from edgekit.executor import Executor
-from edgekit.host.fleet.client import KeeperClient, Watch
+from edgekit.host.fleet.client import ACTIVATION_S, KeeperClient, Watch
+from edgekit.host.fleet.sending import Parcel, Sent, bytes_missing, send_blobs
 from edgekit.host.progress import Progress
-from edgekit.schema.control import MAX_CHUNK_BYTES, MissingBlob, Offer
+from edgekit.schema.control import Failure, Offer, Status
 from edgekit.schema.fleet import Device
-from edgekit.schema.manifest import Manifest
 from edgekit.schema.reader import from_raw
 
 TRIES = 4
-_CHUNK_BYTES = MAX_CHUNK_BYTES // 4
-_SAMPLE_BYTES = 16 << 10
-_WORTH_IT = 0.9
-_LEVEL = 6
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parcel:
-    """A release as it lies on the host. The device judges it, so files may be missing or wrong here."""
-
-    manifest: Manifest
-    manifest_bytes: bytes
-    signature: bytes
-    digest: str
-    file: Callable[[str], Path]
-    """Where a listed path lies."""
-
-    def blobs(self) -> Mapping[str, Path]:
-        """A file for every digest."""
-        return {entry.sha256: self.file(entry.path) for entry in self.manifest.files}
+LOCK_WAIT_S = 120.0
+"""How long to wait for a lock of our own that a broken or interrupted connection left behind."""
+_POLL_S = 1.0
+_AT_REST = ("idle", "running", "stopped")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +36,6 @@ class Outcome:
     seconds: float
 
 
-@dataclass(slots=True)
-class _Sent:
-    started: bool = False
-    wire_bytes: int = 0
-    blobs: int = 0
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
     """One release on its way to one device."""
@@ -68,103 +43,140 @@ class Deployment:
     device: Device
     executor: Executor
     parcel: Parcel
+    check_fits: Callable[[], None]
+    """Raises where the device cannot run the release; called before a byte of it moves."""
     holder: str
-    """Who deploys, for others who meet the lock."""
+    """Who deploys, `USER@HOST`, for others who meet the lock."""
     progress: Progress
     watch: Watch
     """Told what the keeper reports while the release starts and settles."""
-    _sent: _Sent = field(default_factory=_Sent)
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
 
     def run(self) -> Outcome:
         """Bring the release there and wait until it is committed.
 
-        A link that breaks while sending is taken up again where it broke, a few times.
-
         Raises:
             TrustError: the device refuses signature or content; nothing was switched.
-            RolloutError: the release did not become healthy; the previous one runs again.
+            RolloutError: it does not fit, or did not become healthy and the previous one runs again.
             Unreachable: the link broke too often.
             LockHeld: somebody else deploys there.
         """
-        began = time.monotonic()
-        offer = self._again(self._transfer)
-        if not offer.current:
-            self._again(self._activate)
+        return _Run(self).run()
+
+
+@dataclass(slots=True)
+class _Run:
+    """The course of one deployment."""
+
+    to: Deployment
+    sent: Sent = field(default_factory=Sent)
+    reached: bool = False
+    """Whether the keeper has answered once. Before, the device is simply not there, and nothing is tried again."""
+    activating: bool = False
+    """Whether an activation was asked for, whose outcome the keeper knows."""
+    failed_before_s: float = 0.0
+    """When the last failure was that has nothing to do with this deployment."""
+
+    def run(self) -> Outcome:
+        began = self.to.clock()
+        changed, signer = self._through_breaks()
         return Outcome(
-            device=self.device.name,
-            digest=self.parcel.digest,
-            signer=offer.signer,
-            changed=not offer.current,
-            sent_bytes=self._sent.wire_bytes,
-            sent_blobs=self._sent.blobs,
-            seconds=round(time.monotonic() - began, 2),
+            device=self.to.device.name,
+            digest=self.to.parcel.digest,
+            signer=signer,
+            changed=changed,
+            sent_bytes=self.sent.wire_bytes,
+            sent_blobs=self.sent.blobs,
+            seconds=round(self.to.clock() - began, 2),
         )
 
-    def _again(self, step: Callable[[KeeperClient], Offer]) -> Offer:
-        """Do a step under the lock; after a broken link do it again: each step goes on where it was.
-
-        The first contact is not tried again: then the device is simply not there.
-        """
-        for left in reversed(range(TRIES)):
+    def _through_breaks(self) -> tuple[bool, str]:
+        """Do it; after a broken link connect anew and go on where it was, a few times."""
+        for tried in range(1, TRIES + 1):
             try:
-                with KeeperClient(self.device, self.executor) as keeper:
-                    keeper.ask("lock", holder=self.holder)
-                    return step(keeper)
+                with KeeperClient(self.to.device, self.to.executor) as keeper:
+                    return self._follow(keeper) if self.activating else self._bring(keeper)
             except Unreachable as error:
-                if not left or not self._sent.started:
+                if tried == TRIES or not self.reached:
                     raise
-                self.progress.note(f"{error.message}; going on where it broke")
-                time.sleep(2 ** (TRIES - left))
+                self.to.progress.note(f"{error.message}; connecting again ({tried} of {TRIES - 1})")
+                self.to.executor.close()
+                self.to.sleep(2.0**tried)
         raise AssertionError("the last try returns or raises")
 
-    def _transfer(self, keeper: KeeperClient) -> Offer:
-        """Offer, send what is missing, install."""
-        parcel = self.parcel
+    def _bring(self, keeper: KeeperClient) -> tuple[bool, str]:
+        """The whole way, as far as it is not done yet. Gives whether anything changed, and the signer."""
+        before = keeper.status()
+        if before.current and before.phase == "running" and before.current.digest == self.to.parcel.digest:
+            return False, before.current.signer
+        if not self.reached:
+            self.to.check_fits()
+        self.reached = True
+        self._lock(keeper)
+        offer = self._offer(keeper)
+        self._send(keeper, offer)
+        with self.to.progress.step(f"{self.to.device.name}: verifying and installing"):
+            keeper.ask("install", digest=self.to.parcel.digest, patience_s=ACTIVATION_S)
+        self.failed_before_s = before.last_failure.at_s if before.last_failure else 0.0
+        self._activate(keeper)
+        return True, offer.signer
+
+    def _lock(self, keeper: KeeperClient) -> None:
+        """Take the deployment lock. Another user's is not waited for; one of our own is given back soon."""
+        until = self.to.clock() + LOCK_WAIT_S
+        told = False
+        while True:
+            try:
+                keeper.ask("lock", holder=self.to.holder)
+                return
+            except LockHeld as error:
+                if self.to.holder not in error.message or self.to.clock() >= until:
+                    raise
+                if not told:
+                    self.to.progress.note(f"{self.to.device.name}: {error.message}; waiting for it")
+                told = True
+            self.to.sleep(_POLL_S)
+
+    def _offer(self, keeper: KeeperClient) -> Offer:
+        parcel = self.to.parcel
         payload = parcel.manifest_bytes + parcel.signature
         answer = keeper.ask("offer", payload=payload, signature_bytes=len(parcel.signature))
-        offer = from_raw(Offer, answer, f"offer of {self.device.name}")
-        self._sent.started = True
-        if not offer.current:
-            self._send(keeper, offer.missing)
-            with self.progress.step(f"{self.device.name}: verifying and installing"):
-                keeper.ask("install", digest=parcel.digest)
-        return offer
+        return from_raw(Offer, answer, f"offer of {self.to.device.name}")
 
-    def _activate(self, keeper: KeeperClient) -> Offer:
-        """Activate, and tell what happens. A keeper that has lost us goes on; asked again, it says how it went."""
-        keeper.ask("activate", digest=self.parcel.digest, watch=self.watch)
-        return Offer(digest="", signer="", installed=True, current=True, missing=(), disk_free_bytes=0)
-
-    def _send(self, keeper: KeeperClient, missing: tuple[MissingBlob, ...]) -> None:
-        files = self.parcel.blobs()
-        sizes = {entry.sha256: entry.bytes for entry in self.parcel.manifest.files}
-        total = sum(max(0, sizes.get(blob.sha256, 0) - blob.have_bytes) for blob in missing)
-        if not missing:
+    def _send(self, keeper: KeeperClient, offer: Offer) -> None:
+        if not offer.missing:
             return
-        with self.progress.amount(
-            f"{self.device.name}: sending {len(missing)} of {len(files)} files", total
-        ) as advance:
-            for blob in missing:
-                file = files.get(blob.sha256)
-                if file is not None and file.is_file():
-                    self._send_blob(keeper, blob, file, advance)
+        files = len({entry.sha256 for entry in self.to.parcel.manifest.files})
+        text = f"{self.to.device.name}: sending {len(offer.missing)} of {files} files"
+        with self.to.progress.amount(text, bytes_missing(self.to.parcel, offer.missing)) as advance:
+            send_blobs(keeper, self.to.parcel, offer.missing, self.sent, advance)
 
-    def _send_blob(self, keeper: KeeperClient, blob: MissingBlob, file: Path, advance: Callable[[int], None]) -> None:
-        with file.open("rb") as data:
-            packs = _compresses(data.read(_SAMPLE_BYTES))
-            data.seek(blob.have_bytes)
-            offset = blob.have_bytes
-            while (piece := data.read(_CHUNK_BYTES)) or not offset:
-                payload = zlib.compress(piece, _LEVEL) if packs else piece
-                encoding = "zlib" if packs else "raw"
-                keeper.send("chunk", sha256=blob.sha256, offset=offset, encoding=encoding, payload=payload)
-                self._sent.wire_bytes += len(payload)
-                advance(len(piece))
-                offset += len(piece)
-                if not piece:
-                    break
-        self._sent.blobs += 1
+    def _activate(self, keeper: KeeperClient) -> None:
+        self.activating = True
+        keeper.ask("activate", digest=self.to.parcel.digest, watch=self.to.watch, patience_s=ACTIVATION_S)
 
+    def _follow(self, keeper: KeeperClient) -> tuple[bool, str]:
+        """After the link broke in an activation: the keeper went on; wait for the outcome and take it as ours."""
+        status = keeper.status()
+        while status.phase not in _AT_REST:
+            self.to.sleep(_POLL_S)
+            status = keeper.status()
+        if status.current and status.current.digest == self.to.parcel.digest:
+            return True, status.current.signer
+        failure = self._own_failure(status)
+        if failure is None:  # the request never arrived
+            self.activating = False
+            return self._bring(keeper)
+        back = status.current
+        runs = f"; {back.application} {back.version} ({back.digest[:12]}) runs again" if back else ""
+        raise RolloutError(
+            f"{failure.application} {failure.version} was rolled back: {failure.reason}{runs}",
+            hint=f"edgekit logs {self.to.device.name} shows more; mend the recipe, build and deploy again",
+            details="\n".join([*failure.probes, *failure.log_tail]),
+        )
 
-def _compresses(sample: bytes) -> bool:
-    return len(zlib.compress(sample, 1)) < _WORTH_IT * len(sample)
+    def _own_failure(self, status: Status) -> Failure | None:
+        failure = status.last_failure
+        ours = failure and failure.digest == self.to.parcel.digest and failure.at_s > self.failed_before_s
+        return failure if ours else None

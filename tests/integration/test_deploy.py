@@ -1,0 +1,320 @@
+"""The whole way over a real sshd to a real keeper: provision, deploy, status, roll back, and what can go wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgekit.executor.local import LocalExecutor
+from edgekit.host.fleet.client import KeeperClient
+from edgekit.schema.manifest import SIGNATURE_NAMESPACE
+from edgekit.schema.recipe import Health
+from edgekit.trust import sign
+from tests.fakes.releases import FakeRelease, make_plan, make_release, write_release
+from tests.fakes.sshd import PROGRAM, Sshd, running_sshd
+
+pytestmark = [pytest.mark.integration, pytest.mark.skipif(PROGRAM is None, reason="no sshd on this machine")]
+
+BIG_BYTES = 96 << 20
+WAIT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What one command said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A host with its settings, and a device named `board`, both on this machine."""
+
+    folder: Path
+    sshd: Sshd
+
+    @property
+    def prefix(self) -> Path:
+        return self.folder / "root"
+
+    @property
+    def key(self) -> Path:
+        return self.folder / "home/config/release-key"
+
+    def start(self, *argv: str) -> subprocess.Popen[str]:
+        env = {**os.environ, "EDGEKIT_HOME": str(self.folder / "home"), "COLUMNS": "200"}
+        command = [sys.executable, "-m", "edgekit.cli.main", *argv]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=env, cwd=self.folder)
+
+    def edgekit(self, *argv: str) -> Answer:
+        return finish(self.start(*argv))
+
+    def release(self, name: str, behaviour: str = "healthy", **how: Any) -> Path:
+        plan = make_plan(version=how.pop("version", "1.0.0"), health=how.pop("health", make_plan().health))
+        key = how.pop("key", self.key)
+        sign_it = lambda text: sign(LocalExecutor(), text, key=key, namespace=SIGNATURE_NAMESPACE)  # noqa: E731
+        return write_release(make_release(behaviour, plan=plan, sign=sign_it, **how), self.folder / name)
+
+    def status(self) -> Any:
+        return self.edgekit("status", "board", "--json").json
+
+    def received_bytes(self) -> int:
+        incoming = self.prefix / "var/lib/edgekit/incoming"
+        with contextlib.suppress(FileNotFoundError):
+            return sum(part.stat().st_size for part in incoming.glob("*.part"))
+        return 0
+
+
+def finish(process: subprocess.Popen[str]) -> Answer:
+    out, err = process.communicate(timeout=120)
+    return Answer(code=process.returncode, out=out, err=err)
+
+
+def wait_for(what: Callable[[], object]) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    folder = Path(tempfile.mkdtemp(prefix="ek-", dir="/tmp"))  # a socket's path must be short
+    (folder / "sshd").mkdir()
+    with running_sshd(folder / "sshd") as sshd:
+        site = Site(folder=folder, sshd=sshd)
+        (folder / "fleet.toml").write_text(
+            f'[devices.board]\naddress = "{sshd.address}"\nprefix = "{site.prefix}"\nservice = "process"\n'
+            f'identity = "{sshd.identity}"\nknown_hosts = "{sshd.known_hosts}"\n'
+        )
+        site.prefix.mkdir(mode=0o700)
+        assert site.edgekit("keys", "init").code == 0
+        yield site
+        program = site.prefix / "usr/lib/edgekit/edgekitd.pyz"
+        if program.exists():
+            subprocess.run(["python3", "-I", program, "halt", "--prefix", site.prefix], check=True, timeout=60)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def board(site: Site) -> Site:
+    """The same, provisioned."""
+    assert site.edgekit("provision", "board").code == 0
+    return site
+
+
+def test_provisioning_shows_first_does_once_and_completes_what_broke_off(site: Site) -> None:
+    planned = site.edgekit("provision", "board", "--plan", "--json")
+    assert planned.code == 0 and len(planned.json["changes"]) > 5
+    assert list(site.prefix.iterdir()) == []
+
+    done = site.edgekit("provision", "board", "--json")
+    assert done.json["changes"] == planned.json["changes"]
+    pid = site.status()["keeper_pid"]
+    again = site.edgekit("provision", "board")
+    assert (again.code, again.out) == (0, "board: nothing to change\n")
+    assert site.status()["keeper_pid"] == pid
+
+    (site.prefix / "etc/edgekit/allowed_signers").unlink()
+    mended = site.edgekit("provision", "board", "--json")
+    assert len(mended.json["changes"]) == 1 and "allowed_signers" in mended.json["changes"][0]
+    assert site.status()["keeper_pid"] == pid
+
+
+def test_deploy_twice_update_and_roll_back(board: Site) -> None:
+    first = board.release("first")
+    assert board.edgekit("doctor", "board", str(first)).code == 0
+    told = board.edgekit("deploy", str(first), "board", "--json")
+    assert told.code == 0, told.err
+    assert told.json["changed"] and told.json["sent_blobs"] > 0
+
+    again = board.edgekit("deploy", str(first), "board", "--json")
+    assert (again.code, again.json["changed"], again.json["sent_bytes"]) == (0, False, 0)
+
+    second = board.release("second", version="2.0.0")
+    told = board.edgekit("deploy", str(second), "board", "--json")
+    assert (told.code, told.json["sent_blobs"]) == (0, 1), "only the plan differs"
+
+    back = board.edgekit("rollback", "board")
+    assert back.code == 0 and "sorter 1.0.0" in back.out
+    status = board.status()
+    assert (status["current"]["version"], status["previous"]["version"]) == ("1.0.0", "2.0.0")
+    assert status["healthy"], status["unhealthy_because"]
+    assert "healthy worker at work" in board.edgekit("logs", "board").out
+    assert "worker_frames_total" in board.edgekit("metrics", "board").out
+
+
+def _flip(release: Path) -> None:
+    file = release / "files/tool"
+    file.write_bytes(b"?" + file.read_bytes()[1:])
+
+
+def _lengthen(release: Path) -> None:
+    with (release / "files/tool").open("ab") as file:
+        file.write(b"more")
+
+
+def _shorten(release: Path) -> None:
+    (release / "files/tool").write_bytes(b"#")
+
+
+def _strip(release: Path) -> None:
+    (release / "manifest.json.sig").unlink()
+
+
+def _change_manifest(release: Path) -> None:
+    file = release / "manifest.json"
+    file.write_bytes(file.read_bytes().replace(b'"application": "sorter"', b'"application": "tamper"'))
+
+
+def test_what_is_not_whole_or_not_signed_is_refused_before_anything_is_switched(board: Site) -> None:
+    assert board.edgekit("deploy", str(board.release("good")), "board").code == 0
+    before = board.status()
+    for number, spoil in enumerate((_flip, _lengthen, _shorten, _strip, _change_manifest)):
+        release = board.release(f"bad-{number}", version=f"2.0.{number}", extra={"tool": f"#!{number}\n".encode()})
+        spoil(release)
+        refused = board.edgekit("deploy", str(release), "board", "--json")
+        if spoil is _lengthen:  # what is past the listed size is never sent
+            assert refused.code == 0, refused.err
+            assert board.edgekit("rollback", "board").code == 0
+            before = board.status()
+            continue
+        assert refused.code == 6, (spoil, refused)
+        assert refused.json["error"]["hint"]
+    (board.release("gone", version="3.0.0") / "files/plan.json").unlink()
+    assert board.edgekit("deploy", str(board.folder / "gone"), "board").code == 6
+
+    stranger = board.folder / "stranger"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(stranger)], check=True)
+    refused = board.edgekit("deploy", str(board.release("foreign", version="4.0.0", key=stranger)), "board")
+    assert refused.code == 6 and "not signed by an allowed signer" in refused.err
+
+    after = board.status()
+    assert (after["current"], after["worker"]["pid"]) == (before["current"], before["worker"]["pid"])
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [("exits", "the camera is gone"), ("hangs", "stall_s"), ("unhealthy", "fps 0.0 < min_fps 2.0")],
+)
+def test_a_bad_release_goes_back_by_itself_with_the_reason(behaviour: str, reason: str, board: Site) -> None:
+    health = Health(min_fps=2.0, settle_s=1.0, start_s=3.0, stall_s=0.8)
+    assert board.edgekit("deploy", str(board.release("good", health=health)), "board").code == 0
+    bad = board.release("bad", behaviour, version="2.0.0", health=health)
+    told = board.edgekit("deploy", str(bad), "board", "--json")
+    assert told.code == 8
+    assert reason in told.json["error"]["message"] + told.json["error"]["details"]
+    assert f"{behaviour} worker at work" in told.json["error"]["details"]
+    status = board.status()
+    assert status["current"]["version"] == "1.0.0" and status["worker"]["pid"]
+    shown = board.edgekit("status", "board").out
+    assert "sorter 2.0.0" in shown and reason in shown
+
+
+def test_a_release_that_does_not_fit_is_refused_before_a_byte_moves(board: Site) -> None:
+    release = make_release("healthy")
+    requires = replace(release.manifest.requires, arch="riscv64", memory_bytes=1 << 60)
+    folder = board.folder / "strange"
+    write_release(release, folder)
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    manifest["requires"] |= {"arch": requires.arch, "memory_bytes": requires.memory_bytes}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    told = board.edgekit("deploy", str(folder), "board")
+    assert told.code == 8
+    assert "riscv64" in told.err and "memory is" in told.err, "every reason"
+    assert board.edgekit("doctor", "board", str(folder)).code == 8
+    assert list((board.prefix / "var/lib/edgekit/incoming").iterdir()) == []
+
+
+def _big(board: Site) -> tuple[Path, FakeRelease | None]:
+    return board.release("big", extra={"app/noise": os.urandom(BIG_BYTES)}), None
+
+
+def test_ctrl_c_in_the_middle_and_the_next_deploy_goes_on(board: Site) -> None:
+    release, _ = _big(board)
+    process = board.start("deploy", str(release), "board")
+    wait_for(lambda: board.received_bytes() > 8 << 20)
+    process.send_signal(signal.SIGINT)
+    stopped = finish(process)
+    assert stopped.code == 130 and "Traceback" not in stopped.err
+    told = board.edgekit("deploy", str(release), "board", "--json")
+    assert told.code == 0, told.err
+    assert 0 < told.json["sent_bytes"] < BIG_BYTES - (4 << 20), "what had come was kept"
+
+
+def test_a_link_that_breaks_while_sending_is_taken_up_again(board: Site) -> None:
+    release, _ = _big(board)
+    process = board.start("deploy", str(release), "board", "--json")
+    wait_for(lambda: board.received_bytes() > 8 << 20)
+    board.sshd.stop()
+    time.sleep(1.0)
+    board.sshd.start()
+    told = finish(process)
+    assert told.code == 0, told.err
+    assert "connecting again (1 of 3)" in told.err
+    assert told.json["sent_bytes"] < BIG_BYTES + (32 << 20), "not all of it twice"
+
+
+@pytest.mark.parametrize(("behaviour", "code"), [("healthy", 0), ("exits", 8)])
+def test_a_link_that_breaks_while_a_release_starts_still_gives_the_outcome(
+    behaviour: str, code: int, board: Site
+) -> None:
+    health = Health(min_fps=2.0, settle_s=2.0, start_s=10.0, stall_s=5.0)
+    period_s = 0.5
+    process = board.start("deploy", str(board.release("slow", behaviour, health=health, period_s=period_s)), "board")
+    wait_for(lambda: '"activating"' in (board.prefix / "var/lib/edgekit/state.json").read_text())
+    board.sshd.stop()
+    board.sshd.start()
+    told = finish(process)
+    assert told.code == code, told.err
+    assert "connecting again" in told.err
+    assert "the camera is gone" in told.err or not code
+
+
+def test_somebody_else_deploys(board: Site) -> None:
+    executor = board.sshd.executor(known_hosts=str(board.sshd.known_hosts))
+    device = board.sshd.device("board", prefix=str(board.prefix), service="process")
+    with KeeperClient(device, executor) as eve:
+        eve.ask("lock", holder="eve@desk")
+        told = board.edgekit("deploy", str(board.release("good")), "board")
+    executor.close()
+    assert told.code == 9 and "eve@desk" in told.err
+
+
+def test_a_device_that_cannot_be_used_is_told_with_the_cure(site: Site) -> None:
+    bare = site.edgekit("status", "board", "--json")
+    assert bare.code == 2 and bare.json["error"]["hint"] == "edgekit provision board"
+    nothing = site.edgekit("rollback", "bord")
+    assert nothing.code == 3 and "did you mean board?" in nothing.err
+
+    site.sshd.change_host_key()
+    changed = site.edgekit("status", "board")
+    assert changed.code == 6
+    cure = changed.err.split("set up anew: ")[-1].strip()
+    assert cure.startswith("ssh-keygen -R ")
+    subprocess.run(cure, shell=True, check=True, capture_output=True)
+    assert "is not known" in site.edgekit("status", "board").err
+
+    site.sshd.stop()
+    gone = site.edgekit("status", "board")
+    assert gone.code == 7 and "does not answer" in gone.err
