@@ -28,8 +28,9 @@ class Disk:
         """Write a piece of a file, which ends with it then; not durable before `sync_file`."""
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         with os.fdopen(fd, "wb", buffering=0) as file:
-            file.truncate(offset)
-            file.seek(offset)
+            if file.seek(0, os.SEEK_END) != offset:  # a cut to nothing makes ext4 write the file out at its close
+                file.truncate(offset)
+                file.seek(offset)
             view = memoryview(data)
             while view:
                 view = view[file.write(view) :]

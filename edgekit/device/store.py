@@ -174,9 +174,12 @@ class Store:
             self._disk.remove(part)
             raise _wrong(sha256) if sha256 in self._begun else _torn(sha256)
         blob = self._layout.blob(sha256)
-        blob.parent.mkdir(exist_ok=True)
         part.chmod(0o444)
-        self._disk.rename(part, blob)
+        try:
+            self._disk.rename(part, blob)
+        except FileNotFoundError:
+            blob.parent.mkdir()
+            self._disk.rename(part, blob)
         self._sealed.add(sha256)
         self._size_bytes = None
 
