@@ -186,6 +186,8 @@ class WorkerProcess:
             return Exit(reason=f"out of memory: killed at memory_max {limit} (peak {peak})", out_of_memory=True)
         if self._killed_because:
             return Exit(reason=self._killed_because)
+        if self.stopping and code in (0, -signal.SIGTERM):
+            return Exit(reason="stopped")
         if code < 0:
             return Exit(reason=f"killed by {_signal_name(-code)}")
         said = self.report.message if self.report and self.report.phase == "failed" else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgekit.device.journal import Journal
 from edgekit.device.keeper import Keeper
@@ -181,13 +181,13 @@ class Session:
     def _try(self, release: Release, outcome: dict[str, object]) -> Iterator[Event]:
         """Activate, wait for the outcome whether or not the client does, then clear out what nobody needs."""
         for event in self._to.keeper.activate(release).events():
-            if event.kind != "done":
-                yield event
-                continue
-            state = self._to.keeper.view().state
-            kept = (state.current, state.previous, state.candidate)
+            yield replace(event, data=outcome) if event.kind == "done" else event
+        state = self._to.keeper.view().state
+        kept = (state.current, state.previous, state.candidate)
+        try:
             self._to.releases.collect(ref.digest for ref in kept if ref)
-            yield Event(kind="done", message=event.message, data=outcome)
+        except OSError as error:  # the client has its answer; what is left goes with the next commit
+            self._to.journal.write(f"keeper: could not clear out: {error}")
 
     def _stop(self, _request: Request, _payload: bytearray) -> Iterator[Event]:
         self._change()

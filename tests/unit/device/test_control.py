@@ -290,6 +290,7 @@ def test_what_a_commit_leaves_behind_is_removed(client: Client, bench: Bench) ->
         client.push(release)
         client.ask("install", digest=release.digest)
         client.ask("activate", digest=release.digest)
+    client.ask("hello")
     kept = {path.name for path in bench.layout.releases_dir.iterdir()}
     assert kept == {releases[1].digest, releases[2].digest}
 
