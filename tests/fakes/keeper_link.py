@@ -1,0 +1,237 @@
+"""An executor with a keeper behind it that answers as `schema.control` says, and a link that breaks on command."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from edgekit.errors import Unreachable
+from edgekit.executor import Completed
+from edgekit.schema.control import (
+    PROTOCOL,
+    Event,
+    Failure,
+    MissingBlob,
+    Offer,
+    ReleaseRef,
+    Request,
+    Status,
+    WorkerStatus,
+)
+from edgekit.schema.manifest import Manifest
+from edgekit.schema.reader import from_json, to_line, to_raw
+from edgekit.trust import sha256_bytes
+
+WORKER = WorkerStatus(
+    pid=7,
+    state="running",
+    restarts=0,
+    last_exit="",
+    oom_kills=0,
+    memory_current=1 << 20,
+    memory_peak=2 << 20,
+    memory_max=64 << 20,
+    cpuset_cpus="0",
+    limits="enforced",
+    limits_note="",
+)
+STATUS = Status(
+    keeper="0.1.0",
+    keeper_pid=5,
+    uptime_s=9.0,
+    phase="idle",
+    current=None,
+    previous=None,
+    candidate=None,
+    healthy=False,
+    unhealthy_because=(),
+    worker=WORKER,
+    report=None,
+    last_failure=None,
+    lock_holder="",
+    store_bytes=0,
+    disk_free_bytes=1 << 30,
+)
+
+
+@dataclass(slots=True)
+class FakeLink:
+    """Keeper and link in one; an `Executor`. Set its fields to have it behave."""
+
+    protocol: int = PROTOCOL
+    status: Status = STATUS
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    """What has arrived, whole or not."""
+    breaks: list[tuple[str, int]] = field(default_factory=list)
+    """(verb, n): the link breaks at the n-th request of that verb from then on, before the keeper sees it."""
+    breaks_after: list[str] = field(default_factory=list)
+    """Verbs that the keeper still gets, but whose answer is lost."""
+    locked_by: list[str] = field(default_factory=list)
+    """Who has the lock at each of the next tries to take it."""
+    refuse: dict[str, Event] = field(default_factory=dict)
+    """Errors instead of answers, by verb."""
+    says: str = ""
+    """What stands on standard error where no keeper answers."""
+    asked: list[Request] = field(default_factory=list)
+    connections: int = 0
+    closed: int = 0
+    name: str = "fake"
+    _manifest: Manifest | None = None
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        timeout_s: float,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+    ) -> Completed:
+        raise NotImplementedError
+
+    def open(self, argv: Sequence[str]) -> FakeStream:
+        """A new connection."""
+        assert list(argv[-3:-1]) == ["connect", "--prefix"]
+        self.connections += 1
+        return FakeStream(self)
+
+    def close(self) -> None:
+        """The connection is given up."""
+        self.closed += 1
+
+    def verbs(self) -> list[str]:
+        """What was asked, repetitions left out."""
+        verbs = [request.verb for request in self.asked]
+        return [verb for last, verb in zip(["", *verbs], verbs, strict=False) if verb != last]
+
+    def answer(self, request: Request, payload: bytes) -> list[Event]:
+        """What a keeper answers."""
+        self.asked.append(request)
+        if request.verb in self.refuse:
+            return [self.refuse[request.verb]]
+        data: object = {}
+        match request.verb:
+            case "hello":
+                data = {"keeper": "0.1.0", "protocol": self.protocol, "keeper_sha256": "ab"}
+            case "status":
+                data = to_raw(self.status)
+            case "lock" if self.locked_by:
+                message = f"the device is being deployed to by {self.locked_by.pop(0)}"
+                return [Event(kind="error", message=message, exit_code=9, hint="wait")]
+            case "offer":
+                data = to_raw(self._offer(payload[: len(payload) - request.signature_bytes]))
+            case "chunk":
+                self._chunk(request, payload)
+                return []
+            case "activate":
+                return self._activate(request)
+        assert isinstance(data, dict)
+        return [Event(kind="done", data=data)]
+
+    def must_break(self, verb: str) -> bool:
+        """Whether the link breaks now."""
+        for number, (when, left) in enumerate(self.breaks):
+            if when == verb:
+                self.breaks[number] = (when, left - 1)
+                if left == 1:
+                    del self.breaks[number]
+                    return True
+        return False
+
+    def fail(self, digest: str, at_s: float) -> None:
+        """The release is rolled back."""
+        failure = Failure(
+            digest=digest, application="sorter", version="1", reason="no", probes=("fps 0",), log_tail=("x",), at_s=at_s
+        )
+        self.status = replace(self.status, phase="running", candidate=None, last_failure=failure)
+
+    def commit(self, digest: str) -> None:
+        """The release is the current one."""
+        ref = ReleaseRef(digest=digest, application="sorter", version="1", signer="ann")
+        self.status = replace(self.status, phase="running", current=ref, candidate=None)
+
+    def _offer(self, manifest_json: bytes) -> Offer:
+        manifest = self._manifest = from_json(Manifest, manifest_json, "manifest")
+        missing = {
+            entry.sha256: MissingBlob(sha256=entry.sha256, have_bytes=len(self.blobs.get(entry.sha256, b"")))
+            for entry in manifest.files
+            if len(self.blobs.get(entry.sha256, b"")) < entry.bytes
+        }
+        return Offer(
+            digest=sha256_bytes(manifest_json),
+            signer="ann",
+            installed=False,
+            current=False,
+            missing=tuple(missing.values()),
+            disk_free_bytes=1 << 30,
+        )
+
+    def _chunk(self, request: Request, payload: bytes) -> None:
+        have = self.blobs.get(request.sha256, b"")
+        assert request.offset == len(have), "a piece that does not go on where the last one ended"
+        self.blobs[request.sha256] = have + (zlib.decompress(payload) if request.encoding == "zlib" else payload)
+
+    def _activate(self, request: Request) -> list[Event]:
+        self.commit(request.digest)
+        return [Event(kind="state", message="activating"), Event(kind="done", message="committed")]
+
+
+class FakeStream:
+    """One connection, as `Executor.open` gives it."""
+
+    def __init__(self, link: FakeLink) -> None:
+        self._link = link
+        self._in = bytearray()
+        self._out = bytearray()
+        self._broken = False
+        self._timeout: float | None = None
+
+    def write(self, data: bytes) -> None:
+        """See `Stream.write`."""
+        self._in += data
+        while not self._broken and (end := self._in.find(b"\n") + 1):
+            request = from_json(Request, bytes(self._in[:end]), "request")
+            if len(self._in) < end + request.payload_bytes:
+                return
+            payload = bytes(self._in[end : end + request.payload_bytes])
+            del self._in[: end + request.payload_bytes]
+            self._serve(request, payload)
+        if self._broken:
+            raise Unreachable("the connection broke", hint="try again")
+
+    def _serve(self, request: Request, payload: bytes) -> None:
+        if self._link.must_break(request.verb):
+            self._broken = True
+        elif not self._link.says:
+            events = self._link.answer(request, payload)
+            if request.verb in self._link.breaks_after:
+                self._link.breaks_after.remove(request.verb)
+                self._broken = True
+                return
+            self._out += b"".join(map(to_line, events))
+
+    def readline(self, limit: int) -> bytes:
+        """See `Stream.readline`."""
+        end = self._out.find(b"\n") + 1
+        line = bytes(self._out[:end])
+        del self._out[:end]
+        if not line and not self._link.says:
+            raise Unreachable("the connection broke" if self._broken else "no answer in time", hint="try again")
+        return line
+
+    def read(self, size: int) -> bytes:
+        """See `Stream.read`."""
+        raise NotImplementedError
+
+    def settimeout(self, seconds: float | None) -> None:
+        """See `Stream.settimeout`."""
+        self._timeout = seconds
+
+    def errors(self) -> str:
+        """See `Stream.errors`."""
+        return self._link.says
+
+    def close(self) -> None:
+        """See `Stream.close`."""
+        self._broken = True
