@@ -19,6 +19,9 @@ MAX_MANIFEST_BYTES = 16 << 20
 MAX_SIGNATURE_BYTES = 64 << 10
 MAX_FILES = 100_000
 MAX_PATH_BYTES = 1024
+MAX_NAME_BYTES = 255
+"""Of one part of a path. Source: Linux, limits.h, NAME_MAX."""
+MAX_FILE_BYTES = 1 << 40
 RESERVED = frozenset({"manifest.json", "manifest.json.sig"})
 _SHA256 = re.compile("[0-9a-f]{64}")
 
@@ -113,7 +116,7 @@ def _first_fault(manifest: Manifest) -> str:
         parts = entry.path.split("/")
         if not is_safe_path(entry.path) or entry.path in RESERVED:
             return f"path {entry.path[:200]!r}"
-        if not _SHA256.fullmatch(entry.sha256) or entry.bytes < 0:
+        if not _SHA256.fullmatch(entry.sha256) or not 0 <= entry.bytes <= MAX_FILE_BYTES:
             return f"digest or size of {entry.path}"
         if entry.path in seen:
             return f"{entry.path} comes twice"
@@ -130,5 +133,5 @@ def is_safe_path(path: str) -> bool:
         0 < len(path.encode(errors="replace")) <= MAX_PATH_BYTES
         and path.isprintable()
         and "\\" not in path
-        and all(part not in ("", ".", "..") for part in parts)
+        and all(part not in ("", ".", "..") and len(part.encode()) <= MAX_NAME_BYTES for part in parts)
     )
