@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from edgekit.device.image.fit import plan_fit
 from edgekit.device.worker.item import Detection, Item
 from edgekit.device.worker.stages import Stage, StageContext
 from edgekit.errors import InputError
+from edgekit.schema.reader import Problem, raise_problems
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +38,7 @@ class Centres(Stage):
     def __init__(self, context: StageContext) -> None:
         super().__init__(context)
         self._options = context.read_options(CentresOptions)
+        raise_problems(_problems(self._options, f"plan.json: stage {context.name}"))
         if context.contract is None:
             raise InputError(f"stage {context.name} belongs to no model", hint='write model = "..." in the stage')
         self._fit = plan_fit(context.frames.width_px, context.frames.height_px, context.contract)
@@ -42,13 +47,11 @@ class Centres(Stage):
     def __call__(self, item: Item) -> Item:
         """Set the item's detections, in the source frame's pixels, strongest first."""
         options = self._options
-        heat = item.outputs[options.heat][0]
+        heat, offset = self._maps(item)
         strongest = heat.max(axis=0)
         peaks = np.flatnonzero((strongest >= options.threshold) & (strongest >= cv2.dilate(strongest, self._around)))
-        offset = item.outputs[options.offset][0]
         found = []
-        for cell in peaks.tolist():
-            row, column = divmod(cell, strongest.shape[1])
+        for row, column in _apart(divmod(cell, strongest.shape[1]) for cell in peaks.tolist()):
             x_px = (column + float(offset[0, row, column])) * options.stride_px + 0.5
             y_px = (row + float(offset[1, row, column])) * options.stride_px + 0.5
             x_px, y_px = self._fit.to_source(x_px, y_px)
@@ -57,3 +60,37 @@ class Centres(Stage):
             found.append(Detection(label=label, colour="", x_px=x_px, y_px=y_px, score=score))
         item.detections = tuple(sorted(found, key=lambda one: -one.score))
         return item
+
+    def _maps(self, item: Item) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.generic]]:
+        options, outputs = self._options, item.outputs
+        missing = [name for name in (options.heat, options.offset) if name not in outputs]
+        if missing:
+            raise InputError(
+                f"stage {self.context.name}: the model has no output {', '.join(missing)}",
+                hint=f"name its outputs in the stage's heat and offset: it has {', '.join(outputs)}",
+            )
+        heat, offset = outputs[options.heat][0], outputs[options.offset][0]
+        if len(heat) != len(options.labels):
+            raise InputError(
+                f"stage {self.context.name}: {len(options.labels)} labels for a heat map of {len(heat)} channels",
+                hint="write one label for each channel, in the model's order",
+            )
+        return heat, offset
+
+
+def _apart(peaks: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """One peak of each plateau: neighbours are both peaks only when they are equal, as rounded scores often are."""
+    seen: set[tuple[int, int]] = set()
+    for row, column in peaks:
+        if seen.isdisjoint(product((row - 1, row, row + 1), (column - 1, column, column + 1))):
+            yield row, column
+        seen.add((row, column))
+
+
+def _problems(options: CentresOptions, file: str) -> Iterator[Problem]:
+    if not options.labels:
+        yield Problem(file=file, key="labels", expected="expected a label for each channel of the heat map")
+    if not 0 < options.threshold <= 1:
+        yield Problem(file=file, key="threshold", expected=f"expected above 0, at most 1, found {options.threshold:g}")
+    if options.stride_px < 1:
+        yield Problem(file=file, key="stride_px", expected=f"expected 1 or more, found {options.stride_px}")

@@ -55,7 +55,11 @@ class Colour(Stage):
     def _name(self, found: Detection, rgb: Pixels) -> str:
         x, y = (int(place) for place in self._fit.to_input(found.x_px, found.y_px))
         radius = self._options.radius_px
-        square = rgb[max(0, y - radius) : y + radius + 1, max(0, x - radius) : x + radius + 1].reshape(-1, 3)
+        rows, columns = (
+            slice(max(0, y - radius), max(0, y + radius + 1)),
+            slice(max(0, x - radius), max(0, x + radius + 1)),
+        )
+        square = rgb[rows, columns].reshape(-1, 3)
         if not len(square):
             return UNKNOWN
         middle = np.sort(square, axis=0)[len(square) // 2].tolist()

@@ -20,6 +20,10 @@ class CountOptions:
     """Frames that a track must have been seen in, the crossing one included."""
 
 
+_REMEMBERED = 1000
+"""Tracks, the latest seen: a camera has no end, and far fewer are ever in sight at once."""
+
+
 @dataclass(slots=True)
 class _Seen:
     x_px: float
@@ -53,7 +57,10 @@ class Count(Stage):
         return item
 
     def _look(self, found: Detection) -> None:
-        seen = self._seen.setdefault(found.track, _Seen(found.x_px))
+        seen = self._seen.pop(found.track, None) or _Seen(found.x_px)
+        self._seen[found.track] = seen
+        if len(self._seen) > _REMEMBERED:
+            del self._seen[next(iter(self._seen))]
         before, seen.x_px = seen.x_px, found.x_px
         seen.frames += 1
         seen.names[f"{found.colour} {found.label}".strip()] += 1

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 from edgekit.device.worker.item import Detection, Item
 from edgekit.device.worker.stages import Stage, StageContext
+from edgekit.schema.reader import Problem, raise_problems
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +19,7 @@ class TrackOptions:
     max_distance_px: float = 40.0
     """From where a track is expected to where a detection may be, in the source's pixels."""
     max_missed: int = 3
-    """Frames that a track outlives without a detection."""
+    """Frames that a track outlives without a detection; frames that were dropped before it do not count."""
     velocity_px: tuple[float, ...] = (0.0, 0.0)
     """Right and down per frame that a new track is expected to move: the belt's speed."""
 
@@ -29,18 +31,20 @@ class _Track:
     y_px: float
     right_px: float
     down_px: float
+    index: int
+    """Frame of the last detection: dropped frames take time too."""
     missed: int = 0
 
-    def take(self, found: Detection) -> None:
+    def take(self, found: Detection, index: int) -> None:
         """Move to a detection and follow its speed, smoothed."""
-        frames = self.missed + 1
+        frames = max(1, index - self.index)
         self.right_px += 0.3 * ((found.x_px - self.x_px) / frames - self.right_px)
         self.down_px += 0.3 * ((found.y_px - self.y_px) / frames - self.down_px)
-        self.x_px, self.y_px, self.missed = found.x_px, found.y_px, 0
+        self.x_px, self.y_px, self.index, self.missed = found.x_px, found.y_px, index, 0
 
-    def distance(self, found: Detection) -> float:
-        """From where this track is expected now."""
-        frames = self.missed + 1
+    def distance(self, found: Detection, index: int) -> float:
+        """From where this track is expected in frame `index`."""
+        frames = max(1, index - self.index)
         right, down = self.x_px + self.right_px * frames - found.x_px, self.y_px + self.down_px * frames - found.y_px
         return float((right * right + down * down) ** 0.5)
 
@@ -53,6 +57,7 @@ class Track(Stage):
     def __init__(self, context: StageContext) -> None:
         super().__init__(context)
         self._options = context.read_options(TrackOptions)
+        raise_problems(_problems(self._options, f"plan.json: stage {context.name}"))
         self._tracks: list[_Track] = []
         self._last = 0
 
@@ -68,7 +73,7 @@ class Track(Stage):
             (distance, place, index)
             for place, track in enumerate(self._tracks)
             for index, found in enumerate(item.detections)
-            if (distance := track.distance(found)) <= limit
+            if (distance := track.distance(found, item.index)) <= limit
         )
         taken: dict[int, _Track] = {}
         matched: set[int] = set()
@@ -80,16 +85,25 @@ class Track(Stage):
             track.missed += place not in matched
         self._tracks = [track for track in self._tracks if track.missed <= self._options.max_missed]
         item.detections = tuple(
-            dataclasses.replace(found, track=self._follow(taken.get(index), found))
+            dataclasses.replace(found, track=self._follow(taken.get(index), found, item.index))
             for index, found in enumerate(item.detections)
         )
         return item
 
-    def _follow(self, track: _Track | None, found: Detection) -> int:
+    def _follow(self, track: _Track | None, found: Detection, index: int) -> int:
         if track is not None:
-            track.take(found)
+            track.take(found, index)
             return track.number
         self._last += 1
         right_px, down_px = self._options.velocity_px
-        self._tracks.append(_Track(self._last, found.x_px, found.y_px, right_px, down_px))
+        self._tracks.append(_Track(self._last, found.x_px, found.y_px, right_px, down_px, index))
         return self._last
+
+
+def _problems(options: TrackOptions, file: str) -> Iterator[Problem]:
+    if len(options.velocity_px) != 2:
+        expected = f"expected two numbers, right and down, found {len(options.velocity_px)}"
+        yield Problem(file=file, key="velocity_px", expected=expected)
+    for key, value in (("max_distance_px", options.max_distance_px), ("max_missed", options.max_missed)):
+        if value < 0:
+            yield Problem(file=file, key=key, expected=f"expected 0 or more, found {value:g}")
