@@ -4,7 +4,7 @@
 # ///
 """Draws clip.mp4 and writes truth.json. The same seed draws the same pictures.
 
-    python draw.py
+python draw.py
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 # ///
 """Takes golden frames from the clip and writes what the recipe's own stages find in them: golden/expected.json.
 
-    python golden.py            # after draw.py and train.py; look at the pictures before you commit
+python golden.py            # after draw.py and train.py; look at the pictures before you commit
 """
 
 from __future__ import annotations
@@ -74,7 +74,13 @@ def main() -> None:
             for stage in stages:
                 item = stage(item)
             expected[file.name] = [
-                {"label": d.label, "colour": d.colour, "x_px": round(d.x_px, 2), "y_px": round(d.y_px, 2), "score": round(d.score, 3)}
+                {
+                    "label": d.label,
+                    "colour": d.colour,
+                    "x_px": round(d.x_px, 2),
+                    "y_px": round(d.y_px, 2),
+                    "score": round(d.score, 3),
+                }
                 for d in sorted(item.detections, key=lambda d: (d.x_px, d.y_px))
             ]
     (here / "golden" / "expected.json").write_text(json.dumps(expected, indent=2) + "\n")

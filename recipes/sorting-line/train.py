@@ -35,7 +35,7 @@ ROWS, COLUMNS = 23, 40
 
 
 class Network(nn.Module):
-    """About 3.8 million multiplications; only convolutions and ReLU, so that every accelerator takes it."""
+    """About 4.7 million multiplications; only convolutions and ReLU, so that every accelerator takes it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,7 +69,9 @@ def sample(rng: np.random.Generator, surfaces: list[np.ndarray], converter: Conv
         if all((part.x_px - other.x_px) ** 2 + (part.y_px - other.y_px) ** 2 > 56**2 for other in parts):
             parts.append(part)
     surface = np.roll(surfaces[int(rng.integers(len(surfaces)))], int(rng.integers(WIDTH_PX)), axis=1)
-    rgb = render(surface, parts, 0.0, float(rng.uniform(0.9, 1.1))) + rng.normal(0, rng.uniform(0, 4), (HEIGHT_PX, WIDTH_PX, 1))
+    rgb = render(surface, parts, 0.0, float(rng.uniform(0.9, 1.1))) + rng.normal(
+        0, rng.uniform(0, 4), (HEIGHT_PX, WIDTH_PX, 1)
+    )
     y, u, v = to_yuv(np.clip(rgb, 0, 255))
     image = converter.rgb(Yuv420Image(y=y, u=u, v=v, spec=FRAME))
     heat = np.zeros((len(SHAPES), ROWS, COLUMNS), np.float32)
@@ -90,7 +92,9 @@ def sample(rng: np.random.Generator, surfaces: list[np.ndarray], converter: Conv
     return image, heat, offset, mask
 
 
-def loss_of(found: tuple[torch.Tensor, torch.Tensor], heat: torch.Tensor, offset: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def loss_of(
+    found: tuple[torch.Tensor, torch.Tensor], heat: torch.Tensor, offset: torch.Tensor, mask: torch.Tensor
+) -> torch.Tensor:
     """CenterNet's focal loss, and L1 on the offsets. Source: Zhou et al., Objects as Points, equations 1 and 2."""
     logits, moved = found
     chance = torch.sigmoid(logits).clamp(1e-4, 1 - 1e-4)
