@@ -22,13 +22,13 @@ def provision(
     """Install the keeper on a device. Run twice, it changes nothing."""
     from edgekit.errors import InputError
     from edgekit.host.fleet.connection import connect
-    from edgekit.host.fleet.inventory import find_device
+    from edgekit.host.fleet.inventory import find_device, fleet_signers
     from edgekit.host.fleet.keeper import build_keeper
     from edgekit.host.fleet.provision import Desired, apply_provision, check_ready, look, plan_provision
 
     settings, out = settings_of(ctx), voice(as_json)
     found = find_device(device, settings)
-    signers = allowed_signers or settings.allowed_signers
+    signers = allowed_signers or fleet_signers(settings) or settings.allowed_signers
     if not signers.is_file():
         raise InputError(f"{signers} is not there: nobody could sign", hint="edgekit keys init makes your key")
     desired = Desired(device=found, keeper=build_keeper(), allowed_signers=signers.read_bytes())

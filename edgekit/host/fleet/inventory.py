@@ -45,16 +45,25 @@ def known_devices(settings: Settings) -> dict[str, Device]:
     return devices | _fleet_devices(settings.fleet_file)
 
 
+def fleet_signers(settings: Settings) -> Path | None:
+    """The allowed signers that fleet.toml names, relative to it; None where it names none."""
+    named = _read_fleet(settings.fleet_file).allowed_signers
+    return settings.fleet_file.parent / named if named else None
+
+
 def _board_files(settings: Settings) -> list[Path]:
     return sorted((settings.state_dir / "boards").glob("*/device.json"))
 
 
 def _fleet_devices(file: Path) -> dict[str, Device]:
+    return {name: Device(name=name, **to_raw(device)) for name, device in _read_fleet(file).devices.items()}
+
+
+def _read_fleet(file: Path) -> Fleet:
     if not file.is_file():
-        return {}
+        return Fleet()
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{file} cannot be read: {error}", hint=f"ls -l {file}") from None
-    fleet = from_toml(Fleet, text, str(file))
-    return {name: Device(name=name, **to_raw(device)) for name, device in fleet.devices.items()}
+    return from_toml(Fleet, text, str(file))

@@ -50,15 +50,19 @@ def path_state(path: str) -> dict[str, Any]:
     return state
 
 
-def answers(path: str) -> bool:
-    """Whether somebody listens on a socket."""
+def running_keeper(path: str) -> str:
+    """SHA-256 of the program that answers on the keeper's socket; `unknown` without the right to ask, "" if none."""
     with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(5)
+        client.settimeout(10)
         try:
             client.connect(path)
-        except OSError:
-            return False
-    return True
+            client.sendall(b'{"verb": "hello"}\n')
+            with client.makefile("rb") as answer:
+                return str(json.loads(answer.readline(1 << 16))["data"]["keeper_sha256"])
+        except PermissionError:
+            return "unknown"
+        except (OSError, ValueError, KeyError, TypeError):
+            return ""
 
 
 def service_state(unit: str) -> str:
@@ -73,8 +77,10 @@ def service_state(unit: str) -> str:
 def look(wanted: dict[str, Any]) -> dict[str, Any]:
     """The present state of everything that `wanted` names."""
     groups = [name for name in wanted["optional_groups"] if account(name, group=True)["there"]]
+    login = pwd.getpwuid(os.geteuid()).pw_name
     return {
         "uid": os.geteuid(),
+        "login": {"name": login, "groups": account(login, group=False)["groups"]},
         "python": list(sys.version_info[:2]),
         "systemd": os.path.isdir("/run/systemd/system"),
         "ssh_keygen": any(
@@ -85,7 +91,7 @@ def look(wanted: dict[str, Any]) -> dict[str, Any]:
         "users": {name: account(name, group=False) for name in wanted["users"]},
         "optional_groups": groups,
         "service": service_state(wanted["unit"]) if wanted["unit"] else "",
-        "answers": answers(wanted["socket"]),
+        "keeper": running_keeper(wanted["socket"]),
     }
 
 
@@ -137,6 +143,7 @@ def change(step: dict[str, Any]) -> None:
     match step["do"]:
         case "folder":
             os.makedirs(step["path"], exist_ok=True)
+            os.chown(step["path"], os.geteuid(), os.getegid())
             os.chmod(step["path"], step["mode"])
         case "file":
             put_file(step["path"], base64.b64decode(step["content"]), step["mode"])

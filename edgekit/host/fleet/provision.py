@@ -54,9 +54,14 @@ class Desired:
     allowed_signers: bytes
 
     @property
+    def sha256(self) -> str:
+        """The keeper's digest, as a running one tells it."""
+        return hashlib.sha256(self.keeper).hexdigest()
+
+    @property
     def copy(self) -> str:
         """File name of this keeper's copy; the link beside it is switched to it."""
-        return f"edgekitd-{hashlib.sha256(self.keeper).hexdigest()[:12]}.pyz"
+        return f"edgekitd-{self.sha256[:12]}.pyz"
 
     @property
     def systemd(self) -> bool:
@@ -94,8 +99,13 @@ def check_ready(desired: Desired, present: dict[str, Any], name: str) -> None:
     """Refuse a device that cannot take the keeper, with every reason.
 
     Raises:
-        InputError: Python too old, no ssh-keygen, no systemd.
+        InputError: Python too old, no ssh-keygen, no systemd; or a prefix that the kind of service cannot have.
     """
+    if desired.systemd == (desired.device.prefix != "/"):
+        raise InputError(
+            f'{name} has prefix = "{desired.device.prefix}" and service = "{desired.device.service}"',
+            hint='a systemd service has the prefix "/"; service = "process" has a folder of its own',
+        )
     lacks = []
     if present["python"] < [3, 10]:
         lacks.append(f"Python {'.'.join(map(str, present['python']))}, needed is 3.10: install a newer python3")
@@ -143,6 +153,10 @@ def _accounts(desired: Desired, present: dict[str, Any]) -> list[Change]:
         changes.append(_command(f"make user {WORKER_USER}", *argv, WORKER_USER))
     for group in sorted(set(groups) - set(user["groups"])):
         changes.append(_command(f"let {WORKER_USER} into group {group}", "usermod", "-aG", group, WORKER_USER))
+    login = present["login"]
+    if present["uid"] and GROUP not in login["groups"]:
+        who = f"let {login['name']} into group {GROUP}: it may speak with the keeper from its next login on"
+        changes.append(_command(who, "usermod", "-aG", GROUP, login["name"]))
     return changes
 
 
@@ -164,17 +178,27 @@ def _files(desired: Desired) -> list[tuple[str, bytes]]:
 
 def _layout(desired: Desired, present: dict[str, Any]) -> list[Change]:
     changes = []
+    uid = 0 if desired.systemd else present["uid"]
     for path, mode in _folders(desired).items():
         found = present["paths"][path]
-        if found["kind"] != "folder" or found["mode"] != mode:
+        if (found["kind"], found.get("mode"), found.get("uid")) != ("folder", mode, uid):
             changes.append(Change(what=f"make folder {path}", step={"do": "folder", "path": path, "mode": mode}))
     for path, content in _files(desired):
         found = present["paths"][path]
-        if found.get("sha256") != hashlib.sha256(content).hexdigest() or found["mode"] != 0o644:
+        right = (hashlib.sha256(content).hexdigest(), 0o644, uid)
+        if (found.get("sha256"), found.get("mode"), found.get("uid")) != right:
             text = base64.b64encode(content).decode()
             step = {"do": "file", "path": path, "content": text, "mode": 0o644}
-            changes.append(Change(what=f"{'replace' if found['kind'] != 'none' else 'install'} {path}", step=step))
+            what = f"{'replace' if found['kind'] != 'none' else 'install'} {path}"
+            changes.append(
+                Change(what=what + (_who_signs(content) if content is desired.allowed_signers else ""), step=step)
+            )
     return changes
+
+
+def _who_signs(allowed_signers: bytes) -> str:
+    lines = [line.split() for line in allowed_signers.decode(errors="replace").splitlines()]
+    return ": releases by " + (", ".join(words[0] for words in lines if words and words[0][0] != "#") or "nobody")
 
 
 def _keeper_copies(desired: Desired, present: dict[str, Any]) -> list[Change]:
@@ -195,7 +219,7 @@ def _keeper_copies(desired: Desired, present: dict[str, Any]) -> list[Change]:
 
 def _service(desired: Desired, present: dict[str, Any], changed: set[str]) -> list[Change]:
     """Start the keeper, or start it anew where its program changed."""
-    program = any("edgekitd" in what for what in changed)
+    program = any("edgekitd" in what for what in changed) or present["keeper"] not in ("", "unknown", desired.sha256)
     if desired.systemd:
         enabled, active = present["service"].split()[:2]
         changes = []
@@ -208,8 +232,8 @@ def _service(desired: Desired, present: dict[str, Any], changed: set[str]) -> li
             changes.append(_command(f"{word} {UNIT}", "systemctl", "restart", UNIT))
         return changes
     at = KeeperPaths(prefix=desired.device.prefix)
-    halt = [_command("end the running keeper", *at.command("halt"))] if program and present["answers"] else []
-    start = [_command("start the keeper", *at.command("spawn"))] if program or not present["answers"] else []
+    halt = [_command("end the running keeper", *at.command("halt"))] if program and present["keeper"] else []
+    start = [_command("start the keeper", *at.command("spawn"))] if program or not present["keeper"] else []
     return halt + start
 
 
