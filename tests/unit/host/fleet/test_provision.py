@@ -29,6 +29,15 @@ SHA = hashlib.sha256(b"keeper").hexdigest()
 COPY = f"edgekitd-{SHA[:12]}.pyz"
 LIB = "/usr/lib/edgekit"
 NONE = {"kind": "none"}
+PATHS = (
+    LIB,
+    "/etc/edgekit",
+    "/var/lib/edgekit",
+    f"{LIB}/{COPY}",
+    "/etc/edgekit/allowed_signers",
+    "/etc/systemd/system/edgekitd.service",
+    f"{LIB}/edgekitd.pyz",
+)
 BARE: dict[str, Any] = {
     "uid": 0,
     "login": {"name": "root", "groups": []},

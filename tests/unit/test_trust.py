@@ -1,0 +1,99 @@
+"""Digests, and signatures by the real ssh-keygen: who is believed, and who is not."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from edgekit.errors import InputError, TrustError
+from edgekit.executor.local import LocalExecutor
+from edgekit.trust import check_digest_name, check_sha256, sha256_bytes, sha256_file, sign, verify
+
+LOCAL = LocalExecutor()
+MESSAGE = b'{"a": 1}\n'
+SPACE = "edgekit-release"
+
+
+def make_key(path: Path) -> Path:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "x", "-f", str(path)], check=True)
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ann's key, the world's, and a file that believes ann."""
+    folder = tmp_path_factory.mktemp("trust")
+    make_key(folder / "ann")
+    make_key(folder / "eve")
+    allow(folder, "")
+    return folder
+
+
+def allow(folder: Path, options: str) -> Path:
+    kind, key, *_ = (folder / "ann.pub").read_text().split()
+    file = folder / "allowed_signers"
+    file.write_text(f"ann@desk {options}{kind} {key}\n")
+    return file
+
+
+def check(folder: Path, signature: bytes, message: bytes = MESSAGE, options: str = "") -> str:
+    return verify(LOCAL, message, signature, allowed_signers=allow(folder, options), namespace=SPACE)
+
+
+def test_a_signature_is_believed_and_always_the_same(folder: Path) -> None:
+    signature = sign(LOCAL, MESSAGE, key=folder / "ann", namespace=SPACE)
+    assert check(folder, signature) == "ann@desk"
+    assert sign(LOCAL, MESSAGE, key=folder / "ann", namespace=SPACE) == signature
+
+
+def test_other_bytes_other_signers_other_purposes_other_times(folder: Path) -> None:
+    good = sign(LOCAL, MESSAGE, key=folder / "ann", namespace=SPACE)
+    with pytest.raises(TrustError, match="does not fit"):
+        check(folder, good, MESSAGE + b" ")
+    with pytest.raises(TrustError, match="not signed by an allowed signer"):
+        check(folder, sign(LOCAL, MESSAGE, key=folder / "eve", namespace=SPACE))
+    with pytest.raises(TrustError, match="does not fit"):
+        check(folder, sign(LOCAL, MESSAGE, key=folder / "ann", namespace="git"))
+    with pytest.raises(TrustError):
+        check(folder, good, options='valid-before="20200101" ')
+    with pytest.raises(TrustError):
+        check(folder, good, options='namespaces="git" ')
+
+
+@pytest.mark.parametrize("signature", [b"", b"\n", b"not a signature"])
+def test_what_is_no_signature(signature: bytes, folder: Path) -> None:
+    with pytest.raises(TrustError, match="not signed"):
+        check(folder, signature)
+
+
+def test_nobody_is_believed_where_nobody_is_named(folder: Path) -> None:
+    good = sign(LOCAL, MESSAGE, key=folder / "ann", namespace=SPACE)
+    with pytest.raises(TrustError, match="no signer is trusted"):
+        verify(LOCAL, MESSAGE, good, allowed_signers=folder / "nowhere", namespace=SPACE)
+
+
+def test_a_key_that_is_not_there_or_is_none(folder: Path) -> None:
+    with pytest.raises(TrustError, match="is not there") as caught:
+        sign(LOCAL, MESSAGE, key=folder / "nobody", namespace=SPACE)
+    assert "edgekit keys init" in caught.value.hint
+    (folder / "odd").write_text("no key\n")
+    (folder / "odd").chmod(0o600)
+    with pytest.raises(TrustError, match="did not sign"):
+        sign(LOCAL, MESSAGE, key=folder / "odd", namespace=SPACE)
+
+
+def test_digests(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(MESSAGE)
+    assert sha256_file(tmp_path / "file") == sha256_bytes(MESSAGE)
+    check_sha256(tmp_path / "file", sha256_bytes(MESSAGE))
+    with pytest.raises(TrustError, match="has the digest"):
+        check_sha256(tmp_path / "file", "0" * 64)
+
+
+@pytest.mark.parametrize("text", ["", "ab", "A" * 64, "../" + "a" * 61, "g" * 64, "a" * 65])
+def test_digest_names_never_leave_their_folder(text: str) -> None:
+    assert check_digest_name("0a" * 32) == "0a" * 32
+    with pytest.raises(InputError):
+        check_digest_name(text)
