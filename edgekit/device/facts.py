@@ -33,6 +33,7 @@ SYSCONFIG = (
 )
 MAX_BYTES = 1 << 20
 MAX_DPKG_BYTES = 64 << 20
+MAX_CPU = 4095
 ELF_MACHINES = {62: "x86_64", 183: "aarch64"}
 TRIPLES = ("aarch64-linux-gnu", "x86_64-linux-gnu")
 # Streaming multiprocessors with all of them on, and DLA cores, by module. Sources: NVIDIA's nvpmodel configurations
@@ -125,9 +126,10 @@ def cpus_of(text):
     """The kernel's CPU list format, or numbers with blanks between them, as numbers."""
     found = []  # type: ignore[var-annotated]
     for part in text.replace(",", " ").split():
-        first, _, last = part.partition("-")
-        if first.isdigit() and (last or first).isdigit():
-            found.extend(range(int(first), min(int(last or first), 4095) + 1))
+        found_range = re.fullmatch("([0-9]{1,4})(?:-([0-9]{1,4}))?", part)
+        if found_range:
+            first, last = found_range.groups()
+            found.extend(range(int(first), min(int(last or first), MAX_CPU) + 1))
     return found
 
 

@@ -1,0 +1,127 @@
+"""The probe: alone, on this machine, and on trees that hold nonsense. What it finds on boards: tests/cases/detect."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import platform
+import random
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from edgekit.device import facts
+from edgekit.executor.local import LocalExecutor
+from edgekit.schema.facts import DeviceFacts
+from edgekit.schema.reader import from_json, from_raw
+from tests.fakes.boards.tree import build_board
+
+SCRIPT = Path(facts.__file__).read_text()
+
+
+def test_script_needs_the_standard_library_of_python_3_8_alone() -> None:
+    tree = ast.parse(SCRIPT, feature_version=(3, 8))
+    imported = {
+        name.split(".")[0]
+        for node in ast.walk(tree)
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    assert imported <= sys.stdlib_module_names
+    newer = {"removeprefix", "removesuffix"} & {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert not newer
+
+
+def test_script_sent_as_text_describes_this_machine(tmp_path: Path) -> None:
+    argv = [sys.executable, "-I", "-", "--state", str(tmp_path / "not" / "there")]
+    done = LocalExecutor().run(argv, timeout_s=60, stdin=SCRIPT.encode())
+    assert done.returncode == 0, done.output
+    found = from_json(DeviceFacts, done.stdout, "facts")
+    assert found.arch == os.uname().machine
+    assert found.kernel == os.uname().release
+    assert found.python.version == platform.python_version()
+    assert found.python.path == os.path.realpath(sys.executable)
+    assert found.cpus_online == tuple(cpu for group in found.clusters for cpu in group.cpus)
+    assert set(os.sched_getaffinity(0)) <= set(found.cpus_online)
+    assert found.memory_bytes >= found.memory_available_bytes > 0
+    assert found.page_bytes == os.sysconf("SC_PAGESIZE")
+    assert found.uid == os.getuid()
+    assert abs(found.clock_s - time.time()) < 60
+    assert found.disk_free_bytes > 0
+    assert bool(found.systemd) == Path("/run/systemd/system").is_dir()
+
+
+def test_folder_that_is_not_there_is_measured_where_it_would_be(tmp_path: Path) -> None:
+    state = tmp_path / "a" / "b"
+    here = os.statvfs(tmp_path)
+    assert facts.free_bytes(facts.Tree("/"), str(state)) == pytest.approx(here.f_bavail * here.f_frsize, rel=0.2)
+
+
+def test_empty_root_gives_facts_and_warnings(tmp_path: Path) -> None:
+    found = from_raw(DeviceFacts, facts.facts(str(tmp_path), "/var/lib"), "nothing")
+    assert found.clusters == ()
+    assert (found.memory_bytes, found.cgroup_version, found.python.version) == (0, 0, "")
+    assert "there is no /usr/bin/python3" in found.warnings
+    assert len(set(found.warnings)) == len(found.warnings)
+
+
+@pytest.mark.parametrize("board", ["orin-nano-jp62", "rock-5b"])
+def test_files_that_hold_anything_never_stop_the_probe(board: str, tmp_path: Path) -> None:
+    root = build_board(board, tmp_path / "root")
+    dice = random.Random(board)
+    files = sorted(file for file in root.rglob("*") if file.is_file() and not file.is_symlink())
+    for file in files:
+        good = file.read_bytes()
+        noise = (b"", dice.randbytes(200), b"\n" * 3, b"9" * 40, good[: len(good) // 2], good * 2)
+        file.write_bytes(dice.choice(noise))
+        from_raw(DeviceFacts, json.loads(json.dumps(facts.facts(str(root), "/var/lib"))), str(file))
+
+
+def test_reader_that_fails_is_a_warning() -> None:
+    def odd_board(tree: facts.Tree) -> str:
+        raise KeyError("what")
+
+    tree = facts.Tree("/")
+    assert facts.attempt(tree, "usual", odd_board) == "usual"
+    assert tree.warnings == ["odd board: KeyError: 'what'"]
+
+
+def test_package_that_was_removed_is_not_installed(tmp_path: Path) -> None:
+    status = tmp_path / "var/lib/dpkg/status"
+    status.parent.mkdir(parents=True)
+    status.write_text(
+        "Package: libnvinfer8\nStatus: deinstall ok config-files\nVersion: 8.6.2.3-1\n\n"
+        "Package: libnvinfer10\nStatus: install ok installed\nPriority: optional\nVersion: 2:10.3.0.30-1+cuda12.5\n\n"
+        "Package: libnvinfer-bin\nStatus: install ok installed\nVersion: 9.9\n"
+    )
+    tree = facts.Tree(str(tmp_path))
+    assert tree.package("libnvinfer[0-9]+") == "10.3.0.30"
+    assert tree.package("libnvinfer8") == ""
+    assert tree.package("libnvinfer") == ""
+
+
+def test_newest_compares_numbers() -> None:
+    assert facts.newest(["10.3.0", "10.16.2", "9.9"]) == "10.16.2"
+    assert facts.newest([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "cpus"),
+    [
+        ("0-3,6\n", [0, 1, 2, 3, 6]),
+        ("0 1 2", [0, 1, 2]),
+        ("", []),
+        ("x,2-,5-4,10000", []),
+        ("4090-9999", list(range(4090, 4096))),
+    ],
+)
+def test_cpu_lists(text: str, cpus: list[int]) -> None:
+    assert facts.cpus_of(text) == cpus
