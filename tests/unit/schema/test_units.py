@@ -1,0 +1,125 @@
+"""Sizes, CPU lists and versions, as people and the kernel write them."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgekit.schema.units import (
+    BYTES_PATTERN,
+    CPUS_PATTERN,
+    format_bytes,
+    format_cpus,
+    parse_bytes,
+    parse_cpus,
+    version_tuple,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("400MiB", 400 << 20),
+        ("400M", 400 << 20),
+        ("1.5 GiB", 3 << 29),
+        ("1.5GB", 1_500_000_000),
+        ("4k", 4096),
+        ("4kB", 4000),
+        (" 7 b ", 7),
+        ("0", 0),
+        (0, 0),
+        (4096, 4096),
+        ("9007199254740993", 9007199254740993),
+        ("0.1 KiB", 102),
+    ],
+)
+def test_sizes(text: str | int, size: int) -> None:
+    assert parse_bytes(text) == size
+
+
+@pytest.mark.parametrize(
+    "text", ["", "MiB", "4 QiB", "-1", -1, "1e3", "1.", ".5", "4MiB4", "٤K", True, 1.5, None, [1], 1 << 63, "9" * 400]
+)
+def test_no_sizes(text: object) -> None:
+    with pytest.raises(ValueError, match="a size such as"):
+        parse_bytes(text)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "cpus"),
+    [("0-3,6", (0, 1, 2, 3, 6)), ("2", (2,)), (2, (2,)), ("6, 4-5", (6, 4, 5)), ([3, 1], (3, 1)), ("0-0", (0,))],
+)
+def test_cpu_lists(text: str | int | list[int], cpus: tuple[int, ...]) -> None:
+    assert parse_cpus(text) == cpus
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "3-1",
+        "0,3-1",
+        "0-2,1",
+        [0, 0],
+        [],
+        [True],
+        True,
+        -1,
+        [-1],
+        4096,
+        "4096",
+        "1-",
+        "0:3",
+        "٣",
+        None,
+        [[1]],
+        [1.0],
+    ],
+)
+def test_no_cpu_lists(text: object) -> None:
+    with pytest.raises(ValueError, match="CPU numbers such as"):
+        parse_cpus(text)  # type: ignore[arg-type]
+
+
+@settings(max_examples=60)
+@given(st.sets(st.integers(0, 4095), min_size=1))
+def test_cpus_are_written_as_the_kernel_does(cpus: set[int]) -> None:
+    text = format_cpus(frozenset(cpus))
+    assert parse_cpus(text) == tuple(sorted(cpus))
+    assert re.search(CPUS_PATTERN, text)
+
+
+@settings(max_examples=100)
+@given(st.text(alphabet="0123456789.,- KkMmGgiIbB", max_size=8))
+def test_what_the_schemas_patterns_allow_is_read(text: str) -> None:
+    """The schema lets everything through that reads, so that editors never mark what is right."""
+    for pattern, parse in ((BYTES_PATTERN, parse_bytes), (CPUS_PATTERN, parse_cpus)):
+        try:
+            parse(text)  # type: ignore[operator]
+        except ValueError:
+            continue
+        assert re.search(pattern, text)
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (412 << 20, "412.0 MiB"), (5 << 40, "5120.0 GiB")],
+)
+def test_sizes_for_people(size: int, text: str) -> None:
+    assert format_bytes(size) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [("2.3.2 (429f97ae6b@2025)", (2, 3, 2)), ("v0.9.8", (0, 9, 8)), ("36.4.7-2025", (36, 4, 7)), ("", ()), ("new", ())],
+)
+def test_versions(text: str, numbers: tuple[int, ...]) -> None:
+    assert version_tuple(text) == numbers
+
+
+def test_versions_compare_as_numbers() -> None:
+    assert version_tuple("2.9") < version_tuple("2.36")
+    assert version_tuple("10.3.0.30") < version_tuple("10.16.2.10")
