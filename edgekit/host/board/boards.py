@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import time
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from edgekit.errors import EdgekitError, InputError, NothingSelected, Unreachable
+from edgekit.errors import EdgekitError, InputError, LockHeld, NothingSelected, Unreachable
 from edgekit.executor import Executor
 from edgekit.executor.local import is_running, start_detached, stop
 from edgekit.host.board.image import Image, ensure_image
@@ -91,27 +92,35 @@ class Boards:
             shape: what it looks like; an existing board keeps its own.
             seed: files in its store from the start.
             fresh: forget its disk.
+
+        Raises:
+            LockHeld: another command is bringing it up.
         """
         folder = self.folder(name)
         if not socket_fits(folder):
             raise InputError(f"{folder} is too long for QEMU's socket", hint="set EDGEKIT_HOME to a shorter folder")
-        if fresh:
+        with self._held(name):
+            return self._up(name, shape, seed or Seed(), fresh=fresh)
+
+    def _up(self, name: str, shape: Shape, seed: Seed, *, fresh: bool) -> BoardStatus:
+        # Without device.json it never came up whole: what an interrupted command left is worth nothing.
+        if fresh or not (self.folder(name) / "device.json").exists():
             self._remove(name)
-        if (folder / "board.json").exists():
+        else:
             found = self.status(name)
             if found.state == "running":
                 return _told(found, "already up")
             self._progress.note(f"{name} is {found.state}: booting its disk again")
             self._boot_again(name)
             return _told(self.status(name), "booted")
-        how = self._clone(name, shape, seed or Seed())
+        how = self._clone(name, shape, seed)
         return _told(self.status(name), how)
 
     def down(self, name: str) -> None:
         """End a board and forget it, whatever state it is in."""
-        if not self.folder(name).is_dir():
+        there = self.folder(name).is_dir()
+        if not self._remove(name) and not there:
             raise NothingSelected(f"there is no board {name!r}", hint="edgekit board list")
-        self._remove(name)
 
     def power_cut(self, name: str) -> None:
         """End the machine at once, as a pulled plug does; `up` boots its disk again."""
@@ -232,7 +241,7 @@ class Boards:
         if not self._is_ours(name, record.pid):
             return "dead"
         try:
-            with Qmp(self.folder(name) / "qmp.sock", wait_s=1) as qmp:
+            with Qmp(self.folder(name) / "qmp.sock", wait_s=1, answer_s=5) as qmp:
                 if qmp("query-status")["status"] == "paused":
                     return "paused"
         except (Unreachable, EdgekitError):
@@ -247,15 +256,18 @@ class Boards:
             return False
         return os.fsencode(self.folder(name) / "qmp.sock") in command and is_running(pid)
 
-    def _kill(self, name: str) -> None:
-        """End every QEMU of this board, also one that a half-written record does not name."""
-        for process in Path("/proc").glob("[0-9]*"):
-            if self._is_ours(name, int(process.name)):
-                stop(int(process.name), grace_s=0)
+    def _kill(self, name: str) -> int:
+        """End every QEMU of this board, also one that no record names any more; give their number."""
+        found = [int(process.name) for process in Path("/proc").glob("[0-9]*")]
+        ours = [pid for pid in found if self._is_ours(name, pid)]
+        for pid in ours:
+            stop(pid, grace_s=0)
+        return len(ours)
 
-    def _remove(self, name: str) -> None:
-        self._kill(name)
+    def _remove(self, name: str) -> int:
+        ended = self._kill(name)
         shutil.rmtree(self.folder(name), ignore_errors=True)
+        return ended
 
     def _record(self, name: str) -> Record:
         file = self.folder(name) / "board.json"
@@ -271,6 +283,20 @@ class Boards:
         if not self._is_ours(name, record.pid):
             raise Unreachable(f"board {name} is dead", hint=f"edgekit board up --name {name}")
         return record
+
+    @contextmanager
+    def _held(self, name: str) -> Iterator[None]:
+        """Let one command at a time bring a board up. The file stays: removing it would let two hold it."""
+        file = self.folder(name).with_suffix(".lock")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise LockHeld(
+                    f"another edgekit command is bringing {name} up", hint="try again when it has ended"
+                ) from None
+            yield
 
     @contextmanager
     def _control(self, name: str) -> Iterator[Qmp]:

@@ -109,15 +109,16 @@ def only_one(folder: Path, progress: Progress) -> Iterator[None]:
 
 def check_programs(programs: dict[str, str]) -> None:
     """Raise InputError that names the packages of all missing programs."""
-    path = os.pathsep.join([os.defpath, "/usr/local/sbin", "/usr/sbin", "/sbin"])
-    missing = {
-        package
-        for program, package in programs.items()
-        if not (shutil.which(program) or shutil.which(program, path=path))
-    }
+    missing = {package for program, package in programs.items() if not shutil.which(find_program(program))}
     if missing:
         names = " ".join(sorted(missing))
         raise InputError(f"the virtual board needs {names}", hint=f"apt-get install {names}; or: make packages")
+
+
+def find_program(name: str) -> str:
+    """Where a program is, also one that only root has on its PATH; its bare name where it is missing."""
+    path = os.pathsep.join([os.defpath, "/usr/local/sbin", "/usr/sbin", "/sbin"])
+    return shutil.which(name) or shutil.which(name, path=path) or name
 
 
 def _build(scripts: Path, folder: Path, executor: Executor, progress: Progress) -> None:

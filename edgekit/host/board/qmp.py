@@ -16,17 +16,20 @@ _ANSWER_S = 60.0
 class Qmp:
     """One conversation; QEMU takes one client at a time. Use as a context manager."""
 
-    def __init__(self, path: Path, *, wait_s: float = 20.0) -> None:
-        """Connect, waiting for a QEMU that is just starting.
+    def __init__(self, path: Path, *, wait_s: float = 20.0, answer_s: float = _ANSWER_S) -> None:
+        """Connect, waiting `wait_s` for a QEMU that is just starting, and later `answer_s` for each answer.
 
         Raises:
-            Unreachable: nobody listens there.
+            Unreachable: nobody listens there, or who listens does not speak: a stopped process.
         """
         self._socket = _connect(path, wait_s)
-        self._socket.settimeout(_ANSWER_S)
+        self._socket.settimeout(answer_s)
         self._file = self._socket.makefile("rw", encoding="utf-8")
-        self._file.readline()
-        self("qmp_capabilities")
+        try:
+            self._greet()
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Qmp:
         """Itself."""
@@ -60,6 +63,13 @@ class Qmp:
         except OSError:
             pass
         raise Unreachable(f"QEMU did not answer {command}", hint="edgekit board list")
+
+    def _greet(self) -> None:
+        try:
+            self._file.readline()
+        except OSError:
+            raise Unreachable("QEMU does not greet", hint="edgekit board list") from None
+        self("qmp_capabilities")
 
     def ignore_shared_memory(self) -> None:
         """Before a migration: RAM is a file that both sides map, so it is not copied."""

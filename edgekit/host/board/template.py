@@ -15,9 +15,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgekit.errors import EdgekitError
 from edgekit.executor import Executor
 from edgekit.executor.local import is_running, start_detached, stop
-from edgekit.host.board.image import Image, check_programs, only_one
+from edgekit.host.board.image import Image, check_programs, find_program, only_one
 from edgekit.host.board.login import Login, free_port, wait_for_sshd, write_known_hosts
 from edgekit.host.board.machine import QEMU, Firmware, Machine, Ram, make_device_tree, make_overlay
 from edgekit.host.board.qmp import Qmp
@@ -26,9 +27,15 @@ from edgekit.host.progress import Progress
 from edgekit.schema.reader import to_json
 from edgekit.trust import sha256_bytes
 
-_PROGRAMS = {QEMU: "qemu-system-arm", "qemu-img": "qemu-utils", "ssh": "openssh-client", "debugfs": "e2fsprogs"}
+_PROGRAMS = {
+    QEMU: "qemu-system-arm",
+    "qemu-img": "qemu-utils",
+    "ssh": "openssh-client",
+    "debugfs": "e2fsprogs",
+    "fdtput": "device-tree-compiler",
+}
 _WARM = "systemctl is-system-running --wait; python3 -c 'import ssl, json, asyncio, zlib, typing'; ssh -V; sync"
-_FORMAT = "2"
+_FORMAT = "3"
 STORE = "/var/lib/edgekit/store/sha256"
 
 
@@ -87,26 +94,37 @@ def ensure_template(image: Image, shape: Shape, seed: Seed, executor: Executor, 
     """Give the template, making it where the cache has none."""
     check_programs(_PROGRAMS)
     version = executor.run([QEMU, "--version"], timeout_s=20).text.splitlines()[0]
-    parts = b"\n".join([image.key.encode(), version.encode(), to_json(shape), seed.key.encode(), _FORMAT.encode()])
-    folder = image.folder.with_name(f"template-{shape.name}-{sha256_bytes(parts)[:16]}")
-    template = Template(folder=folder, shape=shape)
-    if not folder.is_dir():
-        with only_one(folder.parent, progress):
-            if not folder.is_dir():
-                _make(
-                    Template(folder=folder.with_name(folder.name + ".new"), shape=shape),
-                    image,
-                    seed,
-                    executor,
-                    progress,
-                )
-                folder.with_name(folder.name + ".new").rename(folder)
+    # The host key stands for this very build: an image built again from the same inputs has other keys.
+    inputs = [image.key, image.host_key.read_text(), version, seed.key, _FORMAT]
+    parts = b"\n".join([*(text.encode() for text in inputs), to_json(shape)])
+    first = image.folder.with_name(f"template-{shape.name}-{sha256_bytes(parts)[:16]}")
+    template = Template(folder=_usable(first), shape=shape)
+    if not template.folder.is_dir():
+        with only_one(first.parent, progress):
+            template = Template(folder=_usable(first), shape=shape)
+            if not template.folder.is_dir():
+                work = template.folder.with_name(template.folder.name + ".new")
+                _make(Template(folder=work, shape=shape), image, seed, executor, progress)
+                work.rename(template.folder)
     return template
 
 
 def forget(template: Template) -> None:
-    """Remove a template that does not resume; the next `board up` makes it anew."""
-    shutil.rmtree(template.folder, ignore_errors=True)
+    """Let no board resume from this template again: the next `board up` makes another, in another folder.
+
+    Its disk stays. Other boards' disks hang on it, and would be torn if it went or changed.
+    """
+    template.state.unlink(missing_ok=True)
+    template.ram.unlink(missing_ok=True)
+
+
+def _usable(first: Path) -> Path:
+    """The first folder of this name, then with -2, -3 ... behind it, that was not forgotten."""
+    folder, count = first, 1
+    while folder.is_dir() and not (folder / "state.bin").exists():
+        count += 1
+        folder = first.with_name(f"{first.name}-{count}")
+    return folder
 
 
 def _make(template: Template, image: Image, seed: Seed, executor: Executor, progress: Progress) -> None:
@@ -161,7 +179,7 @@ def _boot_and_freeze(template: Template, image: Image, executor: Executor) -> No
 
 def _copy_seeded(disk: Path, copy: Path, seed: Seed, executor: Executor) -> None:
     """A copy of the disk with the seed in the store. debugfs writes into the image: no root, no loop mount."""
-    executor.run(["cp", "--sparse=always", "--reflink=auto", str(disk), str(copy)], timeout_s=300)
+    copied = executor.run(["cp", "--sparse=always", "--reflink=auto", str(disk), str(copy)], timeout_s=300)
     folders = ["/var/lib/edgekit", "/var/lib/edgekit/store", STORE]
     folders += [f"{STORE}/{start}" for start in sorted({name[:2] for name in seed.files})]
     lines = [f"mkdir {folder}" for folder in folders]
@@ -171,4 +189,12 @@ def _copy_seeded(disk: Path, copy: Path, seed: Seed, executor: Executor) -> None
         lines += [f"sif {place} uid 0", f"sif {place} gid 0"]
     script = copy.with_name("seed.debugfs")
     script.write_text("\n".join(lines) + "\n")
-    executor.run(["debugfs", "-w", "-f", str(script), str(copy)], timeout_s=600)
+    done = executor.run([find_program("debugfs"), "-w", "-f", str(script), str(copy)], timeout_s=600)
+    # debugfs always ends with 0; its first line on stderr is its version.
+    wrong = [line for line in done.stderr.decode(errors="replace").splitlines() if not line.startswith("debugfs ")]
+    if copied.returncode or done.returncode or wrong:
+        raise EdgekitError(
+            f"{len(seed.files)} files could not be put on the board's disk",
+            hint="look at the free disk here (df -h); the board's has 2 GiB",
+            details="\n".join([copied.output, *wrong[:20]]),
+        )

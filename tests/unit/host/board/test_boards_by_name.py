@@ -1,0 +1,71 @@
+"""What is told of boards whose process, folder or lock is not as it should be. No QEMU is started."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+import pytest
+
+from edgekit.errors import InputError, LockHeld, NothingSelected, Unreachable
+from edgekit.executor.local import LocalExecutor, is_running, start_detached
+from edgekit.host.board.boards import Boards, Record
+from edgekit.host.board.shapes import SHAPES
+from edgekit.host.progress import Silent
+from edgekit.host.settings import Settings
+from edgekit.schema.reader import to_json
+
+
+@pytest.fixture
+def boards(tmp_path: Path) -> Boards:
+    folders = {name: tmp_path / name for name in ("config_dir", "cache_dir", "state_dir", "data_dir", "fleet_file")}
+    return Boards(Settings(**folders), LocalExecutor(), Silent())
+
+
+def write_record(boards: Boards, name: str, pid: int) -> Path:
+    folder = boards.folder(name)
+    folder.mkdir(parents=True)
+    record = Record(shape="virt", port=1, pid=pid, template="/no/template", image="/no/image", image_key="ab")
+    (folder / "board.json").write_bytes(to_json(record))
+    return folder
+
+
+def test_another_process_with_the_recorded_number_is_not_the_board(boards: Boards) -> None:
+    write_record(boards, "a", os.getpid())
+    assert boards.status("a").state == "dead"
+    with pytest.raises(Unreachable):
+        boards.power_cut("a")
+    boards.down("a")
+    assert boards.names() == []
+
+
+def test_a_half_written_board_goes(boards: Boards) -> None:
+    folder = boards.folder("half")
+    folder.mkdir(parents=True)
+    (folder / "board.new").write_text("{")
+    boards.down("half")
+    assert not folder.exists()
+    with pytest.raises(NothingSelected):
+        boards.down("half")
+
+
+def test_a_process_without_its_folder_goes_too(boards: Boards, tmp_path: Path) -> None:
+    marker = boards.folder("lost") / "qmp.sock"
+    pid = start_detached(["sh", "-c", "sleep 60; :", str(marker)], log=tmp_path / "log")
+    boards.down("lost")
+    assert not is_running(pid)
+
+
+def test_two_commands_do_not_bring_one_board_up(boards: Boards) -> None:
+    lock = boards.folder("a").with_suffix(".lock")
+    lock.parent.mkdir(parents=True)
+    with lock.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(LockHeld):
+            boards.up("a", SHAPES["virt"])
+
+
+def test_a_folder_too_deep_for_a_socket_is_refused(boards: Boards, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="too long"):
+        boards.up("a" * 100, SHAPES["virt"])
