@@ -74,7 +74,8 @@ def check_fits(device: Device, executor: Executor, manifest: Manifest, out: Outp
     from edgekit.host.probe import read_facts
 
     with out.step(f"{device.name}: does the release fit"):
-        facts = read_facts(executor, state_dir=KeeperPaths(prefix=device.prefix).below("/var/lib/edgekit"))
+        state_dir = KeeperPaths(prefix=device.prefix).below("/var/lib/edgekit")
+        facts = read_facts(executor, interpreter=manifest.requires.python_path or "python3", state_dir=state_dir)
     findings = judge_keeper(facts, systemd=device.service == "systemd", clock_s=time.time())
     findings += judge_release(manifest.requires, facts, present_bytes=manifest.requires.disk_bytes)
     refused = [str(finding) for finding in findings if finding.severity == "refuse"]

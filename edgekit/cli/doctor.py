@@ -34,7 +34,9 @@ def doctor(
     executor = connect(found)
     try:
         with out.step(f"{device}: reading its facts"):
-            facts = read_facts(executor, state_dir=KeeperPaths(prefix=found.prefix).below("/var/lib/edgekit"))
+            interpreter = (manifest.requires.python_path if manifest else "") or "python3"
+            state_dir = KeeperPaths(prefix=found.prefix).below("/var/lib/edgekit")
+            facts = read_facts(executor, interpreter=interpreter, state_dir=state_dir)
     finally:
         executor.close()
     systemd = found.service == "systemd"

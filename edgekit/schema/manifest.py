@@ -24,6 +24,7 @@ MAX_NAME_BYTES = 255
 MAX_FILE_BYTES = 1 << 40
 RESERVED = frozenset({"manifest.json", "manifest.json.sig"})
 _SHA256 = re.compile("[0-9a-f]{64}")
+_INTERPRETER = re.compile(r"((/[\w.+-]+)+/python[0-9.]*)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,8 @@ class Requires:
     arch: str
     libc_version: str
     python: str
+    python_path: str = ""
+    """The interpreter there that runs the worker; empty: the first python3."""
     cpus: tuple[int, ...]
     memory_bytes: int
     disk_bytes: int
@@ -110,6 +113,8 @@ def _first_fault(manifest: Manifest) -> str:
         return f"format {manifest.format}, known is {FORMAT}"
     if len(manifest.files) > MAX_FILES:
         return f"{len(manifest.files)} files, allowed are {MAX_FILES}"
+    if not _INTERPRETER.fullmatch(manifest.requires.python_path):
+        return f"interpreter {manifest.requires.python_path[:200]!r}"
     seen: set[str] = set()
     folders: set[str] = set()
     for entry in manifest.files:

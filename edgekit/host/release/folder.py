@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.errors import InputError
-from edgekit.schema.manifest import MAX_MANIFEST_BYTES, FileEntry, Manifest
+from edgekit.schema.manifest import MAX_MANIFEST_BYTES, FileEntry, Manifest, check_manifest
 from edgekit.schema.reader import from_json
 
 MANIFEST, SIGNATURE, FILES = "manifest.json", "manifest.json.sig", "files"
@@ -34,6 +34,7 @@ def open_release(path: Path) -> ReleaseFolder:
 
     Raises:
         InputError: there is no release, or its manifest cannot be read.
+        TrustError: its manifest reaches outside the release.
     """
     file = path / MANIFEST
     try:
@@ -44,9 +45,11 @@ def open_release(path: Path) -> ReleaseFolder:
     except OSError as error:
         hint = "edgekit build RECIPE --target T --out DIR makes one"
         raise InputError(f"{path} holds no release: {error.strerror}", hint=hint) from None
+    manifest = from_json(Manifest, content, str(file))
+    check_manifest(manifest)
     return ReleaseFolder(
         path=path,
-        manifest=from_json(Manifest, content, str(file)),
+        manifest=manifest,
         manifest_bytes=content,
         signature=signature,
         digest=hashlib.sha256(content).hexdigest(),

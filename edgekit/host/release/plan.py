@@ -110,6 +110,7 @@ def requires_of(plan: WorkerPlan, target: Target, disk_bytes: int) -> Requires:
         arch=target.os.arch,
         libc_version=target.os.libc_version,
         python=target.os.python,
+        python_path=target.os.python_path,
         cpus=plan.limits.cpuset_cpus,
         memory_bytes=plan.limits.memory_max,
         disk_bytes=disk_bytes,

@@ -78,9 +78,7 @@ def test_board_is_recognised(name: str, targets: tuple[Target, ...], tmp_path: P
 
 
 @pytest.mark.parametrize("board", ["orin-nano-jp62", "rock-5b", "unknown-arm64"])
-def test_probed_target_is_the_best_match_of_its_board(
-    board: str, targets: tuple[Target, ...], tmp_path: Path
-) -> None:
+def test_probed_target_is_the_best_match_of_its_board(board: str, targets: tuple[Target, ...], tmp_path: Path) -> None:
     facts = facts_of(board, tmp_path)
     own = target_from_facts(facts, name=name_from_facts(facts))
     assert match_target(facts, (*targets, own)).target == own.name

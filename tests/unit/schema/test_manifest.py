@@ -108,6 +108,20 @@ def test_odd_manifests_are_refused(changed: Manifest, said: str) -> None:
     assert caught.value.exit_code == 6
 
 
+@pytest.mark.parametrize(
+    "path", ["/bin/sh", "python3", "/usr/bin/python3 -c", "/usr/bin/../../x", "/usr/bin/python3\n"]
+)
+def test_interpreter_that_is_none_is_refused(path: str) -> None:
+    usual = manifest().requires
+    with pytest.raises(TrustError, match="the manifest is refused: interpreter"):
+        check_manifest(manifest(requires=dataclasses.replace(usual, python_path=path)))
+
+
+@pytest.mark.parametrize("path", ["", "/usr/bin/python3", "/root/.pyenv/versions/3.11.7/bin/python3.11"])
+def test_interpreters(path: str) -> None:
+    check_manifest(manifest(requires=dataclasses.replace(manifest().requires, python_path=path)))
+
+
 @settings(max_examples=200)
 @given(st.text(alphabet="ab./\\\0\n~-", max_size=12))
 def test_safe_paths_stay_in_their_folder(path: str) -> None:
