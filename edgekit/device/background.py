@@ -39,7 +39,7 @@ def spawn(layout: Layout, program: Path) -> str:
         pid = _answering(layout)
         if pid:
             return json.dumps({"pid": pid, "started": True})
-        if not Path("/proc", str(started)).exists():
+        if not _alive(started):
             break
         time.sleep(_LOOK_S)
     tail = layout.log_file.read_text(errors="replace")[-2000:]
@@ -57,11 +57,19 @@ def halt(layout: Layout) -> str:
         return json.dumps({"pid": 0, "killed": False})
     os.kill(pid, signal.SIGTERM)
     for _ in range(int(_STOP_S / _LOOK_S)):
-        if not _running(layout):
+        if not _running(layout) and not _alive(pid):
             return json.dumps({"pid": pid, "killed": False})
         time.sleep(_LOOK_S)
     os.kill(pid, signal.SIGKILL)
     return json.dumps({"pid": pid, "killed": True})
+
+
+def _alive(pid: int) -> bool:
+    """Whether a process has not ended yet; a zombie has. Source: proc_pid_stat(5), field 3."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except (OSError, IndexError):
+        return False
 
 
 def _answering(layout: Layout) -> int:
