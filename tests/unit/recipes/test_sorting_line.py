@@ -25,15 +25,20 @@ TRUTH = json.loads((RECIPE / "truth.json").read_text())
 
 
 class Noisy:
-    """A runner whose heat map is off by up to `noise`: far more than two processors ever differ."""
+    """A runner whose heat map is off by up to `noise`, and whose input is by up to `levels` of 255.
 
-    def __init__(self, runner: Runner, noise: float) -> None:
+    That is far more than two processors ever differ.
+    """
+
+    def __init__(self, runner: Runner, noise: float, levels: int) -> None:
         self._runner = runner
         self._noise = noise
+        self._levels = levels
         self._random = np.random.default_rng(0)
 
     def infer(self, tensor: np.ndarray) -> dict[str, np.ndarray]:
-        outputs = self._runner.infer(tensor)
+        off = self._random.integers(-self._levels, self._levels + 1, tensor.shape) / 255
+        outputs = self._runner.infer((tensor + off).astype(tensor.dtype))
         heat = outputs["heat"]
         outputs["heat"] = heat + self._random.uniform(-self._noise, self._noise, heat.shape).astype(heat.dtype)
         return outputs
@@ -81,9 +86,10 @@ def frames(parts: Parts) -> Iterator[Item]:
     source.close()
 
 
-@pytest.mark.parametrize("noise", [0.0, 0.05])
-def test_counts_are_exact(parts: Parts, noise: float) -> None:
-    runner = Noisy(parts.runners["parts"], noise)
+@pytest.mark.parametrize(("noise", "levels", "lost"), [(0.0, 0, 0), (0.05, 2, 0), (0.15, 4, 0), (0.0, 0, 7)])
+def test_counts_are_exact(parts: Parts, noise: float, levels: int, lost: int) -> None:
+    """Whatever the rounding, and where every seventh frame is lost on its way."""
+    runner = Noisy(parts.runners["parts"], noise, levels)
     noisy = dataclasses.replace(parts, runners={"parts": runner})
     source = FileSource("belt", parts.plan.sources["belt"], RECIPE)
     stages = [make_stage(stage, noisy, source.spec, source.fps) for stage in parts.plan.stages]
@@ -91,10 +97,12 @@ def test_counts_are_exact(parts: Parts, noise: float) -> None:
     counts: dict[str, int] = {}
     seen = 0
     for item in frames(parts):
+        seen += 1
+        if lost and seen % lost == 0:
+            continue
         for stage in stages:
             stage(item)
         counts = item.counts
-        seen += 1
     assert seen == TRUTH["frames"]
     assert counts == TRUTH["counts"]
 
