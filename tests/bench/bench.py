@@ -18,10 +18,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edgekit.host.fleet.keeper import build_keeper
 from rich.console import Console
 from rich.table import Table
 
+from edgekit.host.fleet.keeper import build_keeper
 from measure import Figure, machine, paired, spread
 
 IDLE_S = 20.0
