@@ -1,0 +1,198 @@
+"""The worker as its keeper starts it: a process with a release, a report socket, and lanes that are really pinned."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgekit.host.engine.compile import compile_models
+from edgekit.host.recipes import read_recipe
+from edgekit.host.release.plan import plan_worker
+from edgekit.schema.plan import WorkerPlan
+from edgekit.schema.reader import to_json
+from edgekit.schema.target import CpuCluster, Memory, Os, Target
+from edgekit.schema.units import Bytes, Cpus
+
+pytestmark = pytest.mark.integration
+RECIPE = Path(__file__).parents[2] / "recipes" / "sorting-line"
+
+
+@dataclass
+class Worker:
+    """A running worker and our end of its socket."""
+
+    process: subprocess.Popen[str]
+    line: socket.socket
+
+    def reports(self, limit_s: float = 60) -> Iterator[dict[str, Any]]:
+        self.line.settimeout(limit_s)
+        file = self.line.makefile("r")
+        for text in file:
+            yield json.loads(text)
+
+    def words(self) -> str:
+        assert self.process.stderr is not None
+        return self.process.stderr.read()
+
+    def until(self, phase: str) -> dict[str, Any]:
+        return next(report for report in self.reports() if report["phase"] == phase)
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Path:
+    """The shipped recipe laid out as a release for this machine, played fast, twice."""
+    folder = read_recipe(RECIPE)
+    cpus = tuple(sorted(os.sched_getaffinity(0)))
+    target = Target(
+        name="host",
+        title="",
+        os=Os(id="x", version="1", arch="x86_64", libc_version="2.35", python="3.11"),
+        clusters=(CpuCluster(name="all", cpus=Cpus(cpus)),),
+        memory=Memory(total_bytes=Bytes(8 << 30)),
+    )
+    engines = compile_models(folder.recipe.models, folder.folder, target)
+    plan = plan_worker(folder.recipe, target, [engine.entry for engine in engines], has_app=True)
+    for name in folder.carried:
+        copy = tmp_path / "release" / "recipe" / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(folder.file(name).read_bytes())
+    (tmp_path / "release/engines").mkdir()
+    (tmp_path / "release/engines/parts.onnx").write_bytes(engines[0].file.read_bytes())
+    (tmp_path / "release/app").mkdir()
+    (tmp_path / "work").mkdir()
+    write(tmp_path / "release", replace(plan, sources={"belt": replace(plan.sources["belt"], pace="fast", loops=2)}))
+    return tmp_path / "release"
+
+
+def write(release: Path, plan: WorkerPlan) -> None:
+    (release / "plan.json").write_bytes(to_json(plan))
+
+
+def plan_of(release: Path) -> WorkerPlan:
+    from edgekit.schema.reader import from_json
+
+    return from_json(WorkerPlan, (release / "plan.json").read_bytes(), "plan.json")
+
+
+@pytest.fixture
+def start(release: Path) -> Iterator[Any]:
+    made: list[Worker] = []
+
+    def begin() -> Worker:
+        ours, theirs = socket.socketpair()
+        argv = [sys.executable, "-m", "edgekit.device.worker", "--release", release, "--work", release.parent / "work"]
+        environ = {**os.environ, "EDGEKIT_REPORT_FD": str(theirs.fileno()), "PYTHONPATH": str(release / "app")}
+        process = subprocess.Popen(
+            argv, env=environ, pass_fds=[theirs.fileno()], stderr=subprocess.PIPE, text=True, cwd=RECIPE.parents[1]
+        )
+        theirs.close()
+        made.append(Worker(process, ours))
+        return made[-1]
+
+    yield begin
+    for worker in made:
+        worker.process.kill()
+        worker.process.wait()
+        worker.line.close()
+
+
+def test_the_clip_is_counted_exactly_and_the_worker_ends_by_itself(start: Any, release: Path) -> None:
+    worker = start()
+    last = worker.until("stopping")
+    assert worker.process.wait(10) == 0
+    assert last["message"] == "source ended"
+    assert last["golden"] == "passed"
+    assert (last["score"]["passes"], last["score"]["wrong_passes"]) == (2, 0)
+    assert last["frames"] == 240
+    assert "edgekit_frames_total 240.0" in last["metrics"]
+    lines = [json.loads(text) for text in (release.parent / "work/counts.jsonl").read_text().splitlines()]
+    truth = json.loads((RECIPE / "truth.json").read_text())["counts"]
+    assert [line["counts"] for line in lines if line["event"] == "pass"] == [truth, truth]
+
+
+def test_lanes_are_threads_with_names_and_affinity(start: Any, release: Path) -> None:
+    plan = plan_of(release)
+    write(release, replace(plan, sources={"belt": replace(plan.sources["belt"], pace="camera", loops=0)}))
+    worker = start()
+    report = worker.until("running")
+    for lane in report["lanes"]:
+        task = Path(f"/proc/{worker.process.pid}/task/{lane['tid']}")
+        assert (task / "comm").read_text().strip() == lane["name"]
+        assert os.sched_getaffinity(lane["tid"]) == set(plan.lanes[lane["name"]].cpus) == set(lane["cpus"])
+
+
+@pytest.mark.parametrize("how", ["sigterm", "keeper gone"])
+def test_it_stops_cleanly(how: str, start: Any, release: Path) -> None:
+    plan = plan_of(release)
+    write(release, replace(plan, sources={"belt": replace(plan.sources["belt"], pace="camera", loops=0)}))
+    worker = start()
+    worker.until("running")
+    if how == "sigterm":
+        worker.process.send_signal(signal.SIGTERM)
+    else:
+        worker.line.shutdown(socket.SHUT_RDWR)
+    assert worker.process.wait(10) == 0
+
+
+def test_golden_frames_that_differ_refuse_the_release(start: Any, release: Path) -> None:
+    file = release / "recipe/golden/expected.json"
+    expected = json.loads(file.read_text())
+    expected["frame-045.png"][0]["x_px"] += 50
+    file.write_text(json.dumps(expected))
+    worker = start()
+    failed = worker.until("failed")
+    assert worker.process.wait(10) == 3
+    assert "frame-045.png" in failed["message"] and "px away" in failed["message"]
+
+
+@pytest.mark.parametrize(
+    ("code", "seen"),
+    [
+        (
+            "class Own:\n    def __init__(self, context): pass\n    def __call__(self, item): 1 / 0\n",
+            "ZeroDivisionError",
+        ),
+        ("import time\nclass Own:\n    def __init__(self, c): pass\n    def __call__(self, i): time.sleep(60)\n", ""),
+    ],
+    ids=["raises", "hangs"],
+)
+def test_a_stage_of_ones_own_that_fails_is_told(code: str, seen: str, start: Any, release: Path) -> None:
+    (release / "app/own.py").write_text(code)
+    plan = plan_of(release)
+    own = replace(plan.stages[-1], name="own", kind="python", entry="own:Own", engine="", options={})
+    source = replace(plan.sources["belt"], pace="camera", loops=0)
+    write(release, replace(plan, stages=(*plan.stages, own), sources={"belt": source}, golden=None))
+    worker = start()
+    began = time.monotonic()
+    for report in worker.reports():
+        if seen and report["errors"] > 2:
+            break
+        if not seen and "lane follow: in stage own" in report["message"]:
+            assert report["fps"] == 0
+            break
+        assert time.monotonic() - began < 40
+    worker.process.send_signal(signal.SIGTERM)
+    assert worker.process.wait(10) == 0
+    assert seen in worker.words()
+
+
+@pytest.mark.parametrize("damage", ["engine", "clip", "plan"])
+def test_a_broken_release_is_one_sentence(damage: str, start: Any, release: Path) -> None:
+    file = {"engine": "engines/parts.onnx", "clip": "recipe/clip.mp4", "plan": "plan.json"}[damage]
+    (release / file).write_bytes(b"{")
+    worker = start()
+    failed = worker.until("failed")
+    assert worker.process.wait(10) == 3
+    words = worker.words()
+    assert failed["message"] in words and "Traceback" not in words

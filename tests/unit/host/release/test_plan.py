@@ -1,0 +1,107 @@
+"""Planning: CPUs are chosen by strength, limits refuse what does not fit, paths become the release's."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from edgekit.errors import InputError
+from edgekit.host.release.plan import allot_cpus, plan_worker, requires_of
+from edgekit.schema.manifest import EngineEntry
+from edgekit.schema.reader import from_toml
+from edgekit.schema.recipe import Lane, Limits, Recipe
+from edgekit.schema.target import CpuCluster, Memory, Os, Target
+from edgekit.schema.units import Bytes, Cpus
+
+RECIPE = Path(__file__).parents[4] / "recipes" / "sorting-line" / "recipe.toml"
+OS = Os(id="debian", version="12", arch="aarch64", libc_version="2.36", python="3.11")
+ENGINE = EngineEntry(name="parts", runner="onnxruntime", path="engines/parts.onnx", model_sha256="0" * 64, facts={})
+
+
+def target(*clusters: tuple[int, tuple[int, ...]], name: str = "board", memory: int = 1 << 30) -> Target:
+    made = tuple(
+        CpuCluster(name=str(index), cpus=Cpus(cpus), capacity=capacity)
+        for index, (capacity, cpus) in enumerate(clusters)
+    )
+    return Target(name=name, title="", os=OS, clusters=made, memory=Memory(total_bytes=Bytes(memory)))
+
+
+RK3588 = target((398, (0, 1, 2, 3)), (1024, (4, 5)), (1024, (6, 7)))
+FOUR = target((1024, (0, 1, 2, 3)))
+TWO = target((1024, (0, 1)))
+HOST = target((1024, (0, 1)), name="host")
+
+
+def recipe(**limits: object) -> Recipe:
+    made = from_toml(Recipe, RECIPE.read_text(), "recipe.toml")
+    return dataclasses.replace(made, limits=dataclasses.replace(made.limits, **limits))
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "cpus"),
+    [
+        (RK3588, 3, (4, 5, 6)),
+        (RK3588, 4, (4, 5, 6, 7)),
+        (RK3588, 6, (4, 5, 6, 7, 1, 2)),
+        (RK3588, 8, (4, 5, 6, 7, 0, 1, 2, 3)),
+        (FOUR, 3, (1, 2, 3)),
+        (FOUR, 4, (0, 1, 2, 3)),
+        (FOUR, Cpus((2, 0)), (2, 0)),
+        (TWO, 1, (1,)),
+    ],
+)
+def test_the_strongest_cpus_are_taken_and_cpu_0_is_spared(
+    there: Target, wanted: int | Cpus, cpus: tuple[int, ...]
+) -> None:
+    limits = Limits(memory_max=Bytes(1), cpus=wanted)
+    assert allot_cpus(limits, there, advisory=False) == (cpus, ())
+
+
+@pytest.mark.parametrize("wanted", [3, Cpus((1, 2))])
+def test_too_few_cpus_are_refused_and_only_warned_of_where_limits_are_advisory(wanted: int | Cpus) -> None:
+    limits = Limits(memory_max=Bytes(1), cpus=wanted)
+    with pytest.raises(InputError, match=r"limits\.cpus"):
+        allot_cpus(limits, TWO, advisory=False)
+    cpus, warnings = allot_cpus(limits, TWO, advisory=True)
+    assert set(cpus) <= {0, 1}
+    assert "limits.cpus" in warnings[0]
+
+
+def test_lanes_get_numbers_for_their_positions() -> None:
+    plan = plan_worker(recipe(), RK3588, [ENGINE], has_app=False)
+    assert {name: lane.cpus for name, lane in plan.lanes.items()} == {"camera": (4,), "detect": (5,), "follow": (6,)}
+    assert plan.limits.cpuset_cpus == (4, 5, 6)
+    assert not plan.limits.advisory
+
+
+def test_on_this_machine_positions_wrap_and_limits_are_advisory() -> None:
+    plan = plan_worker(recipe(), HOST, [ENGINE], has_app=False)
+    assert {name: lane.cpus for name, lane in plan.lanes.items()} == {"camera": (0,), "detect": (1,), "follow": (0,)}
+    assert plan.limits.advisory
+    assert plan.warnings
+    assert requires_of(plan, HOST, 5).cgroup_controllers == ()
+
+
+def test_a_position_beyond_the_last_is_refused() -> None:
+    made = recipe()
+    lanes = {**made.pipeline.lanes, "camera": Lane(cpus=Cpus((7,)))}
+    wrong = dataclasses.replace(made, pipeline=dataclasses.replace(made.pipeline, lanes=lanes))
+    with pytest.raises(InputError, match=r"pipeline\.lanes\.camera\.cpus names position 7"):
+        plan_worker(wrong, RK3588, [ENGINE], has_app=False)
+
+
+def test_more_memory_than_the_target_has_is_refused() -> None:
+    with pytest.raises(InputError, match="memory_max"):
+        plan_worker(recipe(memory_max=Bytes(2 << 30)), FOUR, [ENGINE], has_app=False)
+
+
+def test_paths_are_those_of_the_release() -> None:
+    plan = plan_worker(recipe(), FOUR, [ENGINE], has_app=True)
+    assert plan.sources["belt"].path == "recipe/clip.mp4"
+    assert plan.sinks["score"].path == "recipe/truth.json"
+    assert plan.sinks["counts"].path == "counts.jsonl", "the worker's own folder, not the release's"
+    assert plan.golden is not None
+    assert plan.golden.frames[0] == "recipe/golden/frame-020.png"
+    assert plan.app == "app"
