@@ -160,11 +160,3 @@ def test_a_refusal_and_a_hang_up_are_told(tmp_path: Path) -> None:
 def test_nobody_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(Unreachable, match="does not listen"):
         Qmp(tmp_path / "none", wait_s=0.1)
-
-
-def test_a_qemu_that_does_not_greet_is_told(tmp_path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(tmp_path / "s"))
-        server.listen()
-        with pytest.raises(Unreachable, match="does not greet"):
-            Qmp(tmp_path / "s", wait_s=0.1)
