@@ -1,0 +1,164 @@
+"""`edgekit build` as a user runs it: real uv, real wheels, a real signature."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.integration
+ROOT = Path(__file__).parents[2]
+
+
+class User:
+    """A user with keys and state of their own; caches are shared, as downloads take long."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+
+    def run(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        own = {"XDG_CONFIG_HOME": str(self.home / "c"), "XDG_STATE_HOME": str(self.home / "s"), **variables}
+        done = subprocess.run(
+            [sys.executable, "-m", "edgekit.cli.main", *words],
+            capture_output=True,
+            text=True,
+            env={**os.environ, **own},
+            cwd=self.home,
+            timeout=600,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    def build(self, recipe: Path, out: str, *more: str, **variables: str) -> Any:
+        done = self.run("build", str(recipe), "--target", "virt-arm64", "--out", out, "--json", *more, **variables)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+
+@pytest.fixture
+def user(tmp_path: Path) -> User:
+    made = User(tmp_path)
+    assert made.run("keys", "init").returncode == 0
+    return made
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(ROOT / "recipes" / "sorting-line", tmp_path / "line"))
+
+
+def require(recipe: Path, *requirements: str) -> None:
+    file = recipe / "recipe.toml"
+    file.write_text(file.read_text() + f"\n[python]\nrequirements = {json.dumps(requirements)}\n")
+
+
+def test_building_twice_gives_the_same_digest_and_the_second_from_the_cache(user: User, recipe: Path) -> None:
+    first = user.build(recipe, "one")
+    second = user.build(recipe, "two")
+    assert first["digest"] == second["digest"]
+    assert second["from_cache"]
+    names = sorted(str(path.relative_to(user.home / "one")) for path in (user.home / "one").rglob("*"))
+    assert names == sorted(str(path.relative_to(user.home / "two")) for path in (user.home / "two").rglob("*"))
+    assert {"numpy", "onnxruntime"} <= {wheel.split("==")[0] for wheel in first["wheels"]}
+    assert first["files"] == sum(path.is_file() for path in (user.home / "one/files").rglob("*"))
+
+
+def test_a_fresh_cache_gives_the_same_digest(user: User, recipe: Path) -> None:
+    first = user.build(recipe, "one")
+    again = user.build(recipe, "two", XDG_CACHE_HOME=str(user.home / "cache"), UV_CACHE_DIR=_uv_cache())
+    assert not again["from_cache"]
+    assert again["digest"] == first["digest"]
+
+
+def _uv_cache() -> str:
+    import uv
+
+    return subprocess.run([uv.find_uv_bin(), "cache", "dir"], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_the_signature_is_opensshs(user: User, recipe: Path) -> None:
+    user.build(recipe, "one")
+    allowed = user.home / "c/edgekit/allowed_signers"
+    principal = allowed.read_text().split()[0]
+    argv = ["ssh-keygen", "-Y", "verify", "-f", str(allowed), "-I", principal, "-n", "edgekit-release"]
+    argv += ["-s", str(user.home / "one/manifest.json.sig")]
+    with (user.home / "one/manifest.json").open("rb") as message:
+        subprocess.run(argv, stdin=message, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("requirement", "named"),
+    [
+        ("python-prctl", "python-prctl"),
+        ("edgekit-no-such-package-anywhere", "edgekit-no-such-package-anywhere"),
+        ("msgpack==0.0.0.1", "msgpack"),
+    ],
+)
+def test_a_requirement_that_cannot_be_had_ends_with_4_and_its_name(
+    requirement: str, named: str, user: User, recipe: Path
+) -> None:
+    require(recipe, requirement)
+    done = user.run("build", str(recipe), "--target", "virt-arm64", "--out", "one")
+    assert done.returncode == 4, done.stderr
+    error = next(line for line in done.stderr.splitlines() if line.startswith("error:"))
+    assert named in error
+    assert not (user.home / "one").exists()
+
+
+def test_without_a_network_what_is_cached_still_builds(user: User, recipe: Path) -> None:
+    first = user.build(recipe, "one")
+    assert user.build(recipe, "two", UV_OFFLINE="1")["digest"] == first["digest"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("build", "nowhere", "--target", "virt-arm64"), 2, "nowhere"),
+        (("build", "line", "--target", "virt-arm46"), 2, "did you mean virt-arm64"),
+        (("build", "line", "--target", "virt-arm64", "--key", "none"), 6, "none is not there"),
+    ],
+)
+def test_wrong_words_are_one_sentence(words: tuple[str, ...], code: int, told: str, user: User, recipe: Path) -> None:
+    done = user.run(*words)
+    assert done.returncode == code, done.stderr
+    assert told in done.stderr and "hint:" in done.stderr
+
+
+def test_every_mistake_in_a_recipe_at_once(user: User, recipe: Path) -> None:
+    file = recipe / "recipe.toml"
+    text = (
+        file.read_text()
+        .replace('memory_max = "400MiB"', 'memory_mx = "400MiB"')
+        .replace('lane = "detect"', 'lane = "detekt"')
+    )
+    file.write_text(text.replace('version = "1.0.0"', "version = 1"))
+    done = user.run("build", str(recipe), "--target", "virt-arm64")
+    assert done.returncode == 2
+    for told in ("limits.memory_mx: unknown key; did you mean memory_max?", "version: expected text"):
+        assert told in done.stderr
+
+
+def test_a_model_that_is_not_what_its_contract_says_ends_with_5(user: User, recipe: Path) -> None:
+    file = recipe / "recipe.toml"
+    file.write_text(file.read_text().replace("width_px = 160", "width_px = 320"))
+    done = user.run("build", str(recipe), "--target", "virt-arm64")
+    assert done.returncode == 5, done.stderr
+    assert "160" in done.stderr and "320" in done.stderr
+
+
+def test_a_broken_model_ends_with_5(user: User, recipe: Path) -> None:
+    (recipe / "model.onnx").write_bytes(b"not a model")
+    done = user.run("build", str(recipe), "--target", "virt-arm64")
+    assert done.returncode == 5, done.stderr
+
+
+def test_init_writes_a_recipe_that_builds(user: User) -> None:
+    assert user.run("init", "my-line").returncode == 0
+    assert user.build(user.home / "recipes/my-line", "one")["files"] > 100
