@@ -275,7 +275,7 @@ def test_a_worker_that_ignores_sigterm_is_killed_with_its_children(device: Devic
     with device.talk() as client:
         assert client.ask("stop").kind == "done"
     assert time.monotonic() - began_s > 9
-    assert not workers_of(device)
+    eventually(lambda: not workers_of(device))
     assert device.status().phase == "stopped"
 
 
