@@ -154,6 +154,8 @@ def test_golden_frames_that_differ_refuse_the_release(start: Any, release: Path)
     failed = worker.until("failed")
     assert worker.process.wait(10) == 3
     assert "frame-045.png" in failed["message"] and "px away" in failed["message"]
+    last = [failed, *worker.reports()][-1]
+    assert (last["phase"], last["golden"][:6]) == ("failed", "failed")
 
 
 @pytest.mark.parametrize(
@@ -185,6 +187,23 @@ def test_a_stage_of_ones_own_that_fails_is_told(code: str, seen: str, start: Any
     worker.process.send_signal(signal.SIGTERM)
     assert worker.process.wait(10) == 0
     assert seen in worker.words()
+
+
+def test_a_stage_that_leaves_the_process_is_a_failure_not_a_silent_lane(start: Any, release: Path) -> None:
+    (release / "app/own.py").write_text(
+        "import sys\nclass Own:\n    def __init__(self, c): pass\n    def __call__(self, i): sys.exit(5)\n"
+    )
+    plan = plan_of(release)
+    own = replace(plan.stages[-1], name="own", kind="python", entry="own:Own", engine="", options={})
+    write(release, replace(plan, stages=(*plan.stages, own), golden=None))
+    worker = start()
+    began = time.monotonic()
+    for report in worker.reports():
+        if report["phase"] == "failed":
+            assert "stage own called sys.exit(5)" in report["message"]
+            break
+        assert time.monotonic() - began < 15
+    assert worker.process.wait(10) == 3
 
 
 @pytest.mark.parametrize("damage", ["engine", "clip", "plan"])

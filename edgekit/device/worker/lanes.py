@@ -122,6 +122,9 @@ class Lane:
             self.figures.begin(step.name)
             try:
                 left = step.call(left) if left is not None else None
+            except SystemExit as error:  # a thread would end by it without a word
+                told = f"stage {step.name} called sys.exit({error.code!r})"
+                raise EdgekitError(told, hint="let the stage raise an error, or return None to drop a frame") from None
             except Exception as error:
                 self.figures.drop("error", step.name)
                 self._log(step.name, error)

@@ -23,6 +23,11 @@ from edgekit.schema.report import REPORT_FD_VARIABLE
 
 EXIT_FAILED = 3
 _REPORT_EVERY_S = 1.0
+_GOLDEN = "golden frames "
+
+
+class GoldenError(EdgekitError):
+    """Golden frames gave other answers than they must; reported as such."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +48,8 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         return _run(wanted, reporter, wake_fd)
     except EdgekitError as error:
         sys.stderr.write(f"error: {error.message}\nhint: {error.hint}\n")
-        reporter.say("failed", error.message)
+        golden = error.message.removeprefix(_GOLDEN) if isinstance(error, GoldenError) else ""
+        reporter.say("failed", error.message, golden)
     except Exception as error:
         traceback.print_exc(file=sys.stderr)
         reporter.say("failed", f"{type(error).__name__}: {error}")
@@ -102,8 +108,7 @@ def _golden(parts: Parts, reporter: Reporter) -> str:
     wrong = check_golden(golden, parts)
     if wrong:
         told = "failed: " + "; ".join(wrong)
-        reporter.say("failed", f"golden frames {told}", told)
-        raise EdgekitError(f"golden frames {told}", hint="compare model, contract and engine with the recipe's")
+        raise GoldenError(f"{_GOLDEN}{told}", hint="compare model, contract and engine with the recipe's")
     return "passed"
 
 

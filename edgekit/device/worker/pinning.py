@@ -35,13 +35,15 @@ def pin_thread(lane: str, cpus: tuple[int, ...], *, advisory: bool) -> str:
     """
     if not cpus:
         return ""
-    allowed = os.sched_getaffinity(0)
-    # The kernel takes a set of which it allows only some and leaves the others out without a word.
-    # Source: Linux, sched_setaffinity(2).
-    if not set(cpus) <= allowed:
-        told = f"lane {lane}: CPUs {format_cpus(cpus)} are not all there, it may use {format_cpus(frozenset(allowed))}"
-        if not advisory:
-            raise InputError(told, hint='put CPUs online, or write limits = "advisory" in the recipe')
-        return f"{told}; it is not pinned"
-    os.sched_setaffinity(0, cpus)
-    return ""
+    before = os.sched_getaffinity(0)
+    # What was inherited may be narrower than what is allowed, and the kernel leaves CPUs out that it does not allow,
+    # without a word as long as one remains. So ask, and read back. Source: Linux, sched_setaffinity(2).
+    with suppress(OSError):
+        os.sched_setaffinity(0, cpus)
+        if os.sched_getaffinity(0) == set(cpus):
+            return ""
+        os.sched_setaffinity(0, before)
+    told = f"lane {lane}: CPUs {format_cpus(cpus)} are not all there, it may use {format_cpus(frozenset(before))}"
+    if not advisory:
+        raise InputError(told, hint='put CPUs online, or write limits = "advisory" in the recipe')
+    return f"{told}; it is not pinned"
