@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import threading
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from edgekit.device.session import Services, Session
 from edgekit.device.wire import Wire
-from edgekit.errors import EdgekitError, InputError, LockHeld, Unreachable
+from edgekit.errors import EdgekitError, InputError, LockHeld, RolloutError, Unreachable
 from edgekit.schema.control import Event
 
 MAX_CONNECTIONS = 16
@@ -98,11 +99,17 @@ class ControlServer:
                 wire.send(error_event(error))
             except Exception as error:
                 self._say(traceback.format_exc())
-                wire.send(
-                    Event(kind="error", message=f"the keeper failed: {error!r}", exit_code=1, hint="edgekit logs")
-                )
+                wire.send(_unexpected(error))
 
 
 def error_event(error: EdgekitError) -> Event:
     """An error as the last line of an answer."""
     return Event(kind="error", message=error.message, exit_code=error.exit_code, hint=error.hint, details=error.details)
+
+
+def _unexpected(error: Exception) -> Event:
+    """A full disk is found in many places, temporary files among them; all else is a bug."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        hint = "free some space below /var/lib/edgekit and /tmp there, and deploy again"
+        return error_event(RolloutError("the device's disk is full", hint=hint))
+    return Event(kind="error", message=f"the keeper failed: {error!r}", exit_code=1, hint="edgekit logs")
