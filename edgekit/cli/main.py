@@ -67,6 +67,10 @@ def _fail(error: EdgekitError) -> int:
     return error.exit_code
 
 
+def _interrupted() -> int:
+    return _fail(Interrupted("interrupted", hint="run the same command again: it goes on where it can"))
+
+
 def _run() -> int:
     """Run one command and give its exit code."""
     try:
@@ -74,7 +78,7 @@ def _run() -> int:
     except EdgekitError as error:
         return _fail(error)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail(Interrupted("interrupted", hint="run the same command again: it goes on where it can"))
+        return _interrupted()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
@@ -86,7 +90,8 @@ def _run() -> int:
             print(told())
             return 2
         return _fail(InputError(told(), hint=f"{_asked(error)} --help"))
-    return code if isinstance(code, int) else 0
+    # typer turns Ctrl-C into a silent exit with this code; a verb's own typer.Exit never uses it.
+    return _interrupted() if code == Interrupted.exit_code else code if isinstance(code, int) else 0
 
 
 def _asked(error: Exception) -> str:

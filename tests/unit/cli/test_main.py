@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -45,3 +47,19 @@ def test_json_errors_are_one_object_on_stdout(tmp_path: Path) -> None:
     assert told["exit_code"] == 2
     assert "nowhere" in told["message"]
     assert told["hint"]
+
+
+def test_ctrl_c_ends_with_130_and_says_so(tmp_path: Path) -> None:
+    """Silence on a port keeps the command waiting until it is interrupted."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"nobody@127.0.0.1:{silent.getsockname()[1]}"
+        command = [sys.executable, "-m", "edgekit.cli.main", "status", address]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+        silent.settimeout(60)
+        client, _ = silent.accept()
+        process.send_signal(signal.SIGINT)
+        _, words = process.communicate(timeout=60)
+        client.close()
+    assert process.returncode == 130, words
+    assert "error: interrupted" in words and "hint:" in words
+    assert "Traceback" not in words
