@@ -117,7 +117,7 @@ def test_interpreter_that_is_none_is_refused(path: str) -> None:
         check_manifest(manifest(requires=dataclasses.replace(usual, python_path=path)))
 
 
-@pytest.mark.parametrize("path", ["", "/usr/bin/python3", "/root/.pyenv/versions/3.11.7/bin/python3.11"])
+@pytest.mark.parametrize("path", ["", "/usr/bin/python3", "/opt/python/3.11/bin/python3.11"])
 def test_interpreters(path: str) -> None:
     check_manifest(manifest(requires=dataclasses.replace(manifest().requires, python_path=path)))
 
