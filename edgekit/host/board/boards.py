@@ -207,7 +207,7 @@ class Boards:
             raise EdgekitError(f"the template of {name} is gone", hint=f"edgekit board up --name {name} --fresh")
         with self._progress.step(f"{name}: cold boot (emulated)"):
             self._start(name, shape, template, image, resume=False)
-        self._set_clock(name)
+        self.login(name).run(self._executor, _set_clock())
         self._write_device(name, shape)
 
     def _personalise(self, name: str) -> None:
@@ -216,14 +216,10 @@ class Boards:
         key = folder / "host_key"
         self._executor.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(key)], timeout_s=30)
         place = "/etc/ssh/ssh_host_ed25519_key"
-        command = f"date -s @{time.time():.0f} > /dev/null; cat > {place}; ssh-keygen -y -f {place} > {place}.pub; sync"
+        command = f"{_set_clock()}; cat > {place}; ssh-keygen -y -f {place} > {place}.pub; sync"
         self.login(name).run(self._executor, command, stdin=key.read_bytes())
         write_known_hosts(folder / "known_hosts", key.with_suffix(".pub").read_text())
         key.unlink()
-
-    def _set_clock(self, name: str) -> None:
-        """There is no time service on the board, and no battery."""
-        self.login(name).run(self._executor, f"date -s @{time.time():.0f} > /dev/null")
 
     def _write_device(self, name: str, shape: Shape) -> None:
         login = self.login(name)
@@ -309,6 +305,15 @@ class Boards:
         aside = file.with_suffix(".new")
         aside.write_bytes(content)
         aside.replace(file)
+
+
+def _set_clock() -> str:
+    """Shell words that set the board's clock: a frozen one stood, and there is no time service.
+
+    The board's RTC is this machine's clock and did not stand. Our own time is only the second choice: it is that of the
+    login's start, and a first login takes seconds on an emulated board.
+    """
+    return f"date -s @$(cat /sys/class/rtc/rtc0/since_epoch || echo {time.time():.0f}) > /dev/null"
 
 
 def _told(status: BoardStatus, how: str) -> BoardStatus:
