@@ -116,29 +116,23 @@ def lay_out_site(
     update_lock: bool,
 ) -> Site:
     """Resolve and unpack the Python packages, or take them from the cache."""
-    import uv as uv_package
-
     import edgekit
-    from edgekit.executor.local import LocalExecutor
-    from edgekit.host.wheel.bytecode import find_interpreter
+    from edgekit.cli.wheel_kit import Kit, lock_files
+    from edgekit.host.wheel.check.loads import loads_of
     from edgekit.host.wheel.layout import Bench, lay_out_own, lay_out_wheels
     from edgekit.host.wheel.needs import wanted_for
-    from edgekit.host.wheel.resolve import LockFiles, resolve
-    from edgekit.host.wheel.uv import Uv
+    from edgekit.host.wheel.resolve import resolve
 
-    executor = LocalExecutor()
-    uv = Uv(executor, uv_package.find_uv_bin())
+    kit = Kit(settings, target, out)
     runners = sorted({engine.entry.runner for engine in engines})
     wanted = wanted_for(target, runners, folder.recipe.python.requirements)
-    files = LockFiles(
-        recipe=folder.folder / "locks" / f"{target.name}.txt", cache_dir=settings.cache_dir, update=update_lock
-    )
-    locked = resolve(wanted, files, uv, out)
-    interpreter = find_interpreter(target.os.python, uv, executor)
+    files = lock_files(settings, folder.folder, target, update=update_lock)
+    locked = resolve(wanted, files, kit.uv, kit.builder(wanted), out)
+    interpreter = kit.finder.find(target.os.python)
     if interpreter is None:
         out.note(f"no Python {target.os.python} here: bytecode is left out, and starts take longer on the board")
-    bench = Bench(trees=settings.cache_dir / "sites", interpreter=interpreter, executor=executor, progress=out)
-    wheels = lay_out_wheels(wanted, locked.wheels, bench, uv)
+    bench = Bench(trees=settings.cache_dir / "sites", interpreter=interpreter, executor=kit.executor, progress=out)
+    wheels = lay_out_wheels(wanted, locked, bench, kit.uv, loads_of(target, settings.data_dir / "cross"))
     own = lay_out_own(Path(edgekit.__file__).parent, bench)
     return Site(locked.wheels, wheels, own, from_cache=locked.from_cache)
 

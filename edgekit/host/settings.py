@@ -22,6 +22,10 @@ class Settings:
     data_dir: Path
     """Folder that holds `targets/`, `recipes/` and `cross/`."""
     fleet_file: Path
+    pyenv_root: Path = Path("/nonexistent")
+    """Where pyenv keeps Pythons, if it does."""
+    debian_archive: str = ""
+    """Address of a Debian archive; empty: those that this machine's apt is configured with."""
 
     @property
     def signing_key(self) -> Path:
@@ -56,4 +60,6 @@ def settings_from(environ: Mapping[str, str], package_dir: Path) -> Settings:
         state_dir=Path(own, "state") if own else folder("XDG_STATE_HOME", ".local/state"),
         data_dir=data,
         fleet_file=Path(environ.get("EDGEKIT_FLEET") or "fleet.toml"),
+        pyenv_root=Path(environ.get("PYENV_ROOT") or home / ".pyenv"),
+        debian_archive=environ.get("EDGEKIT_DEBIAN_ARCHIVE", ""),
     )

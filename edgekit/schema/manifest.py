@@ -48,6 +48,8 @@ class WheelEntry:
     sha256: str
     source: str
     """`downloaded`, `cross-built` or `edgekit`."""
+    source_sha256: str = ""
+    """Of the source package that it was built from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

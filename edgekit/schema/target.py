@@ -26,6 +26,10 @@ class Os:
     python_path: str = "/usr/bin/python3"
     soabi: str = ""
     """`SOABI` of that Python's sysconfig, where known: `cpython-311-aarch64-linux-gnu`."""
+    glibcxx: str = ""
+    """Highest symbol version of its libstdc++, `3.4.30`; empty: as the well-known image has it."""
+    libraries: tuple[str, ...] = ()
+    """Further libraries of the image that packages may count on, as patterns of file names: `libgomp.so.1`."""
     kernel: str = ""
     """Kernel release as far as the image fixes it: `5.15-tegra`."""
     l4t: str = ""

@@ -5,40 +5,14 @@ A board that finds none compiles in memory at each start of a worker: seconds on
 
 from __future__ import annotations
 
-import platform
-import sys
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
 from edgekit.errors import WheelError
 from edgekit.executor import Executor
-from edgekit.host.wheel.uv import Uv
+from edgekit.host.wheel.interpreter import Interpreter
 
 _TIMEOUT_S = 600.0
-_TELL_VERSION = "import platform, sys; print(sys.implementation.cache_tag, platform.python_version())"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interpreter:
-    """A Python of this machine whose bytecode a target can use."""
-
-    path: Path
-    version: str
-    """Full: patch versions compile a few files differently."""
-
-
-def find_interpreter(minor: str, uv: Uv, executor: Executor) -> Interpreter | None:
-    """A CPython of a minor version: this one if it fits, else what uv finds; None where there is none."""
-    if minor == f"{sys.version_info.major}.{sys.version_info.minor}" and sys.implementation.name == "cpython":
-        return Interpreter(path=Path(sys.executable), version=platform.python_version())
-    found = uv.find_python(minor)
-    if found is None:
-        return None
-    done = executor.run([str(found), "-I", "-c", _TELL_VERSION], timeout_s=_TIMEOUT_S)
-    tag, _, version = done.text.partition(" ")
-    fits = done.returncode == 0 and tag == "cpython-" + minor.replace(".", "")
-    return Interpreter(path=found, version=version) if fits else None
 
 
 def compile_folder(folder: Path, interpreter: Interpreter, executor: Executor) -> None:

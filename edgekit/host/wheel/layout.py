@@ -11,15 +11,17 @@ from pathlib import Path
 from edgekit.errors import WheelError
 from edgekit.executor import Executor
 from edgekit.host.progress import Progress
-from edgekit.host.wheel.bytecode import Interpreter, compile_folder
-from edgekit.host.wheel.lock import format_lock
+from edgekit.host.wheel.bytecode import compile_folder
+from edgekit.host.wheel.check.audit import check_site
+from edgekit.host.wheel.check.loads import Loads
+from edgekit.host.wheel.interpreter import Interpreter
 from edgekit.host.wheel.needs import Wanted
 from edgekit.host.wheel.own import own_files
 from edgekit.host.wheel.refusal import explain
+from edgekit.host.wheel.resolve import Locked
 from edgekit.host.wheel.tidy import tidy, trim_rules
 from edgekit.host.wheel.tree import Tree, cached_tree
 from edgekit.host.wheel.uv import Uv
-from edgekit.schema.manifest import WheelEntry
 from edgekit.trust import sha256_file
 
 _LAYOUT = 1
@@ -48,26 +50,37 @@ class Bench:
         return hashlib.sha256(json.dumps([_LAYOUT, version, *made_of]).encode()).hexdigest()
 
 
-def lay_out_wheels(wanted: Wanted, wheels: tuple[WheelEntry, ...], bench: Bench, uv: Uv) -> Tree:
-    """Other people's packages, as they go to `site/`.
+def lay_out_wheels(wanted: Wanted, locked: Locked, bench: Bench, uv: Uv, loads: Loads) -> Tree:
+    """Other people's packages, as they go to `site/`: each checked to be what the target can load.
 
     Raises:
         WheelError: a wheel cannot be had, or is not what the lock says.
     """
-    rules = trim_rules()
+    rules, wheels = trim_rules(), locked.wheels
 
     def fill(folder: Path) -> None:
         with bench.progress.step(f"unpacking {len(wheels)} wheels for {wanted}"):
-            done = uv.install(wanted, format_lock(wanted, wheels), folder)
+            done = uv.install(wanted, _requirements(locked), folder)
             if done.returncode:
                 raise _not_installed(wanted, done.output)
+        with bench.progress.step("checking what they ask of the target"):
+            _check(folder, loads)
+        with bench.progress.step("compiling their bytecode"):
             tidy(folder, rules)
             if (folder / "edgekit").exists():
                 raise WheelError("a package brings a folder named edgekit", hint="leave that package out")
             bench.compile(folder)
 
     exact = [[wheel.name, wheel.version, wheel.sha256] for wheel in wheels]
-    return cached_tree(bench.trees, bench.digest(exact, [rule.glob for rule in rules.rules]), fill)
+    return cached_tree(bench.trees, bench.digest(exact, [rule.glob for rule in rules.rules], loads.digest), fill)
+
+
+def _check(site: Path, loads: Loads) -> None:
+    faults = check_site(site, loads)
+    if faults:
+        more = f" (and {len(faults) - 1} more faults)" if len(faults) > 1 else ""
+        details = "\n".join(map(str, faults))
+        raise WheelError(f"{faults[0]}{more}", hint=faults[0].hint, details=details if more else "")
 
 
 def lay_out_own(package: Path, bench: Bench) -> Tree:
@@ -87,6 +100,16 @@ def lay_out_own(package: Path, bench: Bench) -> Tree:
         bench.compile(folder)
 
     return cached_tree(bench.trees, bench.digest([[name, sha256_file(package / name)] for name in names]), fill)
+
+
+def _requirements(locked: Locked) -> str:
+    """What uv installs: wheels of an index by version, those that were built here by their path; all by hash."""
+    lines = []
+    for wheel in locked.wheels:
+        path = locked.built.get(wheel.name)
+        what = f"{wheel.name} @ {path.absolute().as_uri()}" if path else f"{wheel.name}=={wheel.version}"
+        lines.append(f"{what} --hash=sha256:{wheel.sha256}\n")
+    return "".join(lines)
 
 
 def _not_installed(wanted: Wanted, said: str) -> WheelError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable
@@ -56,6 +57,18 @@ class Wanted:
         """Names what a lock answers: the same requirements on the same kind of system."""
         asked = json.dumps([self.requirements, self.python, self.platform])
         return hashlib.sha256(asked.encode()).hexdigest()
+
+    def with_more(self, requirements: Iterable[str]) -> Wanted:
+        """The same with further requirements."""
+        return dataclasses.replace(self, requirements=(*self.requirements, *requirements))
+
+    def only(self, *requirements: str) -> Wanted:
+        """The same system, other requirements."""
+        return dataclasses.replace(self, requirements=requirements)
+
+    def for_python(self, minor: str) -> Wanted:
+        """The same for another Python."""
+        return dataclasses.replace(self, python=minor)
 
     def __str__(self) -> str:
         """For messages: `Python 3.11 with glibc 2.36 on aarch64`."""

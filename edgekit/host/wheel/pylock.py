@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
+from edgekit.host.wheel.cross.sources import Source
 from edgekit.host.wheel.needs import Wanted
-from edgekit.schema.manifest import WheelEntry
 from edgekit.schema.units import version_tuple
 
 if sys.version_info >= (3, 11):
@@ -25,42 +27,69 @@ else:
 _OLD_NAMES = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 
 
-def best_wheels(text: str, wanted: Wanted) -> tuple[WheelEntry, ...]:
-    """One wheel of each package, sorted by name; packages without any that fits are left out."""
-    order = {tag: rank for rank, tag in enumerate(_tags(wanted))}
-    chosen = (_best(package, order) for package in _packages(text))
-    return tuple(sorted((wheel for wheel in chosen if wheel), key=lambda wheel: wheel.name))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What uv chose of one package."""
+
+    name: str
+    version: str
+    wheel: Wheel | None
+    """The wheel that fits the system best."""
+    source: Source | None
+    """Its source package."""
 
 
-def package_names(text: str) -> tuple[str, ...]:
-    """Names of all packages that uv chose."""
-    return tuple(package["name"] for package in _packages(text))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wheel:
+    """A wheel that an index, or a folder, has."""
+
+    filename: str
+    sha256: str
+    url: str
 
 
-def without_wheels(text: str) -> tuple[str, ...]:
-    """Names of packages that have to be compiled: uv lists only wheels that fit the asked system."""
-    return tuple(package["name"] for package in _packages(text) if not package.get("wheels"))
-
-
-def _packages(text: str) -> list[dict[str, Any]]:
+def parse_pylock(text: str, wanted: Wanted) -> tuple[Found, ...]:
+    """All packages, sorted by name."""
+    order = {tag: rank for rank, tag in enumerate(supported_tags(wanted))}
     packages: list[dict[str, Any]] = tomllib.loads(text).get("packages", [])
-    return packages
-
-
-def _best(package: dict[str, Any], order: dict[Tag, int]) -> WheelEntry | None:
-    ranked = []
-    for wheel in package.get("wheels", []):
-        filename = wheel.get("name") or unquote(urlparse(wheel.get("url") or wheel.get("path", "")).path).split("/")[-1]
-        rank = _rank(filename, order)
-        sha256 = wheel.get("hashes", {}).get("sha256")
-        if rank is not None and sha256:
-            ranked.append((rank, filename, sha256))
-    if not ranked:
-        return None
-    _, filename, sha256 = min(ranked)
-    return WheelEntry(
-        name=package["name"], version=package["version"], filename=filename, sha256=sha256, source="downloaded"
+    found = (
+        Found(
+            name=package["name"],
+            version=package.get("version", "0"),
+            wheel=_best(package, order),
+            source=_source(package),
+        )
+        for package in packages
     )
+    return tuple(sorted(found, key=lambda package: package.name))
+
+
+def _best(package: dict[str, Any], order: dict[Tag, int]) -> Wheel | None:
+    ranked = []
+    for entry in [*package.get("wheels", []), *([package["archive"]] if "archive" in package else [])]:
+        wheel = Wheel(filename=_filename(entry), sha256=entry.get("hashes", {}).get("sha256", ""), url=_url(entry))
+        rank = _rank(wheel.filename, order)
+        if rank is not None and wheel.sha256:
+            ranked.append((rank, wheel.filename, wheel))
+    return min(ranked)[2] if ranked else None
+
+
+def _source(package: dict[str, Any]) -> Source | None:
+    entry: dict[str, Any] = package.get("sdist") or package.get("archive") or {}
+    sha256 = entry.get("hashes", {}).get("sha256")
+    if not sha256 or _filename(entry).endswith(".whl"):
+        return None
+    version = package.get("version", "0")
+    return Source(name=package["name"], version=version, sha256=sha256, filename=_filename(entry), url=_url(entry))
+
+
+def _url(entry: dict[str, Any]) -> str:
+    """Where a file is; paths that uv writes are relative to its working directory."""
+    return str(entry.get("url") or Path(entry.get("path", "")).absolute().as_uri())
+
+
+def _filename(entry: dict[str, Any]) -> str:
+    return entry.get("name") or unquote(urlparse(_url(entry)).path).split("/")[-1]
 
 
 def _rank(filename: str, order: dict[Tag, int]) -> int | None:
@@ -71,7 +100,7 @@ def _rank(filename: str, order: dict[Tag, int]) -> int | None:
     return min((order[tag] for tag in tags if tag in order), default=None)
 
 
-def _tags(wanted: Wanted) -> Iterator[Tag]:
+def supported_tags(wanted: Wanted) -> Iterator[Tag]:
     """Every tag that the system takes, best first."""
     platforms = list(_platforms(wanted))
     python = version_tuple(wanted.python)

@@ -1,0 +1,85 @@
+"""`edgekit wheel build`: wheels of single packages, for a board."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edgekit.cli.session import JsonFlag, settings_of, voice
+
+if TYPE_CHECKING:
+    from edgekit.host.wheel.collect import Collected
+
+TargetOption = Annotated[str, typer.Option("--target", "-t", help="A target's name: edgekit target list.")]
+
+
+def build(
+    ctx: typer.Context,
+    requirements: Annotated[
+        list[str], typer.Argument(metavar="REQUIREMENT...", help="As pip reads it, or a source package or folder.")
+    ],
+    target: TargetOption,
+    out: Annotated[Path, typer.Option(help="Folder for the wheels.")] = Path("wheelhouse"),
+    no_binary: Annotated[bool, typer.Option("--no-binary", help="Build even where an index has a wheel.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Get wheels that a target can load: an index's where one fits, else cross-built. What they need is left out."""
+    from edgekit.cli.wheel_kit import Kit
+    from edgekit.host.catalogue import find_target
+    from edgekit.host.wheel.collect import collect
+    from edgekit.host.wheel.needs import wanted_for
+
+    settings, voice_ = settings_of(ctx), voice(as_json)
+    found = find_target(target, settings)
+    kit = Kit(settings, found, voice_)
+    wanted = wanted_for(found, (), ()).only(*requirements)
+    builder = kit.builder(wanted)
+    wheels, lines = [], []
+    for requirement in requirements:
+        began = time.monotonic()
+        collected = collect(requirement, wanted, kit.uv, builder, binary=not no_binary)
+        path = copy_into(collected.path, out)
+        told = {"path": str(path), "seconds": round(time.monotonic() - began, 2), **describe(collected)}
+        wheels.append(told)
+        lines.append(f"{path}  {told['how']}")
+    voice_.result({"target": found.name, "wheels": wheels}, "\n".join(lines))
+
+
+def describe(collected: Collected) -> dict[str, Any]:
+    """A wheel for people and scripts."""
+    record = collected.record
+    how = "downloaded"
+    if record is not None:
+        how = "from the cache" if collected.from_cache else f"built in {record.seconds:.1f} s with {record.compiler}"
+    return {
+        "name": collected.name,
+        "version": collected.version,
+        "sha256": collected.sha256,
+        "source": "cross-built" if record else "downloaded",
+        "from_cache": collected.from_cache,
+        "how": how,
+        "built": record,
+    }
+
+
+def copy_into(wheel: Path, folder: Path) -> Path:
+    """Copy a wheel, whole or not at all.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    import shutil
+
+    from edgekit.errors import InputError
+
+    made, aside = folder / wheel.name, folder / f".{wheel.name}.part"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(wheel, aside)
+        aside.replace(made)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror}", hint="choose another --out") from None
+    return made

@@ -1,0 +1,67 @@
+"""Puts together what the wheel verbs work with."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edgekit.cli.output import Output
+    from edgekit.host.settings import Settings
+    from edgekit.host.wheel.cross.crossbuild import CrossBuilder
+    from edgekit.host.wheel.cross.places import Places
+    from edgekit.host.wheel.interpreter import Finder
+    from edgekit.host.wheel.needs import Wanted
+    from edgekit.host.wheel.resolve import LockFiles
+    from edgekit.host.wheel.uv import Uv
+    from edgekit.schema.target import Target
+
+
+class Kit:
+    """uv, interpreters and the cross-builder of one command."""
+
+    def __init__(self, settings: Settings, target: Target, out: Output) -> None:
+        import uv as uv_package
+
+        from edgekit.executor.local import LocalExecutor
+        from edgekit.host.wheel.interpreter import Finder
+        from edgekit.host.wheel.uv import Uv
+
+        self.executor = LocalExecutor()
+        self.uv: Uv = Uv(self.executor, uv_package.find_uv_bin())
+        self.finder: Finder = Finder(uv=self.uv, executor=self.executor, pyenv_root=settings.pyenv_root)
+        self._settings = settings
+        self._target = target
+        self._out = out
+
+    def builder(self, wanted: Wanted) -> CrossBuilder:
+        """The cross-builder for the target. Nothing is fetched until a package has to be built."""
+        from edgekit.host.wheel.cross.opening import open_crossbuilder
+        from edgekit.host.wheel.cross.workshop import Tools
+
+        places = wheel_places(self._settings)
+        tools = Tools(
+            uv=self.uv,
+            executor=self.executor,
+            finder=self.finder,
+            progress=self._out,
+            jobs=os.cpu_count() or 1,
+            debian_archive=self._settings.debian_archive,
+        )
+        return open_crossbuilder(self._target, wanted, places, tools)
+
+
+def lock_files(settings: Settings, recipe: Path, target: Target, *, update: bool) -> LockFiles:
+    """Where a recipe's lock for a target lies."""
+    from edgekit.host.wheel.resolve import LockFiles
+
+    return LockFiles(recipe=recipe / "locks" / f"{target.name}.txt", cache_dir=settings.cache_dir, update=update)
+
+
+def wheel_places(settings: Settings) -> Places:
+    """Where cross-building keeps things."""
+    from edgekit.host.wheel.cross.places import Places
+
+    return Places(cache=settings.cache_dir, cross=settings.data_dir / "cross")

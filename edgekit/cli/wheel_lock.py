@@ -1,0 +1,38 @@
+"""`edgekit wheel lock`: exact packages of a recipe for a target."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgekit.cli.session import JsonFlag, settings_of, voice
+from edgekit.cli.wheel_build import TargetOption
+
+
+def lock(
+    ctx: typer.Context,
+    recipe: Annotated[Path, typer.Argument(help="The recipe's folder.")],
+    target: TargetOption,
+    as_json: JsonFlag = False,
+) -> None:
+    """Resolve a recipe's Python packages anew and write its lock for a target, with what source packages take."""
+    from edgekit.cli.wheel_kit import Kit, lock_files
+    from edgekit.host.catalogue import find_target
+    from edgekit.host.engine.compile import choose_backend
+    from edgekit.host.recipes import read_recipe
+    from edgekit.host.wheel.needs import wanted_for
+    from edgekit.host.wheel.resolve import resolve
+
+    settings, voice_ = settings_of(ctx), voice(as_json)
+    folder = read_recipe(recipe)
+    found = find_target(target, settings)
+    runners = {choose_backend(found)} if folder.recipe.models else set()
+    wanted = wanted_for(found, sorted(runners), folder.recipe.python.requirements)
+    kit = Kit(settings, found, voice_)
+    files = lock_files(settings, folder.folder, found, update=True)
+    locked = resolve(wanted, files, kit.uv, kit.builder(wanted), voice_)
+    told = {"lock": str(files.recipe), "target": found.name, "wheels": locked.wheels}
+    built = sum(wheel.source == "cross-built" for wheel in locked.wheels)
+    voice_.result(told, f"{files.recipe}: {len(locked.wheels)} packages, {built} of them built from source")

@@ -1,0 +1,43 @@
+"""What can be wrong with a wheel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+FaultCode = Literal[
+    "not-a-wheel",
+    "bomb",
+    "path-escape",
+    "record",
+    "metadata",
+    "tag",
+    "truncated",
+    "machine",
+    "glibc",
+    "libstdcxx",
+    "library",
+    "rpath",
+    "abi",
+    "alignment",
+    "executable-stack",
+    "text-relocations",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing that a target could not load, or that is not what it says."""
+
+    package: str
+    """Name and version: `lap 0.5.13`."""
+    file: str
+    """Path inside the package; empty: the whole wheel."""
+    code: FaultCode
+    message: str
+    """A sentence without the package's name: `asks for GLIBC_2.38 (hypot of libm.so.6), the target has 2.36`."""
+    hint: str
+
+    def __str__(self) -> str:
+        """For people: `lap 0.5.13: _lapjv.so asks for ...`."""
+        return f"{self.package}: {self.file} {self.message}" if self.file else f"{self.package}: {self.message}"

@@ -1,0 +1,125 @@
+"""What a target can load: machine, versions of its libraries, Python's names, page size."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.schema.reader import from_toml
+from edgekit.schema.target import Os, Target
+from edgekit.schema.units import version_tuple
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """The C++ library of a well-known image."""
+
+    os_id: str
+    os_version: str
+    glibcxx: str
+    cxxabi: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Libraries:
+    """Libraries that boards have, as patterns of file names."""
+
+    every: tuple[str, ...]
+    """Every image."""
+    tensorrt: tuple[str, ...]
+    rknn: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cure:
+    """What to do about a missing library."""
+
+    library: str
+    """Pattern of its file name."""
+    hint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardData:
+    """`cross/board-libraries.toml`."""
+
+    systems: tuple[System, ...]
+    libraries: Libraries
+    cures: tuple[Cure, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loads:
+    """A target's dynamic loader and Python, as far as wheels meet them."""
+
+    target: str
+    arch: str
+    python: str
+    soabi: str
+    page_bytes: int
+    ceilings: dict[str, tuple[int, ...]]
+    """The highest version of each family of symbols: `GLIBC` to (2, 36). Others are not known."""
+    libraries: tuple[str, ...]
+    cures: tuple[Cure, ...]
+    exports: frozenset[str]
+    """What its Python exports; empty where that is not known."""
+
+    @property
+    def digest(self) -> str:
+        """Names all of it."""
+        said = [self.arch, self.python, self.soabi, self.page_bytes, self.ceilings, self.libraries]
+        return hashlib.sha256(json.dumps([*said, sorted(self.exports)]).encode()).hexdigest()
+
+    def has(self, library: str) -> bool:
+        """Whether the target itself brings a library."""
+        return any(fnmatch.fnmatchcase(library, pattern) for pattern in self.libraries)
+
+    def cure(self, library: str) -> str:
+        """What to do where it does not."""
+        found = (cure.hint for cure in self.cures if fnmatch.fnmatchcase(library, cure.library))
+        return next(found, f'if its boards have it: os.libraries = ["{library}"] in targets/{self.target}.toml')
+
+
+def loads_of(target: Target, cross: Path) -> Loads:
+    """What a target can load.
+
+    Args:
+        target: the board type.
+        cross: the data folder `cross`.
+    """
+    file = cross / "board-libraries.toml"
+    data = from_toml(BoardData, file.read_text(encoding="utf-8"), str(file))
+    kinds = {accelerator.kind for accelerator in target.accelerators}
+    patterns = [*data.libraries.every, *target.os.libraries]
+    patterns += data.libraries.tensorrt if "tensorrt" in kinds else ()
+    patterns += data.libraries.rknn if "rknn" in kinds else ()
+    minor = target.os.python.replace(".", "")
+    exports = cross / "pythons" / "exports" / f"cp{minor}.txt"
+    return Loads(
+        target=target.name,
+        arch=target.os.arch,
+        python=target.os.python,
+        soabi=target.os.soabi or f"cpython-{minor}-{target.os.arch}-linux-gnu",
+        page_bytes=target.memory.page_bytes,
+        ceilings=_ceilings(target.os, data),
+        libraries=tuple(patterns),
+        cures=data.cures,
+        exports=frozenset(exports.read_text(encoding="utf-8").split()) if exports.is_file() else frozenset(),
+    )
+
+
+def _ceilings(os: Os, data: BoardData) -> dict[str, tuple[int, ...]]:
+    ceilings = {"GLIBC": version_tuple(os.libc_version)}
+    known = next((entry for entry in data.systems if (entry.os_id, entry.os_version) == (os.id, os.version)), None)
+    if os.glibcxx:
+        ceilings["GLIBCXX"] = version_tuple(os.glibcxx)
+        known = next((entry for entry in data.systems if entry.glibcxx == os.glibcxx), None)
+    elif known:
+        ceilings["GLIBCXX"] = version_tuple(known.glibcxx)
+    if known:
+        ceilings["CXXABI"] = version_tuple(known.cxxabi)
+    return ceilings

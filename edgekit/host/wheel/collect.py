@@ -1,0 +1,126 @@
+"""One requirement becomes one wheel file: an index's, or built here."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from edgekit.errors import InputError, WheelError
+from edgekit.host.wheel.cross.crossbuild import CrossBuilder, Result
+from edgekit.host.wheel.cross.sources import Source, fetch, kept_file, local_source
+from edgekit.host.wheel.cross.store import BuiltWheel
+from edgekit.host.wheel.lock import LockedFile, parse_lock
+from edgekit.host.wheel.missing import find_alone
+from edgekit.host.wheel.needs import Wanted
+from edgekit.host.wheel.pylock import Found, Wheel
+from edgekit.host.wheel.uv import Uv
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """A wheel file."""
+
+    name: str
+    version: str
+    sha256: str
+    path: Path
+    record: BuiltWheel | None
+    """How it was built; None: an index had it."""
+    from_cache: bool
+
+
+def collect(requirement: str, wanted: Wanted, uv: Uv, builder: CrossBuilder, *, binary: bool) -> Collected:
+    """The wheel of a requirement.
+
+    Args:
+        requirement: as pip reads it, or the path of a source package or of a folder of sources.
+        wanted: the system.
+        uv: finds it.
+        builder: builds it.
+        binary: whether an index's wheel will do.
+
+    Raises:
+        InputError: no requirement.
+        WheelError: it cannot be had, or does not build.
+    """
+    path = Path(requirement)
+    if "/" in requirement and path.exists():
+        return _built(builder.wheel(local_source(path)))
+    check_requirement(requirement)
+    found = _find(requirement, wanted, uv, builder, binary=binary)
+    if found.wheel is not None and binary:
+        kept = fetch(found.wheel.url, found.wheel.sha256, builder.places.sources, builder.progress)
+        sha256 = found.wheel.sha256
+        return Collected(
+            name=found.name, version=found.version, sha256=sha256, path=kept, record=None, from_cache=False
+        )
+    if found.source is None:
+        raise WheelError(f"{requirement} has no source package", hint="leave out --no-binary, or take another version")
+    return _built(builder.wheel(found.source))
+
+
+def check_requirement(text: str) -> None:
+    """Refuse what is no requirement.
+
+    Raises:
+        InputError: so it is.
+    """
+    try:
+        Requirement(text)
+    except InvalidRequirement as error:
+        told = str(error).splitlines()[0]
+        raise InputError(f"{text!r} is no requirement: {told}", hint="write NAME==VERSION, or ./PATH") from None
+
+
+def _find(requirement: str, wanted: Wanted, uv: Uv, builder: CrossBuilder, *, binary: bool) -> Found:
+    """What an index has. An exact version that was found once needs no network again, others only without one."""
+    asked = hashlib.sha256(f"{wanted.only(requirement).digest} {binary}".encode()).hexdigest()
+    memory = builder.places.cache / "locks" / f"one-{asked}.txt"
+    exact = any(spec.operator == "==" and "*" not in spec.version for spec in Requirement(requirement).specifier)
+    if exact and (remembered := _remembered(memory, builder)):
+        return remembered
+    try:
+        found = find_alone(requirement, wanted, uv, sources_only=not binary)
+    except WheelError as error:
+        remembered = _remembered(memory, builder) if "reached" in error.message else None
+        if remembered is None:
+            raise
+        return remembered
+    if found is None:
+        raise InputError(f"{requirement} is not for {wanted}, as its marker says", hint="leave the marker out")
+    chosen = found.wheel if binary and found.wheel else found.source
+    if chosen is not None:
+        line = f"{found.name}=={found.version} --hash=sha256:{chosen.sha256}  # {chosen.filename}\n"
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        memory.write_text(line, encoding="utf-8")
+    return found
+
+
+def _remembered(memory: Path, builder: CrossBuilder) -> Found | None:
+    """What was found before; a wheel only while the file itself is kept."""
+    if not memory.is_file():
+        return None
+    file: LockedFile = parse_lock(memory.read_text(encoding="utf-8"), str(memory))[0]
+    if not file.is_wheel:
+        source = Source(name=file.name, version=file.version, sha256=file.sha256, filename=file.filename)
+        return Found(name=file.name, version=file.version, wheel=None, source=source)
+    kept = kept_file(file.sha256, file.filename, builder.places.sources)
+    if not kept.is_file():
+        return None
+    wheel = Wheel(filename=file.filename, sha256=file.sha256, url=kept.absolute().as_uri())
+    return Found(name=file.name, version=file.version, wheel=wheel, source=None)
+
+
+def _built(result: Result) -> Collected:
+    record = result.kept.record
+    return Collected(
+        name=record.name,
+        version=record.version,
+        sha256=record.sha256,
+        path=result.kept.wheel,
+        record=record,
+        from_cache=result.from_cache,
+    )

@@ -1,0 +1,197 @@
+"""One source package becomes a wheel, as its back end makes it. Source: PEP 517.
+
+The front end runs as this machine and installs build requirements for it; only the back end's hooks see the board.
+"""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from build import BuildBackendException, BuildException, ProjectBuilder
+from packaging.requirements import Requirement
+from pyproject_hooks import BuildBackendWarning
+
+from edgekit.errors import EdgekitError, WheelError
+from edgekit.executor import Completed, Executor
+from edgekit.host.progress import Progress
+from edgekit.host.wheel.cross.environment import (
+    Extras,
+    Workshop,
+    cross_environment,
+    install_shim,
+    write_meson_file,
+)
+from edgekit.host.wheel.cross.failure import explain_failure
+from edgekit.host.wheel.cross.rust import needs_rust, rust_environment
+from edgekit.host.wheel.cross.sources import Source, copy_folder, unpack_source
+from edgekit.host.wheel.refusal import is_offline
+from edgekit.host.wheel.uv import Uv
+
+_BUILD_TIMEOUT_S = 4 * 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What is to be built."""
+
+    source: Source
+    archive: Path
+    """The source package, or a folder of sources."""
+    extras: Extras
+    pins: str
+    """Build requirements as locked earlier, lines with hashes; empty: to be found out."""
+    work: Path
+    """The build's folder: always the same for the same job, because some back ends write it into their output."""
+    log: Path
+    """Gets all that is said."""
+    hints: Path
+    """`cross/headers.toml`: which Debian package has a header."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A wheel as a back end left it."""
+
+    wheel: Path
+    pins: str
+    """What it was built with."""
+    backend: str
+
+
+class Builder:
+    """Runs builds, one at a time."""
+
+    def __init__(self, shop: Workshop, uv: Uv, executor: Executor, progress: Progress) -> None:
+        self._shop = shop
+        self._uv = uv
+        self._executor = executor
+        self._progress = progress
+
+    def build(self, job: Job) -> Made:
+        """Build a wheel in the job's folder.
+
+        Raises:
+            WheelError: it does not build; the message says what failed first, the hint what is probably missing.
+        """
+        shutil.rmtree(job.work, ignore_errors=True)
+        (job.work / "home").mkdir(parents=True)
+        job.log.parent.mkdir(parents=True, exist_ok=True)
+        job.log.write_text(f"{job.source} for {self._shop.abi}\n", encoding="utf-8")
+        return _Build(job, self._shop, self._uv, self._executor).run(self._progress)
+
+
+class _Build:
+    """One build that goes on."""
+
+    def __init__(self, job: Job, shop: Workshop, uv: Uv, executor: Executor) -> None:
+        self._job, self._shop, self._uv, self._executor = job, shop, uv, executor
+        self._venv = job.work / "venv"
+        self._environment: dict[str, str] = {}
+
+    def run(self, progress: Progress) -> Made:
+        job, extras = self._job, self._job.extras
+        warnings.simplefilter("ignore", BuildBackendWarning)  # the log has them
+        sources = self._sources()
+        self._said(self._uv.make_environment(self._venv, self._shop.interpreter.path), "a virtual environment")
+        try:
+            builder = ProjectBuilder(sources, python_executable=f"{self._venv}/bin/python", runner=self._run_hook)
+            static = sorted(builder.build_system_requires | set(extras.requirements))
+            backend = builder._backend
+            config = self._prepare(backend, static)
+            with progress.step(f"{job.source}: build requirements"):
+                pins = self._install(static, config, builder)
+            with progress.step(f"{job.source}: compiling for {self._shop.abi}"):
+                (job.work / "out").mkdir()
+                wheel = builder.build("wheel", job.work / "out", config)
+        except BuildBackendException as error:
+            raise self._failed(error.exception) from None
+        except BuildException as error:
+            raise self._failed(error) from None
+        return Made(wheel=Path(wheel), pins=pins, backend=backend)
+
+    def _sources(self) -> Path:
+        job = self._job
+        if job.archive.is_dir():
+            sources = copy_folder(job.archive, job.work / "source")
+        else:
+            sources = unpack_source(job.archive, job.work / "source")
+        for name, text in job.extras.files.items():
+            file = sources / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        return sources
+
+    def _prepare(self, backend: str, requirements: Sequence[str]) -> dict[str, list[str]]:
+        """Set the hooks' environment; give their settings."""
+        job, shop = self._job, self._shop
+        meson = backend.startswith("mesonpy")
+        cross = cross_environment(shop, job.extras, self._venv, job.work, optimise=not meson)
+        if needs_rust(requirements):
+            cross |= rust_environment(job.source, shop, cross["PATH"], self._executor)
+        self._environment = cross
+        config = {key: list(values) for key, values in job.extras.config_settings.items()}
+        if meson:
+            file = write_meson_file(shop, self._venv, job.work)
+            config.setdefault("setup-args", []).append(f"--cross-file={file}")
+        return config
+
+    def _install(self, static: Sequence[str], config: Mapping[str, Sequence[str]], builder: ProjectBuilder) -> str:
+        """Install build requirements; give the pins.
+
+        What the back end asks for is asked as the board (setup.py may look at the platform), and installed as this
+        machine.
+        """
+        pins = self._job.pins or self._lock(static)
+        self._fill(pins)
+        if not self._job.pins:
+            asked = builder.get_requires_for_build("wheel", config)
+            if {str(Requirement(text)) for text in asked} - {str(Requirement(text)) for text in static}:
+                pins = self._lock(sorted({*static, *asked}))
+                self._fill(pins)
+        return pins
+
+    def _lock(self, requirements: Sequence[str]) -> str:
+        done = self._uv.lock_here(requirements, self._venv / "bin" / "python")
+        self._said(done, "its build requirements")
+        return done.text
+
+    def _fill(self, pins: str) -> None:
+        self._said(self._uv.fill_environment(self._venv, pins), "its build requirements")
+        install_shim(self._shop, self._venv)
+
+    def _run_hook(
+        self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
+    ) -> None:
+        """See `build.ProjectBuilder`: run a hook as if on the board."""
+        environment = {**self._environment, **(extra_environ or {})}
+        argv = ["/usr/bin/env", "-i", *(f"{name}={value}" for name, value in environment.items()), *cmd]
+        done = self._executor.run(argv, timeout_s=_BUILD_TIMEOUT_S, cwd=cwd)
+        self._note(done.output)
+        if done.returncode:
+            raise explain_failure(self._job.source, done.output, self._job.log, self._job.hints)
+
+    def _said(self, done: Completed, what: str) -> None:
+        self._note(done.stderr.decode(errors="replace"))
+        if done.returncode:
+            offline = is_offline(done.output)
+            raise WheelError(
+                f"{self._job.source} does not build: {what} cannot be had"
+                + (", as the package index is out of reach" if offline else ""),
+                hint="check the network" if offline else f"see {self._job.log}",
+                details=done.output,
+            )
+
+    def _note(self, text: str) -> None:
+        with self._job.log.open("a", encoding="utf-8", errors="replace") as log:
+            log.write(text + "\n")
+
+    def _failed(self, error: Exception | None) -> EdgekitError:
+        if isinstance(error, EdgekitError):
+            return error
+        self._note(str(error))
+        said = self._job.log.read_text(encoding="utf-8", errors="replace")
+        return explain_failure(self._job.source, said, self._job.log, self._job.hints)

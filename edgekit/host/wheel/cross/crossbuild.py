@@ -1,0 +1,217 @@
+"""A source package, exactly, becomes a checked wheel for a target: from the cache, or built."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlparse
+from urllib.request import url2pathname
+
+from packaging.utils import parse_wheel_filename
+
+from edgekit.errors import WheelError
+from edgekit.host.progress import Progress
+from edgekit.host.wheel.cross.builder import Builder, Job, Made
+from edgekit.host.wheel.cross.environment import Extras, Workshop
+from edgekit.host.wheel.cross.finish import finish_wheel
+from edgekit.host.wheel.cross.places import Places
+from edgekit.host.wheel.cross.sbom import Provenance
+from edgekit.host.wheel.cross.sources import Source, fetch, kept_file
+from edgekit.host.wheel.cross.store import BuiltWheel, Kept, WheelStore
+from edgekit.trust import sha256_file
+
+_FORMAT = 1
+"""Raise it when the same inputs are to give another wheel."""
+_PIN = re.compile(r"^([A-Za-z0-9][\w.-]*==[\w.+!-]+)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """A wheel, and whether it was there."""
+
+    kept: Kept
+    pins: str
+    """What it was built with, as `uv pip sync` reads it."""
+    from_cache: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspected:
+    """A raw wheel after check and repair."""
+
+    wheel: Path
+    platform: str
+    """The platform tag that is true of it."""
+    grafted: tuple[str, ...]
+
+
+class Preparer(Protocol):
+    """What a package needs beyond the ordinary."""
+
+    def __call__(self, source: Source) -> tuple[Workshop, Extras]:
+        """The workshop, with the compiler that the package's rule asks for, and the rule's extras."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrossBuilder:
+    """Builds source packages for one target."""
+
+    places: Places
+    prepare: Preparer
+    inspect: Callable[[Path, Extras], Inspected]
+    """Checks a wheel and repairs what can be; raises WheelError."""
+    builder: Callable[[Workshop], Builder]
+    locate: Callable[[Source], str]
+    """Asks the index where a source package can be had."""
+    progress: Progress
+
+    def wheel(self, source: Source, pins: str = "") -> Result:
+        """The wheel of a source package.
+
+        Args:
+            source: the package.
+            pins: build requirements as a recipe's lock has them; empty: as at its first build here, or found anew.
+
+        Raises:
+            WheelError: it does not build, or what comes out cannot load on the target.
+        """
+        shop, extras = self.prepare(source)
+        asked = [_FORMAT, source.name, source.version, source.sha256, str(shop.abi), shop.toolchain.digest]
+        asked += [shop.python.digest, extras.digest]
+        job_id = _digest(asked)[:16]
+        remembered = self.places.pins / f"{job_id}.txt"
+        pins = pins or _read(remembered)
+        found = self._find(asked, pins)
+        if found is not None:
+            return found
+        self.places.work.mkdir(parents=True, exist_ok=True)
+        work = self.places.work / f"{source.name}-{source.version}-{job_id}"
+        with self._alone(work, source):
+            pins = pins or _read(remembered)
+            found = self._find(asked, pins)  # another build may have made it meanwhile
+            if found is not None:
+                return found
+            try:
+                return self._build(source, pins, work, asked)
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+
+    def _find(self, asked: list[object], pins: str) -> Result | None:
+        kept = WheelStore(self.places.wheels).find(_key(asked, pins)) if pins else None
+        return Result(kept=kept, pins=pins, from_cache=True) if kept else None
+
+    def _build(self, source: Source, pins: str, work: Path, asked: list[object]) -> Result:
+        began = time.monotonic()
+        shop, extras = self.prepare(source)
+        job = Job(
+            source=source,
+            archive=self._archive(source),
+            extras=extras,
+            pins=pins,
+            work=work,
+            log=self.places.logs / f"{source.name}-{source.version}-{shop.abi}.log",
+            hints=self.places.cross / "headers.toml",
+        )
+        made = self.builder(shop).build(job)
+        with self.progress.step(f"{source}: checking"):
+            inspected = self.inspect(made.wheel, extras)
+            if inspected.platform == "any":
+                _refuse_nothing_compiled(made.wheel, job.log)
+            (work / "finished").mkdir()
+            about = _provenance(source, shop, made, inspected)
+            wheel = finish_wheel(inspected.wheel, inspected.platform, about, work / "finished")
+        record = _record(about, wheel, time.monotonic() - began)
+        kept = WheelStore(self.places.wheels).keep(_key(asked, made.pins), wheel, record)
+        _write(self.places.pins / f"{_digest(asked)[:16]}.txt", made.pins)
+        return Result(kept=kept, pins=made.pins, from_cache=False)
+
+    def _archive(self, source: Source) -> Path:
+        if not source.filename:  # a folder of sources
+            return Path(url2pathname(urlparse(source.url).path))
+        kept = kept_file(source.sha256, source.filename, self.places.sources)
+        if kept.is_file():
+            return kept
+        url = source.url or self.locate(source)
+        return fetch(url, source.sha256, self.places.sources, self.progress)
+
+    @contextlib.contextmanager
+    def _alone(self, work: Path, source: Source) -> Iterator[None]:
+        """Hold the work folder: its path is always the same, as some back ends write it into what they make."""
+        with work.with_name(f"{work.name}.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                with self.progress.step(f"{source}: waiting for another build of it"):
+                    fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _provenance(source: Source, shop: Workshop, made: Made, inspected: Inspected) -> Provenance:
+    return Provenance(
+        source=source.filename or source.name,
+        source_sha256=source.sha256,
+        backend=made.backend,
+        compiler=f"zig {shop.toolchain.zig}",
+        runtime=shop.toolchain.runtime,
+        abi=str(shop.abi),
+        headers=shop.python.origin,
+        built_with=tuple(sorted(_PIN.findall(made.pins))),
+        grafted=inspected.grafted,
+    )
+
+
+def _record(about: Provenance, wheel: Path, seconds: float) -> BuiltWheel:
+    name, version, _, _ = parse_wheel_filename(wheel.name)
+    return BuiltWheel(
+        name=name,
+        version=str(version),
+        filename=wheel.name,
+        sha256=sha256_file(wheel),
+        bytes=wheel.stat().st_size,
+        abi=about.abi,
+        source=about.source,
+        source_sha256=about.source_sha256,
+        backend=about.backend,
+        compiler=about.compiler,
+        runtime=about.runtime,
+        headers=about.headers,
+        built_with=about.built_with,
+        grafted=about.grafted,
+        seconds=round(seconds, 1),
+    )
+
+
+def _key(asked: list[object], pins: str) -> str:
+    """Names a wheel by everything that can change it."""
+    return _digest([*asked, sorted(_PIN.findall(pins))])
+
+
+def _digest(said: list[object]) -> str:
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+def _read(file: Path) -> str:
+    return file.read_text(encoding="utf-8") if file.is_file() else ""
+
+
+def _write(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    aside = file.with_name(f".{file.name}.{time.monotonic_ns()}")
+    aside.write_text(text, encoding="utf-8")
+    aside.replace(file)
+
+
+def _refuse_nothing_compiled(wheel: Path, log: Path) -> None:
+    """Refuse a wheel without compiled files whose build said that compiling failed: some packages swallow that."""
+    if re.search(r"\berror: |failed with exit code", _read(log)):
+        hint = f"see {log}; or take a package that needs no compiler"
+        raise WheelError(f"{wheel.name} came out without its compiled part, which failed to compile", hint=hint)

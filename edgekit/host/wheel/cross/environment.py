@@ -1,0 +1,157 @@
+"""What a build's programs see: a closed environment, in which the board's compiler comes first.
+
+Nothing of the user's environment is handed on, so that it cannot change a wheel: no CFLAGS, no PYTHONPATH, no PATH.
+"""
+
+from __future__ import annotations
+
+import json
+import pprint
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+
+from edgekit.host.wheel.cross.abi import Abi
+from edgekit.host.wheel.cross.headers import TargetPython
+from edgekit.host.wheel.cross.toolchain import Toolchain, fill
+from edgekit.host.wheel.interpreter import Interpreter
+
+SOURCE_DATE_EPOCH = "315532800"
+"""1980-01-01, the first day that a zip file can name. Source: reproducible-builds.org, SOURCE_DATE_EPOCH."""
+_SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+_FLAGS = "-fwrapv -DNDEBUG -g0"
+_OPTIMISED = f"{_FLAGS} -O2"
+_EMPTY = (
+    *("CFLAGS", "PY_CFLAGS", "OPT", "CXXFLAGS", "CPPFLAGS", "BASECFLAGS", "LDFLAGS", "PY_LDFLAGS", "ARFLAGS"),
+    *("CONFIGURE_CFLAGS", "CONFIGURE_LDFLAGS", "PY_CORE_CFLAGS", "PY_CORE_LDFLAGS", "CCSHARED", "LINKFORSHARED"),
+)
+"""Build variables that are left empty: flags come from the environment alone, because setuptools' versions differ in
+which of the two wins. Source: pypa/setuptools#4836."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """What all builds for one ABI share."""
+
+    abi: Abi
+    toolchain: Toolchain
+    python: TargetPython
+    interpreter: Interpreter
+    cache: Path
+    """Everything that compilers read or write lies below it."""
+    jobs: int
+    """How many files to compile at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extras:
+    """What one package needs beyond that."""
+
+    requirements: tuple[str, ...] = ()
+    """Further build requirements."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    config_settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Files to write into the sources: text by relative path."""
+    sysroot: Path | None = None
+    """The board's libraries and their headers, as far as they are needed."""
+    sysroot_packages: tuple[str, ...] = ()
+    """What it was unpacked from: names and versions."""
+    on_board: tuple[str, ...] = ()
+    """Libraries that the board has, though its target does not say so."""
+    digest: str = ""
+    """Everything above that can change the wheel, but for paths of the cache."""
+
+
+def plain_environment(venv: Path, work: Path) -> dict[str, str]:
+    """For build requirements and front end: this machine, as it is."""
+    return {
+        "PATH": f"{venv}/bin:{_SYSTEM_PATH}",
+        "HOME": str(work / "home"),
+        "LANG": "C.UTF-8",
+        "PYTHONHASHSEED": "0",
+        "SOURCE_DATE_EPOCH": SOURCE_DATE_EPOCH,
+        "VIRTUAL_ENV": str(venv),
+    }
+
+
+def cross_environment(shop: Workshop, extras: Extras, venv: Path, work: Path, *, optimise: bool) -> dict[str, str]:
+    """For the back end: the board.
+
+    Args:
+        shop: compiler and headers.
+        extras: what the package adds; it wins.
+        venv: the build's virtual environment.
+        work: the build's folder.
+        optimise: whether flags ask for optimisation; meson has its own opinion, and flags would come after it.
+    """
+    tools, abi = shop.toolchain.bin, shop.abi
+    flags = _OPTIMISED if optimise else _FLAGS
+    zig_cache = str(shop.cache / "zig-cache")
+    include = f"-I{extras.sysroot}/usr/include -I{extras.sysroot}/usr/include/{abi.multiarch}" if extras.sysroot else ""
+    search = f"-L{extras.sysroot}/usr/lib/{abi.multiarch}" if extras.sysroot else ""
+    crossing = {
+        "PATH": f"{venv}/bin:{shop.toolchain.path}:{_SYSTEM_PATH}",
+        "EDGEKIT_PYTHON": str(shop.python.folder),
+        "EDGEKIT_MULTIARCH": abi.multiarch,
+        "EDGEKIT_GLIBC": abi.glibc,
+        "EDGEKIT_JOBS": str(shop.jobs),
+        "EDGEKIT_SYSROOT": str(extras.sysroot or ""),
+        "EDGEKIT_HOST_PREFIX": str(shop.interpreter.prefix),
+        "EDGEKIT_CACHE": str(shop.cache),
+        "_PYTHON_HOST_PLATFORM": f"linux-{abi.arch}",
+        **{name: f"{tools}/{tool}" for name, tool in _TOOLS.items()},
+        "LDSHARED": f"{tools}/cc -shared",
+        "LDCXXSHARED": f"{tools}/c++ -shared",
+        "CFLAGS": flags,
+        "CXXFLAGS": flags,
+        "CPPFLAGS": include,
+        "LDFLAGS": f"-s {search}".strip(),
+        "CMAKE_TOOLCHAIN_FILE": str(shop.toolchain.folder / "toolchain.cmake"),
+        "CMAKE_BUILD_PARALLEL_LEVEL": str(shop.jobs),
+        "ZIG_GLOBAL_CACHE_DIR": zig_cache,
+        "ZIG_LOCAL_CACHE_DIR": zig_cache,
+    }
+    return {**plain_environment(venv, work), **crossing, **extras.environment}
+
+
+_TOOLS = {"CC": "cc", "CXX": "c++", "AR": "ar", "RANLIB": "ranlib", "STRIP": "strip", "PKG_CONFIG": "pkg-config"}
+
+
+def install_shim(shop: Workshop, venv: Path) -> None:
+    """Put into the virtual environment what makes sysconfig, os and platform tell of the board."""
+    site = next(venv.glob("lib/python*/site-packages"))
+    shim = resources.files("edgekit.host.wheel.cross.shim")
+    for name in ("edgekit_shim.py", "edgekit_shim.pth"):
+        (site / name).write_bytes(shim.joinpath(name).read_bytes())
+    variables = json.loads((shop.python.folder / "sysconfig.json").read_text(encoding="utf-8"))
+    tools, abi, folder = shop.toolchain.bin, shop.abi, shop.python.folder
+    include = str(shop.python.include(abi.python))
+    variables |= dict.fromkeys(_EMPTY, "")
+    variables |= dict.fromkeys(("CC", "LINKCC", "MAINCC"), f"{tools}/cc")
+    variables |= dict.fromkeys(("LDSHARED", "BLDSHARED"), f"{tools}/cc -shared")
+    variables |= dict.fromkeys(("INCLUDEPY", "CONFINCLUDEPY"), include)
+    variables |= dict.fromkeys(("LIBDIR", "LIBPL"), f"{folder}/lib")
+    variables |= dict.fromkeys(("prefix", "exec_prefix"), str(folder))
+    variables |= {
+        "CXX": f"{tools}/c++",
+        "LDCXXSHARED": f"{tools}/c++ -shared",
+        "AR": f"{tools}/ar",
+        "RANLIB": f"{tools}/ranlib",
+        "INCLUDEDIR": f"{folder}/include",
+        "MULTIARCH": abi.multiarch,
+        "SOABI": abi.soabi,
+        "EXT_SUFFIX": f".{abi.soabi}.so",
+        "Py_ENABLE_SHARED": 0,
+    }
+    text = "build_time_vars = " + pprint.pformat(variables) + "\n"
+    (site / "_edgekit_sysconfigdata.py").write_text(text, encoding="utf-8")
+
+
+def write_meson_file(shop: Workshop, venv: Path, work: Path) -> Path:
+    """meson's cross file for a build: it names the build's own interpreter."""
+    text = (shop.toolchain.folder / "meson.cross").read_text(encoding="utf-8")
+    file = work / "meson.cross"
+    file.write_text(fill(text, {"PYTHON": f"{venv}/bin/python"}), encoding="utf-8")
+    return file

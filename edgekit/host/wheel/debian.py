@@ -1,0 +1,249 @@
+"""Debian's arm64 packages, locked by digest and unpacked into the cache: this machine's dpkg is not touched.
+
+Archives are those of this machine's apt. Debian takes old versions off its archives; then the version that is there now
+is taken instead, its digest from the archive's signed index, and that is said.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tarfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from edgekit.errors import InputError, WheelError
+from edgekit.executor import Executor
+from edgekit.host.progress import Progress
+from edgekit.host.wheel.cross.kept import kept_folder
+from edgekit.host.wheel.cross.sources import NotThere, fetch
+from edgekit.schema.reader import from_toml
+
+_APT_TIMEOUT_S = 300.0
+_LINE = re.compile(
+    r"(?P<name>[a-z0-9][\w.+-]+) (?P<version>\S+) (?P<sha256>[0-9a-f]{64}) (?P<size>\d+) (?P<path>\S+\.deb)"
+)
+_MAX_UNPACKED_BYTES = 2 << 30
+_AR_MAGIC = b"!<arch>\n"
+_AR_HEADER_BYTES = 60
+
+
+class NoArchive(WheelError):
+    """This machine knows no Debian archive: what can do without one goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """One line of a lock."""
+
+    name: str
+    version: str
+    sha256: str
+    size: int
+    path: str
+    """Below the archive's address."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Root:
+    """Unpacked packages. Nobody writes into it."""
+
+    folder: Path
+    digest: str
+    packages: tuple[Package, ...]
+
+    def described(self) -> tuple[str, ...]:
+        """Names and versions, for an SBOM."""
+        return tuple(f"{package.name} {package.version}" for package in self.packages)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageSet:
+    """Packages that are needed together."""
+
+    suite: str
+    packages: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sets:
+    sets: dict[str, PackageSet]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Debian:
+    """Fetches and unpacks."""
+
+    data: Path
+    """`cross/debian`."""
+    roots: Path
+    """Keeps unpacked roots."""
+    downloads: Path
+    archive: str
+    """Address of an archive; empty: those of this machine's apt."""
+    executor: Executor
+    progress: Progress
+
+    def fetch_sets(self, names: Sequence[str]) -> Root:
+        """The packages of sets in `sets.toml`, all of one suite, unpacked. See `fetch_root`."""
+        file = self.data / "sets.toml"
+        sets = from_toml(_Sets, file.read_text(encoding="utf-8"), str(file)).sets
+        for name in names:
+            if name not in sets or sets[name].suite != sets[names[0]].suite:
+                raise InputError(f"{file} has no fitting set {name!r}", hint=f"add [sets.{json.dumps(name)}] to it")
+        return self.fetch_root({package for name in names for package in sets[name].packages}, sets[names[0]].suite)
+
+    def fetch_root(self, names: Iterable[str], suite: str) -> Root:
+        """Packages, unpacked into one folder.
+
+        Args:
+            names: of packages; what these depend on is not taken.
+            suite: `bookworm`.
+
+        Raises:
+            NoArchive: this machine knows no archive, and they are not in the cache.
+            WheelError: they cannot be fetched.
+            InputError: the lock does not have them.
+        """
+        chosen = [self._locked(suite)[name] for name in self._known(names, suite)]
+        newer = self.roots / f"newer-{_digest(chosen)[:16]}.txt"
+        if newer.is_file():
+            chosen = list(_parse(newer.read_text(encoding="utf-8"), newer).values())
+        if not self._folder(chosen).is_dir():
+            try:
+                self._fetch(chosen)
+            except NotThere as error:
+                self.progress.note(f"{error.message}: Debian has moved on; taking what its signed index has now")
+                lines = self._lock_anew([package.name for package in chosen], suite)
+                newer.parent.mkdir(parents=True, exist_ok=True)
+                newer.write_text(lines, encoding="utf-8")
+                chosen = list(_parse(lines, newer).values())
+                self._fetch(chosen)
+        folder = kept_folder(self._folder(chosen), lambda folder: self._unpack(chosen, folder))
+        return Root(folder=folder, digest=_digest(chosen), packages=tuple(chosen))
+
+    def _folder(self, chosen: list[Package]) -> Path:
+        return self.roots / _digest(chosen)[:16]
+
+    def _known(self, names: Iterable[str], suite: str) -> list[str]:
+        wanted = sorted(set(names))
+        missing = [name for name in wanted if name not in self._locked(suite)]
+        if missing:
+            file = self.data / f"{suite}.lock"
+            raise InputError(f"{file} has no {', '.join(missing)}", hint="name it in sets.toml, then make lock-debian")
+        return wanted
+
+    def _locked(self, suite: str) -> dict[str, Package]:
+        file = self.data / f"{suite}.lock"
+        return _parse(file.read_text(encoding="utf-8"), file)
+
+    def _archives(self) -> tuple[str, ...]:
+        """Addresses of Debian archives, without a slash at the end."""
+        if self.archive:
+            return (self.archive.rstrip("/"),)
+        argv = ["/bin/sh", "-c", "apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages'"]
+        done = self.executor.run(argv, timeout_s=_APT_TIMEOUT_S)
+        found = {line.rstrip("/") for line in done.text.splitlines() if re.search(r"/debian(-security)?/?$", line)}
+        if not found:
+            bootstrap = Path("/usr/sbin/debootstrap")
+            text = bootstrap.read_text(encoding="utf-8", errors="replace") if bootstrap.is_file() else ""
+            found = set(re.findall(r'^DEF_MIRROR="(\S+?)/?"', text, re.MULTILINE)[:1])
+        if not found:
+            raise NoArchive(
+                "this machine knows no Debian archive",
+                hint="install debootstrap and debian-archive-keyring, or set EDGEKIT_DEBIAN_ARCHIVE to a mirror",
+            )
+        return tuple(sorted(found))
+
+    def _fetch(self, chosen: list[Package]) -> None:
+        archives = self._archives()
+        for package in chosen:
+            for archive in archives:
+                try:
+                    fetch(f"{archive}/{package.path}", package.sha256, self.downloads, self.progress)
+                    break
+                except NotThere:
+                    if archive == archives[-1]:
+                        raise
+
+    def _unpack(self, chosen: list[Package], folder: Path) -> None:
+        with self.progress.step(f"unpacking {len(chosen)} Debian packages for the board"):
+            for package in chosen:
+                unpack_deb(self.downloads / package.sha256 / package.path.rsplit("/", maxsplit=1)[-1], folder)
+            if not (folder / "lib").exists() and (folder / "usr/lib").is_dir():
+                (folder / "lib").symlink_to("usr/lib")  # a merged /usr keeps its loader there alone
+
+    def _lock_anew(self, names: list[str], suite: str) -> str:
+        done = self.executor.run(
+            [str(self.data / "lock.sh"), suite, *names],
+            timeout_s=_APT_TIMEOUT_S,
+            env={"EDGEKIT_DEBIAN_ARCHIVE": self.archive} if self.archive else None,
+        )
+        if done.returncode:
+            hint = "check the network, and that apt works here"
+            raise WheelError(f"Debian's {suite} cannot be read", hint=hint, details=done.output)
+        return done.stdout.decode()
+
+
+def unpack_deb(deb: Path, folder: Path) -> None:
+    """Unpack the files of a package; nothing leaves the folder, and links stay inside it.
+
+    Source: deb(5). Absolute links would lead into this machine: a linker that finds one dangling takes a static
+    library instead, without a word.
+
+    Raises:
+        WheelError: it is no package.
+    """
+    size = 0
+    try:
+        with deb.open("rb") as file:
+            file.seek(_find_data(file))
+            with tarfile.open(fileobj=file, mode="r|*") as tar:
+                for member in tar:
+                    size += member.size
+                    if size > _MAX_UNPACKED_BYTES:
+                        raise ValueError("too large")
+                    if not member.isdev():
+                        _extract(tar, member, folder)
+    except (tarfile.TarError, ValueError, EOFError, OSError) as error:
+        raise WheelError(f"{deb.name} cannot be unpacked: {error}", hint="remove it and try again") from None
+
+
+def _find_data(file: BinaryIO) -> int:
+    """Where `data.tar.*`, the archive's last member, begins. Source: ar(5)."""
+    if file.read(len(_AR_MAGIC)) != _AR_MAGIC:
+        raise ValueError("it is no Debian package")
+    while len(header := file.read(_AR_HEADER_BYTES)) == _AR_HEADER_BYTES:
+        if header.startswith(b"data.tar"):
+            return file.tell()
+        length = int(header[48:58])
+        file.seek(length + length % 2, os.SEEK_CUR)
+    raise ValueError("it has no files")
+
+
+def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    if member.issym() and member.linkname.startswith("/"):
+        here = Path(os.path.normpath(member.name)).parent
+        member.linkname = os.path.relpath(member.linkname.lstrip("/"), here)
+    member.mode |= 0o200
+    tar.extract(member, folder, filter="data")
+
+
+def _parse(text: str, file: Path) -> dict[str, Package]:
+    packages = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        found = _LINE.fullmatch(line)
+        if not found or ".." in found["path"]:
+            raise InputError(f"{file}: line {number} is no locked package", hint="make lock-debian")
+        name, version, sha256, size, path = found.groups()
+        packages[name] = Package(name=name, version=version, sha256=sha256, size=int(size), path=path)
+    return packages
+
+
+def _digest(chosen: list[Package]) -> str:
+    return hashlib.sha256(json.dumps([[package.name, package.sha256] for package in chosen]).encode()).hexdigest()

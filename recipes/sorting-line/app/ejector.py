@@ -1,0 +1,61 @@
+"""Blows parts off the belt: one byte over SPI to the valve board for each part that was counted under a given name.
+
+`spidev` has no wheel for arm64, so `edgekit build` makes one. Where the board has no such SPI device the stage only
+counts what it would have done: the same recipe runs on a bench.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import spidev
+from edgekit.device.worker.item import Item
+from edgekit.device.worker.stages import Stage, StageContext
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EjectorOptions:
+    """Options of this stage in recipe.toml."""
+
+    part: str
+    """Name of the parts to blow off, as `count` names them: `red disc`."""
+    bus: int = 0
+    device: int = 0
+    speed_hz: int = 500_000
+    pulse: int = 0x01
+    """The byte that opens the valve once."""
+
+
+class Ejector(Stage):
+    """Sends a pulse whenever the count of its part has risen."""
+
+    stateless = False
+
+    def __init__(self, context: StageContext) -> None:
+        super().__init__(context)
+        self._options = context.read_options(EjectorOptions)
+        self._bus: spidev.SpiDev | None = None
+        self._counted = 0
+        file = Path(f"/dev/spidev{self._options.bus}.{self._options.device}")
+        if file.exists():
+            self._bus = spidev.SpiDev(self._options.bus, self._options.device)
+            self._bus.max_speed_hz = self._options.speed_hz
+        else:
+            _LOG.warning("%s is not there: nothing is blown off", file)
+
+    def reset(self) -> None:
+        """Begin at zero, as `count` does."""
+        self._counted = 0
+
+    def __call__(self, item: Item) -> Item:
+        """Pulse once for each part that was counted since the last frame."""
+        counted = item.counts.get(self._options.part, 0)
+        if self._bus is not None:
+            for _ in range(counted - self._counted):
+                self._bus.writebytes([self._options.pulse])
+        self._counted = counted
+        return item
