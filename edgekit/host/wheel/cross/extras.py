@@ -46,6 +46,8 @@ def make_extras(rule: Rule, shop: Workshop, supplies: Supplies) -> Extras:
     """
     if rule is NO_RULE:
         return Extras()
+    if shop.abi.arch != "aarch64" and (rule.sysroot or rule.cuda_wheels):
+        raise WheelError(f"it takes libraries of arm64, and the target is {shop.abi.arch}", hint=rule.reason)
     root = _sysroot(rule, supplies)
     cuda = _cuda(rule, shop, supplies) if rule.cuda_wheels else None
     words = {

@@ -39,11 +39,12 @@ class Inspector:
         report = check_wheel(wheel, loads)
         foreign = [name for name in report.needed if not loads.has(name)]
         grafted: tuple[str, ...] = ()
-        folder = extras.sysroot / "usr/lib" / f"{self.target.os.arch}-linux-gnu" if extras.sysroot else None
-        if folder and any((folder / name).exists() for name in foreign):
+        multiarch = f"{self.target.os.arch}-linux-gnu"
+        folders = [extras.sysroot / lib / multiarch for lib in ("usr/lib", "lib")] if extras.sysroot else []
+        if any((folder / name).exists() for folder in folders for name in foreign):
             out = wheel.parent / "grafted"
             out.mkdir()
-            wheel = graft(wheel, folder, loads.libraries, out, self.executor)
+            wheel = graft(wheel, folders, loads.libraries, out, self.executor)
             report = check_wheel(wheel, loads)
             grafted = extras.sysroot_packages
         _refuse(wheel, report, loads)

@@ -34,7 +34,7 @@ class Stub:
 class Rule:
     """What a package needs. In texts `@SYSROOT@`, `@CUDA@` and `@PYTHON@` stand for folders."""
 
-    reason: str
+    reason: str = ""
     versions: str = ""
     """Of the package: `>=2024`. Empty: all."""
     cuda: str = ""
@@ -72,6 +72,8 @@ class RuleFile:
 
     rules: tuple[Rule, ...]
     """The first that applies counts."""
+    common: Rule = Rule()
+    """What a rule takes where it says nothing itself."""
 
 
 def find_rule(name: str, version: str, target: Target, folder: Path) -> Rule:
@@ -89,7 +91,8 @@ def find_rule(name: str, version: str, target: Target, folder: Path) -> Rule:
     file = folder / f"{name}.toml"
     if not file.is_file():
         return NO_RULE
-    rules = from_toml(RuleFile, file.read_text(encoding="utf-8"), str(file)).rules
+    written = from_toml(RuleFile, file.read_text(encoding="utf-8"), str(file))
+    rules = [_with_common(rule, written.common) for rule in written.rules]
     of_version = [rule for rule in rules if version == "0" or SpecifierSet(rule.versions).contains(version)]
     cuda = next((accelerator.cuda for accelerator in target.accelerators if accelerator.cuda), "")
     for rule in of_version:
@@ -103,3 +106,8 @@ def find_rule(name: str, version: str, target: Target, folder: Path) -> Rule:
         f"{name} is built for CUDA {known}, and {target.name} has {has}",
         hint=f"build for a target that has it, or add a rule to {file}",
     )
+
+
+def _with_common(rule: Rule, common: Rule) -> Rule:
+    said = {item.name: getattr(rule, item.name) for item in dataclasses.fields(Rule)}
+    return dataclasses.replace(common, **{name: value for name, value in said.items() if value})
