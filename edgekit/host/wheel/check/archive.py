@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
-import base64
-import csv
+import copy
 import hashlib
-import io
+import os
 import stat
+import struct
+import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from email.message import Message
-from email.parser import HeaderParser
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, BinaryIO, cast
 
 from packaging.tags import Tag
-from packaging.utils import InvalidWheelFilename, canonicalize_name, canonicalize_version, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from edgekit.host.wheel.check.elf import MAGIC, Damaged, ElfFacts, read_elf
-from edgekit.host.wheel.check.faults import Fault, FaultCode
+from edgekit.host.wheel.check.dist_info import DistInfo, Measured, Row, parse_record
+from edgekit.host.wheel.check.elf import MAGIC, ElfFacts, read_elf
+from edgekit.host.wheel.check.faults import Fault, Faults
+from edgekit.host.wheel.check.symbols import Damaged
 from edgekit.schema.manifest import is_safe_path
 from edgekit.schema.units import format_bytes
 
 _MAX_ENTRIES = 200_000
 _MAX_BYTES = 8 << 30
+_MAX_TEXT_BYTES = 64 << 20
+"""Of METADATA, WHEEL and RECORD; a RECORD of the most entries is smaller."""
 _BOMB_BYTES = 50 << 20
 _BOMB_RATIO = 500
 """Deflate ends at 1032; what people put into wheels stays far below. Source: zlib, Technical Details."""
-_UNSIGNED = ("RECORD", "RECORD.jws", "RECORD.p7s")
-_NEW = "get it again; if it was made so, tell those who made it"
+_CHUNK_BYTES = 1 << 20
+_IN_MEMORY_BYTES = 256 << 20
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""Of the others zipfile unpacks a whole chunk, however large that gets. Installers know no others for certain."""
+_NOT_A_ZIP = (
+    *(zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, OSError, zlib.error, struct.error),
+)
+_DISTRUST = "do not install it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,135 +56,141 @@ class WheelFile:
     """What is wrong with the archive itself."""
 
 
-@dataclass(slots=True)
-class _Reading:
-    package: str
-    faults: list[Fault] = field(default_factory=list)
-    digests: dict[str, tuple[str, int]] = field(default_factory=dict)
-    texts: dict[str, bytes] = field(default_factory=dict)
-    elf: dict[str, ElfFacts | Damaged] = field(default_factory=dict)
-
-    def fault(self, code: FaultCode, message: str, file: str = "", hint: str = _NEW) -> None:
-        self.faults.append(Fault(package=self.package, file=file, code=code, message=message, hint=hint))
+class _Bomb(Exception):
+    """More comes out than was announced."""
 
 
 def read_wheel(path: Path) -> WheelFile:
     """Read a wheel whole. Faults are values; only a file that cannot be opened raises OSError."""
-    reading = _Reading(package=path.name)
-    tags: frozenset[Tag] = frozenset()
-    try:
-        name, version, _, tags = parse_wheel_filename(path.name)
-        reading.package = f"{name} {version}"
-        with zipfile.ZipFile(path) as archive:
-            if _is_safe(archive.infolist(), reading):
-                _read_entries(archive, reading)
-                _check_metadata(reading, name, str(version), tags)
-                _check_record(reading)
-    except InvalidWheelFilename as error:
-        reading.fault(
-            "not-a-wheel", f"has no wheel's name: {error}", hint="name it NAME-VERSION-PYTHON-ABI-PLATFORM.whl"
-        )
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
-        reading.fault("not-a-wheel", f"is no whole zip archive: {error}")
+    with path.open("rb") as file:
+        try:
+            name, version, _, tags = parse_wheel_filename(path.name)
+        except InvalidWheelFilename as error:
+            faults = Faults(path.name)
+            hint = "name it NAME-VERSION-PYTHON-ABI-PLATFORM.whl"
+            faults.add("not-a-wheel", f"has no wheel's name: {error}", hint=hint)
+            return WheelFile(package=path.name, tags=frozenset(), names=frozenset(), elf={}, faults=faults.found)
+        reading = _Reading(Faults(f"{name} {version}"), DistInfo(name=name, version=str(version), tags=tags))
+        reading.read(file)
     return WheelFile(
-        package=reading.package,
+        package=reading.faults.package,
         tags=tags,
-        names=frozenset(reading.digests),
+        names=frozenset(reading.measured),
         elf=reading.elf,
-        faults=tuple(reading.faults),
+        faults=reading.faults.found,
     )
 
 
-def _is_safe(entries: list[zipfile.ZipInfo], reading: _Reading) -> bool:
-    """Look at the directory before anything is unpacked."""
-    total = sum(entry.file_size for entry in entries)
-    if len(entries) > _MAX_ENTRIES or total > _MAX_BYTES:
-        told = f"{len(entries)} files of {format_bytes(total)}"
-        reading.fault("bomb", f"unpacks to {told}", hint="do not install it")
-    for entry in entries:
-        size, packed = entry.file_size, max(1, entry.compress_size)
-        if size > _BOMB_BYTES and size / packed > _BOMB_RATIO:
-            told = f"unpacks from {format_bytes(packed)} to {format_bytes(size)}"
-            reading.fault("bomb", told, entry.filename, "do not install it")
-        name = entry.filename.rstrip("/") if entry.is_dir() else entry.filename
+class _Reading:
+    """One wheel, while it is read."""
+
+    def __init__(self, faults: Faults, expected: DistInfo) -> None:
+        self.faults = faults
+        self.expected = expected
+        self.measured: dict[str, Measured] = {}
+        self.elf: dict[str, ElfFacts | Damaged] = {}
+        self._file = ""
+
+    def read(self, file: BinaryIO) -> None:
+        """Read everything, or up to what makes the rest unreadable or dangerous."""
+        try:
+            with zipfile.ZipFile(file) as archive:
+                if self._is_safe(archive.infolist(), os.fstat(file.fileno()).st_size):
+                    self._read_entries(archive)
+        except _Bomb:
+            self.faults.add("bomb", "unpacks to more than it announces", self._file, _DISTRUST)
+        except _NOT_A_ZIP as error:
+            told = str(error) or type(error).__name__
+            self.faults.add("not-a-wheel", f"is no whole zip archive: {told}", self._file)
+
+    def _is_safe(self, entries: list[zipfile.ZipInfo], archive_bytes: int) -> bool:
+        """Look at the directory before anything is unpacked."""
+        total, packed = sum(entry.file_size for entry in entries), sum(entry.compress_size for entry in entries)
+        if len(entries) > _MAX_ENTRIES or total > _MAX_BYTES or _is_bomb(total, archive_bytes):
+            told = f"unpacks from {format_bytes(archive_bytes)} to {len(entries)} files of {format_bytes(total)}"
+            self.faults.add("bomb", told, hint=_DISTRUST)
+        elif packed > archive_bytes:
+            self.faults.add("bomb", "has files that share their contents", hint=_DISTRUST)
+        seen: set[str] = set()
+        for entry in entries:
+            self._check_entry(entry)
+            if entry.filename in seen:
+                self.faults.add("record", "is in the archive twice", entry.filename)
+            seen.add(entry.filename)
+        return not self.faults.found
+
+    def _check_entry(self, entry: zipfile.ZipInfo) -> None:
+        # zipfile cuts a name at NUL; other programs need not.
+        name = entry.orig_filename.rstrip("/") if entry.is_dir() else entry.orig_filename
+        if _is_bomb(entry.file_size, entry.compress_size):
+            told = f"unpacks from {format_bytes(entry.compress_size)} to {format_bytes(entry.file_size)}"
+            self.faults.add("bomb", told, entry.filename, _DISTRUST)
         if not is_safe_path(name) or ":" in name.split("/")[0]:
-            reading.fault("path-escape", "would be written outside of its folder", entry.filename, "do not install it")
+            self.faults.add("path-escape", "would be written outside of its folder", entry.filename, _DISTRUST)
         elif stat.S_ISLNK(entry.external_attr >> 16):
-            reading.fault("path-escape", "is a link", entry.filename, "wheels have no links: make it a file")
-    return not reading.faults
+            self.faults.add("path-escape", "is a link", entry.filename, "wheels have no links: make it a file")
+        if entry.compress_type not in _METHODS:
+            hint = "pack it anew: wheels are stored or deflated"
+            self.faults.add("not-a-wheel", f"is packed by method {entry.compress_type}", entry.filename, hint)
+
+    def _read_entries(self, archive: zipfile.ZipFile) -> None:
+        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        texts = self._texts(archive, entries)
+        rows = parse_record(texts, self.faults)
+        for entry in entries:
+            self._file = entry.filename
+            self.measured[entry.filename] = self._measure(archive, entry, rows.get(entry.filename))
+        self._file = ""
+        self.expected.check(texts, rows, self.measured, self.faults)
+
+    def _texts(self, archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -> dict[str, bytes]:
+        """What the package says of itself, by path."""
+        texts: dict[str, bytes] = {}
+        for entry in entries:
+            folder, _, name = entry.filename.partition("/")
+            if folder.endswith(".dist-info") and name in ("METADATA", "WHEEL", "RECORD"):
+                self._file = entry.filename
+                if entry.file_size > _MAX_TEXT_BYTES:
+                    raise _Bomb
+                texts[entry.filename] = b"".join(_unpack(archive, entry))
+        return texts
+
+    def _measure(self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, row: Row | None) -> Measured:
+        """Read a file: size and digest, and if it is one, its ELF facts."""
+        digest = hashlib.new(row.algorithm if row else "sha256")
+        size, kept = 0, None
+        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES) as content:
+            for chunk in _unpack(archive, entry):
+                digest.update(chunk)
+                if size == 0 and chunk.startswith(MAGIC):
+                    kept = content
+                if kept is not None:
+                    kept.write(chunk)
+                size += len(chunk)
+            if kept is not None:
+                self.elf[entry.filename] = _elf(kept)
+        return Measured(digest.digest(), size)
 
 
-def _read_entries(archive: zipfile.ZipFile, reading: _Reading) -> None:
-    for entry in archive.infolist():
-        if entry.is_dir():
-            continue
-        content = archive.read(entry)  # at most file_size bytes, which were summed up before
-        if entry.filename in reading.digests:
-            reading.fault("record", "is in the archive twice", entry.filename)
-        digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
-        reading.digests[entry.filename] = (digest, len(content))
-        if content.startswith(MAGIC):
-            try:
-                reading.elf[entry.filename] = read_elf(content)
-            except Damaged as error:
-                reading.elf[entry.filename] = error
-        if ".dist-info/" in entry.filename:
-            reading.texts[entry.filename] = content
+def _is_bomb(size: int, packed: int) -> bool:
+    return size > _BOMB_BYTES and size > _BOMB_RATIO * packed
 
 
-def _check_metadata(reading: _Reading, name: str, version: str, tags: frozenset[Tag]) -> None:
-    folders = {path.split("/")[0] for path in reading.texts if path.split("/")[0].endswith(".dist-info")}
-    if len(folders) != 1:
-        reading.fault("metadata", f"has {len(folders)} dist-info folders, and not one")
-        return
-    folder = folders.pop()
-    missing = [part for part in ("WHEEL", "METADATA", "RECORD") if f"{folder}/{part}" not in reading.texts]
-    for part in missing:
-        reading.fault("metadata", f"has no {folder}/{part}")
-    if "METADATA" not in missing:
-        said = _headers(reading.texts[f"{folder}/METADATA"])
-        found = (canonicalize_name(said.get("Name", "")), canonicalize_version(said.get("Version", "")))
-        if found != (canonicalize_name(name), canonicalize_version(version)):
-            reading.fault("metadata", f"says that it is {found[0]} {found[1]}", f"{folder}/METADATA")
-    if "WHEEL" not in missing:
-        lines = _headers(reading.texts[f"{folder}/WHEEL"]).get_all("Tag", [])
-        inside = {tag for line in lines for tag in _tags(str(line))}
-        if inside != set(tags):
-            told = ", ".join(sorted(map(str, lines))) or "none"
-            reading.fault("tag", f"has other tags than its file name: {told}", f"{folder}/WHEEL")
+def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+    """A file's content. zipfile would cut what is longer than announced; other programs would write it all."""
+    patient = copy.copy(entry)
+    patient.file_size += 1
+    left = entry.file_size
+    with archive.open(patient) as opened:
+        while chunk := opened.read(_CHUNK_BYTES):
+            left -= len(chunk)
+            if left < 0:
+                raise _Bomb
+            yield chunk
 
 
-def _headers(text: bytes) -> Message:
-    return HeaderParser().parsestr(text.decode(errors="replace"))
-
-
-def _tags(line: str) -> Iterator[Tag]:
-    parts = line.strip().split("-")
-    if len(parts) == 3:
-        for interpreter in parts[0].split("."):
-            for abi in parts[1].split("."):
-                for platform in parts[2].split("."):
-                    yield Tag(interpreter, abi, platform)
-
-
-def _check_record(reading: _Reading) -> None:
-    record = next((path for path in reading.texts if path.endswith(".dist-info/RECORD")), "")
-    if not record:
-        return
-    folder = record.rpartition("/")[0]
-    unlisted = {path for path in reading.digests if path not in {f"{folder}/{name}" for name in _UNSIGNED}}
-    for row in csv.reader(io.StringIO(reading.texts[record].decode(errors="replace"))):
-        if len(row) != 3 or row[0] in {f"{folder}/{name}" for name in _UNSIGNED}:
-            continue
-        path, digest, size = row
-        unlisted.discard(path)
-        if path not in reading.digests:
-            reading.fault("record", "is in RECORD and not in the archive", path)
-            continue
-        found = reading.digests[path]
-        if digest != f"sha256={found[0]}" or (size and size != str(found[1])):
-            if digest.startswith(("sha384=", "sha512=")):
-                continue
-            reading.fault("record", "is not what RECORD says", path)
-    for path in sorted(unlisted):
-        reading.fault("record", "is not in RECORD", path)
+def _elf(content: IO[bytes]) -> ElfFacts | Damaged:
+    try:
+        return read_elf(cast("BinaryIO", content))
+    except Damaged as error:
+        return error

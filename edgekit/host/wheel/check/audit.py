@@ -11,10 +11,11 @@ from packaging.tags import Tag
 
 from edgekit.errors import InputError
 from edgekit.host.wheel.check.archive import read_wheel
-from edgekit.host.wheel.check.elf import MAGIC, Damaged, ElfFacts, read_elf
+from edgekit.host.wheel.check.elf import MAGIC, ElfFacts, read_elf
 from edgekit.host.wheel.check.faults import Fault
 from edgekit.host.wheel.check.file_faults import Place, file_faults
 from edgekit.host.wheel.check.loads import Loads
+from edgekit.host.wheel.check.symbols import Damaged
 from edgekit.host.wheel.needs import Wanted
 from edgekit.host.wheel.pylock import supported_tags
 
@@ -47,7 +48,6 @@ def check_wheel(path: Path, loads: Loads) -> Report:
         InputError: there is no such file.
     """
     try:
-        path.open("rb").close()
         wheel = read_wheel(path)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}", hint=f"ls -l {path}") from None
@@ -118,9 +118,7 @@ def _site_tags(site: Path, package: str) -> list[str]:
 def _read(file: Path) -> ElfFacts | Damaged | None:
     try:
         with file.open("rb") as opened:
-            if opened.read(len(MAGIC)) != MAGIC:
-                return None
-        return read_elf(file.read_bytes())
+            return read_elf(opened) if opened.read(len(MAGIC)) == MAGIC else None
     except Damaged as error:
         return error
     except OSError:

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import io
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from elftools.elf.constants import P_FLAGS
-from elftools.elf.dynamic import DynamicSection, DynamicTag
 from elftools.elf.elffile import ELFFile
-from elftools.elf.gnuversions import GNUVerNeedSection, GNUVerSymSection
-from elftools.elf.sections import SymbolTableSection
+from elftools.elf.segments import Segment
 
+from edgekit.host.wheel.check.symbols import Damaged, Symbol, Tables
 from edgekit.schema.units import version_tuple
 
 MAGIC = b"\x7fELF"
 _MACHINES = {"EM_AARCH64": "aarch64", "EM_X86_64": "x86_64", "EM_386": "i686", "EM_ARM": "armv7l"}
 _LOADED = ("ET_DYN", "ET_EXEC")
+_STACK_BY_DEFAULT = ("x86_64", "i686")
+"""Without PT_GNU_STACK stacks are executable there, and on arm64 not.
+
+Source: glibc, sysdeps/x86_64/stackinfo.h and sysdeps/aarch64/stackinfo.h, DEFAULT_STACK_PERMS.
+"""
+_DT_NEEDED, _DT_SONAME, _DT_RPATH, _DT_TEXTREL, _DT_RUNPATH, _DT_FLAGS = 1, 14, 15, 22, 29, 30
 _DF_TEXTREL = 0x4
-_LOCAL_VERSIONS = 2
-"""Indices below it are no versions: VER_NDX_LOCAL and VER_NDX_GLOBAL."""
-
-
-class Damaged(Exception):
-    """The file is cut off or makes no sense."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,129 +64,120 @@ class Version:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ElfFacts:
-    """One file."""
+    """One file. Of machines that no target is, only `machine` and `is_loaded` are told."""
 
     machine: str
     """`aarch64`; of unknown ones the ELF name."""
     is_loaded: bool
     """A library or a program, not an object file."""
-    is_program: bool
+    is_program: bool = False
     """It asks for a dynamic loader of its own."""
-    soname: str
-    needed: tuple[str, ...]
-    rpaths: tuple[str, ...]
+    soname: str = ""
+    needed: tuple[str, ...] = ()
+    rpaths: tuple[str, ...] = ()
     """Of DT_RPATH and DT_RUNPATH, split at colons."""
-    versions: tuple[Version, ...]
+    versions: tuple[Version, ...] = ()
     """The highest of each family and library."""
-    executable_stack: bool
-    text_relocations: bool
-    alignment_bytes: int
-    """The smallest alignment of its loaded segments; 0 where nothing is loaded."""
-    python_symbols: frozenset[str]
+    executable_stack: bool = False
+    text_relocations: bool = False
+    alignment_bytes: int = 0
+    """The largest page that its loaded segments fit; 0 where nothing is loaded."""
+    python_symbols: frozenset[str] = frozenset()
     """Names that it expects of the Python that loads it."""
+    python_exports: frozenset[str] = frozenset()
+    """Names of that kind that it brings: `PyInit__lapjv` of a module."""
+
+    @property
+    def is_module(self) -> bool:
+        """Python can import it."""
+        return any(name.startswith(("PyInit_", "PyInitU_")) for name in self.python_exports)
 
 
-def read_elf(content: bytes) -> ElfFacts:
+def read_elf(file: BinaryIO) -> ElfFacts:
     """Read a file.
 
     Raises:
         Damaged: it is cut off, or no ELF file.
     """
     try:
-        elf = ELFFile(io.BytesIO(content))
-        _check_whole(elf, len(content))
-        return _facts(elf)
+        return _facts(file)
     except Damaged:
         raise
     except Exception as error:  # pyelftools fails in any way that rubbish can make it
         raise Damaged(str(error) or type(error).__name__) from None
 
 
-def _check_whole(elf: ELFFile, size: int) -> None:
-    tables_end = elf["e_shoff"] + elf["e_shnum"] * elf["e_shentsize"]
-    ends = [segment["p_offset"] + segment["p_filesz"] for segment in elf.iter_segments()]
-    end = max([tables_end, *ends])
-    if end > size:
-        raise Damaged(f"it ends after {size} of at least {end} bytes")
-
-
-def _facts(elf: ELFFile) -> ElfFacts:
-    loads = [segment for segment in elf.iter_segments() if segment["p_type"] == "PT_LOAD"]
-    kinds = {segment["p_type"] for segment in elf.iter_segments()}
-    tags = [
-        tag for section in elf.iter_sections() if isinstance(section, DynamicSection) for tag in section.iter_tags()
-    ]
-    machine = str(elf["e_machine"])
+def _facts(file: BinaryIO) -> ElfFacts:
+    file.seek(0, os.SEEK_END)
+    size = file.tell()
+    elf = ELFFile(file)
+    is_loaded = elf["e_type"] in _LOADED
+    machine = _machine(elf)
+    if elf.elfclass != 64 or not elf.little_endian:
+        return ElfFacts(machine=machine, is_loaded=is_loaded)
+    tables = Tables(elf, file, size)
+    segments = list(elf.iter_segments())
+    if "SHT_DYNAMIC" not in tables.sections and any(part["p_type"] == "PT_DYNAMIC" for part in segments):
+        raise Damaged("it has no section headers, so what it needs is not told")
+    tags = tables.tags()
+    symbols = list(tables.symbols())
+    python = [symbol for symbol in symbols if symbol.name.startswith(("Py", "_Py"))]
     return ElfFacts(
-        machine=_MACHINES.get(machine, machine),
-        is_loaded=elf["e_type"] in _LOADED,
-        is_program="PT_INTERP" in kinds,
-        soname=next(iter(_texts(tags, "DT_SONAME", "soname")), ""),
-        needed=_texts(tags, "DT_NEEDED", "needed"),
-        rpaths=tuple(
-            path
-            for text in (*_texts(tags, "DT_RPATH", "rpath"), *_texts(tags, "DT_RUNPATH", "runpath"))
-            for path in text.split(":")
-            if path
-        ),
-        versions=tuple(_highest(elf)),
-        executable_stack=_executable_stack(elf),
-        text_relocations=any(
-            tag.entry.d_tag == "DT_TEXTREL" or (tag.entry.d_tag == "DT_FLAGS" and tag.entry.d_val & _DF_TEXTREL)
-            for tag in tags
-        ),
-        alignment_bytes=min((segment["p_align"] for segment in loads), default=0),
-        python_symbols=frozenset(name for name in _undefined(elf) if name.startswith(("Py", "_Py"))),
+        machine=machine,
+        is_loaded=is_loaded,
+        is_program=any(part["p_type"] == "PT_INTERP" for part in segments),
+        soname=next(iter(_texts(tables, tags, _DT_SONAME)), ""),
+        needed=_texts(tables, tags, _DT_NEEDED),
+        rpaths=tuple(path for text in _texts(tables, tags, _DT_RPATH, _DT_RUNPATH) for path in text.split(":") if path),
+        versions=tuple(_highest(tables, symbols)),
+        executable_stack=is_loaded and _executable_stack(machine, segments),
+        text_relocations=any(_is_text_relocation(*tag) for tag in tags),
+        alignment_bytes=min(map(_alignment, filter(_takes_room, segments)), default=0),
+        python_symbols=frozenset(symbol.name for symbol in python if not symbol.is_defined and not symbol.is_weak),
+        python_exports=frozenset(symbol.name for symbol in python if symbol.is_defined),
     )
 
 
-def _texts(tags: Sequence[DynamicTag], kind: str, attribute: str) -> tuple[str, ...]:
-    """The texts of all tags of a kind; pyelftools hangs them to the tags under names of their own."""
-    return tuple(str(getattr(tag, attribute)) for tag in tags if tag.entry.d_tag == kind)
+def _machine(elf: ELFFile) -> str:
+    name = str(elf["e_machine"])
+    known = _MACHINES.get(name, name)
+    if not elf.little_endian:
+        return f"{known}, big-endian"
+    return f"{known} with 32-bit pointers" if elf.elfclass == 32 and known in ("aarch64", "x86_64") else known
 
 
-def _executable_stack(elf: ELFFile) -> bool:
-    """Whether it wants executable stacks. On arm64 a file that does not say wants none.
-
-    Source: glibc, sysdeps/aarch64/stackinfo.h, DEFAULT_STACK_PERMS.
-    """
-    stacks = [segment for segment in elf.iter_segments() if segment["p_type"] == "PT_GNU_STACK"]
-    return any(segment["p_flags"] & P_FLAGS.PF_X for segment in stacks)
+def _texts(tables: Tables, tags: Sequence[tuple[int, int]], *kinds: int) -> tuple[str, ...]:
+    return tuple(tables.text(value) for tag, value in tags if tag in kinds)
 
 
-def _highest(elf: ELFFile) -> Iterator[Version]:
+def _is_text_relocation(tag: int, value: int) -> bool:
+    return tag == _DT_TEXTREL or (tag == _DT_FLAGS and bool(value & _DF_TEXTREL))
+
+
+def _executable_stack(machine: str, segments: Sequence[Segment]) -> bool:
+    stacks = [part for part in segments if part["p_type"] == "PT_GNU_STACK"]
+    asked = any(part["p_flags"] & P_FLAGS.PF_X for part in stacks)
+    return asked if stacks else machine in _STACK_BY_DEFAULT
+
+
+def _takes_room(part: Segment) -> bool:
+    return part["p_type"] == "PT_LOAD" and part["p_memsz"] > 0
+
+
+def _alignment(part: Segment) -> int:
+    """The largest page in which a segment's place in the file and in memory agree, and that it was aligned for."""
+    bits: int = part["p_align"] | (part["p_vaddr"] - part["p_offset"])
+    return max(1, bits & -bits)
+
+
+def _highest(tables: Tables, symbols: Sequence[Symbol]) -> Iterator[Version]:
     """The highest version of each family and library, with a symbol that needs it."""
     best: dict[tuple[str, str], tuple[Version, int]] = {}
-    for section in elf.iter_sections():
-        if not isinstance(section, GNUVerNeedSection):
-            continue
-        for library, needed in section.iter_versions():
-            for entry in needed:
-                version = Version(library=str(library.name), name=str(entry.name), symbol="")
-                key = (version.library, version.family)
-                if key not in best or version.named[1] > best[key][0].named[1]:
-                    best[key] = (version, entry["vna_other"])
-    symbols = _symbols_by_version(elf, {index for _, index in best.values()})
+    for need in tables.needs():
+        version = Version(library=need.library, name=need.name, symbol="")
+        key = (version.library, version.family)
+        if key not in best or version.named[1] > best[key][0].named[1]:
+            best[key] = (version, need.version)
+    named = {symbol.version: symbol.name for symbol in symbols if not symbol.is_defined}
     for version, index in best.values():
-        yield Version(library=version.library, name=version.name, symbol=symbols.get(index, ""))
-
-
-def _symbols_by_version(elf: ELFFile, wanted: set[int]) -> dict[int, str]:
-    """One undefined symbol for each of some version indices."""
-    found: dict[int, str] = {}
-    section = next((part for part in elf.iter_sections() if isinstance(part, GNUVerSymSection)), None)
-    if section is None or not wanted:
-        return found
-    for symbol in section.iter_symbols():
-        index = symbol["ndx"]
-        if isinstance(index, int) and index >= _LOCAL_VERSIONS and index in wanted and index not in found:
-            found[index] = symbol.name
-    return found
-
-
-def _undefined(elf: ELFFile) -> Iterator[str]:
-    table = elf.get_section_by_name(".dynsym")
-    if isinstance(table, SymbolTableSection):
-        for symbol in table.iter_symbols():
-            if symbol["st_shndx"] == "SHN_UNDEF":
-                yield symbol.name
+        yield Version(library=version.library, name=version.name, symbol=named.get(index, ""))

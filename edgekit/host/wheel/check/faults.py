@@ -24,6 +24,8 @@ FaultCode = Literal[
     "text-relocations",
 ]
 
+_AGAIN = "get it again; if it was made so, tell those who made it"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
@@ -41,3 +43,20 @@ class Fault:
     def __str__(self) -> str:
         """For people: `lap 0.5.13: _lapjv.so asks for ...`."""
         return f"{self.package}: {self.file} {self.message}" if self.file else f"{self.package}: {self.message}"
+
+
+class Faults:
+    """Gathers the faults of one package."""
+
+    def __init__(self, package: str) -> None:
+        self.package = package
+        self._found: list[Fault] = []
+
+    @property
+    def found(self) -> tuple[Fault, ...]:
+        """All so far."""
+        return tuple(self._found)
+
+    def add(self, code: FaultCode, message: str, file: str = "", hint: str = _AGAIN) -> None:
+        """One more."""
+        self._found.append(Fault(package=self.package, file=file, code=code, message=message, hint=hint))

@@ -10,9 +10,10 @@ from functools import cache
 
 import abi3info
 
-from edgekit.host.wheel.check.elf import Damaged, ElfFacts
+from edgekit.host.wheel.check.elf import ElfFacts
 from edgekit.host.wheel.check.faults import Fault, FaultCode
 from edgekit.host.wheel.check.loads import Loads
+from edgekit.host.wheel.check.symbols import Damaged
 from edgekit.schema.units import format_bytes, version_tuple
 
 _MODULE = re.compile(r"\.(?P<soabi>cpython-[\w-]+|pypy[\w-]+)\.so$")
