@@ -24,12 +24,13 @@ def build(
     target: TargetOption,
     out: Annotated[Path, typer.Option(help="Folder for the wheels.")] = Path("wheelhouse"),
     no_binary: Annotated[bool, typer.Option("--no-binary", help="Build even where an index has a wheel.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Build what the cache has too; other bytes: error.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Get wheels that a target can load: an index's where one fits, else cross-built. What they need is left out."""
     from edgekit.cli.wheel_kit import Kit
     from edgekit.host.catalogue import find_target
-    from edgekit.host.wheel.collect import collect
+    from edgekit.host.wheel.collect import How, collect
     from edgekit.host.wheel.needs import wanted_for
 
     settings, voice_ = settings_of(ctx), voice(as_json)
@@ -40,7 +41,7 @@ def build(
     wheels, lines = [], []
     for requirement in requirements:
         began = time.monotonic()
-        collected = collect(requirement, wanted, kit.uv, builder, binary=not no_binary)
+        collected = collect(requirement, wanted, kit.uv, builder, How(binary=not no_binary, again=again))
         path = copy_into(collected.path, out)
         told = {"path": str(path), "seconds": round(time.monotonic() - began, 2), **describe(collected)}
         wheels.append(told)

@@ -21,13 +21,12 @@ def list_(ctx: typer.Context, as_json: JsonFlag = False) -> None:
     from edgekit.schema.units import format_bytes
 
     kept = WheelStore(wheel_places(settings_of(ctx)).wheels).list()
-    table = Table("package", "version", "for", "with", "size", "built in", "unused for", "key", box=None)
+    table = Table("package", "for", "with", "size", "built in", "unused", box=None, padding=(0, 2, 0, 0))
     for wheel in kept:
         record = wheel.record
         unused = f"{(time.time() - wheel.used_s) / _DAY_S:.0f} d"
-        made = f"{record.compiler}, {record.runtime}"
-        cells = (record.name, record.version, record.abi, made, format_bytes(record.bytes), f"{record.seconds:.1f} s")
-        table.add_row(*cells, unused, wheel.key[:12])
+        made = (f"{record.name} {record.version}", record.abi, record.compiler)
+        table.add_row(*made, format_bytes(record.bytes), f"{record.seconds:.1f} s", unused)
     told = [
         {"key": wheel.key, "path": str(wheel.wheel), "used_s": wheel.used_s, "built": wheel.record} for wheel in kept
     ]

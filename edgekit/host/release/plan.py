@@ -10,13 +10,14 @@ from edgekit.schema.manifest import EngineEntry, Requires
 from edgekit.schema.plan import EnginePlan, LanePlan, LimitsPlan, StagePlan, WorkerPlan
 from edgekit.schema.recipe import Golden, Limits, Recipe, Sink
 from edgekit.schema.target import Target
-from edgekit.schema.units import format_bytes, format_cpus
+from edgekit.schema.units import format_bytes, format_cpus, version_tuple
 
 CARRIED = "recipe"
 """Folder of a release that holds the recipe's own files."""
 CONTROLLERS = ("cpuset", "memory", "pids")
 """What enforced limits need of the kernel."""
 _HOST = "host"
+_OLDEST_PYTHON = (3, 10)
 
 
 def plan_worker(recipe: Recipe, target: Target, engines: Iterable[EngineEntry], *, has_app: bool) -> WorkerPlan:
@@ -31,6 +32,9 @@ def plan_worker(recipe: Recipe, target: Target, engines: Iterable[EngineEntry], 
     Raises:
         InputError: the target has too few CPUs or too little memory for it.
     """
+    if version_tuple(target.os.python) < _OLDEST_PYTHON:
+        told = f"{target.name} has Python {target.os.python}, and workers need 3.10"
+        raise InputError(told, hint="install a newer Python on the boards and probe them: edgekit target probe")
     advisory = recipe.limits.limits == "advisory" or target.name == _HOST
     cpus, warnings = allot_cpus(recipe.limits, target, advisory=advisory)
     _check_memory(recipe.limits, target)

@@ -32,7 +32,17 @@ class Collected:
     from_cache: bool
 
 
-def collect(requirement: str, wanted: Wanted, uv: Uv, builder: CrossBuilder, *, binary: bool) -> Collected:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class How:
+    """How a wheel may be had."""
+
+    binary: bool = True
+    """An index's wheel will do."""
+    again: bool = False
+    """Build even what the cache has."""
+
+
+def collect(requirement: str, wanted: Wanted, uv: Uv, builder: CrossBuilder, how: How) -> Collected:
     """The wheel of a requirement.
 
     Args:
@@ -40,7 +50,7 @@ def collect(requirement: str, wanted: Wanted, uv: Uv, builder: CrossBuilder, *, 
         wanted: the system.
         uv: finds it.
         builder: builds it.
-        binary: whether an index's wheel will do.
+        how: what will do.
 
     Raises:
         InputError: no requirement.
@@ -48,10 +58,10 @@ def collect(requirement: str, wanted: Wanted, uv: Uv, builder: CrossBuilder, *, 
     """
     path = Path(requirement)
     if "/" in requirement and path.exists():
-        return _built(builder.wheel(local_source(path)))
+        return _built(builder.wheel(local_source(path), again=how.again))
     check_requirement(requirement)
-    found = _find(requirement, wanted, uv, builder, binary=binary)
-    if found.wheel is not None and binary:
+    found = _find(requirement, wanted, uv, builder, binary=how.binary)
+    if found.wheel is not None and how.binary:
         kept = fetch(found.wheel.url, found.wheel.sha256, builder.places.sources, builder.progress)
         sha256 = found.wheel.sha256
         return Collected(
@@ -59,7 +69,7 @@ def collect(requirement: str, wanted: Wanted, uv: Uv, builder: CrossBuilder, *, 
         )
     if found.source is None:
         raise WheelError(f"{requirement} has no source package", hint="leave out --no-binary, or take another version")
-    return _built(builder.wheel(found.source))
+    return _built(builder.wheel(found.source, again=how.again))
 
 
 def check_requirement(text: str) -> None:

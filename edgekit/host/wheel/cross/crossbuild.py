@@ -74,15 +74,16 @@ class CrossBuilder:
     """Asks the index where a source package can be had."""
     progress: Progress
 
-    def wheel(self, source: Source, pins: str = "") -> Result:
+    def wheel(self, source: Source, pins: str = "", *, again: bool = False) -> Result:
         """The wheel of a source package.
 
         Args:
             source: the package.
             pins: build requirements as a recipe's lock has them; empty: as at its first build here, or found anew.
+            again: build it even if it is there, and see whether the same bytes come out.
 
         Raises:
-            WheelError: it does not build, or what comes out cannot load on the target.
+            WheelError: it does not build, what comes out cannot load on the target, or, `again`, differs.
         """
         shop, extras = self.prepare(source)
         asked = [_FORMAT, source.name, source.version, source.sha256, str(shop.abi), shop.toolchain.digest]
@@ -91,14 +92,14 @@ class CrossBuilder:
         remembered = self.places.pins / f"{job_id}.txt"
         pins = pins or _read(remembered)
         found = self._find(asked, pins)
-        if found is not None:
+        if found is not None and not again:
             return found
         self.places.work.mkdir(parents=True, exist_ok=True)
         work = self.places.work / f"{source.name}-{source.version}-{job_id}"
         with self._alone(work, source):
             pins = pins or _read(remembered)
             found = self._find(asked, pins)  # another build may have made it meanwhile
-            if found is not None:
+            if found is not None and not again:
                 return found
             try:
                 return self._build(source, pins, work, asked)
@@ -131,6 +132,11 @@ class CrossBuilder:
             wheel = finish_wheel(inspected.wheel, inspected.platform, about, work / "finished")
         record = _record(about, wheel, time.monotonic() - began)
         kept = WheelStore(self.places.wheels).keep(_key(asked, made.pins), wheel, record)
+        if kept.record.sha256 != record.sha256:
+            raise WheelError(
+                f"{source} came out with other bytes than before: {record.sha256[:12]}, not {kept.record.sha256[:12]}",
+                hint="its build writes times, paths or an order of its own: see its sources",
+            )
         _write(self.places.pins / f"{_digest(asked)[:16]}.txt", made.pins)
         return Result(kept=kept, pins=made.pins, from_cache=False)
 
