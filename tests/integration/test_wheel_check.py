@@ -153,10 +153,11 @@ TWELVE = [
 ]
 
 
-@pytest.mark.parametrize(("make", "target", "code", "told"), TWELVE, ids=[row[0].__name__ for row in TWELVE])
+@pytest.mark.parametrize("row", TWELVE, ids=[row[0].__name__ for row in TWELVE])
 def test_a_faulty_wheel_is_named_right(
-    make: Make, target: str, code: str, told: tuple[str, ...], zig: Compiler, tmp_path: Path
+    row: tuple[Make, str, str, tuple[str, ...]], zig: Compiler, tmp_path: Path
 ) -> None:
+    make, target, code, told = row
     (tmp_path / "targets").mkdir()
     text = (ROOT / "targets/virt-arm64.toml").read_text().replace('name = "virt-arm64"', 'name = "big-pages"')
     text = text.replace('total_bytes = "1GiB"', 'total_bytes = "1GiB"\npage_bytes = "16KiB"')
