@@ -31,7 +31,6 @@ def refuse(requirement: str, wanted: Wanted, said: str, uv: Uv) -> WheelError:
         return WheelError(
             f"{requirement} is for no {wanted}; the nearest version that is: {near}",
             hint=f"write {parsed.name}=={near}",
-            details=said,
         )
     for minor in _PYTHON_MINORS:
         newest = _newest(parsed.name, wanted.for_python(minor), uv)
@@ -40,12 +39,10 @@ def refuse(requirement: str, wanted: Wanted, said: str, uv: Uv) -> WheelError:
             return WheelError(
                 f"no version of {parsed.name} is for {wanted}; {there}",
                 hint="take another package, or an image with that Python",
-                details=said,
             )
     return WheelError(
         f"no version of {parsed.name} is for any Python with glibc {wanted.libc_version} on {wanted.arch}",
         hint="take another package",
-        details=said,
     )
 
 

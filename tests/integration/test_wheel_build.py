@@ -1,0 +1,276 @@
+"""`edgekit wheel build` as a user meets it: own code, failures, the cache, and machines that lack things."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+ROOT = Path(__file__).parents[2]
+C_MODULE = """
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+%s
+static PyObject *two(PyObject *self, PyObject *none) { return PyLong_FromLong(2); }
+static PyMethodDef methods[] = {{"two", two, METH_NOARGS, ""}, {NULL, NULL, 0, NULL}};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "gate", NULL, -1, methods};
+PyMODINIT_FUNC PyInit_gate(void) { return PyModule_Create(&module); }
+"""
+SETUP = "from setuptools import Extension, setup\nsetup(ext_modules=[Extension('gate', ['gate.c']%s)])\n"
+PROJECT = '[project]\nname = "gate"\nversion = "1.0"\n[build-system]\nrequires = ["setuptools"]\nbuild-backend = "%s"\n'
+
+
+def write_package(folder: Path, *, code: str = "", setup: str = "", backend: str = "setuptools.build_meta") -> Path:
+    """A package of one's own with one C file."""
+    folder.mkdir(parents=True)
+    (folder / "gate.c").write_text(C_MODULE % code)
+    (folder / "setup.py").write_text(SETUP % setup)
+    (folder / "pyproject.toml").write_text(PROJECT % backend)
+    return folder
+
+
+class User:
+    """A user with a cache of their own; compilers and packages of the shared cache are linked into it."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.cache = home / "cache" / "edgekit"
+        shared = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgekit" / "cross"
+        (self.cache / "cross").mkdir(parents=True)
+        for name in ("zig", "zig-cache", "roots", "sources"):
+            (shared / name).mkdir(parents=True, exist_ok=True)
+            (self.cache / "cross" / name).symlink_to(shared / name)
+
+    def environment(self, **variables: str) -> dict[str, str]:
+        return {**os.environ, "XDG_CACHE_HOME": str(self.cache.parent), "UV_CACHE_DIR": uv_cache(), **variables}
+
+    def run(self, *words: str, target: str = "virt-arm64", **variables: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            self.argv(*words, target=target),
+            capture_output=True,
+            text=True,
+            cwd=self.home,
+            env=self.environment(**variables),
+            timeout=600,
+            check=False,
+        )
+        assert done.returncode != 1, done.stderr
+        return done
+
+    def argv(self, *words: str, target: str = "virt-arm64") -> list[str]:
+        return [sys.executable, "-m", "edgekit.cli.main", "wheel", "build", *words, "--target", target, "--out", "out"]
+
+    def build(self, *words: str, target: str = "virt-arm64", **variables: str) -> list[dict[str, Any]]:
+        done = self.run(*words, "--json", target=target, **variables)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)["wheels"]
+
+    def refused(self, *words: str, target: str = "virt-arm64", **variables: str) -> str:
+        done = self.run(*words, target=target, **variables)
+        assert done.returncode == 4, done.stderr
+        return done.stderr
+
+
+def uv_cache() -> str:
+    import uv
+
+    return subprocess.run([uv.find_uv_bin(), "cache", "dir"], capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.fixture
+def user(tmp_path: Path) -> User:
+    return User(tmp_path)
+
+
+def test_a_folder_of_ones_own_becomes_a_wheel_that_tells_how_it_was_made(user: User) -> None:
+    write_package(user.home / "gate")
+    [made] = user.build("./gate")
+    assert Path(made["path"]).name == "gate-1.0-cp311-cp311-manylinux_2_17_aarch64.whl"
+    with zipfile.ZipFile(user.home / made["path"]) as wheel:
+        names = wheel.namelist()
+        told = json.loads(wheel.read("gate-1.0.dist-info/sboms/edgekit.cdx.json"))
+    assert "gate.cpython-311-aarch64-linux-gnu.so" in names
+    said = {entry["name"]: entry["value"] for entry in told["metadata"]["component"]["properties"]}
+    assert said["edgekit:abi"] == "cp311-aarch64-glibc2.36" and said["edgekit:compiler"].startswith("zig ")
+    assert "setuptools==" in said["edgekit:built-with"]
+    assert user.build("./gate")[0]["from_cache"]
+    (user.home / "gate/gate.c").write_text(C_MODULE % "/* changed */")
+    assert not user.build("./gate")[0]["from_cache"]
+
+
+def test_the_same_source_gives_the_same_bytes_in_another_cache(user: User, tmp_path: Path) -> None:
+    other = User(tmp_path / "other")
+    for home in (user.home, other.home):
+        write_package(home / "gate")
+    [one], [two] = user.build("./gate"), other.build("./gate")
+    assert not two["from_cache"]
+    assert one["sha256"] == two["sha256"]
+
+
+def test_a_source_package_of_ones_own(user: User) -> None:
+    write_package(user.home / "gate-1.0")
+    with tarfile.open(user.home / "gate-1.0.tar.gz", "w:gz") as archive:
+        archive.add(user.home / "gate-1.0", "gate-1.0")
+    [made] = user.build("./gate-1.0.tar.gz")
+    assert made["version"] == "1.0" and made["built"]["source"] == "gate-1.0.tar.gz"
+
+
+def test_a_missing_header_names_the_package_that_has_it_and_the_log(user: User) -> None:
+    write_package(user.home / "gate", code="#include <sys/capability.h>")
+    said = user.refused("./gate")
+    error = next(line for line in said.splitlines() if line.startswith("error:"))
+    assert "'sys/capability.h' file not found" in error and "gate.c" in error
+    hint = said.splitlines()[-1]
+    assert "libcap-dev" in hint
+    log = Path(hint.rsplit(" ", 1)[1])
+    assert "capability.h" in log.read_text()
+    assert not list((user.cache / "cross/wheels").glob("*"))
+
+
+def test_flags_and_folders_of_this_machine_are_left_out(user: User) -> None:
+    """What a careless setup.py writes: it compiles all the same, for the board."""
+    flags = ", extra_compile_args=['-march=native', '-mavx2', '-I/usr/include', '-I/usr/include/x86_64-linux-gnu']"
+    more = ", extra_link_args=['-L/usr/lib/x86_64-linux-gnu', '-Wl,-rpath,/usr/local/lib']"
+    write_package(user.home / "gate", setup=flags + more)
+    [made] = user.build("./gate")
+    assert made["path"].endswith("aarch64.whl")
+
+
+def test_an_object_of_this_machine_is_refused_by_its_name(user: User) -> None:
+    folder = write_package(user.home / "gate")
+    (folder / "setup.py").write_text(
+        "import os\nfrom setuptools import setup\nos.makedirs('gate_x', exist_ok=True)\nopen('gate_x/__init__.py', 'w')\n"
+        f"import shutil; shutil.copy({str(Path(shutil.which('true') or '/bin/true').resolve())!r}, 'gate_x/helper')\n"
+        "from setuptools import Extension\n"
+        "setup(packages=['gate_x'], package_data={'gate_x': ['helper']}, ext_modules=[Extension('gate', ['gate.c'])])\n"
+    )
+    said = user.refused("./gate")
+    assert "gate_x/helper is for x86_64" in said
+
+
+def test_a_back_end_that_is_not_there(user: User) -> None:
+    write_package(user.home / "gate", backend="no_such_backend")
+    assert "no_such_backend" in user.refused("./gate")
+
+
+def test_rust_without_the_boards_target_is_refused_in_a_sentence(user: User) -> None:
+    """This holds where rustup has no arm64 target, and where there is no Rust at all."""
+    rustc = shutil.which("rustc")
+    sysroot = (
+        subprocess.run([rustc, "--print", "sysroot"], capture_output=True, text=True).stdout.strip() if rustc else ""
+    )
+    if sysroot and Path(sysroot, "lib/rustlib/aarch64-unknown-linux-gnu/lib").is_dir():
+        pytest.skip("this machine's Rust compiles for arm64")
+    said = user.refused("rpds-py==0.30.0", "--no-binary")
+    assert "is written in Rust" in said and "rustup target add aarch64-unknown-linux-gnu" in said
+
+
+def test_a_killed_build_leaves_no_wheel_and_the_next_one_works(user: User) -> None:
+    write_package(user.home / "gate", code="\n".join(f"int f{n}(int x) {{ return x + {n}; }}" for n in range(40_000)))
+    process = subprocess.Popen(
+        user.argv("./gate"), cwd=user.home, env=user.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    while not list((user.cache / "cross/work").glob("*/source")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait(30)
+    assert not [path for path in (user.cache / "cross/wheels").glob("*") if not path.name.startswith(".")]
+    [made] = user.build("./gate")
+    assert (user.home / made["path"]).is_file()
+    assert not list((user.cache / "cross/work").glob("*/source"))
+
+
+def test_two_builds_at_once_share_one(user: User) -> None:
+    write_package(user.home / "gate")
+    both = [
+        subprocess.Popen(
+            user.argv("./gate", "--json"), cwd=user.home, env=user.environment(), stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    told = [json.loads(process.communicate(timeout=300)[0])["wheels"][0] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert sorted(wheel["from_cache"] for wheel in told) == [False, True]
+    assert told[0]["sha256"] == told[1]["sha256"]
+
+
+def test_without_a_network_what_was_built_is_there(user: User) -> None:
+    [made] = user.build("spidev==3.8", "--no-binary")
+    assert not made["from_cache"]
+    [again] = user.build("spidev==3.8", "--no-binary", UV_OFFLINE="1")
+    assert again["from_cache"] and again["sha256"] == made["sha256"]
+    said = user.refused("posix-ipc==1.3.1", "--no-binary", UV_OFFLINE="1", UV_CACHE_DIR=str(user.home / "empty"))
+    assert "the package index cannot be reached" in said
+
+
+def test_without_debians_tools_zig_alone_builds_and_the_rest_says_so(user: User) -> None:
+    """No apt and no archive known: C and C++ still build; what needs Debian's packages is refused in a sentence."""
+    bare = user.home / "bin"
+    bare.mkdir()
+    for name in ("env", "sh", "sed", "ssh-keygen", "uname"):
+        (bare / name).symlink_to(shutil.which(name) or f"/usr/bin/{name}")
+    (user.cache / "cross/roots").unlink()
+    (user.cache / "cross/sources").unlink()
+    write_package(user.home / "gate")
+    done = user.run("./gate", PATH=str(bare), EDGEKIT_DEBIAN_ARCHIVE="", EDGEKIT_DEBOOTSTRAP="")
+    if "no Debian archive" not in done.stderr and Path("/usr/sbin/debootstrap").exists():
+        pytest.skip("debootstrap names an archive here")
+    assert done.returncode == 0, done.stderr
+    assert "this machine knows no Debian archive" in done.stderr and "zig's own library" in done.stderr
+    said = user.refused("python-prctl==1.8.1", PATH=str(bare))
+    assert "error: this machine knows no Debian archive" in said and "EDGEKIT_DEBIAN_ARCHIVE" in said
+    assert user.build("numpy==2.2.6", PATH=str(bare))[0]["source"] == "downloaded"
+
+
+@pytest.mark.parametrize(
+    ("requirement", "target", "told"),
+    [
+        ("onnxruntime==1.24.0", "jetson-orin-nano-jp62", "the nearest version that is: 1.23.2"),
+        ("rknn-toolkit-lite2", "no-such-python", "no version of rknn-toolkit-lite2 is for Python 3.14"),
+        ("decord", "virt-arm64", "no version of decord is for any Python with glibc 2.36 on aarch64"),
+    ],
+)
+def test_a_requirement_that_is_for_no_python_of_the_target(
+    requirement: str, target: str, told: str, user: User
+) -> None:
+    (user.home / "targets").mkdir()
+    text = (ROOT / "targets/virt-arm64.toml").read_text().replace("virt-arm64", "no-such-python")
+    (user.home / "targets/no-such-python.toml").write_text(text.replace('"3.11"', '"3.14"').replace("311", "314"))
+    said = user.refused(requirement, target=target)
+    assert told in said and len([line for line in said.splitlines() if line.startswith("error:")]) == 1
+
+
+@pytest.mark.parametrize("word", ["no requirement!", "=1.0"])
+def test_what_is_no_requirement_ends_with_2(word: str, user: User) -> None:
+    done = user.run(word)
+    assert done.returncode == 2 and "is no requirement" in done.stderr
+
+
+def test_the_cache_is_listed_and_thrown_away(user: User) -> None:
+    write_package(user.home / "gate")
+    user.build("./gate")
+
+    def ask(*words: str) -> Any:
+        argv = [sys.executable, "-m", "edgekit.cli.main", "wheel", *words, "--json"]
+        done = subprocess.run(argv, capture_output=True, text=True, env=user.environment(), timeout=60, check=True)
+        return json.loads(done.stdout)
+
+    [kept] = ask("list")["wheels"]
+    assert kept["built"]["name"] == "gate"
+    for name in ("sources", "zig-cache", "roots", "zig"):  # links to what other tests share
+        (user.cache / "cross" / name).unlink()
+    assert ask("gc", "--days", "1")["wheels"] == []
+    assert ask("gc", "--days", "0")["wheels"] == ["gate-1.0-cp311-cp311-manylinux_2_17_aarch64.whl"]
+    assert ask("list")["wheels"] == []
