@@ -3,37 +3,61 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgekit.cli.session import JsonFlag, settings_of, voice
 
+if TYPE_CHECKING:
+    from edgekit.errors import WheelError
+    from edgekit.host.wheel.check.audit import Report
+
+_ASKED = ("GLIBC", "GLIBCXX", "CXXABI")
+
 
 def check(
     ctx: typer.Context,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Wheels.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Wheels; what one of them brings counts for the others.")
+    ],
     target: Annotated[str, typer.Option("--target", "-t", help="A target's name: edgekit target list.")],
     as_json: JsonFlag = False,
 ) -> None:
     """Read every compiled file of wheels and say what a target could not load, and why. Faults end in exit code 4."""
-    from edgekit.errors import WheelError
+    from edgekit.cli.output import Output
     from edgekit.host.catalogue import find_target
-    from edgekit.host.wheel.check.audit import check_wheel
+    from edgekit.host.wheel.check.audit import check_wheels
     from edgekit.host.wheel.check.loads import loads_of
 
     settings = settings_of(ctx)
     found = find_target(target, settings)
-    loads = loads_of(found, settings.data_dir / "cross")
-    reports = [check_wheel(file, loads) for file in files]
-    lines = []
-    for report in reports:
-        asks = ", ".join(f"{family} {version}" for family, version in report.versions.items())
-        lines.append(f"{report.file}: {report.true_platform}, {report.elf_files} compiled files{asks and ', ' + asks}")
-        lines += [f"  {fault.code}: {fault.file} {fault.message}\n    {fault.hint}" for fault in report.faults]
-    voice(as_json).result({"target": found.name, "wheels": reports}, "\n".join(lines))
-    faults = [fault for report in reports for fault in report.faults]
-    if faults:
-        bad = sum(bool(report.faults) for report in reports)
-        more = f" ({len(faults)} faults in {bad} of {len(reports)} wheels)" if len(faults) > 1 else ""
-        raise WheelError(f"{faults[0]}{more}", hint=faults[0].hint)
+    reports = check_wheels(files, loads_of(found, settings.data_dir / "cross"))
+    text = "\n".join(line for report in reports for line in describe(report))
+    voice(as_json).result({"target": found.name, "wheels": reports}, text)
+    if error := summary(reports):
+        Output(as_json=False).error(error)  # on stderr alone: stdout has its one object
+        raise typer.Exit(error.exit_code)
+
+
+def describe(report: Report) -> list[str]:
+    """A report for people."""
+    asks = [f"{family} {version}" for family, version in report.versions.items() if family in _ASKED]
+    files = f"{report.elf_files} compiled files" if report.elf_files else "nothing compiled"
+    lines = [f"{report.file}: {', '.join([report.true_platform, files, *asks])}"]
+    for fault in report.faults:
+        spared = " (loads all the same)" if fault.severity == "warn" else ""
+        lines += [f"  {fault.code}: {fault.file} {fault.message}{spared}", f"    {fault.hint}"]
+    return lines
+
+
+def summary(reports: tuple[Report, ...]) -> WheelError | None:
+    """One sentence for all faults, if there are any; the first that stops a wheel is named."""
+    from edgekit.errors import WheelError
+
+    faults = sorted((fault for report in reports for fault in report.faults), key=lambda fault: fault.severity)
+    if not faults:
+        return None
+    bad = sum(bool(report.faults) for report in reports)
+    more = f" ({len(faults)} faults in {bad} of {len(reports)} wheels)" if len(faults) > 1 else ""
+    return WheelError(f"{faults[0]}{more}", hint=faults[0].hint)

@@ -1,26 +1,28 @@
-"""Joins what a wheel asks for with what a target has."""
+"""Joins what wheels ask for with what a target has."""
 
 from __future__ import annotations
 
+import csv
 import re
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.tags import Tag
 
 from edgekit.errors import InputError
-from edgekit.host.wheel.check.archive import read_wheel
+from edgekit.host.wheel.check.archive import WheelFile, read_wheel
 from edgekit.host.wheel.check.elf import MAGIC, ElfFacts, read_elf
 from edgekit.host.wheel.check.faults import Fault
 from edgekit.host.wheel.check.file_faults import Place, file_faults
 from edgekit.host.wheel.check.loads import Loads
+from edgekit.host.wheel.check.manylinux import highest_versions, true_platform
 from edgekit.host.wheel.check.symbols import Damaged
 from edgekit.host.wheel.needs import Wanted
 from edgekit.host.wheel.pylock import supported_tags
 
-_OLDEST_MANYLINUX = (2, 17)
-"""For arm64. Source: PEP 599, PEP 600."""
+Files = Mapping[str, ElfFacts | Damaged]
+"""What was read of ELF files, by path."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,77 +44,93 @@ class Report:
 
 
 def check_wheel(path: Path, loads: Loads) -> Report:
-    """Judge a wheel file.
+    """Judge a wheel file by itself.
 
     Raises:
         InputError: there is no such file.
     """
-    try:
-        wheel = read_wheel(path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}", hint=f"ls -l {path}") from None
-    faults = list(wheel.faults)
-    if not faults or wheel.elf:
-        pure = all(tag.platform == "any" for tag in wheel.tags)
-        package = Place(
-            package=wheel.package, names=wheel.names, present=_present(wheel.elf), pure=pure, abi3=_abi3(wheel.tags)
-        )
-        faults += file_faults(wheel.elf, package, loads)
-    if wheel.tags and not any(fault.code == "not-a-wheel" for fault in faults):
-        faults += _tag_faults(wheel.package, wheel.tags, loads)
-    read = [facts for facts in wheel.elf.values() if isinstance(facts, ElfFacts)]
-    inside = _present(wheel.elf)
-    return Report(
-        package=wheel.package,
-        file=path.name,
-        tags=tuple(sorted(map(str, wheel.tags))),
-        elf_files=len(wheel.elf),
-        machines=tuple(sorted({facts.machine for facts in read})),
-        versions=_highest(read),
-        needed=tuple(sorted({name for facts in read for name in facts.needed if name not in inside})),
-        true_platform=_true_platform(read, loads.arch),
-        faults=tuple(faults),
-    )
+    return check_wheels((path,), loads)[0]
+
+
+def check_wheels(paths: Sequence[Path], loads: Loads) -> tuple[Report, ...]:
+    """Judge wheel files that are to be installed together: a library that one brings counts for the others.
+
+    Raises:
+        InputError: one of them is not there.
+    """
+    wheels = [_open(path) for path in paths]
+    present = frozenset(name for wheel in wheels for name in _present(wheel.elf, loads.arch))
+    return tuple(_report(path, wheel, present, loads) for path, wheel in zip(paths, wheels, strict=True))
 
 
 def check_site(site: Path, loads: Loads) -> tuple[Fault, ...]:
-    """Judge a folder of installed packages: every ELF file in it.
+    """Judge a folder of installed packages by every ELF file in it. What is untidy and loads all the same is left out.
 
     Args:
         site: as an installer left it, with a `.dist-info` folder for each package.
         loads: what the target can load.
     """
     owners = _owners(site)
-    elf = {path: facts for path in sorted(owners) if (facts := _read(site / path)) is not None}
-    present = _present(elf)
+    packages: dict[str, dict[str, ElfFacts | Damaged]] = {}
+    for path, package in owners.items():
+        facts = _read(site / path)
+        if facts is not None:
+            packages.setdefault(package, {})[path] = facts
+    present = frozenset(name for files in packages.values() for name in _present(files, loads.arch))
     faults: list[Fault] = []
-    for package in sorted({owners[path] for path in elf}):
-        own = {path: facts for path, facts in elf.items() if owners[path] == package}
-        tags = _site_tags(site, package)
-        pure = all(tag.endswith("-any") for tag in tags)
+    for package, files in sorted(packages.items()):
         names = frozenset(path for path, owner in owners.items() if owner == package)
-        abi3 = _abi3(frozenset(Tag(*tag.split("-", 2)) for tag in tags))
         shown = package.removesuffix(".dist-info").replace("-", " ", 1)
-        place = Place(package=shown, names=names, present=present, pure=pure, abi3=abi3)
-        faults += file_faults(own, place, loads)
-    return tuple(faults)
+        faults += file_faults(files, _place(shown, names, _site_tags(site, package), present), loads)
+    return tuple(fault for fault in faults if fault.severity == "refuse")
+
+
+def _open(path: Path) -> WheelFile:
+    try:
+        return read_wheel(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}", hint=f"ls -l {path}") from None
+
+
+def _report(path: Path, wheel: WheelFile, present: Set[str], loads: Loads) -> Report:
+    faults = [*wheel.faults, *file_faults(wheel.elf, _place(wheel.package, wheel.names, wheel.tags, present), loads)]
+    if not any(fault.code == "not-a-wheel" for fault in faults):
+        faults += _tag_faults(wheel.package, wheel.tags, loads)
+    read = [facts for facts in wheel.elf.values() if isinstance(facts, ElfFacts)]
+    inside = _present(wheel.elf, loads.arch)
+    return Report(
+        package=wheel.package,
+        file=path.name,
+        tags=tuple(sorted(map(str, wheel.tags))),
+        elf_files=len(wheel.elf),
+        machines=tuple(sorted({facts.machine for facts in read})),
+        versions=highest_versions(read),
+        needed=tuple(sorted({name for facts in read for name in facts.needed if name not in inside})),
+        true_platform=true_platform(read, loads.arch),
+        faults=tuple(faults),
+    )
+
+
+def _place(package: str, names: Set[str], tags: Set[Tag], present: Set[str]) -> Place:
+    pure = all(tag.platform == "any" for tag in tags)
+    return Place(package=package, names=names, present=present, pure=pure, abi3=_abi3(tags))
 
 
 def _owners(site: Path) -> dict[str, str]:
     """The dist-info folder of each file that could be ELF."""
     owners: dict[str, str] = {}
     for record in sorted(site.glob("*.dist-info/RECORD")):
-        for line in record.read_text(encoding="utf-8", errors="replace").splitlines():
-            path = line[1:].split('"', 1)[0] if line.startswith('"') else line.split(",", 1)[0]
-            if not path.endswith((".py", ".pyi", ".pyc")):
-                owners[path] = record.parent.name
+        with record.open(encoding="utf-8", errors="replace", newline="") as lines:
+            paths = (line[0] for line in csv.reader(lines) if line)
+            owners |= dict.fromkeys((path for path in paths if not path.endswith((".py", ".pyc"))), record.parent.name)
     return owners
 
 
-def _site_tags(site: Path, package: str) -> list[str]:
+def _site_tags(site: Path, package: str) -> frozenset[Tag]:
     wheel = site / package / "WHEEL"
     text = wheel.read_text(encoding="utf-8", errors="replace") if wheel.is_file() else ""
-    return [line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("Tag:")]
+    found = re.findall(r"^Tag:\s*([^-\s]+)-([^-\s]+)-(\S+)\s*$", text, re.M)
+    return frozenset(Tag(*parts) for parts in found)
 
 
 def _read(file: Path) -> ElfFacts | Damaged | None:
@@ -125,13 +143,13 @@ def _read(file: Path) -> ElfFacts | Damaged | None:
         return None
 
 
-def _present(elf: Mapping[str, ElfFacts | Damaged]) -> Set[str]:
-    """Names under which a loader may find what is there."""
-    sonames = {facts.soname for facts in elf.values() if isinstance(facts, ElfFacts) and facts.soname}
-    return sonames | {path.rsplit("/", maxsplit=1)[-1] for path in elf}
+def _present(files: Files, arch: str) -> frozenset[str]:
+    """Names under which a loader of that machine may find what is there."""
+    own = {path: facts for path, facts in files.items() if isinstance(facts, ElfFacts) and facts.machine == arch}
+    return frozenset({facts.soname for facts in own.values()} | {path.rpartition("/")[2] for path in own})
 
 
-def _abi3(tags: Set[Tag]) -> str:
+def _abi3(tags: Iterable[Tag]) -> str:
     """The minor version whose stable ABI is promised: `3.9`; empty where none is."""
     minors = [tag.interpreter[3:] for tag in tags if tag.abi == "abi3" and re.fullmatch(r"cp3\d+", tag.interpreter)]
     return f"3.{min(map(int, minors))}" if minors else ""
@@ -144,20 +162,3 @@ def _tag_faults(package: str, tags: Set[Tag], loads: Loads) -> Iterator[Fault]:
         told = ", ".join(sorted(map(str, tags)))
         message = f"is for {told}; {loads.target} has {wanted}"
         yield Fault(package=package, file="", code="tag", message=message, hint="get the wheel for that system")
-
-
-def _highest(files: list[ElfFacts]) -> dict[str, str]:
-    best: dict[str, tuple[int, ...]] = {}
-    for version in (version for facts in files for version in facts.versions):
-        if version.number:
-            best[version.family] = max(best.get(version.family, ()), version.number)
-    return {family: ".".join(map(str, number)) for family, number in sorted(best.items())}
-
-
-def _true_platform(files: list[ElfFacts], arch: str) -> str:
-    own = [facts for facts in files if facts.machine == arch and facts.is_loaded]
-    if not own:
-        return "any"
-    needed = [version.glibc for facts in own for version in facts.versions]
-    major, minor = max([_OLDEST_MANYLINUX, *((number[0], number[1]) for number in needed if len(number) > 1)])
-    return f"manylinux_{major}_{minor}_{arch}"

@@ -100,7 +100,8 @@ class DistInfo:
     def _check_tags(self, file: str, said: Message, faults: Faults) -> None:
         lines = sorted(str(line).strip() for line in said.get_all("Tag", []))
         if {tag for line in lines for tag in _tags(line)} != set(self.tags):
-            faults.add("tag", f"has other tags than the file's name: {', '.join(lines) or 'none'}", file)
+            told = f"has other tags than the file's name: {', '.join(lines) or 'none'}"
+            faults.add("tag", told, file, severity="warn")  # installers go by the name
 
 
 def _unsigned(record: str) -> tuple[str, ...]:

@@ -39,6 +39,8 @@ class Fault:
     message: str
     """A sentence without the package's name: `asks for GLIBC_2.38 (hypot of libm.so.6), the target has 2.36`."""
     hint: str
+    severity: Literal["refuse", "warn"] = "refuse"
+    """`warn`: it is untidy, and loads all the same."""
 
     def __str__(self) -> str:
         """For people: `lap 0.5.13: _lapjv.so asks for ...`."""
@@ -57,6 +59,15 @@ class Faults:
         """All so far."""
         return tuple(self._found)
 
-    def add(self, code: FaultCode, message: str, file: str = "", hint: str = _AGAIN) -> None:
+    def add(
+        self,
+        code: FaultCode,
+        message: str,
+        file: str = "",
+        hint: str = _AGAIN,
+        *,
+        severity: Literal["refuse", "warn"] = "refuse",
+    ) -> None:
         """One more."""
-        self._found.append(Fault(package=self.package, file=file, code=code, message=message, hint=hint))
+        fault = Fault(package=self.package, file=file, code=code, message=message, hint=hint, severity=severity)
+        self._found.append(fault)

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from functools import cache
 
 import abi3info
 
 from edgekit.host.wheel.check.elf import ElfFacts
-from edgekit.host.wheel.check.faults import Fault, FaultCode
+from edgekit.host.wheel.check.faults import Fault, Faults
 from edgekit.host.wheel.check.loads import Loads
 from edgekit.host.wheel.check.symbols import Damaged
 from edgekit.schema.units import format_bytes, version_tuple
 
 _MODULE = re.compile(r"\.(?P<soabi>cpython-[\w-]+|pypy[\w-]+)\.so$")
-_BOARD_FOLDERS = ("/usr/lib", "/lib", "/usr/local/cuda")
+_BOARD_FOLDER = re.compile(r"/(usr/(local/)?)?lib(32|64)?(/|$)|/usr/local/cuda")
 """Where an absolute search path may lead: a board's own libraries."""
-_FAMILIES: dict[str, tuple[FaultCode, str]] = {
-    "GLIBC": ("glibc", "build it for the target: edgekit wheel build; or take an older version"),
-    "GLIBCXX": ("libstdcxx", "build it for the target: edgekit wheel build; or take an older version"),
-    "CXXABI": ("libstdcxx", "build it for the target: edgekit wheel build; or take an older version"),
+_FAMILIES = {"GLIBC": "glibc", "GLIBCXX": "libstdcxx", "CXXABI": "libstdcxx", "GCC": "libstdcxx"}
+_COPROCESSORS = ("EM_AMDGPU", "EM_BPF", "EM_CUDA", "EM_QDSP6")
+"""What is for them is data to the CPU: kernels of a GPU, programs of the kernel's BPF, Hexagon's skeletons."""
+_WORDS = {
+    "aarch64": "aarch64|arm64",
+    "armv7l": "arm|armhf|armv[67]l?|arm32",
+    "i686": "i[3-6]86|x86|linux32",
+    "x86_64": "x86_64|x86-64|amd64|x64|linux64",
 }
+"""How paths name machines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,93 +46,98 @@ class Place:
     """The minor version whose stable ABI its tags promise, if any."""
 
 
-def file_faults(files: Mapping[str, ElfFacts | Damaged], place: Place, loads: Loads) -> Iterator[Fault]:
+def file_faults(files: Mapping[str, ElfFacts | Damaged], place: Place, loads: Loads) -> tuple[Fault, ...]:
     """Everything that is wrong with a package's ELF files."""
+    faults = Faults(place.package)
+    brought = {name for facts in files.values() if isinstance(facts, ElfFacts) for name in facts.python_exports}
     for path, facts in sorted(files.items()):
         if isinstance(facts, Damaged):
-            yield _fault(place, path, "truncated", f"is a damaged ELF file: {facts}", "get the wheel again")
-        elif not facts.is_loaded or (place.pure and facts.machine != loads.arch):
-            continue  # data: object files, and what a package for every machine has for others
+            faults.add("truncated", f"is a damaged ELF file: {facts}", path)
+        elif not facts.is_loaded or _is_for_others(path, facts, place, loads):
+            continue
         elif facts.machine != loads.arch:
-            message = f"is for {facts.machine}, {loads.target} is {loads.arch}"
-            yield _fault(place, path, "machine", message, "build it for the target: edgekit wheel build")
+            hint = "build it for the target: edgekit wheel build"
+            faults.add("machine", f"is for {facts.machine}, {loads.target} is {loads.arch}", path, hint)
         else:
-            yield from _versions(path, facts, place, loads)
-            yield from _libraries(path, facts, place, loads)
-            yield from _search_paths(path, facts, place)
-            yield from _segments(path, facts, place, loads)
-            yield from _python(path, facts, place, loads)
+            _check_versions(path, facts, place, loads, faults)
+            _check_libraries(path, facts, place, loads, faults)
+            _check_search_paths(path, facts, loads, faults)
+            _check_segments(path, facts, loads, faults)
+            if told := _abi_fault(path, facts.python_symbols - brought, place, loads):
+                hint = "get the wheel for the target's Python, or build it: edgekit wheel build"
+                faults.add("abi", told, path, hint)
+    return faults.found
 
 
-def _fault(place: Place, path: str, code: FaultCode, message: str, hint: str) -> Fault:
-    return Fault(package=place.package, file=path, code=code, message=message, hint=hint)
+def _is_for_others(path: str, facts: ElfFacts, place: Place, loads: Loads) -> bool:
+    """What a package carries for other machines on purpose: the path says so, or nothing imports it."""
+    if facts.machine == loads.arch:
+        return False
+    words = _WORDS.get(facts.machine, re.escape(facts.machine))
+    named = re.search(f"(?<![a-z0-9])({words})(?![a-z0-9])", _MODULE.sub("", path.lower()))
+    return facts.machine in _COPROCESSORS or bool(named) or (place.pure and not facts.is_module)
 
 
-def _versions(path: str, facts: ElfFacts, place: Place, loads: Loads) -> Iterator[Fault]:
+def _check_versions(path: str, facts: ElfFacts, place: Place, loads: Loads, faults: Faults) -> None:
     for version in facts.versions:
         family, number = version.named
         ceiling = loads.ceilings.get(family)
         if ceiling is None or version.library in place.present or number <= ceiling:
             continue
-        code, hint = _FAMILIES[family]
         symbol = f"{version.symbol} of " if version.symbol else ""
         has = f"{family}_{'.'.join(map(str, ceiling))}"
         message = f"asks for {version.name} ({symbol}{version.library}), {loads.target} has {has}"
-        yield _fault(place, path, code, message, hint)
+        hint = "build it for the target: edgekit wheel build; or take an older version"
+        faults.add("glibc" if family == "GLIBC" else "libstdcxx", message, path, hint)
 
 
-def _libraries(path: str, facts: ElfFacts, place: Place, loads: Loads) -> Iterator[Fault]:
+def _check_libraries(path: str, facts: ElfFacts, place: Place, loads: Loads, faults: Faults) -> None:
     for name in facts.needed:
         if name not in place.present and not loads.has(name):
             message = f"needs {name}, which neither {loads.target} nor the package brings"
-            yield _fault(place, path, "library", message, loads.cure(name))
+            faults.add("library", message, path, loads.cure(name))
 
 
-def _search_paths(path: str, facts: ElfFacts, place: Place) -> Iterator[Fault]:
+def _check_search_paths(path: str, facts: ElfFacts, loads: Loads, faults: Faults) -> None:
+    """Folders of the machine that made it are searched in vain: it loads, and tells how it was made."""
+    others = "|".join(words for machine, words in _WORDS.items() if machine != loads.arch)
+    hint = "link without -rpath, or repair the wheel: patchelf --remove-rpath"
     for entry in facts.rpaths:
         if entry.startswith(("$ORIGIN", "${ORIGIN}")):
-            inside = posixpath.normpath(posixpath.join(posixpath.dirname(path), entry.partition("/")[2] or "."))
-            if inside == ".." or inside.startswith("../"):
-                yield _fault(place, path, "rpath", f"searches {entry}, outside of all packages", _RPATH_HINT)
-        elif not entry.startswith(_BOARD_FOLDERS):
-            yield _fault(place, path, "rpath", f"searches {entry}, a folder of the machine that made it", _RPATH_HINT)
+            continue
+        if not _BOARD_FOLDER.match(entry) or re.search(f"/({others})-linux-gnu", entry):
+            whose = "a folder of the machine that made it" if entry.startswith("/") else "wherever it is started"
+            faults.add("rpath", f"searches {entry}, {whose}", path, hint, severity="warn")
 
 
-_RPATH_HINT = "link without -rpath, or repair the wheel: patchelf --remove-rpath"
-
-
-def _segments(path: str, facts: ElfFacts, place: Place, loads: Loads) -> Iterator[Fault]:
+def _check_segments(path: str, facts: ElfFacts, loads: Loads, faults: Faults) -> None:
     if facts.executable_stack:
         hint = "link with -z noexecstack; an assembler file lacks .note.GNU-stack"
-        yield _fault(place, path, "executable-stack", "asks for an executable stack", hint)
+        faults.add("executable-stack", "asks for an executable stack", path, hint)
     if facts.text_relocations:
-        hint = "compile with -fPIC"
-        yield _fault(place, path, "text-relocations", "changes its own code when it is loaded (DT_TEXTREL)", hint)
+        message = "changes its own code when it is loaded (DT_TEXTREL)"
+        faults.add("text-relocations", message, path, "compile with -fPIC")
     if 0 < facts.alignment_bytes < loads.page_bytes:
         page = format_bytes(loads.page_bytes)
         message = f"is aligned to {format_bytes(facts.alignment_bytes)}, {loads.target}'s kernel has pages of {page}"
-        yield _fault(place, path, "alignment", message, "link with -z max-page-size=65536")
+        faults.add("alignment", message, path, "link with -z max-page-size=65536")
 
 
-def _python(path: str, facts: ElfFacts, place: Place, loads: Loads) -> Iterator[Fault]:
-    """A module's name and the Python symbols that it takes must fit the target's Python."""
-    hint = "get the wheel for the target's Python, or build it: edgekit wheel build"
+def _abi_fault(path: str, taken: Set[str], place: Place, loads: Loads) -> str:
+    """A module's name must be one that the target's Python looks for, and what it takes from Python must be there."""
     module = _MODULE.search(path)
     if module and module["soabi"] != loads.soabi:
-        fitting = path[: module.start()] + f".{loads.soabi}.so"
-        if fitting not in place.names:
-            message = f"is a module for {module['soabi']}, {loads.target} has {loads.soabi}"
-            yield _fault(place, path, "abi", message, hint)
-        return
-    promised = place.abi3 if place.abi3 and not module else ""
+        fitting = path[: module.start()] + f".{loads.soabi}.so"  # some wheels bring modules for several Pythons
+        told = f"is a module for {module['soabi']}, {loads.target} has {loads.soabi}"
+        return "" if fitting in place.names else told
+    promised = "" if module else place.abi3
     if promised or path.endswith(".abi3.so"):
-        allowed, what = _stable(promised or loads.python), f"the stable ABI of Python {promised or loads.python}"
+        has, what = _stable(promised or loads.python), f"the stable ABI of Python {promised or loads.python}"
     else:
-        allowed, what = loads.exports, f"Python {loads.python}"
-    missing = sorted(facts.python_symbols - allowed) if allowed else []
-    if missing:
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        yield _fault(place, path, "abi", f"takes {missing[0]}{more} from Python, which {what} does not have", hint)
+        has, what = loads.exports, f"Python {loads.python}"
+    missing = sorted(taken - has) if has else []
+    more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+    return f"takes {missing[0]}{more} from Python, which {what} does not have" if missing else ""
 
 
 @cache

