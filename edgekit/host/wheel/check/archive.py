@@ -7,6 +7,7 @@ import hashlib
 import os
 import stat
 import struct
+import sys
 import tempfile
 import zipfile
 import zlib
@@ -106,17 +107,19 @@ class _Reading:
     def _is_safe(self, entries: list[zipfile.ZipInfo], archive_bytes: int) -> bool:
         """Look at the directory before anything is unpacked."""
         total, packed = sum(entry.file_size for entry in entries), sum(entry.compress_size for entry in entries)
+        names: set[str] = set()
+        for entry in entries:
+            self._check_entry(entry)
+            if entry.filename in names:
+                self.faults.add("record", "is in the archive twice", entry.filename)
+            names.add(entry.filename)
+        if any(fault.code == "bomb" for fault in self.faults.found):
+            return False
         if len(entries) > _MAX_ENTRIES or total > _MAX_BYTES or _is_bomb(total, archive_bytes):
             told = f"unpacks from {format_bytes(archive_bytes)} to {len(entries)} files of {format_bytes(total)}"
             self.faults.add("bomb", told, hint=_DISTRUST)
         elif packed > archive_bytes:
             self.faults.add("bomb", "has files that share their contents", hint=_DISTRUST)
-        seen: set[str] = set()
-        for entry in entries:
-            self._check_entry(entry)
-            if entry.filename in seen:
-                self.faults.add("record", "is in the archive twice", entry.filename)
-            seen.add(entry.filename)
         return not self.faults.found
 
     def _check_entry(self, entry: zipfile.ZipInfo) -> None:
@@ -179,7 +182,7 @@ def _is_bomb(size: int, packed: int) -> bool:
 def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
     """A file's content. zipfile would cut what is longer than announced; other programs would write it all."""
     patient = copy.copy(entry)
-    patient.file_size += 1
+    patient.file_size = sys.maxsize
     left = entry.file_size
     with archive.open(patient) as opened:
         while chunk := opened.read(_CHUNK_BYTES):
