@@ -1,0 +1,104 @@
+"""Small networks with random weights: a classifier, a detector, and the same detector with all in one output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+
+class Network:
+    """Builds a graph node by node; each method returns the name of what it makes."""
+
+    def __init__(self, seed: int) -> None:
+        self._nodes: list[onnx.NodeProto] = []
+        self._weights: list[onnx.TensorProto] = []
+        self._random = np.random.default_rng(seed)
+        self._convolutions = 0
+
+    def constant(self, array: np.ndarray, name: str) -> str:
+        self._weights.append(numpy_helper.from_array(array.astype(np.float32), name))
+        return name
+
+    def convolution(self, source: str, given: int, made: int, *, size=3, stride=1, groups=1, relu=True) -> str:
+        self._convolutions += 1
+        name = f"conv{self._convolutions}"
+        inner = given // groups * size * size
+        weights = self._random.standard_normal((made, given // groups, size, size)) * np.sqrt(2 / inner)
+        inputs = [source, self.constant(weights, f"{name}.weight")]
+        inputs.append(self.constant(self._random.standard_normal(made) * 0.1, f"{name}.bias"))
+        self.node("Conv", inputs, name, strides=[stride] * 2, pads=[size // 2] * 4, group=groups)
+        return self.node("Relu", [name], f"{name}.relu") if relu else name
+
+    def node(self, kind: str, inputs: list[str], output: str, **attributes: object) -> str:
+        domain = attributes.pop("domain", "")
+        self._nodes.append(helper.make_node(kind, inputs, [output], output, domain=domain, **attributes))
+        return output
+
+    def model(self, shape: tuple, outputs: dict[str, tuple], opset: int = 17) -> onnx.ModelProto:
+        graph = helper.make_graph(
+            self._nodes,
+            "network",
+            [helper.make_tensor_value_info("images", TensorProto.FLOAT, shape)],
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, made) for name, made in outputs.items()],
+            self._weights,
+        )
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
+
+
+def classifier(opset: int = 17) -> onnx.ModelProto:
+    """Like MobileNet: depthwise and pointwise convolutions, pooling, a linear layer. 1x3x64x64 to 10 logits."""
+    net = Network(1)
+    last = net.convolution("images", 3, 16, stride=2)
+    for given, made in ((16, 24), (24, 32), (32, 64)):
+        last = net.convolution(last, given, given, stride=2, groups=given)
+        last = net.convolution(last, given, made, size=1)
+    net.node("GlobalAveragePool", [last], "pool")
+    net.node("Flatten", ["pool"], "flat")
+    weight = net.constant(np.random.default_rng(2).standard_normal((10, 64)) * 0.2, "linear.weight")
+    net.node("Gemm", ["flat", weight, net.constant(np.zeros(10), "linear.bias")], "logits", transB=1)
+    return net.model((1, 3, 64, 64), {"logits": (1, 10)}, opset)
+
+
+def detector(*, joined: bool = False, opset: int = 17) -> onnx.ModelProto:
+    """Like YOLO's head: boxes in pixels and scores below one, as two outputs or joined into one. 1x3x96x96."""
+    net = Network(3)
+    last = net.convolution("images", 3, 16, stride=2)
+    last = net.convolution(last, 16, 32, stride=2)
+    last = net.convolution(last, 32, 32, stride=2)
+    boxes = net.convolution(last, 32, 4, size=1, relu=False)
+    net.node("Mul", [boxes, net.constant(np.array(96.0), "size")], "boxes")
+    net.node("Sigmoid", [net.convolution(last, 32, 2, size=1, relu=False)], "scores")
+    if not joined:
+        return net.model((1, 3, 96, 96), {"boxes": (1, 4, 12, 12), "scores": (1, 2, 12, 12)}, opset)
+    net.node("Concat", ["boxes", "scores"], "found", axis=1)
+    return net.model((1, 3, 96, 96), {"found": (1, 6, 12, 12)}, opset)
+
+
+def tiny() -> onnx.ModelProto:
+    """Two convolutions, 1x3x16x16 to 1x4x8x8."""
+    net = Network(5)
+    net.convolution(net.convolution("images", 3, 8, stride=2), 8, 4, size=1, relu=False)
+    return net.model((1, 3, 16, 16), {"conv2": (1, 4, 8, 8)})
+
+
+def single(kind: str, **attributes: object) -> onnx.ModelProto:
+    """One operator on the picture."""
+    net = Network(0)
+    net.node(kind, ["images"], "out", **attributes)
+    return net.model((1, 3, 16, 16), {"out": (1, 3, 16, 16)})
+
+
+def pictures(count: int, height: int, width: int, seed: int = 0) -> np.ndarray:
+    """Soft coloured blots: uint8[count, height, width, 3]."""
+    random = np.random.default_rng(seed)
+    small = random.integers(0, 256, (count, 4, 4, 3))
+    rows, columns = np.arange(height) * 4 // height, np.arange(width) * 4 // width
+    return small[:, rows][:, :, columns].astype(np.uint8)
+
+
+def save(model: onnx.ModelProto, file: Path) -> Path:
+    onnx.save(model, file)
+    return file

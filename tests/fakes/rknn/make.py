@@ -1,0 +1,39 @@
+"""Makes tiny-int8.rknn and tiny-float16.rknn with the toolkit: python -m tests.fakes.rknn.make FOLDER"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from edgekit.host.engine.rknn.conversion import Converter, Job
+from edgekit.schema.recipe import Quantisation
+from tests.fakes.networks import pictures, save, tiny
+
+HERE = Path(__file__).parent
+
+
+def make(converter: Converter) -> Iterator[tuple[str, bytes]]:
+    """Names and bytes of the committed engines."""
+    shown = pictures(8, 16, 16)
+    with TemporaryDirectory() as folder:
+        for name, quantisation in (("tiny-int8", Quantisation()), ("tiny-float16", None)):
+            job = Job(
+                model=save(tiny(), Path(folder) / "tiny.onnx"),
+                platform="rk3588",
+                mean=(127.5,) * 3,
+                std=(127.5,) * 3,
+                quantisation=quantisation,
+                calibration=shown,
+                frames=shown[:2],
+                custom="made by edgekit's tests",
+            )
+            yield f"{name}.rknn", converter.convert(job).engine
+
+
+if __name__ == "__main__":
+    from edgekit.executor.local import LocalExecutor
+
+    for name, engine in make(Converter(toolkit=Path(sys.argv[1]), executor=LocalExecutor())):
+        (HERE / name).write_bytes(engine)
