@@ -34,6 +34,7 @@ def build(
     """Build a recipe for a target: Python packages, engines, plan, SBOM, signature. Twice gives the same digest."""
     import hashlib
 
+    from edgekit.cli.engine_kit import engine_bench
     from edgekit.errors import TrustError
     from edgekit.executor.local import LocalExecutor
     from edgekit.host.catalogue import find_target
@@ -51,7 +52,9 @@ def build(
     signing_key = key or settings.signing_key
     if not signing_key.is_file():
         raise TrustError(f"{signing_key} is not there: releases are signed", hint="edgekit keys init makes your key")
-    engines = compile_models(folder.recipe.models, folder.folder, found)
+    engines = compile_models(folder.recipe, folder.folder, found, engine_bench(settings, voice_))
+    for note in (note for engine in engines for note in engine.notes):
+        voice_.note(note)
     plan = plan_worker(folder.recipe, found, [engine.entry for engine in engines], has_app=folder.app is not None)
     for warning in plan.warnings:
         voice_.note(f"warning: {warning}")
@@ -73,7 +76,7 @@ def build(
         "files": len(entries),
         "bytes": sum(entry.bytes for entry in entries),
         "seconds": round(time.monotonic() - began, 2),
-        "from_cache": site.from_cache,
+        "from_cache": site.from_cache and all(engine.from_cache for engine in engines),
     }
     voice_.result(told, f"{path}: {plan.application} {plan.version} for {found.name}, {digest[:12]}")
 

@@ -24,8 +24,10 @@ class Settings:
     fleet_file: Path
     pyenv_root: Path = Path("/nonexistent")
     """Where pyenv keeps Pythons, if it does."""
+    find_links: tuple[str, ...] = ()
+    """Folders and pages with wheels for the RKNN toolkit, asked before any index."""
     debian_archive: str = ""
-    """Address of a Debian archive; empty: those that this machine's apt is configured with."""
+    """Address of a Debian archive; empty: those that this machine's apt is configured with; `none`: do without."""
 
     @property
     def signing_key(self) -> Path:
@@ -61,5 +63,12 @@ def settings_from(environ: Mapping[str, str], package_dir: Path) -> Settings:
         data_dir=data,
         fleet_file=Path(environ.get("EDGEKIT_FLEET") or "fleet.toml"),
         pyenv_root=Path(environ.get("PYENV_ROOT") or home / ".pyenv"),
+        find_links=_find_links(environ),
         debian_archive=environ.get("EDGEKIT_DEBIAN_ARCHIVE", ""),
     )
+
+
+def _find_links(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """What uv and pip are told, each in its own way: uv separates by commas, pip by blanks."""
+    uv, pip = environ.get("UV_FIND_LINKS", ""), environ.get("PIP_FIND_LINKS", "")
+    return tuple(dict.fromkeys(place for place in [*uv.split(","), *pip.split()] if place))

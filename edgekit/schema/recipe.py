@@ -31,6 +31,28 @@ class ColourContract:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quantisation:
+    """How a model of `precision = "int8"` gets its ranges from the calibration images."""
+
+    method: Literal["normal", "kl_divergence", "mmse"] = "normal"
+    """`kl_divergence` cuts off outliers; `mmse` searches for the least error and takes long."""
+    per_channel: bool = True
+    """A range for each channel of the weights instead of one for a layer."""
+    keep_float: tuple[str, ...] = ()
+    """Tensors of the ONNX model that stay float16, with everything that is computed from them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tolerance:
+    """How far an engine may be from the float model on the golden frames; beyond it the build fails."""
+
+    cosine: float = 0.99
+    """Least cosine of any output on any frame."""
+    max_abs: float | None = None
+    """Largest difference of any element."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """One neural network of the application."""
 
@@ -39,6 +61,8 @@ class Model:
     precision: Literal["float32", "float16", "int8"] = "float32"
     calibration: tuple[str, ...] = ()
     """Glob patterns of calibration images, relative to the recipe's folder."""
+    quantisation: Quantisation = Quantisation()
+    tolerance: Tolerance = Tolerance()
     input: ColourContract
     threads: int = 1
 

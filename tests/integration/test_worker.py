@@ -23,6 +23,7 @@ from edgekit.schema.plan import WorkerPlan
 from edgekit.schema.reader import to_json
 from edgekit.schema.target import CpuCluster, Memory, Os, Target
 from edgekit.schema.units import Bytes, Cpus
+from tests.fakes.benches import bench_in
 
 pytestmark = pytest.mark.integration
 RECIPE = Path(__file__).parents[2] / "recipes" / "sorting-line"
@@ -61,7 +62,7 @@ def release(tmp_path: Path) -> Path:
         clusters=(CpuCluster(name="all", cpus=Cpus(cpus)),),
         memory=Memory(total_bytes=Bytes(8 << 30)),
     )
-    engines = compile_models(folder.recipe.models, folder.folder, target)
+    engines = compile_models(folder.recipe, folder.folder, target, bench_in(tmp_path))
     plan = plan_worker(folder.recipe, target, [engine.entry for engine in engines], has_app=True)
     for name in folder.carried:
         copy = tmp_path / "release" / "recipe" / name

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-from edgekit.host.engine.backends import BACKENDS, Engine, ModelSource
+from edgekit.errors import InputError
+from edgekit.host.engine.backends import BACKENDS, Bench, Engine, ModelSource
 from edgekit.host.engine.contract import check_contract
 from edgekit.host.engine.onnx_model import read_onnx
-from edgekit.schema.recipe import Model
+from edgekit.schema.manifest import is_safe_path
+from edgekit.schema.recipe import Model, Recipe
 from edgekit.schema.target import AcceleratorKind, Target
 
 
-def compile_models(models: Mapping[str, Model], folder: Path, target: Target) -> tuple[Engine, ...]:
+def compile_models(recipe: Recipe, folder: Path, target: Target, bench: Bench) -> tuple[Engine, ...]:
     """Make every engine of a recipe, sorted by name.
 
     Args:
-        models: the recipe's models by name.
-        folder: the recipe's folder, which their paths are relative to.
+        recipe: the application.
+        folder: its folder, which the paths in it are relative to.
         target: what they are made for.
+        bench: what they are made with.
 
     Raises:
         EngineError: a model is not valid, does not take what its contract says, or cannot be compiled.
     """
-    return tuple(_compile(name, folder, models[name], target) for name in sorted(models))
+    backend = importlib.import_module(BACKENDS[choose_backend(target)])
+    sources = [_source(name, recipe, folder, target) for name in sorted(recipe.models)]
+    return tuple(cast(Engine, backend.compile_model(source, bench)) for source in sources)
 
 
 def choose_backend(target: Target) -> AcceleratorKind:  # noqa: ARG001
@@ -33,10 +37,35 @@ def choose_backend(target: Target) -> AcceleratorKind:  # noqa: ARG001
     return "onnxruntime"
 
 
-def _compile(name: str, folder: Path, model: Model, target: Target) -> Engine:
+def _source(name: str, recipe: Recipe, folder: Path, target: Target) -> ModelSource:
+    model = recipe.models[name]
     path = folder / model.onnx
     onnx = read_onnx(path)
     check_contract(path, onnx, model.input, f"models.{name}.input")
-    backend = importlib.import_module(BACKENDS[choose_backend(target)])
-    source = ModelSource(name=name, path=path, model=model, onnx=onnx, target=target)
-    return cast(Engine, backend.compile_model(source))
+    return ModelSource(
+        name=name,
+        path=path,
+        model=model,
+        onnx=onnx,
+        target=target,
+        calibration=find_pictures(folder, name, model),
+        golden=tuple(folder / frame for frame in recipe.golden.frames) if recipe.golden else (),
+    )
+
+
+def find_pictures(folder: Path, name: str, model: Model) -> tuple[Path, ...]:
+    """The files that a model's calibration patterns name, each once, sorted.
+
+    Raises:
+        InputError: a pattern names none.
+    """
+    found: set[Path] = set()
+    for pattern in model.calibration:
+        matching = [path for path in folder.glob(pattern) if path.is_file()] if is_safe_path(pattern) else []
+        if not matching:
+            raise InputError(
+                f"models.{name}.calibration: {pattern!r} names no file in {folder}",
+                hint='write a pattern such as "calibration/*.png"',
+            )
+        found.update(matching)
+    return tuple(sorted(found))

@@ -1,7 +1,7 @@
 """One file per accelerator: how its engines are made. `BACKENDS` finds the right one.
 
-Each module has `compile_model(source: ModelSource) -> Engine`; its other half is the file of the same name in
-`device/runner/`.
+Each module has `compile_model(source: ModelSource, bench: Bench) -> Engine`; its other half is the file of the same
+name in `device/runner/`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from edgekit.executor import Executor
 from edgekit.host.engine.onnx_model import OnnxModel
+from edgekit.host.engine.rknn.toolkit import Toolkits
+from edgekit.host.engine.store import EngineStore
+from edgekit.host.progress import Progress
 from edgekit.schema.manifest import EngineEntry
 from edgekit.schema.recipe import Model
 from edgekit.schema.target import AcceleratorKind, Target
 
-BACKENDS: Mapping[AcceleratorKind, str] = MappingProxyType({"onnxruntime": "edgekit.host.engine.backends.onnxruntime"})
+BACKENDS: Mapping[AcceleratorKind, str] = MappingProxyType(
+    {
+        "onnxruntime": "edgekit.host.engine.backends.onnxruntime",
+        "rknn": "edgekit.host.engine.backends.rknn",
+    }
+)
 """Module of each kind of engine that can be made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What engines are made with."""
+
+    store: EngineStore
+    toolkits: Toolkits
+    """RKNN's, made when the first engine needs one."""
+    executor: Executor
+    progress: Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +52,10 @@ class ModelSource:
     """As the recipe has it."""
     onnx: OnnxModel
     target: Target
+    calibration: tuple[Path, ...] = ()
+    """Pictures to find ranges with, sorted."""
+    golden: tuple[Path, ...] = ()
+    """Pictures to verify with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,3 +64,7 @@ class Engine:
 
     entry: EngineEntry
     file: Path
+    from_cache: bool = True
+    """Whether nothing had to be compiled."""
+    notes: tuple[str, ...] = ()
+    """What its user should know."""

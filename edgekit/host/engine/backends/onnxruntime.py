@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from edgekit.errors import EngineError
-from edgekit.host.engine.backends import Engine, ModelSource
+from edgekit.host.engine.backends import Bench, Engine, ModelSource
 from edgekit.schema.manifest import EngineEntry
 
 
-def compile_model(source: ModelSource) -> Engine:
+def compile_model(source: ModelSource, bench: Bench) -> Engine:  # noqa: ARG001  nothing is made
     """Take the model as it is.
 
     Raises:

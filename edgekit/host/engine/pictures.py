@@ -1,0 +1,80 @@
+"""Pictures as a model's exact input, for calibrating and verifying: what the worker on the board will make of them.
+
+`device/image` does the same there; a test holds both against each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.errors import InputError
+from edgekit.schema.recipe import ColourContract
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def read_pictures(files: Iterable[Path], contract: ColourContract) -> Pixels:
+    """Files as one array.
+
+    Returns:
+        uint8[count, height, width, channels], in the contract's order of channels.
+
+    Raises:
+        InputError: one of them is no picture.
+    """
+    found = [read_picture(file, contract) for file in files]
+    return np.stack(found) if found else np.empty((0, *_shape(contract)), np.uint8)
+
+
+def read_picture(file: Path, contract: ColourContract) -> Pixels:
+    """One file: uint8[height, width, channels]. Raises InputError."""
+    pixels = cv2.imread(str(file), cv2.IMREAD_COLOR)
+    if pixels is None:
+        raise InputError(f"{file} is no picture that can be read", hint="give PNG or JPEG files")
+    fitted = _fit(np.asarray(pixels, np.uint8), contract)
+    match contract.order:
+        case "RGB":
+            return np.asarray(cv2.cvtColor(fitted, cv2.COLOR_BGR2RGB), np.uint8)
+        case "BGR":
+            return fitted
+        case "GRAY":
+            return np.asarray(cv2.cvtColor(fitted, cv2.COLOR_BGR2GRAY), np.uint8)[..., None]
+
+
+def tensor_of(pictures: Pixels, contract: ColourContract) -> npt.NDArray[np.generic]:
+    """The float model's input: (pixel - mean) * scale, laid out as the contract says."""
+    values = (pictures.astype(np.float64) - np.array(contract.mean)) * contract.scale
+    tensor = values.astype(contract.dtype)
+    return np.ascontiguousarray(tensor.transpose(0, 3, 1, 2)) if contract.layout == "NCHW" else tensor
+
+
+def _fit(pixels: Pixels, contract: ColourContract) -> Pixels:
+    height, width = pixels.shape[:2]
+    if contract.fit == "stretch":
+        return _scale(pixels, contract.width_px, contract.height_px)
+    scale = min(contract.width_px / width, contract.height_px / height)
+    inner_width = max(1, min(contract.width_px, round(width * scale)))
+    inner_height = max(1, min(contract.height_px, round(height * scale)))
+    left, top = (contract.width_px - inner_width) // 2, (contract.height_px - inner_height) // 2
+    whole = np.zeros((contract.height_px, contract.width_px, 3), np.uint8)
+    whole[top : top + inner_height, left : left + inner_width] = _scale(pixels, inner_width, inner_height)
+    return whole
+
+
+def _scale(pixels: Pixels, width_px: int, height_px: int) -> Pixels:
+    """Average over the area when it gets smaller, interpolate when it gets larger."""
+    height, width = pixels.shape[:2]
+    if (width, height) == (width_px, height_px):
+        return pixels
+    smaller = width >= width_px and height >= height_px
+    flag = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(pixels, (width_px, height_px), interpolation=flag), np.uint8)
+
+
+def _shape(contract: ColourContract) -> tuple[int, int, int]:
+    return (contract.height_px, contract.width_px, 1 if contract.order == "GRAY" else 3)

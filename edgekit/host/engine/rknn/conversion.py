@@ -1,0 +1,169 @@
+"""One run of the toolkit, in a scratch folder of its own: JSON in, JSON out, with a deadline."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.errors import EdgekitError, EngineError
+from edgekit.executor import Executor
+from edgekit.host.engine.pictures import Pixels
+from edgekit.host.engine.rknn.complaints import explain, not_lowered
+from edgekit.host.engine.rknn.log import Account, LayerError, read_accuracy, read_log
+from edgekit.schema.recipe import Quantisation
+
+_DEADLINE_S = 3600.0
+_NAME_LENGTH = 80
+"""Of the scratch folder, always: the compiler lets pointers slip into the file, and longer names would shift them."""
+_MODEL, _ENGINE, _FRAMES, _OUTPUTS, _SAMPLES = "model.onnx", "engine.rknn", "frames.npy", "outputs.npz", "samples.txt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What to convert, and what to try it on."""
+
+    model: Path
+    platform: str
+    mean: tuple[float, ...]
+    """One a channel, in pixel levels; baked into the engine, which takes uint8."""
+    std: tuple[float, ...]
+    quantisation: Quantisation | None
+    """None: float16."""
+    keep_float: tuple[str, ...] = ()
+    """Tensors that stay float16."""
+    calibration: Pixels
+    frames: Pixels
+    """Simulated; may be none."""
+    custom: str = ""
+    """Text that the engine carries."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Converted:
+    """What came of it."""
+
+    engine: bytes
+    answers: tuple[npt.NDArray[np.generic], ...]
+    """Of the simulator, one array an output: [frames, ...]."""
+    account: Account
+    layer_errors: tuple[LayerError, ...]
+    kept_float: tuple[str, ...]
+    seconds: dict[str, float]
+    peak_bytes: int
+    settled: bool
+    """Whether addresses were fixed, so that the same job gives the same bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Converter:
+    """The toolkit of one version."""
+
+    toolkit: Path
+    """Its environment."""
+    executor: Executor
+    deadline_s: float = _DEADLINE_S
+
+    def convert(self, job: Job, *, analyse: bool = False) -> Converted:
+        """Compile and simulate.
+
+        Args:
+            job: what.
+            analyse: also compare layer by layer with the float model, on the first frame.
+
+        Raises:
+            EngineError: the toolkit refuses the model, or takes too long.
+        """
+        prefix = "edgekit-rknn-".ljust(_NAME_LENGTH, "-")
+        with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder:
+            scratch = Path(folder)
+            (scratch / "request.json").write_text(json.dumps(_request(job, scratch, analyse=analyse)))
+            said = self._run(job, scratch)
+            answer = _answer(scratch)
+            if answer is None or answer["failed"]:
+                raise explain(job.model, answer or {}, said)
+            if wrong := not_lowered(job.model, said):
+                raise wrong
+            return _converted(scratch, answer, said)
+
+    def _run(self, job: Job, scratch: Path) -> str:
+        """The toolkit is called through a link in the scratch folder, so that its own place shifts nothing either."""
+        (scratch / "toolkit").symlink_to(self.toolkit.resolve())
+        shutil.copyfile(Path(__file__).parent / "worker.py", scratch / "worker.py")
+        argv = [str(scratch / "toolkit/bin/python"), "-B", "worker.py", "request.json", "answer.json"]
+        try:
+            return self.executor.run(argv, timeout_s=self.deadline_s, cwd=str(scratch)).output
+        except EdgekitError as error:
+            if type(error) is not EdgekitError:
+                raise
+            raise EngineError(
+                f"{job.model}: the RKNN toolkit took longer than {self.deadline_s:g} s and was stopped",
+                hint='take fewer calibration images, or quantisation.method = "normal"',
+                details=error.details,
+            ) from None
+
+
+def _request(job: Job, scratch: Path, *, analyse: bool) -> dict[str, Any]:
+    shutil.copyfile(job.model, scratch / _MODEL)
+    quantise = None
+    if job.quantisation is not None:
+        samples = [_sample(scratch, index, picture) for index, picture in enumerate(job.calibration)]
+        (scratch / _SAMPLES).write_text("\n".join(samples) + "\n")
+        quantise = {
+            "dataset": _SAMPLES,
+            "algorithm": job.quantisation.method,
+            "per_channel": job.quantisation.per_channel,
+            "keep_float": list(job.keep_float),
+        }
+    if len(job.frames):
+        np.save(scratch / _FRAMES, job.frames)
+    return {
+        "model": _MODEL,
+        "platform": job.platform,
+        "mean": list(job.mean),
+        "std": list(job.std),
+        "custom": job.custom,
+        "out": _ENGINE,
+        "quantise": quantise,
+        "frames": _FRAMES if len(job.frames) else "",
+        "outputs": _OUTPUTS,
+        "analyse": _sample(scratch, -1, job.frames[0]) if analyse else "",
+    }
+
+
+def _sample(scratch: Path, index: int, picture: Pixels) -> str:
+    """A file as the toolkit takes samples: exactly the input's size, [1, channels, height, width]."""
+    name = f"sample{index}.npy"
+    np.save(scratch / name, np.ascontiguousarray(picture.transpose(2, 0, 1)[None]))
+    return name
+
+
+def _answer(scratch: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads((scratch / "answer.json").read_text())
+    except (OSError, ValueError):  # it died
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _converted(scratch: Path, answer: dict[str, Any], said: str) -> Converted:
+    answers: tuple[npt.NDArray[np.generic], ...] = ()
+    if (scratch / _OUTPUTS).exists():
+        with np.load(scratch / _OUTPUTS) as arrays:
+            answers = tuple(arrays[f"arr_{index}"] for index in range(len(arrays.files)))
+    return Converted(
+        engine=(scratch / _ENGINE).read_bytes(),
+        answers=answers,
+        account=read_log(said),
+        layer_errors=read_accuracy(answer.get("analysis", "")),
+        kept_float=tuple(answer.get("kept_float", ())),
+        seconds=answer["times_s"],
+        peak_bytes=answer["peak_bytes"],
+        settled=answer["settled"],
+    )

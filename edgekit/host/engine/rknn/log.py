@@ -1,0 +1,110 @@
+"""What the toolkit prints, as data. Pure. Source: measured on rknn-toolkit2 2.3.2 and 2.5.0 with `verbose=True`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_LAYER = re.compile(
+    r"^D RKNN: \[[\d:.]+\] +\d+ +(?P<kind>\S+) +(?P<dtype>\S+) +(?P<place>[A-Z]+) +\S+ +(?P<shape>\S+) +"
+    r"\d+/\d+/(?P<cycles>\d+) +(?P<kib>\d+)\b.* [^\s:]+:(?P<name>\S+) *$"
+)
+_MEMORY = re.compile(r"Total (Internal|Weight) Memory Size: ([\d.]+)KB")
+_ACCURACY = re.compile(r"^\[(\w+)\] (\S+) +([\d.]+|nan) *\| *\S+ +([\d.]+|nan) *\|")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_WARNING = re.compile(r"^W (?:\S+: )?(\S.*)")
+_ERROR = re.compile(r"^E (?:RKNN: \[[\d:.]+\] |\S+: )?(\S.*)")
+_NOISE = ("Unkown op target: 0", "Traceback", "The default input dtype", "The default output dtype", "The mapping of")
+_ENDS = frozenset({"InputOperator", "OutputOperator"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """Where one operator runs and what it is thought to cost."""
+
+    kind: str
+    name: str
+    dtype: str
+    place: str
+    """`NPU`, `CPU` or `GPU`."""
+    shape: str
+    """Of its output."""
+    cycles: int
+    """Of the NPU, as the compiler estimates; 0 where it has no idea."""
+    traffic_bytes: int
+    """Read and written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What the compiler says of an engine."""
+
+    layers: tuple[Layer, ...]
+    internal_bytes: int
+    weight_bytes: int
+    warnings: tuple[str, ...]
+    errors: tuple[str, ...]
+
+    @property
+    def cycles(self) -> int:
+        """Of all layers."""
+        return sum(layer.cycles for layer in self.layers)
+
+    @property
+    def on_cpu(self) -> tuple[Layer, ...]:
+        """Layers that the NPU leaves to the CPU."""
+        return tuple(layer for layer in self.layers if layer.place == "CPU")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerError:
+    """How far one layer of the engine is from the float model's."""
+
+    kind: str
+    name: str
+    cosine: float
+    """With the errors of the layers before it."""
+    cosine_alone: float
+    """With exact inputs: low where the error starts."""
+
+
+def read_log(text: str) -> Account:
+    """Everything of use in what the toolkit printed."""
+    lines = [_COLOUR.sub("", line).strip("\r") for line in re.split(r"[\r\n]+", text)]
+    memory = {kind: int(float(size) * 1024) for line in lines for kind, size in _MEMORY.findall(line)}
+    return Account(
+        layers=tuple(layer for line in lines if (layer := _layer(line)) and layer.kind not in _ENDS),
+        internal_bytes=memory.get("Internal", 0),
+        weight_bytes=memory.get("Weight", 0),
+        warnings=_said(_WARNING, lines),
+        errors=_said(_ERROR, lines),
+    )
+
+
+def read_accuracy(text: str) -> tuple[LayerError, ...]:
+    """The rows of an accuracy analysis, in the order of execution."""
+    found = (_ACCURACY.match(line) for line in text.splitlines())
+    return tuple(
+        LayerError(kind=row[1], name=row[2], cosine=float(row[3]), cosine_alone=float(row[4])) for row in found if row
+    )
+
+
+def _layer(line: str) -> Layer | None:
+    found = _LAYER.match(line)
+    if found is None:
+        return None
+    return Layer(
+        kind=found["kind"],
+        name=found["name"],
+        dtype=found["dtype"],
+        place=found["place"],
+        shape=found["shape"],
+        cycles=int(found["cycles"]),
+        traffic_bytes=int(found["kib"]) * 1024,
+    )
+
+
+def _said(pattern: re.Pattern[str], lines: list[str]) -> tuple[str, ...]:
+    """Each sentence once, without noise."""
+    found = (match[1] for line in lines if (match := pattern.match(line)))
+    return tuple(dict.fromkeys(text for text in found if not text.startswith(_NOISE)))

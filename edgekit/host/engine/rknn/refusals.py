@@ -1,0 +1,74 @@
+"""What the NPU's compiler cannot take, found before it runs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import onnx
+
+from edgekit.schema.recipe import ColourContract, Model
+
+MAX_OPSET = 19
+"""Source: measured, rknn-toolkit2 2.3.2 and 2.5.0: "Unsupport onnx opset"."""
+DYNAMIC = "DynamicQuantizeLinear If Loop NonMaxSuppression NonZero Scan SequenceAt SplitToSequence Unique"
+"""Operators whose output has a size that only their input's content tells."""
+NOT_LOWERED = """
+    Acos Acosh Asin Asinh Atan Atanh BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Ceil Celu CenterCropPad Col2Im
+    Compress Cosh DFT Det IsInf IsNaN LpPool Mean MeanVarianceNormalization Min Mish NegativeLogLikelihoodLoss
+    OptionalGetElement Or ReduceL1 ReduceProd ScatterElements Selu Shrink Sign Sinh Size SoftmaxCrossEntropyLoss
+    Softsign Tan TfIdfVectorizer Trilu Xor
+"""
+"""Operators that the compiler accepts, says "No lowering found" of, and leaves to a custom operator that no board has.
+
+Source: measured with rknn-toolkit2 2.3.2 on ONNX's own test model of every operator. What they do depends on shapes for
+some others too: `complaints.not_lowered` looks for the same words in the compiler's output.
+"""
+
+
+def refusals(model: onnx.ModelProto, recipe: Model) -> tuple[str, ...]:
+    """Every reason why a model cannot become an engine, each a sentence; none where it can be tried."""
+    return (*_opset(model), *_nodes(model), *_contract(recipe.input), *_kept(model, recipe))
+
+
+def tail_of(model: onnx.ModelProto, tensors: tuple[str, ...]) -> tuple[str, ...]:
+    """Tensors, and all that is computed from them, in the graph's order."""
+    found = dict.fromkeys(tensors)
+    for node in model.graph.node:
+        if any(name in found for name in node.input):
+            found.update(dict.fromkeys(node.output))
+    return tuple(found)
+
+
+def _opset(model: onnx.ModelProto) -> Iterator[str]:
+    opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
+    if opset > MAX_OPSET:
+        yield f"opset {opset} is too new for RKNN: export it with opset {MAX_OPSET} or lower"
+
+
+def _nodes(model: onnx.ModelProto) -> Iterator[str]:
+    for index, node in enumerate(model.graph.node):
+        name = node.name or f"number {index} ({', '.join(node.output)})"
+        if node.domain not in ("", "ai.onnx"):
+            yield f"node {name}: operator {node.op_type} of domain {node.domain} is no part of ONNX"
+        elif node.op_type in DYNAMIC.split():
+            yield f"node {name}: operator {node.op_type} makes outputs of no fixed size: end the model before it"
+        elif node.op_type in NOT_LOWERED.split():
+            yield f"node {name}: operator {node.op_type} runs neither on RK3588's NPU nor in its runtime: replace it"
+
+
+def _contract(contract: ColourContract) -> Iterator[str]:
+    if contract.layout != "NCHW":
+        yield f"the input's layout is {contract.layout}: RKNN takes NCHW models, and gives the NPU NHWC pictures itself"
+    if contract.dtype != "float32":
+        yield f"the input is {contract.dtype}: RKNN takes a float32 model, and puts mean and scale into the engine"
+    if not contract.scale > 0:
+        yield f"the input's scale is {contract.scale:g}: RKNN takes only scales above zero"
+
+
+def _kept(model: onnx.ModelProto, recipe: Model) -> Iterator[str]:
+    made = {name for node in model.graph.node for name in node.output}
+    for name in recipe.quantisation.keep_float:
+        if name not in made:
+            yield f"quantisation.keep_float names {name}, which no node makes"
+    if recipe.precision == "int8" and not recipe.calibration:
+        yield 'precision = "int8" needs pictures to find ranges with: name them in calibration'

@@ -1,0 +1,229 @@
+"""The vendor's toolkit in a Python environment of its own, locked by hash and made once into the cache.
+
+Its needs contradict edgekit's, so edgekit never imports it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import platform
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.errors import EngineError
+from edgekit.executor import Completed, Executor
+from edgekit.host.progress import Progress
+from edgekit.schema.units import format_bytes, version_tuple
+
+PYTHON = "3.11"
+"""The newest that the toolkit's lock is made for."""
+DEFAULT_VERSION = "2.3.2"
+"""The newest whose runtime is public. Source: airockchip/rknn-toolkit2."""
+_ROOM_BYTES = 2 << 30
+"""It takes 1.3 GB, and as much again for a moment where uv cannot link from its own cache."""
+_TIMEOUT_S = 1200.0
+_CHECK_TIMEOUT_S = 180.0
+_DONE = ".edgekit-whole"
+_OFFLINE = re.compile(r"(?i)dns error|connection refused|failed to connect|client error|timed out|network is unreach")
+_ENV = {"UV_PYTHON_DOWNLOADS": "never", "NO_COLOR": "1"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locked:
+    """One package of the environment."""
+
+    requirement: str
+    """`name==version --hash=sha256:...`."""
+    bytes: int
+    """Of its wheel."""
+
+    @property
+    def name(self) -> str:
+        """`torch 2.13.0+cpu`."""
+        return self.requirement.split()[0].replace("==", " ")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toolkits:
+    """Makes and finds toolkits."""
+
+    folder: Path
+    """Keeps one folder a version."""
+    locks: Path
+    """Folder with `rknn-VERSION.lock`."""
+    uv: str
+    find_links: tuple[str, ...] = ()
+    """Folders or pages with wheels that go before any index: an offline mirror."""
+    python: Callable[[str], Path | None]
+    """Finds an interpreter of a minor version."""
+    executor: Executor
+    progress: Progress
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """All that are locked, the oldest first."""
+        names = (path.name.removeprefix("rknn-").removesuffix(".lock") for path in self.locks.glob("rknn-*.lock"))
+        return tuple(sorted(names, key=version_tuple))
+
+    def lock(self, version: str) -> Path:
+        """The lock of a version."""
+        return self.locks / f"rknn-{version}.lock"
+
+    def open(self, version: str) -> Path:
+        """The environment of a version, made if it is not there.
+
+        Raises:
+            EngineError: it cannot be made.
+        """
+        made = self.folder / f"rknn-{version}"
+        if not (made / _DONE).exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with self._alone(version):
+                if not (made / _DONE).exists():  # another edgekit may just have made it
+                    self._make(version, made)
+        return made
+
+    def _make(self, version: str, made: Path) -> None:
+        """Fill a folder aside and rename it. What a killed run left there is thrown away first."""
+        interpreter = self._interpreter()
+        locked = read_lock(self.lock(version))
+        aside = self.folder / f".aside-rknn-{version}"
+        for old in (aside, made):
+            shutil.rmtree(old, ignore_errors=True)
+        self._check_room()
+        self._run(["venv", "--no-project", "--relocatable", "--python", str(interpreter), str(aside)])
+        total = sum(package.bytes for package in locked)
+        with self.progress.amount(f"RKNN toolkit {version}", total) as advance:
+            for package in locked:
+                self._install(package, aside)
+                advance(package.bytes)
+        self._check(version, aside)
+        (aside / _DONE).touch()
+        aside.rename(made)
+        self.progress.note(f"RKNN toolkit {version}: {format_bytes(size_of(made))} in {made}")
+
+    def _install(self, package: Locked, aside: Path) -> None:
+        """Take a package from the user's own links or the index; builds of torch without CUDA have an index apart."""
+        argv = ["pip", "install", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
+        argv += ["--python", str(aside / "bin/python"), "-r", "-"]
+        links = [word for place in self.find_links for word in ("--find-links", place)]
+        ways = [[*argv, *links]]
+        if "+cpu " in package.requirement:
+            ways = [[*argv, *links]] * bool(links) + [[*argv, "--torch-backend", "cpu"]]
+        for index, way in enumerate(ways):
+            done = self._uv(way, package.requirement)
+            if done.returncode == 0:
+                return
+            if index + 1 == len(ways):
+                raise _not_fetched(package, done.output)
+
+    def _run(self, argv: list[str]) -> None:
+        done = self._uv(argv, "")
+        if done.returncode:
+            raise EngineError("the RKNN toolkit's environment cannot be made", hint="see above", details=done.output)
+
+    def _uv(self, argv: list[str], stdin: str) -> Completed:
+        command = [self.uv, *argv, "--quiet", "--no-config"]
+        return self.executor.run(command, timeout_s=_TIMEOUT_S, stdin=stdin.encode() + b"\n", env=_ENV)
+
+    def _interpreter(self) -> Path:
+        if platform.machine() != "x86_64" or platform.system() != "Linux":
+            raise EngineError(
+                f"RKNN engines are compiled on x86-64 Linux, this is {platform.system()} on {platform.machine()}",
+                hint="build on such a machine, or for a target without an rknn accelerator",
+            )
+        found = self.python(PYTHON)
+        if found is None:
+            raise EngineError(
+                f"the RKNN toolkit needs Python {PYTHON} on this machine, and there is none",
+                hint=f"apt-get install python{PYTHON}, pyenv install {PYTHON}, or uv python install {PYTHON}",
+            )
+        return found
+
+    def _check_room(self) -> None:
+        free = shutil.disk_usage(self.folder).free
+        if free < _ROOM_BYTES:
+            raise EngineError(
+                f"the RKNN toolkit needs {format_bytes(_ROOM_BYTES)} in {self.folder}, {format_bytes(free)} are free",
+                hint="free some space, or let EDGEKIT_HOME point to a larger disk",
+            )
+
+    def _check(self, version: str, folder: Path) -> None:
+        """Import it once: what it lacks shows here and not in the middle of a build."""
+        with self.progress.step(f"trying RKNN toolkit {version}"):
+            argv = [str(folder / "bin/python"), "-I", "-c", "import rknn.api"]
+            done = self.executor.run(argv, timeout_s=_CHECK_TIMEOUT_S)
+        if done.returncode:
+            raise EngineError(
+                f"RKNN toolkit {version} does not start on this machine", hint="see above", details=done.output
+            )
+
+    @contextmanager
+    def _alone(self, version: str) -> Iterator[None]:
+        """One edgekit at a time makes a version; the system lets go of the lock when its holder dies."""
+        with (self.folder / f".rknn-{version}.lock").open("w") as held:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                with self.progress.step(f"waiting for another edgekit that makes RKNN toolkit {version}"):
+                    fcntl.flock(held, fcntl.LOCK_EX)
+            yield
+
+
+def read_lock(file: Path) -> tuple[Locked, ...]:
+    """The packages of a lock file.
+
+    Raises:
+        EngineError: no such version is locked.
+    """
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise EngineError(f"{file} is not there: no such toolkit is locked", hint="install edgekit again") from None
+    found = (line.partition("  # ") for line in lines if line and not line.startswith("#"))
+    return tuple(Locked(requirement=requirement, bytes=int(size or 0)) for requirement, _, size in found)
+
+
+def choose_version(runtime: str, known: tuple[str, ...]) -> str:
+    """The toolkit for a board: the newest that is not newer than its runtime, which could not read newer files.
+
+    Args:
+        runtime: version of the board's librknnrt, `2.3.2 (429f97ae6b@...)`; empty where it is not known.
+        known: versions to choose from, the oldest first.
+
+    Raises:
+        EngineError: the runtime is older than all of them.
+    """
+    if not runtime:
+        return DEFAULT_VERSION
+    there = version_tuple(runtime)
+    fitting = [version for version in known if version_tuple(version) <= there]
+    if not fitting:
+        raise EngineError(
+            f"the board's librknnrt is {runtime}, and files of toolkit {known[0]} need one as new",
+            hint=f"put librknnrt {known[0]} on the board (/usr/lib/librknnrt.so), then correct the target's file",
+        )
+    return fitting[-1]
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files in a folder."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
+
+
+def _not_fetched(package: Locked, said: str) -> EngineError:
+    if _OFFLINE.search(said):
+        return EngineError(
+            f"{package.name}, which the RKNN toolkit needs, cannot be fetched: the package index is out of reach",
+            hint="check the network, or let UV_FIND_LINKS point to a folder with the wheels of cross/rknn-*.lock",
+            details=said,
+        )
+    return EngineError(
+        f"{package.name}, which the RKNN toolkit needs, cannot be installed",
+        hint="let UV_FIND_LINKS point to a folder that has it, or check UV_DEFAULT_INDEX",
+        details=said,
+    )

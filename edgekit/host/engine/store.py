@@ -1,0 +1,129 @@
+"""Engines that were compiled here, kept by everything that can change them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.errors import InputError
+from edgekit.host.engine.agreement import Agreement
+from edgekit.schema.reader import from_json, to_json
+from edgekit.schema.target import AcceleratorKind
+from edgekit.trust import sha256_bytes, sha256_file
+
+_RECORD = "engine.json"
+_DAY_S = 86400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """Where one operator of an engine runs."""
+
+    kind: str
+    name: str
+    place: str
+    """`NPU`, `CPU`, `GPU`, `DLA`."""
+    dtype: str
+    cycles: int = 0
+    """As the compiler estimates; 0 where it has no idea."""
+    traffic_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineRecord:
+    """How an engine was made and how it did, as kept beside it in `engine.json`."""
+
+    model: str
+    """Its name in the recipe."""
+    kind: AcceleratorKind
+    target: str
+    filename: str
+    sha256: str
+    bytes: int
+    facts: dict[str, str]
+    """What goes into a release's manifest."""
+    agreement: tuple[Agreement, ...]
+    layers: tuple[Placed, ...]
+    warnings: tuple[str, ...]
+    seconds: float
+    peak_bytes: int
+    """Memory that compiling took."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptEngine:
+    """An engine in the cache."""
+
+    key: str
+    folder: Path
+    record: EngineRecord
+    used_s: float
+    """When it was last used: seconds since the epoch."""
+
+    @property
+    def file(self) -> Path:
+        """The engine itself."""
+        return self.folder / self.record.filename
+
+
+class EngineStore:
+    """The cache of engines: a folder for each, named by its key."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def find(self, key: str) -> KeptEngine | None:
+        """An engine by its key, or None; one that is damaged is thrown away."""
+        kept = self._read(self._folder / key)
+        if kept is None:
+            return None
+        if not kept.file.is_file() or sha256_file(kept.file) != kept.record.sha256:
+            shutil.rmtree(kept.folder, ignore_errors=True)
+            return None
+        os.utime(kept.folder / _RECORD)
+        return kept
+
+    def keep(self, key: str, engine: bytes, record: EngineRecord) -> KeptEngine:
+        """Put an engine in; if another build was faster, its engine stays."""
+        assert sha256_bytes(engine) == record.sha256
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._folder, prefix=".aside-", ignore_cleanup_errors=True) as aside:
+            made = Path(aside, "made")
+            made.mkdir()
+            (made / record.filename).write_bytes(engine)
+            (made / _RECORD).write_bytes(to_json(record))
+            with contextlib.suppress(OSError):  # it is there already
+                made.rename(self._folder / key)
+        kept = self.find(key)
+        assert kept is not None
+        return kept
+
+    def list(self) -> tuple[KeptEngine, ...]:
+        """All engines, by the model's name and target."""
+        found = [self._read(folder) for folder in self._folder.glob("[!.]*")]
+        return tuple(
+            sorted((one for one in found if one), key=lambda one: (one.record.model, one.record.target, one.key))
+        )
+
+    def by_digest(self, sha256: str) -> KeptEngine | None:
+        """The engine with this content, whatever its key."""
+        return next((kept for kept in self.list() if kept.record.sha256 == sha256), None)
+
+    def forget(self, unused_days: float, now_s: float) -> tuple[KeptEngine, ...]:
+        """Throw away engines that nobody used for so many days; give what went."""
+        old = tuple(kept for kept in self.list() if now_s - kept.used_s >= unused_days * _DAY_S)
+        for kept in old:
+            shutil.rmtree(kept.folder, ignore_errors=True)
+        return old
+
+    def _read(self, folder: Path) -> KeptEngine | None:
+        file = folder / _RECORD
+        try:
+            record = from_json(EngineRecord, file.read_bytes(), str(file))
+            return KeptEngine(key=folder.name, folder=folder, record=record, used_s=file.stat().st_mtime)
+        except (OSError, InputError):
+            return None

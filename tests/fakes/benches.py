@@ -1,0 +1,30 @@
+"""What engines are made with, in a folder of the test's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import uv
+
+from edgekit.executor import Executor
+from edgekit.executor.local import LocalExecutor
+from edgekit.host.engine.backends import Bench
+from edgekit.host.engine.rknn.toolkit import Toolkits
+from edgekit.host.engine.store import EngineStore
+from edgekit.host.progress import Progress, Silent
+
+CROSS = Path(__file__).parents[2] / "cross"
+
+
+def bench_in(folder: Path, executor: Executor | None = None, progress: Progress | None = None) -> Bench:
+    """A bench without an interpreter for the RKNN toolkit: nothing is fetched."""
+    run, voice = executor or LocalExecutor(), progress or Silent()
+    toolkits = Toolkits(
+        folder=folder / "toolkits",
+        locks=CROSS,
+        uv=uv.find_uv_bin(),
+        python=lambda _minor: None,
+        executor=run,
+        progress=voice,
+    )
+    return Bench(store=EngineStore(folder / "engines"), toolkits=toolkits, executor=run, progress=voice)

@@ -1,0 +1,219 @@
+"""The real RKNN toolkit, in the environment that edgekit makes: engines, agreement, the same bytes, broken models.
+
+The first run fetches 365 MB into the user's own cache.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from io import BytesIO
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+
+import edgekit
+from edgekit.cli.engine_kit import engine_bench
+from edgekit.cli.output import Output
+from edgekit.errors import EngineError
+from edgekit.host.catalogue import find_target
+from edgekit.host.engine.backends import Bench, Engine, ModelSource, rknn
+from edgekit.host.engine.onnx_model import read_onnx
+from edgekit.host.engine.rknn.conversion import Converter
+from edgekit.host.engine.rknn_file import RknnFile, parse_rknn, read_rknn
+from edgekit.host.engine.store import EngineStore
+from edgekit.host.settings import settings_from
+from edgekit.schema.recipe import ColourContract, Model, Quantisation, Tolerance
+from tests.fakes import networks
+from tests.fakes.rknn.make import make
+
+pytestmark = pytest.mark.integration
+SETTINGS = settings_from(os.environ, Path(edgekit.__file__).parent)
+TARGET = find_target("rk3588-debian12", SETTINGS)
+ENGINES = Path(__file__).parents[1] / "fakes" / "rknn"
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """The user's toolkit, a store of the test's own."""
+    shared = engine_bench(SETTINGS, Output(as_json=False))
+    return dataclasses.replace(shared, store=EngineStore(tmp_path / "engines"))
+
+
+class Case:
+    """A model in a folder, with pictures."""
+
+    def __init__(self, folder: Path, model: onnx.ModelProto, **changes: object) -> None:
+        self.path = networks.save(model, folder / "net.onnx")
+        size = model.graph.input[0].type.tensor_type.shape.dim[3].dim_value
+        contract = ColourContract(width_px=size, height_px=size, order="RGB", scale=1 / 127.5, mean=(127.5,))
+        self.model = dataclasses.replace(Model(onnx="net.onnx", input=contract), **changes)
+        self.files = []
+        for index, picture in enumerate(networks.pictures(12, size, size)):
+            self.files.append(folder / f"{index:02}.png")
+            cv2.imwrite(str(self.files[-1]), picture)
+
+    def compile(self, bench: Bench, **changes: object) -> Engine:
+        source = ModelSource(
+            name="net",
+            path=self.path,
+            model=dataclasses.replace(self.model, **changes),
+            onnx=read_onnx(self.path),
+            target=TARGET,
+            calibration=tuple(self.files),
+            golden=tuple(self.files[:3]),
+        )
+        return rknn.compile_model(source, bench)
+
+
+INT8 = {"precision": "int8", "calibration": ("*.png",)}
+
+
+def test_the_committed_engines_come_again(bench):
+    """Padding may differ between machines: the compiler lets addresses slip into it."""
+    converter = Converter(toolkit=bench.toolkits.open("2.3.2"), executor=bench.executor)
+    for name, engine in make(converter):
+        assert parse_rknn(BytesIO(engine)) == read_rknn(ENGINES / name)
+
+
+@pytest.mark.parametrize("network", [networks.classifier, networks.detector])
+@pytest.mark.parametrize("changes", [{}, INT8, {**INT8, "quantisation": Quantisation(method="kl_divergence")}])
+def test_networks_become_engines_that_agree(tmp_path, bench, network, changes):
+    case = Case(tmp_path, network(), **changes)
+    engine = case.compile(bench)
+    assert not engine.from_cache and engine.entry.runner == "rknn"
+    file = read_rknn(engine.file)
+    assert isinstance(file, RknnFile)
+    assert file.quantised == bool(changes) and file.platforms == ("rk3588",)
+    assert file.custom.startswith("edgekit ")
+    assert engine.entry.facts["build_id"] == file.build_id
+    (kept,) = bench.store.list()
+    assert min(one.cosine_min for one in kept.record.agreement) > (0.998 if changes else 0.99999)
+    assert kept.record.layers and kept.record.peak_bytes > 100 << 20
+    assert case.compile(bench).from_cache
+
+
+def test_the_same_inputs_give_the_same_bytes_and_others_do_not(tmp_path, bench):
+    first = Case(tmp_path, networks.classifier(), **INT8).compile(bench)
+    other = dataclasses.replace(bench, store=EngineStore(tmp_path / "another/folder/of/engines"))
+    (tmp_path / "copy").mkdir()
+    second = Case(tmp_path / "copy", networks.classifier(), **INT8).compile(other)
+    assert first.file.read_bytes() == second.file.read_bytes() and first.file != second.file
+    layerwise = Case(tmp_path, networks.classifier(), **INT8, quantisation=Quantisation(per_channel=False)).compile(
+        bench
+    )
+    assert layerwise.file.read_bytes() != first.file.read_bytes()
+
+
+def test_boxes_and_scores_in_one_int8_output_are_refused_and_a_float_tail_is_the_cure(tmp_path, bench):
+    case = Case(tmp_path, networks.detector(joined=True), **INT8)
+    with pytest.raises(EngineError, match="output found mixes ranges") as raised:
+        case.compile(bench)
+    assert raised.value.hint.startswith("end the model at boxes and scores instead")
+    assert not case.compile(bench, precision="float16").from_cache
+    engine = case.compile(bench, quantisation=Quantisation(keep_float=("boxes", "scores")))
+    assert "found" in engine.entry.facts["kept_float"]
+
+
+def test_beyond_its_tolerance_no_engine_comes_out_and_layers_are_named(tmp_path, bench):
+    case = Case(tmp_path, networks.classifier(), **INT8, tolerance=Tolerance(cosine=0.9999999))
+    for _ in range(2):  # from the cache too
+        with pytest.raises(EngineError, match=r"models\.net: output logits has cosine .*; the error starts at \w+"):
+            case.compile(bench)
+
+
+def test_a_newer_runtime_gets_the_newer_toolkit(tmp_path, bench):
+    newer = tuple(dataclasses.replace(one, runtime_version="2.5.0") for one in TARGET.accelerators)
+    case = Case(tmp_path, networks.classifier())
+    source = ModelSource(
+        name="net",
+        path=case.path,
+        model=case.model,
+        onnx=read_onnx(case.path),
+        target=dataclasses.replace(TARGET, accelerators=newer),
+        golden=tuple(case.files[:2]),
+    )
+    file = read_rknn(rknn.compile_model(source, bench).file)
+    assert isinstance(file, RknnFile) and file.toolkit == "2.5.0" and file.format_version == 6
+
+
+def broken() -> dict[str, onnx.ModelProto]:
+    """Models that ONNX itself finds nothing wrong with, or that nobody checked."""
+    nowhere, unweighted, unknown, pooled = (
+        networks.classifier(),
+        networks.classifier(),
+        networks.single("Relu"),
+        networks.classifier(),
+    )
+    nowhere.graph.node[3].input[0] = "nowhere"
+    del unweighted.graph.initializer[0]
+    unknown.graph.node[0].op_type = "NoSuch"
+    pooled.graph.node[-1].attribute[0].i = 0
+    region = networks.single("RoiAlign", mode="max", output_height=16, output_width=16)
+    region.graph.initializer.append(onnx.numpy_helper.from_array(np.array([[0, 0, 9, 9.0]], np.float32), "regions"))
+    region.graph.initializer.append(onnx.numpy_helper.from_array(np.array([0]), "batch"))
+    region.graph.node[0].input.extend(["regions", "batch"])
+    dynamic = networks.classifier()
+    dynamic.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "height"
+    foreign = networks.single("Swim", domain="ai.acme")
+    foreign.opset_import.append(helper.make_opsetid("ai.acme", 1))
+    return {
+        "opset": networks.classifier(opset=20),
+        "dangling": nowhere,
+        "unweighted": unweighted,
+        "unknown": unknown,
+        "product": pooled,
+        "region": region,
+        "dynamic": dynamic,
+        "foreign": foreign,
+        "hole": networks.single("Selu"),
+        "sizeless": networks.single("NonZero"),
+    }
+
+
+@pytest.mark.parametrize("name", sorted(broken()))
+def test_a_broken_model_is_one_sentence(tmp_path, bench, name):
+    case = Case(tmp_path, networks.classifier())
+    networks.save(broken()[name], case.path)
+    with pytest.raises(EngineError) as raised:
+        case.compile(bench)
+    message = raised.value.message
+    assert "net.onnx" in message and "Traceback" not in message and "\n" not in message
+    assert len(message) < 400 and raised.value.hint
+
+
+MAKER = """
+import sys
+from pathlib import Path
+from edgekit.cli.engine_kit import engine_bench
+from edgekit.cli.output import Output
+from edgekit.host.settings import settings_from
+import edgekit, os
+bench = engine_bench(settings_from(os.environ, Path(edgekit.__file__).parent), Output(as_json=False))
+print(bench.toolkits.open("2.3.2"))
+"""
+
+
+def test_killed_in_the_middle_it_starts_over(tmp_path):
+    environment = {**os.environ, "EDGEKIT_HOME": str(tmp_path)}
+    toolkits = tmp_path / "cache/toolkits"
+    command = [sys.executable, "-c", MAKER]
+    first = subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not list(toolkits.glob(".aside-*/lib/python3.11/site-packages/n*")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    assert list(toolkits.glob(".aside-*")) and not list(toolkits.glob("rknn-*"))
+    again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400, check=False)
+    assert again.returncode == 0, again.stderr
+    assert [path.name for path in toolkits.iterdir() if path.is_dir()] == ["rknn-2.3.2"]
+    assert "RKNN toolkit 2.3.2: 1." in again.stderr

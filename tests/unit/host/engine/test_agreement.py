@@ -1,0 +1,99 @@
+"""Figures of agreement, mixed ranges, and what is said of both."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgekit.errors import EngineError
+from edgekit.host.engine.agreement import Agreement, compare
+from edgekit.host.engine.ranges import find_mixed
+from edgekit.host.engine.rknn.log import LayerError
+from edgekit.host.engine.rknn.verdict import check_agreement, starts
+from edgekit.schema.recipe import Tolerance
+from tests.fakes.networks import detector
+
+ONE = Agreement(output="heat", frames=4, cosine_min=0.95, cosine_mean=0.99, max_abs=0.5)
+
+
+def test_the_worst_frame_counts():
+    want = np.array([[1.0, 0.0], [1.0, 0.0]], np.float32)
+    got = np.array([[1.0, 0.0], [1.0, 1.0]], np.float32)
+    (found,) = compare({"heat": want}, {"heat": got})
+    assert (found.frames, found.max_abs) == (2, 1.0)
+    assert found.cosine_min == pytest.approx(0.7071, abs=1e-4)
+    assert found.cosine_mean == pytest.approx(0.8536, abs=1e-4)
+
+
+def test_zeros_and_what_is_no_number():
+    zero, one, none = np.zeros((1, 2)), np.ones((1, 2)), np.full((1, 2), np.nan)
+    assert compare({"a": zero}, {"a": zero})[0].cosine_min == 1.0
+    assert compare({"a": one}, {"a": zero})[0].cosine_min == 0.0
+    broken = compare({"a": one}, {"a": none})[0]
+    assert (broken.cosine_min, broken.max_abs) == (0.0, float("inf"))
+
+
+def test_an_output_that_is_missing_is_told():
+    with pytest.raises(ValueError, match="heat is missing"):
+        compare({"heat": np.zeros((1, 2))}, {"heat": np.zeros((1, 3))})
+
+
+def no_analysis():
+    raise AssertionError("nothing is wrong")
+
+
+def test_within_tolerance_nothing_is_converted_again():
+    check_agreement("m", [ONE], Tolerance(cosine=0.95, max_abs=0.5), no_analysis)
+
+
+class Analysed:
+    layer_errors = (
+        LayerError(kind="Input", name="images", cosine=0.1, cosine_alone=0.1),
+        LayerError(kind="Conv", name="conv1", cosine=0.999, cosine_alone=0.999),
+        LayerError(kind="Conv", name="heat_int8", cosine=0.95, cosine_alone=0.96),
+    )
+
+
+@pytest.mark.parametrize("tolerance", [Tolerance(cosine=0.99), Tolerance(cosine=0.5, max_abs=0.4)])
+def test_beyond_it_the_layers_are_named(tolerance):
+    with pytest.raises(EngineError) as raised:
+        check_agreement("parts", [ONE], tolerance, Analysed)
+    error = raised.value
+    assert error.message.startswith("models.parts: output heat ")
+    assert "the error starts at heat (Conv, 0.9600), conv1 (Conv, 0.9990)" in error.message
+    assert 'keep_float = ["heat"]' in error.hint
+    assert "0.99900  0.99900  Conv conv1" in error.details
+
+
+def test_inputs_are_not_blamed():
+    assert [layer.name for layer in starts(Analysed.layer_errors)] == ["heat_int8", "conv1"]
+
+
+def boxes_and_scores(score: float) -> np.ndarray:
+    values = np.zeros((2, 1, 6, 4, 4), np.float32)
+    values[:, :, :4] = np.linspace(0, 160, 16).reshape(4, 4)
+    values[:, :, 4:] = score
+    return values
+
+
+def test_boxes_beside_scores_are_found_and_what_joins_them_named():
+    (mixed,) = find_mixed(detector(joined=True), {"found": boxes_and_scores(0.9)})
+    assert mixed.joined == ("boxes", "scores")
+    assert mixed.step == pytest.approx(160 / 255)
+    assert str(mixed).startswith("output found mixes ranges: one int8 step is 0.627")
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 6, 16), (2, 1, 16, 6)])
+def test_lists_of_boxes_count_too(shape):
+    values = boxes_and_scores(0.9).reshape(2, 1, 6, 16)
+    values = values if shape[2] == 6 else values.transpose(0, 1, 3, 2)
+    assert find_mixed(detector(), {"found": values})
+
+
+def test_outputs_of_one_kind_are_left_alone():
+    heat = np.zeros((2, 1, 3, 4, 4), np.float32)
+    heat[:, :, 0] = 0.99
+    heat[:, :, 1] = 0.001  # nothing of that class was to be seen
+    logits = np.array([[[-9.0, 4.0, 0.001]]])
+    assert not find_mixed(detector(), {"heat": heat, "logits": logits})
+    assert not find_mixed(detector(), {"found": boxes_and_scores(50.0)})

@@ -1,0 +1,69 @@
+"""Engines stay under their key, whole or not at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+from edgekit.host.engine.agreement import Agreement
+from edgekit.host.engine.store import EngineRecord, EngineStore, Placed
+from edgekit.trust import sha256_bytes
+
+RECORD = EngineRecord(
+    model="parts",
+    kind="rknn",
+    target="rk3588-debian12",
+    filename="parts.rknn",
+    sha256=sha256_bytes(b"engine"),
+    bytes=6,
+    facts={"toolkit": "2.3.2"},
+    agreement=(Agreement(output="heat", frames=1, cosine_min=1.0, cosine_mean=1.0, max_abs=0.0),),
+    layers=(Placed(kind="Conv", name="conv1", place="NPU", dtype="INT8"),),
+    warnings=("w",),
+    seconds=1.0,
+    peak_bytes=1,
+)
+
+
+def test_what_is_kept_is_found(tmp_path):
+    store = EngineStore(tmp_path / "engines")
+    assert store.find("k") is None and store.list() == ()
+    kept = store.keep("k", b"engine", RECORD)
+    assert kept.file.read_bytes() == b"engine" and kept.record == RECORD
+    again = store.find("k")
+    assert again is not None and again.record == RECORD and again.file == kept.file
+    assert [one.key for one in store.list()] == ["k"]
+    assert store.by_digest(RECORD.sha256).key == "k"
+    assert store.by_digest("0") is None
+
+
+def test_the_first_one_stays(tmp_path):
+    store = EngineStore(tmp_path)
+    store.keep("k", b"engine", RECORD)
+    other = dataclasses.replace(RECORD, sha256=sha256_bytes(b"other"))
+    assert store.keep("k", b"other", other).record == RECORD
+    assert [path.name for path in tmp_path.iterdir()] == ["k"]
+
+
+def test_a_damaged_engine_is_thrown_away(tmp_path):
+    store = EngineStore(tmp_path)
+    store.keep("k", b"engine", RECORD).file.write_bytes(b"engime")
+    assert store.find("k") is None
+    assert not (tmp_path / "k").exists()
+    assert store.keep("k", b"engine", RECORD).file.read_bytes() == b"engine"
+
+
+def test_rubbish_beside_it_is_passed_over(tmp_path):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x/engine.json").write_text("{")
+    (tmp_path / "file").write_text("")
+    assert EngineStore(tmp_path).list() == ()
+
+
+def test_the_unused_go(tmp_path):
+    store = EngineStore(tmp_path)
+    record = store.keep("k", b"engine", RECORD).folder / "engine.json"
+    os.utime(record, (1000, 1000))
+    assert store.forget(30, now_s=1000 + 29 * 86400.0) == ()
+    assert [one.key for one in store.forget(30, now_s=1000 + 30 * 86400.0)] == ["k"]
+    assert store.list() == ()

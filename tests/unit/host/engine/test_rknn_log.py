@@ -1,0 +1,106 @@
+"""What the toolkit prints, as data and as sentences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgekit.host.engine.rknn.complaints import explain, not_lowered
+from edgekit.host.engine.rknn.log import Layer, LayerError, read_accuracy, read_log
+
+MODEL = Path("m.onnx")
+HEAD = "D RKNN: [00:34:02.588] "
+LOG = (
+    "I Loading :   0%|      | 0/16\rI Loading : 100%|######| 16/16\n"
+    "\x1b[1;33mW\x1b[0m \x1b[1;33mbuild: The default input dtype of 'x' is changed\x1b[0m\n"
+    "\x1b[1;33mW\x1b[0m \x1b[1;33mbuild: found outlier value, this may affect quantization accuracy\x1b[0m\n"
+    "\x1b[1;33mW\x1b[0m \x1b[1;33mbuild: found outlier value, this may affect quantization accuracy\x1b[0m\n"
+    f"{HEAD}0    InputOperator  INT8     CPU    \\    (1,3,160,160)   0/0/0   0   InputOperator:images\n"
+    f"{HEAD}1    ConvRelu  INT8     NPU    (1,3,160,160),(16)   (1,16,80,80)   7685/57600/57600   77   Conv:conv1   \n"
+    f"{HEAD}2    Reshape   INT8     CPU    (1,10,1,1),(2)       (1,10)     0/0/0    3    Reshape:logits/tp_rs\n"
+    "E RKNN: [00:34:02.588] Unkown op target: 0\n"
+    f"{HEAD}Total Internal Memory Size: 275KB\n{HEAD}Total Weight Memory Size: 19.1875KB\n"
+)
+ACCURACY = """# simulator_error: ...
+layer_name                               simulator_error
+[Input] images                  1.00000 | 0.0       1.00000 | 0.0
+[Conv] conv1
+[Relu] conv1.relu               0.99995 | 1.2323    0.99990 | 1.2323
+[Conv] boxes                    0.89987 | 67.116    0.9     | 39.897
+"""
+
+
+def test_layers_memory_and_warnings():
+    account = read_log(LOG)
+    assert account.layers[0] == Layer(
+        kind="ConvRelu",
+        name="conv1",
+        dtype="INT8",
+        place="NPU",
+        shape="(1,16,80,80)",
+        cycles=57600,
+        traffic_bytes=77 << 10,
+    )
+    assert [layer.name for layer in account.on_cpu] == ["logits/tp_rs"]
+    assert (account.cycles, account.internal_bytes, account.weight_bytes) == (57600, 275 << 10, 19648)
+    assert account.warnings == ("found outlier value, this may affect quantization accuracy",)
+    assert account.errors == ()
+
+
+def test_accuracy_rows():
+    assert read_accuracy(ACCURACY)[1:] == (
+        LayerError(kind="Relu", name="conv1.relu", cosine=0.99995, cosine_alone=0.9999),
+        LayerError(kind="Conv", name="boxes", cosine=0.89987, cosine_alone=0.9),
+    )
+
+
+@given(st.text())
+def test_anything_can_be_read(text):
+    assert not read_log(text).layers
+    assert read_accuracy(text) == ()
+    assert explain(MODEL, {"failed": text, "step": "build"}, text).message.startswith("m.onnx: ")
+
+
+@pytest.mark.parametrize(
+    ("failed", "said", "told"),
+    [
+        ("Traceback ...\nValueError: Unsupport onnx opset 20, need <= 19!", "", "m.onnx: it has opset 20"),
+        (
+            "it answered -1",
+            "E build: Dataset is missing!",
+            "m.onnx: the RKNN toolkit fails at load: Dataset is missing!",
+        ),
+        (
+            "onnxruntime.capi.onnxruntime_pybind11_state.Fail: [ONNXRuntimeError] : 1 : FAIL : Node is bad",
+            "",
+            "m.onnx: the RKNN toolkit fails at load: Node is bad",
+        ),
+        (
+            "no layer of a, b is left after the toolkit's own changes",
+            "",
+            "m.onnx: nothing of a, b is left to stay float16",
+        ),
+        ("", "", "m.onnx: the RKNN toolkit fails at load: it says nothing"),
+    ],
+)
+def test_failures_are_sentences(failed, said, told):
+    error = explain(MODEL, {"failed": failed, "step": "load"}, said)
+    assert error.message == told
+    assert error.hint
+
+
+def test_a_toolkit_that_dies_is_told_with_its_last_words():
+    died = explain(MODEL, {}, "E RKNN: [00:52:05.569] Meet unsupported mode in RoiAlign, mode: max\n")
+    assert died.message == "m.onnx: the RKNN toolkit died: Meet unsupported mode in RoiAlign, mode: max"
+    assert "memory" in explain(MODEL, {}, "").hint
+
+
+def test_an_engine_with_holes_is_no_engine():
+    said = "No lowering found for: out, node type = Selu, use CustomOperatorLower instead.\n"
+    wrong = not_lowered(MODEL, said)
+    assert wrong is not None
+    assert wrong.message == "m.onnx: Selu, which makes out, runs neither on the NPU nor in its runtime"
+    assert not_lowered(MODEL, LOG) is None
