@@ -14,7 +14,9 @@ import numpy.typing as npt
 from edgekit.errors import InputError
 from edgekit.schema.plan import EnginePlan
 
-RUNNERS: Mapping[str, str] = MappingProxyType({"onnxruntime": "edgekit.device.runner.onnxruntime"})
+RUNNERS: Mapping[str, str] = MappingProxyType(
+    {"onnxruntime": "edgekit.device.runner.onnxruntime", "rknn": "edgekit.device.runner.rknn"}
+)
 """Module of each kind of runner; it has `load(engine, path) -> Runner`."""
 
 
