@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 PACKAGES := $(shell grep -v '^\#' cross/packages.txt)
 
-.PHONY: help setup packages demo check lint test golden bench lock clean
+.PHONY: help setup packages demo check lint test test-wheels golden bench bench-wheels lock lock-debian clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##|^[a-z-]+: *##' Makefile | sed -E 's/:[^#]*## ?/\t/' | expand -t 12
@@ -41,6 +41,9 @@ check: lint      ## lint, and the tests that take seconds
 test: setup packages  ## everything that needs no hardware
 	$(BIN)/pytest
 
+test-wheels: setup packages  ## cross-build many packages from source, and try them under emulation
+	$(BIN)/pytest -m wheels tests/integration/test_wheel_packages.py
+
 golden: setup    ## rewrite tests/golden from what edgekit says now
 	$(BIN)/edgekit schema --out edgekit/schema/json
 	EDGEKIT_GOLDEN=write $(BIN)/pytest tests/golden
@@ -48,9 +51,17 @@ golden: setup    ## rewrite tests/golden from what edgekit says now
 bench: setup     ## figures as ratios; JSON=FILE writes them too
 	$(BIN)/python tests/bench/bench.py $(if $(JSON),--json $(JSON))
 
+bench-wheels: setup packages  ## cross-building against emulation; root, as it needs a chroot
+	$(BIN)/python tests/bench/bench_wheels.py $(if $(JSON),--json $(JSON))
+
 lock: setup      ## resolve requirements.lock anew
 	$(BIN)/uv pip compile -q --no-config --universal --python-version 3.10 --generate-hashes --extra dev --no-emit-index-url \
 	  --no-annotate --custom-compile-command "make lock" -o requirements.lock pyproject.toml
+
+lock-debian: setup  ## resolve cross/debian/*.lock anew
+	for suite in bookworm bullseye; do \
+	  cross/debian/lock.sh $$suite $$($(BIN)/python cross/debian/names.py $$suite) > .lock-debian && \
+	  mv .lock-debian cross/debian/$$suite.lock || exit 1; done
 
 clean:           ## forget .venv and out/
 	rm -rf .venv out

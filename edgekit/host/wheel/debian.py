@@ -28,6 +28,8 @@ _LINE = re.compile(
     r"(?P<name>[a-z0-9][\w.+-]+) (?P<version>\S+) (?P<sha256>[0-9a-f]{64}) (?P<size>\d+) (?P<path>\S+\.deb)"
 )
 _MAX_UNPACKED_BYTES = 2 << 30
+_NO_ARCHIVE = "none"
+"""Address that stands for no archive: what can do without Debian's packages does."""
 _AR_MAGIC = b"!<arch>\n"
 _AR_HEADER_BYTES = 60
 
@@ -85,7 +87,7 @@ class Debian:
     """Keeps unpacked roots."""
     downloads: Path
     archive: str
-    """Address of an archive; empty: those of this machine's apt."""
+    """Address of an archive; empty: those of this machine's apt; `none`: do without."""
     executor: Executor
     progress: Progress
 
@@ -144,8 +146,18 @@ class Debian:
 
     def _archives(self) -> tuple[str, ...]:
         """Addresses of Debian archives, without a slash at the end."""
-        if self.archive:
+        if self.archive and self.archive != _NO_ARCHIVE:
             return (self.archive.rstrip("/"),)
+        found = set() if self.archive else self._configured()
+        if not found:
+            raise NoArchive(
+                "this machine knows no Debian archive",
+                hint="install debootstrap and debian-archive-keyring, or set EDGEKIT_DEBIAN_ARCHIVE to a mirror",
+            )
+        return tuple(sorted(found))
+
+    def _configured(self) -> set[str]:
+        """Archives of this machine's apt; elsewhere (Ubuntu) the one that debootstrap uses."""
         argv = ["/bin/sh", "-c", "apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages'"]
         done = self.executor.run(argv, timeout_s=_APT_TIMEOUT_S)
         found = {line.rstrip("/") for line in done.text.splitlines() if re.search(r"/debian(-security)?/?$", line)}
@@ -153,12 +165,7 @@ class Debian:
             bootstrap = Path("/usr/sbin/debootstrap")
             text = bootstrap.read_text(encoding="utf-8", errors="replace") if bootstrap.is_file() else ""
             found = set(re.findall(r'^DEF_MIRROR="(\S+?)/?"', text, re.MULTILINE)[:1])
-        if not found:
-            raise NoArchive(
-                "this machine knows no Debian archive",
-                hint="install debootstrap and debian-archive-keyring, or set EDGEKIT_DEBIAN_ARCHIVE to a mirror",
-            )
-        return tuple(sorted(found))
+        return found
 
     def _fetch(self, chosen: list[Package]) -> None:
         archives = self._archives()

@@ -88,7 +88,6 @@ def cross_environment(shop: Workshop, extras: Extras, venv: Path, work: Path, *,
     """
     tools, abi = shop.toolchain.bin, shop.abi
     flags = _OPTIMISED if optimise else _FLAGS
-    zig_cache = str(shop.cache / "zig-cache")
     include = f"-I{extras.sysroot}/usr/include -I{extras.sysroot}/usr/include/{abi.multiarch}" if extras.sysroot else ""
     search = f"-L{extras.sysroot}/usr/lib/{abi.multiarch}" if extras.sysroot else ""
     crossing = {
@@ -110,10 +109,14 @@ def cross_environment(shop: Workshop, extras: Extras, venv: Path, work: Path, *,
         "LDFLAGS": f"-s {search}".strip(),
         "CMAKE_TOOLCHAIN_FILE": str(shop.toolchain.folder / "toolchain.cmake"),
         "CMAKE_BUILD_PARALLEL_LEVEL": str(shop.jobs),
-        "ZIG_GLOBAL_CACHE_DIR": zig_cache,
-        "ZIG_LOCAL_CACHE_DIR": zig_cache,
+        **zig_caches(shop.cache),
     }
     return {**plain_environment(venv, work), **crossing, **extras.environment}
+
+
+def zig_caches(cache: Path) -> dict[str, str]:
+    """Where zig keeps what it compiled: its own libraries for each target, and objects of packages."""
+    return {"ZIG_GLOBAL_CACHE_DIR": str(cache / "zig-cache"), "ZIG_LOCAL_CACHE_DIR": str(cache / "zig-objects")}
 
 
 _TOOLS = {"CC": "cc", "CXX": "c++", "AR": "ar", "RANLIB": "ranlib", "STRIP": "strip", "PKG_CONFIG": "pkg-config"}

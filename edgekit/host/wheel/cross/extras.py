@@ -13,7 +13,7 @@ from pathlib import Path
 from edgekit.errors import WheelError
 from edgekit.executor import Executor
 from edgekit.host.progress import Progress
-from edgekit.host.wheel.cross.environment import Extras, Workshop
+from edgekit.host.wheel.cross.environment import Extras, Workshop, zig_caches
 from edgekit.host.wheel.cross.kept import kept_folder
 from edgekit.host.wheel.cross.packages import NO_RULE, Rule, Stub
 from edgekit.host.wheel.cross.toolchain import fill
@@ -114,9 +114,8 @@ def _make_stub(stub: Stub, root: Path, shop: Workshop, executor: Executor) -> No
     source.write_text(_assembly(sorted(names)), encoding="utf-8")
     library.parent.mkdir(exist_ok=True)
     argv = [str(shop.toolchain.bin / "cc"), "-shared", "-nostdlib", f"-Wl,-soname,{stub.soname}"]
-    zig_cache = str(shop.cache / "zig-cache")
-    env = {"ZIG_GLOBAL_CACHE_DIR": zig_cache, "ZIG_LOCAL_CACHE_DIR": zig_cache}
-    done = executor.run([*argv, "-o", str(library), str(source)], timeout_s=_COMPILE_TIMEOUT_S, env=env)
+    argv += ["-o", str(library), str(source)]
+    done = executor.run(argv, timeout_s=_COMPILE_TIMEOUT_S, env=zig_caches(shop.cache))
     source.unlink()
     if done.returncode:
         raise WheelError(f"{stub.link} cannot be made", hint="see the compiler's words", details=done.output)

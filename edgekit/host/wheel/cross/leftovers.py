@@ -42,7 +42,7 @@ def _aged(places: Places) -> Iterator[Path]:
         yield from folder.glob("*")
     for folder in (places.wheels, places.toolchains, places.pythons, places.compilers, places.roots):
         yield from folder.glob(".aside-*")
-    yield from (places.root / "zig-cache").glob("?/*")
+    yield from (places.root / "zig-objects").glob("?/*")
 
 
 def _remove(path: Path) -> int:
