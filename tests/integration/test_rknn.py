@@ -6,13 +6,16 @@ The first run fetches 365 MB into the user's own cache.
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -38,7 +41,8 @@ from tests.fakes.rknn.make import make
 pytestmark = pytest.mark.integration
 SETTINGS = settings_from(os.environ, Path(edgekit.__file__).parent)
 TARGET = find_target("rk3588-debian12", SETTINGS)
-ENGINES = Path(__file__).parents[1] / "fakes" / "rknn"
+ROOT = Path(__file__).parents[2]
+ENGINES = ROOT / "tests/fakes/rknn"
 
 
 @pytest.fixture
@@ -217,3 +221,58 @@ def test_killed_in_the_middle_it_starts_over(tmp_path):
     assert again.returncode == 0, again.stderr
     assert [path.name for path in toolkits.iterdir() if path.is_dir()] == ["rknn-2.3.2"]
     assert "RKNN toolkit 2.3.2: 1." in again.stderr
+
+
+class User:
+    """A user whose cache is this one's but for engines."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        (home / "cache").mkdir(parents=True)
+        for entry in SETTINGS.cache_dir.iterdir():
+            if entry.name != "engines":
+                (home / "cache" / entry.name).symlink_to(entry)
+        assert self.run("keys", "init").returncode == 0
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, "-m", "edgekit.cli.main", *words]
+        environment = {**os.environ, "EDGEKIT_HOME": str(self.home)}
+        done = subprocess.run(
+            argv, capture_output=True, text=True, env=environment, cwd=self.home, timeout=600, check=False
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    def build(self, recipe: Path, out: str) -> dict[str, Any]:
+        done = self.run("build", str(recipe), "--target", "rk3588-debian12", "--out", out, "--json")
+        assert done.returncode == 0, done.stderr
+        assert "4 golden frames as expected" in done.stderr
+        return json.loads(done.stdout)
+
+
+def test_the_sorting_line_is_built_for_the_npu_twice_the_same(tmp_path, bench):
+    bench.toolkits.open("2.3.2")
+    user = User(tmp_path / "home")
+    recipe = shutil.copytree(ROOT / "recipes" / "sorting-line", tmp_path / "line")
+    first = user.build(recipe, "first")
+    (engine,) = first["engines"]
+    assert engine["runner"] == "rknn" and engine["facts"]["precision"] == "int8"
+    assert not [wheel for wheel in first["wheels"] if wheel.startswith("onnxruntime")]
+    assert isinstance(read_rknn(user.home / "first/files/engines/parts.rknn"), RknnFile)
+    cached = user.build(recipe, "second")
+    assert (cached["digest"], cached["from_cache"]) == (first["digest"], True)
+    assert cached["seconds"] < 5
+    shutil.rmtree(user.home / "cache/engines")
+    assert user.build(recipe, "third")["digest"] == first["digest"]
+
+
+def test_a_quantiser_that_moves_golden_frames_fails_the_build(tmp_path, bench):
+    bench.toolkits.open("2.3.2")
+    user = User(tmp_path / "home")
+    recipe = Path(shutil.copytree(ROOT / "recipes" / "sorting-line", tmp_path / "line"))
+    file = recipe / "recipe.toml"
+    file.write_text(file.read_text().replace('method = "mmse"', 'method = "normal"'))
+    done = user.run("build", str(recipe), "--target", "rk3588-debian12", "--out", "out")
+    assert done.returncode == EngineError.exit_code
+    assert "golden frames give other answers: frame-020.png: red triangle at 24,192: score" in done.stderr
+    assert not (user.home / "out").exists()

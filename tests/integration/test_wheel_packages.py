@@ -1,7 +1,7 @@
 """Real source packages, cross-built and tried on the board's own Python under emulation.
 
 Light ones of different back ends run always; the others with `make test-wheels`. An arm64 Python 3.10 cannot be had
-from Debian: for it each module is checked to take only what CPython 3.10 exports, which `edgekit wheel build` itself does.
+from Debian: for it each module is checked to take only what CPython 3.10 exports, which the build itself does.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ HEAVY = (
     ),
     Package(
         "msgpack<1.3",
-        "import msgpack, msgpack._cmsgpack as c; print('ok' if c.unpackb(c.packb([1])) == [1] else '')",
+        "import msgpack, msgpack._cmsgpack as c; print('ok' if c.unpackb(c.Packer().pack([1])) == [1] else '')",
     ),
     Package(
         "lz4==4.4.5", "import lz4.frame as f; d = b'edge' * 99; print('ok' if f.decompress(f.compress(d)) == d else '')"

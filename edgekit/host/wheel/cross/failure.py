@@ -16,8 +16,8 @@ _LAST_LINES = 40
 _ERROR = re.compile(r"^.*\b(?:fatal error|error|Error|ERROR)\b\s*:.*$", re.MULTILINE)
 _EXCEPTION = re.compile(r"^(?:[\w.]+\.)?\w*(?:Error|Exception|Exit)\b: .+$", re.MULTILINE)
 _NOISE = re.compile(
-    r"subprocess.CalledProcessError|command .* failed with exit|[Cc]ommand '?\[|metadata-generation-failed|Backend subprocess"
-    r"|CompileError: command|LinkError: command|DistutilsExecError|BuildBackendException"
+    r"subprocess.CalledProcessError|command .* failed with exit|[Cc]ommand '?\[|metadata-generation-failed"
+    r"|Backend subprocess|CompileError: command|LinkError: command|DistutilsExecError|BuildBackendException"
 )
 _HEADER = re.compile(r"'([\w./+-]+\.(?:h|hh|hpp|hxx))' file not found|([\w./+-]+\.h(?:pp)?): No such file")
 _LIBRARY = re.compile(

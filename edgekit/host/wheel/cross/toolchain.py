@@ -8,6 +8,7 @@ It is named by its content and written once, so builds that run at the same time
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -31,6 +32,9 @@ _NAMES = {
 }
 _LONG_DOUBLE = {"aarch64": "IEEE_QUAD_LE", "x86_64": "INTEL_EXTENDED_16_BYTES_LE"}
 """Source: numpy's meson.build, `longdouble_format`."""
+_ALLOW = "-Wl,--allow-shlib-undefined"
+"""The C++ library may be of a newer distribution than the glibc that is linked for, and takes more of it than that has;
+what the wheel itself takes is checked afterwards."""
 _CPP = '#!/bin/sh\n[ $# = 0 ] && set -- -\nexec {bin}/cc -E -x c $CPPFLAGS "$@"\n'
 _STRIP = """#!/bin/sh
 # The linker strips already (LDFLAGS has -s), and this machine's strip does not know the board.
@@ -102,7 +106,8 @@ def make_toolchain(abi: Abi, compiler: Compiler, runtime: Runtime | None, cache:
     templates = {name: (compiler.templates / name).read_text(encoding="utf-8") for name in _TEMPLATES}
     dropped = [[item.arch, item.patterns] for item in compiler.data.dropped]
     said: list[object] = [abi.triple, compiler.version, compiler.data.cpu, dropped, templates, _PKG_CONFIG]
-    said.append(runtime.digest if runtime else "libc++")
+    anywhere = dataclasses.replace(runtime, root=Path("/")) if runtime else None
+    said += [runtime.digest if runtime else "", [_runtime_words(name, anywhere, abi) for name in _DRIVERS]]
     digest = _digest(said)
     paths = [str(compiler.program), str(runtime.root) if runtime else "", str(cache)]
     folder = cache / _digest([digest, *paths])[:16]
@@ -159,12 +164,12 @@ def _runtime_words(driver: str, runtime: Runtime | None, abi: Abi) -> dict[str, 
     own = runtime.root / "usr/include" / abi.multiarch / "c++" / runtime.version
     library = shlex.quote(str(runtime.root / "usr/lib" / abi.multiarch / "libstdc++.so.6"))
     unwinder = shlex.quote(str(runtime.root / "lib" / abi.multiarch / "libgcc_s.so.1"))
-    mapped = {"MAP_LIBSTDCXX": f'-lstdc++) set -- "$@" {library}; continue ;;'}
+    mapped = {"MAP_LIBSTDCXX": f'-lstdc++) set -- "$@" {_ALLOW} {library}; continue ;;'}
     if driver == "cc":
         return {"FLAGS": "", "LINK_RUNTIME": "", **mapped}
     return {
         "FLAGS": f"-nostdinc++ -nostdlib++ -I{shlex.quote(str(headers))} -I{shlex.quote(str(own))}",
-        "LINK_RUNTIME": f'[ -n "$link" ] && set -- "$@" ${{language:+-x none}} {library} {unwinder}',
+        "LINK_RUNTIME": f'[ -n "$link" ] && set -- "$@" {_ALLOW} ${{language:+-x none}} {library} {unwinder}',
         **mapped,
     }
 

@@ -20,7 +20,6 @@ from edgekit.host.wheel.needs import Wanted
 from edgekit.host.wheel.uv import Uv
 from edgekit.schema.target import Target
 
-
 _WARM_UP_TIMEOUT_S = 900.0
 _WARM_UP = """
 set -e

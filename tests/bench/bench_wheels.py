@@ -1,0 +1,259 @@
+"""`make bench-wheels`: cross-building against a compiler that runs under emulation, on the same sources.
+
+The peer is `pip wheel` in an arm64 Debian 12 (gcc 12, user-mode emulation through binfmt), its build requirements
+installed beforehand, which is in its favour. The product builds with all that belongs to it: virtual environment, build
+requirements, check, SBOM; zig's own libraries are warm, objects of earlier builds are not there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import math
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import uv
+from rich.console import Console
+
+import edgekit
+from bench import show
+from edgekit.executor.local import LocalExecutor
+from edgekit.host.progress import Silent
+from edgekit.host.settings import settings_from
+from edgekit.host.wheel.cross.places import Places
+from edgekit.host.wheel.debian import Debian
+from measure import Figure, machine, seconds, spread
+
+PACKAGES = {"psutil==7.2.2": (), "msgpack==1.2.4": ("cython",), "lap==0.5.13": ("cython", "numpy")}
+TWELVE = (
+    *(
+        "numpy",
+        "opencv-python-headless",
+        "onnxruntime",
+        "av",
+        "scipy",
+        "pillow",
+        "shapely",
+        "lap",
+        "pyserial",
+        "pyyaml",
+    ),
+    *("paho-mqtt", "prometheus-client"),
+)
+TARGET = "virt-arm64"
+CONSOLE = Console(stderr=True)
+
+
+class Product:
+    """edgekit, in a cache of its own that shares the compiler and its libraries with the user's."""
+
+    def __init__(self, folder: Path) -> None:
+        settings = settings_from(os.environ, Path(edgekit.__file__).parent)
+        self.places = Places(cache=settings.cache_dir, cross=settings.data_dir / "cross")
+        self._folder = folder
+        own = folder / "cache" / "edgekit" / "cross"
+        own.mkdir(parents=True)
+        for name in ("zig", "zig-cache", "roots", "sources", "toolchains", "pythons"):
+            (self.places.root / name).mkdir(parents=True, exist_ok=True)
+            (own / name).symlink_to(self.places.root / name)
+        cache = subprocess.run([uv.find_uv_bin(), "cache", "dir"], capture_output=True, text=True, check=True)
+        self._env = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "UV_CACHE_DIR": cache.stdout.strip()}
+
+    def edgekit(self, *words: str) -> None:
+        """Run one command."""
+        argv = [str(Path(sys.executable).with_name("edgekit")), *words]
+        subprocess.run(argv, check=True, capture_output=True, env=self._env, cwd=self._folder, timeout=3000)
+
+    def build(self, requirement: str) -> None:
+        """Build from source."""
+        self.edgekit("wheel", "build", requirement, "--target", TARGET, "--no-binary")
+
+    def forget(self) -> None:
+        """Throw away wheels and objects, keep the compiler."""
+        for name in ("wheels", "zig-objects", "pins", "work"):
+            shutil.rmtree(self._folder / "cache/edgekit/cross" / name, ignore_errors=True)
+        shutil.rmtree(self._folder / "cache/edgekit/locks", ignore_errors=True)
+
+
+class Emulated:
+    """An arm64 Debian 12 with compiler, Python and pip."""
+
+    def __init__(self, folder: Path, product: Product) -> None:
+        places = product.places
+        debian = Debian(
+            data=places.cross / "debian",
+            roots=places.roots,
+            downloads=places.sources,
+            archive="",
+            executor=LocalExecutor(),
+            progress=Silent(),
+        )
+        self._root = folder / "root"
+        shutil.copytree(debian.fetch_sets(["compile3.11"]).folder, self._root, symlinks=True)
+        for name in ("gcc", "g++"):
+            for link in (name, f"aarch64-linux-gnu-{name}"):
+                (self._root / "usr/bin" / link).unlink(missing_ok=True)
+                (self._root / "usr/bin" / link).symlink_to(f"{name}-12")
+        for name in ("tmp", "dev", "proc", "work"):
+            (self._root / name).mkdir(exist_ok=True)
+        (self._root / "dev/null").touch()
+        self._site = self._root / "site"
+
+    def prepare(self, requirement: str, needs: tuple[str, ...]) -> None:
+        """Install build requirements and unpack the source: not counted."""
+        platform = ["--python-platform", "aarch64-manylinux_2_36", "--python-version", "3.11"]
+        argv = [uv.find_uv_bin(), "pip", "install", "-q", "--target", str(self._site), *platform]
+        subprocess.run([*argv, "--only-binary", ":all:", "pip", "setuptools", "wheel", *needs], check=True)
+        name, _, version = requirement.partition("==")
+        found = sorted(Path(self._sources, "").glob(f"*/{name}-{version}.tar.gz"))
+        shutil.unpack_archive(found[0], self._root / "work", filter="data")
+
+    @property
+    def _sources(self) -> Path:
+        settings = settings_from(os.environ, Path(edgekit.__file__).parent)
+        return Places(cache=settings.cache_dir, cross=settings.data_dir / "cross").sources
+
+    def build(self, requirement: str) -> None:
+        """Run pip in the root."""
+        folder = "/work/" + requirement.replace("==", "-")
+        shutil.rmtree(self._root / folder.lstrip("/") / "build", ignore_errors=True)
+        argv = [
+            "/usr/bin/python3.11",
+            "-m",
+            "pip",
+            "wheel",
+            "--no-deps",
+            "--no-build-isolation",
+            "--no-index",
+            "-w",
+            "/tmp",
+        ]
+        env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": "/site", "HOME": "/tmp", "LANG": "C.UTF-8"}
+        chroot = [shutil.which("chroot", path="/usr/sbin:/usr/bin:/bin") or "chroot", str(self._root)]
+        subprocess.run([*chroot, *argv, folder], check=True, capture_output=True, env=env, timeout=3000)
+
+
+def cross_vs_emulated(product: Product, folder: Path, rounds: int) -> Figure:
+    """How many times faster, by the geometric mean over the packages of the median of paired ratios."""
+    emulated = Emulated(folder, product)
+    means, times = [], []
+    for requirement, needs in PACKAGES.items():
+        product.build(requirement)  # fetches the source, warms caches of downloads
+        emulated.prepare(requirement, needs)
+        ratios = []
+        for _ in range(rounds):
+            product.forget()
+            own = seconds(partial(product.build, requirement))
+            peer = seconds(partial(emulated.build, requirement))
+            times.append(own)
+            ratios.append(peer / own)
+            CONSOLE.print(f"{requirement}: {own:.1f} s, emulated {peer:.1f} s, ratio {ratios[-1]:.1f}")
+        means.append(statistics.median(ratios))
+    return Figure(
+        name="cross_vs_emulated_geomean",
+        ratio=math.exp(statistics.fmean(map(math.log, means))),
+        bar=10.0,
+        better="higher",
+        against="pip wheel under user-mode emulation",
+        median=statistics.median(times),
+        spread=spread(times),
+        unit="s",
+        n=len(times),
+        machine=machine(),
+    )
+
+
+def timed(name: str, against: str, bar: float | None, times: list[float]) -> Figure:
+    """A figure that is a time."""
+    return Figure(
+        name=name,
+        ratio=None,
+        bar=bar,
+        better="lower",
+        against=against,
+        median=statistics.median(times),
+        spread=spread(times),
+        unit="s",
+        n=len(times),
+        machine=machine(),
+    )
+
+
+def cached_wheel(product: Product) -> Figure:
+    """The same wheel again, from the cache: the whole command."""
+    product.build("lap==0.5.13")
+    times = [seconds(lambda: product.build("lap==0.5.13")) for _ in range(7)]
+    return timed("cached_wheel_s", "the whole command", 1.0, times)
+
+
+def resolution() -> Figure:
+    """Resolving twelve packages and what they need for the board, downloads of metadata warm."""
+    argv = [
+        uv.find_uv_bin(),
+        "pip",
+        "compile",
+        "-q",
+        "--only-binary",
+        ":all:",
+        "--format",
+        "pylock.toml",
+        "--no-config",
+    ]
+    argv += ["--python-platform", "aarch64-manylinux_2_36", "--python-version", "3.11", "-"]
+    text = "\n".join(TWELVE).encode()
+
+    def resolve() -> None:
+        subprocess.run(argv, input=text, check=True, capture_output=True, timeout=300)
+
+    resolve()
+    return timed("resolve_12_s", "metadata warm", None, [seconds(resolve) for _ in range(7)])
+
+
+def first_use(product: Product, folder: Path) -> Figure:
+    """What the first build for a target costs once, ahead: zig's own libraries, measured with a cold cache of zig's."""
+    own = folder / "cold" / "edgekit" / "cross"
+    own.mkdir(parents=True)
+    for name in ("zig", "roots", "sources"):
+        (own / name).symlink_to(product.places.root / name)
+    cold = dataclasses.replace(product.places, cache=own.parent)
+    env = {**os.environ, "XDG_CACHE_HOME": str(cold.cache.parent)}
+    argv = [str(Path(sys.executable).with_name("edgekit")), "wheel", "build", "posix-ipc==1.3.2", "--target", TARGET]
+
+    def build() -> None:
+        subprocess.run([*argv, "--no-binary"], check=True, capture_output=True, env=env, cwd=folder, timeout=600)
+
+    first = seconds(build)
+    shutil.rmtree(cold.wheels)
+    shutil.rmtree(cold.root / "zig-objects")
+    again = seconds(build)
+    return timed("first_use_s", "a build with a warm compiler", None, [first - again] * 2)
+
+
+def main() -> None:
+    """Take the figures, print them, write them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--rounds", type=int, default=2, help="how often each package is built either way")
+    wanted = parser.parse_args()
+    if os.geteuid() != 0:
+        raise SystemExit("error: the emulated system needs a chroot\nhint: run make bench-wheels as root")
+    with tempfile.TemporaryDirectory(prefix="edgekit-bench-") as name:
+        folder = Path(name)
+        product = Product(folder)
+        figures = [cross_vs_emulated(product, folder, wanted.rounds), cached_wheel(product), resolution()]
+        figures.append(first_use(product, folder))
+    show(figures)
+    if wanted.json:
+        wanted.json.write_text(json.dumps([dataclasses.asdict(figure) for figure in figures], indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
