@@ -65,6 +65,7 @@ class Product:
             (self.places.root / name).mkdir(parents=True, exist_ok=True)
             (own / name).symlink_to(self.places.root / name)
         cache = subprocess.run([uv.find_uv_bin(), "cache", "dir"], capture_output=True, text=True, check=True)
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # users keep bytecode
         self._env = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "UV_CACHE_DIR": cache.stdout.strip()}
 
     def edgekit(self, *words: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,10 +45,15 @@ class Finder:
         if minor == f"{sys.version_info.major}.{sys.version_info.minor}" and sys.implementation.name == "cpython":
             version = platform.python_version()
             return Interpreter(path=Path(sys.executable), version=version, prefix=Path(sys.base_prefix))
-        found = self.uv.find_python(minor)
-        kept = sorted(self.pyenv_root.glob(f"versions/{minor}.*/bin/python{minor}"), key=_patch, reverse=True)
-        asked = (self._ask(path, minor) for path in ([found] if found else []) + kept)
+        asked = (self._ask(path, minor) for path in self._candidates(minor))
         return next((interpreter for interpreter in asked if interpreter), None)
+
+    def _candidates(self, minor: str) -> Iterator[Path]:
+        """pyenv's first: looking there costs nothing."""
+        yield from sorted(self.pyenv_root.glob(f"versions/{minor}.*/bin/python{minor}"), key=_patch, reverse=True)
+        found = self.uv.find_python(minor)
+        if found is not None:
+            yield found
 
     def find_or_fetch(self, minor: str, progress: Progress) -> Interpreter:
         """A CPython of a minor version, fetched by uv where this machine has none.

@@ -124,7 +124,7 @@ class _Reading:
 
     def _check_entry(self, entry: zipfile.ZipInfo) -> None:
         # zipfile cuts a name at NUL; other programs need not.
-        name = entry.orig_filename.rstrip("/") if entry.is_dir() else entry.orig_filename
+        name = entry.orig_filename.removesuffix("/")
         if _is_bomb(entry.file_size, entry.compress_size):
             told = f"unpacks from {format_bytes(entry.compress_size)} to {format_bytes(entry.file_size)}"
             self.faults.add("bomb", told, entry.filename, _DISTRUST)
@@ -137,7 +137,7 @@ class _Reading:
             self.faults.add("not-a-wheel", f"is packed by method {entry.compress_type}", entry.filename, hint)
 
     def _read_entries(self, archive: zipfile.ZipFile) -> None:
-        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        entries = [entry for entry in archive.infolist() if not entry.filename.endswith("/")]
         texts = self._texts(archive, entries)
         rows = parse_record(texts, self.faults)
         for entry in entries:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
@@ -20,14 +20,15 @@ from packaging.utils import parse_wheel_filename
 
 from edgekit.errors import WheelError
 from edgekit.host.progress import Progress
-from edgekit.host.wheel.cross.builder import Builder, Job, Made
 from edgekit.host.wheel.cross.environment import Extras, Workshop
-from edgekit.host.wheel.cross.finish import finish_wheel
 from edgekit.host.wheel.cross.places import Places
-from edgekit.host.wheel.cross.sbom import Provenance
 from edgekit.host.wheel.cross.sources import Source, fetch, kept_file
 from edgekit.host.wheel.cross.store import BuiltWheel, Kept, WheelStore
 from edgekit.trust import sha256_file
+
+if TYPE_CHECKING:
+    from edgekit.host.wheel.cross.builder import Builder, Made
+    from edgekit.host.wheel.cross.sbom import Provenance
 
 _FORMAT = 1
 """Raise it when the same inputs are to give another wheel."""
@@ -111,6 +112,10 @@ class CrossBuilder:
         return Result(kept=kept, pins=pins, from_cache=True) if kept else None
 
     def _build(self, source: Source, pins: str, work: Path, asked: list[object]) -> Result:
+        # A wheel from the cache is there in a moment: what only building takes is imported here.
+        from edgekit.host.wheel.cross.builder import Job  # noqa: PLC0415
+        from edgekit.host.wheel.cross.finish import finish_wheel  # noqa: PLC0415
+
         began = time.monotonic()
         shop, extras = self.prepare(source)
         job = Job(
@@ -162,6 +167,8 @@ class CrossBuilder:
 
 
 def _provenance(source: Source, shop: Workshop, made: Made, inspected: Inspected) -> Provenance:
+    from edgekit.host.wheel.cross.sbom import Provenance  # noqa: PLC0415  as above
+
     return Provenance(
         source=source.filename or source.name,
         source_sha256=source.sha256,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from edgekit.host.wheel.cross.builder import Builder
-from edgekit.host.wheel.cross.crossbuild import CrossBuilder
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgekit.host.wheel.cross.crossbuild import CrossBuilder, Inspected
 from edgekit.host.wheel.cross.environment import Extras, Workshop
 from edgekit.host.wheel.cross.extras import Supplies, make_extras
-from edgekit.host.wheel.cross.inspection import Inspector
 from edgekit.host.wheel.cross.packages import find_rule
 from edgekit.host.wheel.cross.places import Places
 from edgekit.host.wheel.cross.sources import Source
@@ -14,6 +15,9 @@ from edgekit.host.wheel.cross.workshop import Tools, Workshops
 from edgekit.host.wheel.missing import find_alone
 from edgekit.host.wheel.needs import Wanted
 from edgekit.schema.target import Target
+
+if TYPE_CHECKING:
+    from edgekit.host.wheel.cross.builder import Builder
 
 
 def open_crossbuilder(target: Target, wanted: Wanted, places: Places, tools: Tools) -> CrossBuilder:
@@ -45,11 +49,22 @@ def open_crossbuilder(target: Target, wanted: Wanted, places: Places, tools: Too
         found = find_alone(asked, wanted, tools.uv, sources_only=True)
         return found.source.url if found and found.source else ""
 
+    # A wheel from the cache is there in a moment: what only building takes is imported when it is called.
+    def inspect(wheel: Path, extras: Extras) -> Inspected:
+        from edgekit.host.wheel.cross.inspection import Inspector  # noqa: PLC0415
+
+        return Inspector(target=target, cross=places.cross, executor=tools.executor).inspect(wheel, extras)
+
+    def builder(shop: Workshop) -> Builder:
+        from edgekit.host.wheel.cross.builder import Builder  # noqa: PLC0415
+
+        return Builder(shop, tools.uv, tools.executor, tools.progress)
+
     return CrossBuilder(
         places=places,
         prepare=prepare,
-        inspect=Inspector(target=target, cross=places.cross, executor=tools.executor).inspect,
-        builder=lambda shop: Builder(shop, tools.uv, tools.executor, tools.progress),
+        inspect=inspect,
+        builder=builder,
         locate=locate,
         progress=tools.progress,
     )
