@@ -34,6 +34,16 @@ def share(archive: Path, name: str, times: int) -> None:
     archive.write_bytes(content[:end] + more + tail)
 
 
+def rename(archive: Path, name: str, other: str) -> None:
+    """Give a file another name of the same length."""
+    content = bytearray(archive.read_bytes())
+    with zipfile.ZipFile(archive) as opened:
+        local = opened.getinfo(name).header_offset
+    for start in (local + 30, _central(content, name) + 46):
+        content[start : start + len(name)] = other.encode()
+    archive.write_bytes(content)
+
+
 def encrypt(archive: Path, name: str) -> None:
     """Say that a file is encrypted."""
     content = bytearray(archive.read_bytes())

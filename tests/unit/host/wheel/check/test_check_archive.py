@@ -49,6 +49,12 @@ def test_a_name_that_leads_elsewhere(name: str, tmp_path: Path) -> None:
     assert codes(write_wheel(tmp_path, {name: b"x"})) == [("path-escape", name)]
 
 
+def test_a_file_without_a_name(tmp_path: Path) -> None:
+    wheel = write_wheel(tmp_path, {TEXT: b""})
+    damaged_zips.rename(wheel, TEXT, "\0" * len(TEXT))
+    assert codes(wheel) == [("path-escape", "")]
+
+
 def test_a_link(tmp_path: Path) -> None:
     wheel = write_wheel(tmp_path, {TEXT: b""})
     link = zipfile.ZipInfo("part/link")
