@@ -45,6 +45,10 @@ def make_sbom(recipe: Recipe, wheels: Iterable[WheelEntry], engines: Iterable[En
         component.hashes.add(HashType(alg=HashAlgorithm.SHA_256, content=wheel.sha256))
         component.properties.add(Property(name="edgekit:source", value=wheel.source))
         component.properties.add(Property(name="edgekit:filename", value=wheel.filename))
+        if wheel.source_sha256:
+            component.properties.add(Property(name="edgekit:source-sha256", value=wheel.source_sha256))
+        for name, value in _how_built(site, wheel):
+            component.properties.add(Property(name=name, value=value))
         bom.components.add(component)
     for engine in engines:
         model = Component(name=engine.name, type=ComponentType.MACHINE_LEARNING_MODEL, bom_ref=f"model:{engine.name}")
@@ -69,6 +73,16 @@ def _package(name: str, version: str, licence: str) -> Component:
         purl=PackageURL(type="pypi", name=name, version=version),
         licenses=[DisjunctiveLicense(name=licence)] if licence else [],
     )
+
+
+def _how_built(site: Path, wheel: WheelEntry) -> list[tuple[str, str]]:
+    """What a cross-built wheel's own SBOM says of its making. Source: PEP 770."""
+    file = site / f"{wheel.filename.split('-')[0]}-{wheel.version}.dist-info" / "sboms" / "edgekit.cdx.json"
+    try:
+        said = json.loads(file.read_text(encoding="utf-8"))["metadata"]["component"]["properties"]
+    except (OSError, ValueError, KeyError):
+        return []
+    return [(entry["name"], entry["value"]) for entry in said if entry["name"] != "edgekit:source"]
 
 
 def _licence(site: Path, wheel: WheelEntry) -> str:
