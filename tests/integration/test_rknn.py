@@ -105,11 +105,12 @@ def test_networks_become_engines_that_agree(tmp_path, bench, network, changes):
     assert case.compile(bench).from_cache
 
 
-def test_the_same_inputs_give_the_same_bytes_and_others_do_not(tmp_path, bench):
-    first = Case(tmp_path, networks.classifier(), **INT8).compile(bench)
+@pytest.mark.parametrize("method", [Quantisation(), Quantisation(method="mmse")])
+def test_the_same_inputs_give_the_same_bytes_and_others_do_not(tmp_path, bench, method):
+    first = Case(tmp_path, networks.classifier(), **INT8, quantisation=method).compile(bench)
     other = dataclasses.replace(bench, store=EngineStore(tmp_path / "another/folder/of/engines"))
     (tmp_path / "copy").mkdir()
-    second = Case(tmp_path / "copy", networks.classifier(), **INT8).compile(other)
+    second = Case(tmp_path / "copy", networks.classifier(), **INT8, quantisation=method).compile(other)
     assert first.file.read_bytes() == second.file.read_bytes() and first.file != second.file
     layerwise = Case(tmp_path, networks.classifier(), **INT8, quantisation=Quantisation(per_channel=False)).compile(
         bench

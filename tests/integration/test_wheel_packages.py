@@ -6,11 +6,13 @@ from Debian: for it each module is checked to take only what CPython 3.10 export
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ import pytest
 
 import edgekit
 from edgekit.host.settings import Settings, settings_from
+from edgekit.host.wheel.check.elf import read_elf
 from tests.fakes.board_python import BoardPython, board_python, unpack
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
@@ -165,6 +168,15 @@ def test_more_work_on_debian_12(package: Package, bench: Bench, python311: Board
 def test_it_is_built_for_jetpack_6(package: Package, bench: Bench) -> None:
     [made] = bench.build(package.requirement, "--no-binary", "--again", target="jetson-orin-nano-jp62")
     assert made["built"]["abi"] == "cp310-aarch64-glibc2.35"
+
+
+def test_a_library_of_the_board_is_linked_and_stays_there(bench: Bench) -> None:
+    """systemd-python asks pkg-config for libsystemd, which every board has: it is not put into the wheel."""
+    [made] = bench.build("systemd-python==235", "--no-binary", "--again", target="jetson-orin-nano-jp62")
+    with zipfile.ZipFile(bench.path(made)) as wheel:
+        modules = [read_elf(io.BytesIO(wheel.read(name))) for name in wheel.namelist() if name.endswith(".so")]
+    assert any("libsystemd.so.0" in module.needed for module in modules)
+    assert made["built"]["grafted"] == []
 
 
 @pytest.mark.wheels
