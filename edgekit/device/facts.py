@@ -188,6 +188,20 @@ def libc(tree):
     return kind, version
 
 
+def glibcxx(tree, arch):
+    """The highest version of symbols in libstdc++; empty where there is none. Source: GCC, libstdc++'s ABI policy."""
+    for folder in ("usr/lib/%s-linux-gnu" % arch, "usr/lib64"):
+        try:
+            with open(tree.path(folder + "/libstdc++.so.6"), "rb") as file:
+                data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError):
+            continue
+        with data:
+            found = re.finditer(rb"\0GLIBCXX_(3(?:\.[0-9]+)+)(?=\0)", data)
+            return newest({match.group(1).decode() for match in found})
+    return ""
+
+
 def cpus(tree):
     """All CPUs, and those that are on."""
     folder = "sys/devices/system/cpu/"
@@ -410,17 +424,19 @@ def facts(root, state):
     kind, libc_version = attempt(tree, ("", ""), libc)
     nothing = {"path": "", "version": "", "soabi": "", "platform": "linux-unknown", "sysconfig": {}}
     interpreter = attempt(tree, nothing, python)
+    arch = os.uname().machine if tree.live else interpreter["platform"].split("-")[1]
     driver = attempt(tree, "", npu_kernel)
     return {
         "model": tree.read("proc/device-tree/model") or tree.read("sys/class/dmi/id/product_name"),
         "compatible": compatible,
-        "arch": os.uname().machine if tree.live else interpreter["platform"].split("-")[1],
+        "arch": arch,
         "kernel": tree.read("proc/sys/kernel/osrelease"),
         "os_id": release.get("ID", ""),
         "os_version": release.get("VERSION_ID", ""),
         "os_title": release.get("PRETTY_NAME", ""),
         "libc": kind,
         "libc_version": libc_version,
+        "glibcxx": attempt(tree, "", glibcxx, arch),
         "l4t": attempt(tree, "", l4t),
         "python": interpreter,
         "clusters": attempt(tree, [], clusters, online),

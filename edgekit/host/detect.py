@@ -90,6 +90,7 @@ def target_from_facts(facts: DeviceFacts, *, name: str, title: str = "") -> Targ
             python=".".join(facts.python.version.split(".")[:2]),
             python_path=facts.python.path,
             soabi=facts.python.soabi,
+            glibcxx=facts.glibcxx,
             kernel=facts.kernel,
             l4t=facts.l4t,
         ),

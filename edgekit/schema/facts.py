@@ -35,6 +35,8 @@ class DeviceFacts:
     libc: str
     """`glibc`; empty where it is another or not told."""
     libc_version: str
+    glibcxx: str = ""
+    """Highest symbol version of its libstdc++: `3.4.30`."""
     l4t: str
     python: PythonFacts
     clusters: tuple[CpuCluster, ...]

@@ -84,6 +84,7 @@ def test_probed_target_is_the_best_match_of_its_board(board: str, targets: tuple
     assert match_target(facts, (*targets, own)).target == own.name
     assert own.clusters == facts.clusters
     assert own.accelerators == facts.accelerators
+    assert own.os.glibcxx == facts.glibcxx
 
 
 def test_reasons_name_what_was_found_and_what_is_needed(targets: tuple[Target, ...], tmp_path: Path) -> None:
