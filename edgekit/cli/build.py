@@ -35,6 +35,7 @@ def build(
     import hashlib
 
     from edgekit.cli.engine_kit import engine_bench
+    from edgekit.cli.rehearsal import rehearse
     from edgekit.errors import TrustError
     from edgekit.executor.local import LocalExecutor
     from edgekit.host.catalogue import find_target
@@ -58,6 +59,7 @@ def build(
     plan = plan_worker(folder.recipe, found, [engine.entry for engine in engines], has_app=folder.app is not None)
     for warning in plan.warnings:
         voice_.note(f"warning: {warning}")
+    rehearse(folder, plan, engines, voice_)
     site = lay_out_site(settings, folder, found, engines, voice_, update_lock=update_lock)
     content = gather(folder, plan, engines, site)
     manifest = finish_manifest(site.manifest(plan, found, engines, content), content)

@@ -13,7 +13,7 @@ import cv2
 
 from edgekit.device.image.frames import RgbImage
 from edgekit.device.worker.item import Detection, Item
-from edgekit.device.worker.pipeline import Parts, make_stage
+from edgekit.device.worker.parts import Parts, make_stage
 from edgekit.errors import InputError
 from edgekit.schema.recipe import Golden
 

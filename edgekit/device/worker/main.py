@@ -14,7 +14,8 @@ from pathlib import Path
 
 from edgekit.device.worker.figures import Outcome
 from edgekit.device.worker.golden import check_golden
-from edgekit.device.worker.pipeline import Parts, Pipeline, load_runners
+from edgekit.device.worker.parts import Parts, load_runners
+from edgekit.device.worker.pipeline import Pipeline
 from edgekit.device.worker.reporting import Reporter, RunningReports
 from edgekit.errors import EdgekitError
 from edgekit.schema.plan import WorkerPlan

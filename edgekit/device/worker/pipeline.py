@@ -4,58 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 
-from edgekit.device.image.frames import FrameSpec, RgbSpec
-from edgekit.device.runner import Runner, load
 from edgekit.device.worker.figures import Outcome
 from edgekit.device.worker.item import EndOfPass, Item
 from edgekit.device.worker.lanes import Lane, Step
+from edgekit.device.worker.parts import Parts, make_stage
 from edgekit.device.worker.sinks import Sink, make_sink
 from edgekit.device.worker.sources import FileSource
-from edgekit.device.worker.stages import Stage, StageContext, find_class
+from edgekit.device.worker.stages import Stage
 from edgekit.errors import InputError
-from edgekit.schema.plan import StagePlan, WorkerPlan
+from edgekit.schema.plan import WorkerPlan
 
 _STOP_S = 2.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """What the stages of one pipeline share."""
-
-    plan: WorkerPlan
-    release: Path
-    runners: dict[str, Runner]
-
-
-def load_runners(plan: WorkerPlan, release: Path) -> dict[str, Runner]:
-    """Load every engine. Raises InputError where one cannot be."""
-    return {name: load(engine, release) for name, engine in plan.engines.items()}
-
-
-def make_stage(stage: StagePlan, parts: Parts, frames: FrameSpec | RgbSpec, fps: float) -> Stage:
-    """A stage of the plan for frames of this kind.
-
-    Raises:
-        InputError: its options are wrong, or its class cannot be made.
-    """
-    engines = parts.plan.engines
-    engine = stage.engine or (next(iter(engines)) if len(engines) == 1 else "")
-    context = StageContext(
-        name=stage.name,
-        options=stage.options,
-        frames=frames,
-        fps=fps,
-        release=parts.release,
-        runner=parts.runners[stage.engine] if stage.engine and stage.kind != "preprocess" else None,
-        contract=engines[engine].input if engine else None,
-    )
-    made: Stage = find_class(stage.kind, stage.entry)(context)
-    return made
 
 
 class Pipeline:

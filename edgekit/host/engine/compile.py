@@ -32,9 +32,10 @@ def compile_models(recipe: Recipe, folder: Path, target: Target, bench: Bench) -
     return tuple(cast(Engine, backend.compile_model(source, bench)) for source in sources)
 
 
-def choose_backend(target: Target) -> AcceleratorKind:  # noqa: ARG001
-    """The kind of engine for a target: ONNX Runtime's, which every board runs, until its own accelerator's is made."""
-    return "onnxruntime"
+def choose_backend(target: Target) -> AcceleratorKind:
+    """The kind of engine for a target: its NPU's where it has one, else ONNX Runtime's, which every board runs."""
+    kinds = {accelerator.kind for accelerator in target.accelerators}
+    return "rknn" if "rknn" in kinds else "onnxruntime"
 
 
 def _source(name: str, recipe: Recipe, folder: Path, target: Target) -> ModelSource:

@@ -9,13 +9,18 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from edgekit.errors import InputError
-from edgekit.host.engine.agreement import Agreement
+from edgekit.host.engine.agreement import Agreement, Answers
 from edgekit.schema.reader import from_json, to_json
 from edgekit.schema.target import AcceleratorKind
 from edgekit.trust import sha256_bytes, sha256_file
 
 _RECORD = "engine.json"
+_ANSWERS = "answers.npz"
+OUTPUT = "output:"
+"""In front of every output's name in that file: `file` is none that numpy takes."""
 _DAY_S = 86400.0
 
 
@@ -69,6 +74,11 @@ class KeptEngine:
         """The engine itself."""
         return self.folder / self.record.filename
 
+    @property
+    def answers(self) -> Path:
+        """What it answered on the frames it was verified with: an array `output:NAME` each, [frames, ...]."""
+        return self.folder / _ANSWERS
+
 
 class EngineStore:
     """The cache of engines: a folder for each, named by its key."""
@@ -81,13 +91,13 @@ class EngineStore:
         kept = self._read(self._folder / key)
         if kept is None:
             return None
-        if not kept.file.is_file() or sha256_file(kept.file) != kept.record.sha256:
+        if not (kept.file.is_file() and kept.answers.is_file()) or sha256_file(kept.file) != kept.record.sha256:
             shutil.rmtree(kept.folder, ignore_errors=True)
             return None
         os.utime(kept.folder / _RECORD)
         return kept
 
-    def keep(self, key: str, engine: bytes, record: EngineRecord) -> KeptEngine:
+    def keep(self, key: str, engine: bytes, record: EngineRecord, answers: Answers) -> KeptEngine:
         """Put an engine in; if another build was faster, its engine stays."""
         assert sha256_bytes(engine) == record.sha256
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -96,6 +106,8 @@ class EngineStore:
             made.mkdir()
             (made / record.filename).write_bytes(engine)
             (made / _RECORD).write_bytes(to_json(record))
+            named = {f"{OUTPUT}{name}": array for name, array in answers.items()}
+            np.savez_compressed(made / _ANSWERS, allow_pickle=False, **named)
             with contextlib.suppress(OSError):  # it is there already
                 made.rename(self._folder / key)
         kept = self.find(key)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from edgekit.errors import InputError
 from edgekit.schema.manifest import EngineEntry, Requires
 from edgekit.schema.plan import EnginePlan, LanePlan, LimitsPlan, StagePlan, WorkerPlan
-from edgekit.schema.recipe import Golden, Limits, Recipe, Sink
+from edgekit.schema.recipe import ColourContract, Golden, Limits, Recipe, Sink
 from edgekit.schema.target import Target
 from edgekit.schema.units import format_bytes, format_cpus, version_tuple
 
@@ -142,7 +142,13 @@ def _check_memory(limits: Limits, target: Target) -> None:
 
 def _engine(entry: EngineEntry, recipe: Recipe) -> EnginePlan:
     model = recipe.models[entry.name]
-    return EnginePlan(runner=entry.runner, path=entry.path, input=model.input, threads=model.threads)
+    contract = _pixels(model.input) if entry.runner == "rknn" else model.input
+    return EnginePlan(runner=entry.runner, path=entry.path, input=contract, threads=model.threads)
+
+
+def _pixels(contract: ColourContract) -> ColourContract:
+    """What an RKNN engine takes: pixels as they are. Mean, scale and layout are inside it."""
+    return dataclasses.replace(contract, layout="NHWC", dtype="uint8", scale=1.0, mean=(0.0,))
 
 
 def _sink(sink: Sink) -> Sink:

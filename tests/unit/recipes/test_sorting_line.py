@@ -14,7 +14,7 @@ from edgekit.device.runner import Runner, load
 from edgekit.device.worker.figures import LaneFigures
 from edgekit.device.worker.golden import check_golden
 from edgekit.device.worker.item import EndOfPass, Item
-from edgekit.device.worker.pipeline import Parts, make_stage
+from edgekit.device.worker.parts import Parts, make_stage
 from edgekit.device.worker.sources import FileSource
 from edgekit.schema.plan import EnginePlan, LimitsPlan, StagePlan, WorkerPlan
 from edgekit.schema.reader import from_toml

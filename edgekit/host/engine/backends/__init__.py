@@ -64,6 +64,8 @@ class Engine:
 
     entry: EngineEntry
     file: Path
+    answers: Path | None = None
+    """What a simulator of it answers on the golden frames, one array an output; None where it runs on any machine."""
     from_cache: bool = True
     """Whether nothing had to be compiled."""
     notes: tuple[str, ...] = ()

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from edgekit.errors import EngineError
 from edgekit.host.engine.backends import Bench, Engine, ModelSource
 from edgekit.schema.manifest import EngineEntry
 
 
 def compile_model(source: ModelSource, bench: Bench) -> Engine:  # noqa: ARG001  nothing is made
-    """Take the model as it is.
-
-    Raises:
-        EngineError: the recipe asks for another precision than the model has.
-    """
-    if source.model.precision != "float32":
-        raise EngineError(
-            f"models.{source.name}.precision is {source.model.precision}, and engines are float32 for now",
-            hint='set precision = "float32"',
-        )
+    """Take the model as it is, float32: a lower precision is what an accelerator makes of it."""
+    precision = source.model.precision
+    told = (f"{source.name}: float32 on the CPU, {precision} is for accelerators",) if precision != "float32" else ()
     return Engine(
         entry=EngineEntry(
             name=source.name,
@@ -34,4 +26,5 @@ def compile_model(source: ModelSource, bench: Bench) -> Engine:  # noqa: ARG001 
             },
         ),
         file=source.path,
+        notes=told,
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 import onnx
 
 from edgekit.errors import EngineError
-from edgekit.host.engine.agreement import Agreement, compare
+from edgekit.host.engine.agreement import Agreement, Answers, compare
 from edgekit.host.engine.backends import Bench, Engine, ModelSource
 from edgekit.host.engine.pictures import Pixels, read_pictures, tensor_of
 from edgekit.host.engine.ranges import find_mixed
@@ -69,7 +69,13 @@ def compile_model(source: ModelSource, bench: Bench) -> Engine:
         model_sha256=source.onnx.sha256,
         facts=kept.record.facts,
     )
-    return Engine(entry=entry, file=kept.file, from_cache=not fresh, notes=_notes(source.name, kept.record))
+    return Engine(
+        entry=entry,
+        file=kept.file,
+        answers=kept.answers if source.golden else None,
+        from_cache=not fresh,
+        notes=_notes(source.name, kept.record),
+    )
 
 
 def _accelerator(source: ModelSource) -> Accelerator:
@@ -119,7 +125,7 @@ def _key(job: Job, source: ModelSource, version: str, bench: Bench) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
-def _make(order: _Order, proto: onnx.ModelProto, bench: Bench) -> tuple[bytes, EngineRecord]:
+def _make(order: _Order, proto: onnx.ModelProto, bench: Bench) -> tuple[bytes, EngineRecord, Answers]:
     source, job = order.source, order.job
     expected = answers_of(source.path, tensor_of(job.frames, source.model.input)) if len(job.frames) else {}
     if job.quantisation is not None:
@@ -129,11 +135,12 @@ def _make(order: _Order, proto: onnx.ModelProto, bench: Bench) -> tuple[bytes, E
     with bench.progress.step(f"compiling {source.name} for {job.platform}, {precision}"):
         made = converter.convert(job)
     names = [output.name for output in source.onnx.outputs]
-    agreement = compare(expected, dict(zip(names, made.answers, strict=True))) if expected else ()
+    answers = dict(zip(names, made.answers, strict=True)) if expected else {}
+    agreement = compare(expected, answers)
     facts = parse_rknn(BytesIO(made.engine))
     if isinstance(facts, RknnFault):
         raise EngineError(f"{source.path}: the engine that came out is none: {facts.reason}", hint="report this")
-    return made.engine, _record(order, made, facts, agreement)
+    return made.engine, _record(order, made, facts, agreement), answers
 
 
 def _check_ranges(source: ModelSource, proto: onnx.ModelProto, job: Job) -> None:

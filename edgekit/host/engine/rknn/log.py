@@ -14,7 +14,14 @@ _ACCURACY = re.compile(r"^\[(\w+)\] (\S+) +([\d.]+|nan) *\| *\S+ +([\d.]+|nan) *
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _WARNING = re.compile(r"^W (?:\S+: )?(\S.*)")
 _ERROR = re.compile(r"^E (?:RKNN: \[[\d:.]+\] |\S+: )?(\S.*)")
-_NOISE = ("Unkown op target: 0", "Traceback", "The default input dtype", "The default output dtype", "The mapping of")
+_NOISE = (
+    "Unkown op target: 0",
+    "Traceback",
+    "The default input dtype",
+    "The default output dtype",
+    "The mapping of",
+    "The MMSE will consume",
+)
 _ENDS = frozenset({"InputOperator", "OutputOperator"})
 
 

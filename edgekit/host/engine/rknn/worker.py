@@ -24,7 +24,8 @@ import numpy as np
 
 NO_RANDOM_ADDRESSES = 0x0040000
 """Source: linux/personality.h, ADDR_NO_RANDOMIZE."""
-SETTLED = "EDGEKIT_SETTLED"
+SETTLED, QUANTISED = "EDGEKIT_SETTLED", "EDGEKIT_QUANTISED"
+STATE = "quantised.json"
 STACK_BYTES = 64 << 20
 
 
@@ -38,19 +39,25 @@ def settle() -> None:
     The compiler copies padding that it never wrote into the file, pointers among it: equal inputs give equal bytes only
     when equal pointers do. Some containers forbid it; the answer says whether it was done.
     """
-    if SETTLED in os.environ:
-        return
-    done = ctypes.CDLL(None).personality(ctypes.c_ulong(NO_RANDOM_ADDRESSES)) != -1
+    if SETTLED not in os.environ:
+        done = ctypes.CDLL(None).personality(ctypes.c_ulong(NO_RANDOM_ADDRESSES)) != -1
+        restart("yes" if done else "no")
+
+
+def restart(settled: str, quantised: str = "") -> None:
+    """Become a fresh process."""
     environment = {
-        SETTLED: "yes" if done else "no",
+        SETTLED: settled,
+        QUANTISED: quantised,
         "PATH": "/usr/bin:/bin",
         "HOME": ".",
-        "TMPDIR": "/proc/self/cwd",
+        "TMPDIR": str(Path.cwd()),
         "LC_ALL": "C.UTF-8",
         "PYTHONHASHSEED": "0",
         "MALLOC_PERTURB_": "85",
-        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "2"),
     }
+    sys.stdout.flush()
+    ctypes.CDLL(None).fflush(None)  # what the compiler has printed
     os.execve(sys.executable, [sys.executable, "-B", *sys.argv], environment)  # noqa: S606
 
 
@@ -60,19 +67,25 @@ class Worker:
     def __init__(self, request: dict[str, Any], toolkit: Callable[..., Any]) -> None:
         self.request = request
         self.answer: dict[str, Any] = {"failed": None, "times_s": {}}
-        self._make = toolkit
         self._rknn = toolkit(verbose=True)
 
     def run(self) -> None:
-        """All that the request asks for."""
+        """All that the request asks for. Quantising and compiling are two processes, each with a history of its own.
+
+        The quantiser's threads leave the heap in another state each time, and the compiler's pointers with it.
+        """
         request = self.request
-        quantise = request["quantise"]
-        self._configure()
-        if quantise and quantise["keep_float"]:
-            self._build_hybrid(quantise)
+        if not request["quantise"]:
+            self._configure()
+            self._step("build", self._rknn.build, do_quantization=False)
+        elif os.environ[QUANTISED]:
+            self.answer |= json.loads(Path(os.environ[QUANTISED]).read_text())
+            self._step("build", self._rknn.hybrid_quantization_step2, *self._quantised())
         else:
-            dataset = quantise["dataset"] if quantise else None
-            self._step("build", self._rknn.build, do_quantization=bool(quantise), dataset=dataset)
+            self._configure()
+            self._quantise(request["quantise"])
+            Path(STATE).write_text(json.dumps(self.answer))
+            restart(os.environ[SETTLED], STATE)
         self._step("export", self._rknn.export_rknn, request["out"])
         if request["frames"]:
             self._simulate(request["frames"], request["outputs"])
@@ -81,7 +94,6 @@ class Worker:
 
     def _configure(self) -> None:
         request = self.request
-        quantise = request["quantise"] or {}
         options = {
             "mean_values": [request["mean"]],
             "std_values": [request["std"]],
@@ -89,17 +101,19 @@ class Worker:
             "single_core_mode": True,
             "custom_string": request["custom"],
         }
-        if quantise:
-            options["quantized_algorithm"] = quantise["algorithm"]
-            options["quantized_method"] = "channel" if quantise["per_channel"] else "layer"
+        if request["quantise"]:
+            options["quantized_algorithm"] = request["quantise"]["algorithm"]
+            options["quantized_method"] = "channel" if request["quantise"]["per_channel"] else "layer"
         self._step("config", self._rknn.config, **options)
         self._step("load", self._rknn.load_onnx, model=request["model"])
 
-    def _build_hybrid(self, quantise: dict[str, Any]) -> None:
-        """Quantise in two steps, between which named layers are set to float16."""
-        self._step("build", self._rknn.hybrid_quantization_step1, dataset=quantise["dataset"], proposal=False)
-        stem = Path(self.request["model"]).stem
-        config = Path(f"{stem}.quantization.cfg")
+    def _quantise(self, quantise: dict[str, Any]) -> None:
+        """Find ranges, and set the layers that are to stay float16."""
+        step1 = self._rknn.hybrid_quantization_step1
+        self._step("quantisation", step1, dataset=quantise["dataset"], proposal=False)
+        if not quantise["keep_float"]:
+            return
+        config = Path(self._quantised()[2])
         text = config.read_text()
         known = set(re.findall(r"^    (\S.*):$", text.partition("quantize_parameters:")[2], re.M))
         kept = [name for name in quantise["keep_float"] if name in known]
@@ -107,13 +121,13 @@ class Worker:
             raise Failed(f"no layer of {', '.join(quantise['keep_float'][:8])} is left after the toolkit's own changes")
         self.answer["kept_float"] = kept
         lines = "".join(f"    {name}: float16\n" for name in kept)
-        config.write_text(
-            re.sub(r"^custom_quantize_layers:.*$", f"custom_quantize_layers:\n{lines}", text, count=1, flags=re.M)
-        )
-        self._rknn.release()
-        self._rknn = self._make(verbose=True)
-        files = {"model_input": f"{stem}.model", "data_input": f"{stem}.data", "model_quantization_cfg": str(config)}
-        self._step("hybrid build", self._rknn.hybrid_quantization_step2, **files)
+        head = re.compile(r"^custom_quantize_layers:.*$", re.M)
+        config.write_text(head.sub(lambda _: f"custom_quantize_layers:\n{lines}", text, count=1))
+
+    def _quantised(self) -> tuple[str, str, str]:
+        """Files that the quantiser leaves: graph, weights, ranges."""
+        stem = Path(self.request["model"]).stem
+        return f"{stem}.model", f"{stem}.data", f"{stem}.quantization.cfg"
 
     def _simulate(self, frames: str, outputs: str) -> None:
         self._step("simulator", self._rknn.init_runtime)
@@ -139,6 +153,24 @@ class Worker:
             raise Failed(f"it answered {code}")
 
 
+class Inline(threading.Thread):
+    """Runs at once, where it is started: threads that share a heap leave it in another state each time."""
+
+    def start(self) -> None:
+        """Run to the end."""
+        self.run()
+
+    def join(self, timeout: float | None = None) -> None:
+        """It has ended."""
+
+
+def run_threads_inline() -> None:
+    """The mmse quantiser starts one thread a layer, and the compiler follows in the same process."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("rknn.api.") and getattr(module, "Thread", None) is threading.Thread:
+            module.Thread = Inline  # type: ignore[attr-defined]
+
+
 def work(request: dict[str, Any], file: Path, toolkit: Callable[..., Any]) -> None:
     """Do it, and write the answer whatever happens."""
     answer: dict[str, Any] = {"failed": "it did not start", "step": "import", "times_s": {}}
@@ -159,6 +191,7 @@ def main() -> None:
     settle()
     from rknn.api import RKNN  # noqa: PLC0415  once, and after `settle`
 
+    run_threads_inline()
     request, answer = sys.argv[1:3]
     threading.stack_size(STACK_BYTES)
     thread = threading.Thread(target=work, args=(json.loads(Path(request).read_text()), Path(answer), RKNN))
