@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import json
 import os
@@ -18,12 +19,14 @@ import pytest
 import uv
 
 import edgekit
+from edgekit.errors import WheelError
 from edgekit.executor.local import LocalExecutor
 from edgekit.host.catalogue import find_target
 from edgekit.host.progress import Silent
 from edgekit.host.settings import Settings, settings_from
 from edgekit.host.wheel.check.audit import check_wheel
 from edgekit.host.wheel.check.elf import read_elf
+from edgekit.host.wheel.check.graft import graft
 from edgekit.host.wheel.check.loads import loads_of
 from edgekit.host.wheel.check.symbols import Damaged
 from edgekit.host.wheel.cross.places import Places
@@ -53,7 +56,7 @@ def check(folder: Path, *wheels: Path, target: str = "virt-arm64") -> tuple[int,
     argv = [sys.executable, "-m", "edgekit.cli.main", "wheel", "check", *map(str, wheels), "--target", target, "--json"]
     done = subprocess.run(argv, capture_output=True, text=True, cwd=folder, timeout=120, check=False)
     assert "Traceback" not in done.stderr, done.stderr
-    return done.returncode, json.loads(done.stdout.splitlines()[0]), done.stderr
+    return done.returncode, json.loads(done.stdout), done.stderr
 
 
 def faults(folder: Path, wheel: Path, target: str = "virt-arm64") -> list[dict[str, str]]:
@@ -223,6 +226,41 @@ def test_a_flipped_byte_never_raises_anything_else(zig: Compiler, tmp_path: Path
         flipped[at] ^= 0xFF
         with contextlib.suppress(Damaged):
             read_elf(io.BytesIO(flipped))
+
+
+def linked(zig: Compiler, folder: Path) -> tuple[Path, Path]:
+    """A wheel whose module needs a library that the board lacks and one that it has, and the folder of both."""
+    libraries = folder / "libraries"
+    libraries.mkdir()
+    for name in ("blob", "board"):
+        soname = f"lib{name}.so.7"
+        library = zig.library(folder, f"int {name}(void) {{ return 7; }}\n", f"-Wl,-soname,{soname}")
+        (libraries / soname).write_bytes(library)
+    source = "int blob(void); int board(void); int part(void) { return blob() + board(); }\n"
+    module = zig.library(folder, source, str(libraries / "libblob.so.7"), str(libraries / "libboard.so.7"))
+    return write_wheel(folder, {MODULE: module}, tag="cp311-cp311-linux_aarch64"), libraries
+
+
+def test_a_library_that_the_board_lacks_is_grafted(zig: Compiler, settings: Settings, tmp_path: Path) -> None:
+    wheel, libraries = linked(zig, tmp_path)
+    loads = loads_of(find_target("virt-arm64", settings), settings.data_dir / "cross")
+    loads = dataclasses.replace(loads, libraries=(*loads.libraries, "libboard.so.*"))
+    assert [fault.code for fault in check_wheel(wheel, loads).faults] == ["library"]
+    (tmp_path / "out").mkdir()
+    grafted = graft(wheel, [tmp_path / "none", libraries], loads.libraries, tmp_path / "out", LocalExecutor())
+    report = check_wheel(grafted, loads)
+    assert report.faults == () and report.elf_files == 2
+    assert set(report.needed) == {"libboard.so.7", "libc.so.6"}
+    assert "aarch64" in grafted.name and "manylinux" in grafted.name
+
+
+def test_a_library_that_is_nowhere_is_told_in_auditwheels_words(zig: Compiler, tmp_path: Path) -> None:
+    wheel, libraries = linked(zig, tmp_path)
+    (libraries / "libblob.so.7").unlink()
+    (tmp_path / "out").mkdir()
+    with pytest.raises(WheelError, match=r"part-1\.0.* cannot be put into it") as told:
+        graft(wheel, [libraries], ("libc.so.6",), tmp_path / "out", LocalExecutor())
+    assert "libblob.so.7" in told.value.details
 
 
 @pytest.mark.parametrize("target", ["virt-arm64", "rk3588-debian12", "jetson-orin-nano-jp62", "host"])
