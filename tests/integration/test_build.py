@@ -56,7 +56,8 @@ def recipe(tmp_path: Path) -> Path:
 
 def require(recipe: Path, *requirements: str) -> None:
     file = recipe / "recipe.toml"
-    file.write_text(file.read_text() + f"\n[python]\nrequirements = {json.dumps(requirements)}\n")
+    text = file.read_text().partition("\n[python]\n")[0]
+    file.write_text(f"{text}\n[python]\nrequirements = {json.dumps(requirements)}\n")
 
 
 def test_building_twice_gives_the_same_digest_and_the_second_from_the_cache(user: User, recipe: Path) -> None:
@@ -96,7 +97,7 @@ def test_the_signature_is_opensshs(user: User, recipe: Path) -> None:
 @pytest.mark.parametrize(
     ("requirement", "named"),
     [
-        ("python-prctl", "python-prctl"),
+        ("decord", "decord"),
         ("edgekit-no-such-package-anywhere", "edgekit-no-such-package-anywhere"),
         ("msgpack==0.0.0.1", "msgpack"),
     ],
