@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 import edgekit
-from edgekit.cli import board, keys, target, wheel
+from edgekit.cli import board, engine, keys, target, wheel
 from edgekit.cli.build import build
 from edgekit.cli.demo import demo
 from edgekit.cli.deploy import deploy
@@ -56,6 +56,7 @@ for _verb in (build, demo, deploy, doctor, init, logs, metrics, provision, rollb
 
 
 app.add_typer(board.app, name="board")
+app.add_typer(engine.app, name="engine")
 app.add_typer(keys.app, name="keys")
 app.add_typer(target.app, name="target")
 app.add_typer(wheel.app, name="wheel")

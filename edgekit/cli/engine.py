@@ -1,0 +1,102 @@
+"""`edgekit engine`: compiled models, what is in them and what is kept here."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgekit.cli.session import JsonFlag, settings_of, voice
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from edgekit.host.engine.show import Shown
+
+app = typer.Typer(help="Compiled models: what is in them, and what is kept here.", no_args_is_help=True)
+_DAY_S = 86400.0
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(help="An .rknn engine or an ONNX model.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Tell what a file says of itself; for an engine made here also where its operators run and how exact it is."""
+    from edgekit.cli.engine_kit import engine_store
+    from edgekit.errors import InputError
+    from edgekit.host.engine.show import show_file
+
+    shown = show_file(file, engine_store(settings_of(ctx)))
+    if shown.fault:
+        raise InputError(f"{file}: {shown.fault}", hint="give an .rknn engine or an ONNX model, whole")
+    told = {"file": str(file), "kind": shown.kind, "facts": shown.facts, "record": shown.record}
+    voice(as_json).result(told, _tables(shown))
+
+
+@app.command(name="list")
+def list_(ctx: typer.Context, as_json: JsonFlag = False) -> None:
+    """List the engines that were compiled here: for what, how exact, how large, when last used."""
+    from rich.table import Table
+
+    from edgekit.cli.engine_kit import engine_store
+    from edgekit.schema.units import format_bytes
+
+    kept = engine_store(settings_of(ctx)).list()
+    table = Table("model", "target", "kind", "precision", "cosine", "size", "built in", "unused for", "key", box=None)
+    for one in kept:
+        record = one.record
+        cosine = min((output.cosine_min for output in record.agreement), default=0.0)
+        exact = f"{cosine:.5f}" if record.agreement else ""
+        unused = f"{(time.time() - one.used_s) / _DAY_S:.0f} d"
+        size, built = format_bytes(record.bytes), f"{record.seconds:.1f} s"
+        precision = record.facts.get("precision", "")
+        table.add_row(record.model, record.target, record.kind, precision, exact, size, built, unused, one.key[:12])
+    told = [{"key": one.key, "path": str(one.file), "used_s": one.used_s, "record": one.record} for one in kept]
+    voice(as_json).result({"engines": told}, table if kept else "no engines were compiled here yet")
+
+
+@app.command()
+def gc(
+    ctx: typer.Context,
+    days: Annotated[float, typer.Option(help="Throw away what nobody used for so many days; 0: all.")] = 30.0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Throw away engines that nobody used for long. They can be compiled again."""
+    from edgekit.cli.engine_kit import engine_store
+    from edgekit.schema.units import format_bytes
+
+    gone = engine_store(settings_of(ctx)).forget(days, time.time())
+    freed = sum(one.record.bytes for one in gone)
+    told = {"engines": [one.key for one in gone], "freed_bytes": freed}
+    voice(as_json).result(told, f"{len(gone)} engines thrown away, {format_bytes(freed)} freed")
+
+
+def _tables(shown: Shown) -> RenderableType:
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    facts = Table(box=None, show_header=False)
+    record = shown.record
+    made = {} if record is None else {"made for": record.target, "compiled in": f"{record.seconds:.1f} s"}
+    agreement = {} if record is None else {"verified": "; ".join(map(str, record.agreement)) or "no"}
+    for name, value in {**shown.facts, **made, **agreement}.items():
+        facts.add_row(Text(name), Text(value))
+    if record is None or not record.layers:
+        return facts
+    layers = Table("operator", "name", "runs on", "type", "cycles", "reads and writes", box=None)
+    for layer in record.layers:
+        cells = (
+            layer.kind,
+            layer.name,
+            layer.place,
+            layer.dtype,
+            str(layer.cycles),
+            f"{layer.traffic_bytes >> 10} KiB",
+        )
+        layers.add_row(*(Text(cell, style="bold" if layer.place == "CPU" else "") for cell in cells))
+    return Group(facts, Text(), layers)

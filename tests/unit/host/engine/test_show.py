@@ -1,0 +1,96 @@
+"""Any file can be shown: engines, models, rubbish, and what is between."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgekit.host.engine.show import show_file
+from edgekit.host.engine.store import EngineRecord, EngineStore, Placed
+from edgekit.trust import sha256_bytes
+from tests.fakes.networks import save, tiny
+
+ENGINE = (Path(__file__).parents[3] / "fakes/rknn/tiny-int8.rknn").read_bytes()
+MODEL = tiny().SerializeToString()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("shown")
+
+
+def shown(folder: Path, data: bytes):
+    (folder / "file").write_bytes(data)
+    return show_file(folder / "file", EngineStore(folder / "engines"))
+
+
+def test_an_engine_tells_its_facts(folder):
+    found = shown(folder, ENGINE)
+    assert (found.kind, found.fault, found.record) == ("rknn", "", None)
+    assert found.facts["toolkit"] == "2.3.2" and found.facts["inputs"] == "images int8[1, 3, 16, 16] NHWC"
+
+
+def test_an_engine_that_was_made_here_tells_how(tmp_path):
+    record = EngineRecord(
+        model="tiny",
+        kind="rknn",
+        target="rk3588-debian12",
+        filename="tiny.rknn",
+        sha256=sha256_bytes(ENGINE),
+        bytes=len(ENGINE),
+        facts={},
+        agreement=(),
+        layers=(Placed(kind="Conv", name="conv1", place="NPU", dtype="INT8"),),
+        warnings=(),
+        seconds=1.0,
+        peak_bytes=1,
+    )
+    kept = EngineStore(tmp_path / "engines").keep("k", ENGINE, record, {})
+    assert shown(tmp_path, ENGINE).record == record
+    assert show_file(kept.file, EngineStore(tmp_path / "engines")).record == record
+
+
+def test_a_model_tells_its_facts(tmp_path):
+    found = show_file(save(tiny(), tmp_path / "m.onnx"), EngineStore(tmp_path))
+    assert found.kind == "onnx" and found.facts["inputs"] == "images float32[1, 3, 16, 16]"
+    assert found.facts["format"] == "onnx, opset 17, IR version 9"
+
+
+def test_files_that_are_not_there(tmp_path):
+    assert show_file(tmp_path / "none", EngineStore(tmp_path)).fault == "No such file or directory"
+    assert show_file(tmp_path, EngineStore(tmp_path)).fault == "Is a directory"
+
+
+@given(st.binary(max_size=2048))
+@settings(max_examples=800, deadline=None)
+def test_rubbish_is_told_as_such(folder, data):
+    assert shown(folder, data).fault
+    assert shown(folder, b"RKNN" + data).fault
+
+
+@given(st.sampled_from([ENGINE, MODEL]), st.integers(0, 100_000))
+@settings(max_examples=400, deadline=None)
+def test_cut_files_never_raise(folder, whole, length):
+    assert shown(folder, whole[: length % len(whole)]).fault
+
+
+@given(
+    st.sampled_from([ENGINE, MODEL]),
+    st.lists(st.tuples(st.integers(0, 2047), st.integers(0, 255)), min_size=1, max_size=6),
+)
+@settings(max_examples=800, deadline=None)
+def test_flipped_files_never_raise(folder, whole, flips):
+    data = bytearray(whole)
+    for place, value in flips:
+        data[place % len(data)] = value
+    found = shown(folder, bytes(data))
+    assert bool(found.fault) != bool(found.facts)
+
+
+def test_a_model_of_an_unknown_type_is_told(folder):
+    model = tiny()
+    model.graph.input[0].type.tensor_type.elem_type = 250
+    assert shown(folder, model.SerializeToString()).fault
