@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -111,6 +112,22 @@ def test_a_requirement_that_cannot_be_had_ends_with_4_and_its_name(
     error = next(line for line in done.stderr.splitlines() if line.startswith("error:"))
     assert named in error
     assert not (user.home / "one").exists()
+
+
+def test_what_a_requirement_needs_in_turn_is_built_too_and_the_lock_names_its_source(user: User, recipe: Path) -> None:
+    """pynput is pure and needs evdev, which has no wheel at all; no old pynput without that need is taken."""
+    require(recipe, "pynput>=1.8")
+    done = user.run("wheel", "lock", str(recipe), "--target", "virt-arm64", "--json")
+    assert done.returncode == 0, done.stderr
+    wheels = {wheel["name"]: wheel for wheel in json.loads(done.stdout)["wheels"]}
+    assert wheels["evdev"]["source"] == "cross-built" and wheels["numpy"]["source"] == "downloaded"
+    lock = (recipe / "locks/virt-arm64.txt").read_text()
+    assert re.search(r"^evdev==\S+ --hash=sha256:\w{64}  # evdev-\S+\.tar\.gz$", lock, re.MULTILINE)
+    assert "## evdev " in (recipe / "locks/virt-arm64.build.txt").read_text()
+    built = user.build(recipe, "one")
+    assert any(wheel.startswith("evdev==") for wheel in built["wheels"])
+    module = next((user.home / "one/files/site/evdev").glob("_input*.so"))
+    assert module.name.endswith(".cpython-311-aarch64-linux-gnu.so")
 
 
 def test_without_a_network_what_is_cached_still_builds(user: User, recipe: Path) -> None:

@@ -1,14 +1,16 @@
-"""Which source packages have to be built, once uv has found no set of wheels."""
+"""What stands between uv's answer and a set of wheels: packages to build, and packages to take as older wheels."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from edgekit.errors import WheelError
+from edgekit.executor import Completed
 from edgekit.host.wheel.cross.sources import Source
 from edgekit.host.wheel.nearest import refuse
 from edgekit.host.wheel.needs import Wanted
@@ -19,33 +21,55 @@ from edgekit.host.wheel.uv import Uv
 _NO_METADATA = re.compile(r"Failed to (?:build|download and build|prepare) `([\w.-]+)==([\w.+!-]+)`")
 
 
-def sources_needed(
-    wanted: Wanted, built: Mapping[str, Source], folders: Sequence[Path], said: str, uv: Uv
-) -> tuple[Source, ...]:
-    """Source packages to build next: of the requirements themselves first, then of what these need.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """What to do before uv is asked again."""
+
+    build: tuple[Source, ...] = ()
+    """Packages of which no version has a wheel that fits."""
+    binary: tuple[str, ...] = ()
+    """Packages whose newest version has no wheel that fits, and an older one has: that one is taken."""
+
+
+def missing_from(done: Completed, wanted: Wanted, built: Collection[str], uv: Uv) -> Missing:
+    """What is missing from a set that uv found, or did not find.
 
     Args:
+        done: uv's answer.
         wanted: requirements and system.
-        built: what was built already, by name.
-        folders: where the wheels of these lie.
-        said: why uv found no set of wheels.
+        built: names of what was built already.
         uv: answers questions.
 
     Raises:
         WheelError: nothing that could be built would help.
     """
-    if is_offline(said):
-        raise explain(wanted, said)
-    asked = [text for text in wanted.requirements if name_of(text) not in built]
-    found = [package for text in asked for package in _alone(text, wanted, uv)]
-    needed = tuple(_sources(found, asked, wanted, uv))
-    if needed:
-        return needed
-    deeper = [package for package in _below(wanted, built, folders, uv) if package.name not in built]
-    needed = tuple(_sources(deeper, asked, wanted, uv))
-    if not needed:
-        raise explain(wanted, said)
-    return needed
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip()
+        failed = _NO_METADATA.search(said)
+        if failed is None or is_offline(said):
+            raise _why(wanted, said, uv)
+        packages: Sequence[Found] = list(_alone(f"{failed[1]}=={failed[2]}", wanted, uv))
+    else:
+        packages = parse_pylock(done.stdout.decode(errors="replace"), wanted)
+    lacking = [package for package in packages if package.wheel is None and package.name not in built]
+    build, binary = [], []
+    for package in lacking:
+        text = next((text for text in wanted.requirements if name_of(text) == package.name), package.name)
+        if uv.resolve(wanted.only(text), binary=[":all:"], deps=False).returncode == 0:
+            binary.append(package.name)
+        elif package.source is None:
+            raise refuse(text, wanted, "", uv)
+        else:
+            build.append(package.source)
+    return Missing(build=tuple(build), binary=tuple(binary))
+
+
+def _why(wanted: Wanted, said: str, uv: Uv) -> WheelError:
+    """The error for a set that does not exist: a requirement that has nothing for the system, or what uv says."""
+    if not is_offline(said):
+        for text in wanted.requirements:
+            find_alone(text, wanted, uv)
+    return explain(wanted, said)
 
 
 def name_of(requirement: str) -> str:
@@ -66,28 +90,7 @@ def find_alone(requirement: str, wanted: Wanted, uv: Uv, *, sources_only: bool =
     return next(iter(parse_pylock(done.stdout.decode(errors="replace"), wanted)), None)
 
 
-def _alone(requirement: str, wanted: Wanted, uv: Uv) -> tuple[Found, ...]:
+def _alone(requirement: str, wanted: Wanted, uv: Uv) -> Iterator[Found]:
     found = find_alone(requirement, wanted, uv)
-    return (found,) if found else ()
-
-
-def _sources(found: Iterable[Found], asked: Sequence[str], wanted: Wanted, uv: Uv) -> Iterable[Source]:
-    for package in found:
-        if package.wheel is not None:
-            continue
-        text = next((text for text in asked if name_of(text) == package.name), package.name)
-        if uv.resolve(wanted.only(text), deps=False).returncode == 0:
-            continue  # an older version has a wheel
-        if package.source is None:
-            raise refuse(text, wanted, "", uv)
-        yield package.source
-
-
-def _below(wanted: Wanted, built: Mapping[str, Source], folders: Sequence[Path], uv: Uv) -> tuple[Found, ...]:
-    """Every package of the whole resolution; of one whose metadata nobody can make here, the package alone."""
-    pinned = wanted.with_more(f"{name}=={source.version}" for name, source in built.items())
-    done = uv.resolve_with_sources(pinned, folders)
-    if done.returncode == 0:
-        return parse_pylock(done.stdout.decode(errors="replace"), wanted)
-    failed = _NO_METADATA.search(done.stderr.decode(errors="replace"))
-    return _alone(f"{failed[1]}=={failed[2]}", wanted, uv) if failed else ()
+    if found:
+        yield found

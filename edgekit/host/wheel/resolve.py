@@ -23,9 +23,10 @@ from edgekit.host.wheel.lock import (
     parse_build_lock,
     parse_lock,
 )
-from edgekit.host.wheel.missing import sources_needed
+from edgekit.host.wheel.missing import Missing, missing_from
 from edgekit.host.wheel.needs import Wanted
 from edgekit.host.wheel.pylock import parse_pylock
+from edgekit.host.wheel.refusal import explain
 from edgekit.host.wheel.uv import Uv
 from edgekit.schema.manifest import WheelEntry
 
@@ -100,18 +101,22 @@ def _from_lock(locked: tuple[LockedFile, ...], pins: Mapping[tuple[str, str], st
 
 
 def _resolve(wanted: Wanted, uv: Uv, maker: WheelMaker) -> tuple[tuple[LockedFile, ...], dict[str, Result]]:
-    """Resolve with wheels alone; build what has none, and try again with what was built."""
+    """Ask uv for a set; build what has no wheel, and ask again with what was built."""
     results: dict[str, Result] = {}
     sources: dict[str, Source] = {}
+    binary: set[str] = set()
     for _ in range(_MAX_ROUNDS):
         pinned = [f"{name}=={source.version}" for name, source in sources.items()]
         folders = [result.kept.folder for result in results.values()]
-        done = uv.resolve(wanted.with_more(pinned), folders)
-        if done.returncode == 0:
+        done = uv.resolve(wanted.with_more(pinned), folders, binary=binary)
+        missing = missing_from(done, wanted, sources, uv)
+        if missing == Missing() or (not missing.build and binary >= set(missing.binary)):
             break
-        said = done.stderr.decode(errors="replace").strip()
-        for source in sources_needed(wanted, sources, folders, said, uv):
+        binary |= set(missing.binary)
+        for source in missing.build:
             sources[source.name], results[source.name] = source, maker.wheel(source)
+    if done.returncode:
+        raise explain(wanted, done.stderr.decode(errors="replace").strip())
     locked = []
     for package in parse_pylock(done.stdout.decode(errors="replace"), wanted):
         if package.name in sources:

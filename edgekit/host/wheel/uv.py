@@ -28,16 +28,22 @@ class Uv:
         self._executor = executor
         self._program = program
 
-    def resolve(self, wanted: Wanted, built: Iterable[Path] = (), *, deps: bool = True) -> Completed:
-        """Find a set of wheels; standard output is pylock.toml. Source: PEP 751.
+    def resolve(
+        self, wanted: Wanted, built: Iterable[Path] = (), *, binary: Iterable[str] = (), deps: bool = True
+    ) -> Completed:
+        """Find a set of packages; standard output is pylock.toml. Source: PEP 751.
+
+        Of a package that has nothing but its source, uv may run code here, for its metadata.
 
         Args:
             wanted: requirements and system.
             built: folders of wheels that were built here; they count as if an index had them.
+            binary: names of packages that only wheels will do for; `:all:` stands for all.
             deps: whether to find what the requirements need too.
         """
         more = [word for folder in built for word in ("--find-links", str(folder))] + ["--no-deps"] * (not deps)
-        return self._for_target([*_AS_PYLOCK, "--only-binary", ":all:", *more, "-"], wanted, wanted.requirements)
+        more += [word for name in sorted(binary) for word in ("--only-binary", name)]
+        return self._for_target([*_AS_PYLOCK, *more, "-"], wanted, wanted.requirements)
 
     def resolve_alone(
         self,
@@ -65,11 +71,6 @@ class Uv:
             config.flush()
             argv = [*_AS_PYLOCK, "--no-deps", "--config-file", config.name, *more, "-"]
             return self._for_target(argv, wanted, requirements)
-
-    def resolve_with_sources(self, wanted: Wanted, built: Iterable[Path] = ()) -> Completed:
-        """Find the requirements and what they need, source packages too: uv may run their code for their metadata."""
-        more = [word for folder in built for word in ("--find-links", str(folder))]
-        return self._for_target([*_AS_PYLOCK, *more, "-"], wanted, wanted.requirements)
 
     def install(self, wanted: Wanted, lock: str, folder: Path) -> Completed:
         """Unpack locked wheels into `folder`; each has to have its hash."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import spidev
+
 from edgekit.device.worker.item import Item
 from edgekit.device.worker.stages import Stage, StageContext
 

@@ -17,7 +17,7 @@ from edgekit.schema.target import Recognise
 SETTINGS = settings_from({}, Path(edgekit.__file__).parent)
 SHIPPED = {
     *("host", "virt-arm64", "jetson-orin-nano-jp62", "jetson-orin-nx-jp62", "jetson-agx-orin-jp62"),
-    *("jetson-orin-jp72", "rk3588-debian12", "rk3588-ubuntu2204"),
+    *("jetson-orin-jp72", "rk3588-debian11", "rk3588-debian12", "rk3588-ubuntu2204"),
 }
 GOOD = """
 name = "box"

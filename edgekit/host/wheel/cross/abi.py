@@ -16,6 +16,8 @@ class Abi:
     arch: str
     glibc: str
     """The oldest that the wheel has to load on: `2.36`."""
+    soabi: str
+    """SOABI of its CPython, as probed or as is usual: `cpython-311-aarch64-linux-gnu`. Source: PEP 3149."""
 
     @property
     def multiarch(self) -> str:
@@ -27,16 +29,17 @@ class Abi:
         """The compiler's name for it, with the glibc to link for: `aarch64-linux-gnu.2.36`."""
         return f"{self.multiarch}.{self.glibc}"
 
-    @property
-    def soabi(self) -> str:
-        """SOABI of its CPython: `cpython-311-aarch64-linux-gnu`. Source: PEP 3149."""
-        return f"cpython-{self.python.replace('.', '')}-{self.multiarch}"
-
     def __str__(self) -> str:
         """For messages and lists: `cp311-aarch64-glibc2.36`."""
         return f"cp{self.python.replace('.', '')}-{self.arch}-glibc{self.glibc}"
 
 
-def abi_of(wanted: Wanted) -> Abi:
-    """The ABI of the system that requirements are wanted for."""
-    return Abi(python=wanted.python, arch=wanted.arch, glibc=f"2.{wanted.glibc_minor}")
+def abi_of(wanted: Wanted, soabi: str = "") -> Abi:
+    """The ABI of the system that requirements are wanted for.
+
+    Args:
+        wanted: the system; its requirements do not count.
+        soabi: of its Python, where known.
+    """
+    usual = f"cpython-{wanted.python.replace('.', '')}-{wanted.arch}-linux-gnu"
+    return Abi(python=wanted.python, arch=wanted.arch, glibc=f"2.{wanted.glibc_minor}", soabi=soabi or usual)

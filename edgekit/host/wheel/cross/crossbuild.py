@@ -20,7 +20,7 @@ from packaging.utils import parse_wheel_filename
 
 from edgekit.errors import WheelError
 from edgekit.host.progress import Progress
-from edgekit.host.wheel.cross.environment import Extras, Workshop
+from edgekit.host.wheel.cross.environment import Extras, Workshop, making_digest
 from edgekit.host.wheel.cross.places import Places
 from edgekit.host.wheel.cross.sources import Source, fetch, kept_file
 from edgekit.host.wheel.cross.store import BuiltWheel, Kept, WheelStore
@@ -87,8 +87,8 @@ class CrossBuilder:
             WheelError: it does not build, what comes out cannot load on the target, or, `again`, differs.
         """
         shop, extras = self.prepare(source)
-        asked = [_FORMAT, source.name, source.version, source.sha256, str(shop.abi), shop.toolchain.digest]
-        asked += [shop.python.digest, extras.digest]
+        asked = [_FORMAT, making_digest(), source.name, source.version, source.sha256, str(shop.abi), shop.abi.soabi]
+        asked += [shop.toolchain.digest, shop.python.digest, extras.digest]
         job_id = _digest(asked)[:16]
         remembered = self.places.pins / f"{job_id}.txt"
         pins = pins or _read(remembered)

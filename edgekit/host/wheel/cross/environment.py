@@ -5,6 +5,7 @@ Nothing of the user's environment is handed on, so that it cannot change a wheel
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pprint
 from collections.abc import Mapping
@@ -62,6 +63,12 @@ class Extras:
     """Libraries that the board has, though its target does not say so."""
     digest: str = ""
     """Everything above that can change the wheel, but for paths of the cache."""
+
+
+def making_digest() -> str:
+    """Names what edgekit itself adds to every build: flags, and what shows back ends the board."""
+    shim = resources.files("edgekit.host.wheel.cross.shim").joinpath("edgekit_shim.py").read_text(encoding="utf-8")
+    return hashlib.sha256(f"{_OPTIMISED} {_EMPTY} {SOURCE_DATE_EPOCH} {shim}".encode()).hexdigest()
 
 
 def plain_environment(venv: Path, work: Path) -> dict[str, str]:

@@ -60,7 +60,7 @@ class Workshops:
     """The workshops for one target: one for each compiler version and C++ library that packages ask for."""
 
     def __init__(self, target: Target, wanted: Wanted, places: Places, tools: Tools) -> None:
-        self._abi = abi_of(wanted)
+        self._abi = abi_of(wanted, target.os.soabi)
         self._image = find_image(target.os, places.cross)
         self._places = places
         self._tools = tools
