@@ -54,7 +54,9 @@ def describe(collected: Collected) -> dict[str, Any]:
     record = collected.record
     how = "downloaded"
     if record is not None:
-        how = "from the cache" if collected.from_cache else f"built in {record.seconds:.1f} s with {record.compiler}"
+        how = (
+            "from the cache" if collected.from_cache else f"built in {record.seconds:.1f} s with {record.made.compiler}"
+        )
     return {
         "name": collected.name,
         "version": collected.version,

@@ -25,7 +25,7 @@ def list_(ctx: typer.Context, as_json: JsonFlag = False) -> None:
     for wheel in kept:
         record = wheel.record
         unused = f"{(time.time() - wheel.used_s) / _DAY_S:.0f} d"
-        made = (f"{record.name} {record.version}", record.abi, record.compiler)
+        made = (f"{record.name} {record.version}", record.made.abi, record.made.compiler)
         table.add_row(*made, format_bytes(record.bytes), f"{record.seconds:.1f} s", unused)
     told = [
         {"key": wheel.key, "path": str(wheel.wheel), "used_s": wheel.used_s, "built": wheel.record} for wheel in kept

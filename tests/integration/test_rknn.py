@@ -36,6 +36,8 @@ from edgekit.host.engine.store import EngineStore
 from edgekit.host.settings import settings_from
 from edgekit.schema.recipe import ColourContract, Model, Quantisation, Tolerance
 from tests.fakes import networks
+from tests.fakes.board_python import board_python
+from tests.fakes.native import compile_library
 from tests.fakes.rknn.make import make
 
 pytestmark = pytest.mark.integration
@@ -277,3 +279,53 @@ def test_a_quantiser_that_moves_golden_frames_fails_the_build(tmp_path, bench):
     assert done.returncode == EngineError.exit_code
     assert "golden frames give other answers: frame-020.png: red triangle at 24,192: score" in done.stderr
     assert not (user.home / "out").exists()
+
+
+ON_THE_BOARD = """
+import ctypes, json, platform, sys, threading
+from pathlib import Path
+import numpy as np
+from edgekit.device.runner.rknn import load
+from edgekit.schema.plan import WorkerPlan
+from edgekit.schema.reader import from_json
+
+release, library = Path(sys.argv[1]), sys.argv[2]
+fake = ctypes.CDLL(library)
+fake.fake_faults.restype = ctypes.c_char_p
+fake.fake_model(b"image=1x90x160x3 heat=1x3x23x40 offset=1x2x23x40")
+plan = from_json(WorkerPlan, (release / "plan.json").read_bytes(), "plan.json").engines["parts"]
+picture = np.full((1, 90, 160, 3), 7, np.uint8)
+found = []
+for mapped in (False, True):
+    runner = load(plan, release / plan.path, libraries=[library], mapped=mapped)
+    threads = [threading.Thread(target=lambda: found.append(runner.infer(picture))) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    runner.close()
+shapes = {name: list(array.shape) for name, array in found[0].items()}
+first = float(found[0]["heat"].flat[0])
+told = {"machine": platform.machine(), "answers": len(found), "shapes": shapes, "first": first}
+print(json.dumps({**told, "faults": fake.fake_faults().decode(), "live": fake.fake_live()}))
+"""
+
+
+def test_the_release_s_own_runner_drives_a_runtime_on_arm64(tmp_path, bench):
+    """Under user-mode emulation: the release's Python packages, its engine, and the fake runtime built for arm64."""
+    bench.toolkits.open("2.3.2")
+    user = User(tmp_path / "home")
+    user.build(Path(shutil.copytree(ROOT / "recipes" / "sorting-line", tmp_path / "line")), "release")
+    files = user.home / "release/files"
+    library = compile_library("rknnrt.c", tmp_path, target="aarch64-linux-gnu.2.31")
+    script = f"import sys; sys.argv[1:] = {[str(files), str(library)]!r}\n{ON_THE_BOARD}"
+    done = board_python("3.11", SETTINGS).run(files / "site", script)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {
+        "machine": "aarch64",
+        "answers": 12,
+        "shapes": {"heat": [1, 3, 23, 40], "offset": [1, 2, 23, 40]},
+        "first": 7.0,
+        "faults": "",
+        "live": 0,
+    }

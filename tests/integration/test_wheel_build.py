@@ -123,7 +123,7 @@ def test_a_source_package_of_ones_own(user: User) -> None:
     with tarfile.open(user.home / "gate-1.0.tar.gz", "w:gz") as archive:
         archive.add(user.home / "gate-1.0", "gate-1.0")
     [made] = user.build("./gate-1.0.tar.gz")
-    assert made["version"] == "1.0" and made["built"]["source"] == "gate-1.0.tar.gz"
+    assert made["version"] == "1.0" and made["built"]["made"]["source"] == "gate-1.0.tar.gz"
 
 
 def test_a_missing_header_names_the_package_that_has_it_and_the_log(user: User) -> None:

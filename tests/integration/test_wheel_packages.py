@@ -167,7 +167,7 @@ def test_more_work_on_debian_12(package: Package, bench: Bench, python311: Board
 @packages(*LIGHT, *HEAVY)
 def test_it_is_built_for_jetpack_6(package: Package, bench: Bench) -> None:
     [made] = bench.build(package.requirement, "--no-binary", "--again", target="jetson-orin-nano-jp62")
-    assert made["built"]["abi"] == "cp310-aarch64-glibc2.35"
+    assert made["built"]["made"]["abi"] == "cp310-aarch64-glibc2.35"
 
 
 def test_a_library_of_the_board_is_linked_and_stays_there(bench: Bench) -> None:
@@ -176,14 +176,14 @@ def test_a_library_of_the_board_is_linked_and_stays_there(bench: Bench) -> None:
     with zipfile.ZipFile(bench.path(made)) as wheel:
         modules = [read_elf(io.BytesIO(wheel.read(name))) for name in wheel.namelist() if name.endswith(".so")]
     assert any("libsystemd.so.0" in module.needed for module in modules)
-    assert made["built"]["grafted"] == []
+    assert made["built"]["made"]["grafted"] == []
 
 
 @pytest.mark.wheels
 @packages(*LIGHT[:2], HEAVY[2])
 def test_it_is_built_for_jetpack_7(package: Package, bench: Bench) -> None:
     [made] = bench.build(package.requirement, "--no-binary", "--again", target="jetson-orin-jp72")
-    assert made["built"]["abi"] == "cp312-aarch64-glibc2.39"
+    assert made["built"]["made"]["abi"] == "cp312-aarch64-glibc2.39"
 
 
 @pytest.mark.wheels
@@ -196,7 +196,7 @@ def test_it_works_on_debian_11(package: Package, bench: Bench, python39: BoardPy
 @pytest.mark.parametrize("target", ["jetson-orin-nano-jp62", "jetson-orin-jp72"])
 def test_pycuda_is_built_for_both_cudas(target: str, bench: Bench) -> None:
     [made] = bench.build("pycuda==2026.1", "--no-binary", "--again", target=target)
-    assert made["built"]["compiler"] == "zig 0.14.1"
+    assert made["built"]["made"]["compiler"] == "zig 0.14.1"
 
 
 @pytest.mark.wheels

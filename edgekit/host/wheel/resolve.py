@@ -77,7 +77,9 @@ def resolve(wanted: Wanted, files: LockFiles, uv: Uv, maker: WheelMaker, progres
     with progress.step("resolving Python packages"):
         locked, results = _resolve(wanted, uv, maker)
     lock = files.recipe if files.update else made
-    pins = {(result.kept.record.name, result.kept.record.source_sha256): result.pins for result in results.values()}
+    pins = {
+        (result.kept.record.name, result.kept.record.made.source_sha256): result.pins for result in results.values()
+    }
     _write(lock, format_lock(wanted, locked))
     if pins:
         _write(build_lock(lock), format_build_lock(lock, pins))

@@ -22,13 +22,13 @@ from edgekit.errors import WheelError
 from edgekit.host.progress import Progress
 from edgekit.host.wheel.cross.environment import Extras, Workshop, making_digest
 from edgekit.host.wheel.cross.places import Places
+from edgekit.host.wheel.cross.provenance import Provenance
 from edgekit.host.wheel.cross.sources import Source, fetch, kept_file
 from edgekit.host.wheel.cross.store import BuiltWheel, Kept, WheelStore
 from edgekit.trust import sha256_file
 
 if TYPE_CHECKING:
     from edgekit.host.wheel.cross.builder import Builder, Made
-    from edgekit.host.wheel.cross.sbom import Provenance
 
 _FORMAT = 1
 """Raise it when the same inputs are to give another wheel."""
@@ -167,8 +167,6 @@ class CrossBuilder:
 
 
 def _provenance(source: Source, shop: Workshop, made: Made, inspected: Inspected) -> Provenance:
-    from edgekit.host.wheel.cross.sbom import Provenance  # noqa: PLC0415  as above
-
     return Provenance(
         source=source.filename or source.name,
         source_sha256=source.sha256,
@@ -182,7 +180,7 @@ def _provenance(source: Source, shop: Workshop, made: Made, inspected: Inspected
     )
 
 
-def _record(about: Provenance, wheel: Path, seconds: float) -> BuiltWheel:
+def _record(made: Provenance, wheel: Path, seconds: float) -> BuiltWheel:
     name, version, _, _ = parse_wheel_filename(wheel.name)
     return BuiltWheel(
         name=name,
@@ -190,15 +188,7 @@ def _record(about: Provenance, wheel: Path, seconds: float) -> BuiltWheel:
         filename=wheel.name,
         sha256=sha256_file(wheel),
         bytes=wheel.stat().st_size,
-        abi=about.abi,
-        source=about.source,
-        source_sha256=about.source_sha256,
-        backend=about.backend,
-        compiler=about.compiler,
-        runtime=about.runtime,
-        headers=about.headers,
-        built_with=about.built_with,
-        grafted=about.grafted,
+        made=made,
         seconds=round(seconds, 1),
     )
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from packaging.utils import parse_wheel_filename
 
 from edgekit.errors import WheelError
-from edgekit.host.wheel.cross.sbom import Provenance, wheel_sbom
+from edgekit.host.wheel.cross.provenance import Provenance
+from edgekit.host.wheel.cross.sbom import wheel_sbom
 
 _TIME = (1980, 1, 1, 0, 0, 0)
 _MODE, _MODE_EXECUTABLE = 0o100644, 0o100755

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from email.parser import HeaderParser
 
 from cyclonedx.model import ExternalReference, ExternalReferenceType, HashAlgorithm, HashType, Property, XsUri
@@ -14,28 +13,7 @@ from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 from packaging.utils import canonicalize_name
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Provenance:
-    """How a wheel came to be."""
-
-    source: str
-    """File name of the source package."""
-    source_sha256: str
-    backend: str
-    """Source: PEP 517, build-backend."""
-    compiler: str
-    """`zig 0.17.1`."""
-    runtime: str
-    """C++ library: `libstdc++ 12`."""
-    abi: str
-    """`cp311-aarch64-glibc2.36`."""
-    headers: str
-    """Where Python's headers are from."""
-    built_with: tuple[str, ...]
-    """Build requirements, `name==version`."""
-    grafted: tuple[str, ...] = ()
-    """Debian packages whose libraries were put in: `libcap2 1:2.66-4`."""
+from edgekit.host.wheel.cross.provenance import Provenance
 
 
 def wheel_sbom(metadata: bytes, provenance: Provenance) -> bytes:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edgekit.errors import InputError
 from edgekit.host.wheel.cross.kept import kept_folder
+from edgekit.host.wheel.cross.provenance import Provenance
 from edgekit.schema.reader import from_json, to_json
 from edgekit.trust import sha256_file
 
@@ -18,23 +19,14 @@ _DAY_S = 86400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltWheel:
-    """A wheel and how it was made, as kept beside it in `wheel.json`."""
+    """A wheel, as `wheel.json` beside it says it."""
 
     name: str
     version: str
     filename: str
     sha256: str
     bytes: int
-    abi: str
-    source: str
-    """File name of its source package."""
-    source_sha256: str
-    backend: str
-    compiler: str
-    runtime: str
-    headers: str
-    built_with: tuple[str, ...]
-    grafted: tuple[str, ...]
+    made: Provenance
     seconds: float
     """How long it took."""
 
@@ -79,6 +71,8 @@ class WheelStore:
             shutil.copyfile(wheel, folder / record.filename)
             (folder / _RECORD).write_bytes(to_json(record))
 
+        if self.find(key) is None:  # what lies there is damaged, or another edgekit's
+            shutil.rmtree(self._folder / key, ignore_errors=True)
         kept_folder(self._folder / key, fill)
         kept = self.find(key)
         assert kept is not None
@@ -88,7 +82,9 @@ class WheelStore:
         """All wheels, by name and ABI."""
         found = [self._read(folder) for folder in self._folder.glob("*") if not folder.name.startswith(".")]
         return tuple(
-            sorted((kept for kept in found if kept), key=lambda kept: (kept.record.name, kept.record.abi, kept.key))
+            sorted(
+                (kept for kept in found if kept), key=lambda kept: (kept.record.name, kept.record.made.abi, kept.key)
+            )
         )
 
     def forget(self, unused_days: float, now_s: float) -> tuple[Kept, ...]:

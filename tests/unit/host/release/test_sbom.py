@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 from edgekit.host.release.sbom import make_sbom
-from edgekit.host.wheel.cross.sbom import Provenance, wheel_sbom
+from edgekit.host.wheel.cross.provenance import Provenance
+from edgekit.host.wheel.cross.sbom import wheel_sbom
 from edgekit.schema.manifest import WheelEntry
 from edgekit.schema.reader import from_toml
 from edgekit.schema.recipe import Recipe

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.host.wheel.cross.kept import kept_folder
+from edgekit.host.wheel.cross.provenance import Provenance
 from edgekit.host.wheel.cross.store import BuiltWheel, WheelStore
 from edgekit.trust import sha256_file
 
@@ -19,15 +20,16 @@ def record(wheel: Path) -> BuiltWheel:
         filename=wheel.name,
         sha256=sha256_file(wheel),
         bytes=wheel.stat().st_size,
-        abi="cp311-aarch64-glibc2.36",
-        source="gate-1.0.tar.gz",
-        source_sha256="0" * 64,
-        backend="setuptools.build_meta",
-        compiler="zig 0.17.1",
-        runtime="libc++",
-        headers="here",
-        built_with=("setuptools==84.2.1",),
-        grafted=(),
+        made=Provenance(
+            source="gate-1.0.tar.gz",
+            source_sha256="0" * 64,
+            backend="setuptools.build_meta",
+            compiler="zig 0.17.1",
+            runtime="libc++",
+            abi="cp311-aarch64-glibc2.36",
+            headers="here",
+            built_with=("setuptools==84.2.1",),
+        ),
         seconds=1.5,
     )
 
@@ -59,6 +61,14 @@ def test_a_damaged_wheel_is_as_none(damage: bytes | None, wheel: Path, tmp_path:
         kept.wheel.write_bytes(damage)
     assert store.find("key") is None
     assert store.keep("key", wheel, record(wheel)).wheel.read_bytes() == b"a wheel"
+
+
+def test_what_another_edgekit_kept_is_made_again(wheel: Path, tmp_path: Path) -> None:
+    store = WheelStore(tmp_path / "wheels")
+    kept = store.keep("key", wheel, record(wheel))
+    (kept.folder / "wheel.json").write_text('{"name": "gate", "abi": "of an older format"}')
+    assert store.find("key") is None and store.list() == ()
+    assert store.keep("key", wheel, record(wheel)).record == record(wheel)
 
 
 def test_the_first_of_two_builds_stays(wheel: Path, tmp_path: Path) -> None:
