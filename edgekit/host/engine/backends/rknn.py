@@ -164,6 +164,35 @@ def _analyse(order: _Order, bench: Bench) -> Converted:
 
 
 def _record(order: _Order, made: Converted, file: RknnFile, agreement: tuple[Agreement, ...]) -> EngineRecord:
+    unsettled = () if made.settled else ("addresses could not be fixed here: this engine's bytes will not come again",)
+    return EngineRecord(
+        model=order.source.name,
+        kind="rknn",
+        target=order.source.target.name,
+        filename=f"{order.source.name}.rknn",
+        sha256=sha256_bytes(made.engine),
+        bytes=len(made.engine),
+        facts=_facts(order, made, file, agreement),
+        agreement=agreement,
+        layers=tuple(
+            Placed(
+                kind=layer.kind,
+                name=layer.name,
+                place=layer.place,
+                dtype=layer.dtype,
+                cycles=layer.cycles,
+                traffic_bytes=layer.traffic_bytes,
+            )
+            for layer in made.account.layers
+        ),
+        warnings=made.account.warnings + unsettled,
+        seconds=round(sum(made.seconds.values()), 3),
+        peak_bytes=made.peak_bytes,
+    )
+
+
+def _facts(order: _Order, made: Converted, file: RknnFile, agreement: tuple[Agreement, ...]) -> dict[str, str]:
+    """What the manifest tells of the engine."""
     source, job, account = order.source, order.job, made.account
     facts = {
         "format": f"rknn {file.format_version}",
@@ -187,31 +216,7 @@ def _record(order: _Order, made: Converted, file: RknnFile, agreement: tuple[Agr
         }
     for one in agreement:
         facts[f"agreement.{one.output}"] = f"cosine {one.cosine_min:.6f}, max_abs {one.max_abs:.6g}"
-    unsettled = () if made.settled else ("addresses could not be fixed here: this engine's bytes will not come again",)
-    return EngineRecord(
-        model=source.name,
-        kind="rknn",
-        target=source.target.name,
-        filename=f"{source.name}.rknn",
-        sha256=sha256_bytes(made.engine),
-        bytes=len(made.engine),
-        facts=facts,
-        agreement=agreement,
-        layers=tuple(
-            Placed(
-                kind=layer.kind,
-                name=layer.name,
-                place=layer.place,
-                dtype=layer.dtype,
-                cycles=layer.cycles,
-                traffic_bytes=layer.traffic_bytes,
-            )
-            for layer in account.layers
-        ),
-        warnings=account.warnings + unsettled,
-        seconds=round(sum(made.seconds.values()), 3),
-        peak_bytes=made.peak_bytes,
-    )
+    return facts
 
 
 def _notes(name: str, record: EngineRecord) -> tuple[str, ...]:
