@@ -55,23 +55,26 @@ def probe(
     as_json: JsonFlag = False,
 ) -> None:
     """Read what a board is, say which known target it is, and write a target file that describes it."""
-    from edgekit.host.catalogue import list_targets
+    from edgekit.host.catalogue import list_targets, pyconfig_file
     from edgekit.host.detect import match_target, name_from_facts, target_from_facts
     from edgekit.host.fleet.connection import connect
     from edgekit.host.fleet.inventory import find_device
-    from edgekit.host.probe import read_facts
+    from edgekit.host.probe import read_facts, read_pyconfig
 
     settings, voice_ = settings_of(ctx), voice(as_json)
     executor = connect(find_device(device, settings))
     try:
         with voice_.step(f"{device}: reading what it is"):
             facts = read_facts(executor)
+            pyconfig = read_pyconfig(executor, facts.python.path) if facts.python.path else ""
     finally:
         executor.close()
     match = match_target(facts, list_targets(settings))
     file = target_file(out, name or (out.stem if out else name_from_facts(facts)))
     target = target_from_facts(facts, name=file.stem)
     write_target(file, target, force=force)
+    if pyconfig:
+        pyconfig_file(file).write_text(pyconfig, encoding="utf-8")
     told = {"target": match.target, "reasons": match.reasons, "file": str(file), "facts": facts}
     lines = [*describe(facts), *[f"  warning   {text}" for text in facts.warnings]]
     if match.target:

@@ -49,8 +49,17 @@ class Kit:
             progress=self._out,
             jobs=os.cpu_count() or 1,
             debian_archive=self._settings.debian_archive,
+            pyconfig=self._pyconfig(),
         )
         return open_crossbuilder(self._target, wanted, places, tools)
+
+    def _pyconfig(self) -> str:
+        """What a probe read of the board's own Python, beside the target's file."""
+        from edgekit.host.catalogue import pyconfig_file, target_files
+
+        file = target_files(self._settings).get(self._target.name)
+        read = pyconfig_file(file) if file else None
+        return read.read_text(encoding="utf-8", errors="replace") if read and read.is_file() else ""
 
 
 def lock_files(settings: Settings, recipe: Path, target: Target, *, update: bool) -> LockFiles:

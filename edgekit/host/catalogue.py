@@ -23,6 +23,11 @@ def target_files(settings: Settings, own: Path = _OWN) -> dict[str, Path]:
     return {file.stem: file for file in (*shipped, *sorted(own.glob("*.toml")))}
 
 
+def pyconfig_file(target_file: Path) -> Path:
+    """Where a probe puts the pyconfig.h of the board's Python: beside the target's own file."""
+    return target_file.with_suffix(".pyconfig.h")
+
+
 def find_target(name: str, settings: Settings, own: Path = _OWN) -> Target:
     """Read one target, whole.
 

@@ -14,6 +14,22 @@ from edgekit.schema.reader import from_json
 
 _SCRIPT = Path(__file__).parent.parent / "device" / "facts.py"
 _TIMEOUT_S = 60.0
+_MAX_PYCONFIG_BYTES = 1 << 20
+_PYCONFIG = """
+import os, sys, sysconfig
+own = sysconfig.get_config_h_filename()
+# Debian's only forwards to one for each architecture.
+multiarch = os.path.join("/usr/include", sysconfig.get_config_var("MULTIARCH") or "", *own.split(os.sep)[-2:])
+for path in (multiarch, own):
+    try:
+        with open(path) as file:
+            text = file.read(1 << 20)
+    except OSError:
+        continue
+    if "define SIZEOF_VOID_P" in text:
+        sys.stdout.write(text)
+        break
+"""
 
 
 def read_facts(executor: Executor, *, interpreter: str = "python3", state_dir: str = "/var/lib") -> DeviceFacts:
@@ -37,6 +53,20 @@ def read_facts(executor: Executor, *, interpreter: str = "python3", state_dir: s
         raise EdgekitError(f"{interpreter} failed on {executor.name}", hint=hint, details=done.output)
     # A shell's start-up file may have said something first.
     return from_json(DeviceFacts, done.stdout.strip().rpartition(b"\n")[2], f"facts of {executor.name}")
+
+
+def read_pyconfig(executor: Executor, interpreter: str) -> str:
+    """The pyconfig.h of a board's Python: the one header that differs between boards of one minor version.
+
+    Args:
+        executor: the board.
+        interpreter: the Python there.
+
+    Returns:
+        Its text; empty where the board has Python without its headers (python3-dev on Debian).
+    """
+    done = executor.run([interpreter, "-I", "-c", _PYCONFIG], timeout_s=_TIMEOUT_S)
+    return done.stdout[:_MAX_PYCONFIG_BYTES].decode(errors="replace") if done.returncode == 0 else ""
 
 
 def this_machine() -> DeviceFacts:

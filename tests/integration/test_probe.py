@@ -75,6 +75,18 @@ def test_probe_writes_a_target_that_recognises_its_board(sshd: Sshd, tmp_path: P
     assert shown.stdout in (tmp_path / told["file"]).read_text()
 
 
+def test_the_boards_own_pyconfig_is_read_where_its_python_has_headers(sshd: Sshd, tmp_path: Path) -> None:
+    done = edgekit(sshd, tmp_path, "target", "probe", "box", "--name", "bench", "--json")
+    assert done.returncode == 0, done.stderr
+    python = json.loads(done.stdout)["facts"]["python"]["path"]
+    ask = "import sysconfig; print(sysconfig.get_config_h_filename())"
+    own = Path(subprocess.run([python, "-c", ask], capture_output=True, text=True, check=True).stdout.strip())
+    read = tmp_path / "targets/bench.pyconfig.h"
+    assert read.is_file() == own.is_file()
+    if own.is_file():
+        assert "define SIZEOF_VOID_P 8" in read.read_text()
+
+
 def test_probe_replaces_nothing_that_somebody_wrote(sshd: Sshd, tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text("# precious\n")

@@ -1,5 +1,7 @@
 """Headers and build variables of the target's Python: from its distribution's packages, or from this machine's Python.
 
+Where a board was probed that has its Python's headers, its own pyconfig.h counts.
+
 CPython's headers are the same on x86-64 and arm64 Linux but for `pyconfig.h`, and there, beside options of `configure`,
 only what `_PLATFORM` names differs. Source: CPython, configure.ac (HAVE_GCC_ASM_FOR_X64, HAVE_GCC_ASM_FOR_X87,
 HAVE_USABLE_WCHAR_T: wchar_t is unsigned on arm64).
@@ -77,8 +79,17 @@ def headers_from_debian(abi: Abi, debian: DebianHeaders, cache: Path) -> TargetP
     return TargetPython(folder=folder, origin=f"Debian's arm64 packages, set {debian.set}", digest=digest)
 
 
-def headers_from_here(abi: Abi, interpreter: Interpreter, cache: Path, executor: Executor) -> TargetPython:
+def headers_from_here(
+    abi: Abi, interpreter: Interpreter, cache: Path, executor: Executor, pyconfig: str = ""
+) -> TargetPython:
     """The headers of this machine's Python of the same minor version, made fit for the target.
+
+    Args:
+        abi: the target's.
+        interpreter: this machine's Python.
+        cache: folder that keeps headers.
+        executor: this machine.
+        pyconfig: the board's own pyconfig.h, where a probe has read it.
 
     Raises:
         WheelError: that Python came without its headers.
@@ -93,19 +104,22 @@ def headers_from_here(abi: Abi, interpreter: Interpreter, cache: Path, executor:
         )
     names = sorted(path for path in source.rglob("*.h") if path.is_file())
     contents = [[path.relative_to(source).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()] for path in names]
-    digest = hashlib.sha256(json.dumps([_LAYOUT, contents, str(abi)]).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps([_LAYOUT, contents, str(abi), pyconfig]).encode()).hexdigest()
 
     def fill(folder: Path) -> None:
         include = folder / "include" / f"python{abi.python}"
         shutil.copytree(source, include)
         here = str(variables["MULTIARCH"]).split("-", maxsplit=1)[0]
-        if here != abi.arch:
+        if pyconfig:
+            (include / "pyconfig.h").write_text(pyconfig, encoding="utf-8")
+        elif here != abi.arch:
             _turn(include / "pyconfig.h", abi)
         said = json.dumps({name: value for name, value in variables.items() if name not in _OF_THE_RUN})
         _finish(folder, abi, json.loads(said.replace(here, abi.arch)))
 
     folder = kept_folder(cache / digest[:16], fill)
-    return TargetPython(folder=folder, origin=f"CPython {interpreter.version} of this machine", digest=digest)
+    origin = f"CPython {interpreter.version} of this machine" + (", pyconfig.h of a board" if pyconfig else "")
+    return TargetPython(folder=folder, origin=origin, digest=digest)
 
 
 def _turn(pyconfig: Path, abi: Abi) -> None:

@@ -43,6 +43,8 @@ class Tools:
     jobs: int
     debian_archive: str
     """See `debian.Debian`."""
+    pyconfig: str = ""
+    """The board's own pyconfig.h, where a probe has read it."""
 
     def debian(self, places: Places) -> Debian:
         """Debian's packages, for the board."""
@@ -124,9 +126,10 @@ class Workshops:
         return Runtime(root=root.folder, version=wanted.gcc, digest=root.digest) if root and wanted else None
 
     def _headers(self, interpreter: Interpreter) -> TargetPython:
-        root = self._root(self._image.python) if self._image.python else None
+        pyconfig = self._tools.pyconfig
+        root = self._root(self._image.python) if self._image.python and not pyconfig else None
         if root is None:
-            return headers_from_here(self._abi, interpreter, self._places.pythons, self._tools.executor)
+            return headers_from_here(self._abi, interpreter, self._places.pythons, self._tools.executor, pyconfig)
         headers = DebianHeaders(root=root.folder, digest=root.digest, set=self._image.python)
         return headers_from_debian(self._abi, headers, self._places.pythons)
 
