@@ -159,6 +159,13 @@ def test_an_object_of_this_machine_is_refused_by_its_name(user: User) -> None:
     assert "gate_x/helper is for x86_64" in said
 
 
+def test_a_compiled_part_that_is_left_out_in_silence_is_told(user: User) -> None:
+    """setuptools goes on without an optional extension that does not compile: the board would get the slow half."""
+    write_package(user.home / "gate", code="#error no such processor", setup=", optional=True")
+    said = user.refused("./gate")
+    assert "came out without its compiled part" in said
+
+
 def test_a_back_end_that_is_not_there(user: User) -> None:
     write_package(user.home / "gate", backend="no_such_backend")
     assert "no_such_backend" in user.refused("./gate")

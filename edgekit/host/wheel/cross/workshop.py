@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 
 from edgekit.errors import WheelError
@@ -23,7 +24,6 @@ from edgekit.schema.target import Target
 _WARM_UP_TIMEOUT_S = 900.0
 _WARM_UP = """
 set -e
-work=$(mktemp -d); trap 'rm -rf "$work"' EXIT; cd "$work"
 echo 'int one(void) {{ return 1; }}' > one.c
 echo '#include <string>
 std::string two() {{ return "2"; }}' > two.cpp
@@ -113,8 +113,10 @@ class Workshops:
             return
         script = _WARM_UP.format(cc=toolchain.bin / "cc", cxx=toolchain.bin / "c++")
         env = zig_caches(self._places.root)
-        with self._tools.progress.step(f"preparing the compiler for {self._abi}, once"):
-            ended = self._tools.executor.run(["/bin/sh", "-c", script], timeout_s=_WARM_UP_TIMEOUT_S, env=env)
+        run = self._tools.executor.run
+        step = self._tools.progress.step(f"preparing the compiler for {self._abi}, once")
+        with step, tempfile.TemporaryDirectory(dir=self._places.root) as work:
+            ended = run(["/bin/sh", "-c", script], timeout_s=_WARM_UP_TIMEOUT_S, env=env, cwd=work)
         if ended.returncode:
             hint = "see the compiler's words; edgekit wheel gc --days 0 makes room"
             raise WheelError(f"the compiler does not work for {self._abi}", hint=hint, details=ended.output)
