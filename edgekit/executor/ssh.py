@@ -68,7 +68,7 @@ class SshExecutor:
         except BROKEN as error:
             raise _broken(self.name, error) from None
         finally:
-            channel.close()
+            _close(channel)
 
     def open(self, argv: Sequence[str]) -> Stream:
         """Start a program and talk to it. See `Executor.open`."""
@@ -101,6 +101,12 @@ class SshExecutor:
                     self._connection = None
                 self._connection = Connection(self._login, user=self._user, home=self._home, pulse=self._pulse)
             return self._connection.transport
+
+
+def _close(channel: paramiko.Channel) -> None:
+    """Close a channel; on a link that breaks at that moment paramiko cannot say so to the device, and raises."""
+    with contextlib.suppress(*BROKEN):
+        channel.close()
 
 
 class SshStream:
@@ -144,7 +150,7 @@ class SshStream:
 
     def close(self) -> None:
         """See `Stream.close`."""
-        self._channel.close()
+        _close(self._channel)
 
     def _fill(self) -> None:
         """Take what has come. Raises Unreachable where the connection, rather than the program, has ended."""
@@ -202,7 +208,7 @@ def _communicate(channel: paramiko.Channel, argv: Sequence[str], stdin: bytes, d
             raise TimeoutError
     finally:
         if not channel.exit_status_ready():
-            channel.close()
+            _close(channel)
         for helper in helpers:
             helper.join(CONNECT_TIMEOUT_S)
     if channel.exit_status == -1 and not channel.get_transport().is_active():
