@@ -22,7 +22,7 @@ _DAY_S = 86400.0
 @app.command()
 def show(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(help="An .rknn engine or an ONNX model.")],
+    file: Annotated[Path, typer.Argument(help="An .rknn or TensorRT engine, or an ONNX model.")],
     as_json: JsonFlag = False,
 ) -> None:
     """Tell what a file says of itself; for an engine made here also where its operators run and how exact it is."""
@@ -32,7 +32,7 @@ def show(
 
     shown = show_file(file, engine_store(settings_of(ctx)))
     if shown.fault:
-        raise InputError(f"{file}: {shown.fault}", hint="give an .rknn engine or an ONNX model, whole")
+        raise InputError(f"{file}: {shown.fault}", hint="give an .rknn or TensorRT engine or an ONNX model, whole")
     told = {"file": str(file), "kind": shown.kind, "facts": shown.facts, "record": shown.record}
     voice(as_json).result(told, _tables(shown))
 

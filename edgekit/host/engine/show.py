@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edgekit.errors import EngineError
 from edgekit.host.engine.onnx_model import OnnxModel, read_onnx
+from edgekit.host.engine.plan_file import PlanFault, PlanFile, is_plan, read_plan
 from edgekit.host.engine.rknn_file import RknnFault, RknnFile, read_rknn
 from edgekit.host.engine.store import EngineRecord, EngineStore
 from edgekit.trust import sha256_file
@@ -21,7 +22,7 @@ class Shown:
     """A file's facts."""
 
     kind: str
-    """`rknn`, `onnx`; empty where it is neither."""
+    """`rknn`, `tensorrt`, `onnx`; empty where it is none of them."""
     facts: dict[str, str]
     fault: str
     """Why it cannot be read; empty where it can."""
@@ -34,6 +35,7 @@ def show_file(path: Path, store: EngineStore) -> Shown:
     try:
         with path.open("rb") as stream:
             magic = stream.read(4)
+            plan = is_plan(stream)
     except OSError as error:
         return _fault("", error.strerror or "it cannot be read")
     if magic in _RKNN:
@@ -42,10 +44,16 @@ def show_file(path: Path, store: EngineStore) -> Shown:
             return _fault("rknn", found.reason)
         kept = store.by_digest(sha256_file(path))
         return Shown(kind="rknn", facts=_rknn(found), fault="", record=kept.record if kept else None)
+    if plan:
+        engine = read_plan(path)
+        if isinstance(engine, PlanFault):
+            return _fault("tensorrt", engine.reason)
+        kept = store.by_digest(sha256_file(path))
+        return Shown(kind="tensorrt", facts=_plan(engine), fault="", record=kept.record if kept else None)
     try:
         return Shown(kind="onnx", facts=_onnx(read_onnx(path)), fault="", record=None)
     except (EngineError, *_UNREADABLE):
-        return _fault("", "it is neither an .rknn engine nor a valid ONNX model")
+        return _fault("", "it is no .rknn or TensorRT engine and no valid ONNX model")
 
 
 def _fault(kind: str, reason: str) -> Shown:
@@ -67,6 +75,13 @@ def _rknn(file: RknnFile) -> dict[str, str]:
         "bytes": str(file.bytes),
     }
     return {name: value for name, value in facts.items() if value}
+
+
+def _plan(file: PlanFile) -> dict[str, str]:
+    facts = {"format": "tensorrt plan", "toolkit": file.toolkit, "bytes": str(file.bytes)}
+    if file.offset:
+        facts["in front"] = f"{file.offset} bytes that are not part of the plan: TensorRT loads what follows them"
+    return facts
 
 
 def _onnx(model: OnnxModel) -> dict[str, str]:
