@@ -11,9 +11,9 @@ who needs them keeps them beside the engine.
 
 Source: tag, serialization version and version bytes: NVIDIA/TensorRT, samples/common/sampleEngines.cpp,
 printPlanVersion. The size and the second tag: measured on plans of TensorRT-RTX 1.7.1. TensorRT itself (8.6 to 11) is
-known to compare a size in the header with the file's, not where it holds it: a size at 16 that differs is told, and
-is a fault in a plan of TensorRT-RTX only. TensorRT 8.5 writes archives of another layout ("ptrt"), as every version
-does for timing caches.
+known to compare a size in the header with the file's, not where it holds it: a size at 16 that differs is kept as
+`size`, and is a fault in a plan of TensorRT-RTX only, of which the header's length was measured too. TensorRT 8.5
+writes archives of another layout ("ptrt"), as every version does for timing caches.
 """
 
 from __future__ import annotations
