@@ -11,6 +11,7 @@ import json
 import os
 import re
 import tarfile
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,10 +122,7 @@ class Debian:
                 self._fetch(chosen)
             except NotThere as error:
                 self.progress.note(f"{error.message}: Debian has moved on; taking what its signed index has now")
-                lines = self._lock_anew([package.name for package in chosen], suite)
-                newer.parent.mkdir(parents=True, exist_ok=True)
-                newer.write_text(lines, encoding="utf-8")
-                chosen = list(_parse(lines, newer).values())
+                chosen = self._lock_anew([package.name for package in chosen], suite, newer)
                 self._fetch(chosen)
         folder = kept_folder(self._folder(chosen), lambda folder: self._unpack(chosen, folder))
         return Root(folder=folder, digest=_digest(chosen), packages=tuple(chosen))
@@ -172,7 +170,7 @@ class Debian:
         for package in chosen:
             for archive in archives:
                 try:
-                    fetch(f"{archive}/{package.path}", package.sha256, self.downloads, self.progress)
+                    fetch(f"{archive}/{package.path}", package.sha256, self.downloads, self.progress, package.size)
                     break
                 except NotThere:
                     if archive == archives[-1]:
@@ -185,16 +183,22 @@ class Debian:
             if not (folder / "lib").exists() and (folder / "usr/lib").is_dir():
                 (folder / "lib").symlink_to("usr/lib")  # a merged /usr keeps its loader there alone
 
-    def _lock_anew(self, names: list[str], suite: str) -> str:
+    def _lock_anew(self, names: list[str], suite: str, newer: Path) -> list[Package]:
+        """What the archive has now; `newer` remembers it."""
         done = self.executor.run(
             [str(self.data / "lock.sh"), suite, *names],
             timeout_s=_APT_TIMEOUT_S,
             env={"EDGEKIT_DEBIAN_ARCHIVE": self.archive} if self.archive else None,
         )
         if done.returncode:
-            hint = "check the network, and that apt works here"
+            hint = "check the network and that apt works here, or set EDGEKIT_DEBIAN_ARCHIVE to an archive that has it"
             raise WheelError(f"Debian's {suite} cannot be read", hint=hint, details=done.output)
-        return done.stdout.decode()
+        chosen = _parse(done.stdout.decode(errors="replace"), newer)
+        newer.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=newer.parent, prefix=".aside-", delete=False) as aside:
+            aside.write(done.stdout)
+        Path(aside.name).replace(newer)
+        return list(chosen.values())
 
 
 def unpack_deb(deb: Path, folder: Path) -> None:
@@ -253,4 +257,5 @@ def _parse(text: str, file: Path) -> dict[str, Package]:
 
 
 def _digest(chosen: list[Package]) -> str:
-    return hashlib.sha256(json.dumps([[package.name, package.sha256] for package in chosen]).encode()).hexdigest()
+    named = sorted([package.name, package.sha256] for package in chosen)
+    return hashlib.sha256(json.dumps(named).encode()).hexdigest()

@@ -17,7 +17,7 @@ from edgekit.host.wheel.cross.environment import Extras, Workshop, zig_caches
 from edgekit.host.wheel.cross.kept import kept_folder
 from edgekit.host.wheel.cross.packages import NO_RULE, Rule, Stub
 from edgekit.host.wheel.cross.toolchain import fill
-from edgekit.host.wheel.debian import Debian, Root
+from edgekit.host.wheel.debian import Debian, NoArchive, Root
 from edgekit.host.wheel.needs import Wanted
 from edgekit.host.wheel.uv import Uv
 
@@ -38,8 +38,14 @@ class Supplies:
     """The system; its requirements do not count."""
 
 
-def make_extras(rule: Rule, shop: Workshop, supplies: Supplies) -> Extras:
+def make_extras(package: str, rule: Rule, shop: Workshop, supplies: Supplies) -> Extras:
     """Everything that a rule asks for, there to be used.
+
+    Args:
+        package: whose rule it is, for messages.
+        rule: the rule.
+        shop: compiler and headers.
+        supplies: where parts come from.
 
     Raises:
         WheelError: a part cannot be had.
@@ -47,8 +53,9 @@ def make_extras(rule: Rule, shop: Workshop, supplies: Supplies) -> Extras:
     if rule is NO_RULE:
         return Extras()
     if shop.abi.arch != "aarch64" and (rule.sysroot or rule.cuda_wheels):
-        raise WheelError(f"it takes libraries of arm64, and the target is {shop.abi.arch}", hint=rule.reason)
-    root = _sysroot(rule, supplies)
+        told = f"{package} takes libraries that edgekit has for arm64 alone, and the target is {shop.abi.arch}"
+        raise WheelError(told, hint=f"take a version that has a wheel; its rule says: {rule.reason}")
+    root = _sysroot(package, rule, supplies)
     cuda = _cuda(rule, shop, supplies) if rule.cuda_wheels else None
     words = {
         "SYSROOT": str(root.folder) if root else "",
@@ -69,10 +76,14 @@ def make_extras(rule: Rule, shop: Workshop, supplies: Supplies) -> Extras:
     )
 
 
-def _sysroot(rule: Rule, supplies: Supplies) -> Root | None:
+def _sysroot(package: str, rule: Rule, supplies: Supplies) -> Root | None:
     if not rule.sysroot:
         return None
-    return supplies.debian.fetch_sets(rule.sysroot)
+    try:
+        return supplies.debian.fetch_sets(rule.sysroot)
+    except NoArchive as error:
+        told = f"{package} takes {', '.join(rule.sysroot)} out of Debian's packages, and {error.message}"
+        raise NoArchive(told, hint=error.hint) from None
 
 
 def _cuda(rule: Rule, shop: Workshop, supplies: Supplies) -> Path:

@@ -42,7 +42,7 @@ def open_crossbuilder(target: Target, wanted: Wanted, places: Places, tools: Too
     def prepare(source: Source) -> tuple[Workshop, Extras]:
         rule = find_rule(source.name, source.version, target, places.cross / "packages")
         shop = workshops.open(rule.zig, own_runtime=rule.own_runtime)
-        return shop, make_extras(rule, shop, supplies)
+        return shop, make_extras(str(source), rule, shop, supplies)
 
     def locate(source: Source) -> str:
         asked = f"{source.name}=={source.version}"

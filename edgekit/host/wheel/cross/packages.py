@@ -93,7 +93,9 @@ def find_rule(name: str, version: str, target: Target, folder: Path) -> Rule:
         return NO_RULE
     written = from_toml(RuleFile, file.read_text(encoding="utf-8"), str(file))
     rules = [_with_common(rule, written.common) for rule in written.rules]
-    of_version = [rule for rule in rules if version == "0" or SpecifierSet(rule.versions).contains(version)]
+    of_version = [
+        rule for rule in rules if version == "0" or SpecifierSet(rule.versions).contains(version, prereleases=True)
+    ]
     cuda = next((accelerator.cuda for accelerator in target.accelerators if accelerator.cuda), "")
     for rule in of_version:
         if not rule.cuda or rule.cuda == cuda:

@@ -10,11 +10,14 @@ import tempfile
 import urllib.error
 import urllib.request
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
+from email.parser import HeaderParser
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
-from packaging.utils import InvalidSdistFilename, parse_sdist_filename
+from packaging.utils import InvalidName, InvalidSdistFilename, canonicalize_name, parse_sdist_filename
+from packaging.version import InvalidVersion, Version
 
 from edgekit.errors import InputError, WheelError
 from edgekit.host.progress import Progress
@@ -53,7 +56,7 @@ def kept_file(sha256: str, filename: str, folder: Path) -> Path:
     return folder / sha256 / filename
 
 
-def fetch(url: str, sha256: str, folder: Path, progress: Progress) -> Path:
+def fetch(url: str, sha256: str, folder: Path, progress: Progress, size: int = _MAX_ARCHIVE_BYTES) -> Path:
     """A file of an index, whole: from the cache, or fetched.
 
     Args:
@@ -61,8 +64,10 @@ def fetch(url: str, sha256: str, folder: Path, progress: Progress) -> Path:
         sha256: what it must have.
         folder: keeps files by their digest.
         progress: is told about the transfer.
+        size: in bytes; no more than that is read.
 
     Raises:
+        NotThere: the server has no such file.
         WheelError: it cannot be had, is not what was locked, or is too large.
     """
     kept = kept_file(sha256, unquote(urlparse(url).path).rsplit("/", maxsplit=1)[-1], folder)
@@ -71,14 +76,14 @@ def fetch(url: str, sha256: str, folder: Path, progress: Progress) -> Path:
     kept.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=kept.parent, prefix=".part-", delete=False) as part:
         try:
-            _receive(url, Path(part.name), sha256, progress)
+            _receive(url, Path(part.name), sha256, progress, size)
             Path(part.name).replace(kept)
         finally:
             Path(part.name).unlink(missing_ok=True)
     return kept
 
 
-def _receive(url: str, part: Path, sha256: str, progress: Progress) -> None:
+def _receive(url: str, part: Path, sha256: str, progress: Progress, most: int) -> None:
     name = urlparse(url).path.rsplit("/", maxsplit=1)[-1]
     if urlparse(url).scheme not in ("http", "https", "file"):
         raise WheelError(f"{name} is at an address of an unknown kind: {url}", hint="use an index, or a file")
@@ -90,9 +95,9 @@ def _receive(url: str, part: Path, sha256: str, progress: Progress) -> None:
             with progress.amount(f"fetching {name}", total) as advance:
                 while block := answer.read(_CHUNK_BYTES):
                     size += len(block)
-                    if size > _MAX_ARCHIVE_BYTES:
-                        most = format_bytes(_MAX_ARCHIVE_BYTES)
-                        raise WheelError(f"{name} is larger than {most}", hint="take another version")
+                    if size > most:
+                        told = f"{name} is larger than {format_bytes(most)}, the most that it may have"
+                        raise WheelError(told, hint="take another version, or distrust the server")
                     digest.update(block)
                     file.write(block)
                     advance(len(block))
@@ -100,8 +105,9 @@ def _receive(url: str, part: Path, sha256: str, progress: Progress) -> None:
         kind = NotThere if error.code in (404, 410) else WheelError
         raise kind(f"{name} cannot be fetched: {error}", hint="check the network and try again") from None
     except (OSError, ValueError) as error:
-        told = getattr(error, "reason", error)
-        raise WheelError(f"{name} cannot be fetched: {told}", hint="check the network and try again") from None
+        reason = getattr(error, "reason", error)
+        kind = NotThere if isinstance(reason, FileNotFoundError) else WheelError  # of a file: address
+        raise kind(f"{name} cannot be fetched: {reason}", hint="check the network and try again") from None
     if digest.hexdigest() != sha256:
         raise WheelError(
             f"{name} is not what was locked: its SHA-256 is {digest.hexdigest()[:12]}..., locked is {sha256[:12]}...",
@@ -150,8 +156,8 @@ def _unpack_zip(archive: Path, folder: Path) -> None:
         found.extractall(folder)  # noqa: S202  zipfile itself takes leading slashes and .. out of names
 
 
-_NOT_SOURCES = (".git", "__pycache__", "*.egg-info", ".venv", "build", "*.so", ".mypy_cache")
-"""What version control and earlier builds leave in a folder of sources."""
+_NOT_SOURCES = (".git", "__pycache__", "*.egg-info", ".venv", "*.cpython-3*.so", "*.abi3.so", ".mypy_cache")
+"""What version control and earlier builds leave in a folder of sources. Libraries that a package ships stay."""
 
 
 def local_source(path: Path) -> Source:
@@ -164,7 +170,8 @@ def local_source(path: Path) -> Source:
     if path.is_dir():
         if not any((path / name).is_file() for name in ("pyproject.toml", "setup.py")):
             raise InputError(f"{path} has no pyproject.toml and no setup.py", hint="name a folder of Python sources")
-        return Source(name=path.absolute().name, version="0", sha256=_folder_digest(path), filename="", url=url)
+        folder_name, folder_version = _told_by(path)
+        return Source(name=folder_name, version=folder_version, sha256=_folder_digest(path), filename="", url=url)
     try:
         name, version = parse_sdist_filename(path.name)
     except InvalidSdistFilename:
@@ -172,8 +179,22 @@ def local_source(path: Path) -> Source:
     return Source(name=name, version=str(version), sha256=sha256_file(path), filename=path.name, url=url)
 
 
+def _told_by(folder: Path) -> tuple[str, str]:
+    """Name and version of an unpacked source package; else the folder's own name, and 0.
+
+    Rules for packages go by them: who unpacks pycuda to change it still gets CUDA's headers.
+    Source: PyPA, Source distribution format, PKG-INFO.
+    """
+    info = folder / "PKG-INFO"
+    said = HeaderParser().parsestr(info.read_text(encoding="utf-8", errors="replace") if info.is_file() else "")
+    try:
+        return canonicalize_name(said.get("Name", ""), validate=True), str(Version(said.get("Version", "")))
+    except (InvalidName, InvalidVersion):
+        return canonicalize_name(folder.absolute().name), "0"
+
+
 def _folder_digest(folder: Path) -> str:
-    ignored = shutil.ignore_patterns(*_NOT_SOURCES)
+    ignored = _left_out_of(folder)
     digest = hashlib.sha256()
     for parent, folders, names in os.walk(folder):
         left_out = ignored(parent, [*folders, *names])
@@ -187,4 +208,10 @@ def _folder_digest(folder: Path) -> str:
 def copy_folder(source: Path, folder: Path) -> Path:
     """A copy of a folder of sources."""
     copy = folder / source.absolute().name
-    return Path(shutil.copytree(source, copy, ignore=shutil.ignore_patterns(*_NOT_SOURCES)))
+    return Path(shutil.copytree(source, copy, ignore=_left_out_of(source)))
+
+
+def _left_out_of(folder: Path) -> Callable[[str, list[str]], set[str]]:
+    """See `shutil.copytree`, ignore. A package may be called build: only the folder of builds is left out."""
+    anywhere = shutil.ignore_patterns(*_NOT_SOURCES)
+    return lambda parent, names: anywhere(parent, names) | ({"build"} if Path(parent) == folder else set())

@@ -12,7 +12,7 @@ import pytest
 
 from edgekit.errors import InputError, WheelError
 from edgekit.host.progress import Silent
-from edgekit.host.wheel.cross.sources import NotThere, fetch, local_source, unpack_source
+from edgekit.host.wheel.cross.sources import NotThere, copy_folder, fetch, local_source, unpack_source
 from edgekit.host.wheel.debian import unpack_deb
 
 
@@ -83,10 +83,9 @@ def test_a_file_is_fetched_once_and_must_be_what_was_locked(tmp_path: Path) -> N
         fetch(file.as_uri(), "0" * 64, tmp_path / "kept", Silent())
     with pytest.raises(WheelError, match="unknown kind"):
         fetch("ftp://x/gate-1.0.tar.gz", "0" * 64, tmp_path / "kept", Silent())
-    with pytest.raises(WheelError):
+    with pytest.raises(NotThere):
         fetch((tmp_path / "none").as_uri(), "0" * 64, tmp_path / "kept", Silent())
     assert [path.name for path in (tmp_path / "kept").rglob("*") if path.is_file()] == ["gate-1.0.tar.gz"]
-    assert issubclass(NotThere, WheelError)
 
 
 def test_folders_and_files_of_ones_own(tmp_path: Path) -> None:
@@ -98,11 +97,51 @@ def test_folders_and_files_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "gate/build").mkdir()
     (tmp_path / "gate/build/left").touch()
     assert local_source(tmp_path / "gate") == before
+    (tmp_path / "gate/gate.cpython-311-x86_64-linux-gnu.so").touch()
+    assert local_source(tmp_path / "gate") == before
     (tmp_path / "gate/setup.py").write_text("y")
     assert local_source(tmp_path / "gate").sha256 != before.sha256
     (tmp_path / "note.txt").touch()
     with pytest.raises(InputError, match="is no source package"):
         local_source(tmp_path / "note.txt")
+
+
+def test_what_a_package_ships_is_copied_and_what_builds_left_is_not(tmp_path: Path) -> None:
+    for name in ("src/build/__init__.py", "src/libvendor.so", "build/old.o", "src/gate.abi3.so", ".git/HEAD"):
+        (tmp_path / "gate" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "gate" / name).touch()
+    copy = copy_folder(tmp_path / "gate", tmp_path / "work")
+    found = {path.relative_to(copy).as_posix() for path in copy.rglob("*") if path.is_file()}
+    assert found == {"src/build/__init__.py", "src/libvendor.so"}
+
+
+@pytest.mark.parametrize(
+    ("told", "known"),
+    [
+        ("Name: PyCuda\nVersion: 2026.01\n\nText", ("pycuda", "2026.1")),
+        ("Name: ../outside\nVersion: 1\n", ("my-gate", "0")),
+        ("Name: pycuda\nVersion: newest\n", ("my-gate", "0")),
+        ("", ("my-gate", "0")),
+    ],
+)
+def test_an_unpacked_source_package_keeps_its_name_whatever_its_folder_is_called(
+    told: str, known: tuple[str, str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "My_Gate"
+    folder.mkdir()
+    (folder / "setup.py").touch()
+    (folder / "PKG-INFO").write_text(told)
+    source = local_source(folder)
+    assert (source.name, source.version) == known
+
+
+def test_no_more_is_read_than_was_locked(tmp_path: Path) -> None:
+    file = tmp_path / "libcap2.deb"
+    file.write_bytes(b"content")
+    sha256 = hashlib.sha256(b"content").hexdigest()
+    with pytest.raises(WheelError, match=r"libcap2\.deb is larger than 6 B"):
+        fetch(file.as_uri(), sha256, tmp_path / "kept", Silent(), 6)
+    assert fetch(file.as_uri(), sha256, tmp_path / "kept", Silent(), 7).read_bytes() == b"content"
 
 
 def deb(path: Path, *members: tarfile.TarInfo) -> Path:
