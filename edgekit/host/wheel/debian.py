@@ -91,6 +91,8 @@ class Debian:
     """Address of an archive; empty: those of this machine's apt; `none`: do without."""
     executor: Executor
     progress: Progress
+    debootstrap: Path = Path("/usr/sbin/debootstrap")
+    """Names Debian's archive where apt knows none, as on Ubuntu."""
 
     def fetch_sets(self, names: Sequence[str]) -> Root:
         """The packages of sets in `sets.toml`, all of one suite, unpacked. See `fetch_root`."""
@@ -155,13 +157,13 @@ class Debian:
         return tuple(sorted(found))
 
     def _configured(self) -> set[str]:
-        """Archives of this machine's apt; elsewhere (Ubuntu) the one that debootstrap uses."""
+        """Archives of this machine's apt; elsewhere the one that debootstrap uses."""
         argv = ["/bin/sh", "-c", "apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages'"]
         done = self.executor.run(argv, timeout_s=_APT_TIMEOUT_S)
         found = {line.rstrip("/") for line in done.text.splitlines() if re.search(r"/debian(-security)?/?$", line)}
         if not found:
-            bootstrap = Path("/usr/sbin/debootstrap")
-            text = bootstrap.read_text(encoding="utf-8", errors="replace") if bootstrap.is_file() else ""
+            script = self.debootstrap
+            text = script.read_text(encoding="utf-8", errors="replace") if script.is_file() else ""
             found = set(re.findall(r'^DEF_MIRROR="(\S+?)/?"', text, re.MULTILINE)[:1])
         return found
 
