@@ -7,7 +7,7 @@ import io
 import re
 import tarfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,9 +38,6 @@ class Told(Silent):
 
     def note(self, text: str) -> None:
         self.notes.append(text)
-
-    def amount(self, text: str, total: int) -> AbstractContextManager:  # type: ignore[type-arg]
-        return super().amount(text, total)
 
 
 @dataclass
@@ -112,6 +109,13 @@ def test_what_was_unpacked_takes_neither_network_nor_apt(archive: Archive) -> No
     (archive.folder / "debian").rename(archive.folder / "gone")
     assert archive.debian(archive="none").fetch_sets(["libcap"]) == root
     assert not archive.executor.asked and not archive.told.notes
+
+
+def test_many_at_once_share_one_root(archive: Archive) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        roots = list(pool.map(lambda _: archive.debian().fetch_sets(["libcap"]), range(8)))
+    assert len(set(roots)) == 1 and (roots[0].folder / "lib/libcap2.txt").read_bytes() == b"library"
+    assert [path.name for path in archive.folder.glob("roots/*")] == [roots[0].folder.name]
 
 
 def test_an_archive_that_has_something_else_is_not_believed(archive: Archive) -> None:
