@@ -96,7 +96,32 @@ HEAVY = (
         ("rapidfuzz",),
     ),
     Package("evdev<2.1", "from evdev import ecodes; print('ok' if ecodes.KEY_A == 30 else '')"),
+    Package("pyyaml==6.0.3", "import yaml; print('ok' if yaml.load('a: [1]', yaml.CSafeLoader) == {'a': [1]} else '')"),
+    Package(
+        "zxing-cpp==3.1.1",
+        "import zxingcpp as z, numpy; code = z.create_barcode('EDGE', z.BarcodeFormat.QRCode);"
+        "i = numpy.array(code.to_image(scale=4));"
+        "print('ok' if [found.text for found in z.read_barcodes(i)] == ['EDGE'] else '')",
+        ("numpy==2.2.6",),
+    ),
+    Package(
+        "uvloop==0.23.0",
+        "import asyncio, uvloop; exec('''async def one():\n"
+        "    server = await asyncio.start_server(lambda r, w: (w.write(b'ok'), w.close()), '127.0.0.1', 0)\n"
+        "    r, w = await asyncio.open_connection('127.0.0.1', server.sockets[0].getsockname()[1])\n"
+        "    print((await r.read()).decode())\nuvloop.run(one())''')",
+    ),
 )
+"""Among them: a library put into the wheel, nanobind with stubs, and autotools."""
+
+LONG = Package(
+    "dlib==20.0.1",
+    "import dlib, numpy; x = list(dlib.max_cost_assignment(dlib.matrix([[1, 2], [3, 1]])));"
+    "found = dlib.get_frontal_face_detector()(numpy.zeros((96, 96), 'uint8'));"
+    "print('ok' if x == [1, 0] and not found and not dlib.DLIB_USE_CUDA else x)",
+    ("numpy==2.2.6",),
+)
+"""setuptools that calls CMake."""
 
 
 class Bench:
@@ -161,6 +186,11 @@ def test_it_works_on_debian_12(package: Package, bench: Bench, python311: BoardP
 @packages(*HEAVY)
 def test_more_work_on_debian_12(package: Package, bench: Bench, python311: BoardPython) -> None:
     build_and_try(package, bench, python311, "virt-arm64")
+
+
+@pytest.mark.wheels
+def test_minutes_of_work_on_debian_12(bench: Bench, python311: BoardPython) -> None:
+    build_and_try(LONG, bench, python311, "virt-arm64")
 
 
 @pytest.mark.wheels

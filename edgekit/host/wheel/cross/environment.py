@@ -24,7 +24,7 @@ _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 _FLAGS = "-fwrapv -DNDEBUG -g0"
 _OPTIMISED = f"{_FLAGS} -O2"
 _EMPTY = (
-    *("CFLAGS", "PY_CFLAGS", "OPT", "CXXFLAGS", "CPPFLAGS", "BASECFLAGS", "LDFLAGS", "PY_LDFLAGS", "ARFLAGS"),
+    *("CFLAGS", "PY_CFLAGS", "OPT", "CXXFLAGS", "CPPFLAGS", "BASECFLAGS", "LDFLAGS", "PY_LDFLAGS"),
     *("CONFIGURE_CFLAGS", "CONFIGURE_LDFLAGS", "PY_CORE_CFLAGS", "PY_CORE_LDFLAGS", "CCSHARED", "LINKFORSHARED"),
 )
 """Build variables that are left empty: flags come from the environment alone, because setuptools' versions differ in
@@ -67,7 +67,8 @@ class Extras:
 
 def making_digest() -> str:
     """Names what edgekit itself adds to every build: flags, and what shows back ends the board."""
-    shim = resources.files("edgekit.host.wheel.cross.shim").joinpath("edgekit_shim.py").read_text(encoding="utf-8")
+    folder = resources.files("edgekit.host.wheel.cross.shim")
+    shim = [folder.joinpath(name).read_text(encoding="utf-8") for name in ("edgekit_shim.py", "stubgen.py")]
     return hashlib.sha256(f"{_OPTIMISED} {_EMPTY} {SOURCE_DATE_EPOCH} {shim}".encode()).hexdigest()
 
 
@@ -114,6 +115,7 @@ def cross_environment(shop: Workshop, extras: Extras, venv: Path, work: Path, *,
         "CXXFLAGS": flags,
         "CPPFLAGS": include,
         "LDFLAGS": f"-s {search}".strip(),
+        "CONFIG_SITE": str(shop.toolchain.folder / "config.site"),
         "CMAKE_TOOLCHAIN_FILE": str(shop.toolchain.folder / "toolchain.cmake"),
         "CMAKE_BUILD_PARALLEL_LEVEL": str(shop.jobs),
         **zig_caches(shop.cache),
@@ -135,6 +137,10 @@ def install_shim(shop: Workshop, venv: Path) -> None:
     shim = resources.files("edgekit.host.wheel.cross.shim")
     for name in ("edgekit_shim.py", "edgekit_shim.pth"):
         (site / name).write_bytes(shim.joinpath(name).read_bytes())
+    stubgen = site / "nanobind" / "stubgen.py"
+    if stubgen.is_file():
+        stubgen.unlink()  # uv's cache may have the same file, by a hard link
+        stubgen.write_bytes(shim.joinpath("stubgen.py").read_bytes())
     variables = json.loads((shop.python.folder / "sysconfig.json").read_text(encoding="utf-8"))
     tools, abi, folder = shop.toolchain.bin, shop.abi, shop.python.folder
     include = str(shop.python.include(abi.python))
@@ -148,6 +154,7 @@ def install_shim(shop: Workshop, venv: Path) -> None:
         "CXX": f"{tools}/c++",
         "LDCXXSHARED": f"{tools}/c++ -shared",
         "AR": f"{tools}/ar",
+        "ARFLAGS": "rcs",
         "RANLIB": f"{tools}/ranlib",
         "INCLUDEDIR": f"{folder}/include",
         "MULTIARCH": abi.multiarch,

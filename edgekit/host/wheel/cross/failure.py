@@ -25,13 +25,15 @@ _LIBRARY = re.compile(
 )
 _PKG_CONFIG = re.compile(
     r"No package '([\w.+-]+)' found|Package ([\w.+-]+) was not found|Dependency \"([\w.+-]+)\" not found"
+    r"|Dependency lookup for ([\w.+-]+) with method"
 )
 _CMAKE = re.compile(r"Could NOT find (\w+)|provided by \"(\w+)\"|configuration file\s+provided by \"(\w+)\"")
 _PROGRAM = re.compile(
     r"No such file or directory: '([\w.+-]+)'|([\w.+-]+): (?:command )?not found|Program '([\w.+-]+)' not found"
 )
 _DOWNLOAD = re.compile(
-    r"error: downloading|Failed to clone|Git command failed|Could not resolve host|FetchContent.*(?:failed|Error)",
+    r"error: downloading|Failed to clone|Git command failed|Could not resolve host|FetchContent.*(?:failed|Error)"
+    r"|<urlopen error|could not get https?://|wrapdb.*(?:failed|Error)",
     re.IGNORECASE,
 )
 

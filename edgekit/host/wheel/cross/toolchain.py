@@ -41,10 +41,10 @@ _STRIP = """#!/bin/sh
 exit 0
 """
 _PKG_CONFIG = """#!/bin/sh
-# Answers from the sysroot alone; without one there is no package.
-[ -n "$EDGEKIT_SYSROOT" ] || exit 1
+# Answers from the sysroot alone; without one it knows no package.
+usr=${{EDGEKIT_SYSROOT:-/nonexistent}}/usr
 PKG_CONFIG_SYSROOT_DIR=$EDGEKIT_SYSROOT
-PKG_CONFIG_LIBDIR=$EDGEKIT_SYSROOT/usr/lib/{multiarch}/pkgconfig:$EDGEKIT_SYSROOT/usr/share/pkgconfig
+PKG_CONFIG_LIBDIR=$usr/lib/{multiarch}/pkgconfig:$usr/share/pkgconfig
 export PKG_CONFIG_SYSROOT_DIR PKG_CONFIG_LIBDIR
 exec /usr/bin/pkg-config "$@"
 """
@@ -116,7 +116,7 @@ def make_toolchain(abi: Abi, compiler: Compiler, runtime: Runtime | None, cache:
     return Toolchain(folder=folder, zig=compiler.version, runtime=name, digest=digest)
 
 
-_TEMPLATES = ("driver.sh", "toolchain.cmake", "meson.cross")
+_TEMPLATES = ("driver.sh", "toolchain.cmake", "meson.cross", "config.site")
 
 
 def _write(made: Path, folder: Path, abi: Abi, compiler: Compiler, runtime: Runtime | None) -> None:
@@ -137,7 +137,7 @@ def _write(made: Path, folder: Path, abi: Abi, compiler: Compiler, runtime: Runt
         for name in names:
             (made / "path" / name.format(multiarch=abi.multiarch)).symlink_to(f"../bin/{program}")
     _program(made / "path" / "cpp", _CPP.format(bin=shlex.quote(str(folder / "bin"))))
-    for name in ("toolchain.cmake", "meson.cross"):
+    for name in _TEMPLATES[1:]:
         text = (compiler.templates / name).read_text(encoding="utf-8")
         (made / name).write_text(fill(text, {**words, "PYTHON": "@PYTHON@"}), encoding="utf-8")
 

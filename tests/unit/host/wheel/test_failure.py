@@ -33,6 +33,21 @@ SETUPTOOLS = "error: Command '['/x/cc', '-c', 'gate.c']' returned non-zero exit 
             "ERROR: Dependency",
             "libcairo2-dev",
         ),
+        (
+            "../meson.build:98:13: ERROR: Dependency lookup for geos with method 'pkg-config' failed: not found\n",
+            "ERROR: Dependency lookup for geos",
+            "libgeos-dev",
+        ),
+        (
+            "ERROR: could not get https://example.com/freetype.tar.xz; is the internet available?\n",
+            "could not get",
+            "downloads while it builds",
+        ),
+        (
+            "urllib.error.URLError: <urlopen error [Errno -2] Name or service not known>\n",
+            "urlopen error",
+            "downloads while it builds",
+        ),
         ("CMake Error: Could NOT find OpenSSL, try to set\n", "", "libssl-dev"),
         ("gate.c:1:10: fatal error: 'own/thing.h' file not found\n", "own/thing.h", "cross/packages/gate.toml"),
         (

@@ -88,6 +88,51 @@ def test_questions_of_build_systems_are_answered(plain: Toolchain) -> None:
     assert call(plain, "cc", "-E", "-")[-4:] == ["-x", "c", "-E", "-"]
     assert call(plain, "c++", "-E", "-")[-4:] == ["-x", "c++", "-E", "-"]
     assert call(plain, "cc", "-x", "c", "-E", "-")[-4:] == ["-x", "c", "-E", "-"]
+    assert call(plain, "c++", "-dumpmachine") == call(plain, "cc", "-print-multiarch") == ["aarch64-linux-gnu"]
+
+
+@pytest.mark.parametrize("question", ["-v", "-V", "-dumpversion", "-print-prog-name=ld", "-Wl,-v"])
+def test_questions_about_the_compiler_name_no_glibc(question: str, tmp_path: Path) -> None:
+    """clang answers them itself, and it refuses a target with a version."""
+    made = toolchain(tmp_path, Runtime(root=tmp_path / "root", version="12", digest="d" * 64))
+    said = call(made, "c++", question)
+    assert said[:3] == ["c++", "-target", "aarch64-linux-gnu"] and said[-1] == question
+    assert not [word for word in said if "libstdc++.so" in word]
+    assert "aarch64-linux-gnu.2.36" in call(made, "c++", question, "a.cpp")
+
+
+def test_configure_scripts_are_told_that_they_cannot_run_what_they_compile(plain: Toolchain) -> None:
+    script = '. "$CONFIG_SITE"; echo "$cross_compiling $host_alias $ac_cv_func_malloc_0_nonnull"'
+    site = str(plain.folder / "config.site")
+
+    def told(**variables: str) -> str:
+        env = {"CONFIG_SITE": site, **variables}
+        return subprocess.run(["/bin/sh", "-c", script], env=env, capture_output=True, text=True, check=True).stdout
+
+    assert told() == "yes aarch64-linux-gnu yes\n"
+    assert told(host_alias="aarch64-linux") == "yes aarch64-linux yes\n", "what a caller says counts"
+
+
+def test_pkg_config_knows_the_sysroot_alone(plain: Toolchain, tmp_path: Path) -> None:
+    if not Path("/usr/bin/pkg-config").exists():
+        pytest.skip("no pkg-config here")
+    folder = tmp_path / "sysroot/usr/lib/aarch64-linux-gnu/pkgconfig"
+    folder.mkdir(parents=True)
+    (folder / "cap.pc").write_text(
+        "Name: cap\nDescription: x\nVersion: 2.66\nLibs: -L/usr/lib/x -lcap\nCflags: -I/usr/x\n"
+    )
+
+    def ask(sysroot: str, *words: str) -> subprocess.CompletedProcess[str]:
+        env = {"PATH": "/usr/bin:/bin", "EDGEKIT_SYSROOT": sysroot}
+        argv = [str(plain.bin / "pkg-config"), *words]
+        return subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=30)
+
+    assert ask(str(tmp_path / "sysroot"), "--libs", "cap").stdout.split() == [
+        f"-L{tmp_path}/sysroot/usr/lib/x",
+        "-lcap",
+    ]
+    assert ask("", "--version").returncode == 0, "meson asks for that first"
+    assert ask("", "--exists", "cap").returncode and ask("", "--exists", "zlib").returncode
 
 
 def test_the_boards_cxx_library_is_linked_when_something_is_linked(tmp_path: Path) -> None:
