@@ -28,6 +28,7 @@ def build(
     target: Annotated[str, typer.Option("--target", "-t", help="A target's name: edgekit target list.")],
     out: Annotated[Path | None, typer.Option(help="Folder of the release; by default below out/.")] = None,
     key: Annotated[Path | None, typer.Option(help="Signing key, or the public half of one in your agent.")] = None,
+    builder: Annotated[str, typer.Option(help="Device that compiles engines, where only such a board can.")] = "",
     update_lock: Annotated[bool, typer.Option("--update-lock", help="Resolve anew; write the recipe's lock.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -53,7 +54,7 @@ def build(
     signing_key = key or settings.signing_key
     if not signing_key.is_file():
         raise TrustError(f"{signing_key} is not there: releases are signed", hint="edgekit keys init makes your key")
-    engines = compile_models(folder.recipe, folder.folder, found, engine_bench(settings, voice_))
+    engines = compile_models(folder.recipe, folder.folder, found, engine_bench(settings, voice_, builder))
     for note in (note for engine in engines for note in engine.notes):
         voice_.note(note)
     plan = plan_worker(folder.recipe, found, [engine.entry for engine in engines], has_app=folder.app is not None)

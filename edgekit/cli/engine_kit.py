@@ -9,8 +9,11 @@ if TYPE_CHECKING:
 
     from edgekit.cli.output import Output
     from edgekit.host.engine.backends import Bench
+    from edgekit.host.engine.builder.devices import BuilderDevice, Builders, KitFile
     from edgekit.host.engine.store import EngineStore
     from edgekit.host.settings import Settings
+    from edgekit.schema.fleet import Device
+    from edgekit.schema.target import AcceleratorKind, Target
 
 
 def engine_store(settings: Settings) -> EngineStore:
@@ -20,8 +23,14 @@ def engine_store(settings: Settings) -> EngineStore:
     return EngineStore(settings.cache_dir / "engines")
 
 
-def engine_bench(settings: Settings, out: Output) -> Bench:
-    """What `compile_models` takes. Nothing is fetched until an engine needs it."""
+def engine_bench(settings: Settings, out: Output, builder: str = "") -> Bench:
+    """What `compile_models` takes. Nothing is fetched, and no device asked, until an engine needs it.
+
+    Args:
+        settings: the user's.
+        out: the command's voice.
+        builder: a device that compiles what this machine cannot, instead of those that fleet.toml labels for it.
+    """
     import uv as uv_package
 
     from edgekit.executor.local import LocalExecutor
@@ -46,4 +55,61 @@ def engine_bench(settings: Settings, out: Output) -> Bench:
         executor=executor,
         progress=out,
     )
-    return Bench(store=engine_store(settings), toolkits=toolkits, executor=executor, progress=out)
+    return Bench(
+        store=engine_store(settings),
+        toolkits=toolkits,
+        builders=builders(settings, out, builder),
+        executor=executor,
+        progress=out,
+    )
+
+
+def builders(settings: Settings, out: Output, named: str) -> Builders:
+    """Devices that compile engines: the one that is named, else those of the target that are labelled `builder`."""
+    import getpass
+    import socket
+
+    from edgekit.host.engine.builder.devices import LABEL, Builders
+    from edgekit.host.fleet.inventory import find_device, known_devices
+
+    def find(target: Target) -> tuple[BuilderDevice, ...]:
+        if named:
+            return (_builder(find_device(named, settings)),)
+        known = known_devices(settings).values()
+        return tuple(_builder(device) for device in known if device.target == target.name and LABEL in device.labels)
+
+    return Builders(
+        find=find,
+        kit=lambda target, kind: builder_kit(settings, out, target, kind),
+        holder=f"{getpass.getuser()}@{socket.gethostname()}",
+    )
+
+
+def _builder(device: Device) -> BuilderDevice:
+    from edgekit.host.engine.builder.devices import BuilderDevice
+    from edgekit.host.fleet.connection import connect
+
+    return BuilderDevice(name=device.name, connect=lambda: connect(device), prefix=device.prefix)
+
+
+def builder_kit(settings: Settings, out: Output, target: Target, kind: AcceleratorKind) -> tuple[KitFile, ...]:
+    """Python packages with which a device compiles and tries engines, laid out as a release's are."""
+    from pathlib import Path
+
+    import edgekit
+    from edgekit.cli.wheel_kit import Kit
+    from edgekit.host.engine.builder.devices import KitFile
+    from edgekit.host.wheel.check.loads import loads_of
+    from edgekit.host.wheel.layout import Bench, lay_out_own, lay_out_wheels
+    from edgekit.host.wheel.needs import wanted_for_builder
+    from edgekit.host.wheel.resolve import LockFiles, resolve
+
+    kit, wanted = Kit(settings, target, out), wanted_for_builder(target, kind)
+    locked = resolve(wanted, LockFiles(recipe=None, cache_dir=settings.cache_dir), kit.uv, kit.builder(wanted), out)
+    interpreter = kit.finder.find(target.os.python)
+    bench = Bench(trees=settings.cache_dir / "sites", interpreter=interpreter, executor=kit.executor, progress=out)
+    trees = (
+        lay_out_wheels(wanted, locked, bench, kit.uv, loads_of(target, settings.data_dir / "cross")),
+        lay_out_own(Path(edgekit.__file__).parent, bench, builder=True),
+    )
+    return tuple(KitFile(entry=entry, file=tree.folder / entry.path) for tree in trees for entry in tree.files)

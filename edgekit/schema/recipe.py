@@ -65,6 +65,8 @@ class Model:
     tolerance: Tolerance = Tolerance()
     input: ColourContract
     threads: int = 1
+    dla_core: int | None = None
+    """Jetson: the DLA core that runs what it can of the model, the GPU takes the rest; unset: the GPU alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ import uv
 from edgekit.executor import Executor
 from edgekit.executor.local import LocalExecutor
 from edgekit.host.engine.backends import Bench
+from edgekit.host.engine.builder.devices import Builders, no_builders
 from edgekit.host.engine.rknn.toolkit import Toolkits
 from edgekit.host.engine.store import EngineStore
 from edgekit.host.progress import Progress, Silent
@@ -16,7 +17,12 @@ from edgekit.host.progress import Progress, Silent
 CROSS = Path(__file__).parents[2] / "cross"
 
 
-def bench_in(folder: Path, executor: Executor | None = None, progress: Progress | None = None) -> Bench:
+def bench_in(
+    folder: Path,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+    builders: Builders | None = None,
+) -> Bench:
     """A bench without an interpreter for the RKNN toolkit: nothing is fetched."""
     run, voice = executor or LocalExecutor(), progress or Silent()
     toolkits = Toolkits(
@@ -27,4 +33,10 @@ def bench_in(folder: Path, executor: Executor | None = None, progress: Progress 
         executor=run,
         progress=voice,
     )
-    return Bench(store=EngineStore(folder / "engines"), toolkits=toolkits, executor=run, progress=voice)
+    return Bench(
+        store=EngineStore(folder / "engines"),
+        toolkits=toolkits,
+        builders=builders or no_builders(),
+        executor=run,
+        progress=voice,
+    )

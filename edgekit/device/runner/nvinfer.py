@@ -32,7 +32,7 @@ _CURES = (
     ("Could not find any implementation for node", "often memory: close other programs, lower tactic_dram, or reboot"),
     ("NvMapMemAlloc", "the board is out of memory for its GPU: close other programs, or reboot"),
     ("no optimization profile has been defined", "export the model with fixed sizes"),
-    ("Plugin not found", "replace the operator: TensorRT has none of that name"),
+    ("TensorRT has no such operator", "replace the operator, or end the model before it"),
 )
 """What helps, by part of what TensorRT says. Source: texts read from libnvinfer 8.5 to 11 and from RTX 1.7.1."""
 

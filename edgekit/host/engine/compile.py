@@ -14,6 +14,8 @@ from edgekit.schema.manifest import is_safe_path
 from edgekit.schema.recipe import Model, Recipe
 from edgekit.schema.target import AcceleratorKind, Target
 
+_PREFERRED: tuple[AcceleratorKind, ...] = ("rknn", "tensorrt")
+
 
 def compile_models(recipe: Recipe, folder: Path, target: Target, bench: Bench) -> tuple[Engine, ...]:
     """Make every engine of a recipe, sorted by name.
@@ -33,16 +35,16 @@ def compile_models(recipe: Recipe, folder: Path, target: Target, bench: Bench) -
 
 
 def choose_backend(target: Target) -> AcceleratorKind:
-    """The kind of engine for a target: its NPU's where it has one, else ONNX Runtime's, which every board runs."""
+    """The kind of engine for a target: its NPU's or GPU's where it has one, else ONNX Runtime's on the CPU."""
     kinds = {accelerator.kind for accelerator in target.accelerators}
-    return "rknn" if "rknn" in kinds else "onnxruntime"
+    return next((kind for kind in _PREFERRED if kind in kinds), "onnxruntime")
 
 
 def _source(name: str, recipe: Recipe, folder: Path, target: Target) -> ModelSource:
     model = recipe.models[name]
     path = folder / model.onnx
     onnx = read_onnx(path)
-    check_contract(path, onnx, model.input, f"models.{name}.input")
+    check_contract(path, onnx, model.input, f"models.{name}.input", open_sizes=choose_backend(target) == "tensorrt")
     return ModelSource(
         name=name,
         path=path,

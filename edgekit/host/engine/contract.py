@@ -17,7 +17,9 @@ def expected_shape(contract: ColourContract) -> tuple[int, int, int, int]:
     return (1, contract.height_px, contract.width_px, channels)
 
 
-def check_contract(path: Path, model: OnnxModel, contract: ColourContract, key: str) -> None:
+def check_contract(
+    path: Path, model: OnnxModel, contract: ColourContract, key: str, *, open_sizes: bool = False
+) -> None:
     """Compare a model with its contract.
 
     Args:
@@ -25,6 +27,7 @@ def check_contract(path: Path, model: OnnxModel, contract: ColourContract, key: 
         model: what the file holds.
         contract: the recipe's words about the input.
         key: where the recipe says them: `models.parts.input`.
+        open_sizes: whether sizes that the model leaves open are fixed by the contract later.
 
     Raises:
         EngineError: more than one input, an input of no fixed size, another shape or type.
@@ -33,8 +36,11 @@ def check_contract(path: Path, model: OnnxModel, contract: ColourContract, key: 
         names = ", ".join(map(str, model.inputs)) or "none"
         raise EngineError(f"{path} has {len(model.inputs)} inputs: {names}", hint="export a model with one input")
     given = model.inputs[0]
-    check_fixed(path, given)
     wanted = Tensor(name=given.name, dtype=contract.dtype, shape=expected_shape(contract))
+    if open_sizes and len(given.shape) == len(wanted.shape):
+        shape = tuple(size or fixed for size, fixed in zip(given.shape, wanted.shape, strict=True))
+        given = Tensor(name=given.name, dtype=given.dtype, shape=shape)
+    check_fixed(path, given)
     if wanted == given:
         return
     raise EngineError(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,6 +115,30 @@ class EngineStore:
         kept = self.find(key)
         assert kept is not None
         return kept
+
+    @contextlib.contextmanager
+    def alone(self, key: str) -> Iterator[None]:
+        """Be the only one who makes an engine; the system lets go when its holder dies. Look again once inside."""
+        lock = self._folder / ".locks" / key
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with lock.open("w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            yield
+
+    def timings(self, kind_of_device: str) -> bytes:
+        """What devices of a kind have timed so far; empty where none has."""
+        try:
+            return (self._folder / ".timings" / kind_of_device).read_bytes()
+        except FileNotFoundError:
+            return b""
+
+    def keep_timings(self, kind_of_device: str, timings: bytes) -> None:
+        """Keep what a device has timed, for the next engine for its kind."""
+        file = self._folder / ".timings" / kind_of_device
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as aside:
+            aside.write(timings)
+        Path(aside.name).rename(file)
 
     def list(self) -> tuple[KeptEngine, ...]:
         """All engines, by the model's name and target."""

@@ -83,14 +83,15 @@ def _check(site: Path, loads: Loads) -> None:
         raise WheelError(f"{faults[0]}{more}", hint=faults[0].hint, details=details if more else "")
 
 
-def lay_out_own(package: Path, bench: Bench) -> Tree:
+def lay_out_own(package: Path, bench: Bench, *, builder: bool = False) -> Tree:
     """edgekit's part of `site/`, with paths that begin with `edgekit/`.
 
     Args:
         package: edgekit's own package folder.
         bench: what laying out works with.
+        builder: also what compiles engines on a device.
     """
-    names = own_files(package)
+    names = own_files(package, builder=builder)
 
     def fill(folder: Path) -> None:
         for name in names:

@@ -23,6 +23,8 @@ class WorkerNeeds:
     """`worker.toml`: packages that edgekit's worker imports."""
 
     requirements: tuple[str, ...]
+    builder: tuple[str, ...]
+    """What compiling engines on a device imports, besides the runner's."""
     runners: dict[str, tuple[str, ...]]
 
 
@@ -77,11 +79,26 @@ class Wanted:
 
 def wanted_for(target: Target, runners: Iterable[AcceleratorKind], requirements: Iterable[str]) -> Wanted:
     """What a release for `target` needs: for the worker, for its runners, and for the recipe's own code."""
+    needs = _worker_needs()
+    return _wanted(target, [*needs.requirements, *requirements, *_of_runners(needs, runners)])
+
+
+def wanted_for_builder(target: Target, runner: AcceleratorKind) -> Wanted:
+    """What a device of `target` needs to compile engines for `runner`, and to try them."""
+    needs = _worker_needs()
+    return _wanted(target, [*needs.builder, *_of_runners(needs, [runner])])
+
+
+def _worker_needs() -> WorkerNeeds:
     text = resources.files("edgekit.host.wheel").joinpath("worker.toml").read_text(encoding="utf-8")
-    needs = from_toml(WorkerNeeds, text, "worker.toml")
-    wanted = [*needs.requirements, *requirements]
-    for runner in runners:
-        wanted.extend(needs.runners.get(runner, ()))
+    return from_toml(WorkerNeeds, text, "worker.toml")
+
+
+def _of_runners(needs: WorkerNeeds, runners: Iterable[AcceleratorKind]) -> list[str]:
+    return [requirement for runner in runners for requirement in needs.runners.get(runner, ())]
+
+
+def _wanted(target: Target, wanted: Iterable[str]) -> Wanted:
     return Wanted(
         requirements=tuple(sorted(set(wanted))),
         python=target.os.python,

@@ -55,8 +55,8 @@ class Locked:
 class LockFiles:
     """Where locks lie."""
 
-    recipe: Path
-    """The recipe's own lock for the target; it counts when it answers, and `update` writes it."""
+    recipe: Path | None
+    """The recipe's own lock for the target; it counts when it answers, and `update` writes it. None: there is none."""
     cache_dir: Path
     update: bool = False
 
@@ -70,13 +70,13 @@ def resolve(wanted: Wanted, files: LockFiles, uv: Uv, maker: WheelMaker, progres
     """
     made = files.cache_dir / "locks" / f"{wanted.digest}.txt"
     if not files.update:
-        for file in (files.recipe, made):
+        for file in filter(None, (files.recipe, made)):
             text = _read(file)
             if answers(text, wanted):
                 return _from_lock(parse_lock(text, str(file)), parse_build_lock(_read(build_lock(file))), maker)
     with progress.step("resolving Python packages"):
         locked, results = _resolve(wanted, uv, maker)
-    lock = files.recipe if files.update else made
+    lock = files.recipe if files.recipe and files.update else made
     pins = {
         (result.kept.record.name, result.kept.record.made.source_sha256): result.pins for result in results.values()
     }
@@ -87,7 +87,7 @@ def resolve(wanted: Wanted, files: LockFiles, uv: Uv, maker: WheelMaker, progres
         build_lock(lock).unlink(missing_ok=True)
     if files.update:
         progress.note(f"wrote {files.recipe}")
-    else:
+    elif files.recipe is not None:
         why = "is for other requirements" if files.recipe.exists() else "is not there"
         progress.note(f"{files.recipe} {why}: resolved anew and kept in the cache; edgekit wheel lock writes it")
     return _locked(locked, results, from_cache=False)

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from edgekit.executor import Executor
+from edgekit.host.engine.builder.devices import Builders
 from edgekit.host.engine.onnx_model import OnnxModel
 from edgekit.host.engine.rknn.toolkit import Toolkits
 from edgekit.host.engine.store import EngineStore
@@ -24,6 +25,7 @@ BACKENDS: Mapping[AcceleratorKind, str] = MappingProxyType(
     {
         "onnxruntime": "edgekit.host.engine.backends.onnxruntime",
         "rknn": "edgekit.host.engine.backends.rknn",
+        "tensorrt": "edgekit.host.engine.backends.tensorrt",
     }
 )
 """Module of each kind of engine that can be made."""
@@ -36,6 +38,8 @@ class Bench:
     store: EngineStore
     toolkits: Toolkits
     """RKNN's, made when the first engine needs one."""
+    builders: Builders
+    """Devices that compile what this machine cannot."""
     executor: Executor
     progress: Progress
 

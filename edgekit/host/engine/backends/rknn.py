@@ -20,9 +20,9 @@ from edgekit.host.engine.rknn import conversion
 from edgekit.host.engine.rknn.conversion import Converted, Converter, Job
 from edgekit.host.engine.rknn.refusals import refusals, tail_of
 from edgekit.host.engine.rknn.toolkit import choose_version
-from edgekit.host.engine.rknn.verdict import check_agreement
 from edgekit.host.engine.rknn_file import RknnFault, RknnFile, parse_rknn
 from edgekit.host.engine.store import EngineRecord, Placed
+from edgekit.host.engine.verdict import LayerError, check_agreement
 from edgekit.schema.manifest import EngineEntry
 from edgekit.schema.target import Accelerator
 from edgekit.trust import sha256_bytes, sha256_file
@@ -157,10 +157,10 @@ def _check_ranges(source: ModelSource, proto: onnx.ModelProto, job: Job) -> None
         )
 
 
-def _analyse(order: _Order, bench: Bench) -> Converted:
+def _analyse(order: _Order, bench: Bench) -> tuple[LayerError, ...]:
     converter = Converter(toolkit=bench.toolkits.open(order.version), executor=bench.executor)
     with bench.progress.step(f"looking where the error of {order.source.name} starts"):
-        return converter.convert(order.job, analyse=True)
+        return converter.convert(order.job, analyse=True).layer_errors
 
 
 def _record(order: _Order, made: Converted, file: RknnFile, agreement: tuple[Agreement, ...]) -> EngineRecord:

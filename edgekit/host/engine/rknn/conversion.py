@@ -16,7 +16,8 @@ from edgekit.errors import EdgekitError, EngineError
 from edgekit.executor import Executor
 from edgekit.host.engine.pictures import Pixels
 from edgekit.host.engine.rknn.complaints import explain, not_lowered
-from edgekit.host.engine.rknn.log import Account, LayerError, read_accuracy, read_log
+from edgekit.host.engine.rknn.log import Account, read_accuracy, read_log
+from edgekit.host.engine.verdict import LayerError
 from edgekit.schema.recipe import Quantisation
 
 _DEADLINE_S = 3600.0

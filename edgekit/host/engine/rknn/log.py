@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from edgekit.host.engine.verdict import LayerError
+
 _LAYER = re.compile(
     r"^D RKNN: \[[\d:.]+\] +\d+ +(?P<kind>\S+) +(?P<dtype>\S+) +(?P<place>[A-Z]+) +\S+ +(?P<shape>\S+) +"
     r"\d+/\d+/(?P<cycles>\d+) +(?P<kib>\d+)\b.* [^\s:]+:(?P<name>\S+) *$"
@@ -61,18 +63,6 @@ class Account:
     def on_cpu(self) -> tuple[Layer, ...]:
         """Layers that the NPU leaves to the CPU."""
         return tuple(layer for layer in self.layers if layer.place == "CPU")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerError:
-    """How far one layer of the engine is from the float model's."""
-
-    kind: str
-    name: str
-    cosine: float
-    """With the errors of the layers before it."""
-    cosine_alone: float
-    """With exact inputs: low where the error starts."""
 
 
 def read_log(text: str) -> Account:

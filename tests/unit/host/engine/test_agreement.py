@@ -8,8 +8,7 @@ import pytest
 from edgekit.errors import EngineError
 from edgekit.host.engine.agreement import Agreement, compare
 from edgekit.host.engine.ranges import find_mixed
-from edgekit.host.engine.rknn.log import LayerError
-from edgekit.host.engine.rknn.verdict import check_agreement, starts
+from edgekit.host.engine.verdict import LayerError, check_agreement, starts
 from edgekit.schema.recipe import Tolerance
 from tests.fakes.networks import detector
 
@@ -46,18 +45,17 @@ def test_within_tolerance_nothing_is_converted_again():
     check_agreement("m", [ONE], Tolerance(cosine=0.95, max_abs=0.5), no_analysis)
 
 
-class Analysed:
-    layer_errors = (
-        LayerError(kind="Input", name="images", cosine=0.1, cosine_alone=0.1),
-        LayerError(kind="Conv", name="conv1", cosine=0.999, cosine_alone=0.999),
-        LayerError(kind="Conv", name="heat_int8", cosine=0.95, cosine_alone=0.96),
-    )
+LAYERS = (
+    LayerError(kind="Input", name="images", cosine=0.1, cosine_alone=0.1),
+    LayerError(kind="Conv", name="conv1", cosine=0.999, cosine_alone=0.999),
+    LayerError(kind="Conv", name="heat_int8", cosine=0.95, cosine_alone=0.96),
+)
 
 
 @pytest.mark.parametrize("tolerance", [Tolerance(cosine=0.99), Tolerance(cosine=0.5, max_abs=0.4)])
 def test_beyond_it_the_layers_are_named(tolerance):
     with pytest.raises(EngineError) as raised:
-        check_agreement("parts", [ONE], tolerance, Analysed)
+        check_agreement("parts", [ONE], tolerance, lambda: LAYERS)
     error = raised.value
     assert error.message.startswith("models.parts: output heat ")
     assert "the error starts at heat (Conv, 0.9600), conv1 (Conv, 0.9990)" in error.message
@@ -66,7 +64,7 @@ def test_beyond_it_the_layers_are_named(tolerance):
 
 
 def test_inputs_are_not_blamed():
-    assert [layer.name for layer in starts(Analysed.layer_errors)] == ["heat_int8", "conv1"]
+    assert [layer.name for layer in starts(LAYERS)] == ["heat_int8", "conv1"]
 
 
 def boxes_and_scores(score: float) -> np.ndarray:

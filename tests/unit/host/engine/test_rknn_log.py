@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgekit.host.engine.rknn.complaints import explain, not_lowered
-from edgekit.host.engine.rknn.log import Layer, LayerError, read_accuracy, read_log
+from edgekit.host.engine.rknn.log import Layer, read_accuracy, read_log
+from edgekit.host.engine.verdict import LayerError
 
 MODEL = Path("m.onnx")
 HEAD = "D RKNN: [00:34:02.588] "

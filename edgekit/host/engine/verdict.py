@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from edgekit.errors import EngineError
 from edgekit.host.engine.agreement import Agreement
-from edgekit.host.engine.rknn.conversion import Converted
-from edgekit.host.engine.rknn.log import LayerError
 from edgekit.schema.recipe import Tolerance
 
 _SHOWN = 5
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerError:
+    """How far one layer of the engine is from the float model's."""
+
+    kind: str
+    name: str
+    cosine: float
+    """With the errors of the layers before it."""
+    cosine_alone: float
+    """With exact inputs: low where the error starts."""
+
+
 def check_agreement(
-    name: str, agreement: Iterable[Agreement], tolerance: Tolerance, analyse: Callable[[], Converted]
+    name: str,
+    agreement: Iterable[Agreement],
+    tolerance: Tolerance,
+    analyse: Callable[[], tuple[LayerError, ...]] = tuple,
 ) -> None:
     """Hold the figures against the recipe's tolerance.
 
@@ -22,14 +36,14 @@ def check_agreement(
         name: the model's, for messages.
         agreement: its outputs.
         tolerance: the recipe's.
-        analyse: converts once more, looking at every layer; called only for an error's sake.
+        analyse: looks at every layer; called only for an error's sake, and left out where that cannot be done.
 
     Raises:
         EngineError: it is beyond; the message names the layers where the error starts.
     """
     bad = [text for one in agreement if (text := _beyond(one, tolerance))]
     if bad:
-        errors = analyse().layer_errors
+        errors = analyse()
         worst = starts(errors)
         names = ", ".join(f"{_tensor(layer)} ({layer.kind}, {layer.cosine_alone:.4f})" for layer in worst)
         named = next((_tensor(layer) for layer in worst), "...")

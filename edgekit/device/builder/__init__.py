@@ -1,0 +1,18 @@
+"""Compiling on the board itself: what a builder device runs for a workstation.
+
+`agent.py` is sent as text and needs Python alone: it holds the device's lock, takes files, starts programs. Those are
+the rest of this folder; they travel with the packages that they need (`edgekit/host/engine/builder/` sends all).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+Tell = Callable[[str], None]
+"""Told how far it is, in words."""
+
+COMPILERS: Mapping[str, str] = MappingProxyType(
+    {"onnxruntime": "edgekit.device.builder.onnxruntime", "tensorrt": "edgekit.device.builder.tensorrt"}
+)
+"""Module of each kind of engine that is compiled on a device; it has `build(request, folder, tell) -> BuildAnswer`."""

@@ -1,0 +1,65 @@
+"""`python -m edgekit.device.builder build|try FOLDER`: reads `VERB.json` there, leaves `VERB-answer.json`.
+
+On standard output a line `progress: WORDS` for each phase; everything else that is printed is the compiler's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import resource
+import sys
+import time
+from pathlib import Path
+
+from edgekit.device.builder import COMPILERS
+from edgekit.device.builder.trial import run_trial
+from edgekit.errors import EdgekitError, InputError
+from edgekit.schema.building import (
+    BuildAnswer,
+    BuildRequest,
+    Failure,
+    TrialAnswer,
+    TrialRequest,
+    answer_file,
+    request_file,
+)
+from edgekit.schema.reader import from_json, to_json
+
+
+def main(argv: list[str]) -> None:
+    """Do what the command line says; a failure is an answer too."""
+    verb, folder = argv[1], Path(argv[2])
+    work, failed = (_build, BuildAnswer) if verb == "build" else (_try, TrialAnswer)
+    (folder / answer_file(verb)).unlink(missing_ok=True)
+    answer: BuildAnswer | TrialAnswer
+    try:
+        answer = work((folder / request_file(verb)).read_bytes(), folder)
+    except EdgekitError as error:
+        answer = failed(failure=Failure(message=error.message, hint=error.hint, details=error.details))
+    except ImportError as error:
+        answer = failed(failure=Failure(message=f"a Python package is missing there: {error}", hint="report this"))
+    (folder / answer_file(verb)).write_bytes(to_json(answer))
+
+
+def _build(text: bytes, folder: Path) -> BuildAnswer:
+    began = time.monotonic()
+    request = from_json(BuildRequest, text, "the request")
+    module = COMPILERS.get(request.kind)
+    if module is None:
+        raise InputError(f"engines of {request.kind} are not compiled on devices", hint="report this")
+    answer: BuildAnswer = importlib.import_module(module).build(request, folder, _tell)
+    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+    return dataclasses.replace(answer, seconds=round(time.monotonic() - began, 3), peak_bytes=peak_bytes)
+
+
+def _try(text: bytes, folder: Path) -> TrialAnswer:
+    return run_trial(from_json(TrialRequest, text, "the request"), folder)
+
+
+def _tell(words: str) -> None:
+    print(f"progress: {words}", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv)

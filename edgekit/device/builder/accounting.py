@@ -1,0 +1,84 @@
+"""Counts the device memory that TensorRT takes while it builds, and bounds it: on a Jetson it is the whole board's."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+
+class Account:
+    """An allocator's books. Make one for a build; `allocator` gives TensorRT what it calls."""
+
+    def __init__(self, cuda: Any, *, limit_bytes: int = 0) -> None:
+        """Open the books.
+
+        Args:
+            cuda: `pycuda.driver`, with a context current on every thread that builds.
+            limit_bytes: what may be held at a time; 0 is no bound. Beyond it TensorRT gets nothing and tries less.
+        """
+        self._cuda = cuda
+        self._limit_bytes = limit_bytes
+        self._held: dict[int, tuple[Any, int]] = {}
+        self._guard = threading.Lock()
+        self._allocator: Any = None
+        self.held_bytes = 0
+        self.peak_bytes = 0
+
+    def take(self, size: int) -> int:
+        """An address; 0 where there is no more. TensorRT takes None for an error of the program."""
+        with self._guard:
+            if size <= 0 or (self._limit_bytes and self.held_bytes + size > self._limit_bytes):
+                return 0
+            try:
+                block = self._cuda.mem_alloc(size)
+            except self._cuda.MemoryError:
+                return 0
+            address = int(block)
+            self._held[address] = (block, size)
+            self.held_bytes += size
+            self.peak_bytes = max(self.peak_bytes, self.held_bytes)
+            return address
+
+    def give_back(self, address: int) -> bool:
+        """Free a block; False where it is none of ours."""
+        with self._guard:
+            block, size = self._held.pop(address, (None, 0))
+            if block is None:
+                return False
+            self.held_bytes -= size
+            block.free()
+            return True
+
+    def allocator(self, trt: Any) -> Any:
+        """TensorRT's allocator for these books. Every method is overridden that some version calls.
+
+        TensorRT only keeps a pointer: hold on to the account until the build has ended, it holds on to this.
+        """
+        account = self
+
+        class Counting(trt.IGpuAllocator):  # type: ignore[misc]  # the module has no types
+            """Called from TensorRT's own threads."""
+
+            def __init__(self) -> None:
+                trt.IGpuAllocator.__init__(self)
+
+            def allocate(self, size: int, alignment: int, flags: int) -> int:  # noqa: ARG002  cuMemAlloc aligns to 256
+                return account.take(size)
+
+            def reallocate(self, address: int, alignment: int, new_size: int) -> int:  # noqa: ARG002
+                return 0  # "cannot be resized": TensorRT then allocates and copies
+
+            def deallocate(self, memory: int) -> bool:
+                return account.give_back(memory)
+
+            def free(self, memory: int) -> None:
+                account.give_back(memory)
+
+            def allocate_async(self, size: int, alignment: int, flags: int, stream: int) -> int:  # noqa: ARG002
+                return account.take(size)
+
+            def deallocate_async(self, memory: int, stream: int) -> bool:  # noqa: ARG002
+                return account.give_back(memory)
+
+        self._allocator = Counting()
+        return self._allocator

@@ -1,0 +1,280 @@
+"""Holds a builder device for one workstation: its lock, its files, its programs. Self-contained: sent as text.
+
+    python3 -I -c TEXT FOLDER
+
+Framing, both ways: one JSON object on one line and, where it carries `payload_bytes`, that many raw bytes after it.
+
+reserve  holder, what   takes the device's lock, which ends with this process -> {} or {held: {holder, what, since_s}}
+have     sizes          bytes by SHA-256 -> {missing: {sha256: bytes that are there already}}
+put      sha256, offset, encoding (raw, zlib), payload: answered by nothing; what fails shows at `lay`
+lay      folder, files {path, sha256, executable}, keep: lays out a folder -> {path}; `keep`: it stays as it is
+run      argv, cwd, deadline_s  -> {progress: words}..., {beat}..., then {returncode, output}
+         A link that breaks meanwhile does not stop the program: whoever comes again finds what it left. `cancel` does.
+fetch    path, offset   -> {payload_bytes} and the file from there on; {missing: true} where there is none
+Whatever cannot be done -> {error, hint}. Python 3.10 and newer, standard library alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zlib
+from collections import deque
+from pathlib import Path
+from typing import Any, BinaryIO
+
+MAX_LINE_BYTES = 4 << 20
+MAX_PIECE_BYTES = 4 << 20
+_KEPT_DAYS = 30
+_BEAT_S = 5.0
+_TAIL_LINES = 400
+_PROGRESS = b"progress: "
+
+
+class Refused(Exception):
+    """What cannot be done, and what helps."""
+
+    def __init__(self, error: str, hint: str) -> None:
+        super().__init__(error)
+        self.told = {"error": error, "hint": hint}
+
+
+class Agent:
+    """One conversation."""
+
+    def __init__(self, folder: Path, requests: BinaryIO, answers: BinaryIO) -> None:
+        self.folder = folder
+        self.requests = requests
+        self.answers = answers
+        self.wrong: dict[str, str] = {}
+        """Why a blob could not be taken."""
+        self.gone = False
+        """Whether the workstation has hung up."""
+        self.reserved = False
+
+    def serve(self) -> None:
+        """Answer until the other side hangs up."""
+        verbs = {"have": self.have, "put": self.put, "lay": self.lay, "run": self.run, "fetch": self.fetch}
+        with contextlib.ExitStack() as held:
+            while (line := self.requests.readline(MAX_LINE_BYTES)) and line.endswith(b"\n"):
+                request = json.loads(line)
+                verb = request.get("verb")
+                try:
+                    if verb == "reserve":
+                        self.say(self.reserve(request, held))
+                    elif not self.reserved:
+                        raise Refused("the device is not reserved", "report this")
+                    elif verb in verbs:
+                        verbs[verb](request)
+                except Refused as refused:
+                    self.say(refused.told)
+                except OSError as error:
+                    self.say({"error": f"{error.strerror or error}: {error.filename or self.folder}", "hint": "df -h"})
+
+    def say(self, answer: dict[str, Any]) -> None:
+        """Answer, unless nobody listens any more."""
+        if not self.gone:
+            try:
+                self.answers.write(json.dumps(answer).encode() + b"\n")
+                self.answers.flush()
+            except OSError:
+                self.gone = True
+
+    def reserve(self, request: dict[str, Any], held: contextlib.ExitStack) -> dict[str, Any]:
+        """Take the lock; the kernel lets go of it when this process ends, however it ends."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = held.enter_context((self.folder / "lock").open("a+"))
+        except PermissionError:
+            user = os.environ.get("USER") or str(os.getuid())
+            raise Refused(f"{user} may not write to {self.folder}", "log in as root there") from None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            try:
+                return {"held": json.loads(lock.read(4096))}
+            except ValueError:
+                return {"held": {"holder": "somebody", "what": "", "since_s": time.time()}}
+        lock.truncate(0)
+        lock.write(json.dumps({"holder": request["holder"], "what": request["what"], "since_s": time.time()}))
+        lock.flush()
+        self.reserved = True
+        self.prune()
+        return {}
+
+    def prune(self) -> None:
+        """Throw away what nobody used for long."""
+        for kept in [*self.folder.glob("blobs/*"), *self.folder.glob("laid/*")]:
+            with contextlib.suppress(OSError):
+                if time.time() - kept.stat().st_mtime > _KEPT_DAYS * 86400:
+                    shutil.rmtree(kept) if kept.is_dir() else kept.unlink()
+
+    def have(self, request: dict[str, Any]) -> None:
+        """Tell which blobs are not whole, and how much of each is here."""
+        self.wrong.clear()
+        missing = {}
+        for sha256, size in request["sizes"].items():
+            whole, part = self.blob(sha256), self.blob(sha256, ".part")
+            if whole.is_file() and whole.stat().st_size == size:
+                os.utime(whole)
+            else:
+                missing[sha256] = min(part.stat().st_size, size) if part.is_file() else 0
+        self.say({"missing": missing})
+
+    def put(self, request: dict[str, Any]) -> None:
+        """Take the next piece of a blob; pieces of a blob that failed are let go by."""
+        size = int(request["payload_bytes"])
+        if not 0 <= size <= MAX_PIECE_BYTES:
+            raise Refused(f"a piece has {size} bytes", "report this")
+        piece, sha256 = self.requests.read(size), request["sha256"]
+        try:
+            if request.get("encoding") == "zlib":
+                piece = zlib.decompressobj().decompress(piece, MAX_PIECE_BYTES)
+            part = self.blob(sha256, ".part")
+            part.parent.mkdir(parents=True, exist_ok=True)
+            with part.open("r+b" if part.exists() else "wb") as file:
+                file.truncate(int(request["offset"]))
+                file.seek(int(request["offset"]))
+                file.write(piece)
+            if request.get("last"):
+                self.finish(sha256, part)
+        except (OSError, zlib.error) as error:
+            self.wrong.setdefault(sha256, str(error))
+
+    def finish(self, sha256: str, part: Path) -> None:
+        """Keep a blob that is what its name says; throw away one that is not."""
+        digest = hashlib.sha256()
+        with part.open("rb") as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+        if digest.hexdigest() == sha256:
+            part.rename(self.blob(sha256))
+        else:
+            part.unlink()
+            self.wrong[sha256] = "it is not what was announced"
+
+    def lay(self, request: dict[str, Any]) -> None:
+        """Lay files out. A folder that is kept was laid out whole once, and is not touched again."""
+        folder = self.folder / "laid" / _inside(request["folder"])
+        if request.get("keep") and folder.is_dir():
+            os.utime(folder)
+            self.say({"path": str(folder)})
+            return
+        if self.wrong:
+            raise Refused(f"a file could not be taken: {next(iter(self.wrong.values()))}", f"df -h {self.folder}")
+        aside = folder.with_name(f".{folder.name}")
+        shutil.rmtree(aside, ignore_errors=True)
+        for file in request["files"]:
+            place = aside / _inside(file["path"])
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self.blob(file["sha256"]), place)
+            if file.get("executable"):
+                place.chmod(0o755)
+        aside.mkdir(parents=True, exist_ok=True)
+        if request.get("keep"):
+            aside.rename(folder)
+        else:  # beside what an earlier run of the same job left
+            folder.mkdir(parents=True, exist_ok=True)
+            for place in aside.iterdir():
+                place.replace(folder / place.name)
+            aside.rmdir()
+        self.say({"path": str(folder)})
+
+    def run(self, request: dict[str, Any]) -> None:
+        """Run a program to its end, or to the deadline."""
+        process = subprocess.Popen(
+            request["argv"],
+            cwd=self.folder / "laid" / _inside(request["cwd"]),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.folder), "LANG": "C.UTF-8"},
+        )
+        tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        over = self.follow(process, tail, time.monotonic() + float(request["deadline_s"]))
+        with contextlib.suppress(ProcessLookupError):  # what it left running, too
+            os.killpg(process.pid, signal.SIGKILL)
+        self.say({"returncode": process.wait(), "output": "\n".join(tail)[-65536:], "over": over})
+
+    def follow(self, process: subprocess.Popen[bytes], tail: deque[str], deadline_s: float) -> str:
+        """Read what it prints until it ends; why it was ended before, or empty."""
+        assert process.stdout is not None
+        rest = b""
+        with selectors.DefaultSelector() as ready:
+            ready.register(process.stdout, selectors.EVENT_READ)
+            ready.register(self.requests, selectors.EVENT_READ)
+            while time.monotonic() < deadline_s:
+                events = {key.fileobj for key, _ in ready.select(_BEAT_S)}
+                if not events:
+                    self.say({"beat": True})
+                if self.requests in events and self.cancelled():
+                    return "cancelled"
+                if self.gone and self.requests in ready.get_map():
+                    ready.unregister(self.requests)
+                if process.stdout in events:
+                    piece = os.read(process.stdout.fileno(), 1 << 16)
+                    if not piece:
+                        self.tell([rest], tail)
+                        return ""
+                    *lines, rest = (rest + piece)[-(1 << 20) :].split(b"\n")
+                    self.tell(lines, tail)
+        return "deadline"
+
+    def tell(self, lines: list[bytes], tail: deque[str]) -> None:
+        """Progress goes on at once, the rest is kept for the end."""
+        for line in lines:
+            if line.startswith(_PROGRESS):
+                self.say({"progress": line[len(_PROGRESS) :].decode(errors="replace")[:500]})
+            else:
+                tail.append(line.decode(errors="replace")[:2000])
+
+    def cancelled(self) -> bool:
+        """Whether the workstation wants no more. When it only hung up, the program goes on."""
+        line = self.requests.readline(MAX_LINE_BYTES)
+        self.gone = self.gone or not line
+        return b'"cancel"' in line
+
+    def fetch(self, request: dict[str, Any]) -> None:
+        """Give a file that a program left."""
+        file, offset = self.folder / "laid" / _inside(request["path"]), int(request.get("offset", 0))
+        if not file.is_file():
+            self.say({"missing": True})
+            return
+        digest = hashlib.sha256()
+        with file.open("rb") as content:
+            while piece := content.read(1 << 20):
+                digest.update(piece)
+            size = content.tell()
+            content.seek(min(offset, size))
+            self.say({"payload_bytes": size - content.tell(), "sha256": digest.hexdigest()})
+            while not self.gone and (piece := content.read(1 << 20)):
+                self.answers.write(piece)
+            self.answers.flush()
+
+    def blob(self, sha256: str, suffix: str = "") -> Path:
+        """A blob's place."""
+        if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
+            raise Refused("a digest is none", "report this")
+        return self.folder / "blobs" / f"{sha256}{suffix}"
+
+
+def _inside(path: str) -> str:
+    """A relative path that stays inside its folder."""
+    if not path or path.startswith("/") or any(part in ("", ".", "..") for part in path.split("/")):
+        raise Refused(f"{path!r} is no path inside a folder", "report this")
+    return path
+
+
+if __name__ == "__main__":
+    Agent(Path(sys.argv[1]), sys.stdin.buffer, sys.stdout.buffer).serve()

@@ -1,0 +1,247 @@
+"""From an ONNX file to a TensorRT plan, by one path for TensorRT 8.6 to 11.
+
+Only calls that all of them have; what some lack is asked for by name. Source: the recorded API of each version, which
+`tests/unit/device/runner/test_tensorrt_api.py` holds this file against.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit.device.builder import Tell
+from edgekit.device.builder.accounting import Account
+from edgekit.device.runner.cuda_probe import probe_cuda
+from edgekit.device.runner.nvinfer import Nvinfer, open_nvinfer
+from edgekit.errors import EngineError
+from edgekit.executor.local import LocalExecutor
+from edgekit.schema.building import BuildAnswer, BuildRequest
+
+_WORDS = (
+    ("Plugin not found", "TensorRT has no such operator"),
+    ("was not found in plugin registry", "TensorRT has no such operator"),
+    ("Node input was not registered", "it takes an input that nothing makes"),
+    ("Failed to parse the ONNX model", "it is no ONNX model, or cut short"),
+    ("null tensor", "an output that nothing makes"),
+    ("convertDtype", "an input of a type that TensorRT does not take"),
+)
+"""What its parser means. Source: measured on broken models, TensorRT-RTX 1.7.1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltPlan:
+    """What came of it, beside the files."""
+
+    warnings: tuple[str, ...]
+    cache_used: bool
+
+
+def build(request: BuildRequest, folder: Path, tell: Tell) -> BuildAnswer:
+    """Compile a model on this device's GPU. CUDA is tried in a child first: some TensorRT crash where there is none.
+
+    Raises:
+        EngineError: no usable GPU, or TensorRT refuses the model.
+    """
+    probe_cuda(LocalExecutor(), sys.executable)
+    cuda: Any = importlib.import_module("pycuda.driver")
+    cuda.init()
+    current = cuda.Device(0).retain_primary_context()
+    current.push()
+    try:
+        account, nvinfer = Account(cuda), open_nvinfer()
+        built = build_plan(request, folder, nvinfer, tell, account)
+        return BuildAnswer(
+            toolkit=nvinfer.version,
+            gpu_peak_bytes=account.peak_bytes,
+            warnings=built.warnings,
+            cache_used=built.cache_used,
+        )
+    finally:
+        current.pop()
+
+
+def build_plan(
+    request: BuildRequest, folder: Path, nvinfer: Nvinfer, tell: Tell, account: Account | None = None
+) -> BuiltPlan:
+    """Compile a model; the plan and the timing cache are left in the folder.
+
+    Args:
+        request: what, with names in the folder.
+        folder: holds the model.
+        nvinfer: TensorRT of this process.
+        tell: told of each phase.
+        account: counts TensorRT's device memory and refuses what is beyond a bound.
+
+    Raises:
+        EngineError: TensorRT refuses it, with its words.
+    """
+    nvinfer.cut()
+    builder = make_builder(nvinfer, account)
+    network = nvinfer.check(builder.create_network(network_flags(nvinfer.trt)), "making a network")
+    parser = parse(nvinfer, network, folder / request.model)
+    config = nvinfer.check(builder.create_builder_config(), "making a configuration")
+    bound_memory(nvinfer.trt, config, request)
+    config.avg_timing_iterations = request.timing_iterations
+    if hasattr(config, "builder_optimization_level"):
+        config.builder_optimization_level = request.optimization_level
+    allow_precision(nvinfer.trt, config, request)
+    use_dla(nvinfer, builder, config, request.dla_core)
+    add_profile(nvinfer, builder, config, network, request)
+    cache, cache_used = read_timing_cache(nvinfer, config, folder, request)
+    watch(nvinfer.trt, config, tell)
+    plan = nvinfer.check(builder.build_serialized_network(network, config), f"building {request.model}")
+    (folder / request.engine).write_bytes(memoryview(plan))
+    if cache is not None:
+        kept = nvinfer.check(config.get_timing_cache(), "reading the timing cache")
+        (folder / request.timing_cache).write_bytes(memoryview(kept.serialize()))
+    del parser  # the network reads weights that it holds, to the end
+    return BuiltPlan(warnings=_warnings(nvinfer.cut()), cache_used=cache_used)
+
+
+def make_builder(nvinfer: Nvinfer, account: Account | None) -> Any:
+    """A builder, with our allocator where memory is counted."""
+    try:
+        builder = nvinfer.trt.Builder(nvinfer.logger)
+    except TypeError:  # "factory function returned nullptr": no usable library or GPU
+        raise nvinfer.error("starting its builder") from None
+    if account is not None:
+        builder.gpu_allocator = account.allocator(nvinfer.trt)
+    return builder
+
+
+def network_flags(trt: Any) -> int:
+    """8.x takes ONNX only with explicit batches; later ones know nothing else."""
+    flags = trt.NetworkDefinitionCreationFlag
+    return 1 << int(flags.EXPLICIT_BATCH) if hasattr(flags, "EXPLICIT_BATCH") else 0
+
+
+def parse(nvinfer: Nvinfer, network: Any, model: Path) -> Any:
+    """Read the model into the network; weights are held once, by the parser that is returned."""
+    parser = nvinfer.trt.OnnxParser(network, nvinfer.logger)
+    if not parser.parse_from_file(str(model)):
+        said = [_problem(parser.get_error(index)) for index in range(parser.num_errors)]
+        raise nvinfer.error(f"reading {model.name}", "; ".join(said))
+    if not network.num_outputs:
+        raise EngineError(f"TensorRT finds no output in {model.name}", hint="export the model again")
+    return parser
+
+
+def _problem(problem: Any) -> str:
+    """`node conv3 (Conv): ...`; versions before 10 know the node's number only."""
+    name = problem.node_name() if hasattr(problem, "node_name") else ""
+    kind = problem.node_operator() if hasattr(problem, "node_operator") else ""
+    number = problem.node()
+    where = name or (f"number {number}" if number >= 0 else "")
+    said = " ".join(problem.desc().split()) or str(problem.code())
+    told = next((f"{words} ({said})" for part, words in _WORDS if part in said), said)
+    return f"node {where}{f' ({kind})' if kind else ''}: {told}" if where else told
+
+
+def bound_memory(trt: Any, config: Any, request: BuildRequest) -> None:
+    """Both pools together: the workspace alone does not keep a small board from running out."""
+    pools = trt.MemoryPoolType
+    if request.workspace_bytes:
+        config.set_memory_pool_limit(pools.WORKSPACE, request.workspace_bytes)
+    if request.tactic_bytes and hasattr(pools, "TACTIC_DRAM"):
+        config.set_memory_pool_limit(pools.TACTIC_DRAM, request.tactic_bytes)
+
+
+def allow_precision(trt: Any, config: Any, request: BuildRequest) -> None:
+    """Allow what the model may be computed in. TensorRT 11 takes it from the model alone, and has no such flags."""
+    flags = trt.BuilderFlag
+    if request.precision == "float32":
+        return
+    if hasattr(flags, "FP16"):
+        config.set_flag(flags.FP16)
+    if request.precision == "int8" and hasattr(flags, "INT8"):
+        config.set_flag(flags.INT8)
+
+
+def use_dla(nvinfer: Nvinfer, builder: Any, config: Any, core: int) -> None:
+    """Prefer a DLA core; layers that it cannot take go to the GPU. What was set is read back: some drop it silently."""
+    if core < 0:
+        return
+    cores = builder.num_DLA_cores
+    if core >= cores:
+        raise EngineError(
+            f"DLA core {core} is asked for, and this board has {cores}",
+            hint="leave dla_core out, or build for a board that has DLA cores: Orin NX or AGX Orin",
+        )
+    config.default_device_type = nvinfer.trt.DeviceType.DLA
+    config.DLA_core = core
+    config.set_flag(nvinfer.trt.BuilderFlag.GPU_FALLBACK)
+    if config.DLA_core != core:
+        raise nvinfer.error(f"choosing DLA core {core}")
+
+
+def add_profile(nvinfer: Nvinfer, builder: Any, config: Any, network: Any, request: BuildRequest) -> None:
+    """Fix sizes that the model leaves open, to one shape each: a wide profile costs memory."""
+    profile, added = builder.create_optimization_profile(), False
+    for index in range(network.num_inputs):
+        tensor = network.get_input(index)
+        if all(size >= 0 for size in tensor.shape):
+            continue
+        shape = request.shapes.get(tensor.name)
+        if shape is None:
+            told = f"input {tensor.name} has open sizes: {tuple(tensor.shape)}"
+            raise EngineError(told, hint="export the model with fixed sizes")
+        profile.set_shape(tensor.name, shape, shape, shape)
+        added = True
+    if added:
+        nvinfer.check(config.add_optimization_profile(profile), "fixing the input's sizes")
+
+
+def read_timing_cache(nvinfer: Nvinfer, config: Any, folder: Path, request: BuildRequest) -> tuple[Any, bool]:
+    """Give the builder what was timed before on such a board.
+
+    Returns:
+        The cache, to be kept until the build ends; None where none is wanted. And whether what was there fitted: what
+        another board or version timed is left out, for it can only mislead.
+    """
+    if not request.timing_cache:
+        return None, False
+    file = folder / request.timing_cache
+    stored = file.read_bytes() if file.is_file() else b""
+    cache = config.create_timing_cache(stored) if stored else None
+    if cache is not None and config.set_timing_cache(cache, False):
+        return cache, True
+    cache = nvinfer.check(config.create_timing_cache(b""), "making a timing cache")
+    nvinfer.check(config.set_timing_cache(cache, False), "taking a timing cache")
+    return cache, False
+
+
+def watch(trt: Any, config: Any, tell: Tell) -> None:
+    """Have TensorRT tell how far it is, where it can."""
+    if not hasattr(trt, "IProgressMonitor"):
+        return
+
+    class Monitor(trt.IProgressMonitor):  # type: ignore[misc]  # the module has no types
+        """Tells of the outer phases; the inner ones come by thousands."""
+
+        def __init__(self) -> None:
+            trt.IProgressMonitor.__init__(self)
+            self.steps: dict[str, int] = {}
+
+        def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
+            """A phase begins."""
+            if not parent_phase:
+                self.steps[phase_name] = num_steps
+
+        def step_complete(self, phase_name: str, step: int) -> bool:
+            """A step is done; True goes on."""
+            if phase_name in self.steps:
+                tell(f"{phase_name}, step {step + 1} of {self.steps[phase_name]}")
+            return True
+
+        def phase_finish(self, phase_name: str) -> None:
+            """A phase ends."""
+            self.steps.pop(phase_name, None)
+
+    config.progress_monitor = Monitor()
+
+
+def _warnings(lines: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(line.removeprefix("warning: ") for line in lines if line.startswith("warning: ")))

@@ -1,0 +1,154 @@
+"""Engines for the GPU of Jetson Orin: compiled on such a board, for TensorRT times its kernels where it runs.
+
+No machine can stand in for it: the builder has no switch for another GPU, and x86-64 libraries hold no code for SM 87.
+Source: NVIDIA's support matrix; the binaries. So this module prepares the model, and `builder/` has it compiled.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from io import BytesIO
+
+import onnx
+
+from edgekit.errors import EngineError
+from edgekit.host.engine.backends import Bench, Engine, ModelSource
+from edgekit.host.engine.builder.engines import Order, digest_of, key_of, kind_of_device, obtain
+from edgekit.host.engine.builder.fit import bounds_for, version_of
+from edgekit.host.engine.builder.job import Job
+from edgekit.host.engine.contract import expected_shape
+from edgekit.host.engine.half import to_half
+from edgekit.host.engine.pictures import read_pictures, tensor_of
+from edgekit.host.engine.plan_file import PlanFault, parse_plan
+from edgekit.host.engine.quantise import quantise
+from edgekit.schema.building import BuildRequest
+from edgekit.schema.target import Accelerator, Target
+from edgekit.schema.units import version_tuple
+
+_FORMAT = 1
+"""Of the key; raise it when engines are made in another way."""
+_SPARE_FRAMES = 8
+"""Calibration pictures that stand in where a recipe has no golden frames."""
+_STRONGLY_TYPED = (11,)
+"""From here on precisions come from the model alone. Source: the recorded API."""
+_DYNAMIC = frozenset({"If", "Loop", "Scan", "NonZero", "NonMaxSuppression", "Unique", "SequenceAt", "SplitToSequence"})
+"""Operators whose outputs have sizes that only content tells: a runner could not hold them ready."""
+
+
+def compile_model(source: ModelSource, bench: Bench) -> Engine:
+    """Have a builder device compile a model, or take it from the cache.
+
+    Raises:
+        EngineError: no builder device, or it cannot be compiled or does not agree with the float model.
+        LockHeld: every builder device is taken.
+        Unreachable: the link to it broke.
+    """
+    accelerator = accelerator_of(source.target)
+    proto = onnx.load(source.path)
+    wrong = refusals(proto, source, accelerator)
+    if wrong:
+        raise EngineError(f"{source.path}: {wrong[0]}", hint="change the model or the recipe", details="\n".join(wrong))
+    return obtain(_order(source, accelerator, bench), bench)
+
+
+def accelerator_of(target: Target) -> Accelerator:
+    """A target's GPU. Raises EngineError where it has none."""
+    found = [accelerator for accelerator in target.accelerators if accelerator.kind == "tensorrt"]
+    if not found:
+        raise EngineError(
+            f"{target.name} has no GPU that takes TensorRT engines", hint="build for a Jetson Orin: edgekit target list"
+        )
+    return found[0]
+
+
+def refusals(model: onnx.ModelProto, source: ModelSource, accelerator: Accelerator) -> tuple[str, ...]:
+    """Every reason why a model cannot become an engine, each a sentence; none where a builder may try."""
+    return (*_nodes(model), *_recipe(source, accelerator))
+
+
+def _nodes(model: onnx.ModelProto) -> Iterator[str]:
+    for index, node in enumerate(model.graph.node):
+        name = node.name or f"number {index} ({', '.join(node.output)})"
+        if node.domain not in ("", "ai.onnx"):
+            yield f"node {name}: operator {node.op_type} of domain {node.domain} is no part of ONNX"
+        elif node.op_type in _DYNAMIC:
+            yield f"node {name}: operator {node.op_type} makes outputs of no fixed size: end the model before it"
+
+
+def _recipe(source: ModelSource, accelerator: Accelerator) -> Iterator[str]:
+    model, core = source.model, source.model.dla_core
+    if model.precision == "int8" and not source.calibration:
+        yield 'precision = "int8" needs pictures to find ranges with: name them in calibration'
+    if core is not None and not 0 <= core < accelerator.dla_cores:
+        yield f"dla_core = {core}, and {source.target.name} has {accelerator.dla_cores} DLA cores"
+    if core is not None and model.precision == "float32":
+        yield 'a DLA computes in float16 or int8: write precision = "float16"'
+
+
+def _order(source: ModelSource, accelerator: Accelerator, bench: Bench) -> Order:
+    recipe, contract, bounds = source.model, source.model.input, bounds_for(source.target)
+    calibration = read_pictures(source.calibration if recipe.precision == "int8" else (), contract)
+    frames = tensor_of(read_pictures(source.golden or source.calibration[:_SPARE_FRAMES], contract), contract)
+    model, told = source.path.read_bytes(), ""
+    if recipe.precision == "int8":
+        made = quantise(source.path, tensor_of(calibration, contract), recipe.quantisation, "tensorrt")
+        model, told = made.model, f"{len(calibration)} pictures, sha256 {digest_of(calibration)}"
+    elif recipe.precision == "float16" and version_tuple(accelerator.runtime_version) >= _STRONGLY_TYPED:
+        model = to_half(source.path)
+    request = BuildRequest(
+        kind="tensorrt",
+        model="model.onnx",
+        engine="engine.plan",
+        precision=recipe.precision,
+        workspace_bytes=bounds.workspace_bytes,
+        tactic_bytes=bounds.tactic_bytes,
+        timing_iterations=2,
+        timing_cache="timing.cache",
+        dla_core=-1 if recipe.dla_core is None else recipe.dla_core,
+        shapes={tensor.name: expected_shape(contract) for tensor in source.onnx.inputs},
+    )
+    key = key_of(source.target, accelerator, _FORMAT, source.onnx.sha256, model, contract, request, digest_of(frames))
+    job = Job(
+        name=source.name,
+        key=key,
+        target=source.target,
+        accelerator=accelerator,
+        request=request,
+        model=model,
+        calibration=told,
+        timing_cache=bench.store.timings(kind_of_device(source.target, accelerator)),
+        input=contract,
+        frames=frames,
+    )
+    return Order(source=source, job=job, suffix=".plan", check=lambda plan: check_plan(plan, source.target))
+
+
+def check_plan(plan: bytes, target: Target) -> Mapping[str, str]:
+    """Read what a device sent as an engine.
+
+    Returns:
+        Facts for the manifest: what a device must have to load it.
+
+    Raises:
+        EngineError: it is no engine, or another TensorRT's.
+    """
+    accelerator = accelerator_of(target)
+    found = parse_plan(BytesIO(plan))
+    if isinstance(found, PlanFault):
+        raise EngineError(f"what the builder sent is no TensorRT engine: {found.reason}", hint="report this")
+    wanted = version_of(accelerator.runtime_version)
+    if found.rtx or not re.match(rf"{re.escape('.'.join(map(str, found.version[:3])))}(\.|$)", wanted):
+        raise EngineError(
+            f"the builder's engine is of {found.toolkit}, and {target.name} has TensorRT {wanted}",
+            hint="pip list on the builder shows whether another TensorRT hides the board's own",
+        )
+    return {
+        "format": "tensorrt plan",
+        "tensorrt": wanted,
+        "sm": accelerator.sm,
+        "sm_count": str(accelerator.sm_count),
+        "cuda": accelerator.cuda,
+        "power_mode": accelerator.power_mode,
+        "power_conf": accelerator.power_conf,
+    }

@@ -1,0 +1,146 @@
+"""Engines of builder devices: from the cache, or made once, verified, kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from edgekit.host.engine.agreement import Agreement, compare
+from edgekit.host.engine.backends import Bench, Engine, ModelSource
+from edgekit.host.engine.builder.job import Job, Made
+from edgekit.host.engine.builder.remote import make_on_device
+from edgekit.host.engine.reference import answers_of
+from edgekit.host.engine.store import EngineRecord, KeptEngine
+from edgekit.host.engine.verdict import check_agreement
+from edgekit.schema.manifest import EngineEntry
+from edgekit.schema.target import Accelerator, AcceleratorKind, Target
+from edgekit.trust import sha256_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """An engine that is wanted."""
+
+    source: ModelSource
+    job: Job
+    suffix: str
+    """Of its file: `.plan`."""
+    check: Callable[[bytes], Mapping[str, str]]
+    """Reads what came back; gives what it says of itself. Raises EngineError where it is not what was wanted."""
+
+    @property
+    def kind(self) -> AcceleratorKind:
+        """Of the engine."""
+        return self.job.request.kind
+
+
+def obtain(order: Order, bench: Bench) -> Engine:
+    """An engine from the cache; else from a builder device, verified against the float model before it is kept.
+
+    Twins share it: as many builds as there are kinds of devices, however many ask and when.
+
+    Raises:
+        EngineError: no device may make it, it cannot be compiled, or it does not agree with the float model.
+        LockHeld: all devices are taken.
+        Unreachable: the link broke.
+    """
+    key, fresh = order.job.key, False
+    kept = bench.store.find(key)
+    if kept is None:
+        with bench.store.alone(key):
+            kept = bench.store.find(key)
+            if kept is None:
+                kept, fresh = _make(order, bench), True
+    name, record = order.source.name, kept.record
+    check_agreement(name, record.agreement, order.source.model.tolerance)
+    entry = EngineEntry(
+        name=name,
+        runner=order.kind,
+        path=f"engines/{name}{order.suffix}",
+        model_sha256=order.source.onnx.sha256,
+        facts=record.facts,
+    )
+    return Engine(
+        entry=entry,
+        file=kept.file,
+        answers=kept.answers if order.source.golden else None,
+        from_cache=not fresh,
+        notes=_notes(name, record),
+    )
+
+
+def key_of(target: Target, accelerator: Accelerator, *made_of: object) -> str:
+    """Names an engine by the kind of device that it is for, and by everything else that can change it."""
+    said = [asdict(accelerator), target.os.l4t, target.os.arch, *made_of]
+    return hashlib.sha256(json.dumps(said, sort_keys=True, default=_plain).encode()).hexdigest()
+
+
+def _plain(value: object) -> object:
+    return sha256_bytes(value) if isinstance(value, bytes) else asdict(value)  # type: ignore[call-overload]
+
+
+def kind_of_device(target: Target, accelerator: Accelerator) -> str:
+    """Names devices that time alike: for their common timing cache."""
+    return key_of(target, accelerator, "timings")
+
+
+def _make(order: Order, bench: Bench) -> KeptEngine:
+    job, source = order.job, order.source
+    made = make_on_device(job, bench.builders, bench.progress)
+    told = order.check(made.engine)
+    expected = answers_of(source.path, job.frames) if len(job.frames) else {}
+    answers = {name: made.answers[name] for name in expected if name in made.answers}
+    agreement = compare(expected, answers) if expected else ()
+    if made.timing_cache:
+        bench.store.keep_timings(kind_of_device(job.target, job.accelerator), made.timing_cache)
+    record = EngineRecord(
+        model=source.name,
+        kind=order.kind,
+        target=job.target.name,
+        filename=f"{source.name}{order.suffix}",
+        sha256=sha256_bytes(made.engine),
+        bytes=len(made.engine),
+        facts=_facts(order, made, told, agreement),
+        agreement=agreement,
+        layers=(),
+        warnings=made.built.warnings,
+        seconds=made.built.seconds,
+        peak_bytes=made.built.peak_bytes,
+    )
+    return bench.store.keep(job.key, made.engine, record, answers)
+
+
+def _facts(order: Order, made: Made, told: Mapping[str, str], agreement: tuple[Agreement, ...]) -> dict[str, str]:
+    """What the manifest tells of it: what must be the same on every device that loads it, and how it was made."""
+    source, request = order.source, order.job.request
+    facts = {
+        **told,
+        "precision": request.precision,
+        "opset": str(source.onnx.opset),
+        "inputs": ", ".join(map(str, source.onnx.inputs)),
+        "outputs": ", ".join(map(str, source.onnx.outputs)),
+        "macs": str(source.onnx.macs),
+        "memory_bytes": str(made.tried.memory_bytes or made.built.gpu_peak_bytes),
+        "l4t": made.facts.l4t,
+        "dla": "" if request.dla_core < 0 else str(request.dla_core),
+        "device": made.facts.model,
+    }
+    if order.job.calibration:
+        facts["calibration"] = order.job.calibration
+    for one in agreement:
+        facts[f"agreement.{one.output}"] = f"cosine {one.cosine_min:.6f}, max_abs {one.max_abs:.6g}"
+    return facts
+
+
+def _notes(name: str, record: EngineRecord) -> tuple[str, ...]:
+    told = [f"{name}: {one}" for one in record.agreement] or [f"{name}: not verified, the recipe has no golden frames"]
+    return (*told, *(f"warning: {name}: {warning}" for warning in record.warnings))
+
+
+def digest_of(array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> str:
+    """Names an array by shape and content."""
+    return hashlib.sha256(str(array.shape).encode() + array.tobytes()).hexdigest()

@@ -1,0 +1,120 @@
+"""Finds a builder device that is free and as it must be, and has it make an engine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from edgekit.errors import EngineError, InputError, LockHeld, Unreachable
+from edgekit.executor import Executor
+from edgekit.host.engine.builder.client import AgentClient, Held
+from edgekit.host.engine.builder.devices import BuilderDevice, Builders
+from edgekit.host.engine.builder.fit import judge_builder
+from edgekit.host.engine.builder.job import Job, Made
+from edgekit.host.engine.builder.work import Work
+from edgekit.host.probe import read_facts
+from edgekit.host.progress import Progress
+from edgekit.schema.target import Accelerator, Target
+
+_POLL_S = 2.0
+
+
+def make_on_device(job: Job, builders: Builders, progress: Progress) -> Made:
+    """Have the first device make an engine that is free and as it must be.
+
+    Raises:
+        EngineError: there is none, or the model cannot be compiled or run there.
+        LockHeld: all are taken, for long.
+        Unreachable: the link broke.
+    """
+    devices = builders.find(job.target)
+    if not devices:
+        raise no_builder(job.target, job.accelerator)
+    return _Search(job, builders, progress).run(devices)
+
+
+def no_builder(target: Target, accelerator: Accelerator) -> EngineError:
+    """What is needed, and how to name it."""
+    mode = f" in power mode {accelerator.power_mode}" if accelerator.power_mode else ""
+    runtime = {"tensorrt": "TensorRT", "onnxruntime": "ONNX Runtime"}.get(accelerator.kind, accelerator.kind)
+    return EngineError(
+        f"engines for {target.name} are compiled on such a board: a {target.title} with {runtime} "
+        f"{accelerator.runtime_version}{mode}, and no builder device is named",
+        hint=f'in fleet.toml: [devices.NAME] address = "root@HOST", target = "{target.name}", '
+        'labels = { builder = "yes" }; or build with --builder root@HOST',
+    )
+
+
+class _Search:
+    """Goes through devices until one has made the engine."""
+
+    def __init__(self, job: Job, builders: Builders, progress: Progress) -> None:
+        self._job, self._builders, self._progress = job, builders, progress
+        self._unfit: list[str] = []
+        self._unreachable: list[Unreachable] = []
+
+    def run(self, devices: tuple[BuilderDevice, ...]) -> Made:
+        until, waiting = time.monotonic() + self._builders.wait_s, list(devices)
+        while waiting:
+            held: dict[str, Held] = {}
+            for device in list(waiting):
+                try:
+                    made = self._ask(device)
+                except Held as taken:
+                    held[device.name] = taken
+                    continue
+                if made is not None:
+                    return made
+                waiting.remove(device)
+            if held:
+                self._wait(held, until)
+        raise self._nobody()
+
+    def _ask(self, device: BuilderDevice) -> Made | None:
+        """Have a device do it; None where it cannot, and why is kept. Raises Held."""
+        try:
+            executor = device.connect()
+        except InputError as error:
+            self._unfit.append(f"{device.name}: {error.message}")
+            return None
+        reached = False
+        try:
+            with _reserved(device, executor, self._job, self._builders.holder) as client:
+                reached = True
+                facts = read_facts(executor, interpreter=self._job.target.os.python_path)
+                wrong = judge_builder(self._job.target, self._job.accelerator, facts)
+                if wrong:
+                    self._unfit += [f"{device.name} must not compile: {reason}" for reason in wrong]
+                    return None
+                kit = self._builders.kit(self._job.target, self._job.accelerator.kind)
+                return Work(self._job, kit, client, self._progress).run(facts)
+        except Unreachable as error:
+            if reached:
+                raise
+            self._unreachable.append(error)
+            return None
+        finally:
+            executor.close()
+
+    def _wait(self, held: dict[str, Held], until: float) -> None:
+        told = "; ".join(f"{name}: {who}" for name, who in held.items())
+        if time.monotonic() >= until:
+            raise LockHeld(told, hint="wait for it, or name another device: --builder root@HOST")
+        self._progress.note(f"waiting for a builder; {told}")
+        time.sleep(_POLL_S)
+
+    def _nobody(self) -> EngineError | Unreachable:
+        if not self._unfit:
+            return self._unreachable[0]
+        details = [*self._unfit, *(error.message for error in self._unreachable)]
+        more = f" (and {len(details) - 1} more reasons)" if len(details) > 1 else ""
+        hint = "mend that, or name another device: --builder root@HOST"
+        return EngineError(f"{details[0]}{more}", hint=hint, details="\n".join(details) if more else "")
+
+
+@contextmanager
+def _reserved(device: BuilderDevice, executor: Executor, job: Job, holder: str) -> Iterator[AgentClient]:
+    with AgentClient(device, executor, job.target.os.python_path) as client:
+        client.reserve(holder, job.name)
+        yield client

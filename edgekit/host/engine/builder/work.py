@@ -1,0 +1,180 @@
+"""What is done on a device that is reserved: send, compile, try, fetch."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tempfile
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.errors import EngineError
+from edgekit.host.engine.builder.client import AgentClient
+from edgekit.host.engine.builder.devices import KitFile
+from edgekit.host.engine.builder.job import Job, Made
+from edgekit.host.progress import Progress
+from edgekit.schema.building import BuildAnswer, TrialAnswer, TrialRequest, answer_file, request_file
+from edgekit.schema.facts import DeviceFacts
+from edgekit.schema.reader import from_json, to_json
+from edgekit.trust import sha256_bytes
+
+_OUTPUT = "output:"
+_DEADLINE_S = 3600.0
+_TRIAL_S = 600.0
+_FRAMES, _ANSWERS = "frames.npy", "answers.npz"
+_BOOT = (
+    "import ctypes, runpy, sys; ctypes.CDLL(None).prctl(1, 9); open('/proc/self/oom_score_adj', 'w').write('500');"
+    " sys.path.insert(0, sys.argv.pop(1));"
+    " runpy.run_module('edgekit.device.builder', run_name='__main__', alter_sys=True)"
+)
+"""Runs as `python -I -c BOOT SITE build|try FOLDER`. It ends with the agent (PR_SET_PDEATHSIG), and before anything
+else when the board runs out of memory. Source: Linux, prctl(2), proc(5)."""
+_Answer = TypeVar("_Answer", BuildAnswer, TrialAnswer)
+
+
+class Work:
+    """One job on one device."""
+
+    def __init__(self, job: Job, kit: tuple[KitFile, ...], client: AgentClient, progress: Progress) -> None:
+        self._job, self._kit, self._client, self._progress = job, kit, client, progress
+        self._device = client.name
+        self._folder = f"job-{job.key}"
+
+    def run(self, facts: DeviceFacts) -> Made:
+        """Do it all; `facts` are the device's.
+
+        Raises:
+            EngineError: the model cannot be compiled or run there.
+            Unreachable: the link broke.
+        """
+        job = self._job
+        built, site = self._left_behind(), self._bring()
+        if built is None:
+            built = self._do("build", BuildAnswer, site, f"{self._device} compiles {job.name}", _DEADLINE_S)
+        engine = self._must(job.request.engine)
+        tried, answers = TrialAnswer(), {}
+        if len(job.frames):
+            tried = self._do("try", TrialAnswer, site, f"{self._device} runs {job.name}", _TRIAL_S)
+            answers = _read_answers(self._must(_ANSWERS))
+        cache = self._client.fetch(f"{self._folder}/{job.request.timing_cache}") if job.request.timing_cache else None
+        return Made(
+            device=self._device,
+            facts=facts,
+            engine=engine,
+            timing_cache=cache or b"",
+            built=built,
+            tried=tried,
+            answers=answers,
+        )
+
+    def _left_behind(self) -> BuildAnswer | None:
+        """The outcome of the same job, where a link broke before it was fetched."""
+        text = self._client.fetch(f"{self._folder}/{answer_file('build')}")
+        answer = from_json(BuildAnswer, text, f"answer of {self._device}") if text else None
+        if answer is None or answer.failure is not None:
+            return None
+        self._progress.note(f"{self._device} has compiled {self._job.name} already")
+        return answer
+
+    def _bring(self) -> str:
+        """Send what is not there, and lay it out; give the folder with the Python packages."""
+        job = self._job
+        trial = TrialRequest(
+            kind=job.request.kind, engine=job.request.engine, input=job.input, frames=_FRAMES, answers=_ANSWERS
+        )
+        texts = {
+            job.request.model: job.model,
+            request_file("build"): to_json(job.request),
+            request_file("try"): to_json(trial),
+            _FRAMES: _as_npy(job.frames),
+        }
+        if job.request.timing_cache and job.timing_cache:
+            texts[job.request.timing_cache] = job.timing_cache
+        with tempfile.TemporaryDirectory(prefix="edgekit-job-") as scratch:
+            files = {}
+            for name, text in texts.items():
+                files[name] = Path(scratch, name)
+                files[name].write_bytes(text)
+            digests = {name: sha256_bytes(text) for name, text in texts.items()}
+            wanted = {digests[name]: file for name, file in files.items()}
+            wanted |= {one.entry.sha256: one.file for one in self._kit}
+            self._send(wanted)
+        listed: list[dict[str, object]] = [{"path": name, "sha256": digest} for name, digest in digests.items()]
+        self._client.lay(self._folder, listed, keep=False)
+        return self._client.lay(f"kit-{_digest(self._kit)}", [_listed(one) for one in self._kit], keep=True)
+
+    def _send(self, wanted: dict[str, Path]) -> None:
+        sizes = {sha256: file.stat().st_size for sha256, file in wanted.items()}
+        missing = self._client.missing(sizes)
+        if missing:
+            total = sum(sizes[sha256] - there for sha256, there in missing.items())
+            with self._progress.amount(f"{self._device}: sending {len(missing)} files", total) as advance:
+                for sha256, there in missing.items():
+                    self._client.send(sha256, wanted[sha256], there, advance)
+
+    def _do(self, verb: str, kind: type[_Answer], site: str, text: str, deadline_s: float) -> _Answer:
+        """Run one of the builder's programs there, and read what it answers."""
+        python = self._job.target.os.python_path
+        with self._progress.step(text):
+            done = self._client.run(
+                [python, "-I", "-c", _BOOT, site, verb, "."], self._folder, deadline_s, self._progress.note
+            )
+        answer = self._client.fetch(f"{self._folder}/{answer_file(verb)}")
+        if done["returncode"] or answer is None:
+            raise self._died(verb, done, deadline_s)
+        read = from_json(kind, answer, f"answer of {self._device}")
+        if read.failure is not None:
+            wrong = read.failure
+            said = "\n".join(filter(None, [wrong.details, str(done.get("output", ""))]))
+            raise EngineError(f"{self._job.name} on {self._device}: {wrong.message}", hint=wrong.hint, details=said)
+        return read
+
+    def _died(self, verb: str, done: dict[str, object], deadline_s: float) -> EngineError:
+        code, said = done.get("returncode"), str(done.get("output", ""))
+        doing = "compiling" if verb == "build" else "running"
+        if done.get("over") == "deadline":
+            told, hint = (
+                f"took longer than {deadline_s:g} s and was stopped",
+                "lower the model's size, or look at it there",
+            )
+        elif code == -9:
+            told, hint = "was killed: the board ran out of memory", "close other programs there, or reboot it"
+        elif isinstance(code, int) and code < 0:
+            told, hint = f"crashed with signal {-code}", "see dmesg on the device, and what it printed, below"
+        else:
+            told, hint = f"ended with {code}", "see what it printed, below"
+        return EngineError(f"{doing} {self._job.name} on {self._device} {told}", hint=hint, details=said)
+
+    def _must(self, name: str) -> bytes:
+        data = self._client.fetch(f"{self._folder}/{name}")
+        if data is None:
+            raise EngineError(f"{self._device} left no {name}", hint="report this")
+        return data
+
+
+def _listed(one: KitFile) -> dict[str, object]:
+    return {"path": one.entry.path, "sha256": one.entry.sha256, "executable": one.entry.executable}
+
+
+def _digest(kit: tuple[KitFile, ...]) -> str:
+    listed = sorted((one.entry.path, one.entry.sha256) for one in kit)
+    return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
+
+
+def _as_npy(frames: npt.NDArray[np.generic]) -> bytes:
+    made = io.BytesIO()
+    np.save(made, frames, allow_pickle=False)
+    return made.getvalue()
+
+
+def _read_answers(data: bytes) -> dict[str, npt.NDArray[np.generic]]:
+    """What it answered; a file from a device is read as data alone."""
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            return {name.removeprefix(_OUTPUT): arrays[name] for name in arrays.files}
+    except (ValueError, OSError, KeyError) as error:
+        raise EngineError(f"the device's answers cannot be read: {error}", hint="report this") from None
