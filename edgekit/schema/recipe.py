@@ -59,6 +59,8 @@ class Model:
     onnx: str
     """Path of the ONNX file, relative to the recipe's folder."""
     precision: Literal["float32", "float16", "int8"] = "float32"
+    cpu_precision: Literal["float32", "int8"] = "float32"
+    """On boards whose CPU runs the model; `precision` is for those with an accelerator."""
     calibration: tuple[str, ...] = ()
     """Glob patterns of calibration images, relative to the recipe's folder."""
     quantisation: Quantisation = Quantisation()

@@ -5,12 +5,14 @@ The cosine does not see it, boxes outweigh scores, and the scores are all zero o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import onnx
 
+from edgekit.errors import EngineError
 from edgekit.host.engine.agreement import Answers
 
 _LEVELS = 255
@@ -49,6 +51,29 @@ def find_mixed(model: onnx.ModelProto, answers: Answers) -> tuple[Mixed, ...]:
         answers: by output, [frames, 1, channels, ...].
     """
     return tuple(_mixed(model, answers))
+
+
+def check_ranges(path: Path, model: onnx.ModelProto, answers: Answers, kept_float: Collection[str]) -> None:
+    """Refuse an output that one int8 range cannot hold, unless it stays float.
+
+    Args:
+        path: the model's file, for messages.
+        model: what it holds.
+        answers: of the float model, on calibration pictures.
+        kept_float: tensors that are not quantised.
+
+    Raises:
+        EngineError: names what to split.
+    """
+    mixed = [one for one in find_mixed(model, answers) if one.output not in kept_float]
+    if mixed:
+        first = mixed[0]
+        split = f"end the model at {' and '.join(first.joined)} instead" if first.joined else "give them apart"
+        raise EngineError(
+            f"{path}: {first}",
+            hint=f'{split}, or keep it float: quantisation.keep_float = ["{first.output}"]',
+            details="\n".join(map(str, mixed)),
+        )
 
 
 def _mixed(model: onnx.ModelProto, answers: Answers) -> Iterator[Mixed]:

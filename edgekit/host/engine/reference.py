@@ -26,11 +26,20 @@ def answers_of(path: Path, tensor: npt.NDArray[np.generic]) -> dict[str, npt.NDA
     Raises:
         EngineError: ONNX Runtime cannot run it.
     """
+    return _run(str(path), tensor, path)
+
+
+def answers_of_bytes(model: bytes, tensor: npt.NDArray[np.generic], path: Path) -> dict[str, npt.NDArray[np.generic]]:
+    """The same of a model in memory; `path` is what it was made of, for messages."""
+    return _run(model, tensor, path)
+
+
+def _run(model: str | bytes, tensor: npt.NDArray[np.generic], path: Path) -> dict[str, npt.NDArray[np.generic]]:
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = _ERRORS_ONLY
     try:
-        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         name = session.get_inputs()[0].name
         names = [output.name for output in session.get_outputs()]
         found = [session.run(names, {name: frame[None]}) for frame in tensor]

@@ -14,7 +14,7 @@ from edgekit.errors import EngineError
 from edgekit.host.engine.agreement import Agreement, Answers, compare
 from edgekit.host.engine.backends import Bench, Engine, ModelSource
 from edgekit.host.engine.pictures import Pixels, read_pictures, tensor_of
-from edgekit.host.engine.ranges import find_mixed
+from edgekit.host.engine.ranges import check_ranges
 from edgekit.host.engine.reference import answers_of
 from edgekit.host.engine.rknn import conversion
 from edgekit.host.engine.rknn.conversion import Converted, Converter, Job
@@ -129,7 +129,8 @@ def _make(order: _Order, proto: onnx.ModelProto, bench: Bench) -> tuple[bytes, E
     source, job = order.source, order.job
     expected = answers_of(source.path, tensor_of(job.frames, source.model.input)) if len(job.frames) else {}
     if job.quantisation is not None:
-        _check_ranges(source, proto, job)
+        seen = answers_of(source.path, tensor_of(job.calibration[:_SPARE_FRAMES], source.model.input))
+        check_ranges(source.path, proto, seen, job.keep_float)
     converter = Converter(toolkit=bench.toolkits.open(order.version), executor=bench.executor)
     precision = "float16" if job.quantisation is None else f"int8 from {len(job.calibration)} pictures"
     with bench.progress.step(f"compiling {source.name} for {job.platform}, {precision}"):
@@ -141,20 +142,6 @@ def _make(order: _Order, proto: onnx.ModelProto, bench: Bench) -> tuple[bytes, E
     if isinstance(facts, RknnFault):
         raise EngineError(f"{source.path}: the engine that came out is none: {facts.reason}", hint="report this")
     return made.engine, _record(order, made, facts, agreement), answers
-
-
-def _check_ranges(source: ModelSource, proto: onnx.ModelProto, job: Job) -> None:
-    """Refuse an output that one int8 range cannot hold."""
-    answers = answers_of(source.path, tensor_of(job.calibration[:_SPARE_FRAMES], source.model.input))
-    mixed = [one for one in find_mixed(proto, answers) if one.output not in job.keep_float]
-    if mixed:
-        first = mixed[0]
-        split = f"end the model at {' and '.join(first.joined)} instead" if first.joined else "give them apart"
-        raise EngineError(
-            f"{source.path}: {first}",
-            hint=f'{split}, or keep it float16: quantisation.keep_float = ["{first.output}"]',
-            details="\n".join(map(str, mixed)),
-        )
 
 
 def _analyse(order: _Order, bench: Bench) -> tuple[LayerError, ...]:

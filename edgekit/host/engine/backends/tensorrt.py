@@ -22,6 +22,9 @@ from edgekit.host.engine.half import to_half
 from edgekit.host.engine.pictures import read_pictures, tensor_of
 from edgekit.host.engine.plan_file import PlanFault, parse_plan
 from edgekit.host.engine.quantise import quantise
+from edgekit.host.engine.ranges import check_ranges
+from edgekit.host.engine.reference import answers_of
+from edgekit.host.engine.rknn.refusals import tail_of
 from edgekit.schema.building import BuildRequest
 from edgekit.schema.target import Accelerator, Target
 from edgekit.schema.units import version_tuple
@@ -49,7 +52,7 @@ def compile_model(source: ModelSource, bench: Bench) -> Engine:
     wrong = refusals(proto, source, accelerator)
     if wrong:
         raise EngineError(f"{source.path}: {wrong[0]}", hint="change the model or the recipe", details="\n".join(wrong))
-    return obtain(_order(source, accelerator, bench), bench)
+    return obtain(_order(source, accelerator, proto, bench), bench)
 
 
 def accelerator_of(target: Target) -> Accelerator:
@@ -86,13 +89,16 @@ def _recipe(source: ModelSource, accelerator: Accelerator) -> Iterator[str]:
         yield 'a DLA computes in float16 or int8: write precision = "float16"'
 
 
-def _order(source: ModelSource, accelerator: Accelerator, bench: Bench) -> Order:
+def _order(source: ModelSource, accelerator: Accelerator, proto: onnx.ModelProto, bench: Bench) -> Order:
     recipe, contract, bounds = source.model, source.model.input, bounds_for(source.target)
     calibration = read_pictures(source.calibration if recipe.precision == "int8" else (), contract)
     frames = tensor_of(read_pictures(source.golden or source.calibration[:_SPARE_FRAMES], contract), contract)
     model, told = source.path.read_bytes(), ""
     if recipe.precision == "int8":
-        made = quantise(source.path, tensor_of(calibration, contract), recipe.quantisation, "tensorrt")
+        inputs = tensor_of(calibration, contract)
+        kept_float = tail_of(proto, recipe.quantisation.keep_float)
+        check_ranges(source.path, proto, answers_of(source.path, inputs[:_SPARE_FRAMES]), kept_float)
+        made = quantise(source.path, inputs, recipe.quantisation, "tensorrt")
         model, told = made.model, f"{len(calibration)} pictures, sha256 {digest_of(calibration)}"
     elif recipe.precision == "float16" and version_tuple(accelerator.runtime_version) >= _STRONGLY_TYPED:
         model = to_half(source.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 import zlib
@@ -18,6 +19,7 @@ _AGENT = Path(__file__).parents[3] / "device/builder/agent.py"
 _MAX_LINE_BYTES = 4 << 20
 _MAX_FILE_BYTES = 4 << 30
 _PIECE_BYTES = 1 << 20
+_MAX_BANNER_LINES = 50
 _SILENCE_S = 60.0
 """A program that runs is told of every few seconds."""
 _LAY_S = 600.0
@@ -53,6 +55,7 @@ class AgentClient:
         self._device = device
         self._stream: Stream = executor.open([python, "-I", "-c", _AGENT.read_text(encoding="utf-8"), device.folder])
         self._stream.settimeout(_SILENCE_S)
+        self._greeted = False
 
     @property
     def name(self) -> str:
@@ -159,13 +162,16 @@ class AgentClient:
         self._stream.write(json.dumps(request).encode() + b"\n" + payload)
 
     def _answer(self) -> dict[str, Any]:
-        line = self._stream.readline(_MAX_LINE_BYTES)
-        try:
-            answer = json.loads(line)
-        except ValueError:
-            answer = None
+        answer = None
+        for _ in range(1 if self._greeted else _MAX_BANNER_LINES):  # a shell's start-up file may say something first
+            line = self._stream.readline(_MAX_LINE_BYTES)
+            with contextlib.suppress(ValueError):
+                answer = json.loads(line)
+            if isinstance(answer, dict) or not line:
+                break
         if not isinstance(answer, dict):
             raise self._broken(line)
+        self._greeted = True
         if "error" in answer:
             raise self._refused(str(answer["error"]), str(answer.get("hint", "")))
         return answer

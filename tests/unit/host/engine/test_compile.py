@@ -26,9 +26,9 @@ MODEL = Model(onnx="m.onnx", input=ColourContract(width_px=4, height_px=4, order
 
 @pytest.mark.parametrize(
     ("target", "backend"),
-    [("rk3588-debian12", "rknn"), ("virt-arm64", "onnxruntime"), ("jetson-orin-nano-jp62", "onnxruntime")],
+    [("rk3588-debian12", "rknn"), ("virt-arm64", "onnxruntime"), ("jetson-orin-nano-jp62", "tensorrt")],
 )
-def test_the_npu_where_there_is_one(target, backend):
+def test_the_accelerator_where_there_is_one(target, backend):
     assert choose_backend(find_target(target, SETTINGS)) == backend
 
 

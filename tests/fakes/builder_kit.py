@@ -1,0 +1,69 @@
+"""A builder's Python packages that only pretend to compile: a test decides how long it takes and what comes of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgekit.host.engine.builder.devices import KitFile
+from edgekit.schema.manifest import FileEntry
+from edgekit.trust import sha256_file
+
+PROGRAM = """
+import json, os, signal, sys, time
+from pathlib import Path
+verb, folder = sys.argv[1], Path(sys.argv[2])
+request = json.loads((folder / (verb + ".json")).read_text())
+control = Path(os.environ["HOME"], "control")
+control.mkdir(exist_ok=True)
+with (control / (verb + "s")).open("a") as log:
+    log.write(folder.resolve().name + "\\n")
+(control / "pid").write_text(str(os.getpid()))
+print("progress: compiling by " + verb, flush=True)
+print("noise of the compiler", flush=True)
+while (control / "hold").exists():
+    time.sleep(0.02)
+say = (control / "say")
+answer = {}
+if say.exists() and verb == "build":
+    text = say.read_text()
+    if text.isdigit():
+        os.kill(os.getpid(), int(text))
+    if text == "exit":
+        sys.exit(7)
+    if text != "nothing":
+        answer = {"failure": {"message": text, "hint": "do better", "details": ""}}
+if verb == "build":
+    (folder / request["engine"]).write_bytes(b"engine of " + (folder / request["model"]).read_bytes())
+    if request["timing_cache"]:
+        old = folder / request["timing_cache"]
+        old.write_bytes((old.read_bytes() if old.exists() else b"") + b"timed;")
+else:
+    import shutil
+    shutil.copy(control / "answers.npz", folder / request["answers"]) if (control / "answers.npz").exists() else None
+if not (say.exists() and say.read_text() == "nothing"):
+    (folder / (verb + "-answer.json")).write_text(json.dumps(answer))
+"""
+
+
+def pretended_kit(folder: Path, extra_bytes: int = 0) -> tuple[KitFile, ...]:
+    """Files of a package `edgekit` whose builder is the program above, and some ballast to send."""
+    files = {
+        "edgekit/__init__.py": "",
+        "edgekit/device/__init__.py": "",
+        "edgekit/device/builder/__init__.py": "",
+        "edgekit/device/builder/__main__.py": PROGRAM,
+    }
+    made = []
+    for path, text in files.items():
+        made.append(_file(folder, path, text.encode()))
+    if extra_bytes:
+        ballast = bytes(range(256)) * (extra_bytes // 256 // 2) + Path("/dev/urandom").open("rb").read(extra_bytes // 2)
+        made.append(_file(folder, "ballast", ballast))
+    return tuple(made)
+
+
+def _file(folder: Path, path: str, content: bytes) -> KitFile:
+    file = folder / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content)
+    return KitFile(entry=FileEntry(path=path, sha256=sha256_file(file), bytes=len(content)), file=file)

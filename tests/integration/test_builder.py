@@ -1,0 +1,336 @@
+"""Builder devices over a real sshd: lock, transfer, agent, cache, and what happens when something breaks."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgekit.errors import EdgekitError, EngineError, LockHeld, Unreachable
+from edgekit.executor import Executor
+from edgekit.executor.local import LocalExecutor, is_running
+from edgekit.host.engine.builder.client import AgentClient, Held
+from edgekit.host.engine.builder.devices import BuilderDevice, Builders
+from edgekit.host.engine.builder.job import Job, Made
+from edgekit.host.engine.builder.remote import make_on_device
+from edgekit.host.progress import Silent
+from edgekit.schema.building import BuildRequest
+from edgekit.schema.recipe import ColourContract
+from edgekit.schema.target import Accelerator, Memory, Os, Target
+from tests.fakes.builder_kit import pretended_kit
+from tests.fakes.sshd import PROGRAM, Sshd, running_sshd
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(PROGRAM is None, reason="there is no sshd on this machine: apt-get install openssh-server"),
+]
+NO_FRAMES = np.empty((0, 3, 8, 8), np.float32)
+ACCELERATOR = Accelerator(kind="onnxruntime", runtime_version="1.22")
+
+
+class Heard(Silent):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+@pytest.fixture(scope="module")
+def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    with running_sshd(tmp_path_factory.mktemp("sshd")) as server:
+        yield server
+
+
+def target_of(name: str = "board") -> Target:
+    return Target(
+        name=name,
+        title="A board",
+        os=Os(id="debian", version="12", arch="x86_64", libc_version="2.36", python="3.11", python_path=sys.executable),
+        clusters=(),
+        memory=Memory(total_bytes=8 << 30),
+        accelerators=(ACCELERATOR,),
+    )
+
+
+def job_of(name: str = "net", *, target: Target | None = None, model: bytes = b"onnx", cache: bool = False) -> Job:
+    request = BuildRequest(
+        kind="onnxruntime", model="model.onnx", engine="engine", timing_cache="timing.cache" if cache else ""
+    )
+    return Job(
+        name=name,
+        key=f"key-{name}",
+        target=target or target_of(),
+        accelerator=ACCELERATOR,
+        request=request,
+        model=model,
+        timing_cache=b"",
+        input=ColourContract(width_px=8, height_px=8, order="RGB"),
+        frames=NO_FRAMES,
+    )
+
+
+class Bay:
+    """One builder device in a folder of its own."""
+
+    def __init__(self, folder: Path, connect: Callable[[], Executor], name: str = "bay-1") -> None:
+        self.folder = folder
+        self.device = BuilderDevice(name=name, connect=connect, prefix=str(folder / "root"))
+        self.agent = Path(self.device.folder)
+        self.control = self.agent / "control"
+        self.kit = pretended_kit(folder / "kit")
+
+    def builders(self, *others: Bay, holder: str = "anna@desk", wait_s: float = 0.0) -> Builders:
+        devices = tuple(bay.device for bay in (self, *others))
+        return Builders(find=lambda _: devices, kit=lambda *_: self.kit, holder=holder, wait_s=wait_s)
+
+    def say(self, text: str) -> None:
+        self.control.mkdir(parents=True, exist_ok=True)
+        (self.control / "say").write_text(text)
+
+    def runs(self, verb: str = "builds") -> list[str]:
+        file = self.control / verb
+        return file.read_text().split() if file.exists() else []
+
+    def hold(self) -> Path:
+        self.control.mkdir(parents=True, exist_ok=True)
+        (self.control / "hold").touch()
+        return self.control / "hold"
+
+
+@pytest.fixture
+def bay(tmp_path: Path) -> Bay:
+    return Bay(tmp_path, LocalExecutor)
+
+
+@pytest.fixture
+def remote(tmp_path: Path, sshd: Sshd) -> Bay:
+    return Bay(tmp_path, sshd.executor)
+
+
+def until(true: Callable[[], object], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it never became true"
+        time.sleep(0.02)
+
+
+def in_thread(work: Callable[[], Made]) -> tuple[threading.Thread, list[object]]:
+    came: list[object] = []
+
+    def run() -> None:
+        try:
+            came.append(work())
+        except EdgekitError as error:
+            came.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread, came
+
+
+def test_an_engine_is_made_over_ssh_and_what_was_sent_stays_there(remote: Bay) -> None:
+    heard = Heard()
+    made = make_on_device(job_of(cache=True), remote.builders(), heard)
+    assert made.engine == b"engine of onnx"
+    assert made.timing_cache == b"timed;"
+    assert made.device == "bay-1"
+    assert "compiling by build" in heard.notes
+    blobs = sorted(path.stat().st_mtime_ns for path in (remote.agent / "blobs").iterdir())
+    again = make_on_device(
+        dataclasses.replace(job_of("other", cache=True), timing_cache=b"old;"), remote.builders(), heard
+    )
+    assert again.timing_cache == b"old;timed;"
+    assert len(list((remote.agent / "blobs").iterdir())) <= len(blobs) + 2  # the job's own request and cache
+    assert (remote.agent.stat().st_mode & 0o777) == 0o700
+
+
+def test_what_it_answers_on_frames_comes_back(bay: Bay) -> None:
+    bay.control.mkdir(parents=True)
+    np.savez(bay.control / "answers.npz", **{"output:heat": np.arange(3.0)})
+    job = dataclasses.replace(job_of(), frames=np.zeros((2, 3, 8, 8), np.float32))
+    made = make_on_device(job, bay.builders(), Silent())
+    np.testing.assert_array_equal(made.answers["heat"], np.arange(3.0))
+    sent = np.load(io.BytesIO((bay.agent / f"laid/job-{job.key}/frames.npy").read_bytes()))
+    assert sent.shape == (2, 3, 8, 8)
+
+
+def test_one_at_a_time_and_the_holder_is_named(bay: Bay) -> None:
+    hold = bay.hold()
+    first, came = in_thread(lambda: make_on_device(job_of("first"), bay.builders(holder="anna@desk"), Silent()))
+    until(bay.runs)
+    with pytest.raises(LockHeld, match=r"bay-1: anna@desk has been compiling first there for \d+ s") as raised:
+        make_on_device(job_of("second"), bay.builders(holder="bob@lap"), Silent())
+    assert "--builder" in raised.value.hint
+    waiting, second = in_thread(lambda: make_on_device(job_of("second"), bay.builders(wait_s=60.0), Silent()))
+    time.sleep(0.2)
+    assert bay.runs() == ["job-key-first"]
+    hold.unlink()
+    first.join(30)
+    waiting.join(30)
+    assert isinstance(came[0], Made)
+    assert isinstance(second[0], Made)
+    assert bay.runs() == ["job-key-first", "job-key-second"]
+
+
+def test_a_device_that_is_taken_or_gone_is_passed_over(bay: Bay, tmp_path: Path, sshd: Sshd) -> None:
+    other = Bay(tmp_path / "two", LocalExecutor, "bay-2")
+    gone = Bay(tmp_path / "three", lambda: sshd.executor(port=1), "bay-3")
+    with AgentClient(bay.device, LocalExecutor(), sys.executable) as client:
+        client.reserve("carl@pc", "his model")
+        made = make_on_device(job_of(), gone.builders(bay, other), Silent())
+    assert made.device == "bay-2"
+    with pytest.raises(Unreachable):
+        make_on_device(job_of(), gone.builders(), Silent())
+
+
+def test_the_lock_goes_with_its_holder_however_that_ends(bay: Bay) -> None:
+    client = AgentClient(bay.device, LocalExecutor(), sys.executable)
+    client.reserve("anna@desk", "x")
+    with pytest.raises(Held), AgentClient(bay.device, LocalExecutor(), sys.executable) as other:
+        other.reserve("bob@lap", "y")
+    client.__exit__()  # kills the agent
+    with AgentClient(bay.device, LocalExecutor(), sys.executable) as other:
+        other.reserve("bob@lap", "y")
+
+
+def test_nothing_is_done_without_the_lock(bay: Bay) -> None:
+    with (
+        AgentClient(bay.device, LocalExecutor(), sys.executable) as client,
+        pytest.raises(EngineError, match="not reserved"),
+    ):
+        client.lay("somewhere", [], keep=False)
+
+
+@pytest.mark.parametrize(
+    ("say", "told"),
+    [
+        ("no such layer", r"net on bay-1: no such layer"),
+        (str(int(signal.SIGKILL)), r"compiling net on bay-1 was killed: the board ran out of memory"),
+        (str(int(signal.SIGSEGV)), r"compiling net on bay-1 crashed with signal 11"),
+        ("exit", r"compiling net on bay-1 ended with 7"),
+        ("nothing", r"compiling net on bay-1 ended with 0"),
+    ],
+)
+def test_a_compiler_that_fails_is_told_with_its_words(bay: Bay, say: str, told: str) -> None:
+    bay.say(say)
+    with pytest.raises(EngineError, match=told) as raised:
+        make_on_device(job_of(), bay.builders(), Silent())
+    assert "noise of the compiler" in raised.value.details
+    (bay.control / "say").unlink()
+    assert make_on_device(job_of(), bay.builders(), Silent()).engine  # and nothing of it is left
+
+
+def test_a_compiler_ends_with_the_agent(bay: Bay) -> None:
+    bay.hold()
+    executor = LocalExecutor()
+    client = AgentClient(bay.device, executor, sys.executable)
+    thread, _ = in_thread(lambda: make_on_device(job_of(), bay.builders(), Silent()))
+    until(lambda: (bay.control / "pid").exists() and (bay.control / "pid").read_text())
+    child = int((bay.control / "pid").read_text())
+    parent = int(Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    os.kill(parent, signal.SIGKILL)
+    until(lambda: not is_running(child))
+    thread.join(20)
+    client.__exit__()
+
+
+def test_a_broken_link_costs_no_byte_twice(tmp_path: Path, sshd: Sshd) -> None:
+    bay = Bay(tmp_path, sshd.executor)
+    bay.kit = pretended_kit(tmp_path / "kit", extra_bytes=64 << 20)
+    thread, came = in_thread(lambda: make_on_device(job_of(), bay.builders(), Silent()))
+    until(lambda: any(part.stat().st_size > 1 << 20 for part in (bay.agent / "blobs").glob("*.part")))
+    sshd.stop()
+    thread.join(60)
+    sshd.start()
+    assert isinstance(came[0], Unreachable)
+    (part,) = (bay.agent / "blobs").glob("*.part")
+    there = part.stat().st_size
+    assert there > 1 << 20
+
+    class Counts(Silent):
+        total = 0
+
+        def amount(self, text: str, total: int):  # type: ignore[no-untyped-def]
+            Counts.total = total
+            return super().amount(text, total)
+
+    until(lambda: _free(bay))
+    assert make_on_device(job_of(), bay.builders(wait_s=30), Counts()).engine
+    assert Counts.total <= (64 << 20) - there + 65536
+
+
+def _free(bay: Bay) -> bool:
+    try:
+        with AgentClient(bay.device, LocalExecutor(), sys.executable) as client:
+            client.reserve("a", "b")
+    except Held:
+        return False
+    return True
+
+
+def test_a_link_that_breaks_while_it_compiles_does_not_stop_it(tmp_path: Path, sshd: Sshd) -> None:
+    bay = Bay(tmp_path, sshd.executor)
+    hold = bay.hold()
+    thread, came = in_thread(lambda: make_on_device(job_of(), bay.builders(), Silent()))
+    until(bay.runs)
+    sshd.stop()
+    thread.join(60)
+    sshd.start()
+    assert isinstance(came[0], Unreachable)
+    hold.unlink()
+    until(lambda: _free(bay))
+    heard = Heard()
+    assert make_on_device(job_of(), bay.builders(), heard).engine == b"engine of onnx"
+    assert bay.runs() == ["job-key-net"]
+    assert "bay-1 has compiled net already" in heard.notes
+
+
+def test_a_folder_that_is_not_ours_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    blocked = tmp_path / "root"
+    blocked.write_text("a file where a folder should be")
+    bay = Bay(tmp_path, LocalExecutor)
+    with pytest.raises(EngineError, match="bay-1 cannot compile: Not a directory"):
+        make_on_device(job_of(), bay.builders(), Silent())
+
+
+def test_a_hundred_devices_of_four_kinds_cost_four_builds(bay: Bay, tmp_path: Path) -> None:
+    from edgekit.host.engine.backends import ModelSource
+    from edgekit.host.engine.builder.engines import Order, key_of, obtain
+    from edgekit.host.engine.onnx_model import read_onnx
+    from edgekit.schema.recipe import Model
+    from tests.fakes.benches import bench_in
+    from tests.fakes.networks import save, tiny
+
+    onnx = save(tiny(), tmp_path / "tiny.onnx")
+    bench = bench_in(tmp_path, builders=bay.builders(wait_s=120))
+    kinds = [
+        dataclasses.replace(ACCELERATOR, kind="tensorrt", runtime_version=version, sm_count=sms, power_mode=mode)
+        for version, sms, mode in (("10.3", 8, "25W"), ("10.3", 4, "7W"), ("10.3", 8, "15W"), ("10.16", 8, "25W"))
+    ]
+
+    def build(number: int) -> str:
+        accelerator = kinds[number % 4]
+        target = dataclasses.replace(target_of(), accelerators=(accelerator,))
+        model = Model(onnx="tiny.onnx", input=job_of().input)
+        source = ModelSource(name="tiny", path=onnx, model=model, onnx=read_onnx(onnx), target=target)
+        key = key_of(target, accelerator, "tiny")
+        job = dataclasses.replace(job_of("tiny", target=target), key=key)
+        return obtain(Order(source=source, job=job, suffix=".plan", check=lambda _: {}), bench).entry.facts["device"]
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(build, range(100)))
+    assert len(bay.runs()) == 4
+    assert len(set(bay.runs())) == 4
