@@ -84,6 +84,7 @@ class TrialRequest:
     input: ColourContract
     frames: str
     """`.npy` file, [frames, ...]: the model's inputs."""
+    dla_core: int = -1
     answers: str
     """`.npz` file to write, `output:NAME` each: [frames, ...]."""
 

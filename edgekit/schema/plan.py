@@ -20,6 +20,8 @@ class EnginePlan:
     path: str
     input: ColourContract
     threads: int
+    dla_core: int = -1
+    """Jetson: the DLA core that it was compiled for; -1 is the GPU."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

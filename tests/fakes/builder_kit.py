@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from edgekit.host.engine.builder.devices import KitFile
@@ -57,7 +58,7 @@ def pretended_kit(folder: Path, extra_bytes: int = 0) -> tuple[KitFile, ...]:
     for path, text in files.items():
         made.append(_file(folder, path, text.encode()))
     if extra_bytes:
-        ballast = bytes(range(256)) * (extra_bytes // 256 // 2) + Path("/dev/urandom").open("rb").read(extra_bytes // 2)
+        ballast = bytes(range(256)) * (extra_bytes // 256 // 2) + os.urandom(extra_bytes // 2)
         made.append(_file(folder, "ballast", ballast))
     return tuple(made)
 

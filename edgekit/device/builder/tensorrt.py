@@ -6,18 +6,15 @@ Only calls that all of them have; what some lack is asked for by name. Source: t
 
 from __future__ import annotations
 
-import importlib
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgekit.device.builder import Tell
 from edgekit.device.builder.accounting import Account
-from edgekit.device.runner.cuda_probe import probe_cuda
+from edgekit.device.runner.cuda import open_gpu
 from edgekit.device.runner.nvinfer import Nvinfer, open_nvinfer
 from edgekit.errors import EngineError
-from edgekit.executor.local import LocalExecutor
 from edgekit.schema.building import BuildAnswer, BuildRequest
 
 _WORDS = (
@@ -40,27 +37,21 @@ class BuiltPlan:
 
 
 def build(request: BuildRequest, folder: Path, tell: Tell) -> BuildAnswer:
-    """Compile a model on this device's GPU. CUDA is tried in a child first: some TensorRT crash where there is none.
+    """Compile a model on this device's GPU.
 
     Raises:
         EngineError: no usable GPU, or TensorRT refuses the model.
     """
-    probe_cuda(LocalExecutor(), sys.executable)
-    cuda: Any = importlib.import_module("pycuda.driver")
-    cuda.init()
-    current = cuda.Device(0).retain_primary_context()
-    current.push()
-    try:
-        account, nvinfer = Account(cuda), open_nvinfer()
+    gpu, nvinfer = open_gpu(), open_nvinfer()
+    account = Account(gpu.cuda)
+    with gpu.current():
         built = build_plan(request, folder, nvinfer, tell, account)
-        return BuildAnswer(
-            toolkit=nvinfer.version,
-            gpu_peak_bytes=account.peak_bytes,
-            warnings=built.warnings,
-            cache_used=built.cache_used,
-        )
-    finally:
-        current.pop()
+    return BuildAnswer(
+        toolkit=nvinfer.version,
+        gpu_peak_bytes=account.peak_bytes,
+        warnings=built.warnings,
+        cache_used=built.cache_used,
+    )
 
 
 def build_plan(

@@ -24,7 +24,9 @@ def run_trial(request: TrialRequest, folder: Path) -> TrialAnswer:
         frames = np.load(folder / request.frames, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise InputError(f"{request.frames} cannot be read: {error}", hint="report this") from None
-    wanted = EnginePlan(runner=request.kind, path=request.engine, input=request.input, threads=1)
+    wanted = EnginePlan(
+        runner=request.kind, path=request.engine, input=request.input, threads=1, dla_core=request.dla_core
+    )
     runner = load(wanted, folder)
     try:
         answers, times_s = [], []

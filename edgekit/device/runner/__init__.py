@@ -15,7 +15,11 @@ from edgekit.errors import InputError
 from edgekit.schema.plan import EnginePlan
 
 RUNNERS: Mapping[str, str] = MappingProxyType(
-    {"onnxruntime": "edgekit.device.runner.onnxruntime", "rknn": "edgekit.device.runner.rknn"}
+    {
+        "onnxruntime": "edgekit.device.runner.onnxruntime",
+        "rknn": "edgekit.device.runner.rknn",
+        "tensorrt": "edgekit.device.runner.tensorrt",
+    }
 )
 """Module of each kind of runner; it has `load(engine, path) -> Runner`."""
 

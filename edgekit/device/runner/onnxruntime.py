@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort  # type: ignore[import-untyped]
 
+from edgekit.device.runner.contract import expected_shape
 from edgekit.errors import InputError
 from edgekit.schema.plan import EnginePlan
 from edgekit.schema.recipe import ColourContract
@@ -59,14 +60,6 @@ def _checked_input(session: Any, contract: ColourContract, name: str) -> str:
             f"its contract says {_DTYPES[contract.dtype]} {list(expected)}"
         )
     return str(found.name)
-
-
-def expected_shape(contract: ColourContract) -> tuple[int, int, int, int]:
-    """Shape of the input tensor that a contract describes, batch of one."""
-    channels = 1 if contract.order == "GRAY" else 3
-    if contract.layout == "NCHW":
-        return (1, channels, contract.height_px, contract.width_px)
-    return (1, contract.height_px, contract.width_px, channels)
 
 
 def _mismatch(message: str) -> InputError:

@@ -143,7 +143,8 @@ def _check_memory(limits: Limits, target: Target) -> None:
 def _engine(entry: EngineEntry, recipe: Recipe) -> EnginePlan:
     model = recipe.models[entry.name]
     contract = _pixels(model.input) if entry.runner == "rknn" else model.input
-    return EnginePlan(runner=entry.runner, path=entry.path, input=contract, threads=model.threads)
+    core = model.dla_core if entry.runner == "tensorrt" and model.dla_core is not None else -1
+    return EnginePlan(runner=entry.runner, path=entry.path, input=contract, threads=model.threads, dla_core=core)
 
 
 def _pixels(contract: ColourContract) -> ColourContract:

@@ -84,7 +84,12 @@ class Work:
         """Send what is not there, and lay it out; give the folder with the Python packages."""
         job = self._job
         trial = TrialRequest(
-            kind=job.request.kind, engine=job.request.engine, input=job.input, frames=_FRAMES, answers=_ANSWERS
+            kind=job.request.kind,
+            engine=job.request.engine,
+            input=job.input,
+            frames=_FRAMES,
+            dla_core=job.request.dla_core,
+            answers=_ANSWERS,
         )
         texts = {
             job.request.model: job.model,

@@ -66,8 +66,8 @@ def test_what_is_no_model_is_refused(tmp_path):
     (tmp_path / "m.onnx").write_bytes(b"not a model")
     with pytest.raises(InputError, match=r"m\.onnx cannot be loaded"):
         load(plan(), tmp_path)
-    with pytest.raises(InputError, match="no runner for tensorrt"):
-        load(plan(runner="tensorrt"), tmp_path)
+    with pytest.raises(InputError, match="no runner for metal"):
+        load(plan(runner="metal"), tmp_path)
 
 
 def test_its_pool_has_the_size_that_the_plan_says(tmp_path):
