@@ -206,7 +206,7 @@ def read_timing_cache(nvinfer: Nvinfer, config: Any, folder: Path, request: Buil
 
 def watch(trt: Any, config: Any, tell: Tell) -> None:
     """Have TensorRT tell how far it is, where it can."""
-    if not hasattr(trt, "IProgressMonitor"):
+    if not (hasattr(trt, "IProgressMonitor") and hasattr(config, "progress_monitor")):
         return
 
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]  # the module has no types

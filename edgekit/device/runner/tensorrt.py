@@ -95,7 +95,7 @@ class _Loaded:
         engine = self.engine
         if hasattr(engine, "device_memory_size_v2"):
             return int(engine.device_memory_size_v2)
-        return int(engine.device_memory_size)
+        return int(engine.device_memory_size) if hasattr(engine, "device_memory_size") else 0
 
     def close(self) -> None:
         """The engine before the runtime that made it."""

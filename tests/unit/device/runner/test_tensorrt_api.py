@@ -1,9 +1,9 @@
 """Our code against the recorded API of every supported TensorRT, read from its syntax tree.
 
-A name tells its class: `builder` is a Builder, `config` an IBuilderConfig, and so on (`CLASSES`), also with an underscore
-in front or as `self._x`; `trt` is the module, `cuda` is pycuda.driver. Every attribute and call on them must exist in
-every supported version, with that number of arguments and those keywords, unless the same function asks for it first
-with `hasattr`; then one version that has it is enough.
+A name tells its class: `builder` is a Builder, `config` an IBuilderConfig, and so on (`CLASSES`), also with an
+underscore in front or as `self._x`; `trt` is the module, `cuda` is pycuda.driver. Every attribute and call on them must
+exist in every supported version, with that number of arguments and those keywords, unless the same function asks for it
+first with `hasattr`; then one version that has it is enough.
 """
 
 from __future__ import annotations
@@ -50,9 +50,18 @@ def check(text: str, *, tensors: bool = False) -> list[str]:
     """Everything in a module that some version would not take."""
     wrong: list[str] = []
     tree = ast.parse(text)
-    for function in [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)] or [tree]:
+    for function in _functions(tree):
         wrong += _Reader(function, tensors=tensors).read()
     return sorted(set(wrong))
+
+
+def _functions(node: ast.AST) -> Iterator[ast.FunctionDef]:
+    """Functions and methods; those inside a function belong to it."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef):
+            yield child
+        else:
+            yield from _functions(child)
 
 
 class _Reader:
@@ -76,7 +85,11 @@ class _Reader:
 
     def _asked(self) -> Iterator[str]:
         for node in ast.walk(self.function):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("hasattr", "getattr"):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id in ("hasattr", "getattr")
+            ):
                 name = node.args[1]
                 if isinstance(name, ast.Constant):
                     yield str(name.value)
@@ -152,14 +165,16 @@ class _Reader:
 
     def _enum_arguments(self, node: ast.Call) -> Iterator[str]:
         assert isinstance(node.func, ast.Attribute)
-        if node.func.attr in ("set_flag", "clear_flag", "set_memory_pool_limit") and isinstance(node.args[0], ast.Constant):
+        if node.func.attr in ("set_flag", "clear_flag", "set_memory_pool_limit") and isinstance(
+            node.args[0], ast.Constant
+        ):
             yield f"a number instead of an enumeration: {ast.unparse(node)}"
 
     def _subclass(self, node: ast.ClassDef) -> Iterator[str]:
         for base in node.bases:
             if isinstance(base, ast.Attribute) and _is_trt(base.value):
                 ours = {part.name for part in node.body if isinstance(part, ast.FunctionDef)} - {"__init__"}
-                theirs = {name for name in recorded()["classes"][base.attr]}
+                theirs = set(recorded()["classes"][base.attr])
                 yield from (f"{base.attr} has no {name} to override" for name in sorted(ours - theirs))
 
 
@@ -215,4 +230,6 @@ def test_a_wrong_call_is_found(text: str, told: str) -> None:
 
 
 def test_what_is_asked_for_first_may_be_missing() -> None:
-    assert check("def f(trt, config):\n if hasattr(trt.BuilderFlag, 'FP16'): config.set_flag(trt.BuilderFlag.FP16)") == []
+    assert (
+        check("def f(trt, config):\n if hasattr(trt.BuilderFlag, 'FP16'): config.set_flag(trt.BuilderFlag.FP16)") == []
+    )
