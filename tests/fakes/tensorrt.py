@@ -262,6 +262,7 @@ class IBuilderConfig(Strict):
         self._profiles: list[Any] = []
         self._cache: Any = None
         self._core = -1
+        object.__setattr__(self, "progress_monitor", None)
         object.__setattr__(self, "avg_timing_iterations", 1)
         object.__setattr__(self, "builder_optimization_level", 3)
 

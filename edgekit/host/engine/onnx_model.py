@@ -10,6 +10,7 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from edgekit.errors import EngineError
+from edgekit.host.engine.faults import find_faults
 from edgekit.trust import sha256_bytes
 
 _MAX_MODEL_BYTES = 2 << 30
@@ -69,13 +70,20 @@ def read_onnx(path: Path) -> OnnxModel:
 
 
 def _load(path: Path, data: bytes) -> onnx.ModelProto:
+    if not data:
+        raise EngineError(f"{path} is empty", hint="export it again")
     try:
         model = onnx.load_model_from_string(data)
-        if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer):
-            raise EngineError(f"{path} keeps its weights in other files", hint="save it as one file: onnx.save_model")
-        onnx.checker.check_model(model)
-    except (DecodeError, onnx.checker.ValidationError) as error:
-        raise EngineError(f"{path} is no valid ONNX model", hint="export it again", details=str(error)) from None
+    except DecodeError as error:
+        told = f"{path} is no ONNX model: another kind of file, or cut short"
+        raise EngineError(told, hint="export it again", details=str(error)) from None
+    if not model.HasField("graph"):
+        raise EngineError(f"{path} is no ONNX model: there is no graph in it", hint="export it again")
+    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer):
+        raise EngineError(f"{path} keeps its weights in other files", hint="save it as one file: onnx.save_model")
+    faults = find_faults(model)
+    if faults:
+        raise EngineError(f"{path}: {faults[0]}", hint="export the model again", details="\n".join(faults))
     return model
 
 

@@ -127,7 +127,7 @@ def _facts(order: Order, made: Made, told: Mapping[str, str], agreement: tuple[A
         "memory_bytes": str(made.tried.memory_bytes or made.built.gpu_peak_bytes),
         "l4t": made.facts.l4t,
         "dla": "" if request.dla_core < 0 else str(request.dla_core),
-        "device": made.facts.model,
+        "device": made.facts.model or made.facts.os_title,
     }
     if order.job.calibration:
         facts["calibration"] = order.job.calibration

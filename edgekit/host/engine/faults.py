@@ -1,0 +1,84 @@
+"""What is wrong with a model's graph, each a sentence with the node's name: before any compiler sees it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import onnx
+
+_OWN = ("", "ai.onnx")
+
+
+def find_faults(model: onnx.ModelProto) -> tuple[str, ...]:
+    """Every fault of a graph that can be found without running it; none where it may be tried."""
+    found = (*_opsets(model), *_operators(model), *_wiring(model.graph))
+    return found or tuple(_checker(model)) or tuple(_shapes(model))
+
+
+def node_name(node: onnx.NodeProto, index: int) -> str:
+    """A node's name; for one without, its place and what it makes."""
+    return node.name or f"number {index} ({', '.join(node.output)})"
+
+
+def _opsets(model: onnx.ModelProto) -> Iterator[str]:
+    newest = onnx.defs.onnx_opset_version()
+    for entry in model.opset_import:
+        if entry.domain in _OWN and entry.version > newest:
+            yield f"opset {entry.version} is newer than any that is known here ({newest}): export it with an older one"
+
+
+def _operators(model: onnx.ModelProto) -> Iterator[str]:
+    imported = {entry.domain for entry in model.opset_import}
+    functions = {(function.domain, function.name) for function in model.functions}
+    for index, node in enumerate(model.graph.node):
+        name = node_name(node, index)
+        if (node.domain, node.op_type) in functions:
+            continue
+        if node.domain in _OWN and not onnx.defs.has(node.op_type):
+            yield f"node {name}: there is no operator {node.op_type} in ONNX"
+        elif node.domain not in (*_OWN, *imported):
+            yield f"node {name}: operator {node.op_type} is of domain {node.domain}, which the model does not import"
+
+
+def _wiring(graph: onnx.GraphProto) -> Iterator[str]:
+    """Tensors must be made before they are taken, each once."""
+    makers = {name: node_name(node, index) for index, node in enumerate(graph.node) for name in node.output if name}
+    known = {"", *(value.name for value in graph.input), *(tensor.name for tensor in graph.initializer)}
+    known |= {tensor.values.name for tensor in graph.sparse_initializer}
+    for index, node in enumerate(graph.node):
+        name = node_name(node, index)
+        for taken in node.input:
+            if taken not in known and taken in makers:
+                yield f"node {name} takes {taken}, which only node {makers[taken]} behind it makes"
+            elif taken not in known:
+                yield f"node {name} takes {taken}, which nothing makes: a weight is missing"
+        for made in node.output:
+            if made and made in known:
+                yield f"node {name} makes {made}, which is there already"
+            known.add(made)
+    for value in graph.output:
+        if value.name not in known:
+            yield f"output {value.name} is made by no node"
+    if not graph.output:
+        yield "it has no output"
+
+
+def _checker(model: onnx.ModelProto) -> Iterator[str]:
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        where = next((line.split("Name:")[1].split()[0] for line in lines if "Name:" in line), "")
+        told = lines[0] if lines else "it is not valid"
+        yield f"node {where}: {told}" if where else told
+
+
+def _shapes(model: onnx.ModelProto) -> Iterator[str]:
+    """What ONNX's own inference finds to contradict itself; of others' operators it knows nothing."""
+    if any(node.domain not in _OWN for node in model.graph.node):
+        return
+    try:
+        onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
+    except (onnx.shape_inference.InferenceError, ValueError) as error:
+        told = " ".join(str(error).split())
+        yield told.partition("] ")[2] or told
