@@ -23,10 +23,22 @@ if TYPE_CHECKING:
 def deploy(
     ctx: typer.Context,
     release: Annotated[Path, typer.Argument(help="A release's folder, as `edgekit build --out` made it.")],
-    device: Annotated[str, typer.Argument(help="A name from fleet.toml, a running board, or USER@HOST[:PORT].")],
+    devices: Annotated[list[str], typer.Argument(help="Names from fleet.toml, running boards, or USER@HOST[:PORT].")],
+    plan: Annotated[bool, typer.Option("--plan", help="Only say for each device whether the release fits.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Send a release to a device, activate it and wait until it is healthy; else the old one runs again."""
+    if plan:
+        from edgekit.cli.deploy_plan import plan_deployment
+
+        plan_deployment(settings_of(ctx), release, devices, voice(as_json))
+        return
+    if len(devices) > 1:
+        from edgekit.errors import InputError
+
+        told = f"{len(devices)} devices are named, and this edgekit deploys to one at a time"
+        raise InputError(told, hint="deploy to one after the other; --plan takes several")
+    (device,) = devices
     from edgekit.host.fleet.connection import connect
     from edgekit.host.fleet.deploy import Deployment
     from edgekit.host.fleet.inventory import find_device
@@ -68,16 +80,13 @@ def check_fits(device: Device, executor: Executor, manifest: Manifest, out: Outp
     Raises:
         RolloutError: it does not fit.
     """
+    from edgekit.cli.doctor import device_facts
     from edgekit.errors import RolloutError
-    from edgekit.host.fleet.client import KeeperPaths
-    from edgekit.host.fleet.negotiate import judge_keeper, judge_release
-    from edgekit.host.probe import read_facts
+    from edgekit.host.fleet.negotiate import judge_all
 
     with out.step(f"{device.name}: does the release fit"):
-        state_dir = KeeperPaths(prefix=device.prefix).below("/var/lib/edgekit")
-        facts = read_facts(executor, interpreter=manifest.requires.python_path or "python3", state_dir=state_dir)
-    findings = judge_keeper(facts, systemd=device.service == "systemd", clock_s=time.time())
-    findings += judge_release(manifest.requires, facts, present_bytes=manifest.requires.disk_bytes)
+        facts = device_facts(device, executor, manifest)
+    findings = judge_all(manifest, facts, device, clock_s=time.time(), present=True)
     refused = [str(finding) for finding in findings if finding.severity == "refuse"]
     for finding in findings:
         if finding.severity == "warn":

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgekit.cli.keeper_session import DeviceArgument
 from edgekit.cli.session import JsonFlag, settings_of, voice
+
+if TYPE_CHECKING:
+    from edgekit.executor import Executor
+    from edgekit.schema.facts import DeviceFacts
+    from edgekit.schema.fleet import Device
+    from edgekit.schema.manifest import Manifest
 
 
 def doctor(
@@ -21,11 +27,9 @@ def doctor(
     """Say what is missing on a device for edgekit, and for a release; exit code 8 when something is."""
     from edgekit.host.catalogue import list_targets
     from edgekit.host.detect import match_target
-    from edgekit.host.fleet.client import KeeperPaths
     from edgekit.host.fleet.connection import connect
     from edgekit.host.fleet.inventory import find_device
-    from edgekit.host.fleet.negotiate import judge_keeper, judge_login, judge_release, judge_target
-    from edgekit.host.probe import read_facts
+    from edgekit.host.fleet.negotiate import judge_all, judge_board, judge_keeper, judge_login
     from edgekit.host.release.folder import open_release
 
     settings, out = settings_of(ctx), voice(as_json)
@@ -34,21 +38,20 @@ def doctor(
     executor = connect(found)
     try:
         with out.step(f"{device}: reading its facts"):
-            interpreter = (manifest.requires.python_path if manifest else "") or "python3"
-            state_dir = KeeperPaths(prefix=found.prefix).below("/var/lib/edgekit")
-            facts = read_facts(executor, interpreter=interpreter, state_dir=state_dir)
+            facts = device_facts(found, executor, manifest)
     finally:
         executor.close()
-    systemd = found.service == "systemd"
-    findings = judge_keeper(facts, systemd=systemd, clock_s=time.time()) + judge_login(facts, systemd=systemd)
+    systemd, now_s = found.service == "systemd", time.time()
     targets = list_targets(settings)
     match = match_target(facts, targets).target
     if manifest:
-        findings += judge_release(manifest.requires, facts)
-        runners = frozenset(entry.runner for entry in manifest.engines)
+        findings = judge_all(manifest, facts, found, clock_s=now_s)
         for target in targets:
             if target.name == manifest.target:
-                findings += judge_target(target, facts, recognised=match, runners=runners)
+                findings += judge_board(target, recognised=match)
+    else:
+        findings = judge_keeper(facts, systemd=systemd, clock_s=now_s)
+    findings += judge_login(facts, systemd=systemd)
     lines = [f"{device}: {facts.model or facts.os_title}, target {match or 'unknown'}"]
     lines += [f"  {'' if item.severity == 'refuse' else 'warning: '}{item}" for item in findings]
     lines += [f"  warning: {text}" for text in facts.warnings]
@@ -57,3 +60,13 @@ def doctor(
     out.result(told, "\n".join(lines))
     if any(item.severity == "refuse" for item in findings):
         raise typer.Exit(8)
+
+
+def device_facts(device: Device, executor: Executor, manifest: Manifest | None) -> DeviceFacts:
+    """Read a device's facts as a release's worker would meet them."""
+    from edgekit.host.fleet.client import KeeperPaths
+    from edgekit.host.probe import read_facts
+
+    interpreter = (manifest.requires.python_path if manifest else "") or "python3"
+    state_dir = KeeperPaths(prefix=device.prefix).below("/var/lib/edgekit")
+    return read_facts(executor, interpreter=interpreter, state_dir=state_dir)

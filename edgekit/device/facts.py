@@ -49,7 +49,11 @@ MODULES = {
     "p3767-0005": (8, 0),
 }
 ORIN_SM = "8.7"
+GPU_NODES = ("gpu", "ga10b", "gv11b", "gp10b", "gb10b")
+PIP_TENSORRT = r"tensorrt(?:_cu[0-9]+)?(?:_bindings|_libs)?-([0-9][0-9.]*)[^-]*\.dist-info"
 RK3588_NPU_CORES = 3
+# Where the dynamic linker looks; the worker takes the first.
+RKNNRT_FOLDERS = ("usr/lib", "usr/lib/aarch64-linux-gnu", "usr/lib64", "usr/local/lib")
 
 
 class Tree:
@@ -329,6 +333,25 @@ def cuda(tree):
     return ""
 
 
+def pip_tensorrt(tree, interpreter):
+    """Version of a TensorRT from pip, which Python finds before the board's own below /usr/lib."""
+    local = "usr/local/lib/%s/" % os.path.basename(interpreter)
+    for folder in sys.path if tree.live else (local + "dist-packages", local + "site-packages"):
+        found = [] if folder.startswith("/usr/lib/") else tree.matches(folder, PIP_TENSORRT)
+        if found:
+            return newest(found)
+    return ""
+
+
+def gpu_clock(tree):
+    """Bounds of the GPU's clock; the same where it is locked. Source: jetson-stats, core/gpu.py, for nodes' names."""
+    for node in tree.names("sys/class/devfreq"):
+        folder = "sys/class/devfreq/%s/" % node
+        if tree.read(folder + "device/of_node/name") in GPU_NODES:
+            return tree.number(folder + "min_freq"), tree.number(folder + "max_freq")
+    return 0, 0
+
+
 def npu_kernel(tree):
     """Which driver serves the RK3588's NPU: the vendor's, mainline's rocket, or none."""
     if tree.names("sys/kernel/debug/rknpu") or tree.names("proc/rknpu"):
@@ -340,24 +363,29 @@ def npu_kernel(tree):
 
 
 def librknnrt(tree):
-    """The version text inside the library."""
-    for name in ("usr/lib/librknnrt.so", "usr/lib/aarch64-linux-gnu/librknnrt.so"):
-        try:
-            with open(tree.path(name), "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                found = re.search(rb"librknnrt version: ([0-9.]+[^\0\n]{0,60})", data)
-                if found:
-                    return found.group(1).decode("ascii", "replace").strip()
-            tree.warn("/%s tells no version" % name)
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except (OSError, ValueError) as error:
-            tree.warn("/%s cannot be read: %s" % (name, getattr(error, "strerror", None) or error))
-        return ""
-    tree.warn("there is no librknnrt.so in /usr/lib: the NPU cannot be used")
+    """Each copy of the library with the version text inside it."""
+    found, seen = [], set()
+    for name in ("%s/librknnrt.so" % folder for folder in RKNNRT_FOLDERS):
+        real = os.path.realpath(tree.path(name))
+        if real not in seen and os.path.lexists(tree.path(name)):
+            found.append(("/" + name, rknnrt_version(tree, name)))
+        seen.add(real)
+    return found
+
+
+def rknnrt_version(tree, name):
+    try:
+        with open(tree.path(name), "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            found = re.search(rb"librknnrt version: ([0-9.]+[^\0\n]{0,60})", data)
+            if found:
+                return found.group(1).decode("ascii", "replace").strip()
+        tree.warn("/%s tells no version" % name)
+    except (OSError, ValueError) as error:
+        tree.warn("/%s cannot be read: %s" % (name, getattr(error, "strerror", None) or error))
     return ""
 
 
-def rockchip(tree, compatible, driver):
+def rockchip(tree, compatible, driver, copies):
     """The NPU, unless mainline's driver has it: librknnrt cannot use that. Source: airockchip/rknn-toolkit2#570."""
     socs = [text.split(",")[1] for text in compatible if re.fullmatch("rockchip,rk3588s?", text)]
     if not socs:
@@ -366,12 +394,14 @@ def rockchip(tree, compatible, driver):
         has = "mainline's rocket driver" if driver else "no NPU driver"
         tree.warn("the kernel has %s: RKNN engines need the vendor's kernel" % has)
         return []
+    if not copies:
+        tree.warn("there is no librknnrt.so in /usr/lib: the NPU cannot be used")
     version = re.search(r"v([0-9.]+)", tree.read("sys/kernel/debug/rknpu/version") or tree.read("proc/rknpu/version"))
     return [
         {
             "kind": "rknn",
             "soc": socs[0],
-            "runtime_version": librknnrt(tree),
+            "runtime_version": copies[0][1] if copies else "",
             "driver_version": version.group(1) if version else "",
             "npu_cores": RK3588_NPU_CORES,
         }
@@ -426,6 +456,8 @@ def facts(root, state):
     interpreter = attempt(tree, nothing, python)
     arch = os.uname().machine if tree.live else interpreter["platform"].split("-")[1]
     driver = attempt(tree, "", npu_kernel)
+    copies = attempt(tree, [], librknnrt)
+    gpu_min, gpu_max = attempt(tree, (0, 0), gpu_clock)
     return {
         "model": tree.read("proc/device-tree/model") or tree.read("sys/class/dmi/id/product_name"),
         "compatible": compatible,
@@ -448,7 +480,11 @@ def facts(root, state):
         "cgroup_version": version,
         "cgroup_controllers": controllers,
         "psi": "memory" in tree.names("proc/pressure"),
-        "accelerators": attempt(tree, [], jetson, compatible) + attempt(tree, [], rockchip, compatible, driver),
+        "accelerators": attempt(tree, [], jetson, compatible) + attempt(tree, [], rockchip, compatible, driver, copies),
+        "gpu_min_hz": gpu_min,
+        "gpu_max_hz": gpu_max,
+        "pip_tensorrt": attempt(tree, "", pip_tensorrt, interpreter["path"]),
+        "librknnrt": ["%s %s" % (path, text or "unknown") for path, text in copies],
         "npu_kernel": driver,
         "systemd": attempt(tree, "", systemd),
         "ssh_keygen": ssh_keygen(tree),

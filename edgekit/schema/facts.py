@@ -52,6 +52,13 @@ class DeviceFacts:
     cgroup_controllers: tuple[str, ...]
     psi: bool
     accelerators: tuple[Accelerator, ...]
+    gpu_min_hz: int = 0
+    gpu_max_hz: int = 0
+    """Bounds of the GPU's clock now; the same where it is locked."""
+    pip_tensorrt: str = ""
+    """Version of a TensorRT from pip, which that Python would import instead of the board's own."""
+    librknnrt: tuple[str, ...] = ()
+    """Every copy of the NPU's runtime, `/usr/lib/librknnrt.so 2.3.2 (...)`; the worker loads the first."""
     npu_kernel: str
     """`vendor`, `mainline` (rocket) or empty."""
     systemd: str
