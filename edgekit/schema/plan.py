@@ -20,6 +20,8 @@ class EnginePlan:
     path: str
     input: ColourContract
     threads: int
+    cpus: tuple[int, ...] = ()
+    """CPUs of the lanes that run it, for its further threads; none: wherever the process may run."""
     dla_core: int = -1
     """Jetson: the DLA core that it was compiled for; -1 is the GPU."""
 

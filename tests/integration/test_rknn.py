@@ -299,7 +299,7 @@ ON_THE_BOARD = """
 import ctypes, json, platform, sys, threading
 from pathlib import Path
 import numpy as np
-from edgekit.device.runner.rknn import load
+from edgekit.device.runner.rknn import open_runner
 from edgekit.schema.plan import WorkerPlan
 from edgekit.schema.reader import from_json
 
@@ -311,7 +311,7 @@ plan = from_json(WorkerPlan, (release / "plan.json").read_bytes(), "plan.json").
 picture = np.full((1, 90, 160, 3), 7, np.uint8)
 found = []
 for mapped in (False, True):
-    runner = load(plan, release / plan.path, libraries=[library], mapped=mapped)
+    runner = open_runner(plan, release / plan.path, libraries=[library], mapped=mapped)
     threads = [threading.Thread(target=lambda: found.append(runner.infer(picture))) for _ in range(6)]
     for thread in threads:
         thread.start()

@@ -21,7 +21,7 @@ RUNNERS: Mapping[str, str] = MappingProxyType(
         "tensorrt": "edgekit.device.runner.tensorrt",
     }
 )
-"""Module of each kind of runner; it has `load(engine, path) -> Runner`."""
+"""Module of each kind of runner; it has `load(engine, path, *, cache) -> Runner`."""
 
 
 class Runner(Protocol):
@@ -41,8 +41,13 @@ class Runner(Protocol):
         """Free the engine. May be called twice."""
 
 
-def load(engine: EnginePlan, release: Path) -> Runner:
+def load(engine: EnginePlan, release: Path, *, cache: Path | None = None) -> Runner:
     """Load an engine of a release, checked against its contract.
+
+    Args:
+        engine: its plan.
+        release: the folder that its path is relative to.
+        cache: where a runner may keep what makes the next start faster.
 
     Raises:
         InputError: no runner of that kind here, or the engine does not take what the contract says.
@@ -50,4 +55,4 @@ def load(engine: EnginePlan, release: Path) -> Runner:
     module = RUNNERS.get(engine.runner)
     if module is None:
         raise InputError(f"no runner for {engine.runner} in this release", hint=f"known: {', '.join(RUNNERS)}")
-    return cast(Runner, importlib.import_module(module).load(engine, release / engine.path))
+    return cast(Runner, importlib.import_module(module).load(engine, release / engine.path, cache=cache))

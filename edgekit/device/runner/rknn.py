@@ -33,7 +33,12 @@ from edgekit.schema.recipe import ColourContract
 _WAIT_S = 30.0
 
 
-def load(
+def load(engine: EnginePlan, path: Path, *, cache: Path | None = None) -> RknnRunner:  # noqa: ARG001  nothing to keep
+    """Load an engine onto every NPU core; see `open_runner`."""
+    return open_runner(engine, path)
+
+
+def open_runner(
     engine: EnginePlan,
     path: Path,
     *,

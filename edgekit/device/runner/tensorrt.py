@@ -43,8 +43,18 @@ class Port:
     """Whether it is an input."""
 
 
-def load(
-    wanted: EnginePlan, path: Path, *, machine: Machine | None = None, lanes: int = 1, mapped: bool = True
+def load(wanted: EnginePlan, path: Path, *, cache: Path | None = None) -> TensorrtRunner:  # noqa: ARG001  nothing to keep
+    """Load an engine onto this board's GPU; see `open_runner`."""
+    return open_runner(wanted, path)
+
+
+def open_runner(
+    wanted: EnginePlan,
+    path: Path,
+    *,
+    machine: Machine | None = None,
+    lanes: int = 1,
+    mapped: bool = True,
 ) -> TensorrtRunner:
     """Load an engine.
 

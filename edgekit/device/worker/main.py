@@ -80,7 +80,9 @@ def _run(wanted: Arguments, reporter: Reporter, wake_fd: int) -> int:
     reporter.say("starting", "reading the plan")
     plan = from_json(WorkerPlan, (wanted.release / "plan.json").read_bytes(), "plan.json")
     reporter.say("starting", "loading engines")
-    parts = Parts(plan=plan, release=wanted.release, runners=load_runners(plan, wanted.release))
+    parts = Parts(
+        plan=plan, release=wanted.release, runners=load_runners(plan, wanted.release, wanted.work / "engines")
+    )
     told = _golden(parts, reporter)
     outcome = Outcome()
     pipeline = Pipeline(parts, wanted.work, outcome)

@@ -97,7 +97,7 @@ def _runtime(engine: Mapping[str, str], npu: Accelerator, facts: DeviceFacts) ->
 
 
 def _driver(npu: Accelerator) -> Finding | None:
-    """A range of drivers is bad, it is no minimum: 0.8.2 ran. One that is not told (root alone reads it) is not judged."""
+    """A range of drivers is bad, it is no minimum: 0.8.2 ran. One that is not told (to root alone) is not judged."""
     version = version_tuple(npu.driver_version)[:3]
     cure = "update the vendor's kernel"
     if not npu.driver_version:

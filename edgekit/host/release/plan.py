@@ -50,7 +50,7 @@ def plan_worker(recipe: Recipe, target: Target, engines: Iterable[EngineEntry], 
         python_path=target.os.python_path,
         site="site",
         app="app" if has_app else "",
-        engines={entry.name: _engine(entry, recipe) for entry in engines},
+        engines={entry.name: _engine(entry, recipe, lanes) for entry in engines},
         sources={
             name: dataclasses.replace(source, path=_carried(source.path))
             for name, source in recipe.pipeline.sources.items()
@@ -140,11 +140,19 @@ def _check_memory(limits: Limits, target: Target) -> None:
         raise InputError(told, hint="lower limits.memory_max, or build for another target")
 
 
-def _engine(entry: EngineEntry, recipe: Recipe) -> EnginePlan:
+def _engine(entry: EngineEntry, recipe: Recipe, lanes: dict[str, LanePlan]) -> EnginePlan:
     model = recipe.models[entry.name]
     contract = _pixels(model.input) if entry.runner == "rknn" else model.input
     core = model.dla_core if entry.runner == "tensorrt" and model.dla_core is not None else -1
-    return EnginePlan(runner=entry.runner, path=entry.path, input=contract, threads=model.threads, dla_core=core)
+    stages = [stage for stage in recipe.pipeline.stages.values() if stage.kind == "infer" and stage.model == entry.name]
+    return EnginePlan(
+        runner=entry.runner,
+        path=entry.path,
+        input=contract,
+        threads=model.threads,
+        cpus=tuple(sorted({cpu for stage in stages for cpu in lanes[stage.lane].cpus})),
+        dla_core=core,
+    )
 
 
 def _pixels(contract: ColourContract) -> ColourContract:

@@ -13,7 +13,7 @@ import pytest
 
 from edgekit.device.runner import RUNNERS
 from edgekit.device.runner.librknnrt import LIBRARIES, SYNC_TO_DEVICE, Attributes, open_library
-from edgekit.device.runner.rknn import RknnRunner, load
+from edgekit.device.runner.rknn import RknnRunner, open_runner
 from edgekit.errors import EngineError, InputError
 from edgekit.schema.plan import EnginePlan
 from edgekit.schema.recipe import ColourContract
@@ -55,7 +55,7 @@ class FakeRuntime:
 
     def load(self, contract: ColourContract = CONTRACT, path: Path = ENGINE, **options) -> RknnRunner:
         plan = EnginePlan(runner="rknn", path="m.rknn", input=contract, threads=1)
-        return load(plan, path, libraries=[self.path], **options)
+        return open_runner(plan, path, libraries=[self.path], **options)
 
 
 @pytest.fixture(scope="session")

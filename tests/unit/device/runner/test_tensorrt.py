@@ -15,7 +15,7 @@ import pytest
 from edgekit.device.builder.tensorrt import build_plan
 from edgekit.device.runner.cuda import Gpu
 from edgekit.device.runner.nvinfer import Nvinfer
-from edgekit.device.runner.tensorrt import Machine, load
+from edgekit.device.runner.tensorrt import Machine, open_runner
 from edgekit.errors import EngineError, InputError
 from edgekit.schema.building import BuildRequest
 from edgekit.schema.plan import EnginePlan
@@ -64,7 +64,7 @@ def expected(bay: Bay, tensor: np.ndarray) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("mapped", [True, False])
 def test_answers_are_the_models_own(bay: Bay, mapped: bool) -> None:
-    runner = load(WANTED, bay.plan, machine=bay.machine, mapped=mapped)
+    runner = open_runner(WANTED, bay.plan, machine=bay.machine, mapped=mapped)
     for seed in range(3):
         made = runner.infer(picture(seed))
         for name, want in expected(bay, picture(seed)).items():
@@ -76,7 +76,7 @@ def test_answers_are_the_models_own(bay: Bay, mapped: bool) -> None:
 
 
 def test_nothing_is_allocated_and_nobody_spins_while_it_runs(bay: Bay) -> None:
-    runner = load(WANTED, bay.plan, machine=bay.machine)
+    runner = open_runner(WANTED, bay.plan, machine=bay.machine)
     before = bay.cuda.allocations
     kept = [runner.infer(picture(seed)) for seed in range(5)]
     assert bay.cuda.allocations == before
@@ -87,7 +87,7 @@ def test_nothing_is_allocated_and_nobody_spins_while_it_runs(bay: Bay) -> None:
 
 
 def test_what_is_written_where_the_gpu_reads_is_not_copied(bay: Bay) -> None:
-    runner = load(WANTED, bay.plan, machine=bay.machine)
+    runner = open_runner(WANTED, bay.plan, machine=bay.machine)
     arrays = [runner.host_array() for _ in range(2)]
     for seed, array in enumerate(arrays):
         array[:] = picture(seed)
@@ -104,7 +104,7 @@ def test_what_is_written_where_the_gpu_reads_is_not_copied(bay: Bay) -> None:
 
 def test_lanes_run_beside_each_other_from_any_thread(tmp_path: Path) -> None:
     bay = Bay("10.3.0", tmp_path)
-    runner = load(WANTED, bay.plan, machine=bay.machine, lanes=3)
+    runner = open_runner(WANTED, bay.plan, machine=bay.machine, lanes=3)
     wrong: list[str] = []
 
     def work(seed: int) -> None:
@@ -130,7 +130,7 @@ def test_an_open_batch_is_fixed_once_at_the_start(bay: Bay, tmp_path: Path) -> N
     folder = tmp_path / "open"
     folder.mkdir()
     other = Bay(bay.trt.__version__, folder, model)
-    runner = load(WANTED, other.plan, machine=other.machine)
+    runner = open_runner(WANTED, other.plan, machine=other.machine)
     assert runner.infer(picture())["boxes"].shape == (1, 4, 12, 12)
     runner.close()
 
@@ -139,12 +139,12 @@ def test_an_open_batch_is_fixed_once_at_the_start(bay: Bay, tmp_path: Path) -> N
 def test_a_load_that_fails_says_why_and_leaves_nothing(bay: Bay, call: str) -> None:
     bay.trt.fails.add(call)
     with pytest.raises(EngineError, match="TensorRT failed at"):
-        load(WANTED, bay.plan, machine=bay.machine)
+        open_runner(WANTED, bay.plan, machine=bay.machine)
     assert bay.nothing_left()
 
 
 def test_a_call_that_fails_leaves_the_lane_usable(bay: Bay) -> None:
-    runner = load(WANTED, bay.plan, machine=bay.machine)
+    runner = open_runner(WANTED, bay.plan, machine=bay.machine)
     bay.trt.fails.add("execute_async_v3")
     with pytest.raises(EngineError, match="running the engine: IExecutionContext::enqueueV3: Error Code 1"):
         runner.infer(picture())
@@ -169,19 +169,19 @@ def _other_version(bay: Bay) -> None:
 def test_a_file_that_does_not_load_is_told(bay: Bay, spoil: Callable[[Bay], None], told: str, hint: str) -> None:
     spoil(bay)
     with pytest.raises(EngineError, match=told) as raised:
-        load(WANTED, bay.plan, machine=bay.machine)
+        open_runner(WANTED, bay.plan, machine=bay.machine)
     assert hint in raised.value.hint
 
 
 def test_another_contract_is_refused(tmp_path: Path) -> None:
     bay = Bay("10.3.0", tmp_path, tiny())
     with pytest.raises(InputError, match=r"takes float32 \[1, 3, 16, 16\], its contract says float32 \[1, 3, 96, 96\]"):
-        load(WANTED, bay.plan, machine=bay.machine)
+        open_runner(WANTED, bay.plan, machine=bay.machine)
     assert bay.nothing_left()
 
 
 def test_another_tensor_is_refused(bay: Bay) -> None:
-    runner = load(WANTED, bay.plan, machine=bay.machine)
+    runner = open_runner(WANTED, bay.plan, machine=bay.machine)
     with pytest.raises(EngineError, match=r"was given uint8"):
         runner.infer(np.zeros((1, 3, 96, 96), np.uint8))
     runner.close()
