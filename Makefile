@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 PACKAGES := $(shell grep -v '^\#' cross/packages.txt)
 
-.PHONY: help setup packages demo check lint test test-wheels golden bench bench-wheels lock lock-debian clean
+.PHONY: help setup packages demo check lint test test-wheels test-gpu golden bench bench-wheels bench-engine lock lock-debian clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##|^[a-z-]+: *##' Makefile | sed -E 's/:[^#]*## ?/\t/' | expand -t 12
@@ -44,6 +44,9 @@ test: setup packages  ## everything that needs no hardware
 test-wheels: setup packages  ## cross-build many packages from source, and try them under emulation
 	$(BIN)/pytest -m wheels tests/integration/test_wheel_packages.py
 
+test-gpu: setup  ## on a machine with TensorRT, pycuda and a GPU; PYTHON=python3 of a Jetson has the first
+	$(BIN)/pytest -m gpu -rs -s tests/gpu
+
 golden: setup    ## rewrite tests/golden from what edgekit says now
 	$(BIN)/edgekit schema --out edgekit/schema/json
 	EDGEKIT_GOLDEN=write $(BIN)/pytest tests/golden
@@ -53,6 +56,9 @@ bench: setup     ## figures as ratios; JSON=FILE writes them too
 
 bench-wheels: setup packages  ## cross-building against emulation; root, as it needs a chroot
 	$(BIN)/python tests/bench/bench_wheels.py $(if $(JSON),--json $(JSON))
+
+bench-engine: setup  ## engines: time, memory, agreement and size on each backend; int8 on this CPU
+	$(BIN)/python tests/bench/bench_engine.py $(if $(JSON),--json $(JSON))
 
 lock: setup      ## resolve requirements.lock anew
 	$(BIN)/uv pip compile -q --no-config --universal --python-version 3.10 --generate-hashes --extra dev --no-emit-index-url \

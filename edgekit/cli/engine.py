@@ -60,6 +60,39 @@ def list_(ctx: typer.Context, as_json: JsonFlag = False) -> None:
 
 
 @app.command()
+def verify(
+    ctx: typer.Context,
+    files: Annotated[list[Path] | None, typer.Argument(help="Engine files; none: all that are kept here.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Check that engines are what was verified when they were made; exit code 5 when one is not."""
+    from edgekit.cli.engine_kit import engine_store
+    from edgekit.errors import NothingSelected
+    from edgekit.trust import sha256_file
+
+    store = engine_store(settings_of(ctx))
+    chosen = {}
+    for file in files or ():
+        kept = store.by_digest(sha256_file(file)) if file.is_file() else None
+        if kept is None:
+            raise NothingSelected(
+                f"{file} was not compiled here", hint="edgekit engine show tells what it says of itself"
+            )
+        chosen[str(file)] = kept
+    found = chosen or {str(one.file): one for one in store.list()}
+    faults = {path: store.check(kept) for path, kept in found.items()}
+    lines = [
+        f"{found[path].record.model} for {found[path].record.target}: "
+        + (f"damaged: {fault}" if fault else "; ".join(map(str, found[path].record.agreement)) or "whole, not verified")
+        for path, fault in faults.items()
+    ]
+    told = [{"path": path, "key": found[path].key, "fault": fault} for path, fault in faults.items()]
+    voice(as_json).result({"engines": told}, "\n".join(lines) or "no engines were compiled here yet")
+    if any(faults.values()):
+        raise typer.Exit(5)
+
+
+@app.command()
 def gc(
     ctx: typer.Context,
     days: Annotated[float, typer.Option(help="Throw away what nobody used for so many days; 0: all.")] = 30.0,

@@ -12,7 +12,8 @@ from edgekit.host.engine.agreement import compare
 from edgekit.host.engine.reference import answers_of_bytes
 from edgekit.host.engine.verdict import LayerError
 
-_QDQ = frozenset({"QuantizeLinear", "DequantizeLinear"})
+_DEQUANTISED = "_DequantizeLinear_Output"
+"""Behind the name of a tensor after its Q/DQ pair, which also does what a ReLU before it did."""
 
 
 def compare_layers(model: Path, quantised: Path, tensor: npt.NDArray[np.generic]) -> tuple[LayerError, ...]:
@@ -27,11 +28,13 @@ def compare_layers(model: Path, quantised: Path, tensor: npt.NDArray[np.generic]
         Layers in the float model's order. `cosine_alone` is a layer's own loss: its cosine over that of what it takes.
     """
     plain, made = onnx.load(model), onnx.load(quantised)
-    there = {name for node in made.graph.node if node.op_type not in _QDQ for name in node.output}
+    made_here = {name for node in made.graph.node for name in node.output}
+    there = {name.removesuffix(_DEQUANTISED): name for name in sorted(made_here)}
     names = [name for node in plain.graph.node for name in node.output if name in there]
     want = _with_outputs(plain, names, tensor, model)
-    got = _with_outputs(made, names, tensor, model)
-    shared = [name for name in names if name in want and name in got and want[name].dtype.kind == "f"]
+    seen = _with_outputs(made, [there[name] for name in names], tensor, model)
+    got = {name: seen[there[name]] for name in names}
+    shared = [name for name in names if name in want and want[name].dtype.kind == "f"]
     cosines = {
         one.output: one.cosine_min
         for one in compare({name: want[name] for name in shared}, {name: got[name] for name in shared})

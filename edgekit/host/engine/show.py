@@ -52,7 +52,10 @@ def show_file(path: Path, store: EngineStore) -> Shown:
         return Shown(kind="tensorrt", facts=_plan(engine), fault="", record=kept.record if kept else None)
     try:
         return Shown(kind="onnx", facts=_onnx(read_onnx(path)), fault="", record=None)
-    except (EngineError, *_UNREADABLE):
+    except EngineError as error:
+        told = error.message.removeprefix(str(path)).removeprefix(":").strip()
+        return _fault("", f"it is no .rknn or TensorRT engine, and as an ONNX model: {told}")
+    except _UNREADABLE:
         return _fault("", "it is no .rknn or TensorRT engine and no valid ONNX model")
 
 

@@ -7,6 +7,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,6 +151,18 @@ class EngineStore:
     def by_digest(self, sha256: str) -> KeptEngine | None:
         """The engine with this content, whatever its key."""
         return next((kept for kept in self.list() if kept.record.sha256 == sha256), None)
+
+    def check(self, kept: KeptEngine) -> str:
+        """What is wrong with an engine as it lies there; empty where it is what its record says."""
+        try:
+            if sha256_file(kept.file) != kept.record.sha256:
+                return "its file is not the one that was made"
+            with np.load(kept.answers, allow_pickle=False) as arrays:
+                names = [name.removeprefix(OUTPUT) for name in arrays.files if arrays[name].size]
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            return f"it cannot be read: {error}"
+        missing = [one.output for one in kept.record.agreement if one.output not in names]
+        return f"its answers of {missing[0]} are missing" if missing else ""
 
     def forget(self, unused_days: float, now_s: float) -> tuple[KeptEngine, ...]:
         """Throw away engines that nobody used for so many days; give what went."""

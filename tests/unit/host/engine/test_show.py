@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from tests.fakes.networks import save, tiny
 
 ENGINE = (Path(__file__).parents[3] / "fakes/rknn/tiny-int8.rknn").read_bytes()
 MODEL = tiny().SerializeToString()
+PLAN = (b"ftrt" + struct.pack("<IIIQ", 0, 2, 0, 4096) + bytes([10, 3, 0, 30])).ljust(4096, b"\0")
+RTX = (b"vtrt" + struct.pack("<IIIQ", 0, 2, 0, 4096) + bytes([1, 7, 1, 116]) + b"vtrt").ljust(4096, b"\0")
 
 
 @pytest.fixture(scope="module")
@@ -71,14 +74,19 @@ def test_rubbish_is_told_as_such(folder, data):
     assert shown(folder, b"RKNN" + data).fault
 
 
-@given(st.sampled_from([ENGINE, MODEL]), st.integers(0, 100_000))
+def test_plans_tell_theirs(folder):
+    assert shown(folder, PLAN).facts["toolkit"] == "TensorRT 10.3.0"
+    assert shown(folder, RTX).facts["toolkit"] == "TensorRT-RTX 1.7.1"
+
+
+@given(st.sampled_from([ENGINE, MODEL, RTX]), st.integers(0, 100_000))
 @settings(max_examples=400, deadline=None)
 def test_cut_files_never_raise(folder, whole, length):
     assert shown(folder, whole[: length % len(whole)]).fault
 
 
 @given(
-    st.sampled_from([ENGINE, MODEL]),
+    st.sampled_from([ENGINE, MODEL, PLAN, RTX]),
     st.lists(st.tuples(st.integers(0, 2047), st.integers(0, 255)), min_size=1, max_size=6),
 )
 @settings(max_examples=800, deadline=None)
