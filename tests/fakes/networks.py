@@ -48,33 +48,35 @@ class Network:
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
 
 
-def classifier(opset: int = 17) -> onnx.ModelProto:
+def classifier(opset: int = 17, *, width: int = 1, size: int = 64) -> onnx.ModelProto:
     """Like MobileNet: depthwise and pointwise convolutions, pooling, a linear layer. 1x3x64x64 to 10 logits."""
     net = Network(1)
-    last = net.convolution("images", 3, 16, stride=2)
-    for given, made in ((16, 24), (24, 32), (32, 64)):
+    last = net.convolution("images", 3, 16 * width, stride=2)
+    for given, made in ((16 * width, 24 * width), (24 * width, 32 * width), (32 * width, 64 * width)):
         last = net.convolution(last, given, given, stride=2, groups=given)
         last = net.convolution(last, given, made, size=1)
     net.node("GlobalAveragePool", [last], "pool")
     net.node("Flatten", ["pool"], "flat")
-    weight = net.constant(np.random.default_rng(2).standard_normal((10, 64)) * 0.2, "linear.weight")
+    weight = net.constant(np.random.default_rng(2).standard_normal((10, 64 * width)) * 0.2, "linear.weight")
     net.node("Gemm", ["flat", weight, net.constant(np.zeros(10), "linear.bias")], "logits", transB=1)
-    return net.model((1, 3, 64, 64), {"logits": (1, 10)}, opset)
+    return net.model((1, 3, size, size), {"logits": (1, 10)}, opset)
 
 
-def detector(*, joined: bool = False, opset: int = 17) -> onnx.ModelProto:
+def detector(*, joined: bool = False, opset: int = 17, width: int = 1, size: int = 96) -> onnx.ModelProto:
     """Like YOLO's head: boxes in pixels and scores below one, as two outputs or joined into one. 1x3x96x96."""
     net = Network(3)
-    last = net.convolution("images", 3, 16, stride=2)
-    last = net.convolution(last, 16, 32, stride=2)
-    last = net.convolution(last, 32, 32, stride=2)
-    boxes = net.convolution(last, 32, 4, size=1, relu=False)
+    last = net.convolution("images", 3, 16 * width, stride=2)
+    last = net.convolution(last, 16 * width, 32 * width, stride=2)
+    last = net.convolution(last, 32 * width, 32 * width, stride=2)
+    boxes = net.convolution(last, 32 * width, 4, size=1, relu=False)
     net.node("Mul", [boxes, net.constant(np.array(96.0), "size")], "boxes")
-    net.node("Sigmoid", [net.convolution(last, 32, 2, size=1, relu=False)], "scores")
+    net.node("Sigmoid", [net.convolution(last, 32 * width, 2, size=1, relu=False)], "scores")
+    cells = size // 8
     if not joined:
-        return net.model((1, 3, 96, 96), {"boxes": (1, 4, 12, 12), "scores": (1, 2, 12, 12)}, opset)
+        made = {"boxes": (1, 4, cells, cells), "scores": (1, 2, cells, cells)}
+        return net.model((1, 3, size, size), made, opset)
     net.node("Concat", ["boxes", "scores"], "found", axis=1)
-    return net.model((1, 3, 96, 96), {"found": (1, 6, 12, 12)}, opset)
+    return net.model((1, 3, size, size), {"found": (1, 6, cells, cells)}, opset)
 
 
 def tiny() -> onnx.ModelProto:

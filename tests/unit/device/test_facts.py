@@ -108,6 +108,41 @@ def test_package_that_was_removed_is_not_installed(tmp_path: Path) -> None:
     assert tree.package("libnvinfer") == ""
 
 
+def test_the_gpu_s_clock_and_whether_it_is_locked(tmp_path: Path) -> None:
+    for node, name, lowest, highest in (
+        ("17000000.gpu", "gpu", 306000000, 1020000000),
+        ("15480000.nvdec", "nvdec", 1, 2),
+    ):
+        folder = tmp_path / "sys/class/devfreq" / node
+        (folder / "device/of_node").mkdir(parents=True)
+        (folder / "device/of_node/name").write_text(f"{name}\0")
+        (folder / "min_freq").write_text(f"{lowest}\n")
+        (folder / "max_freq").write_text(f"{highest}\n")
+    assert facts.gpu_clock(facts.Tree(str(tmp_path))) == (306000000, 1020000000)
+    assert facts.gpu_clock(facts.Tree(str(tmp_path / "none"))) == (0, 0)
+
+
+@pytest.mark.parametrize("folder", ["dist-packages", "site-packages"])
+def test_a_tensorrt_from_pip_hides_the_board_s_own(tmp_path: Path, folder: str) -> None:
+    tree = facts.Tree(str(tmp_path))
+    assert facts.pip_tensorrt(tree, "/usr/bin/python3.10") == ""
+    own = tmp_path / "usr/lib/python3.10/dist-packages/tensorrt-10.3.0.dist-info"
+    own.mkdir(parents=True)
+    assert facts.pip_tensorrt(tree, "/usr/bin/python3.10") == ""
+    (tmp_path / f"usr/local/lib/python3.10/{folder}/tensorrt_cu12-10.7.0.dist-info").mkdir(parents=True)
+    assert facts.pip_tensorrt(tree, "/usr/bin/python3.10") == "10.7.0"
+
+
+def test_every_copy_of_the_npu_s_runtime_is_told(tmp_path: Path) -> None:
+    for name, version in (("usr/lib", b"2.3.2 (a@2025)"), ("usr/lib64", b"1.5.0 (b@2023)")):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "librknnrt.so").write_bytes(b"\0librknnrt version: " + version + b"\0")
+    (tmp_path / "usr/local/lib").mkdir(parents=True)
+    (tmp_path / "usr/local/lib/librknnrt.so").symlink_to("../../lib/librknnrt.so")
+    found = facts.librknnrt(facts.Tree(str(tmp_path)))
+    assert found == [("/usr/lib/librknnrt.so", "2.3.2 (a@2025)"), ("/usr/lib64/librknnrt.so", "1.5.0 (b@2023)")]
+
+
 def test_newest_compares_numbers() -> None:
     assert facts.newest(["10.3.0", "10.16.2", "9.9"]) == "10.16.2"
     assert facts.newest([]) == ""

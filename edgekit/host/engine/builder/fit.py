@@ -10,7 +10,8 @@ from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.target import Accelerator, Target
 from edgekit.schema.units import format_bytes
 
-_MIN_MEMORY_BYTES = 1 << 30
+_MIN_MEMORY_BYTES = {"tensorrt": 1 << 30, "onnxruntime": 256 << 20}
+"""Free before compiling begins. Below a gigabyte TensorRT fails on boards, whatever its pools are bounded to."""
 _WORKSPACE_BYTES = 1 << 30
 """Source: field reports, 4 and 8 GB boards compile with a workspace of 1 GiB or less."""
 
@@ -51,8 +52,8 @@ def judge_builder(target: Target, needed: Accelerator, facts: DeviceFacts) -> tu
     if needed.kind != "onnxruntime":
         if there is None or not there.runtime_version:
             return ("it has no TensorRT: install the JetPack that the target names",)
-        return (*_versions(target, needed, there, facts), *_power(needed, there, facts), *_memory(facts))
-    return tuple(_memory(facts))
+        return (*_versions(target, needed, there, facts), *_power(needed, there, facts), *_memory(needed, facts))
+    return tuple(_memory(needed, facts))
 
 
 def _versions(target: Target, needed: Accelerator, there: Accelerator, facts: DeviceFacts) -> Iterator[str]:
@@ -87,7 +88,8 @@ def _power(needed: Accelerator, there: Accelerator, facts: DeviceFacts) -> Itera
         yield f"its GPU clock is free between {lowest // 10**6} and {highest // 10**6} MHz: sudo jetson_clocks locks it"
 
 
-def _memory(facts: DeviceFacts) -> Iterator[str]:
-    if facts.memory_available_bytes < _MIN_MEMORY_BYTES:
-        free, needed = format_bytes(facts.memory_available_bytes), format_bytes(_MIN_MEMORY_BYTES)
-        yield f"{free} of its memory are free and compiling takes {needed}: close other programs, or reboot it"
+def _memory(needed: Accelerator, facts: DeviceFacts) -> Iterator[str]:
+    least = _MIN_MEMORY_BYTES.get(needed.kind, 0)
+    if facts.memory_available_bytes < least:
+        free, takes = format_bytes(facts.memory_available_bytes), format_bytes(least)
+        yield f"{free} of its memory are free and compiling takes {takes}: close other programs, or reboot it"
