@@ -60,22 +60,22 @@ class Edgekit:
     def argv(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "edgekit.cli.main", *words]
 
-    def run(self, *words: str, limit_s: float = 600) -> Done:
+    def run(self, *words: str, limit_s: float = 600, cwd: Path = ROOT) -> Done:
         done = subprocess.run(
             self.argv(*words),
             capture_output=True,
             text=True,
             timeout=limit_s,
             env=self.environ,
-            cwd=ROOT,
+            cwd=cwd,
             stdin=subprocess.DEVNULL,
             check=False,
         )
         assert "Traceback" not in done.stderr, done.stderr
         return Done(done.returncode, done.stdout, done.stderr)
 
-    def ok(self, *words: str, limit_s: float = 600) -> Done:
-        done = self.run(*words, limit_s=limit_s)
+    def ok(self, *words: str, limit_s: float = 600, cwd: Path = ROOT) -> Done:
+        done = self.run(*words, limit_s=limit_s, cwd=cwd)
         assert done.code == 0, done.err
         return done
 
