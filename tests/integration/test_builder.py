@@ -298,6 +298,23 @@ def test_a_link_that_breaks_while_it_compiles_does_not_stop_it(tmp_path: Path, s
     assert "bay-1 has compiled net already" in heard.notes
 
 
+def test_ctrl_c_here_ends_the_compiler_there(remote: Bay) -> None:
+    hold = remote.hold()
+
+    class Interrupted(Silent):
+        def note(self, text: str) -> None:
+            if text == "compiling by build":
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make_on_device(job_of(), remote.builders(), Interrupted())
+    child = int((remote.control / "pid").read_text())
+    until(lambda: not is_running(child))
+    until(lambda: _free(remote))
+    hold.unlink()
+    assert make_on_device(job_of(), remote.builders(), Silent()).engine
+
+
 def test_a_folder_that_is_not_ours_is_refused_in_a_sentence(tmp_path: Path) -> None:
     blocked = tmp_path / "root"
     blocked.write_text("a file where a folder should be")

@@ -240,6 +240,24 @@ def test_killed_in_the_middle_it_starts_over(tmp_path, user_bench):
     assert "RKNN toolkit 2.3.2: 1." in again.stderr
 
 
+def test_without_a_network_that_is_said(tmp_path):
+    """No index answers, nothing is cached: one sentence, and nothing half made is taken for whole later."""
+    nowhere = "http://127.0.0.1:1/simple"
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("FIND_LINKS")}
+    environment |= {"EDGEKIT_HOME": str(tmp_path), "UV_CACHE_DIR": str(tmp_path / "uv"), "UV_HTTP_RETRIES": "0"}
+    environment |= {"UV_DEFAULT_INDEX": nowhere, "UV_INDEX_URL": nowhere}
+    script = MAKER.replace("print(bench", "from edgekit.errors import EdgekitError\ntry:\n    print(bench")
+    script += "except EdgekitError as error:\n    print(error.message, error.hint, error.exit_code, sep='|')\n"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    message, hint, code = done.stdout.strip().split("|")
+    assert "which the RKNN toolkit needs, cannot be fetched: the package index is out of reach" in message
+    assert "UV_FIND_LINKS" in hint
+    assert code == "5"
+    assert not list((tmp_path / "cache/toolkits").glob("rknn-*"))
+
+
 class User:
     """A user whose cache is this one's but for engines."""
 
