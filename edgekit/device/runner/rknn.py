@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import queue
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.device.runner.free import FreeLanes
 from edgekit.device.runner.librknnrt import (
     CORES,
     FORMAT_NHWC,
@@ -29,8 +29,6 @@ from edgekit.device.runner.librknnrt import (
 from edgekit.errors import EngineError, InputError
 from edgekit.schema.plan import EnginePlan
 from edgekit.schema.recipe import ColourContract
-
-_WAIT_S = 30.0
 
 
 def load(engine: EnginePlan, path: Path, *, cache: Path | None = None) -> RknnRunner:  # noqa: ARG001  nothing to keep
@@ -168,16 +166,13 @@ class RknnRunner:
     """
 
     def __init__(self, lanes: list[Lane], held: contextlib.ExitStack) -> None:
-        self._lanes = lanes
+        self._lanes = FreeLanes(lanes, "no NPU core became free", "see the kernel's log: dmesg | grep -i rknpu")
         self._held = held
-        self._free: queue.SimpleQueue[Lane] = queue.SimpleQueue()
-        for lane in lanes:
-            self._free.put(lane)
 
     @property
     def cores(self) -> int:
         """How many calls run at the same time."""
-        return len(self._lanes)
+        return self._lanes.count
 
     def infer(self, tensor: npt.NDArray[np.generic]) -> dict[str, npt.NDArray[np.generic]]:
         """See `Runner.infer`.
@@ -185,23 +180,10 @@ class RknnRunner:
         Raises:
             EngineError: the runtime says so, or no core becomes free.
         """
-        lane = self._take()
-        try:
+        with self._lanes.one() as lane:
             return lane.infer(tensor)
-        finally:
-            self._free.put(lane)
 
     def close(self) -> None:
         """See `Runner.close`. Waits for calls that are running."""
-        lanes, self._lanes = self._lanes, []
-        for _ in lanes:
-            self._take()
+        self._lanes.end()
         self._held.close()
-
-    def _take(self) -> Lane:
-        try:
-            return self._free.get(timeout=_WAIT_S)
-        except queue.Empty:
-            raise EngineError(
-                f"no NPU core became free within {_WAIT_S:g} s", hint="see the kernel's log: dmesg | grep -i rknpu"
-            ) from None

@@ -6,7 +6,6 @@ One code path for TensorRT 8.6 to 11; see `nvinfer.py`.
 from __future__ import annotations
 
 import contextlib
-import queue
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,11 @@ import numpy.typing as npt
 
 from edgekit.device.runner.contract import expected_shape
 from edgekit.device.runner.cuda import Buffer, DeviceBuffer, Gpu, HostBuffer, open_gpu
+from edgekit.device.runner.free import FreeLanes
 from edgekit.device.runner.nvinfer import Nvinfer, open_nvinfer
 from edgekit.errors import EngineError, InputError
 from edgekit.schema.plan import EnginePlan
 from edgekit.schema.recipe import ColourContract
-
-_WAIT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,12 +214,10 @@ class TensorrtRunner:
     def __init__(self, machine: Machine, loaded: _Loaded, lanes: list[Lane], held: contextlib.ExitStack) -> None:
         self._gpu = machine.gpu
         self._input = next(port for port in loaded.ports if port.given)
-        self._shape, self._lanes, self._held = loaded.fixed, lanes, held
+        self._shape, self._held = loaded.fixed, held
         self.memory_bytes = loaded.memory_bytes * len(lanes)
-        self._free: queue.SimpleQueue[Lane] = queue.SimpleQueue()
+        self._lanes = FreeLanes(lanes, "the GPU did not answer", "dmesg | grep -i nvgpu")
         self._lent: dict[int, HostBuffer] = {}
-        for lane in lanes:
-            self._free.put(lane)
 
     def host_array(self) -> npt.NDArray[Any]:
         """Memory for an input that the GPU reads in place: whoever fills it and gives it to `infer` copies nothing.
@@ -243,27 +239,15 @@ class TensorrtRunner:
             told = f"the engine takes {self._input.dtype} {list(self._shape)}, it was given "
             raise EngineError(f"{told}{tensor.dtype} {list(tensor.shape)}", hint="report this")
         lent = self._lent.get(tensor.ctypes.data)
-        lane = self._take()
-        try:
-            with self._gpu.current():
-                made = lane.infer(tensor, lent.address if lent is not None else 0)
-                return {name: array.copy() for name, array in made.items()}
-        finally:
-            self._free.put(lane)
+        with self._lanes.one() as lane, self._gpu.current():
+            made = lane.infer(tensor, lent.address if lent is not None else 0)
+            return {name: array.copy() for name, array in made.items()}
 
     def close(self) -> None:
         """See `Runner.close`. Waits for calls that are running."""
-        lanes, self._lanes = self._lanes, []
-        for _ in lanes:
-            self._take()
+        self._lanes.end()
         with self._gpu.current():
             for buffer in self._lent.values():
                 buffer.free()
             self._lent.clear()
             self._held.close()
-
-    def _take(self) -> Lane:
-        try:
-            return self._free.get(timeout=_WAIT_S)
-        except queue.Empty:
-            raise EngineError(f"the GPU did not answer within {_WAIT_S:g} s", hint="dmesg | grep -i nvgpu") from None

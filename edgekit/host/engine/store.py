@@ -61,6 +61,13 @@ class EngineRecord:
     peak_bytes: int
     """Memory that compiling took."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """For who builds: how well it agrees, and the compiler's warnings."""
+        unverified = f"{self.model}: not verified, the recipe has no golden frames"
+        told = [f"{self.model}: {one}" for one in self.agreement] or [unverified]
+        return (*told, *(f"warning: {self.model}: {warning}" for warning in self.warnings))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptEngine:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from edgekit.host.fleet.finding import Finding, refuse, warn
+from edgekit.host.fleet.finding import Finding, judge_memory, refuse, warn
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.target import Accelerator
-from edgekit.schema.units import format_bytes, version_tuple
+from edgekit.schema.units import version_tuple
 
 _FORMAT_6_SINCE = (1, 5, 2)
 """Older runtimes say "Invalid RKNN model version 6". Source: airockchip/rknn-toolkit2#254, #281; rockchip-linux#316."""
@@ -33,7 +33,7 @@ def judge(engine: Mapping[str, str], facts: DeviceFacts) -> Iterator[Finding]:
     if npu is None:
         yield from _none(engine, facts)
         return
-    checks = (*_soc(engine, npu), *_runtime(engine, npu, facts), _driver(npu), _memory(engine, facts))
+    checks = (*_soc(engine, npu), *_runtime(engine, npu, facts), _driver(npu), judge_memory(engine, facts))
     yield from (found for found in checks if found)
 
 
@@ -106,15 +106,3 @@ def _driver(npu: Accelerator) -> Finding | None:
         needed = "0.9.6 or newer: this one fails on NPU cores 1 and 2"
         return refuse(False, "the rknpu driver", npu.driver_version, needed, cure)
     return warn(version >= _GOOD_DRIVER, "the rknpu driver", npu.driver_version, "0.9.6 or newer", cure)
-
-
-def _memory(engine: Mapping[str, str], facts: DeviceFacts) -> Finding | None:
-    text = engine.get("memory_bytes", "")
-    needed = int(text) if re.fullmatch("[0-9]{1,18}", text) else 0
-    return refuse(
-        needed <= facts.memory_available_bytes or not facts.memory_available_bytes,
-        "free memory",
-        format_bytes(facts.memory_available_bytes),
-        f"{format_bytes(needed)} for the engine",
-        "close other programs, or take a larger board",
-    )

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from edgekit.host.fleet.finding import Finding, refuse, warn
+from edgekit.host.fleet.finding import Finding, judge_memory, refuse, warn
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.target import Accelerator
-from edgekit.schema.units import format_bytes, version_tuple
+from edgekit.schema.units import version_tuple
 
 _NVMAP_REGRESSION = ("36.4.7",)
 """Its NvMap runs out of memory with gigabytes free; 36.5.0 mends it. Source: field reports."""
@@ -43,7 +43,7 @@ def judge(engine: Mapping[str, str], facts: DeviceFacts) -> Iterator[Finding]:
         *_silicon(engine, gpu),
         *_power(engine, gpu),
         *_system(engine, gpu, facts),
-        _memory(engine, facts),
+        judge_memory(engine, facts),
     )
     yield from (found for found in checks if found)
 
@@ -105,19 +105,6 @@ def _system(engine: Mapping[str, str], gpu: Accelerator, facts: DeviceFacts) -> 
     cuda, there = version_tuple(engine.get("cuda", "")), version_tuple(gpu.cuda)
     newer = bool(cuda and there) and cuda[:1] > there[:1]
     yield refuse(not newer, "CUDA", gpu.cuda, engine.get("cuda", ""), "update the board's JetPack, or " + _REBUILD)
-
-
-def _memory(engine: Mapping[str, str], facts: DeviceFacts) -> Finding | None:
-    """Activations, in what GPU and CPU share. Source: CUDA for Tegra: what cudaMemGetInfo tells leaves too much out."""
-    text = engine.get("memory_bytes", "")
-    needed = int(text) if re.fullmatch("[0-9]{1,18}", text) else 0
-    return refuse(
-        needed <= facts.memory_available_bytes or not facts.memory_available_bytes,
-        "free memory",
-        format_bytes(facts.memory_available_bytes),
-        f"{format_bytes(needed)} for the engine",
-        "close other programs, or take a larger board",
-    )
 
 
 def _kept(found: Finding | None) -> list[Finding]:

@@ -131,8 +131,7 @@ def _quantised(source: ModelSource, bench: Bench) -> Engine:
         source.model.tolerance,
         lambda: compare_layers(source.path, engine, tensors[:1]),
     )
-    notes = (*(f"{source.name}: {one}" for one in record.agreement), *record.warnings)
-    return Engine(entry=_entry(source, record.facts), file=kept.file, from_cache=not fresh, notes=notes)
+    return Engine(entry=_entry(source, record.facts), file=kept.file, from_cache=not fresh, notes=record.notes)
 
 
 def _make(
@@ -169,7 +168,7 @@ def _make(
         facts=facts,
         agreement=agreement,
         layers=(),
-        warnings=tuple(f"warning: {source.name}: {note}" for note in made.notes),
+        warnings=made.notes,
         seconds=round(time.monotonic() - began, 3),
         peak_bytes=0,
     )

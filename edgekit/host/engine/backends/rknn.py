@@ -74,7 +74,7 @@ def compile_model(source: ModelSource, bench: Bench) -> Engine:
         file=kept.file,
         answers=kept.answers if source.golden else None,
         from_cache=not fresh,
-        notes=_notes(source.name, kept.record),
+        notes=kept.record.notes,
     )
 
 
@@ -204,11 +204,6 @@ def _facts(order: _Order, made: Converted, file: RknnFile, agreement: tuple[Agre
     for one in agreement:
         facts[f"agreement.{one.output}"] = f"cosine {one.cosine_min:.6f}, max_abs {one.max_abs:.6g}"
     return facts
-
-
-def _notes(name: str, record: EngineRecord) -> tuple[str, ...]:
-    told = [f"{name}: {one}" for one in record.agreement] or [f"{name}: not verified, the recipe has no golden frames"]
-    return (*told, *(f"warning: {name}: {warning}" for warning in record.warnings))
 
 
 def _digest(pictures: Pixels) -> str:

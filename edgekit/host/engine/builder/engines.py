@@ -69,7 +69,7 @@ def obtain(order: Order, bench: Bench) -> Engine:
         file=kept.file,
         answers=kept.answers if order.source.golden else None,
         from_cache=not fresh,
-        notes=_notes(name, record),
+        notes=record.notes,
     )
 
 
@@ -134,11 +134,6 @@ def _facts(order: Order, made: Made, told: Mapping[str, str], agreement: tuple[A
     for one in agreement:
         facts[f"agreement.{one.output}"] = f"cosine {one.cosine_min:.6f}, max_abs {one.max_abs:.6g}"
     return facts
-
-
-def _notes(name: str, record: EngineRecord) -> tuple[str, ...]:
-    told = [f"{name}: {one}" for one in record.agreement] or [f"{name}: not verified, the recipe has no golden frames"]
-    return (*told, *(f"warning: {name}: {warning}" for warning in record.warnings))
 
 
 def digest_of(array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> str:

@@ -91,8 +91,10 @@ def test_what_is_written_where_the_gpu_reads_is_not_copied(bay: Bay) -> None:
     arrays = [runner.host_array() for _ in range(2)]
     for seed, array in enumerate(arrays):
         array[:] = picture(seed)
-    lane_input = runner._lanes[0].input.array
+    with runner._lanes.one() as lane:
+        lane_input = lane.input.array
     lane_input[:] = 7.0
+    del lane
     for seed, array in enumerate(arrays):
         made = runner.infer(array)
         np.testing.assert_allclose(made["boxes"], expected(bay, picture(seed))["boxes"], rtol=1e-5)
