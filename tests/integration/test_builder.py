@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import os
+import platform
 import signal
 import sys
 import threading
@@ -58,7 +59,14 @@ def target_of(name: str = "board") -> Target:
     return Target(
         name=name,
         title="A board",
-        os=Os(id="debian", version="12", arch="x86_64", libc_version="2.36", python="3.11", python_path=sys.executable),
+        os=Os(
+            id="debian",
+            version="12",
+            arch=platform.machine(),  # type: ignore[arg-type]
+            libc_version="2.36",
+            python=".".join(map(str, sys.version_info[:2])),
+            python_path=sys.executable,
+        ),
         clusters=(),
         memory=Memory(total_bytes=8 << 30),
         accelerators=(ACCELERATOR,),

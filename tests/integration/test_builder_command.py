@@ -136,6 +136,17 @@ def test_a_release_with_an_engine_of_a_builder(desk: Desk, sshd: Sshd) -> None:
     listed = json.loads(desk.run("engine", "list", "--json").stdout)["engines"]
     assert [one["record"]["target"] for one in listed] == ["tuned"]
 
+    assert "cosine 1.000000 at least" in desk.run("engine", "verify").stdout
+    kept = Path(listed[0]["path"])
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[:-1] + b"x")
+    verified = desk.run("engine", "verify")
+    assert verified.returncode == 5
+    assert "parts for tuned: damaged: its file is not the one that was made" in verified.stdout
+    assert desk.run("engine", "verify", str(kept)).returncode == 3
+    kept.write_bytes(whole)
+    assert desk.run("engine", "verify", str(kept)).returncode == 0
+
     sshd.stop()  # and need not be there
     try:
         assert desk.build("third")[0]["digest"] == made["digest"]

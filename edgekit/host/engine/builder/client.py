@@ -17,7 +17,8 @@ from edgekit.trust import sha256_bytes
 
 _AGENT = Path(__file__).parents[3] / "device/builder/agent.py"
 _MAX_LINE_BYTES = 4 << 20
-_MAX_FILE_BYTES = 4 << 30
+MAX_ENGINE_BYTES = 4 << 30
+_MAX_ANSWER_BYTES = 16 << 20
 _PIECE_BYTES = 1 << 20
 _MAX_BANNER_LINES = 50
 _SILENCE_S = 60.0
@@ -139,14 +140,14 @@ class AgentClient:
             raise
         return answer
 
-    def fetch(self, path: str) -> bytes | None:
-        """A file that a program left; None where there is none."""
+    def fetch(self, path: str, limit: int = _MAX_ANSWER_BYTES) -> bytes | None:
+        """A file that a program left, of `limit` bytes at most; None where there is none."""
         answer = self._ask("fetch", path=path)
         if answer.get("missing"):
             return None
         size = int(answer["payload_bytes"])
-        if not 0 <= size <= _MAX_FILE_BYTES:
-            raise self._refused(f"{path} has {size} bytes", "report this")
+        if not 0 <= size <= limit:
+            raise self._refused(f"{path} has {size} bytes, {limit} are taken", "report this")
         data = bytearray()
         while len(data) < size and (piece := self._stream.read(min(_PIECE_BYTES, size - len(data)))):
             data += piece

@@ -49,11 +49,23 @@ def judge_builder(target: Target, needed: Accelerator, facts: DeviceFacts) -> tu
         facts: the device.
     """
     there = next((one for one in facts.accelerators if one.kind == needed.kind), None)
+    other = tuple(_system(target, facts))
+    if other:
+        return other
     if needed.kind != "onnxruntime":
         if there is None or not there.runtime_version:
             return ("it has no TensorRT: install the JetPack that the target names",)
         return (*_versions(target, needed, there, facts), *_power(needed, there, facts), *_memory(needed, facts))
     return tuple(_memory(needed, facts))
+
+
+def _system(target: Target, facts: DeviceFacts) -> Iterator[str]:
+    """What is sent there must run there."""
+    if facts.arch != target.os.arch:
+        yield f"it is {facts.arch} and the target {target.os.arch}: take a board of the target"
+    python = ".".join(facts.python.version.split(".")[:2])
+    if python != target.os.python:
+        yield f"its {target.os.python_path} is Python {python or 'unknown'} and the target's {target.os.python}"
 
 
 def _versions(target: Target, needed: Accelerator, there: Accelerator, facts: DeviceFacts) -> Iterator[str]:

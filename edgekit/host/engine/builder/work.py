@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import EngineError
-from edgekit.host.engine.builder.client import AgentClient
+from edgekit.host.engine.builder.client import MAX_ENGINE_BYTES, AgentClient
 from edgekit.host.engine.builder.devices import KitFile
 from edgekit.host.engine.builder.job import Job, Made
 from edgekit.host.progress import Progress
@@ -60,7 +60,8 @@ class Work:
         if len(job.frames):
             tried = self._do("try", TrialAnswer, site, f"{self._device} runs {job.name}", _TRIAL_S)
             answers = _read_answers(self._must(_ANSWERS))
-        cache = self._client.fetch(f"{self._folder}/{job.request.timing_cache}") if job.request.timing_cache else None
+        timings = f"{self._folder}/{job.request.timing_cache}"
+        cache = self._client.fetch(timings, MAX_ENGINE_BYTES) if job.request.timing_cache else None
         return Made(
             device=self._device,
             facts=facts,
@@ -155,7 +156,7 @@ class Work:
         return EngineError(f"{doing} {self._job.name} on {self._device} {told}", hint=hint, details=said)
 
     def _must(self, name: str) -> bytes:
-        data = self._client.fetch(f"{self._folder}/{name}")
+        data = self._client.fetch(f"{self._folder}/{name}", MAX_ENGINE_BYTES)
         if data is None:
             raise EngineError(f"{self._device} left no {name}", hint="report this")
         return data

@@ -43,6 +43,7 @@ def test_its_own_kind_may(orin: DeviceFacts) -> None:
         ({}, {"gpu_min_hz": 306000000, "gpu_max_hz": 1020000000}, "between 306 and 1020 MHz: sudo jetson_clocks"),
         ({}, {"l4t": "39.2.0"}, "its L4T is 39.2.0"),
         ({}, {"l4t": "36.40.0"}, "its L4T is 36.40.0"),
+        ({}, {"arch": "x86_64"}, "it is x86_64 and the target aarch64"),
         ({}, {"memory_available_bytes": 500 << 20}, "500.0 MiB of its memory are free and compiling takes 1.0 GiB"),
     ],
 )
@@ -50,6 +51,11 @@ def test_another_may_not(orin: DeviceFacts, accelerator: dict, facts: dict, told
     changed = dataclasses.replace(orin.accelerators[0], **accelerator)
     found = judge_builder(TARGET, NEEDED, dataclasses.replace(orin, accelerators=(changed,), **facts))
     assert [reason for reason in found if told in reason], found
+
+
+def test_another_python_may_not(orin: DeviceFacts) -> None:
+    other = dataclasses.replace(orin, python=dataclasses.replace(orin.python, version="3.12.3"))
+    assert judge_builder(TARGET, NEEDED, other) == ("its /usr/bin/python3 is Python 3.12 and the target's 3.10",)
 
 
 def test_a_board_without_a_gpu_may_not(orin: DeviceFacts) -> None:
