@@ -10,6 +10,7 @@ import ctypes
 import enum
 import json
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -151,7 +152,8 @@ class Builder(Strict):
             return None
         allocator = self.__dict__.get("gpu_allocator")
         if allocator is not None:
-            taken = [allocator.allocate(size, 256, 0) for size in (1 << 20, 3 << 20)]
+            with ThreadPoolExecutor(1) as own:  # TensorRT allocates from threads of its own
+                taken = list(own.map(lambda size: allocator.allocate(size, 256, 0), (1 << 20, 3 << 20)))
             assert allocator.allocate(0, 256, 0) == 0
             assert all(allocator.deallocate(address) for address in taken)
         monitor = config.__dict__.get("progress_monitor")

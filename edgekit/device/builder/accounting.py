@@ -5,18 +5,20 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from edgekit.device.runner.cuda import Gpu
+
 
 class Account:
     """An allocator's books. Make one for a build; `allocator` gives TensorRT what it calls."""
 
-    def __init__(self, cuda: Any, *, limit_bytes: int = 0) -> None:
+    def __init__(self, gpu: Gpu, *, limit_bytes: int = 0) -> None:
         """Open the books.
 
         Args:
-            cuda: `pycuda.driver`, with a context current on every thread that builds.
+            gpu: whose memory it is.
             limit_bytes: what may be held at a time; 0 is no bound. Beyond it TensorRT gets nothing and tries less.
         """
-        self._cuda = cuda
+        self._gpu = gpu
         self._limit_bytes = limit_bytes
         self._held: dict[int, tuple[Any, int]] = {}
         self._guard = threading.Lock()
@@ -29,9 +31,11 @@ class Account:
         with self._guard:
             if size <= 0 or (self._limit_bytes and self.held_bytes + size > self._limit_bytes):
                 return 0
+            cuda = self._gpu.cuda
             try:
-                block = self._cuda.mem_alloc(size)
-            except self._cuda.MemoryError:
+                with self._gpu.current():  # TensorRT's threads have none that pycuda knows
+                    block = cuda.mem_alloc(size)
+            except cuda.MemoryError:
                 return 0
             address = int(block)
             self._held[address] = (block, size)
@@ -46,7 +50,8 @@ class Account:
             if block is None:
                 return False
             self.held_bytes -= size
-            block.free()
+            with self._gpu.current():
+                block.free()
             return True
 
     def allocator(self, trt: Any) -> Any:

@@ -43,7 +43,7 @@ def build(request: BuildRequest, folder: Path, tell: Tell) -> BuildAnswer:
         EngineError: no usable GPU, or TensorRT refuses the model.
     """
     gpu, nvinfer = open_gpu(), open_nvinfer()
-    account = Account(gpu.cuda)
+    account = Account(gpu)
     with gpu.current():
         built = build_plan(request, folder, nvinfer, tell, account)
     return BuildAnswer(

@@ -98,7 +98,7 @@ def test_a_dla_core_is_used_where_there_is_one(bay: Bay, tmp_path: Path) -> None
 
 def test_memory_is_counted_and_given_back(bay: Bay) -> None:
     gpu = Gpu(bay.cuda)
-    account = Account(bay.cuda)
+    account = Account(gpu)
     with gpu.current():
         bay.build(account)
     assert account.peak_bytes == 4 << 20
@@ -108,12 +108,13 @@ def test_memory_is_counted_and_given_back(bay: Bay) -> None:
 
 def test_an_account_has_a_bound_and_says_no_with_zero() -> None:
     cuda = Driver(limit_bytes=10 << 20)
-    with Gpu(cuda).current():
-        account = Account(cuda, limit_bytes=4 << 20)
+    gpu = Gpu(cuda)
+    with gpu.current():
+        account = Account(gpu, limit_bytes=4 << 20)
         first = account.take(3 << 20)
         assert first
         assert account.take(2 << 20) == 0
-        assert Account(cuda).take(20 << 20) == 0  # the GPU itself has no more
+        assert Account(gpu).take(20 << 20) == 0  # the GPU itself has no more
         assert not account.give_back(12345)
         assert account.give_back(first)
         assert account.take(4 << 20)
