@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from edgekit.cli.doctor import device_facts, worded
+
 if TYPE_CHECKING:
     from edgekit.cli.output import Output
     from edgekit.host.fleet.finding import Finding
@@ -28,15 +30,18 @@ class Verdict:
     fits: bool
     unreachable: str = ""
     """Why it could not be asked."""
+    fault: str = ""
+    """Why it could be asked and did not answer as a board does, with the cure."""
     findings: tuple[Finding, ...] = ()
 
     def lines(self) -> list[str]:
         """For people: one line, and one for each reason."""
         if self.unreachable:
             return [f"{self.device}: not known: {self.unreachable}"]
+        if self.fault:
+            return [f"{self.device}: no: {self.fault}"]
         word = "no" if not self.fits else "yes, with warnings" if self.findings else "yes"
-        told = [f"  {'' if item.severity == 'refuse' else 'warning: '}{item}" for item in self.findings]
-        return [f"{self.device}: {word}", *told]
+        return [f"{self.device}: {word}", *(f"  {worded(item)}" for item in self.findings)]
 
 
 def plan_deployment(settings: Settings, release: Path, names: list[str], out: Output) -> None:
@@ -60,8 +65,7 @@ def plan_deployment(settings: Settings, release: Path, names: list[str], out: Ou
 
 def judge_device(device: Device, manifest: Manifest) -> Verdict:
     """Ask one device. Whatever happens is a value."""
-    from edgekit.cli.doctor import device_facts
-    from edgekit.errors import EdgekitError
+    from edgekit.errors import EdgekitError, Unreachable
     from edgekit.host.fleet.connection import connect
     from edgekit.host.fleet.negotiate import judge_all
 
@@ -71,7 +75,9 @@ def judge_device(device: Device, manifest: Manifest) -> Verdict:
             facts = device_facts(device, executor, manifest)
         finally:
             executor.close()
-    except EdgekitError as error:
+    except Unreachable as error:
         return Verdict(device=device.name, fits=False, unreachable=error.message)
+    except EdgekitError as error:
+        return Verdict(device=device.name, fits=False, fault=f"{error.message}: {error.hint}")
     findings = judge_all(manifest, facts, device, clock_s=time.time())
     return Verdict(device=device.name, fits=not any(item.severity == "refuse" for item in findings), findings=findings)

@@ -13,6 +13,8 @@ from edgekit.cli.session import JsonFlag, settings_of, voice
 
 if TYPE_CHECKING:
     from edgekit.executor import Executor
+    from edgekit.host.fleet.engine_fit import EngineVerdict
+    from edgekit.host.fleet.finding import Finding
     from edgekit.schema.facts import DeviceFacts
     from edgekit.schema.fleet import Device
     from edgekit.schema.manifest import Manifest
@@ -28,6 +30,7 @@ def doctor(
     from edgekit.host.catalogue import list_targets
     from edgekit.host.detect import match_target
     from edgekit.host.fleet.connection import connect
+    from edgekit.host.fleet.engine_fit import judge_each
     from edgekit.host.fleet.inventory import find_device
     from edgekit.host.fleet.negotiate import judge_all, judge_board, judge_keeper, judge_login
     from edgekit.host.release.folder import open_release
@@ -53,13 +56,30 @@ def doctor(
         findings = judge_keeper(facts, systemd=systemd, clock_s=now_s)
     findings += judge_login(facts, systemd=systemd)
     lines = [f"{device}: {facts.model or facts.os_title}, target {match or 'unknown'}"]
-    lines += [f"  {'' if item.severity == 'refuse' else 'warning: '}{item}" for item in findings]
+    engines = judge_each(manifest.engines, manifest.wheels, facts) if manifest else ()
+    by_engine = {item for verdict in engines for item in verdict.findings}
+    lines += [f"  {worded(item)}" for item in findings if item not in by_engine]
+    lines += [line for verdict in engines for line in engine_lines(verdict)]
     lines += [f"  warning: {text}" for text in facts.warnings]
     lines += [] if findings else ["  nothing is missing"]
-    told = {"device": device, "target": match, "findings": findings, "warnings": facts.warnings}
+    told = {"device": device, "target": match, "findings": findings, "engines": engines, "warnings": facts.warnings}
     out.result(told, "\n".join(lines))
     if any(item.severity == "refuse" for item in findings):
         raise typer.Exit(8)
+
+
+def worded(finding: Finding) -> str:
+    """A finding for people."""
+    return f"{'' if finding.severity == 'refuse' else 'warning: '}{finding}"
+
+
+def engine_lines(verdict: EngineVerdict) -> list[str]:
+    """Whether an engine fits, and a line for each reason why not."""
+    word = "fits" if verdict.fits else "does not fit"
+    return [
+        f"  engine {verdict.name} for {verdict.runner}: {word}",
+        *(f"    {worded(one)}" for one in verdict.findings),
+    ]
 
 
 def device_facts(device: Device, executor: Executor, manifest: Manifest | None) -> DeviceFacts:

@@ -348,8 +348,8 @@ def gpu_clock(tree):
     for node in tree.names("sys/class/devfreq"):
         folder = "sys/class/devfreq/%s/" % node
         if tree.read(folder + "device/of_node/name") in GPU_NODES:
-            return tree.number(folder + "min_freq"), tree.number(folder + "max_freq")
-    return 0, 0
+            return {"gpu_%s_hz" % end: tree.number(folder + end + "_freq") for end in ("min", "max")}
+    return {}
 
 
 def npu_kernel(tree):
@@ -364,13 +364,11 @@ def npu_kernel(tree):
 
 def librknnrt(tree):
     """Each copy of the library with the version text inside it."""
-    found, seen = [], set()
+    copies = {}  # type: ignore[var-annotated]
     for name in ("%s/librknnrt.so" % folder for folder in RKNNRT_FOLDERS):
-        real = os.path.realpath(tree.path(name))
-        if real not in seen and os.path.lexists(tree.path(name)):
-            found.append(("/" + name, rknnrt_version(tree, name)))
-        seen.add(real)
-    return found
+        if os.path.lexists(tree.path(name)):
+            copies.setdefault(os.path.realpath(tree.path(name)), name)
+    return [("/" + name, rknnrt_version(tree, name)) for name in copies.values()]
 
 
 def rknnrt_version(tree, name):
@@ -387,8 +385,9 @@ def rknnrt_version(tree, name):
 
 def rockchip(tree, compatible, driver, copies):
     """The NPU, unless mainline's driver has it: librknnrt cannot use that. Source: airockchip/rknn-toolkit2#570."""
-    socs = [text.split(",")[1] for text in compatible if re.fullmatch("rockchip,rk3588s?", text)]
-    if not socs:
+    # The first is what it is: a Radxa E52C says rk3582, which the runtime refuses, then rk3588s.
+    socs = [text.split(",")[1] for text in compatible if re.fullmatch("rockchip,rk[0-9]{4}[a-z]?", text)]
+    if not socs or socs[0] not in ("rk3588", "rk3588s"):
         return []
     if driver != "vendor":
         has = "mainline's rocket driver" if driver else "no NPU driver"
@@ -457,7 +456,6 @@ def facts(root, state):
     arch = os.uname().machine if tree.live else interpreter["platform"].split("-")[1]
     driver = attempt(tree, "", npu_kernel)
     copies = attempt(tree, [], librknnrt)
-    gpu_min, gpu_max = attempt(tree, (0, 0), gpu_clock)
     return {
         "model": tree.read("proc/device-tree/model") or tree.read("sys/class/dmi/id/product_name"),
         "compatible": compatible,
@@ -481,8 +479,7 @@ def facts(root, state):
         "cgroup_controllers": controllers,
         "psi": "memory" in tree.names("proc/pressure"),
         "accelerators": attempt(tree, [], jetson, compatible) + attempt(tree, [], rockchip, compatible, driver, copies),
-        "gpu_min_hz": gpu_min,
-        "gpu_max_hz": gpu_max,
+        **attempt(tree, {}, gpu_clock),
         "pip_tensorrt": attempt(tree, "", pip_tensorrt, interpreter["path"]),
         "librknnrt": ["%s %s" % (path, text or "unknown") for path, text in copies],
         "npu_kernel": driver,

@@ -50,12 +50,12 @@ class Desk:
         text = "".join(DEVICE.format(name=name, address=address, **known) for name, address in addresses.items())
         (folder / "fleet.toml").write_text(text)
 
-    def release(self, *engines: EngineEntry, python: str = HOST.os.python) -> str:
+    def release(self, *engines: EngineEntry, python: str = HOST.os.python, interpreter: str = "") -> str:
         requires = Requires(
             arch=HOST.os.arch,
             libc_version=HOST.os.libc_version,
             python=python,
-            python_path=HOST.os.python_path,
+            python_path=interpreter or HOST.os.python_path,
             cpus=(0,),
             memory_bytes=1 << 20,
             disk_bytes=1 << 20,
@@ -116,6 +116,23 @@ def test_no_with_every_reason_and_its_cure(desk: Desk) -> None:
     code, told, _ = desk.run("doctor", "gate-1", release, "--json")
     assert code == 8
     assert "the NPU" in [finding["subject"] for finding in told["findings"]]
+
+
+def test_each_engine_is_told_by_doctor(desk: Desk) -> None:
+    release = desk.release(engine("rknn", platform="rk3588"), engine("onnxruntime", opset="17"))
+    code, text, _ = desk.run("doctor", "gate-1", release)
+    assert code == 8
+    assert "  engine parts for rknn: does not fit\n    the NPU is not there" in text
+    assert "  engine parts for onnxruntime: fits\n" in text
+    _, told, _ = desk.run("doctor", "gate-1", release, "--json")
+    assert [(one["runner"], one["fits"]) for one in told["engines"]] == [("rknn", False), ("onnxruntime", True)]
+
+
+def test_a_device_without_the_python_that_it_takes_is_no_device_that_cannot_be_reached(desk: Desk) -> None:
+    code, text, _ = desk.run("deploy", desk.release(interpreter="/usr/bin/python9.9"), "gate-1", "--plan")
+    assert code == 8
+    assert text.startswith("gate-1: no: ")
+    assert "has no /usr/bin/python9.9: install Python" in text
 
 
 def test_a_device_that_does_not_answer_is_told_and_stops_nobody(desk: Desk) -> None:

@@ -7,57 +7,73 @@ judged: the device's golden frames have the last word anyway.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from edgekit.host.fleet import fit_rknn, fit_tensorrt
-from edgekit.host.fleet.finding import Finding, refuse
+from edgekit.host.fleet import fit_onnxruntime, fit_rknn, fit_tensorrt
+from edgekit.host.fleet.finding import Finding, refuse, warn
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.manifest import EngineEntry, WheelEntry
-from edgekit.schema.units import version_tuple
+from edgekit.schema.target import AcceleratorKind
+from edgekit.schema.units import format_bytes
 
-_OPSETS = (((1, 20), 21), ((1, 21), 22), ((1, 23), 23), ((1, 24), 25), ((1, 25), 26), ((1, 32), 28))
-"""Newest operator set by ONNX Runtime's version, from there on. Source: measured, one model loaded in each version."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineVerdict:
+    """One engine on one device."""
+
+    name: str
+    runner: AcceleratorKind
+    fits: bool
+    findings: tuple[Finding, ...]
 
 
 def judge_engines(
-    engines: Iterable[EngineEntry], wheels: Iterable[WheelEntry], facts: DeviceFacts
+    engines: Sequence[EngineEntry], wheels: Iterable[WheelEntry], facts: DeviceFacts
 ) -> tuple[Finding, ...]:
-    """Every reason why a device cannot, or should not, run these engines; each once.
+    """Every reason why a device cannot, or should not, run these engines together; each once.
 
     Args:
         engines: from the manifest.
         wheels: what travels with them.
         facts: the device.
     """
+    alone = (item for verdict in judge_each(engines, wheels, facts) for item in verdict.findings)
+    return tuple(dict.fromkeys((*alone, *_memory(engines, facts))))
+
+
+def judge_each(
+    engines: Iterable[EngineEntry], wheels: Iterable[WheelEntry], facts: DeviceFacts
+) -> tuple[EngineVerdict, ...]:
+    """The same for each engine by itself."""
     runtime = next((wheel.version for wheel in wheels if wheel.name == "onnxruntime"), "")
-    return tuple(dict.fromkeys(item for engine in engines for item in judge_engine(engine, facts, runtime)))
+    return tuple(_judge(engine, facts, runtime) for engine in engines)
 
 
-def judge_engine(engine: EngineEntry, facts: DeviceFacts, runtime: str = "") -> tuple[Finding, ...]:
-    """The same for one engine; `runtime` is the version of ONNX Runtime in the release."""
+def _judge(engine: EngineEntry, facts: DeviceFacts, runtime: str) -> EngineVerdict:
     match engine.runner:
         case "rknn":
-            return tuple(fit_rknn.judge(engine.facts, facts))
+            findings = tuple(fit_rknn.judge(engine.facts, facts))
         case "tensorrt":
-            return tuple(fit_tensorrt.judge(engine.facts, facts))
+            findings = tuple(fit_tensorrt.judge(engine.facts, facts))
         case "onnxruntime":
-            return tuple(_onnxruntime(engine.facts, runtime))
+            findings = tuple(fit_onnxruntime.judge(engine.facts, runtime))
+    fits = not any(item.severity == "refuse" for item in findings)
+    return EngineVerdict(name=engine.name, runner=engine.runner, fits=fits, findings=findings)
 
 
-def _onnxruntime(engine: Mapping[str, str], runtime: str) -> Iterator[Finding]:
-    opset, known = engine.get("opset", ""), newest_opset(runtime)
-    if re.fullmatch("[0-9]{1,4}", opset) and known:
-        found = refuse(
-            int(opset) <= known,
-            "the release's ONNX Runtime",
-            f"{runtime}, which knows operator sets up to {known}",
-            f"one that knows set {opset}",
-            f"export the model with opset {known}, or take a newer onnxruntime where the board's Python has one",
-        )
-        yield from [found] if found else []
-
-
-def newest_opset(runtime: str) -> int:
-    """The newest operator set of a version of ONNX Runtime; 0 where it is not known."""
-    version = version_tuple(runtime)[:2]
-    return max((opset for since, opset in _OPSETS if since <= version), default=0)
+def _memory(engines: Iterable[EngineEntry], facts: DeviceFacts) -> Iterator[Finding]:
+    """CPU and accelerators share the memory. What is free now is a warning alone: the release that an update replaces
+    gives its own back. Source: CUDA for Tegra: cudaMemGetInfo leaves out what can be reclaimed, MemAvailable does not.
+    """
+    told = [engine.facts.get("memory_bytes", "") for engine in engines]
+    needed = sum(int(text) for text in told if re.fullmatch("[0-9]{1,18}", text))
+    subject, words, cure = "memory", f"{format_bytes(needed)} for the engines", "take smaller models, or a larger board"
+    there, free = facts.memory_bytes, facts.memory_available_bytes
+    too_large = refuse(not there or needed <= there, subject, format_bytes(there), words, cure)
+    if too_large:
+        yield too_large
+        return
+    cure = "close other programs, unless it is the release that this one replaces"
+    tight = warn(not free or needed <= free, "free memory", format_bytes(free), words, cure)
+    yield from [tight] if tight else []

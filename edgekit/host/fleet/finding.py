@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
-
-from edgekit.schema.facts import DeviceFacts
-from edgekit.schema.units import format_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,19 +31,3 @@ def refuse(fits: bool, subject: str, found: str, needed: str, cure: str) -> Find
 def warn(fits: bool, subject: str, found: str, needed: str, cure: str) -> Finding | None:
     """A reason to warn, unless it fits."""
     return None if fits else Finding(severity="warn", subject=subject, found=found, needed=needed, cure=cure)
-
-
-def judge_memory(engine: Mapping[str, str], facts: DeviceFacts) -> Finding | None:
-    """Whether what an engine takes fits into what CPU and accelerator share and is free.
-
-    Source: CUDA for Tegra: what cudaMemGetInfo tells leaves out what can be reclaimed.
-    """
-    text = engine.get("memory_bytes", "")
-    needed = int(text) if re.fullmatch("[0-9]{1,18}", text) else 0
-    return refuse(
-        needed <= facts.memory_available_bytes or not facts.memory_available_bytes,
-        "free memory",
-        format_bytes(facts.memory_available_bytes),
-        f"{format_bytes(needed)} for the engine",
-        "close other programs, or take a larger board",
-    )

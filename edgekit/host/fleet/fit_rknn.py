@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from edgekit.host.fleet.finding import Finding, judge_memory, refuse, warn
+from edgekit.host.fleet.finding import Finding, refuse, warn
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.target import Accelerator
 from edgekit.schema.units import version_tuple
@@ -20,6 +20,8 @@ _FORMAT_6 = 6
 _BAD_DRIVERS = ((0, 9, 2), (0, 9, 3))
 """They fail on cores 1 and 2, "failed to submit!". Source: airockchip/rknn-toolkit2#294, radxa/kernel#312."""
 _GOOD_DRIVER = (0, 9, 6)
+_SOC = re.compile("rockchip,(r[kv][0-9]{4}[a-z]?)")
+"""The first one is what the board is: a Radxa E52C says rk3582, then rk3588s. Source: Linux, rk3582-radxa-e52c.dts."""
 _SAME_SOC = {"rk3588s": "rk3588"}
 """The toolkit has one name for both. Source: RKNN Toolkit2 API reference, target_platform."""
 _INSTALL = (
@@ -33,21 +35,20 @@ def judge(engine: Mapping[str, str], facts: DeviceFacts) -> Iterator[Finding]:
     if npu is None:
         yield from _none(engine, facts)
         return
-    checks = (*_soc(engine, npu), *_runtime(engine, npu, facts), _driver(npu), judge_memory(engine, facts))
+    checks = (*_soc(engine, npu), *_runtime(engine, npu, facts), _driver(npu))
     yield from (found for found in checks if found)
 
 
 def _none(engine: Mapping[str, str], facts: DeviceFacts) -> Iterator[Finding]:
-    rockchip = [text.split(",")[1] for text in facts.compatible if text.startswith("rockchip,rk3")]
+    soc = next((match[1] for text in facts.compatible if (match := _SOC.fullmatch(text))), "")
     wanted = engine.get("platform", "") or "rk3588"
-    known = {_SAME_SOC.get(name, name) for name in rockchip}
-    if rockchip and not known & set(wanted.split(", ")):
-        subject, found = "the SoC", rockchip[-1]
+    if soc and _SAME_SOC.get(soc, soc) not in wanted.split(", "):
+        subject, found = "the SoC", soc
         cure = f"engines for {wanted} run on no other: build for a target of this board"
     elif facts.npu_kernel == "mainline":
         subject, found = "the NPU's driver", f"mainline's rocket (kernel {facts.kernel})"
         wanted, cure = "the vendor's rknpu", "boot the board maker's kernel: librknnrt cannot use rocket"
-    elif rockchip:
+    elif soc:
         subject, found, wanted = "the NPU's driver", "", "the vendor's rknpu"
         cure = "boot the board maker's kernel, or load its module: modprobe rknpu"
     else:
@@ -73,9 +74,10 @@ def _runtime(engine: Mapping[str, str], npu: Accelerator, facts: DeviceFacts) ->
     toolkit = re.match(r"[0-9]+(\.[0-9]+)+", engine.get("toolkit", ""))
     made = toolkit.group() if toolkit else ""
     if not found:
-        yield refuse(False, "librknnrt", "", made or "2.3.2", _INSTALL.format(made or "2.3.2"))
+        untold = "; ".join(facts.librknnrt)
+        yield refuse(False, "librknnrt", untold, made or "2.3.2", _INSTALL.format(made or "2.3.2"))
         return
-    there, layout = version_tuple(found), re.search(r"([0-9]+)$", engine.get("format", ""))
+    there, layout = version_tuple(found), re.fullmatch("rknn ([0-9]{1,4})", engine.get("format", ""))
     if layout and int(layout.group(1)) >= _FORMAT_6 and there < _FORMAT_6_SINCE:
         needed = f"1.5.2 or newer, for files of format {layout.group(1)}"
         yield refuse(False, "librknnrt", found, needed, _INSTALL.format(made or "2.3.2"))

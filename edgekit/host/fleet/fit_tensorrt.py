@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from edgekit.host.fleet.finding import Finding, judge_memory, refuse, warn
+from edgekit.host.fleet.finding import Finding, refuse, warn
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.target import Accelerator
 from edgekit.schema.units import version_tuple
@@ -43,7 +43,6 @@ def judge(engine: Mapping[str, str], facts: DeviceFacts) -> Iterator[Finding]:
         *_silicon(engine, gpu),
         *_power(engine, gpu),
         *_system(engine, gpu, facts),
-        judge_memory(engine, facts),
     )
     yield from (found for found in checks if found)
 
@@ -58,16 +57,19 @@ def _library(engine: Mapping[str, str], gpu: Accelerator, facts: DeviceFacts) ->
         shorter = min(found.count("."), needed.count(".")) + 1
         same = version_tuple(found)[:shorter] == version_tuple(needed)[:shorter]
         yield refuse(same, "TensorRT", found, f"{needed}: all four numbers count", _REBUILD)
-    pip = facts.pip_tensorrt
-    if pip:
-        new = version_tuple(facts.l4t) >= _JETPACK_7 and version_tuple(pip) >= _PIP_KNOWS_ORIN
-        subject, cure = (
-            "the TensorRT that Python finds first",
-            "pip uninstall every tensorrt package: JetPack brings its own",
-        )
-        needed = f"the board's own {found}"
-        knows = "" if new else ", which has no code for SM 87"
-        yield (warn if new else refuse)(False, subject, f"pip's {pip}{knows}", needed, cure)
+    yield _pip(facts, found)
+
+
+def _pip(facts: DeviceFacts, own: str) -> Finding | None:
+    """One of the board's own version may be the board maker's wheel, which loads the board's library."""
+    pip, known = facts.pip_tensorrt, version_tuple(facts.pip_tensorrt) >= _PIP_KNOWS_ORIN
+    wrong = "" if known else ", which has no code for SM 87"
+    if known and version_tuple(facts.l4t) < _JETPACK_7:
+        wrong = ", which is for CUDA 13"
+    if version_tuple(pip)[:3] == version_tuple(own)[:3]:
+        wrong = ""
+    subject, cure = "the TensorRT that Python finds first", "pip uninstall every tensorrt package: JetPack has its own"
+    return (refuse if wrong else warn)(not pip, subject, f"pip's {pip}{wrong}", f"the board's own {own}".strip(), cure)
 
 
 def _silicon(engine: Mapping[str, str], gpu: Accelerator) -> Iterator[Finding | None]:

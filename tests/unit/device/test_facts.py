@@ -118,8 +118,8 @@ def test_the_gpu_s_clock_and_whether_it_is_locked(tmp_path: Path) -> None:
         (folder / "device/of_node/name").write_text(f"{name}\0")
         (folder / "min_freq").write_text(f"{lowest}\n")
         (folder / "max_freq").write_text(f"{highest}\n")
-    assert facts.gpu_clock(facts.Tree(str(tmp_path))) == (306000000, 1020000000)
-    assert facts.gpu_clock(facts.Tree(str(tmp_path / "none"))) == (0, 0)
+    assert facts.gpu_clock(facts.Tree(str(tmp_path))) == {"gpu_min_hz": 306000000, "gpu_max_hz": 1020000000}
+    assert facts.gpu_clock(facts.Tree(str(tmp_path / "none"))) == {}
 
 
 @pytest.mark.parametrize("folder", ["dist-packages", "site-packages"])
@@ -141,6 +141,21 @@ def test_every_copy_of_the_npu_s_runtime_is_told(tmp_path: Path) -> None:
     (tmp_path / "usr/local/lib/librknnrt.so").symlink_to("../../lib/librknnrt.so")
     found = facts.librknnrt(facts.Tree(str(tmp_path)))
     assert found == [("/usr/lib/librknnrt.so", "2.3.2 (a@2025)"), ("/usr/lib64/librknnrt.so", "1.5.0 (b@2023)")]
+
+
+@pytest.mark.parametrize(
+    ("compatible", "socs"),
+    [
+        (["xunlong,orangepi-5", "rockchip,rk3588s"], ["rk3588s"]),
+        (["rockchip,rk3588-evb1-lp4-v10", "rockchip,rk3588"], ["rk3588"]),
+        (["radxa,e52c", "rockchip,rk3582", "rockchip,rk3588s"], []),
+        (["radxa,rock-3a", "rockchip,rk3568"], []),
+        ([], []),
+    ],
+)
+def test_a_board_is_what_its_device_tree_names_first(tmp_path: Path, compatible: list[str], socs: list[str]) -> None:
+    found = facts.rockchip(facts.Tree(str(tmp_path)), compatible, "vendor", [("/usr/lib/librknnrt.so", "2.3.2")])
+    assert [one["soc"] for one in found] == socs
 
 
 def test_newest_compares_numbers() -> None:

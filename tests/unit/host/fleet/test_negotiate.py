@@ -18,12 +18,13 @@ import edgekit
 from edgekit.device.facts import facts as probe
 from edgekit.host.catalogue import list_targets
 from edgekit.host.detect import match_target
-from edgekit.host.fleet.engine_fit import judge_engine, newest_opset
+from edgekit.host.fleet.engine_fit import judge_each, judge_engines
 from edgekit.host.fleet.finding import Finding
+from edgekit.host.fleet.fit_onnxruntime import reach_of
 from edgekit.host.fleet.negotiate import judge_board, judge_keeper, judge_login, judge_release
 from edgekit.host.settings import settings_from
 from edgekit.schema.facts import DeviceFacts
-from edgekit.schema.manifest import EngineEntry, Requires
+from edgekit.schema.manifest import EngineEntry, Requires, WheelEntry
 from edgekit.schema.reader import from_raw
 from edgekit.schema.target import Target
 from tests.fakes.boards.tree import build_board
@@ -50,9 +51,16 @@ def facts_of(case: dict[str, Any], folder: Path) -> DeviceFacts:
     return from_raw(DeviceFacts, raw | {"accelerators": accelerators} | merged, case["board"])
 
 
-def engine_of(case: dict[str, Any]) -> EngineEntry:
-    raw = {"name": "parts", "path": "engines/parts", "model_sha256": "0" * 64, **case["engine"]}
-    return from_raw(EngineEntry, raw, "engine")
+def engines_of(case: dict[str, Any]) -> tuple[EngineEntry, ...]:
+    usual = {"name": "parts", "path": "engines/parts", "model_sha256": "0" * 64}
+    written = [case["engine"]] if "engine" in case else case.get("engines", [])
+    return tuple(from_raw(EngineEntry, usual | raw, "engine") for raw in written)
+
+
+def wheels_of(case: dict[str, Any]) -> tuple[WheelEntry, ...]:
+    version = case.get("onnxruntime", "")
+    wheel = WheelEntry(name="onnxruntime", version=version, filename="", sha256="", source="downloaded")
+    return (wheel,) if version else ()
 
 
 def requires_of(case: dict[str, Any], target: Target) -> Requires:
@@ -76,7 +84,7 @@ def judge(case: dict[str, Any], folder: Path) -> tuple[Finding, ...]:
         *judge_login(facts, systemd=systemd),
         *judge_release(requires_of(case, target), facts, present_bytes=case.get("present_bytes", 0)),
         *judge_board(target, recognised=match_target(facts, tuple(TARGETS.values())).target),
-        *(judge_engine(engine_of(case), facts, case.get("onnxruntime", "")) if "engine" in case else ()),
+        *judge_engines(engines_of(case), wheels_of(case), facts),
     )
 
 
@@ -91,36 +99,57 @@ def test_case(name: str, tmp_path: Path) -> None:
 
 
 def test_there_are_enough_engines() -> None:
-    assert sum("engine" in case for case in CASES.values()) >= 40
+    assert sum(bool(engines_of(case)) for case in CASES.values()) >= 40
+
+
+@pytest.fixture(scope="module")
+def boards(tmp_path_factory: pytest.TempPathFactory) -> dict[str, DeviceFacts]:
+    names = ("rock-5b", "rock-5b-mainline", "orin-nano-jp62", "virt-arm64")
+    return {name: facts_of({"board": name}, tmp_path_factory.mktemp("boards") / name) for name in names}
+
+
+KEYS = ("format", "toolkit", "platform", "memory_bytes", "tensorrt", "sm", "sm_count", "l4t", "dla")
+KEYS += ("cuda", "power_mode", "power_conf", "opset", "ir_version", "x")
+ODD = ("rknn 6", "2.3.2", "10.3.0.30", "8.7", "8", "36.4.7", "-1", "9" * 30, "9" * 5000, "rknn " + "9" * 5000, "\u0663")
 
 
 @given(
     runner=st.sampled_from(["rknn", "tensorrt", "onnxruntime"]),
-    facts=st.dictionaries(
-        st.sampled_from(["format", "toolkit", "platform", "memory_bytes", "tensorrt", "sm", "sm_count", "l4t", "dla"])
-        | st.sampled_from(["cuda", "power_mode", "power_conf", "opset", "x"]),
-        st.text()
-        | st.sampled_from(["rknn 6", "2.3.2", "10.3.0.30", "8.7", "8", "36.4.7", "-1", "9" * 30, "tensorrt plan"]),
-    ),
-    board=st.sampled_from(["rock-5b", "rock-5b-mainline", "orin-nano-jp62", "virt-arm64"]),
+    facts=st.dictionaries(st.sampled_from(KEYS), st.sampled_from(ODD) | st.text()),
 )
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_an_engine_says_is_no_traceback(
-    runner: str, facts: dict[str, str], board: str, tmp_path: Path
+    boards: dict[str, DeviceFacts], runner: str, facts: dict[str, str]
 ) -> None:
-    folder = tmp_path / board
-    device = PROBED.get(board) or PROBED.setdefault(board, facts_of({"board": board}, folder))
-    for found in judge_engine(engine_of({"engine": {"runner": runner, "facts": facts}}), device, "1.23.2"):
-        assert str(found)
+    case = {"engine": {"runner": runner, "facts": facts}, "onnxruntime": "1.23.2"}
+    for device in boards.values():
+        assert all(map(str, judge_engines(engines_of(case), wheels_of(case), device)))
 
 
-PROBED: dict[str, DeviceFacts] = {}
+def test_each_engine_has_its_own_verdict(boards: dict[str, DeviceFacts]) -> None:
+    case = {
+        "engines": [
+            {"name": "near", "runner": "rknn", "facts": {"platform": "rk3588"}},
+            {"name": "far", "runner": "rknn", "facts": {"platform": "rk3576"}},
+        ]
+    }
+    near, far = judge_each(engines_of(case), (), boards["rock-5b"])
+    assert (near.name, near.fits, near.findings) == ("near", True, ())
+    assert (far.name, far.fits, [item.subject for item in far.findings]) == ("far", False, ["the SoC"])
 
 
-def test_operator_sets_of_versions_in_between() -> None:
-    assert [newest_opset(text) for text in ("1.20.1", "1.22.1", "1.23.2", "1.27.0", "1.40.0", "1.10.0", "")] == [
-        *(21, 22, 23, 26, 28, 0, 0)
-    ]
+@pytest.mark.parametrize(
+    ("runtime", "reach"),
+    [("1.20.1", (21, 10)), ("1.22.1", (22, 10)), ("1.23.2", (23, 11)), ("1.27.0", (26, 13)), ("1.32.0", (28, 14))],
+)
+def test_what_versions_of_onnx_runtime_take(runtime: str, reach: tuple[int, int]) -> None:
+    found = reach_of(runtime)
+    assert found and (found.opset, found.ir_version) == reach
+
+
+@pytest.mark.parametrize("runtime", ["", "1.10.0", "1.33.0", "2.0", "what"])
+def test_versions_that_nobody_measured_are_not_judged(runtime: str) -> None:
+    assert reach_of(runtime) is None
 
 
 def test_findings_read_as_sentences() -> None:
