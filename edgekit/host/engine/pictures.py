@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -78,3 +79,8 @@ def _scale(pixels: Pixels, width_px: int, height_px: int) -> Pixels:
 
 def _shape(contract: ColourContract) -> tuple[int, int, int]:
     return (contract.height_px, contract.width_px, 1 if contract.order == "GRAY" else 3)
+
+
+def digest_of(array: npt.NDArray[np.generic]) -> str:
+    """Names an array by shape and content."""
+    return hashlib.sha256(str(array.shape).encode() + array.tobytes()).hexdigest()

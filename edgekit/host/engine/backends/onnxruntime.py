@@ -15,10 +15,10 @@ import onnxruntime as ort  # type: ignore[import-untyped]
 from edgekit.errors import EngineError
 from edgekit.host.engine.agreement import compare
 from edgekit.host.engine.backends import Bench, Engine, ModelSource
-from edgekit.host.engine.builder.engines import Order, digest_of, key_of, obtain
+from edgekit.host.engine.builder.engines import Order, key_of, obtain
 from edgekit.host.engine.builder.job import Job
 from edgekit.host.engine.layers import compare_layers
-from edgekit.host.engine.pictures import read_pictures, tensor_of
+from edgekit.host.engine.pictures import digest_of, read_pictures, tensor_of
 from edgekit.host.engine.quantise import quantise
 from edgekit.host.engine.ranges import check_ranges
 from edgekit.host.engine.reference import answers_of, answers_of_bytes

@@ -13,7 +13,7 @@ import onnx
 from edgekit.errors import EngineError
 from edgekit.host.engine.agreement import Agreement, Answers, compare
 from edgekit.host.engine.backends import Bench, Engine, ModelSource
-from edgekit.host.engine.pictures import Pixels, read_pictures, tensor_of
+from edgekit.host.engine.pictures import digest_of, read_pictures, tensor_of
 from edgekit.host.engine.ranges import check_ranges
 from edgekit.host.engine.reference import answers_of
 from edgekit.host.engine.rknn import conversion
@@ -117,8 +117,8 @@ def _key(job: Job, source: ModelSource, version: str, bench: Bench) -> str:
         "std": job.std,
         "input": dataclasses.asdict(source.model.input),
         "quantisation": job.quantisation and dataclasses.asdict(job.quantisation),
-        "calibration": _digest(job.calibration),
-        "frames": _digest(job.frames),
+        "calibration": digest_of(job.calibration),
+        "frames": digest_of(job.frames),
         "toolkit": sha256_file(bench.toolkits.lock(version)),
         "worker": sha256_file(Path(conversion.__file__).with_name("worker.py")),
     }
@@ -197,14 +197,10 @@ def _facts(order: _Order, made: Converted, file: RknnFile, agreement: tuple[Agre
     }
     if job.quantisation is not None:
         facts |= {
-            "calibration": f"{len(job.calibration)} pictures, sha256 {_digest(job.calibration)}",
+            "calibration": f"{len(job.calibration)} pictures, sha256 {digest_of(job.calibration)}",
             "quantisation": f"{job.quantisation.method}, {'channel' if job.quantisation.per_channel else 'layer'}",
             "kept_float": ", ".join(made.kept_float),
         }
     for one in agreement:
         facts[f"agreement.{one.output}"] = f"cosine {one.cosine_min:.6f}, max_abs {one.max_abs:.6g}"
     return facts
-
-
-def _digest(pictures: Pixels) -> str:
-    return hashlib.sha256(str(pictures.shape).encode() + pictures.tobytes()).hexdigest()

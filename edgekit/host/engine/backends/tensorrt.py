@@ -14,12 +14,13 @@ import onnx
 
 from edgekit.errors import EngineError
 from edgekit.host.engine.backends import Bench, Engine, ModelSource
-from edgekit.host.engine.builder.engines import Order, digest_of, key_of, kind_of_device, obtain
+from edgekit.host.engine.builder.engines import Order, key_of, kind_of_device, obtain
 from edgekit.host.engine.builder.fit import bounds_for, version_of
 from edgekit.host.engine.builder.job import Job
 from edgekit.host.engine.contract import expected_shape
+from edgekit.host.engine.faults import node_name
 from edgekit.host.engine.half import to_half
-from edgekit.host.engine.pictures import read_pictures, tensor_of
+from edgekit.host.engine.pictures import digest_of, read_pictures, tensor_of
 from edgekit.host.engine.plan_file import PlanFault, parse_plan
 from edgekit.host.engine.quantise import quantise
 from edgekit.host.engine.ranges import check_ranges
@@ -72,7 +73,7 @@ def refusals(model: onnx.ModelProto, source: ModelSource, accelerator: Accelerat
 
 def _nodes(model: onnx.ModelProto) -> Iterator[str]:
     for index, node in enumerate(model.graph.node):
-        name = node.name or f"number {index} ({', '.join(node.output)})"
+        name = node_name(node, index)
         if node.domain not in ("", "ai.onnx"):
             yield f"node {name}: operator {node.op_type} of domain {node.domain} is no part of ONNX"
         elif node.op_type in _DYNAMIC:

@@ -7,8 +7,6 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
-import numpy as np
-
 from edgekit.host.engine.agreement import Agreement, compare
 from edgekit.host.engine.backends import Bench, Engine, ModelSource
 from edgekit.host.engine.builder.job import Job, Made
@@ -134,8 +132,3 @@ def _facts(order: Order, made: Made, told: Mapping[str, str], agreement: tuple[A
     for one in agreement:
         facts[f"agreement.{one.output}"] = f"cosine {one.cosine_min:.6f}, max_abs {one.max_abs:.6g}"
     return facts
-
-
-def digest_of(array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> str:
-    """Names an array by shape and content."""
-    return hashlib.sha256(str(array.shape).encode() + array.tobytes()).hexdigest()

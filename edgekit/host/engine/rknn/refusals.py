@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import onnx
 
+from edgekit.host.engine.faults import node_name
 from edgekit.schema.recipe import ColourContract, Model
 
 MAX_OPSET = 19
@@ -47,7 +48,7 @@ def _opset(model: onnx.ModelProto) -> Iterator[str]:
 
 def _nodes(model: onnx.ModelProto) -> Iterator[str]:
     for index, node in enumerate(model.graph.node):
-        name = node.name or f"number {index} ({', '.join(node.output)})"
+        name = node_name(node, index)
         if node.domain not in ("", "ai.onnx"):
             yield f"node {name}: operator {node.op_type} of domain {node.domain} is no part of ONNX"
         elif node.op_type in DYNAMIC.split():
