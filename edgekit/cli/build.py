@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from edgekit.host.release.assemble import Content
     from edgekit.host.settings import Settings
     from edgekit.host.wheel.tree import Tree
-    from edgekit.schema.manifest import Manifest, WheelEntry
+    from edgekit.schema.manifest import FileEntry, Manifest, WheelEntry
     from edgekit.schema.plan import WorkerPlan
     from edgekit.schema.target import Target
 
@@ -63,13 +63,14 @@ def build(
     rehearse(folder, plan, engines, voice_)
     site = lay_out_site(settings, folder, found, engines, voice_, update_lock=update_lock)
     content = gather(folder, plan, engines, site)
-    manifest = finish_manifest(site.manifest(plan, found, engines, content), content)
+    entries = content.entries()
+    manifest = finish_manifest(site.manifest(plan, found, engines, entries))
     with voice_.step("signing"):
         signature = sign(LocalExecutor(), manifest, key=signing_key, namespace=SIGNATURE_NAMESPACE)
     path = out or Path("out", f"{plan.application}-{plan.version}-{found.name}")
-    write_release(path, content, Signed(manifest=manifest, signature=signature))
+    signed = Signed(manifest=manifest, files=entries, signature=signature)
+    write_release(path, content, signed, notes=settings.cache_dir / "digests")
     digest = hashlib.sha256(manifest).hexdigest()
-    entries = content.entries()
     told = {
         "digest": digest,
         "path": str(path),
@@ -93,8 +94,10 @@ class Site:
         self.own = own
         self.from_cache = from_cache and wheels.from_cache and own.from_cache
 
-    def manifest(self, plan: WorkerPlan, target: Target, engines: tuple[Engine, ...], content: Content) -> Manifest:
-        """The manifest but for its list of files."""
+    def manifest(
+        self, plan: WorkerPlan, target: Target, engines: tuple[Engine, ...], files: tuple[FileEntry, ...]
+    ) -> Manifest:
+        """What the release says of itself."""
         import edgekit
         from edgekit.host.release.plan import requires_of
         from edgekit.schema.manifest import FORMAT, Manifest
@@ -105,8 +108,8 @@ class Site:
             version=plan.version,
             target=target.name,
             edgekit=edgekit.__version__,
-            requires=requires_of(plan, target, sum(entry.bytes for entry in content.entries())),
-            files=(),
+            requires=requires_of(plan, target, sum(entry.bytes for entry in files)),
+            files=files,
             wheels=self.locked,
             engines=tuple(engine.entry for engine in engines),
         )
@@ -154,7 +157,7 @@ def gather(folder: RecipeFolder, plan: WorkerPlan, engines: tuple[Engine, ...], 
     from edgekit.schema.reader import to_json
 
     files = {engine.entry.path: engine.file for engine in engines}
-    files |= {f"{CARRIED}/{path}": folder.file(path) for path in folder.carried}
+    files |= {f"{CARRIED}/{path}": folder.file(path).resolve() for path in folder.carried}
     if folder.app is not None:
         files |= {f"app/{path}": folder.app / path for path in files_below(folder.app)}
     known = {}

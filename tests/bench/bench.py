@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edgekit.host.fleet.keeper import build_keeper
-from measure import Figure, machine, paired, spread
+from measure import Figure, cpu_seconds, machine, paired, paired_costs, spread
 
 IDLE_S = 20.0
 
@@ -45,6 +45,32 @@ def help_vs_python() -> Figure:
         spread=spread(times),
         unit="s",
         n=len(times),
+        machine=machine(),
+    )
+
+
+def cached_build_vs_python() -> Figure:
+    """CPU time of the second identical `edgekit build` against a Python that does nothing."""
+    edgekit = str(Path(sys.executable).with_name("edgekit"))
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}  # users keep it
+    with tempfile.TemporaryDirectory(prefix="edgekit-bench-") as folder:
+        env["XDG_CONFIG_HOME"] = folder
+        subprocess.run([edgekit, "keys", "init"], check=True, capture_output=True, env=env, timeout=60)
+        build = [edgekit, "build", "recipes/sorting-line", "--target", "virt-arm64", "--out", f"{folder}/release"]
+        cpu_seconds(build, env)
+        costs, ratios = paired_costs(
+            lambda: cpu_seconds(build, env), lambda: cpu_seconds([sys.executable, "-c", "pass"], env), n=9
+        )
+    return Figure(
+        name="cached_build_vs_python",
+        ratio=statistics.median(ratios),
+        bar=80.0,
+        better="lower",
+        against="python3 -c pass, CPU",
+        median=statistics.median(costs),
+        spread=spread(costs),
+        unit="s",
+        n=len(costs),
         machine=machine(),
     )
 
@@ -124,7 +150,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     wanted = parser.parse_args()
-    figures = [help_vs_python(), *keeper_figures()]
+    figures = [help_vs_python(), cached_build_vs_python(), *keeper_figures()]
     show(figures)
     if wanted.json:
         wanted.json.write_text(json.dumps([dataclasses.asdict(figure) for figure in figures], indent=2) + "\n")

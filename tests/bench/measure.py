@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import platform
+import resource
 import statistics
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,6 +41,14 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
+def cpu_seconds(argv: list[str], env: Mapping[str, str]) -> float:
+    """CPU time of one command and what it starts, user and system. Source: getrusage(2), RUSAGE_CHILDREN."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(argv, check=True, capture_output=True, env=env, timeout=600)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
 def spread(values: list[float]) -> float:
     """Distance of the quartiles."""
     low, _, high = statistics.quantiles(values, n=4)
@@ -46,13 +56,18 @@ def spread(values: list[float]) -> float:
 
 
 def paired(product: Callable[[], object], peer: Callable[[], object], n: int) -> tuple[list[float], list[float]]:
-    """`n` times of the product and the ratios to the peer's, taken in turn after one warm-up of each."""
+    """`n` wall times of the product and the ratios to the peer's, taken in turn after one warm-up of each."""
+    return paired_costs(lambda: seconds(product), lambda: seconds(peer), n)
+
+
+def paired_costs(product: Callable[[], float], peer: Callable[[], float], n: int) -> tuple[list[float], list[float]]:
+    """As `paired`, for calls that tell what they cost themselves."""
     peer()
     product()
-    times: list[float] = []
+    costs: list[float] = []
     ratios: list[float] = []
     for _ in range(n):
-        against = seconds(peer)
-        times.append(seconds(product))
-        ratios.append(times[-1] / against)
-    return times, ratios
+        against = peer()
+        costs.append(product())
+        ratios.append(costs[-1] / against)
+    return costs, ratios

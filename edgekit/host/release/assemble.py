@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import os
-import shutil
+import stat
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.errors import InputError
+from edgekit.host.release.digests import FolderDigests
 from edgekit.host.release.folder import FILES, MANIFEST, SIGNATURE
 from edgekit.schema.manifest import FileEntry, Manifest, check_manifest
 from edgekit.schema.reader import to_json
+
+_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,40 +31,49 @@ class Content:
     """Entries of `files` that are known, under their path in the release."""
 
     def entries(self) -> tuple[FileEntry, ...]:
-        """The manifest's list, sorted."""
-        read = [self.known.get(path) or _entry(path, file.read_bytes()) for path, file in self.files.items()]
+        """The manifest's list, sorted. Reads every file that is not known."""
+        read = [self.known.get(path) or _read_entry(path, file) for path, file in self.files.items()]
         made = [_entry(path, content) for path, content in self.texts.items()]
         return tuple(sorted([*read, *made], key=lambda entry: entry.path))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signed:
-    """A manifest's bytes and the signature over them."""
+    """A manifest's bytes, the files that it lists, and the signature over it."""
 
     manifest: bytes
+    files: tuple[FileEntry, ...]
     signature: bytes
 
 
-def finish_manifest(manifest: Manifest, content: Content) -> bytes:
-    """The manifest's bytes, with every file listed.
+def finish_manifest(manifest: Manifest) -> bytes:
+    """The manifest's bytes.
 
     Raises:
         TrustError: a path or size that no device would take.
     """
-    whole = dataclasses.replace(manifest, files=content.entries())
-    check_manifest(whole)
-    return to_json(whole)
+    check_manifest(manifest)
+    return to_json(manifest)
 
 
-def write_release(out: Path, content: Content, signed: Signed) -> None:
-    """Write the release's folder, replacing a release that is there.
+def write_release(out: Path, content: Content, signed: Signed, *, notes: Path) -> None:
+    """Write the release's folder, replacing a release that is there; one that is whole and the same is left alone.
+
+    Args:
+        out: the folder.
+        content: what goes into it. Each file is hashed on its way and must be what the manifest says.
+        signed: its manifest and signature.
+        notes: folder of the cache that remembers digests of what was written. See `FolderDigests`.
 
     Raises:
-        InputError: the folder holds something else, or cannot be written.
+        InputError: the folder holds something else, cannot be written, or a file has changed since it was listed.
     """
     if out.exists() and not (out / MANIFEST).is_file() and any(out.iterdir()):
         raise InputError(f"{out} holds something that is no release", hint="choose another --out")
+    digests = FolderDigests(out / FILES, notes)
     try:
+        if _stands(out, signed, digests):
+            return
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as aside:
             made = Path(aside, "release")
@@ -74,23 +85,51 @@ def write_release(out: Path, content: Content, signed: Signed) -> None:
         raise InputError(f"{out} cannot be written: {error.strerror}", hint=f"df -h {out.parent}") from None
 
 
+def _stands(out: Path, signed: Signed, digests: FolderDigests) -> bool:
+    """Whether this very release lies there, whole, and nothing beside it."""
+    try:
+        same = (out / MANIFEST).read_bytes() == signed.manifest and (out / SIGNATURE).read_bytes() == signed.signature
+        return same and digests.entries() == signed.files
+    except OSError:
+        return False
+
+
 def _fill(made: Path, content: Content, signed: Signed) -> None:
+    listed = {entry.path: entry for entry in signed.files}
+    for folder in {Path(FILES, path).parent for path in listed}:
+        (made / folder).mkdir(parents=True, exist_ok=True)
     for path, file in content.files.items():
-        copy = made / FILES / path
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        _copy(file, copy)
+        _copy(file, made / FILES / path, listed[path])
     for path, text in content.texts.items():
-        (made / FILES / path).parent.mkdir(parents=True, exist_ok=True)
         (made / FILES / path).write_bytes(text)
     (made / MANIFEST).write_bytes(signed.manifest)
     (made / SIGNATURE).write_bytes(signed.signature)
 
 
-def _copy(file: Path, copy: Path) -> None:
-    """A copy of its own: whoever edits a release must not edit the cache."""
-    shutil.copyfile(file, copy)
-    if os.access(file, os.X_OK):
-        copy.chmod(0o755)
+def _copy(file: Path, copy: Path, listed: FileEntry) -> None:
+    """A copy of its own, hashed on its way: whoever edits a release must not edit the cache too."""
+    digest = hashlib.sha256()
+    with os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW), "rb") as source, copy.open("xb") as target:
+        while chunk := source.read(_CHUNK_BYTES):
+            digest.update(chunk)
+            target.write(chunk)
+        if listed.executable:
+            os.fchmod(target.fileno(), 0o755)
+    if digest.hexdigest() != listed.sha256:
+        raise InputError(
+            f"{file} is not what it was when the release was put together",
+            hint="if it is in the cache, remove the folder that holds it, and build again",
+        )
+
+
+def _read_entry(path: str, file: Path) -> FileEntry:
+    digest, size = hashlib.sha256(), 0
+    with os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW), "rb") as source:
+        executable = bool(os.fstat(source.fileno()).st_mode & stat.S_IXUSR)
+        while chunk := source.read(_CHUNK_BYTES):
+            digest.update(chunk)
+            size += len(chunk)
+    return FileEntry(path=path, sha256=digest.hexdigest(), bytes=size, executable=executable)
 
 
 def _entry(path: str, content: bytes) -> FileEntry:

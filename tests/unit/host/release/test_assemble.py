@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def content(tmp_path: Path) -> Content:
     )
 
 
-def manifest() -> Manifest:
+def manifest(content: Content) -> Manifest:
     return Manifest(
         format=FORMAT,
         application="line",
@@ -44,16 +45,22 @@ def manifest() -> Manifest:
         target="board",
         edgekit="0.1.0",
         requires=REQUIRES,
-        files=(),
+        files=content.entries(),
         wheels=(),
         engines=(),
     )
 
 
+def write(out: Path, content: Content, signature: bytes = b"") -> bytes:
+    made = finish_manifest(manifest(content))
+    signed = Signed(manifest=made, files=content.entries(), signature=signature)
+    write_release(out, content, signed, notes=out.parent.parent / "notes")
+    return made
+
+
 def test_a_release_is_written_read_and_lists_everything(content: Content, tmp_path: Path) -> None:
-    made = finish_manifest(manifest(), content)
     out = tmp_path / "out" / "release"
-    write_release(out, content, Signed(manifest=made, signature=b"signature"))
+    made = write(out, content, b"signature")
     found = open_release(out)
     assert found.digest == hashlib.sha256(made).hexdigest()
     assert found.signature == b"signature"
@@ -65,27 +72,92 @@ def test_a_release_is_written_read_and_lists_everything(content: Content, tmp_pa
 
 
 def test_a_release_replaces_a_release_and_nothing_else(content: Content, tmp_path: Path) -> None:
-    signed = Signed(manifest=finish_manifest(manifest(), content), signature=b"")
-    write_release(tmp_path / "r", content, signed)
-    write_release(tmp_path / "r", content, signed)
+    write(tmp_path / "r", content)
+    write(tmp_path / "r", content, b"another")
+    assert open_release(tmp_path / "r").signature == b"another"
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("precious")
     with pytest.raises(InputError, match="no release"):
-        write_release(tmp_path / "mine", content, signed)
+        write(tmp_path / "mine", content)
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "precious"
 
 
 def test_files_of_a_release_are_copies(content: Content, tmp_path: Path) -> None:
-    signed = Signed(manifest=finish_manifest(manifest(), content), signature=b"")
-    write_release(tmp_path / "r", content, signed)
+    write(tmp_path / "r", content)
     (tmp_path / "r/files/recipe/clip").write_bytes(b"edited")
     assert (tmp_path / "clip").read_bytes() == b"clip"
+
+
+def test_a_release_that_stands_whole_is_left_alone(content: Content, tmp_path: Path) -> None:
+    write(tmp_path / "r", content)
+    before = (tmp_path / "r").stat().st_ino
+    write(tmp_path / "r", content)
+    assert (tmp_path / "r").stat().st_ino == before
+
+
+@pytest.mark.parametrize("harm", ["edited", "same size", "gone", "added", "mode", "link", "manifest", "signature"])
+def test_a_release_that_was_damaged_is_written_again(harm: str, content: Content, tmp_path: Path) -> None:
+    out = tmp_path / "r"
+    write(out, content)
+    write(out, content)
+    clip = out / "files/recipe/clip"
+    times = clip.stat()
+    match harm:
+        case "edited":
+            clip.write_bytes(b"edited")
+        case "same size":
+            clip.write_bytes(b"CLIP")
+            os.utime(clip, ns=(times.st_atime_ns, times.st_mtime_ns))
+        case "gone":
+            clip.unlink()
+        case "added":
+            (out / "files/app").mkdir()
+            (out / "files/app/extra.py").touch()
+        case "mode":
+            (out / "files/site/numpy/tool").chmod(0o644)
+        case "link":
+            clip.rename(out.parent / "elsewhere")
+            clip.symlink_to(out.parent / "elsewhere")
+        case "manifest":
+            (out / "manifest.json").write_bytes(b"{}")
+        case "signature":
+            (out / "manifest.json.sig").unlink()
+    made = write(out, content)
+    found = open_release(out)
+    assert (found.manifest_bytes, clip.read_bytes(), clip.is_symlink()) == (made, b"clip", False)
+    assert os.access(out / "files/site/numpy/tool", os.X_OK)
+    assert not (out / "files/app").exists()
+
+
+def test_a_file_that_changes_while_the_release_is_made_is_refused(content: Content, tmp_path: Path) -> None:
+    made = finish_manifest(manifest(content))
+    signed = Signed(manifest=made, files=content.entries(), signature=b"")
+    (tmp_path / "clip").write_bytes(b"changed since")
+    with pytest.raises(InputError, match="clip is not what it was"):
+        write_release(tmp_path / "r", content, signed, notes=tmp_path / "notes")
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_cached_file_that_became_a_link_is_not_followed(content: Content, tmp_path: Path) -> None:
+    made = finish_manifest(manifest(content))
+    signed = Signed(manifest=made, files=content.entries(), signature=b"")
+    (tmp_path / "tool").rename(tmp_path / "secret")
+    (tmp_path / "tool").symlink_to(tmp_path / "secret")
+    with pytest.raises(InputError, match="cannot be written"):
+        write_release(tmp_path / "r", content, signed, notes=tmp_path / "notes")
+
+
+def test_a_recipes_program_stays_executable(tmp_path: Path) -> None:
+    (tmp_path / "tool").write_bytes(b"#!/bin/sh")
+    (tmp_path / "tool").chmod(0o755)
+    entries = Content(files={"app/tool": tmp_path / "tool"}, texts={}, known={}).entries()
+    assert [entry.executable for entry in entries] == [True]
 
 
 def test_paths_that_leave_the_folder_are_refused(content: Content) -> None:
     bad = Content(files={}, texts={"../x": b""}, known={})
     with pytest.raises(TrustError, match=r"\.\./x"):
-        finish_manifest(manifest(), bad)
+        finish_manifest(manifest(bad))
 
 
 @pytest.mark.parametrize("text", [None, "", "{", '{"format": 1}'])

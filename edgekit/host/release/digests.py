@@ -1,0 +1,121 @@
+"""What a folder holds, file by file; a file is hashed again only when its stat has changed since the last time."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit.schema.manifest import FileEntry
+from edgekit.trust import sha256_bytes, sha256_file
+
+_SETTLED_NS = 1_000_000_000
+"""A file that changed this shortly before it was noted may change again within one tick of the file system's clock.
+
+Source: git, Documentation/technical/racy-git.txt.
+"""
+_KEPT_NOTES = 64
+"""How many folders are remembered."""
+
+_Stat = list[int]
+"""Inode, size, mode, mtime and ctime in nanoseconds: whoever writes a file cannot keep all of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Note:
+    stat: _Stat
+    sha256: str
+
+
+class FolderDigests:
+    """Lists a folder's files with their digests, and remembers them between runs.
+
+    Args:
+        folder: what is listed.
+        notes: folder of the cache where digests are remembered; it is made when needed.
+    """
+
+    def __init__(self, folder: Path, notes: Path) -> None:
+        self._folder = folder
+        self._file = notes / f"{sha256_bytes(os.fsencode(folder.absolute()))}.json"
+
+    def entries(self) -> tuple[FileEntry, ...] | None:
+        """Every file, sorted by path; None where the folder holds links, devices or other things that no release holds.
+
+        Raises:
+            OSError: a file cannot be read.
+        """
+        known = self._remembered()
+        found: dict[str, _Note] = {}
+        for path, status in _walk(self._folder):
+            if not stat.S_ISREG(status.st_mode):
+                return None
+            now = [status.st_ino, status.st_size, status.st_mode, status.st_mtime_ns, status.st_ctime_ns]
+            note = known.get(path)
+            if note is None or note.stat != now:
+                note = _Note(stat=now, sha256=sha256_file(self._folder / path))
+            found[path] = note
+        if found != known:
+            self._remember(found)
+        return tuple(_entry(path, found[path]) for path in sorted(found))
+
+    def _remembered(self) -> dict[str, _Note]:
+        try:
+            record = json.loads(self._file.read_bytes())
+            settled = int(record["noted_ns"]) - _SETTLED_NS
+            notes = {path: _note(value) for path, value in record["files"].items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return {}
+        return {path: note for path, note in notes.items() if note.stat[-1] < settled}
+
+    def _remember(self, found: dict[str, _Note]) -> None:
+        """Best effort: without notes, files are hashed again."""
+        record = {
+            "noted_ns": time.time_ns(),
+            "files": {path: [*note.stat, note.sha256] for path, note in found.items()},
+        }
+        aside = self._file.with_suffix(f".{os.getpid()}")
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            aside.write_text(json.dumps(record))
+            aside.rename(self._file)
+            _forget_oldest(self._file.parent)
+        except OSError:
+            with suppress(OSError):
+                aside.unlink()
+
+
+def _note(value: list[Any]) -> _Note:
+    *numbers, sha256 = value
+    if len(numbers) != 5 or not all(isinstance(number, int) for number in numbers) or not isinstance(sha256, str):
+        raise ValueError("not a note")
+    return _Note(stat=numbers, sha256=sha256)
+
+
+def _entry(path: str, note: _Note) -> FileEntry:
+    _, size, mode, *_ = note.stat
+    return FileEntry(path=path, sha256=note.sha256, bytes=size, executable=bool(mode & stat.S_IXUSR))
+
+
+def _walk(folder: Path, below: str = "") -> list[tuple[str, os.stat_result]]:
+    """Everything but folders, by its path relative to the first folder."""
+    found = []
+    with os.scandir(folder / below) as entries:
+        for entry in entries:
+            path = f"{below}{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                found += _walk(folder, f"{path}/")
+            else:
+                found.append((path, entry.stat(follow_symlinks=False)))
+    return found
+
+
+def _forget_oldest(notes: Path) -> None:
+    files = sorted(notes.glob("*.json"), key=lambda file: file.stat().st_mtime)
+    for file in files[:-_KEPT_NOTES]:
+        file.unlink(missing_ok=True)
