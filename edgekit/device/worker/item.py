@@ -8,21 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.device.image.frames import Image, Pixels
+from edgekit.schema.detection import Detection
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Detection:
-    """One thing that a model saw."""
-
-    label: str
-    colour: str
-    """Empty until a `colour` stage has named it."""
-    x_px: float
-    """Centre, in the source frame's pixels; 0 is the left edge of the first pixel."""
-    y_px: float
-    score: float
-    track: int = 0
-    """Number of the track that it belongs to, from 1 in each loop of the clip; 0 where it was not tracked."""
+__all__ = ["Detection", "EndOfPass", "Item"]
 
 
 @dataclass(slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from edgekit.device.worker.lanes import Lane, Step
 from edgekit.device.worker.parts import Parts, make_stage
 from edgekit.device.worker.sinks import Sink, make_sink
 from edgekit.device.worker.sources import FileSource
-from edgekit.device.worker.stages import Stage
+from edgekit.device.worker.stages import Stage, close_stage
 from edgekit.errors import InputError
 from edgekit.schema.plan import WorkerPlan
 
@@ -40,7 +40,8 @@ class Pipeline:
         self._sinks = {
             sink: make_sink(sink_plan, parts.release, work, outcome) for sink, sink_plan in plan.sinks.items()
         }
-        self.lanes = self._chain(parts, source.lane)
+        self._stages = [make_stage(stage, parts, self.source.spec, self.source.fps) for stage in plan.stages]
+        self.lanes = self._chain(plan, source.lane)
         self.lanes[0].source = self.source.entries
         self.lanes[-1].done = self._finish
 
@@ -62,17 +63,18 @@ class Pipeline:
         deadline = time.monotonic() + _STOP_S
         stuck = [lane for lane in self.lanes if not lane.join(max(0.05, deadline - time.monotonic()))]
         if not stuck:
+            for stage in self._stages:
+                close_stage(stage)
             for sink in self._sinks.values():
                 sink.close()
             self.source.close()
         return not stuck
 
-    def _chain(self, parts: Parts, first: str) -> list[Lane]:
+    def _chain(self, plan: WorkerPlan, first: str) -> list[Lane]:
         """Lanes in the order in which items pass them, each with its steps."""
-        plan = parts.plan
         steps = [
-            (stage.lane, self._stage_step(make_stage(stage, parts, self.source.spec, self.source.fps), stage.name))
-            for stage in plan.stages
+            (stage.lane, self._stage_step(made, stage.name))
+            for stage, made in zip(plan.stages, self._stages, strict=True)
         ]
         steps += [(plan.sinks[name].lane, _sink_step(name, sink)) for name, sink in self._sinks.items()]
         lanes = [self._lane(plan, first)]

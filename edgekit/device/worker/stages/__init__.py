@@ -62,6 +62,16 @@ class Stage:
     def reset(self) -> None:
         """Forget earlier frames: called between the last frame of one loop of the clip and the first of the next."""
 
+    def close(self) -> None:
+        """Free what it holds: called once, when no frame follows. A stage may be made again afterwards."""
+
+
+def close_stage(stage: object) -> None:
+    """Close a stage; one of a recipe's own need not have a `close`."""
+    close = getattr(stage, "close", None)
+    if close is not None:
+        close()
+
 
 KINDS: Mapping[str, str] = MappingProxyType(
     {

@@ -1,30 +1,107 @@
-"""Golden frames: every difference is told, with its values."""
+"""Golden frames on the device: stages are made once for each size of frame, none with state, and closed."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
 import pytest
 
-from edgekit.device.worker.golden import compare
+from edgekit.device.worker.golden import check_golden
+from edgekit.device.worker.parts import Parts
+from edgekit.errors import InputError
+from edgekit.schema.plan import LimitsPlan, StagePlan, WorkerPlan
+from edgekit.schema.recipe import Golden, Health
+
+STAGES = """
 from edgekit.device.worker.item import Detection
-from edgekit.schema.recipe import Golden
+from edgekit.device.worker.stages import Stage
 
-GOLDEN = Golden(frames=(), expected="", position_px=2.0, score=0.05)
+class Look(Stage):
+    made, closed = [], []
+
+    def __init__(self, context):
+        super().__init__(context)
+        self.made.append((context.frames.width_px, context.frames.height_px))
+
+    def __call__(self, item):
+        item.detections = (Detection(label="spot", x_px=4, y_px=4, score=1.0),)
+        return item
+
+    def close(self):
+        self.closed.append(self)
+
+class Eject:
+    made = []
+
+    def __init__(self, context):
+        self.made.append(context)
+"""
 
 
-def at(x_px: float, label: str = "disc", colour: str = "red", score: float = 0.9) -> Detection:
-    return Detection(label=label, colour=colour, x_px=x_px, y_px=10.0, score=score)
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+    name = f"golden_stages_{abs(hash(request.node.name))}"
+    (tmp_path / f"{name}.py").write_text(STAGES)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return name
 
 
-@pytest.mark.parametrize(
-    ("expected", "found", "told"),
-    [
-        ([at(10), at(50)], [at(51), at(9)], []),
-        ([at(10)], [at(13)], ["no red disc at 10,10, nearest is 3.0 px away", "red disc at 13,10 is not expected"]),
-        ([at(10)], [at(10, score=0.8)], ["red disc at 10,10: score 0.800, expected 0.900 within 0.05"]),
-        ([at(10)], [at(10, colour="blue")], ["no red disc at 10,10", "blue disc at 10,10 is not expected"]),
-        ([], [at(10)], ["red disc at 10,10 is not expected"]),
-        ([at(10), at(10.5)], [at(10)], ["no red disc at 10,10"]),
-    ],
-)
-def test_differences(expected: list[Detection], found: list[Detection], told: list[str]) -> None:
-    assert list(compare(expected, found, GOLDEN)) == told
+def parts(folder: Path, module: str, golden: Golden) -> Parts:
+    stages = tuple(
+        StagePlan(name=cls.lower(), kind="python", lane="all", engine="", entry=f"{module}:{cls}", options={})
+        for cls in ("Look", "Eject", "Look")
+    )
+    plan = WorkerPlan(
+        application="line",
+        version="1.0.0",
+        target="host",
+        python_path="python3",
+        site="site",
+        app="app",
+        engines={},
+        sources={},
+        stages=stages,
+        sinks={},
+        lanes={},
+        limits=LimitsPlan(memory_max=0, memory_high=0, cpuset_cpus=(), pids_max=1, advisory=True),
+        health=Health(),
+        golden=golden,
+    )
+    return Parts(plan=plan, release=folder, runners={})
+
+
+def pictures(folder: Path, *sizes: tuple[int, int]) -> Golden:
+    """Black frames, and the answers that `Look` gives."""
+    names = [f"{index}.png" for index in range(len(sizes))]
+    for name, (width, height) in zip(names, sizes, strict=True):
+        cv2.imwrite(str(folder / name), np.zeros((height, width, 3), np.uint8))
+    answer = {"label": "spot", "colour": "", "x_px": 4, "y_px": 4, "score": 1.0}
+    (folder / "expected.json").write_text(json.dumps({name: [answer] for name in names}))
+    return Golden(frames=tuple(names), expected="expected.json")
+
+
+def test_stages_are_made_once_for_each_size_and_closed(tmp_path: Path, module: str) -> None:
+    golden = pictures(tmp_path, (16, 8), (16, 8), (32, 8), (16, 8))
+    assert check_golden(golden, parts(tmp_path, module, golden)) == ()
+    stages = __import__(module)
+    assert stages.Look.made == [(16, 8), (32, 8)]
+    assert len(stages.Look.closed) == 2
+    assert stages.Eject.made == [], "a stage with state opens valves and ports: golden frames never need one"
+
+
+def test_they_are_closed_after_an_error_too(tmp_path: Path, module: str) -> None:
+    golden = pictures(tmp_path, (16, 8), (16, 8))
+    (tmp_path / "1.png").write_text("no picture")
+    with pytest.raises(InputError, match=r"1\.png"):
+        check_golden(golden, parts(tmp_path, module, golden))
+    assert len(__import__(module).Look.closed) == 1
+
+
+def test_a_frame_without_an_answer_is_an_error(tmp_path: Path, module: str) -> None:
+    golden = pictures(tmp_path, (16, 8))
+    (tmp_path / "expected.json").write_text("{}")
+    with pytest.raises(InputError, match=r"says nothing of 0\.png"):
+        check_golden(golden, parts(tmp_path, module, golden))
