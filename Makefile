@@ -33,6 +33,7 @@ lint: setup      ## format, lint, types, import contracts
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	$(BIN)/vermin -qq --no-tips --eval-annotations --violations -t=3.10- --exclude tomllib edgekit tests cross recipes
 	$(BIN)/lint-imports --no-logo
 
 check: lint      ## lint, and the tests that take seconds

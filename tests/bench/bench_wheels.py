@@ -16,6 +16,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tarfile
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ from bench import show
 from edgekit.executor.local import LocalExecutor
 from edgekit.host.progress import Silent
 from edgekit.host.settings import settings_from
+from edgekit.host.unpack import unpack_member
 from edgekit.host.wheel.cross.places import Places
 from edgekit.host.wheel.debian import Debian
 from measure import Figure, machine, seconds, spread
@@ -116,7 +118,9 @@ class Emulated:
         subprocess.run([*argv, "--only-binary", ":all:", "pip", "setuptools", "wheel", *needs], check=True)
         name, _, version = requirement.partition("==")
         found = sorted(Path(self._sources, "").glob(f"*/{name}-{version}.tar.gz"))
-        shutil.unpack_archive(found[0], self._root / "work", filter="data")
+        with tarfile.open(found[0]) as tar:
+            for member in tar:
+                unpack_member(tar, member, self._root / "work")
 
     @property
     def _sources(self) -> Path:

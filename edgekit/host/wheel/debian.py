@@ -20,6 +20,7 @@ from typing import BinaryIO
 from edgekit.errors import InputError, WheelError
 from edgekit.executor import Executor
 from edgekit.host.progress import Progress
+from edgekit.host.unpack import DAMAGED, unpack_member
 from edgekit.host.wheel.cross.kept import kept_folder
 from edgekit.host.wheel.cross.sources import NotThere, fetch
 from edgekit.schema.reader import from_toml
@@ -223,7 +224,7 @@ def unpack_deb(deb: Path, folder: Path) -> None:
                         raise ValueError("too large")
                     if not member.isdev():
                         _extract(tar, member, folder)
-    except (tarfile.TarError, ValueError, EOFError, OSError) as error:
+    except DAMAGED as error:
         raise WheelError(f"{deb.name} cannot be unpacked: {error}", hint="remove it and try again") from None
 
 
@@ -243,8 +244,7 @@ def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> Non
     if member.issym() and member.linkname.startswith("/"):
         here = Path(os.path.normpath(member.name)).parent
         member.linkname = os.path.relpath(member.linkname.lstrip("/"), here)
-    member.mode |= 0o200
-    tar.extract(member, folder, filter="data")
+    unpack_member(tar, member, folder)
 
 
 def _parse(text: str, file: Path) -> dict[str, Package]:

@@ -21,6 +21,7 @@ from packaging.version import InvalidVersion, Version
 
 from edgekit.errors import InputError, WheelError
 from edgekit.host.progress import Progress
+from edgekit.host.unpack import DAMAGED, unpack_member, unpack_zip
 from edgekit.schema.units import format_bytes
 from edgekit.trust import sha256_file
 
@@ -130,7 +131,7 @@ def unpack_source(archive: Path, folder: Path) -> Path:
             _unpack_zip(archive, folder)
         else:
             _unpack_tar(archive, folder)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
+    except DAMAGED as error:
         raise WheelError(f"{archive.name} cannot be unpacked: {error}", hint="take another version") from None
     inside = [path for path in folder.iterdir() if path.is_dir()]
     if len(inside) != 1:
@@ -145,7 +146,7 @@ def _unpack_tar(archive: Path, folder: Path) -> None:
             size += member.size
             if size > _MAX_UNPACKED_BYTES or count > _MAX_FILES:
                 raise ValueError(f"more than {format_bytes(_MAX_UNPACKED_BYTES)} or {_MAX_FILES} files")
-            tar.extract(member, folder, filter="data")
+            unpack_member(tar, member, folder)
 
 
 def _unpack_zip(archive: Path, folder: Path) -> None:
@@ -153,7 +154,7 @@ def _unpack_zip(archive: Path, folder: Path) -> None:
         entries = found.infolist()
         if len(entries) > _MAX_FILES or sum(entry.file_size for entry in entries) > _MAX_UNPACKED_BYTES:
             raise ValueError(f"more than {format_bytes(_MAX_UNPACKED_BYTES)} or {_MAX_FILES} files")
-        found.extractall(folder)  # noqa: S202  zipfile itself takes leading slashes and .. out of names
+        unpack_zip(found, folder)
 
 
 _NOT_SOURCES = (".git", "__pycache__", "*.egg-info", ".venv", "*.cpython-3*.so", "*.abi3.so", ".mypy_cache")

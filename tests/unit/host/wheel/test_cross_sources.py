@@ -66,8 +66,11 @@ def test_what_is_no_archive(content: bytes, tmp_path: Path) -> None:
 def test_a_zip_is_a_source_package_too(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "gate-1.0.zip", "w") as archive:
         archive.writestr("gate-1.0/setup.py", "x")
-        archive.writestr("../outside", "x")
     assert (unpack_source(tmp_path / "gate-1.0.zip", tmp_path / "out") / "setup.py").is_file()
+    with zipfile.ZipFile(tmp_path / "gate-1.0.zip", "a") as archive:
+        archive.writestr("../outside", "x")
+    with pytest.raises(WheelError, match="leads outside"):
+        unpack_source(tmp_path / "gate-1.0.zip", tmp_path / "again")
     assert not (tmp_path / "outside").exists()
 
 
