@@ -1,7 +1,8 @@
 """Unpacks archives from elsewhere: nothing is written outside the folder, and nothing in it leads outside.
 
-The rules are those of `tarfile.data_filter`, which Pythons before 3.10.12 and 3.11.4 lack, and whose early versions very
-long names could get round. One way for every Python gives the same tree on each. Source: PEP 706; CVE-2025-4517.
+The rules are those of `tarfile.data_filter`, which Pythons before 3.10.12 and 3.11.4 lack, and whose early versions
+names of more than PATH_MAX bytes get round. One way for every Python gives the same tree on each.
+Source: PEP 706; CVE-2025-4517.
 """
 
 from __future__ import annotations
