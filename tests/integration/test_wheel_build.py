@@ -109,6 +109,24 @@ def test_a_folder_of_ones_own_becomes_a_wheel_that_tells_how_it_was_made(user: U
     assert not user.build("./gate")[0]["from_cache"]
 
 
+def test_a_linked_folder_counts_and_a_link_to_nothing_is_no_trouble(user: User) -> None:
+    """Sources often share headers through a link to a folder beside them."""
+    (user.home / "common").mkdir()
+    (user.home / "common/answer.h").write_text('#define ANSWER "answer forty-two"\n')
+    code = '#include "answer.h"\nPyMODINIT_FUNC PyInit_gate(void);\nconst char *answer(void) { return ANSWER; }\n'
+    write_package(user.home / "gate", code=code, setup=", include_dirs=['shared']")
+    (user.home / "gate/shared").symlink_to("../common")
+    (user.home / "gate/old.log").symlink_to("nowhere")
+    [first] = user.build("./gate")
+    (user.home / "common/answer.h").write_text('#define ANSWER "answer forty-three"\n')
+    [second] = user.build("./gate")
+    assert not second["from_cache"] and second["sha256"] != first["sha256"]
+    with zipfile.ZipFile(user.home / second["path"]) as wheel:
+        module = wheel.read("gate.cpython-311-aarch64-linux-gnu.so")
+    assert b"answer forty-three" in module and b"forty-two" not in module
+    assert user.build("./gate")[0]["from_cache"]
+
+
 def test_the_same_source_gives_the_same_bytes_in_another_cache(user: User, tmp_path: Path) -> None:
     other = User(tmp_path / "other")
     for home in (user.home, other.home):

@@ -118,7 +118,7 @@ def _remembered(memory: Path, builder: CrossBuilder) -> Found | None:
         source = Source(name=file.name, version=file.version, sha256=file.sha256, filename=file.filename)
         return Found(name=file.name, version=file.version, wheel=None, source=source)
     kept = kept_file(file.sha256, file.filename, builder.places.sources)
-    if not kept.is_file():
+    if kept is None:
         return None
     wheel = Wheel(filename=file.filename, sha256=file.sha256, url=kept.absolute().as_uri())
     return Found(name=file.name, version=file.version, wheel=wheel, source=None)

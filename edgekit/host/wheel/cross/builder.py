@@ -26,8 +26,9 @@ from edgekit.host.wheel.cross.environment import (
     write_meson_file,
 )
 from edgekit.host.wheel.cross.failure import explain_failure
+from edgekit.host.wheel.cross.folders import copy_folder
 from edgekit.host.wheel.cross.rust import needs_rust, rust_environment
-from edgekit.host.wheel.cross.sources import Source, copy_folder, unpack_source
+from edgekit.host.wheel.cross.sources import Source, unpack_source
 from edgekit.host.wheel.refusal import is_offline
 from edgekit.host.wheel.uv import Uv
 

@@ -148,8 +148,7 @@ class CrossBuilder:
     def _archive(self, source: Source) -> Path:
         if not source.filename:  # a folder of sources
             return Path(url2pathname(urlparse(source.url).path))
-        kept = kept_file(source.sha256, source.filename, self.places.sources)
-        if kept.is_file():
+        if kept := kept_file(source.sha256, source.filename, self.places.sources):
             return kept
         url = source.url or self.locate(source)
         return fetch(url, source.sha256, self.places.sources, self.progress)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 import tarfile
 import tempfile
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from email.parser import HeaderParser
 from pathlib import Path
@@ -22,6 +19,7 @@ from packaging.version import InvalidVersion, Version
 from edgekit.errors import InputError, WheelError
 from edgekit.host.progress import Progress
 from edgekit.host.unpack import DAMAGED, unpack_member, unpack_zip
+from edgekit.host.wheel.cross.folders import folder_digest
 from edgekit.schema.units import format_bytes
 from edgekit.trust import sha256_file
 
@@ -52,9 +50,10 @@ class Source:
         return f"{self.name} {self.version}"
 
 
-def kept_file(sha256: str, filename: str, folder: Path) -> Path:
-    """Where a file of an index lies once it was fetched."""
-    return folder / sha256 / filename
+def kept_file(sha256: str, filename: str, folder: Path) -> Path | None:
+    """A file of an index that was fetched before and still is what it was; its code runs and is signed."""
+    kept = folder / sha256 / filename
+    return kept if kept.is_file() and sha256_file(kept) == sha256 else None
 
 
 def fetch(url: str, sha256: str, folder: Path, progress: Progress, size: int = _MAX_ARCHIVE_BYTES) -> Path:
@@ -71,9 +70,10 @@ def fetch(url: str, sha256: str, folder: Path, progress: Progress, size: int = _
         NotThere: the server has no such file.
         WheelError: it cannot be had, is not what was locked, or is too large.
     """
-    kept = kept_file(sha256, unquote(urlparse(url).path).rsplit("/", maxsplit=1)[-1], folder)
-    if kept.is_file():
-        return kept
+    filename = unquote(urlparse(url).path).rsplit("/", maxsplit=1)[-1]
+    if there := kept_file(sha256, filename, folder):
+        return there
+    kept = folder / sha256 / filename
     kept.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=kept.parent, prefix=".part-", delete=False) as part:
         try:
@@ -157,10 +157,6 @@ def _unpack_zip(archive: Path, folder: Path) -> None:
         unpack_zip(found, folder)
 
 
-_NOT_SOURCES = (".git", "__pycache__", "*.egg-info", ".venv", "*.cpython-3*.so", "*.abi3.so", ".mypy_cache")
-"""What version control and earlier builds leave in a folder of sources. Libraries that a package ships stay."""
-
-
 def local_source(path: Path) -> Source:
     """A source package, or a folder of sources, of this machine.
 
@@ -172,7 +168,7 @@ def local_source(path: Path) -> Source:
         if not any((path / name).is_file() for name in ("pyproject.toml", "setup.py")):
             raise InputError(f"{path} has no pyproject.toml and no setup.py", hint="name a folder of Python sources")
         folder_name, folder_version = _told_by(path)
-        return Source(name=folder_name, version=folder_version, sha256=_folder_digest(path), filename="", url=url)
+        return Source(name=folder_name, version=folder_version, sha256=folder_digest(path), filename="", url=url)
     try:
         name, version = parse_sdist_filename(path.name)
     except InvalidSdistFilename:
@@ -192,27 +188,3 @@ def _told_by(folder: Path) -> tuple[str, str]:
         return canonicalize_name(said.get("Name", ""), validate=True), str(Version(said.get("Version", "")))
     except (InvalidName, InvalidVersion):
         return canonicalize_name(folder.absolute().name), "0"
-
-
-def _folder_digest(folder: Path) -> str:
-    ignored = _left_out_of(folder)
-    digest = hashlib.sha256()
-    for parent, folders, names in os.walk(folder):
-        left_out = ignored(parent, [*folders, *names])
-        folders[:] = sorted(set(folders) - left_out)
-        for name in sorted(set(names) - left_out):
-            file = Path(parent, name)
-            digest.update(f"{file.relative_to(folder).as_posix()} {sha256_file(file)}\n".encode())
-    return digest.hexdigest()
-
-
-def copy_folder(source: Path, folder: Path) -> Path:
-    """A copy of a folder of sources."""
-    copy = folder / source.absolute().name
-    return Path(shutil.copytree(source, copy, ignore=_left_out_of(source)))
-
-
-def _left_out_of(folder: Path) -> Callable[[str, list[str]], set[str]]:
-    """See `shutil.copytree`, ignore. A package may be called build: only the folder of builds is left out."""
-    anywhere = shutil.ignore_patterns(*_NOT_SOURCES)
-    return lambda parent, names: anywhere(parent, names) | ({"build"} if Path(parent) == folder else set())
