@@ -1,8 +1,9 @@
-"""`make bench-wheels`: cross-building against a compiler that runs under emulation, on the same sources.
+"""`make bench-wheels`: cross-building against a compiler that runs under emulation and against pip's native build.
 
-The peer is `pip wheel` in an arm64 Debian 12 (gcc 12, user-mode emulation through binfmt), its build requirements
-installed beforehand, which is in its favour. The product builds with all that belongs to it: virtual environment, build
-requirements, check, SBOM; zig's own libraries are warm, objects of earlier builds are not there.
+The emulated peer is `pip wheel` in an arm64 Debian 12 (gcc 12, user-mode emulation through binfmt), its build
+requirements installed beforehand, which is in its favour. The native one is `pip wheel` of the same source for this
+machine. The product builds with all that belongs to it: virtual environment, build requirements, check, SBOM; zig's own
+libraries are warm, objects of earlier builds are not there.
 """
 
 from __future__ import annotations
@@ -80,6 +81,11 @@ class Product:
         """Build from source."""
         self.edgekit("wheel", "build", requirement, "--target", TARGET, "--no-binary")
 
+    def source(self, requirement: str) -> Path:
+        """The source package that was fetched for a build."""
+        name, _, version = requirement.partition("==")
+        return min(self.places.sources.glob(f"*/{name}-{version}.tar.gz"))
+
     def forget(self) -> None:
         """Throw away wheels and objects, keep the compiler."""
         for name in ("wheels", "zig-objects", "pins", "work"):
@@ -110,22 +116,16 @@ class Emulated:
             (self._root / name).mkdir(exist_ok=True)
         (self._root / "dev/null").touch()
         self._site = self._root / "site"
+        self._product = product
 
     def prepare(self, requirement: str, needs: tuple[str, ...]) -> None:
         """Install build requirements and unpack the source: not counted."""
         platform = ["--python-platform", "aarch64-manylinux_2_36", "--python-version", "3.11"]
         argv = [uv.find_uv_bin(), "pip", "install", "-q", "--target", str(self._site), *platform]
         subprocess.run([*argv, "--only-binary", ":all:", "pip", "setuptools", "wheel", *needs], check=True)
-        name, _, version = requirement.partition("==")
-        found = sorted(Path(self._sources, "").glob(f"*/{name}-{version}.tar.gz"))
-        with tarfile.open(found[0]) as tar:
+        with tarfile.open(self._product.source(requirement)) as tar:
             for member in tar:
                 unpack_member(tar, member, self._root / "work")
-
-    @property
-    def _sources(self) -> Path:
-        settings = settings_from(os.environ, Path(edgekit.__file__).parent)
-        return Places(cache=settings.cache_dir, cross=settings.data_dir / "cross").sources
 
     def build(self, requirement: str) -> None:
         """Run pip in the root."""
@@ -169,6 +169,40 @@ def cross_vs_emulated(product: Product, folder: Path, rounds: int) -> Figure:
         bar=10.0,
         better="higher",
         against="pip wheel under user-mode emulation",
+        median=statistics.median(times),
+        spread=spread(times),
+        unit="s",
+        n=len(times),
+        machine=machine(),
+    )
+
+
+def cross_vs_native(product: Product, folder: Path, rounds: int) -> Figure:
+    """Cross-building against pip's own native build of the same source package, each with what belongs to it.
+
+    Both have their downloads at hand; neither has objects or wheels of an earlier build.
+    """
+    means, times = [], []
+    pip = [sys.executable, "-m", "pip", "wheel", "-q", "--disable-pip-version-check", "--no-deps", "-w", str(folder)]
+    for requirement in PACKAGES:
+        product.build(requirement)
+        argv = [*pip, str(product.source(requirement))]
+        native = partial(subprocess.run, argv, check=True, capture_output=True, timeout=3000)
+        native()
+        ratios = []
+        for _ in range(rounds):
+            peer = seconds(native)
+            product.forget()
+            times.append(seconds(partial(product.build, requirement)))
+            ratios.append(times[-1] / peer)
+            CONSOLE.print(f"{requirement}: {times[-1]:.1f} s, native {peer:.1f} s, ratio {ratios[-1]:.2f}")
+        means.append(statistics.median(ratios))
+    return Figure(
+        name="cross_vs_native",
+        ratio=math.exp(statistics.fmean(map(math.log, means))),
+        bar=0.8,
+        better="lower",
+        against="pip wheel for this machine",
         median=statistics.median(times),
         spread=spread(times),
         unit="s",
@@ -254,7 +288,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="edgekit-bench-") as name:
         folder = Path(name)
         product = Product(folder)
-        figures = [cross_vs_emulated(product, folder, wanted.rounds), cached_wheel(product), resolution()]
+        figures = [cross_vs_emulated(product, folder, wanted.rounds), cross_vs_native(product, folder, wanted.rounds)]
+        figures += [cached_wheel(product), resolution()]
         figures.append(first_use(product, folder))
     show(figures)
     if wanted.json:
