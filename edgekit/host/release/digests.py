@@ -11,24 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgekit.host.snapshot import SETTLED_NS, stat_numbers, walk
 from edgekit.schema.manifest import FileEntry
 from edgekit.trust import sha256_bytes, sha256_file
 
-_SETTLED_NS = 1_000_000_000
-"""A file that changed this shortly before it was noted may change again within one tick of the file system's clock.
-
-Source: git, Documentation/technical/racy-git.txt.
-"""
 _KEPT_NOTES = 64
 """How many folders are remembered."""
-
-_Stat = list[int]
-"""Inode, size, mode, mtime and ctime in nanoseconds: whoever writes a file cannot keep all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Note:
-    stat: _Stat
+    stat: list[int]
+    """As `stat_numbers` gives it."""
     sha256: str
 
 
@@ -52,10 +46,10 @@ class FolderDigests:
         """
         known = self._remembered()
         found: dict[str, _Note] = {}
-        for path, status in _walk(self._folder):
+        for path, status in walk(self._folder, frozenset()):
             if not stat.S_ISREG(status.st_mode):
                 return None
-            now = [status.st_ino, status.st_size, status.st_mode, status.st_mtime_ns, status.st_ctime_ns]
+            now = stat_numbers(status)
             note = known.get(path)
             if note is None or note.stat != now:
                 note = _Note(stat=now, sha256=sha256_file(self._folder / path))
@@ -67,7 +61,7 @@ class FolderDigests:
     def _remembered(self) -> dict[str, _Note]:
         try:
             record = json.loads(self._file.read_bytes())
-            settled = int(record["noted_ns"]) - _SETTLED_NS
+            settled = int(record["noted_ns"]) - SETTLED_NS
             notes = {path: _note(value) for path, value in record["files"].items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}
@@ -84,7 +78,7 @@ class FolderDigests:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             aside.write_text(json.dumps(record))
             aside.rename(self._file)
-            _forget_oldest(self._file.parent)
+            forget_oldest(self._file.parent, _KEPT_NOTES)
         except OSError:
             with suppress(OSError):
                 aside.unlink()
@@ -92,7 +86,7 @@ class FolderDigests:
 
 def _note(value: list[Any]) -> _Note:
     *numbers, sha256 = value
-    if len(numbers) != 5 or not all(isinstance(number, int) for number in numbers) or not isinstance(sha256, str):
+    if not numbers or not all(isinstance(number, int) for number in numbers) or not isinstance(sha256, str):
         raise ValueError("not a note")
     return _Note(stat=numbers, sha256=sha256)
 
@@ -102,20 +96,12 @@ def _entry(path: str, note: _Note) -> FileEntry:
     return FileEntry(path=path, sha256=note.sha256, bytes=size, executable=bool(mode & stat.S_IXUSR))
 
 
-def _walk(folder: Path, below: str = "") -> list[tuple[str, os.stat_result]]:
-    """Everything but folders, by its path relative to the first folder."""
-    found = []
-    with os.scandir(folder / below) as entries:
-        for entry in entries:
-            path = f"{below}{entry.name}"
-            if entry.is_dir(follow_symlinks=False):
-                found += _walk(folder, f"{path}/")
-            else:
-                found.append((path, entry.stat(follow_symlinks=False)))
-    return found
+def forget_oldest(folder: Path, count: int) -> None:
+    """Remove all but the youngest JSON files of a folder.
 
-
-def _forget_oldest(notes: Path) -> None:
-    files = sorted(notes.glob("*.json"), key=lambda file: file.stat().st_mtime)
-    for file in files[:-_KEPT_NOTES]:
+    Raises:
+        OSError: one cannot be removed.
+    """
+    files = sorted(folder.glob("*.json"), key=lambda file: file.stat().st_mtime)
+    for file in files[:-count]:
         file.unlink(missing_ok=True)

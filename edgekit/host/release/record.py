@@ -1,0 +1,135 @@
+"""Remembers finished builds: with every input as it was and the release whole where it was written, nothing is done."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import InputError
+from edgekit.host.release.digests import FolderDigests, forget_oldest
+from edgekit.host.release.folder import FILES, MANIFEST, SIGNATURE
+from edgekit.host.snapshot import SETTLED_NS, Snapshot, take_snapshot
+from edgekit.schema.manifest import FileEntry
+from edgekit.schema.reader import from_json, to_json
+from edgekit.trust import sha256_bytes
+
+_KEPT = 64
+"""How many builds are remembered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """Everything that can change what a build makes."""
+
+    folders: tuple[Path, ...]
+    """Every file below them counts: the recipe, the targets, edgekit itself."""
+    files: tuple[Path, ...]
+    """Files, and folders by themselves: their own time tells when something was added or removed."""
+    words: tuple[str, ...]
+    """Arguments and settings."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """What a build said when it was done."""
+
+    result: dict[str, Any]
+    """As `edgekit build --json` prints it."""
+    notes: tuple[str, ...]
+    """What a person was told on the way, and is told again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Record:
+    inputs: str
+    release: str
+    built: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+class BuildRecords:
+    """The builds that are remembered, one for each place where a release is written.
+
+    Args:
+        cache: the user's cache folder.
+    """
+
+    def __init__(self, cache: Path) -> None:
+        self._folder = cache / "builds"
+        self._digests = cache / "digests"
+
+    def begin(self, inputs: Inputs, out: Path) -> Build:
+        """Look at the inputs, before anything is read from them."""
+        file = self._folder / f"{sha256_bytes(os.fsencode(out.absolute()))}.json"
+        return Build(inputs, out, file, self._digests)
+
+
+class Build:
+    """One build, from its first second to its end. Made by `BuildRecords.begin`."""
+
+    def __init__(self, inputs: Inputs, out: Path, file: Path, digests: Path) -> None:
+        self._began_ns = time.time_ns()
+        self._inputs = inputs
+        self._snapshot = _taken(inputs)
+        self._out = out
+        self._file = file
+        self._digests = digests
+
+    def before(self) -> Built | None:
+        """What the same build said, if its release still lies there, whole."""
+        try:
+            record = from_json(_Record, self._file.read_bytes(), str(self._file))
+        except (OSError, InputError):
+            return None
+        if self._snapshot is None or record.inputs != self._key(self._snapshot) or record.release != self._release():
+            return None
+        return Built(result=record.built, notes=record.notes)
+
+    def done(self, built: Built) -> None:
+        """Remember it, unless an input changed meanwhile or just before. Best effort."""
+        snapshot, release = _taken(self._inputs), self._release()
+        settled = snapshot is not None and snapshot.newest_ns < self._began_ns - SETTLED_NS
+        if snapshot is None or snapshot != self._snapshot or not settled or not release:
+            return
+        record = _Record(inputs=self._key(snapshot), release=release, built=built.result, notes=built.notes)
+        aside = self._file.with_suffix(f".{os.getpid()}")
+        with suppress(OSError):
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            aside.write_bytes(to_json(record))
+            aside.rename(self._file)
+            forget_oldest(self._file.parent, _KEPT)
+
+    def _key(self, snapshot: Snapshot) -> str:
+        return sha256_bytes(json.dumps([snapshot.digest, *self._inputs.words]).encode())
+
+    def _release(self) -> str:
+        """A digest of the whole release as it lies there; empty where there is none."""
+        try:
+            entries = FolderDigests(self._out / FILES, self._digests).entries()
+            written = [(self._out / name).read_bytes() for name in (MANIFEST, SIGNATURE)]
+        except OSError:
+            return ""
+        return "" if entries is None else _digest(entries, written)
+
+
+def _taken(inputs: Inputs) -> Snapshot | None:
+    try:
+        return take_snapshot(inputs.folders, inputs.files)
+    except OSError:
+        return None
+
+
+def _digest(entries: Iterable[FileEntry], written: Iterable[bytes]) -> str:
+    whole = hashlib.sha256()
+    for content in written:
+        whole.update(hashlib.sha256(content).digest())
+    for entry in entries:
+        whole.update(f"{entry.path}\0{entry.sha256}\0{entry.executable}\n".encode())
+    return whole.hexdigest()

@@ -1,0 +1,101 @@
+"""A build is taken from its record only while every input and the release itself are as they were."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from edgekit.host.release.record import BuildRecords, Built, Inputs
+
+BUILT = Built(result={"digest": "d", "files": 1}, notes=("warning: w",))
+
+
+class Bench:
+    """A recipe, a release, and the records of its builds."""
+
+    def __init__(self, folder: Path) -> None:
+        self.recipe, self.out, self._cache = folder / "recipe", folder / "out", folder / "cache"
+        self.recipe.mkdir()
+        (self.recipe / "recipe.toml").write_text("recipe")
+        self.words = ("--target", "board")
+        self.write()
+
+    def write(self) -> None:
+        """What a build leaves."""
+        (self.out / "files").mkdir(parents=True, exist_ok=True)
+        for name in ("manifest.json", "manifest.json.sig", "files/clip"):
+            (self.out / name).write_text(name)
+
+    def begin(self):  # type: ignore[no-untyped-def]
+        inputs = Inputs(folders=(self.recipe,), files=(), words=self.words)
+        return BuildRecords(self._cache).begin(inputs, self.out)
+
+    def before(self) -> Built | None:
+        return self.begin().before()  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    made = Bench(tmp_path)
+    while time.time_ns() < (made.recipe / "recipe.toml").stat().st_ctime_ns + 1_100_000_000:
+        time.sleep(0.05)  # ctime cannot be set: wait until the file counts as settled
+    return made
+
+
+def test_what_a_build_said_is_said_again(bench: Bench) -> None:
+    assert bench.before() is None
+    bench.begin().done(BUILT)
+    assert bench.before() == BUILT
+
+
+@pytest.mark.parametrize("change", ["recipe", "words", "file", "manifest", "signature", "extra", "gone", "bytecode"])
+def test_any_change_asks_for_a_build(bench: Bench, change: str) -> None:
+    bench.begin().done(BUILT)
+    match change:
+        case "recipe":
+            (bench.recipe / "recipe.toml").write_text("another")
+        case "words":
+            bench.words = ("--target", "other")
+        case "file":
+            (bench.out / "files" / "clip").write_text("damaged")
+        case "manifest" | "signature":
+            (bench.out / {"manifest": "manifest.json", "signature": "manifest.json.sig"}[change]).write_text("x")
+        case "extra":
+            (bench.out / "files" / "more").touch()
+        case "gone":
+            bench.out.rename(bench.out.with_name("elsewhere"))
+        case "bytecode":
+            (bench.out / "files" / "__pycache__").mkdir()
+            (bench.out / "files" / "__pycache__" / "x.pyc").touch()
+    assert bench.before() is None
+
+
+def test_an_input_that_changes_during_the_build_is_not_remembered(bench: Bench) -> None:
+    build = bench.begin()
+    (bench.recipe / "recipe.toml").write_text("changed")
+    build.done(BUILT)
+    assert bench.before() is None
+
+
+def test_an_input_that_changed_just_before_is_not_remembered(bench: Bench) -> None:
+    (bench.recipe / "recipe.toml").write_text("changed")
+    bench.begin().done(BUILT)
+    assert bench.before() is None
+
+
+def test_a_build_without_a_release_is_not_remembered(bench: Bench) -> None:
+    build = bench.begin()
+    (bench.out / "manifest.json").unlink()
+    build.done(BUILT)
+    bench.write()
+    assert bench.before() is None
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"inputs": 1}'])
+def test_a_damaged_record_is_forgotten(bench: Bench, text: str, tmp_path: Path) -> None:
+    bench.begin().done(BUILT)
+    (record,) = (tmp_path / "cache" / "builds").iterdir()
+    record.write_text(text)
+    assert bench.before() is None
