@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+import sysconfig
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from edgekit.host.engine.backends import Engine
     from edgekit.host.recipes import RecipeFolder
     from edgekit.host.release.assemble import Content
+    from edgekit.host.release.record import Built, Inputs
     from edgekit.host.settings import Settings
     from edgekit.host.wheel.tree import Tree
     from edgekit.schema.manifest import FileEntry, Manifest, WheelEntry
@@ -33,19 +37,10 @@ def build(
     as_json: JsonFlag = False,
 ) -> None:
     """Build a recipe for a target: Python packages, engines, plan, SBOM, signature. Twice gives the same digest."""
-    import hashlib
-
-    from edgekit.cli.engine_kit import engine_bench
-    from edgekit.cli.rehearsal import rehearse
     from edgekit.errors import TrustError
-    from edgekit.executor.local import LocalExecutor
     from edgekit.host.catalogue import find_target
-    from edgekit.host.engine.compile import compile_models
     from edgekit.host.recipes import read_recipe
-    from edgekit.host.release.assemble import Signed, finish_manifest, write_release
-    from edgekit.host.release.plan import plan_worker
-    from edgekit.schema.manifest import SIGNATURE_NAMESPACE
-    from edgekit.trust import sign
+    from edgekit.host.release.record import BuildRecords, Built
 
     began = time.monotonic()
     settings, voice_ = settings_of(ctx), voice(as_json)
@@ -54,35 +49,96 @@ def build(
     signing_key = key or settings.signing_key
     if not signing_key.is_file():
         raise TrustError(f"{signing_key} is not there: releases are signed", hint="edgekit keys init makes your key")
+    path = out or Path("out", f"{folder.recipe.name}-{folder.recipe.version}-{found.name}")
+    order = Order(folder=folder, target=found, key=signing_key, builder=builder, out=path, update_lock=update_lock)
+    work = BuildRecords(settings.cache_dir).begin(inputs_of(order, settings), path)
+    built = None if update_lock else work.before()
+    if built is None:
+        built = make_release(order, settings, voice_)
+        work.done(Built(result=built.result | {"from_cache": True}, notes=built.notes))
+    else:
+        for note in built.notes:
+            voice_.note(note)
+    words = f"{path}: {folder.recipe.name} {folder.recipe.version} for {found.name}, {built.result['digest'][:12]}"
+    voice_.result(built.result | {"seconds": round(time.monotonic() - began, 2)}, words)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is to be built."""
+
+    folder: RecipeFolder
+    target: Target
+    key: Path
+    """Signs the release."""
+    builder: str
+    """Device that compiles engines; empty: one that the fleet names."""
+    out: Path
+    update_lock: bool
+
+
+def inputs_of(order: Order, settings: Settings) -> Inputs:
+    """Everything that can change what a build makes: the recipe, edgekit itself, its data, its Python, its settings."""
+    import edgekit
+    from edgekit.host.catalogue import pyconfig_file, target_files
+    from edgekit.host.release.record import Inputs
+
+    target_file = target_files(settings).get(order.target.name, settings.data_dir)
+    return Inputs(
+        folders=(order.folder.folder, Path(edgekit.__file__).parent, settings.data_dir / "cross"),
+        files=(
+            target_file,
+            pyconfig_file(target_file),
+            order.key,
+            settings.fleet_file,
+            settings.pyenv_root / "versions",
+            Path(sysconfig.get_path("purelib")),
+        ),
+        words=(repr(order.target), order.builder, str(order.out), str(order.key), repr(settings), sys.version),
+    )
+
+
+def make_release(order: Order, settings: Settings, voice_: Output) -> Built:
+    """Do the whole build, step by step; what is in a cache is taken from there."""
+    import hashlib
+
+    from edgekit.cli.engine_kit import engine_bench
+    from edgekit.cli.rehearsal import rehearse
+    from edgekit.executor.local import LocalExecutor
+    from edgekit.host.engine.compile import compile_models
+    from edgekit.host.release.assemble import Signed, finish_manifest, write_release
+    from edgekit.host.release.plan import plan_worker
+    from edgekit.host.release.record import Built
+    from edgekit.schema.manifest import SIGNATURE_NAMESPACE
+    from edgekit.schema.reader import to_raw
+    from edgekit.trust import sign
+
+    folder, found, builder = order.folder, order.target, order.builder
     engines = compile_models(folder.recipe, folder.folder, found, engine_bench(settings, voice_, builder))
-    for note in (note for engine in engines for note in engine.notes):
-        voice_.note(note)
     plan = plan_worker(folder.recipe, found, [engine.entry for engine in engines], has_app=folder.app is not None)
-    for warning in plan.warnings:
-        voice_.note(f"warning: {warning}")
+    notes = [*(note for engine in engines for note in engine.notes), *(f"warning: {text}" for text in plan.warnings)]
+    for note in notes:
+        voice_.note(note)
     rehearse(folder, plan, engines, voice_)
-    site = lay_out_site(settings, folder, found, engines, voice_, update_lock=update_lock)
+    site = lay_out_site(settings, folder, found, engines, voice_, update_lock=order.update_lock)
     content = gather(folder, plan, engines, site)
     entries = content.entries()
     manifest = finish_manifest(site.manifest(plan, found, engines, entries))
     with voice_.step("signing"):
-        signature = sign(LocalExecutor(), manifest, key=signing_key, namespace=SIGNATURE_NAMESPACE)
-    path = out or Path("out", f"{plan.application}-{plan.version}-{found.name}")
+        signature = sign(LocalExecutor(), manifest, key=order.key, namespace=SIGNATURE_NAMESPACE)
     signed = Signed(manifest=manifest, files=entries, signature=signature)
-    write_release(path, content, signed, notes=settings.cache_dir / "digests")
-    digest = hashlib.sha256(manifest).hexdigest()
-    told = {
-        "digest": digest,
-        "path": str(path),
+    write_release(order.out, content, signed, notes=settings.cache_dir / "digests")
+    result = {
+        "digest": hashlib.sha256(manifest).hexdigest(),
+        "path": str(order.out),
         "target": found.name,
         "wheels": [f"{wheel.name}=={wheel.version}" for wheel in site.locked],
-        "engines": [engine.entry for engine in engines],
+        "engines": [to_raw(engine.entry) for engine in engines],
         "files": len(entries),
         "bytes": sum(entry.bytes for entry in entries),
-        "seconds": round(time.monotonic() - began, 2),
         "from_cache": site.from_cache and all(engine.from_cache for engine in engines),
     }
-    voice_.result(told, f"{path}: {plan.application} {plan.version} for {found.name}, {digest[:12]}")
+    return Built(result=result, notes=tuple(notes))
 
 
 class Site:
