@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from edgekit.cli.output import Output
     from edgekit.host.engine.backends import Engine
     from edgekit.host.recipes import RecipeFolder
+    from edgekit.host.rehearsal import Packages
     from edgekit.host.release.assemble import Content
     from edgekit.host.release.record import Built, Inputs
     from edgekit.host.settings import Settings
@@ -116,11 +117,14 @@ def make_release(order: Order, settings: Settings, voice_: Output) -> Built:
     folder, found, builder = order.folder, order.target, order.builder
     engines = compile_models(folder.recipe, folder.folder, found, engine_bench(settings, voice_, builder))
     plan = plan_worker(folder.recipe, found, [engine.entry for engine in engines], has_app=folder.app is not None)
-    notes = [*(note for engine in engines for note in engine.notes), *(f"warning: {text}" for text in plan.warnings)]
+    site = lay_out_site(settings, folder, found, engines, voice_, update_lock=order.update_lock)
+    notes = (
+        *(note for engine in engines for note in engine.notes),
+        *(f"warning: {text}" for text in plan.warnings),
+        *rehearse(folder, plan, engines, site.packages(found), voice_),
+    )
     for note in notes:
         voice_.note(note)
-    rehearse(folder, plan, engines, voice_)
-    site = lay_out_site(settings, folder, found, engines, voice_, update_lock=order.update_lock)
     content = gather(folder, plan, engines, site)
     entries = content.entries()
     manifest = finish_manifest(site.manifest(plan, found, engines, entries))
@@ -149,6 +153,15 @@ class Site:
         self.wheels = wheels
         self.own = own
         self.from_cache = from_cache and wheels.from_cache and own.from_cache
+
+    def packages(self, target: Target) -> Packages:
+        """What a rehearsal imports."""
+        import platform
+
+        from edgekit.host.rehearsal import Packages
+
+        here = (platform.machine(), ".".join(platform.python_version_tuple()[:2]))
+        return Packages(folder=self.wheels.folder, native=(target.os.arch, target.os.python) == here)
 
     def manifest(
         self, plan: WorkerPlan, target: Target, engines: tuple[Engine, ...], files: tuple[FileEntry, ...]
@@ -206,16 +219,13 @@ def gather(folder: RecipeFolder, plan: WorkerPlan, engines: tuple[Engine, ...], 
     """Everything that goes into the release, by its path there."""
     import dataclasses
 
-    from edgekit.host.recipes import files_below
+    from edgekit.cli.rehearsal import release_files
     from edgekit.host.release.assemble import Content
-    from edgekit.host.release.plan import CARRIED
     from edgekit.host.release.sbom import make_sbom
     from edgekit.schema.reader import to_json
 
     files = {engine.entry.path: engine.file for engine in engines}
-    files |= {f"{CARRIED}/{path}": folder.file(path).resolve() for path in folder.carried}
-    if folder.app is not None:
-        files |= {f"app/{path}": folder.app / path for path in files_below(folder.app)}
+    files |= release_files(folder)
     known = {}
     for tree in (site.wheels, site.own):
         for entry in tree.files:

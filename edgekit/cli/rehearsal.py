@@ -1,66 +1,109 @@
-"""Holds an accelerator's simulated answers against the recipe's golden frames, through the worker's own stages."""
+"""Tries a release on this machine before it is signed: its code is made, and its golden frames pass."""
 
 from __future__ import annotations
 
-import json
-import shutil
-import sys
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from edgekit.cli.output import Output
     from edgekit.host.engine.backends import Engine
     from edgekit.host.recipes import RecipeFolder
+    from edgekit.host.rehearsal import Packages, Rehearsal
     from edgekit.schema.plan import WorkerPlan
+    from edgekit.schema.rehearsal import RehearsalReply
 
-_TIMEOUT_S = 300.0
 
+def rehearse(
+    folder: RecipeFolder, plan: WorkerPlan, engines: tuple[Engine, ...], packages: Packages, out: Output
+) -> tuple[str, ...]:
+    """Make every stage of the release, and run its golden frames.
 
-def rehearse(folder: RecipeFolder, plan: WorkerPlan, engines: tuple[Engine, ...], out: Output) -> None:
-    """Run the golden frames with what the simulator answered; nothing where engines run on this machine anyway.
+    Returns:
+        How it went, and what could not be tried here.
 
     Raises:
-        EngineError: the recipe finds other things than it must.
+        InputError: the recipe's code would fail on the device too.
+        EngineError: the golden frames show other things than they must.
     """
-    from edgekit.errors import EngineError
     from edgekit.executor.local import LocalExecutor
+    from edgekit.host.rehearsal import run_rehearsal
 
-    if plan.golden is None or not engines or any(engine.answers is None for engine in engines):
-        return
-    with tempfile.TemporaryDirectory(prefix="edgekit-rehearsal-") as scratch, out.step("running the golden frames"):
-        _lay_out(Path(scratch), folder, plan, engines)
-        argv = [sys.executable, "-m", "edgekit.device.worker.rehearse", scratch]
-        done = LocalExecutor().run(argv, timeout_s=_TIMEOUT_S)
-    try:
-        told = json.loads(done.text)
-    except ValueError:
-        raise EngineError("the golden frames cannot be run here", hint="report this", details=done.output) from None
-    if "error" in told:
-        raise EngineError(told["error"]["message"], hint=told["error"]["hint"])
-    if told["wrong"]:
-        raise EngineError(
-            f"with the compiled engines, golden frames give other answers: {told['wrong'][0]}",
-            hint="add calibration pictures, name a tail in quantisation.keep_float, or widen golden's tolerances",
-            details="\n".join(told["wrong"]),
-        )
-    count = len(plan.golden.frames)
-    out.note(f"{count} golden frames as expected, within {plan.golden.position_px:g} px and {plan.golden.score:g}")
+    floats = tuple(engine.entry.name for engine in engines if _needs_float(engine))
+    wanted = _rehearsal(folder, plan, engines, packages, floats)
+    with out.step("trying the release's stages here"):
+        reply = run_rehearsal(wanted, LocalExecutor())
+    notes = tuple(f"stage {one.stage} was not tried here: {one.reason}" for one in reply.untried)
+    return (*notes, _judge(folder, reply, floats)) if plan.golden is not None else notes
 
 
-def _lay_out(scratch: Path, folder: RecipeFolder, plan: WorkerPlan, engines: tuple[Engine, ...]) -> None:
+def _needs_float(engine: Engine) -> bool:
+    """Whether neither the engine nor its recorded answers can be had here."""
+    return engine.answers is None and (engine.entry.runner != "onnxruntime" or "device" in engine.entry.facts)
+
+
+def release_files(folder: RecipeFolder) -> dict[str, Path]:
+    """What a release carries of the recipe's own, by its path there."""
+    from edgekit.host.recipes import files_below
     from edgekit.host.release.plan import CARRIED
-    from edgekit.schema.reader import to_json
 
-    assert plan.golden is not None
-    (scratch / "plan.json").write_bytes(to_json(plan))
-    (scratch / "answers").mkdir()
-    for engine in engines:
-        assert engine.answers is not None
-        shutil.copyfile(engine.answers, scratch / "answers" / f"{engine.entry.name}.npz")
-    for path in (*plan.golden.frames, plan.golden.expected):
-        (scratch / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(folder.file(path.removeprefix(f"{CARRIED}/")), scratch / path)
+    files = {f"{CARRIED}/{path}": folder.file(path) for path in folder.carried}
     if folder.app is not None:
-        shutil.copytree(folder.app, scratch / "app")
+        files |= {f"app/{path}": folder.app / path for path in files_below(folder.app)}
+    return files
+
+
+def _rehearsal(
+    folder: RecipeFolder,
+    plan: WorkerPlan,
+    engines: tuple[Engine, ...],
+    packages: Packages,
+    floats: tuple[str, ...],
+) -> Rehearsal:
+    import dataclasses
+
+    from edgekit.host.rehearsal import Rehearsal, with_float_models
+
+    here = {engine.entry.name: str(engine.file.absolute()) for engine in engines}
+    found = {name: dataclasses.replace(engine, path=here[name], cpus=()) for name, engine in plan.engines.items()}
+    plan = dataclasses.replace(plan, engines=found)
+    golden = folder.recipe.golden
+    return Rehearsal(
+        plan=with_float_models(plan, folder.recipe, folder.folder, floats) if floats else plan,
+        files=release_files(folder),
+        packages=packages,
+        pictures=tuple(folder.file(frame) for frame in golden.frames) if golden else (),
+        answers={engine.entry.name: engine.answers for engine in engines if engine.answers is not None},
+    )
+
+
+def _judge(folder: RecipeFolder, reply: RehearsalReply, floats: tuple[str, ...]) -> str:
+    from edgekit.errors import EngineError, InputError
+    from edgekit.schema.detection import differences, read_expected
+
+    golden = folder.recipe.golden
+    assert golden is not None
+    if reply.unjudged:
+        return f"golden frames were not run here: {reply.unjudged}"
+    file = folder.file(golden.expected)
+    expected = read_expected(file.read_bytes(), str(file))
+    wrong = []
+    for path, found in zip(golden.frames, reply.pictures, strict=True):
+        name = path.rpartition("/")[2]
+        if name not in expected:
+            raise InputError(
+                f"{file} says nothing of {name}", hint=f"edgekit golden {folder.folder} shows what is found"
+            )
+        texts = differences(expected[name], found, position_px=golden.position_px, score=golden.score)
+        wrong += [f"{name}: {text}" for text in texts]
+    passed = ", ".join(reply.passed) or "no stage"
+    if wrong:
+        raise EngineError(
+            f"golden frames give other answers: {wrong[0]}" + (f" (and {len(wrong) - 1} more)" if wrong[1:] else ""),
+            hint=f"edgekit golden {folder.folder} shows what the float model finds, and --write takes it; "
+            "where only the engine is off, add calibration pictures or widen golden's tolerances",
+            details="\n".join([*wrong, f"golden frames pass {passed}: what comes before the first stage with state"]),
+        )
+    how = "through the float model, as only a board can run the engine" if floats else "as expected"
+    return f"{len(golden.frames)} golden frames {how}, within {golden.position_px:g} px and {golden.score:g}: {passed}"

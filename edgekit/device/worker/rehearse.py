@@ -1,69 +1,94 @@
-"""Golden frames on a machine without the accelerator: its answers were recorded elsewhere, the stages are real.
+"""A release's stages, tried on a machine that is not its device.
 
     python -m edgekit.device.worker.rehearse FOLDER
 
-FOLDER is laid out as a release is, `plan.json` and what the golden frames need, with `answers/ENGINE.npz` in place of
-engines: an array `output:NAME` for each output, [frames, ...], in the order of the golden frames. The answer is one
-JSON object on stdout: `{"wrong": [...]}`, or `{"error": {"message", "hint"}}`.
+FOLDER holds a `RehearsalRequest`. The reply is written beside it, so that nothing that the recipe's code prints, and
+no way in which it ends this process, can be mistaken for one. See `edgekit.schema.rehearsal`.
 """
 
 from __future__ import annotations
 
-import json
+import os
+import resource
+import signal
 import sys
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
+from edgekit.device.worker.watch import Watch
+from edgekit.errors import EdgekitError
+from edgekit.schema.reader import from_json, to_json
+from edgekit.schema.rehearsal import NOW, OUTPUT, REPLY, REQUEST, RehearsalFailure, RehearsalReply, RehearsalRequest
 
-from edgekit.device.worker.golden import check_golden
-from edgekit.device.worker.parts import Parts
-from edgekit.errors import EdgekitError, InputError
-from edgekit.schema.plan import WorkerPlan
-from edgekit.schema.reader import from_json
-
-
-class Recorded:
-    """A runner that gives back what was recorded, frame after frame. See `edgekit.device.runner.Runner`."""
-
-    def __init__(self, file: Path) -> None:
-        with np.load(file, allow_pickle=False) as arrays:
-            self._answers = {name.removeprefix("output:"): arrays[name] for name in arrays.files}
-        self._frame = 0
-
-    def infer(self, tensor: npt.NDArray[np.generic]) -> dict[str, npt.NDArray[np.generic]]:  # noqa: ARG002
-        """See `Runner.infer`."""
-        frame, self._frame = self._frame, self._frame + 1
-        if any(frame >= len(array) for array in self._answers.values()):
-            raise InputError("there are fewer answers than golden frames", hint="build the release again")
-        return {name: array[frame].copy() for name, array in self._answers.items()}
-
-    def close(self) -> None:
-        """See `Runner.close`."""
+_MAX_FILE_BYTES = 64 << 20
+_ENVIRONMENT = {
+    "PATH": "/usr/local/bin:/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"),
+}
+"""As a worker's on a device (`device/launch.py`): nothing of the user's own."""
 
 
-def rehearse(folder: Path) -> tuple[str, ...]:
-    """Run the golden frames.
+def rehearse(folder: Path) -> RehearsalReply:
+    """Carry out the request in a folder; what would fail on the device too is in the reply."""
+    request = from_json(RehearsalRequest, (folder / REQUEST).read_bytes(), REQUEST)
+    release = Path(request.release)
+    app = [str(release / request.plan.app)] if request.plan.app else []
+    sys.path[:0] = [*([request.packages] if request.packages else []), *app]
+    if request.site:
+        sys.path.append(request.site)
+    watch = Watch(
+        note=folder / NOW,
+        step_s=request.step_s,
+        release=release,
+        site=Path(request.site) if request.site else None,
+        native=request.native,
+    )
+    _bound(request.memory_bytes)
+    try:
+        # After the path is set: the release's own numpy and OpenCV come first where they can be loaded here.
+        from edgekit.device.worker.rehearsal import Rehearsal  # noqa: PLC0415
 
-    Returns:
-        Every difference, as `check_golden` tells it.
+        return Rehearsal(request, watch).run()
+    except EdgekitError as error:
+        failure = RehearsalFailure(message=error.message, hint=error.hint, details=error.details)
+        return RehearsalReply(failure=failure)
 
-    Raises:
-        InputError: the folder is not laid out as it must be.
-    """
-    plan = from_json(WorkerPlan, (folder / "plan.json").read_bytes(), "plan.json")
-    runners = {name: Recorded(folder / "answers" / f"{name}.npz") for name in plan.engines}
-    if plan.golden is None:
-        return ()
-    return check_golden(plan.golden, Parts(plan=plan, release=folder, runners=dict(runners)))
+
+def _bound(memory_bytes: int) -> None:
+    for kind, limit in (
+        (resource.RLIMIT_DATA, memory_bytes),
+        (resource.RLIMIT_FSIZE, _MAX_FILE_BYTES),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        hard = resource.getrlimit(kind)[1]
+        most = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        resource.setrlimit(kind, (most, most))
+
+
+def _stand_alone(folder: Path) -> None:
+    """Nothing of the caller's: not its output, its environment, or its folder."""
+    output = os.open(folder / OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for fd in (1, 2):
+        os.dup2(output, fd)
+    os.close(output)
+    work = folder / "work"
+    work.mkdir()
+    os.environ.clear()
+    os.environ.update(_ENVIRONMENT, HOME=str(work))
+    os.chdir(work)
 
 
 def main() -> None:
-    """Rehearse, and say how it went."""
-    try:
-        print(json.dumps({"wrong": rehearse(Path(sys.argv[1]))}))
-    except EdgekitError as error:
-        print(json.dumps({"error": {"message": error.message, "hint": error.hint}}))
+    """Rehearse, leave the reply, and end with everything that the recipe's code has started."""
+    folder = Path(sys.argv[1]).resolve()
+    _stand_alone(folder)
+    reply = folder / (REPLY + ".aside")
+    reply.write_bytes(to_json(rehearse(folder)))
+    reply.rename(folder / REPLY)
+    if os.getpgrp() == os.getpid():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.killpg(0, signal.SIGTERM)
+    os._exit(0)  # a thread of the recipe's code must not keep the process
 
 
 if __name__ == "__main__":

@@ -100,6 +100,12 @@ def find_class(kind: str, entry: str) -> Any:
             f"no stage of kind {kind!r} with entry {entry!r}", hint=f'kinds: {known}; entry "module:Class"'
         )
     try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"stage {where} cannot be imported: {error}", hint="add its module to app/") from error
+        found = importlib.import_module(module)
+    except ImportError as error:
+        hint = "add its module to app/" if error.name == module else f"correct the imports of {module}"
+        raise InputError(f"stage {where} cannot be imported: {error}", hint=hint) from error
+    if not hasattr(found, name):
+        raise InputError(
+            f"stage {where}: {module} has no {name}", hint="correct the stage's entry, or name the class so"
+        )
+    return getattr(found, name)

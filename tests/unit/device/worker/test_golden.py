@@ -12,8 +12,8 @@ import pytest
 from edgekit.device.worker.golden import check_golden
 from edgekit.device.worker.parts import Parts
 from edgekit.errors import InputError
-from edgekit.schema.plan import LimitsPlan, StagePlan, WorkerPlan
-from edgekit.schema.recipe import Golden, Health
+from edgekit.schema.recipe import Golden
+from tests.fakes.plans import python_stage, small_plan
 
 STAGES = """
 from edgekit.device.worker.item import Detection
@@ -50,27 +50,8 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixt
 
 
 def parts(folder: Path, module: str, golden: Golden) -> Parts:
-    stages = tuple(
-        StagePlan(name=cls.lower(), kind="python", lane="all", engine="", entry=f"{module}:{cls}", options={})
-        for cls in ("Look", "Eject", "Look")
-    )
-    plan = WorkerPlan(
-        application="line",
-        version="1.0.0",
-        target="host",
-        python_path="python3",
-        site="site",
-        app="app",
-        engines={},
-        sources={},
-        stages=stages,
-        sinks={},
-        lanes={},
-        limits=LimitsPlan(memory_max=0, memory_high=0, cpuset_cpus=(), pids_max=1, advisory=True),
-        health=Health(),
-        golden=golden,
-    )
-    return Parts(plan=plan, release=folder, runners={})
+    stages = tuple(python_stage(cls.lower(), f"{module}:{cls}") for cls in ("Look", "Eject", "Look"))
+    return Parts(plan=small_plan(*stages, golden=golden), release=folder, runners={})
 
 
 def pictures(folder: Path, *sizes: tuple[int, int]) -> Golden:

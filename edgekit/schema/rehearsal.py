@@ -1,0 +1,67 @@
+"""What the workstation and a rehearsal exchange: a release's stages are tried on the workstation before it is sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from edgekit.schema.detection import Detection
+from edgekit.schema.plan import WorkerPlan
+
+REQUEST = "request.json"
+REPLY = "reply.json"
+NOW = "now.txt"
+"""What is being done at the moment: read where a rehearsal ends without a reply."""
+OUTPUT = "output.txt"
+"""What the recipe's code prints."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RehearsalRequest:
+    """What is to be tried. Paths are absolute, but for those in the plan."""
+
+    plan: WorkerPlan
+    release: str
+    """Folder laid out as the release will be, but for `site/` and what stands in for engines."""
+    packages: str = ""
+    """Folder of those packages of the release that this Python can import; empty: none."""
+    site: str = ""
+    """Folder of all packages of the release, also those compiled for the target; empty: not known."""
+    native: bool = False
+    """Whether this Python can import all of them: the target is this machine."""
+    pictures: tuple[str, ...] = ()
+    answers: dict[str, str] = field(default_factory=dict)
+    """An `.npz` for each engine that cannot run here: an array `output:NAME` for each output, [pictures, ...]."""
+    step_s: float
+    """How long one step may take: a stage's import, its making, its work on one picture."""
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Untried:
+    """A stage that this machine cannot try."""
+
+    stage: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RehearsalFailure:
+    """Something that would fail on the device too."""
+
+    message: str
+    hint: str
+    details: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RehearsalReply:
+    """How it went."""
+
+    passed: tuple[str, ...] = ()
+    """Stages that pictures pass: those before the first one with state."""
+    pictures: tuple[tuple[Detection, ...], ...] = ()
+    """What they find in each picture; empty where that cannot be judged here."""
+    unjudged: str = ""
+    """Why it cannot."""
+    untried: tuple[Untried, ...] = ()
+    failure: RehearsalFailure | None = None
