@@ -48,6 +48,7 @@ def describe(report: Report) -> list[str]:
     for fault in report.faults:
         spared = " (loads all the same)" if fault.severity == "warn" else ""
         lines += [f"  {fault.code}: {fault.file} {fault.message}{spared}", f"    {fault.hint}"]
+    lines += [f"  not for the target: {note.file} {note.message}" for note in report.notes]
     return lines
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from edgekit.cli.wheel_check import describe, summary
 from edgekit.host.wheel.check.audit import Report
 from edgekit.host.wheel.check.faults import Fault
@@ -40,6 +42,12 @@ def test_every_fault_has_a_line_and_its_hint() -> None:
         "  glibc: b.so asks for GLIBC_2.38",
         "    build it",
     ]
+
+
+def test_what_is_for_other_machines_is_told_and_no_fault() -> None:
+    note = dataclasses.replace(STOPS, code="machine", message="is for x86_64", severity="note")
+    _, line = describe(dataclasses.replace(report(), notes=(note,)))
+    assert line == "  not for the target: b.so is for x86_64"
 
 
 def test_the_sentence_names_what_stops_a_wheel_and_counts_the_rest() -> None:

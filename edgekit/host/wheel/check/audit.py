@@ -41,6 +41,8 @@ class Report:
     true_platform: str
     """The platform tag that is true of it, by what its files ask for: `manylinux_2_34_aarch64`, or `any`."""
     faults: tuple[Fault, ...]
+    notes: tuple[Fault, ...] = ()
+    """Files in it that are for other machines, on purpose: no fault, and of no use to the target."""
 
 
 def check_wheel(path: Path, loads: Loads) -> Report:
@@ -93,9 +95,9 @@ def _open(path: Path) -> WheelFile:
 
 
 def _report(path: Path, wheel: WheelFile, present: Set[str], loads: Loads) -> Report:
-    faults = [*wheel.faults, *file_faults(wheel.elf, _place(wheel.package, wheel.names, wheel.tags, present), loads)]
-    if not any(fault.code == "not-a-wheel" for fault in faults):
-        faults += _tag_faults(wheel.package, wheel.tags, loads)
+    found = [*wheel.faults, *file_faults(wheel.elf, _place(wheel.package, wheel.names, wheel.tags, present), loads)]
+    if not any(fault.code == "not-a-wheel" for fault in found):
+        found += _tag_faults(wheel, loads)
     read = [facts for facts in wheel.elf.values() if isinstance(facts, ElfFacts)]
     inside = _present(wheel.elf, loads.arch)
     return Report(
@@ -107,13 +109,13 @@ def _report(path: Path, wheel: WheelFile, present: Set[str], loads: Loads) -> Re
         versions=highest_versions(read),
         needed=tuple(sorted({name for facts in read for name in facts.needed if name not in inside})),
         true_platform=true_platform(read, loads.arch),
-        faults=tuple(faults),
+        faults=tuple(fault for fault in found if fault.severity != "note"),
+        notes=tuple(fault for fault in found if fault.severity == "note"),
     )
 
 
 def _place(package: str, names: Set[str], tags: Set[Tag], present: Set[str]) -> Place:
-    pure = all(tag.platform == "any" for tag in tags)
-    return Place(package=package, names=names, present=present, pure=pure, abi3=_abi3(tags))
+    return Place(package=package, names=names, present=present, abi3=_abi3(tags))
 
 
 def _owners(site: Path) -> dict[str, str]:
@@ -155,7 +157,14 @@ def _abi3(tags: Iterable[Tag]) -> str:
     return f"3.{min(map(int, minors))}" if minors else ""
 
 
-def _tag_faults(package: str, tags: Set[Tag], loads: Loads) -> Iterator[Fault]:
+def _tag_faults(wheel: WheelFile, loads: Loads) -> Iterator[Fault]:
+    """Tags that the target's installer does not take, and a promise to be for any machine that its files break."""
+    package, tags = wheel.package, wheel.tags
+    own = [path for path, facts in wheel.elf.items() if isinstance(facts, ElfFacts) and facts.machine == loads.arch]
+    if own and all(tag.platform == "any" for tag in tags):
+        message = f"is for {loads.arch} alone, and its wheel's name says for any machine"
+        hint = "name its platform: wheel tags --platform-tag; installers for other machines take it as it is"
+        yield Fault(package=package, file=min(own), code="tag", message=message, hint=hint, severity="warn")
     glibc = ".".join(map(str, loads.ceilings["GLIBC"]))
     wanted = Wanted(requirements=(), python=loads.python, arch=loads.arch, libc_version=glibc)
     if not set(tags) & set(supported_tags(wanted)):

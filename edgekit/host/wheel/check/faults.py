@@ -24,6 +24,8 @@ FaultCode = Literal[
     "text-relocations",
 ]
 
+Severity = Literal["refuse", "warn", "note"]
+
 _AGAIN = "get it again; if it was made so, tell those who made it"
 
 
@@ -39,8 +41,8 @@ class Fault:
     message: str
     """A sentence without the package's name: `asks for GLIBC_2.38 (hypot of libm.so.6), the target has 2.36`."""
     hint: str
-    severity: Literal["refuse", "warn"] = "refuse"
-    """`warn`: it is untidy, and loads all the same."""
+    severity: Severity = "refuse"
+    """`warn`: it is untidy, and loads all the same. `note`: no fault, but something that is not for the target."""
 
     def __str__(self) -> str:
         """For people: `lap 0.5.13: _lapjv.so asks for ...`."""
@@ -66,7 +68,7 @@ class Faults:
         file: str = "",
         hint: str = _AGAIN,
         *,
-        severity: Literal["refuse", "warn"] = "refuse",
+        severity: Severity = "refuse",
     ) -> None:
         """One more."""
         fault = Fault(package=self.package, file=file, code=code, message=message, hint=hint, severity=severity)

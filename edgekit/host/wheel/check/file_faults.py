@@ -25,7 +25,7 @@ _WORDS = {
     "aarch64": "aarch64|arm64",
     "armv7l": "arm|armhf|armv[67]l?|arm32",
     "i686": "i[3-6]86|x86|linux32",
-    "x86_64": "x86_64|x86-64|amd64|x64|linux64",
+    "x86_64": "x86_64|x86-64|amd64|x64|linux64|intel",
 }
 """How paths name machines."""
 
@@ -40,8 +40,6 @@ class Place:
     """Paths of all files of the package."""
     present: Set[str]
     """Names of libraries that it, or another package beside it, brings."""
-    pure: bool
-    """Its tags promise that it is for any machine."""
     abi3: str
     """The minor version whose stable ABI its tags promise, if any."""
 
@@ -53,12 +51,9 @@ def file_faults(files: Mapping[str, ElfFacts | Damaged], place: Place, loads: Lo
     for path, facts in sorted(files.items()):
         if isinstance(facts, Damaged):
             faults.add("truncated", f"is a damaged ELF file: {facts}", path)
-        elif not facts.is_loaded or _is_for_others(path, facts, place, loads):
-            continue
         elif facts.machine != loads.arch:
-            hint = "build it for the target: edgekit wheel build"
-            faults.add("machine", f"is for {facts.machine}, {loads.target} is {loads.arch}", path, hint)
-        else:
+            _check_machine(path, facts, loads, faults)
+        elif facts.is_loaded:
             _check_versions(path, facts, place, loads, faults)
             _check_libraries(path, facts, place, loads, faults)
             _check_search_paths(path, facts, loads, faults)
@@ -69,13 +64,19 @@ def file_faults(files: Mapping[str, ElfFacts | Damaged], place: Place, loads: Lo
     return faults.found
 
 
-def _is_for_others(path: str, facts: ElfFacts, place: Place, loads: Loads) -> bool:
-    """What a package carries for other machines on purpose: the path says so, or nothing imports it."""
-    if facts.machine == loads.arch:
-        return False
+def _check_machine(path: str, facts: ElfFacts, loads: Loads, faults: Faults) -> None:
+    """A file for another machine is refused, but for what a package carries on purpose: then its path says so."""
+    if facts.machine in _COPROCESSORS:
+        return
     words = _WORDS.get(facts.machine, re.escape(facts.machine))
     named = re.search(f"(?<![a-z0-9])({words})(?![a-z0-9])", _MODULE.sub("", path.lower()))
-    return facts.machine in _COPROCESSORS or bool(named) or (place.pure and not facts.is_module)
+    hint = "build it for the target: edgekit wheel build; or take another package, or another version"
+    message = f"is for {facts.machine}, {loads.target} is {loads.arch}"
+    if named or not facts.is_loaded:
+        why = "as its path says" if named else "an object file that nothing loads"
+        faults.add("machine", f"{message}: {why}", path, hint, severity="note")
+    else:
+        faults.add("machine", message, path, hint)
 
 
 def _check_versions(path: str, facts: ElfFacts, place: Place, loads: Loads, faults: Faults) -> None:

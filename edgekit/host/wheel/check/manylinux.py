@@ -26,10 +26,10 @@ _NEWEST = (2, 41)
 
 
 def true_platform(files: Sequence[ElfFacts], arch: str) -> str:
-    """`manylinux_2_34_aarch64`, or `any` where nothing of the files is for that machine."""
-    own = [facts for facts in files if facts.machine == arch and facts.is_loaded]
-    if not own:
+    """`manylinux_2_34_aarch64`, or `any` where there is no file for any machine."""
+    if not files:
         return "any"
+    own = [facts for facts in files if facts.machine == arch and facts.is_loaded]
     major, minor = max([_OLDEST, *(_floor(*version.named) for facts in own for version in facts.versions)])
     return f"manylinux_{major}_{minor}_{arch}"
 

@@ -18,15 +18,19 @@ from pyproject_hooks import BuildBackendWarning
 from edgekit.errors import EdgekitError, WheelError
 from edgekit.executor import Completed, Executor
 from edgekit.host.progress import Progress
+from edgekit.host.wheel.cross.compiler_names import shadow_compilers
 from edgekit.host.wheel.cross.environment import (
+    COMPILERS,
+    SYSTEM_PATH,
     Extras,
     Workshop,
     cross_environment,
     install_shim,
     write_meson_file,
 )
-from edgekit.host.wheel.cross.failure import explain_failure
+from edgekit.host.wheel.cross.failure import Failure, explain_failure
 from edgekit.host.wheel.cross.folders import copy_folder
+from edgekit.host.wheel.cross.machine_code import check_machine_code, foreign_code
 from edgekit.host.wheel.cross.rust import needs_rust, rust_environment
 from edgekit.host.wheel.cross.sources import Source, unpack_source
 from edgekit.host.wheel.refusal import is_offline
@@ -49,8 +53,8 @@ class Job:
     """The build's folder: always the same for the same job, because some back ends write it into their output."""
     log: Path
     """Gets all that is said."""
-    hints: Path
-    """`cross/headers.toml`: which Debian package has a header."""
+    cross: Path
+    """The data folder `cross`: what failures mean, and which Debian package has a header."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +65,8 @@ class Made:
     pins: str
     """What it was built with."""
     backend: str
+    failed: str
+    """What the compiler said where it failed, though the build went on."""
 
 
 class Builder:
@@ -82,7 +88,12 @@ class Builder:
         (job.work / "home").mkdir(parents=True)
         job.log.parent.mkdir(parents=True, exist_ok=True)
         job.log.write_text(f"{job.source} for {self._shop.abi}\n", encoding="utf-8")
-        return _Build(job, self._shop, self._uv, self._executor).run(self._progress)
+        build = _Build(job, self._shop, self._uv, self._executor)
+        try:
+            return build.run(self._progress)
+        finally:
+            for note in build.left_out():
+                self._progress.note(f"{job.source}: {note}")
 
 
 class _Build:
@@ -91,12 +102,14 @@ class _Build:
     def __init__(self, job: Job, shop: Workshop, uv: Uv, executor: Executor) -> None:
         self._job, self._shop, self._uv, self._executor = job, shop, uv, executor
         self._venv = job.work / "venv"
+        self._notes = job.work / "compiler"
         self._environment: dict[str, str] = {}
 
     def run(self, progress: Progress) -> Made:
         job, extras = self._job, self._job.extras
         warnings.simplefilter("ignore", BuildBackendWarning)  # the log has them
         sources = self._sources()
+        shipped = foreign_code(sources, self._shop.abi.arch)
         self._said(self._uv.make_environment(self._venv, self._shop.interpreter.path), "a virtual environment")
         try:
             builder = ProjectBuilder(sources, python_executable=f"{self._venv}/bin/python", runner=self._run_hook)
@@ -112,7 +125,19 @@ class _Build:
             raise self._failed(error.exception) from None
         except BuildException as error:
             raise self._failed(error) from None
-        return Made(wheel=Path(wheel), pins=pins, backend=backend)
+        check_machine_code(job.source, (sources, Path(wheel)), shipped, self._shop.abi.arch, self._log())
+        failed = _text(self._notes.with_suffix(".failed"))
+        if failed:
+            self._note(f"What the compiler said where it failed:\n{failed}")
+        return Made(wheel=Path(wheel), pins=pins, backend=backend, failed=failed)
+
+    def left_out(self) -> list[str]:
+        """Arguments that did not reach the compiler though they may have been meant, by reason."""
+        reasons: dict[str, list[str]] = {}
+        for line in dict.fromkeys(_text(self._notes).splitlines()):
+            argument, _, reason = line.partition("\t")
+            reasons.setdefault(reason, []).append(argument)
+        return [f"compiled without {', '.join(found)}: {reason}" for reason, found in reasons.items()]
 
     def _sources(self) -> Path:
         job = self._job
@@ -130,10 +155,11 @@ class _Build:
         """Set the hooks' environment; give their settings."""
         job, shop = self._job, self._shop
         meson = backend.startswith("mesonpy")
+        shadow_compilers(shop.toolchain, job.work / COMPILERS, SYSTEM_PATH)
         cross = cross_environment(shop, job.extras, self._venv, job.work, optimise=not meson)
         if needs_rust(requirements):
             cross |= rust_environment(job.source, shop, cross["PATH"], self._executor)
-        self._environment = cross
+        self._environment = {**cross, "EDGEKIT_NOTES": str(self._notes)}
         config = {key: list(values) for key, values in job.extras.config_settings.items()}
         if meson:
             file = write_meson_file(shop, self._venv, job.work)
@@ -173,7 +199,7 @@ class _Build:
         done = self._executor.run(argv, timeout_s=_BUILD_TIMEOUT_S, cwd=cwd)
         self._note(done.output)
         if done.returncode:
-            raise explain_failure(self._job.source, done.output, self._job.log, self._job.hints)
+            raise self._explained(done.output)
 
     def _said(self, done: Completed, what: str) -> None:
         self._note(done.stderr.decode(errors="replace"))
@@ -194,5 +220,16 @@ class _Build:
         if isinstance(error, EdgekitError):
             return error
         self._note(str(error))
-        said = self._job.log.read_text(encoding="utf-8", errors="replace")
-        return explain_failure(self._job.source, said, self._job.log, self._job.hints)
+        return self._explained(self._log())
+
+    def _explained(self, said: str) -> EdgekitError:
+        job = self._job
+        modules = tuple({path.name.split(".", maxsplit=1)[0] for path in (job.work / "source").rglob("*.so")})
+        return explain_failure(Failure(source=job.source, said=said, log=job.log, modules=modules), job.cross)
+
+    def _log(self) -> str:
+        return _text(self._job.log)
+
+
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""

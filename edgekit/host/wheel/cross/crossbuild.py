@@ -21,6 +21,7 @@ from packaging.utils import parse_wheel_filename
 from edgekit.errors import WheelError
 from edgekit.host.progress import Progress
 from edgekit.host.wheel.cross.environment import Extras, Workshop, making_digest
+from edgekit.host.wheel.cross.failure import first_error, not_of_probes
 from edgekit.host.wheel.cross.places import Places
 from edgekit.host.wheel.cross.provenance import Provenance
 from edgekit.host.wheel.cross.sources import Source, fetch, kept_file
@@ -30,7 +31,7 @@ from edgekit.trust import sha256_file
 if TYPE_CHECKING:
     from edgekit.host.wheel.cross.builder import Builder, Made
 
-_FORMAT = 1
+_FORMAT = 2
 """Raise it when the same inputs are to give another wheel."""
 _PIN = re.compile(r"^([A-Za-z0-9][\w.-]*==[\w.+!-]+)", re.MULTILINE)
 
@@ -70,6 +71,8 @@ class CrossBuilder:
     prepare: Preparer
     inspect: Callable[[Path, Extras], Inspected]
     """Checks a wheel and repairs what can be; raises WheelError."""
+    recheck: Callable[[Path, Extras], None]
+    """Checks it again, whole, when it is finished; raises WheelError."""
     builder: Callable[[Workshop], Builder]
     locate: Callable[[Source], str]
     """Asks the index where a source package can be had."""
@@ -125,16 +128,17 @@ class CrossBuilder:
             pins=pins,
             work=work,
             log=self.places.logs / f"{source.name}-{source.version}-{shop.abi}.log",
-            hints=self.places.cross / "headers.toml",
+            cross=self.places.cross,
         )
         made = self.builder(shop).build(job)
         with self.progress.step(f"{source}: checking"):
             inspected = self.inspect(made.wheel, extras)
             if inspected.platform == "any":
-                _refuse_nothing_compiled(made.wheel, job.log)
+                self._check_nothing_compiled(made, job.log)
             (work / "finished").mkdir()
             about = _provenance(source, shop, made, inspected)
             wheel = finish_wheel(inspected.wheel, inspected.platform, about, work / "finished")
+            self.recheck(wheel, extras)
         record = _record(about, wheel, time.monotonic() - began)
         kept = WheelStore(self.places.wheels).keep(_key(asked, made.pins), wheel, record)
         if kept.record.sha256 != record.sha256:
@@ -144,6 +148,21 @@ class CrossBuilder:
             )
         _write(self.places.pins / f"{_digest(asked)[:16]}.txt", made.pins)
         return Result(kept=kept, pins=made.pins, from_cache=False)
+
+    def _check_nothing_compiled(self, made: Made, log: Path) -> None:
+        """Judge a wheel without compiled files.
+
+        Some packages swallow that compiling failed, with the compiler's own words; the wheel is then refused. One whose
+        name says that it was compiled for this Python may mean it so: the user is told.
+        """
+        failed = made.failed or "\n".join(re.findall(r".*(?:\berror: |failed with exit code).*", _read(log)))
+        if real := not_of_probes(failed):
+            raise WheelError(
+                f"{made.wheel.name} came out without its compiled part, which failed to compile: {first_error(real)}",
+                hint=f"see {log}; or take a package that needs no compiler",
+            )
+        if any(tag.abi != "none" for tag in parse_wheel_filename(made.wheel.name)[3]):
+            self.progress.note(f"{made.wheel.name} is named as compiled and has no compiled file; see {log}")
 
     def _archive(self, source: Source) -> Path:
         if not source.filename:  # a folder of sources
@@ -210,10 +229,3 @@ def _write(file: Path, text: str) -> None:
     aside = file.with_name(f".{file.name}.{time.monotonic_ns()}")
     aside.write_text(text, encoding="utf-8")
     aside.replace(file)
-
-
-def _refuse_nothing_compiled(wheel: Path, log: Path) -> None:
-    """Refuse a wheel without compiled files whose build said that compiling failed: some packages swallow that."""
-    if re.search(r"\berror: |failed with exit code", _read(log)):
-        hint = f"see {log}; or take a package that needs no compiler"
-        raise WheelError(f"{wheel.name} came out without its compiled part, which failed to compile", hint=hint)

@@ -20,7 +20,9 @@ from edgekit.host.wheel.interpreter import Interpreter
 
 SOURCE_DATE_EPOCH = "315532800"
 """1980-01-01, the first day that a zip file can name. Source: reproducible-builds.org, SOURCE_DATE_EPOCH."""
-_SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+COMPILERS = "compilers"
+"""Folder of a build with the names of this machine's compilers: see `compiler_names`."""
 _FLAGS = "-fwrapv -DNDEBUG -g0"
 _OPTIMISED = f"{_FLAGS} -O2"
 _EMPTY = (
@@ -75,7 +77,7 @@ def making_digest() -> str:
 def plain_environment(venv: Path, work: Path) -> dict[str, str]:
     """For build requirements and front end: this machine, as it is."""
     return {
-        "PATH": f"{venv}/bin:{_SYSTEM_PATH}",
+        "PATH": f"{venv}/bin:{SYSTEM_PATH}",
         "HOME": str(work / "home"),
         "LANG": "C.UTF-8",
         "PYTHONHASHSEED": "0",
@@ -99,7 +101,7 @@ def cross_environment(shop: Workshop, extras: Extras, venv: Path, work: Path, *,
     include = f"-I{extras.sysroot}/usr/include -I{extras.sysroot}/usr/include/{abi.multiarch}" if extras.sysroot else ""
     search = f"-L{extras.sysroot}/usr/lib/{abi.multiarch}" if extras.sysroot else ""
     crossing = {
-        "PATH": f"{venv}/bin:{shop.toolchain.path}:{_SYSTEM_PATH}",
+        "PATH": f"{venv}/bin:{shop.toolchain.path}:{work}/{COMPILERS}:{SYSTEM_PATH}",
         "EDGEKIT_PYTHON": str(shop.python.folder),
         "EDGEKIT_MULTIARCH": abi.multiarch,
         "EDGEKIT_GLIBC": abi.glibc,

@@ -1,5 +1,5 @@
-"""What a failed build says in a sentence: the compiler's own last error, and what is probably missing. Pure, but for
-the data file that it reads."""
+"""What a failed build says in a sentence: the first thing that went wrong, and what is probably missing. Pure, but for
+the data files that it reads."""
 
 from __future__ import annotations
 
@@ -16,12 +16,17 @@ _LAST_LINES = 40
 _ERROR = re.compile(r"^.*\b(?:fatal error|error|Error|ERROR)\b\s*:.*$", re.MULTILINE)
 _EXCEPTION = re.compile(r"^(?:[\w.]+\.)?\w*(?:Error|Exception|Exit)\b: .+$", re.MULTILINE)
 _NOISE = re.compile(
-    r"subprocess.CalledProcessError|command .* failed with exit|[Cc]ommand '?\[|metadata-generation-failed"
+    r"subprocess.CalledProcessError|[Cc]ommand .* failed with exit|[Cc]ommand '?\[|metadata-generation-failed"
     r"|Backend subprocess|CompileError: command|LinkError: command|DistutilsExecError|BuildBackendException"
 )
+_PROBE = re.compile(
+    r"^(?:/tmp/|\S*(?:conftest|_configtest|CMakeScratch|CMakeTmp|meson-private|/tmp\w{6,})\S*:\d)|^ld.lld: .*/tmp/"
+)
+"""Errors in files that a build writes to find out what the compiler can do: it goes on after them."""
 _HEADER = re.compile(r"'([\w./+-]+\.(?:h|hh|hpp|hxx))' file not found|([\w./+-]+\.h(?:pp)?): No such file")
 _LIBRARY = re.compile(
-    r"unable to find (?:dynamic system )?library '([\w.+-]+)'|(?:library not found for|cannot find) -l([\w.+-]+)"
+    r"unable to find (?:dynamic |static )?(?:system )?(?:library|libraries) ['\"]([\w.+-]+)['\"]"
+    r"|(?:library not found for|cannot find) -l([\w.+-]+)"
 )
 _PKG_CONFIG = re.compile(
     r"No package '([\w.+-]+)' found|Package ([\w.+-]+) was not found|Dependency \"([\w.+-]+)\" not found"
@@ -31,11 +36,33 @@ _CMAKE = re.compile(r"Could NOT find (\w+)|provided by \"(\w+)\"|configuration f
 _PROGRAM = re.compile(
     r"No such file or directory: '([\w.+-]+)'|([\w.+-]+): (?:command )?not found|Program '([\w.+-]+)' not found"
 )
-_DOWNLOAD = re.compile(
-    r"error: downloading|Failed to clone|Git command failed|Could not resolve host|FetchContent.*(?:failed|Error)"
-    r"|<urlopen error|could not get https?://|wrapdb.*(?:failed|Error)",
-    re.IGNORECASE,
+_OWN_MODULE = re.compile(r"No module named '([\w.]+)'")
+_RUN = re.compile(
+    r"Exec format error(?:: '([^']+)')?|([^\s:]+): (?:cannot execute binary file|Exec format error)"
+    r"|qemu-aarch64\S*: Could not open '/lib/ld-linux-aarch64"
 )
+"""The last where this machine runs other machines' programs by emulation, and has not the board's libraries."""
+
+
+_WHEEL = "take a version that has a wheel for the board"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A kind of failure that has one sentence and one cure, whatever the package."""
+
+    patterns: tuple[str, ...]
+    """Regular expressions."""
+    cure: str
+    message: str = ""
+    """What it means; it stands before the build's own words. Empty: these say it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kinds:
+    """`cross/failures.toml`."""
+
+    failures: tuple[Kind, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,51 +83,95 @@ class Providers:
     providers: tuple[Provider, ...]
 
 
-def explain_failure(source: Source, said: str, log: Path, hints: Path) -> WheelError:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What is known of a build that failed."""
+
+    source: Source
+    said: str
+    """All that the build said."""
+    log: Path
+    """File that holds all of it."""
+    modules: tuple[str, ...] = ()
+    """Modules that it had compiled for the board by then."""
+
+
+def explain_failure(failure: Failure, cross: Path) -> WheelError:
     """The error for what a build said.
 
     Args:
-        source: what was built.
-        said: all that was said.
-        log: file that holds all of it.
-        hints: `cross/headers.toml`.
+        failure: what is known.
+        cross: the data folder `cross`: its `headers.toml` and `failures.toml`.
     """
-    providers = _read(hints)
-    first = _last_error(said)
-    cure = next(_cures(source, said, providers), "")
+    said, source = failure.said, failure.source
+    first = first_error(said)
+    meaning, cure = _explain(failure, first, cross)
+    message = f"{meaning}: {first}" if meaning else first
     return WheelError(
-        f"{source} does not build: {first}",
-        hint=f"{cure}; the whole log: {log}" if cure else f"the whole log: {log}",
+        f"{source} does not build: {message}",
+        hint=f"{cure}; the whole log: {failure.log}" if cure else f"the whole log: {failure.log}",
         details="\n".join(said.strip().splitlines()[-_LAST_LINES:]),
     )
 
 
-def _last_error(said: str) -> str:
-    """The compiler's last error, else the last exception, else the last line."""
-    for pattern in (_ERROR, _EXCEPTION):
-        found = [line for line in pattern.findall(said) if not _NOISE.search(line)]
-        if found:
-            return str(found[-1]).strip()
+def first_error(said: str) -> str:
+    """The compiler's first error, else the last exception, else the last line.
+
+    An error may bring others; of exceptions, the last is the one that ended the build. What only tells that a program
+    failed, and errors of probes, count where there is nothing else.
+    """
+    errors = [line for line in _ERROR.findall(said) if not _NOISE.search(line) and not _EXCEPTION.match(line)]
+    real = [line for line in errors if not _PROBE.match(line)]
+    exceptions = [line for line in _EXCEPTION.findall(said) if not _NOISE.search(line)]
     lines = said.strip().splitlines()
-    return lines[-1].strip() if lines else "it says nothing"
+    chosen: list[str] = [*real[:1], *exceptions[-1:], *errors[:1], *lines[-1:], "it says nothing"]
+    return chosen[0].strip()
 
 
-def _cures(source: Source, said: str, providers: Providers) -> Iterator[str]:
+def not_of_probes(said: str) -> str:
+    """What a compiler said, without errors in files that a build only writes to find out what it can do."""
+    errors = _ERROR.findall(said)
+    return said if any(not _PROBE.match(line) for line in errors) else ""
+
+
+def _explain(failure: Failure, first: str, cross: Path) -> tuple[str, str]:
+    """What the failure means, and its cure; both empty where that is not known. The first error goes before others."""
+    kinds, providers = _kinds(cross / "failures.toml"), _providers(cross / "headers.toml")
+    rule = f"cross/packages/{failure.source.name}.toml"
+    for text in (first, failure.said):
+        if ran := _what_it_ran(failure, text):
+            cure = f"make beforehand what that makes, and give it to the build by `files` in {rule}; or {_WHEEL}"
+            return f"it runs {ran}, which it has just compiled for the board", cure
+        for kind in kinds:
+            if any(re.search(pattern, text) for pattern in kind.patterns):
+                return kind.message, kind.cure.format(rule=rule, wheel=_WHEEL)
+        if cure := next(_missing(text, providers, rule), ""):
+            return "", cure
+    return "", ""
+
+
+def _what_it_ran(failure: Failure, text: str) -> str:
+    """A program or module of its own that a build wanted to run on this machine."""
+    ran = _RUN.search(text)
+    if ran:
+        return next((name for name in ran.groups() if name), "a program")
+    named = _OWN_MODULE.search(text)
+    return named[1] if named and named[1] in failure.modules else ""
+
+
+def _missing(said: str, providers: tuple[Provider, ...], rule: str) -> Iterator[str]:
     """What is probably missing, likeliest first."""
-    rule = f"cross/packages/{source.name}.toml"
     for name in _names(_HEADER, said):
         yield f"it misses the header {name}{_where(name, providers, rule)}"
     for pattern, kind in ((_LIBRARY, "library"), (_PKG_CONFIG, "library"), (_CMAKE, "library")):
         for name in _names(pattern, said):
             yield f"it misses the {kind} {name}{_where(name, providers, rule)}"
-    if _DOWNLOAD.search(said):
-        yield f"it downloads while it builds; give it the files through {rule}"
     for name in _names(_PROGRAM, said):
         yield f"it calls the program {name}, which is not there"
 
 
-def _where(name: str, providers: Providers, rule: str) -> str:
-    for provider in providers.providers:
+def _where(name: str, providers: tuple[Provider, ...], rule: str) -> str:
+    for provider in providers:
         if name in provider.headers or any(name.endswith("/" + header) for header in provider.headers):
             return f", which {provider.package} has: name that in {rule}"
         if name in provider.libraries:
@@ -113,7 +184,9 @@ def _names(pattern: re.Pattern[str], said: str) -> Iterator[str]:
         yield next(group for group in found.groups() if group)
 
 
-def _read(file: Path) -> Providers:
-    if not file.is_file():
-        return Providers(providers=())
-    return from_toml(Providers, file.read_text(encoding="utf-8"), str(file))
+def _kinds(file: Path) -> tuple[Kind, ...]:
+    return from_toml(Kinds, file.read_text(encoding="utf-8"), str(file)).failures if file.is_file() else ()
+
+
+def _providers(file: Path) -> tuple[Provider, ...]:
+    return from_toml(Providers, file.read_text(encoding="utf-8"), str(file)).providers if file.is_file() else ()

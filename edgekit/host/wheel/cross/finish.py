@@ -38,7 +38,7 @@ def finish_wheel(wheel: Path, platform: str, provenance: Provenance, out: Path) 
     """
     name, _, build, tags = parse_wheel_filename(wheel.name)
     interpreters = ".".join(sorted({tag.interpreter for tag in tags}))
-    abis = ".".join(sorted({tag.abi for tag in tags}))
+    abis = "none" if platform == "any" else ".".join(sorted({tag.abi for tag in tags}))
     head = "-".join(wheel.stem.split("-")[: 3 if build else 2])
     made = out / f"{head}-{interpreters}-{abis}-{platform}.whl"
     try:

@@ -50,6 +50,18 @@ class Inspector:
         _refuse(wheel, report, loads)
         return Inspected(wheel=wheel, platform=report.true_platform, grafted=grafted)
 
+    def recheck(self, wheel: Path, extras: Extras) -> None:
+        """Check a wheel as it will be kept, its tags and RECORD included.
+
+        Raises:
+            WheelError: the target could not load it, or its installer would not take it.
+        """
+        loads = loads_of(self.target, self.cross)
+        loads = dataclasses.replace(loads, libraries=(*loads.libraries, *extras.on_board))
+        faults = [fault for fault in check_wheel(wheel, loads).faults if fault.severity == "refuse"]
+        if faults:
+            raise WheelError(f"{faults[0]}", hint=faults[0].hint, details="\n".join(map(str, faults[1:])))
+
 
 def _refuse(wheel: Path, report: Report, loads: Loads) -> None:
     faults = [fault for fault in report.faults if fault.code not in _NOT_YET_TRUE]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgekit.host.wheel.cross.crossbuild import CrossBuilder, Inspected
+from edgekit.host.wheel.cross.crossbuild import CrossBuilder
 from edgekit.host.wheel.cross.environment import Extras, Workshop
 from edgekit.host.wheel.cross.extras import Supplies, make_extras
 from edgekit.host.wheel.cross.packages import find_rule
@@ -18,6 +17,7 @@ from edgekit.schema.target import Target
 
 if TYPE_CHECKING:
     from edgekit.host.wheel.cross.builder import Builder
+    from edgekit.host.wheel.cross.inspection import Inspector
 
 
 def open_crossbuilder(target: Target, wanted: Wanted, places: Places, tools: Tools) -> CrossBuilder:
@@ -50,10 +50,10 @@ def open_crossbuilder(target: Target, wanted: Wanted, places: Places, tools: Too
         return found.source.url if found and found.source else ""
 
     # A wheel from the cache is there in a moment: what only building takes is imported when it is called.
-    def inspect(wheel: Path, extras: Extras) -> Inspected:
+    def inspector() -> Inspector:
         from edgekit.host.wheel.cross.inspection import Inspector  # noqa: PLC0415
 
-        return Inspector(target=target, cross=places.cross, executor=tools.executor).inspect(wheel, extras)
+        return Inspector(target=target, cross=places.cross, executor=tools.executor)
 
     def builder(shop: Workshop) -> Builder:
         from edgekit.host.wheel.cross.builder import Builder  # noqa: PLC0415
@@ -63,7 +63,8 @@ def open_crossbuilder(target: Target, wanted: Wanted, places: Places, tools: Too
     return CrossBuilder(
         places=places,
         prepare=prepare,
-        inspect=inspect,
+        inspect=lambda wheel, extras: inspector().inspect(wheel, extras),
+        recheck=lambda wheel, extras: inspector().recheck(wheel, extras),
         builder=builder,
         locate=locate,
         progress=tools.progress,

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.host.wheel.cross.abi import Abi
+from edgekit.host.wheel.cross.cpus import CpuLimits
 from edgekit.host.wheel.cross.kept import kept_folder
-from edgekit.host.wheel.cross.zig import ZigData
+from edgekit.host.wheel.cross.zig import Dropped, ZigData
 
 _DRIVERS = {"cc": ("cc", "c"), "c++": ("c++", "c++")}
 _NAMES = {
@@ -32,6 +33,8 @@ _NAMES = {
 }
 _LONG_DOUBLE = {"aarch64": "IEEE_QUAD_LE", "x86_64": "INTEL_EXTENDED_16_BYTES_LE"}
 """Source: numpy's meson.build, `longdouble_format`."""
+_VERSIONS = (("armv8-a", "v8a"), ("armv8.1-a", "v8_1a"), ("armv8.2-a", "v8_2a"))
+"""GCC's names of the architecture's versions, and zig's."""
 _ALLOW = "-Wl,--allow-shlib-undefined"
 """The C++ library may be of a newer distribution than the glibc that is linked for, and takes more of it than that has;
 what the wheel itself takes is checked afterwards."""
@@ -40,6 +43,11 @@ _STRIP = """#!/bin/sh
 # The linker strips already (LDFLAGS has -s), and this machine's strip does not know the board.
 exit 0
 """
+_FORTRAN = """#!/bin/sh
+echo "edgekit: there is no Fortran compiler for the board" >&2
+exit 1
+"""
+_FORTRAN_NAMES = ("gfortran", "f77", "f90", "f95", "flang", "{multiarch}-gfortran")
 _PKG_CONFIG = """#!/bin/sh
 # Answers from the sysroot alone; without one it knows no package.
 usr=${{EDGEKIT_SYSROOT:-/nonexistent}}/usr
@@ -92,6 +100,8 @@ class Compiler:
     data: ZigData
     templates: Path
     """`cross/zig`."""
+    limits: CpuLimits
+    """What the target's cores can execute."""
 
 
 def make_toolchain(abi: Abi, compiler: Compiler, runtime: Runtime | None, cache: Path) -> Toolchain:
@@ -105,11 +115,13 @@ def make_toolchain(abi: Abi, compiler: Compiler, runtime: Runtime | None, cache:
     """
     templates = {name: (compiler.templates / name).read_text(encoding="utf-8") for name in _TEMPLATES}
     dropped = [[item.arch, item.patterns] for item in compiler.data.dropped]
-    said: list[object] = [abi.triple, compiler.version, compiler.data.cpu, dropped, templates, _PKG_CONFIG]
+    limits = [compiler.limits.version, compiler.limits.features]
+    said: list[object] = [abi.triple, compiler.version, compiler.data.cpu, limits, dropped, templates]
+    said += [_PKG_CONFIG, _FORTRAN]
     anywhere = dataclasses.replace(runtime, root=Path("/")) if runtime else None
     said += [runtime.digest if runtime else "", [_runtime_words(name, anywhere, abi) for name in _DRIVERS]]
     digest = _digest(said)
-    paths = [str(compiler.program), str(runtime.root) if runtime else "", str(cache)]
+    paths = [str(compiler.program), str(runtime.root) if runtime else "", str(cache), str(compiler.limits)]
     folder = cache / _digest([digest, *paths])[:16]
     kept_folder(folder, lambda made: _write(made, folder, abi, compiler, runtime))
     name = f"libstdc++ {runtime.version}" if runtime else "libc++"
@@ -137,13 +149,16 @@ def _write(made: Path, folder: Path, abi: Abi, compiler: Compiler, runtime: Runt
         for name in names:
             (made / "path" / name.format(multiarch=abi.multiarch)).symlink_to(f"../bin/{program}")
     _program(made / "path" / "cpp", _CPP.format(bin=shlex.quote(str(folder / "bin"))))
+    for name in _FORTRAN_NAMES:
+        _program(made / "path" / name.format(multiarch=abi.multiarch), _FORTRAN)
     for name in _TEMPLATES[1:]:
         text = (compiler.templates / name).read_text(encoding="utf-8")
         (made / name).write_text(fill(text, {**words, "PYTHON": "@PYTHON@"}), encoding="utf-8")
 
 
 def _words(abi: Abi, compiler: Compiler, folder: Path) -> dict[str, str]:
-    dropped = [item.patterns for item in compiler.data.dropped if item.arch in ("", abi.arch)]
+    dropped = [_dropped(item) for item in compiler.data.dropped if item.arch in ("", abi.arch)]
+    limits = compiler.limits
     return {
         "TRIPLE": abi.triple,
         "ARCH": abi.arch,
@@ -151,9 +166,19 @@ def _words(abi: Abi, compiler: Compiler, folder: Path) -> dict[str, str]:
         "BIN": str(folder / "bin"),
         "ZIG": shlex.quote(str(compiler.program)),
         "CPU": compiler.data.cpu if abi.arch == "aarch64" else "baseline",
-        "DROPPED": "|".join(pattern for patterns in dropped for pattern in patterns),
+        "DROPPED": "\n    ".join(dropped),
+        "VERSIONS": " ".join(f"{gcc}) words=+{zig} ;;" for gcc, zig in _VERSIONS[: limits.version + 1]),
+        "NEWEST": _VERSIONS[limits.version][1],
+        "FEATURES": "\n      ".join(f"{gcc}) words=$words+{zig} ;;" for gcc, zig in limits.features) or ":) ;;",
+        "CORES": str(limits),
         "LONG_DOUBLE": _LONG_DOUBLE[abi.arch],
     }
+
+
+def _dropped(item: Dropped) -> str:
+    """A line of the driver's `case`."""
+    told = f'note "$whole" {shlex.quote(item.reason)}; ' if item.noted else ""
+    return f"{'|'.join(item.patterns)}) {told}option=''; continue ;;"
 
 
 def _runtime_words(driver: str, runtime: Runtime | None, abi: Abi) -> dict[str, str]:

@@ -9,6 +9,7 @@ from edgekit.errors import WheelError
 from edgekit.executor import Executor
 from edgekit.host.progress import Progress
 from edgekit.host.wheel.cross.abi import abi_of
+from edgekit.host.wheel.cross.cpus import cpu_limits
 from edgekit.host.wheel.cross.environment import Workshop, zig_caches
 from edgekit.host.wheel.cross.headers import DebianHeaders, TargetPython, headers_from_debian, headers_from_here
 from edgekit.host.wheel.cross.images import find_image
@@ -64,6 +65,7 @@ class Workshops:
     def __init__(self, target: Target, wanted: Wanted, places: Places, tools: Tools) -> None:
         self._abi = abi_of(wanted, target.os.soabi)
         self._image = find_image(target.os, places.cross)
+        self._limits = cpu_limits(target.clusters, places.cross)
         self._places = places
         self._tools = tools
         self._zig = read_zig(places.cross / "zig")
@@ -101,7 +103,9 @@ class Workshops:
     def _toolchain(self, version: str, own_runtime: bool) -> Toolchain:
         tools, places = self._tools, self._places
         program = install_zig(version, self._zig, places.compilers, tools.uv, tools.progress)
-        compiler = Compiler(program=program, version=version, data=self._zig, templates=places.cross / "zig")
+        compiler = Compiler(
+            program=program, version=version, data=self._zig, templates=places.cross / "zig", limits=self._limits
+        )
         made = make_toolchain(self._abi, compiler, None if own_runtime else self._runtime(), places.toolchains)
         self._warm_up(made)
         return made

@@ -30,6 +30,8 @@ class Dropped:
     reason: str
     arch: str = ""
     """Only for this target architecture; empty: for all."""
+    noted: bool = False
+    """Whether the user is told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,12 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.host.wheel.cross.failure import explain_failure
+from edgekit.errors import WheelError
+from edgekit.host.wheel.cross.failure import Failure, explain_failure, first_error, not_of_probes
 from edgekit.host.wheel.cross.sources import Source
 
-HINTS = Path(__file__).parents[4] / "cross" / "headers.toml"
+CROSS = Path(__file__).parents[4] / "cross"
 SOURCE = Source(name="gate", version="1.0", sha256="0" * 64, filename="gate-1.0.tar.gz")
 SETUPTOOLS = "error: Command '['/x/cc', '-c', 'gate.c']' returned non-zero exit status 1.\n"
+
+
+def explain(said: str, modules: tuple[str, ...] = (), cross: Path = CROSS) -> WheelError:
+    return explain_failure(Failure(source=SOURCE, said=said, log=Path("/cache/gate.log"), modules=modules), cross)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +70,7 @@ SETUPTOOLS = "error: Command '['/x/cc', '-c', 'gate.c']' returned non-zero exit 
     ],
 )
 def test_the_first_thing_to_know_and_what_to_do(said: str, first: str, cure: str) -> None:
-    error = explain_failure(SOURCE, said, Path("/cache/gate.log"), HINTS)
+    error = explain(said)
     assert error.message.startswith("gate 1.0 does not build: ") and first in error.message
     assert "\n" not in error.message
     assert cure in error.hint and error.hint.endswith("/cache/gate.log")
@@ -73,4 +78,66 @@ def test_the_first_thing_to_know_and_what_to_do(said: str, first: str, cure: str
 
 def test_without_the_data_file_there_is_still_an_answer(tmp_path: Path) -> None:
     said = "gate.c:2:10: fatal error: 'zlib.h' file not found\n"
-    assert "zlib.h" in explain_failure(SOURCE, said, Path("x.log"), tmp_path / "none.toml").hint
+    assert "zlib.h" in explain(said, cross=tmp_path).hint
+
+
+USB = 'error: unable to find dynamic system library "usb-1.0" using strategy paths_first. searched paths: none\n'
+SCM = "LookupError: setuptools-scm was unable to detect version for /work/gate.\n"
+INTRINSICS = (
+    "/zig/lib/include/mmintrin.h:14:2: error: This header is only meant to be used on x86 and x64 architecture\n"
+    "/zig/lib/include/mmintrin.h:53:35: error: use of undeclared identifier '__m64'\n"
+    "fatal error: too many errors emitted, stopping now [-ferror-limit=]\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "message", "cure"),
+    [
+        (USB, "usb-1.0", "libusb-1.0-0-dev has: name that in cross/packages/gate.toml"),
+        (INTRINSICS, "it is written for x86: /zig/lib/include/mmintrin.h:14:2", "cross/packages/gate.toml"),
+        ("a.c:1:2: error: unknown register name 'rax' in asm\n", "it is written for x86", "has a wheel"),
+        ("OSError: [Errno 8] Exec format error: './gen'\n", "it runs ./gen, which it has just compiled", "`files`"),
+        ("/bin/sh: 1: ./gen: Exec format error\nmake: *** [x] Error 2\n", "it runs ./gen", "`files`"),
+        ("./tables/gen: cannot execute binary file: Exec format error\n", "it runs ./tables/gen", "`files`"),
+        (
+            "qemu-aarch64-static: Could not open '/lib/ld-linux-aarch64.so.1': No such file or directory\n",
+            "it runs a program, which it has just compiled",
+            "`files`",
+        ),
+        ("ModuleNotFoundError: No module named '_tables'\n", "it runs _tables, which it has just", "`files`"),
+        (SCM, "takes its version from git", "SETUPTOOLS_SCM_PRETEND_VERSION"),
+        ("Exception: Versioning for this project requires either an sdist\n", "version from git", "PBR_VERSION"),
+        ("edgekit: there is no Fortran compiler for the board\n", "it is written in Fortran", "has a wheel"),
+        ("ERROR: Unknown compiler(s): [['gfortran'], ['flang']]\n", "it is written in Fortran", "has a wheel"),
+        ("a.c:1:10: fatal error: 'omp.h' file not found\n", "it uses OpenMP", "switch it off"),
+        ("ld.lld: error: undefined symbol: __kmpc_fork_call\n", "it uses OpenMP", "switch it off"),
+        ("ld.lld: error: /usr/lib/libz.so is incompatible with aarch64linux\n", "made for this machine", "sysroot of"),
+    ],
+)
+def test_kinds_of_failures_have_a_sentence_and_a_cure(said: str, message: str, cure: str) -> None:
+    error = explain(said + SETUPTOOLS, modules=("_tables",))
+    assert message in error.message and cure in error.hint
+    assert "\n" not in error.message
+
+
+def test_a_missing_module_that_it_did_not_compile_is_no_program_of_the_board() -> None:
+    assert "runs" not in explain("ModuleNotFoundError: No module named 'numpy'\n", modules=("_tables",)).message
+
+
+def test_the_first_error_is_told_and_cured_not_the_last() -> None:
+    said = (
+        "a.c:1:10: fatal error: 'sys/capability.h' file not found\n1 error generated.\n"
+        "b.c:1:10: fatal error: 'zlib.h' file not found\n1 error generated.\n"
+    )
+    error = explain(said + SETUPTOOLS)
+    assert "a.c:1:10" in error.message and "libcap-dev" in error.hint
+
+
+def test_errors_of_probes_count_where_there_is_nothing_else() -> None:
+    probe = "/tmp/tmpx8a2k1/test.c:1:10: fatal error: 'sys/capability.h' file not found\n"
+    conftest = "conftest.c:3:10: fatal error: 'sys/capability.h' file not found\n"
+    real = "gate.c:9:1: error: unknown type name 'foo'\n"
+    for found in (probe, conftest):
+        assert first_error(found + real + SETUPTOOLS) == real.strip()
+        assert first_error(found) == found.strip()
+        assert not_of_probes(found) == "" and real in not_of_probes(found + real)

@@ -94,6 +94,32 @@ def test_a_folder_of_packages_names_package_and_file(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("path", ["part/libfast.so", "part-1.0.data/data/share/part/table.bin"])
+def test_a_file_for_another_machine_in_a_wheel_for_any_machine(path: str, tmp_path: Path) -> None:
+    """Nothing imports it: Python loads it with ctypes, and only on the board would that fail."""
+    wheel = write_wheel(tmp_path, {path: Library(machine=X86_64).build()}, tag="py3-none-any")
+    [fault] = check_wheel(wheel, LOADS).faults
+    assert (fault.code, fault.file, fault.severity) == ("machine", path, "refuse")
+    if ".data/" not in path:
+        assert [fault.code for fault in check_site(install(wheel, tmp_path / "site"), LOADS)] == ["machine"]
+
+
+def test_files_for_other_machines_that_say_so_are_noted(tmp_path: Path) -> None:
+    files = {"part/attach_linux_amd64.so": Library(machine=X86_64).build()}
+    wheel = write_wheel(tmp_path, files, tag="py3-none-any")
+    report = check_wheel(wheel, LOADS)
+    assert report.faults == () and [note.file for note in report.notes] == ["part/attach_linux_amd64.so"]
+    assert report.true_platform != "any"
+    assert check_site(install(wheel, tmp_path / "site"), LOADS) == ()
+
+
+def test_a_file_for_the_target_in_a_wheel_for_any_machine_breaks_its_name(tmp_path: Path) -> None:
+    wheel = write_wheel(tmp_path, {"part/libfast.so": Library().build()}, tag="py3-none-any")
+    [fault] = check_wheel(wheel, LOADS).faults
+    assert (fault.code, fault.severity) == ("tag", "warn") and "for any machine" in fault.message
+    assert check_site(install(wheel, tmp_path / "site"), LOADS) == ()
+
+
 def test_what_is_untidy_stays_in_a_folder(tmp_path: Path) -> None:
     wheel = write_wheel(tmp_path, {MODULE: Library(rpath="/home/ann/lib").build()})
     assert [fault.code for fault in check_wheel(wheel, LOADS).faults] == ["rpath"]

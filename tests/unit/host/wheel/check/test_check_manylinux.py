@@ -30,9 +30,12 @@ def test_true_platform(imports: tuple[str, ...], platform: str) -> None:
     assert true_platform([read_elf(io.BytesIO(Library(imports=imports).build()))], "aarch64") == platform
 
 
-def test_files_for_other_machines_and_object_files_bind_to_none() -> None:
+def test_a_wheel_with_any_elf_file_is_for_a_machine() -> None:
+    """An object file, and a file for another machine, ask nothing of the target; `any` would be a promise."""
     others = [Library(machine=X86_64, imports=("a@libc.so.6@GLIBC_2.39",)), Library(kind=1)]
-    assert true_platform([read_elf(io.BytesIO(other.build())) for other in others], "aarch64") == "any"
+    for other in others:
+        assert true_platform([read_elf(io.BytesIO(other.build()))], "aarch64") == "manylinux_2_17_aarch64"
+    assert true_platform([], "aarch64") == "any"
 
 
 def test_highest_versions() -> None:
