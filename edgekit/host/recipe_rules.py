@@ -11,7 +11,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from edgekit.schema.manifest import is_safe_path
 from edgekit.schema.reader import Problem
-from edgekit.schema.recipe import ColourContract, Golden, Limits, Recipe, Sink, Stage
+from edgekit.schema.recipe import ColourContract, Golden, Limits, OtherInput, Recipe, Sink, Stage
 
 _APPLICATION = re.compile("[a-z][a-z0-9-]{0,62}")
 _TABLE = re.compile("[A-Za-z][A-Za-z0-9_-]{0,62}")
@@ -66,17 +66,29 @@ def _models(recipe: Recipe) -> Iterator[_Fault]:
         if model.threads < 1:
             yield _Fault(f"models.{name}.threads", f"expected 1 or more, found {model.threads}")
         yield from _contract(f"models.{name}.input", model.input)
+        for other, given in model.other_inputs.items():
+            yield from _other_input(f"models.{name}.other_inputs.{other}", given)
+
+
+def _other_input(key: str, given: OtherInput) -> Iterator[_Fault]:
+    if (given.picture is None) == (given.value is None):
+        yield _Fault(key, "expected one of value (a constant) and picture (the same frame in another form)")
+    if given.picture is not None:
+        yield from _contract(f"{key}.picture", given.picture)
 
 
 def _contract(key: str, contract: ColourContract) -> Iterator[_Fault]:
     for side in ("width_px", "height_px"):
         if not 1 <= getattr(contract, side) <= _MAX_SIDE_PX:
             yield _Fault(f"{key}.{side}", f"expected 1 to {_MAX_SIDE_PX}, found {getattr(contract, side)}")
-    channels = 1 if contract.order == "GRAY" else 3
-    if len(contract.mean) not in (1, channels):
-        yield _Fault(f"{key}.mean", f"expected 1 number or {channels} for {contract.order}, found {len(contract.mean)}")
-    if contract.scale == 0:
-        yield _Fault(f"{key}.scale", "expected a number other than 0: every pixel would be the same")
+    for name, numbers in (("mean", contract.means), ("scale", contract.scales)):
+        if len(numbers) != contract.channels:
+            wanted = f"1 number or {contract.channels} for {contract.order}"
+            yield _Fault(f"{key}.{name}", f"expected {wanted}, found {len(numbers)}")
+    if 0 in contract.scales:
+        yield _Fault(f"{key}.scale", "expected numbers other than 0: every pixel would be the same")
+    if contract.dtype == "uint8" and (any(contract.means) or any(scale != 1 for scale in contract.scales)):
+        yield _Fault(f"{key}.dtype", 'a uint8 tensor holds pixels as they are: leave scale and mean out, or "float32"')
 
 
 def _lanes(recipe: Recipe) -> Iterator[_Fault]:

@@ -24,10 +24,41 @@ class ColourContract:
     order: ChannelOrder
     layout: Layout = "NCHW"
     dtype: Literal["float32", "uint8"] = "float32"
-    scale: float = 1.0
-    """tensor = (pixel - mean) * scale, with pixel 0..255, full range."""
-    mean: tuple[float, ...] = (0.0,)
+    scale: float | tuple[float, ...] = 1.0
+    """tensor = (pixel - mean) * scale, with pixel 0..255, full range; one number, or one for each channel."""
+    mean: float | tuple[float, ...] = 0.0
+    """As `scale`: one number, or one for each channel in `order`."""
     fit: Literal["stretch", "letterbox"] = "stretch"
+
+    @property
+    def channels(self) -> int:
+        """Of the tensor."""
+        return 1 if self.order == "GRAY" else 3
+
+    @property
+    def scales(self) -> tuple[float, ...]:
+        """One for each channel."""
+        return _each(self.scale, self.channels)
+
+    @property
+    def means(self) -> tuple[float, ...]:
+        """One for each channel."""
+        return _each(self.mean, self.channels)
+
+
+def _each(numbers: float | tuple[float, ...], channels: int) -> tuple[float, ...]:
+    given = numbers if isinstance(numbers, tuple) else (numbers,)
+    return given * channels if len(given) == 1 else given
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherInput:
+    """What a model's further input takes: the picture in another form, or a constant."""
+
+    picture: ColourContract | None = None
+    """The same frame, of the same size; order, layout, type, mean and scale are this input's own."""
+    value: float | tuple[float, ...] | None = None
+    """Numbers in the input's order; one number fills it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +97,9 @@ class Model:
     quantisation: Quantisation = Quantisation()
     tolerance: Tolerance = Tolerance()
     input: ColourContract
+    """What the model's picture is; of several inputs the one that `other_inputs` does not name."""
+    other_inputs: dict[str, OtherInput] = field(default_factory=dict)
+    """Further inputs by their names in the ONNX file."""
     threads: int = 1
     dla_core: int | None = None
     """Jetson: the DLA core that runs what it can of the model, the GPU takes the rest; unset: the GPU alone."""

@@ -350,7 +350,7 @@ def test_a_hundred_devices_of_four_kinds_cost_four_builds(bay: Bay, tmp_path: Pa
         accelerator = kinds[number % 4]
         target = dataclasses.replace(target_of(), accelerators=(accelerator,))
         model = Model(onnx="tiny.onnx", input=job_of().input)
-        source = ModelSource(name="tiny", path=onnx, model=model, onnx=read_onnx(onnx), target=target)
+        source = ModelSource(name="tiny", path=onnx, file=onnx, model=model, onnx=read_onnx(onnx), target=target)
         key = key_of(target, accelerator, "tiny")
         job = dataclasses.replace(job_of("tiny", target=target), key=key)
         return obtain(Order(source=source, job=job, suffix=".plan", check=lambda _: {}), bench).entry.facts["device"]

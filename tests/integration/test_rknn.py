@@ -85,6 +85,7 @@ class Case:
         source = ModelSource(
             name="net",
             path=self.path,
+            file=self.path,
             model=dataclasses.replace(self.model, **changes),
             onnx=read_onnx(self.path),
             target=TARGET,
@@ -157,6 +158,7 @@ def test_a_newer_runtime_gets_the_newer_toolkit(tmp_path, bench):
     source = ModelSource(
         name="net",
         path=case.path,
+        file=case.path,
         model=case.model,
         onnx=read_onnx(case.path),
         target=dataclasses.replace(TARGET, accelerators=newer),

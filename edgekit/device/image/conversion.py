@@ -29,8 +29,6 @@ class Conversion:
     """Y'CbCr to R'G'B'; None where the source is RGB or BGR already."""
     channels: tuple[int, ...]
     """Which of R, G, B fills each of the tensor's channels; empty for GRAY."""
-    mean: tuple[float, ...]
-    """One for each of the tensor's channels."""
 
 
 def plan_conversion(source: FrameSpec | RgbSpec, contract: ColourContract) -> Conversion:
@@ -40,10 +38,12 @@ def plan_conversion(source: FrameSpec | RgbSpec, contract: ColourContract) -> Co
         InputError: the contract contradicts itself.
     """
     channels = {"RGB": (0, 1, 2), "BGR": (2, 1, 0), "GRAY": ()}[contract.order]
-    count = len(channels) or 1
-    if len(contract.mean) not in (1, count):
-        raise _contradiction(f"{len(contract.mean)} means for {count} channels", "give one mean, or one per channel")
-    if contract.dtype == "uint8" and (contract.scale != 1.0 or any(contract.mean)):
+    for what, numbers in (("means", contract.means), ("scales", contract.scales)):
+        if len(numbers) != contract.channels:
+            raise _contradiction(
+                f"{len(numbers)} {what} for {contract.channels} channels", "give one number, or one per channel"
+            )
+    if contract.dtype == "uint8" and (any(scale != 1.0 for scale in contract.scales) or any(contract.means)):
         raise _contradiction("uint8 with a scale or a mean", 'leave scale and mean out, or write dtype = "float32"')
     if contract.width_px < 1 or contract.height_px < 1:
         raise _contradiction(f"{contract.width_px}x{contract.height_px} pixels", "give the model's input size")
@@ -53,7 +53,6 @@ def plan_conversion(source: FrameSpec | RgbSpec, contract: ColourContract) -> Co
         fit=plan_fit(source.width_px, source.height_px, contract),
         matrix=yuv_to_rgb(source.matrix, source.range) if isinstance(source, FrameSpec) else None,
         channels=channels,
-        mean=contract.mean if len(contract.mean) == count else contract.mean * count,
     )
 
 
@@ -75,7 +74,8 @@ class Converter:
         levels = np.arange(256, dtype=np.float64)
         contract = plan.contract
         self._dtype = np.dtype(contract.dtype)
-        self._tables = [((levels - mean) * contract.scale).astype(self._dtype) for mean in plan.mean]
+        each = zip(contract.means, contract.scales, strict=True)
+        self._tables = [((levels - mean) * scale).astype(self._dtype) for mean, scale in each]
         self._table = np.stack(self._tables, axis=-1)[None]
 
     def rgb(self, image: Image) -> Pixels:
@@ -99,7 +99,7 @@ class Converter:
             A new array as the contract says, batch of one, that the caller owns.
         """
         contract = self.plan.contract
-        count = len(self.plan.channels) or 1
+        count = contract.channels
         height, width = contract.height_px, contract.width_px
         if contract.layout == "NHWC":
             tensor = np.empty((1, height, width, count), self._dtype)

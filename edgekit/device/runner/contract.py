@@ -7,7 +7,6 @@ from edgekit.schema.recipe import ColourContract
 
 def expected_shape(contract: ColourContract) -> tuple[int, int, int, int]:
     """Shape of the input tensor that a contract describes, batch of one."""
-    channels = 1 if contract.order == "GRAY" else 3
     if contract.layout == "NCHW":
-        return (1, channels, contract.height_px, contract.width_px)
-    return (1, contract.height_px, contract.width_px, channels)
+        return (1, contract.channels, contract.height_px, contract.width_px)
+    return (1, contract.height_px, contract.width_px, contract.channels)

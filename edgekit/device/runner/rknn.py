@@ -73,8 +73,7 @@ def open_runner(
 def _check_input(context: Context, contract: ColourContract, name: str) -> None:
     """The engine must take one picture, uint8 and NHWC, of the contract's size: mean and scale are inside."""
     found = context.inputs()
-    channels = 1 if contract.order == "GRAY" else 3
-    expected = (1, contract.height_px, contract.width_px, channels)
+    expected = (1, contract.height_px, contract.width_px, contract.channels)
     if len(found) != 1:
         raise _mismatch(f"engine {name} has {len(found)} inputs, a pipeline gives it one")
     if (contract.dtype, contract.layout) != ("uint8", "NHWC"):

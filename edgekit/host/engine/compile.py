@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from pathlib import Path
 from typing import cast
 
 from edgekit.errors import InputError
 from edgekit.host.engine.backends import BACKENDS, Bench, Engine, ModelSource
-from edgekit.host.engine.contract import check_contract
-from edgekit.host.engine.onnx_model import read_onnx
+from edgekit.host.engine.prepare.rewrite import Prepared, prepare, prove_rewrite
 from edgekit.schema.manifest import is_safe_path
 from edgekit.schema.recipe import Model, Recipe
 from edgekit.schema.target import AcceleratorKind, Target
@@ -30,8 +30,18 @@ def compile_models(recipe: Recipe, folder: Path, target: Target, bench: Bench) -
         EngineError: a model is not valid, does not take what its contract says, or cannot be compiled.
     """
     backend = importlib.import_module(BACKENDS[choose_backend(target)])
-    sources = [_source(name, recipe, folder, target) for name in sorted(recipe.models)]
-    return tuple(cast(Engine, backend.compile_model(source, bench)) for source in sources)
+    sources = [_source(name, recipe, folder, target, bench) for name in sorted(recipe.models)]
+    return tuple(_named(cast(Engine, backend.compile_model(source, bench)), source) for source in sources)
+
+
+def _named(engine: Engine, source: ModelSource) -> Engine:
+    """An engine that names what was rewritten in its model."""
+    if not source.rewrites:
+        return engine
+    facts = engine.entry.facts | {"rewritten": "; ".join(source.rewrites)}
+    notes = tuple(f"{source.name}: {note}" for note in source.rewrites)
+    entry = dataclasses.replace(engine.entry, facts=facts)
+    return dataclasses.replace(engine, entry=entry, notes=notes + engine.notes)
 
 
 def choose_backend(target: Target) -> AcceleratorKind:
@@ -40,20 +50,35 @@ def choose_backend(target: Target) -> AcceleratorKind:
     return next((kind for kind in _PREFERRED if kind in kinds), "onnxruntime")
 
 
-def _source(name: str, recipe: Recipe, folder: Path, target: Target) -> ModelSource:
+def _source(name: str, recipe: Recipe, folder: Path, target: Target, bench: Bench) -> ModelSource:
     model = recipe.models[name]
-    path = folder / model.onnx
-    onnx = read_onnx(path)
-    check_contract(path, onnx, model.input, f"models.{name}.input", open_sizes=choose_backend(target) == "tensorrt")
+    file = folder / model.onnx
+    calibration = find_pictures(folder, name, model)
+    golden = tuple(folder / frame for frame in recipe.golden.frames) if recipe.golden else ()
+    prepared = prepare(file, name, model, choose_backend(target))
     return ModelSource(
         name=name,
-        path=path,
-        model=model,
-        onnx=onnx,
+        path=_place(file, name, prepared, calibration or golden, bench) if prepared.notes else file,
+        file=file,
+        rewrites=prepared.notes,
+        model=prepared.model,
+        onnx=prepared.onnx,
         target=target,
-        calibration=find_pictures(folder, name, model),
-        golden=tuple(folder / frame for frame in recipe.golden.frames) if recipe.golden else (),
+        calibration=calibration,
+        golden=golden,
     )
+
+
+def _place(file: Path, name: str, prepared: Prepared, pictures: tuple[Path, ...], bench: Bench) -> Path:
+    """Where a rewritten model lies; it is proven before it is put there, and not again."""
+    kept = bench.store.find_model(prepared.key, prepared.onnx.sha256)
+    if kept is not None:
+        return kept
+    with bench.progress.step(f"proving what was rewritten in {name}"):
+        doubt = prove_rewrite(file, prepared, pictures)
+    if doubt:
+        bench.progress.note(f"{name}: the rewritten model was not compared: {doubt}")
+    return bench.store.keep_model(prepared.key, prepared.data)
 
 
 def find_pictures(folder: Path, name: str, model: Model) -> tuple[Path, ...]:

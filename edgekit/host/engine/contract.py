@@ -5,62 +5,83 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgekit.errors import EngineError
-from edgekit.host.engine.onnx_model import OnnxModel, Tensor, check_fixed
+from edgekit.host.engine.onnx_model import Tensor
 from edgekit.schema.recipe import ColourContract
+
+_TYPES = frozenset({"float32", "uint8"})
 
 
 def expected_shape(contract: ColourContract) -> tuple[int, int, int, int]:
     """The shape of the tensor that a contract describes, batch of one."""
-    channels = 1 if contract.order == "GRAY" else 3
     if contract.layout == "NCHW":
-        return (1, channels, contract.height_px, contract.width_px)
-    return (1, contract.height_px, contract.width_px, channels)
+        return (1, contract.channels, contract.height_px, contract.width_px)
+    return (1, contract.height_px, contract.width_px, contract.channels)
 
 
-def check_contract(
-    path: Path, model: OnnxModel, contract: ColourContract, key: str, *, open_sizes: bool = False
-) -> None:
-    """Compare a model with its contract.
+def check_input(path: Path, given: Tensor, contract: ColourContract, key: str) -> None:
+    """Compare an input with its contract. Sizes that the model leaves open are the contract's, and so is the batch.
 
     Args:
         path: the model's file, for messages.
-        model: what the file holds.
-        contract: the recipe's words about the input.
+        given: the input.
+        contract: the recipe's words about it.
         key: where the recipe says them: `models.parts.input`.
-        open_sizes: whether sizes that the model leaves open are fixed by the contract later.
 
     Raises:
-        EngineError: more than one input, an input of no fixed size, another shape or type.
+        EngineError: it has another shape or type; the message says what to write where that can be known.
     """
-    if len(model.inputs) != 1:
-        names = ", ".join(map(str, model.inputs)) or "none"
-        raise EngineError(f"{path} has {len(model.inputs)} inputs: {names}", hint="export a model with one input")
-    given = model.inputs[0]
     wanted = Tensor(name=given.name, dtype=contract.dtype, shape=expected_shape(contract))
-    if open_sizes and len(given.shape) == len(wanted.shape):
-        shape = tuple(size or fixed for size, fixed in zip(given.shape, wanted.shape, strict=True))
-        given = Tensor(name=given.name, dtype=given.dtype, shape=shape)
-    check_fixed(path, given)
-    if wanted == given:
+    fits = _fits(given.shape, wanted.shape)
+    if fits and given.dtype == wanted.dtype:
         return
+    slip, cure = _slip(given, contract, fits=fits)
     raise EngineError(
-        f"{path} takes {given}, and {key} describes {wanted}{_guess(given, contract)}",
-        hint=f"correct {key} in recipe.toml, or export the model again",
+        f"{path} takes {given}, and {key} describes {wanted}{slip and f': {slip}'}",
+        hint=cure.format(key=key) if cure else f"correct {key} in recipe.toml, or export the model again",
     )
 
 
-def _guess(given: Tensor, contract: ColourContract) -> str:
-    """The likeliest slip behind a wrong shape."""
-    batch, channels, height, width = expected_shape(contract)
-    if contract.layout == "NHWC":
-        channels, height, width = width, channels, height
-    shapes = {
-        (batch, channels, height, width): "the layout is NCHW",
-        (batch, height, width, channels): "the layout is NHWC",
-        (batch, channels, width, height): "the layout is NCHW, width and height are swapped",
-        (batch, width, height, channels): "the layout is NHWC, width and height are swapped",
-    }
-    del shapes[expected_shape(contract)]
-    if given.shape in shapes:
-        return f": {shapes[given.shape]}"
-    return ": the type differs" if given.shape == expected_shape(contract) else ""
+def _fits(given: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Whether every size is the wanted one, or open; the first is the batch, and any will do."""
+    if not given:
+        return True
+    return len(given) == len(wanted) and all(
+        size in (0, fixed) for size, fixed in zip(given[1:], wanted[1:], strict=True)
+    )
+
+
+def _slip(given: Tensor, contract: ColourContract, *, fits: bool) -> tuple[str, str]:
+    """The likeliest slip behind a difference, and what to write."""
+    if fits:
+        return _type_slip(given)
+    height, width, channels = contract.height_px, contract.width_px, contract.channels
+    for count, order in ((channels, ""), (1, "GRAY"), (3, "RGB")):
+        shapes = {
+            "the layout is NCHW": (1, count, height, width),
+            "the layout is NHWC": (1, height, width, count),
+            "the layout is NCHW, width and height are swapped": (1, count, width, height),
+            "the layout is NHWC, width and height are swapped": (1, width, height, count),
+        }
+        for words, shape in shapes.items():
+            if shape != expected_shape(contract) and _fits(given.shape, shape) and given.shape:
+                return _shape_slip(words, order, contract)
+    return "", ""
+
+
+def _shape_slip(words: str, order: str, contract: ColourContract) -> tuple[str, str]:
+    layout = "NHWC" if "NHWC" in words else "NCHW"
+    writes = [f'layout = "{layout}"'] if layout != contract.layout else []
+    if "swapped" in words:
+        writes += [f"width_px = {contract.height_px}", f"height_px = {contract.width_px}"]
+    if order:
+        writes += [f'order = "{order}"']
+        words += ", and it is grey" if order == "GRAY" else ", and it is coloured"
+    return words, f"write {', '.join(writes)} in {{key}}"
+
+
+def _type_slip(given: Tensor) -> tuple[str, str]:
+    if given.dtype not in _TYPES:
+        return f"the type differs: pictures come as float32 or uint8, not as {given.dtype}", "export it with float32"
+    if given.dtype == "uint8":
+        return "the type differs", 'write dtype = "uint8" in {key}, and leave scale and mean out: it takes pixels'
+    return "the type differs", 'write dtype = "float32" in {key}'

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import onnx
 
 _OWN = ("", "ai.onnx")
+_NODE = re.compile(r"\(op_type: ?(\w+)(?:, node name: ?([^)]*))?\)")
+_UNEQUAL = re.compile(r"Dimension mismatch in unification between (\d+) and (\d+)")
+_BRACKETS = re.compile(r"\[\w+\] ?")
 
 
 def find_faults(model: onnx.ModelProto) -> tuple[str, ...]:
     """Every fault of a graph that can be found without running it; none where it may be tried."""
-    found = (*_opsets(model), *_operators(model), *_wiring(model.graph))
-    return found or tuple(_checker(model)) or tuple(_shapes(model))
+    return find_graph_faults(model) or tuple(_checker(model)) or tuple(_shapes(model))
+
+
+def find_graph_faults(model: onnx.ModelProto) -> tuple[str, ...]:
+    """The faults of a graph's shape alone: unknown operators, tensors that nothing makes, or that two nodes make."""
+    return (*_opsets(model), *_operators(model), *_wiring(model.graph))
 
 
 def node_name(node: onnx.NodeProto, index: int) -> str:
@@ -80,5 +88,18 @@ def _shapes(model: onnx.ModelProto) -> Iterator[str]:
     try:
         onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
     except (onnx.shape_inference.InferenceError, ValueError) as error:
-        told = " ".join(str(error).split())
-        yield told.partition("] ")[2] or told
+        yield _plain(str(error))
+
+
+def _plain(text: str) -> str:
+    """What ONNX's inference says, in its user's words."""
+    words = " ".join(text.split())
+    node = _NODE.search(words)
+    sizes = _UNEQUAL.search(words)
+    reason = (
+        f"sizes do not meet: {sizes[1]} and {sizes[2]}"
+        if sizes
+        else _BRACKETS.sub("", words[node.end() :] if node else words)
+    )
+    where = f"node {node[2] or '(without a name)'} ({node[1]}): " if node else ""
+    return where + reason.strip(" :")

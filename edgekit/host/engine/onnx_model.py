@@ -10,12 +10,15 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from edgekit.errors import EngineError
-from edgekit.host.engine.faults import find_faults
+from edgekit.host.engine.faults import find_faults, find_graph_faults
+from edgekit.host.engine.files import read_bounded
+from edgekit.host.engine.prepare.external import load_external
+from edgekit.host.engine.prepare.functions import check_functions
 from edgekit.trust import sha256_bytes
 
-_MAX_MODEL_BYTES = 2 << 30
+MAX_MODEL_BYTES = 2 << 30
 """Source: protobuf, a message is smaller than 2 GiB."""
-_FIXED = "export the model with fixed input sizes and a batch of 1"
+_NAMES = {"float": "float32", "double": "float64"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,78 +40,123 @@ class OnnxModel:
     """A checked model."""
 
     sha256: str
+    """Of the model as one file: with the weights that lay beside it."""
     bytes: int
     opset: int
     ir_version: int
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     macs: int
-    """Multiply-accumulates of convolutions and matrix products; 0 where sizes are not known."""
+    """Multiply-accumulates of convolutions and matrix products; 0 where the sizes of one of them are not known."""
 
 
 def read_onnx(path: Path) -> OnnxModel:
     """Read and check an ONNX file.
 
     Raises:
-        EngineError: not ONNX, not a valid model, or its weights lie in other files.
+        EngineError: not ONNX, not a valid model, or weights that are kept beside it cannot be had.
     """
-    if path.stat().st_size >= _MAX_MODEL_BYTES:
-        raise EngineError(f"{path} is larger than 2 GiB", hint="take a smaller model")
-    data = path.read_bytes()
-    model = _load(path, data)
-    graph = model.graph
-    weights = {tensor.name for tensor in graph.initializer}
-    return OnnxModel(
-        sha256=sha256_bytes(data),
-        bytes=len(data),
-        opset=max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0),
-        ir_version=model.ir_version,
-        inputs=tuple(_tensor(value) for value in graph.input if value.name not in weights),
-        outputs=tuple(_tensor(value) for value in graph.output),
-        macs=_macs(model),
-    )
+    model, data = load_onnx(path)
+    check_sound(path, model)
+    return describe(model, data)
 
 
-def _load(path: Path, data: bytes) -> onnx.ModelProto:
+def load_onnx(path: Path) -> tuple[onnx.ModelProto, bytes]:
+    """Read an ONNX file and the weights that it keeps beside itself, without a look at its graph.
+
+    Returns:
+        The model, whole, and its bytes: the file's own where nothing lies beside it.
+
+    Raises:
+        EngineError: it is no ONNX file, too large, made to grow without end, or weights of it cannot be had.
+    """
+    data = read_bounded(path, MAX_MODEL_BYTES)
     if not data:
         raise EngineError(f"{path} is empty", hint="export it again")
     try:
         model = onnx.load_model_from_string(data)
     except DecodeError as error:
-        told = f"{path} is no ONNX model: another kind of file, or cut short"
-        raise EngineError(told, hint="export it again", details=str(error)) from None
+        message = f"{path} is no ONNX model: another kind of file, or cut short"
+        raise EngineError(message, hint="export it again", details=str(error)) from None
     if not model.HasField("graph"):
         raise EngineError(f"{path} is no ONNX model: there is no graph in it", hint="export it again")
-    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer):
-        raise EngineError(f"{path} keeps its weights in other files", hint="save it as one file: onnx.save_model")
-    faults = find_faults(model)
+    check_functions(path, model)
+    if load_external(path, model, MAX_MODEL_BYTES - len(data)):
+        data = model.SerializeToString(deterministic=True)
+    return model, data
+
+
+def check_sound(path: Path, model: onnx.ModelProto) -> None:
+    """Raise EngineError where a graph contradicts itself or ONNX."""
+    _raise_first(path, find_faults(model))
+
+
+def check_graph(path: Path, model: onnx.ModelProto) -> None:
+    """Raise EngineError where a graph cannot be followed from its inputs to its outputs; of types it knows nothing."""
+    _raise_first(path, find_graph_faults(model))
+
+
+def _raise_first(path: Path, faults: tuple[str, ...]) -> None:
     if faults:
         raise EngineError(f"{path}: {faults[0]}", hint="export the model again", details="\n".join(faults))
-    return model
 
 
-def _tensor(value: onnx.ValueInfoProto) -> Tensor:
+def describe(model: onnx.ModelProto, data: bytes) -> OnnxModel:
+    """The facts of a model.
+
+    Args:
+        model: whole.
+        data: the same as bytes.
+    """
+    return OnnxModel(
+        sha256=sha256_bytes(data),
+        bytes=len(data),
+        opset=opset_of(model),
+        ir_version=model.ir_version,
+        inputs=inputs_of(model),
+        outputs=tuple(tensor_info(value) for value in model.graph.output),
+        macs=_macs(model),
+    )
+
+
+def opset_of(model: onnx.ModelProto) -> int:
+    """Version of ONNX's own operators; 0 where it imports none."""
+    return max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
+
+
+def inputs_of(model: onnx.ModelProto) -> tuple[Tensor, ...]:
+    """What a model is given when it runs: its inputs without those that are weights."""
+    weights = {tensor.name for tensor in model.graph.initializer}
+    return tuple(tensor_info(value) for value in model.graph.input if value.name not in weights)
+
+
+def tensor_info(value: onnx.ValueInfoProto) -> Tensor:
+    """Name, type and sizes of a tensor; sizes that are named, negative or missing are 0."""
     found = value.type.tensor_type
     dtype = onnx.TensorProto.DataType.Name(found.elem_type).lower()
-    shape = tuple(size.dim_value for size in found.shape.dim)
-    return Tensor(name=value.name, dtype={"float": "float32"}.get(dtype, dtype), shape=shape)
+    shape = tuple(max(0, size.dim_value) for size in found.shape.dim)
+    return Tensor(name=value.name, dtype=_NAMES.get(dtype, dtype), shape=shape)
 
 
 def _macs(model: onnx.ModelProto) -> int:
     try:
         graph = onnx.shape_inference.infer_shapes(model).graph
-    except onnx.shape_inference.InferenceError:
+    except (onnx.shape_inference.InferenceError, ValueError):
         return 0
-    shapes = {value.name: _tensor(value).shape for value in (*graph.input, *graph.output, *graph.value_info)}
+    shapes = {value.name: tensor_info(value).shape for value in (*graph.input, *graph.output, *graph.value_info)}
     shapes.update({tensor.name: tuple(tensor.dims) for tensor in graph.initializer})
-    return sum(_node_macs(node, shapes) for node in graph.node)
+    found = [_node_macs(node, shapes) for node in graph.node if node.op_type in _MULTIPLY]
+    return 0 if None in found else sum(filter(None, found))
 
 
-def _node_macs(node: onnx.NodeProto, shapes: dict[str, tuple[int, ...]]) -> int:
-    """Products of one node: for each output element, the length of the sum that makes it."""
+_MULTIPLY = frozenset({"Conv", "ConvTranspose", "MatMul", "Gemm"})
+
+
+def _node_macs(node: onnx.NodeProto, shapes: dict[str, tuple[int, ...]]) -> int | None:
+    """Products of one node: for each output element, the length of the sum that makes it; None where unknown."""
     sizes = [shapes.get(name, ()) for name in (*node.input[:2], *node.output[:1])]
-    if len(sizes) != 3 or not all(sizes):
-        return 0
+    if len(sizes) != 3 or not all(size and all(size) for size in sizes):
+        return None
     first, second, made = sizes
     match node.op_type:
         case "Conv":
@@ -117,13 +165,5 @@ def _node_macs(node: onnx.NodeProto, shapes: dict[str, tuple[int, ...]]) -> int:
             return prod(first) * prod(second[1:])
         case "MatMul":
             return prod(made) * first[-1]
-        case "Gemm":
-            transposed = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
-            return prod(made) * first[0 if transposed else -1]
-    return 0
-
-
-def check_fixed(path: Path, tensor: Tensor) -> None:
-    """Raise EngineError unless every size of an input is known before it runs."""
-    if not tensor.shape or 0 in tensor.shape:
-        raise EngineError(f"{path}: input {tensor} has no fixed size", hint=_FIXED)
+    transposed = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
+    return prod(made) * first[0 if transposed else -1]

@@ -48,8 +48,8 @@ def read_picture(file: Path, contract: ColourContract) -> Pixels:
 
 
 def tensor_of(pictures: Pixels, contract: ColourContract) -> npt.NDArray[np.generic]:
-    """The float model's input: (pixel - mean) * scale, laid out as the contract says."""
-    values = (pictures.astype(np.float64) - np.array(contract.mean)) * contract.scale
+    """The model's input: (pixel - mean) * scale for each channel, laid out as the contract says."""
+    values = (pictures.astype(np.float64) - np.array(contract.means)) * np.array(contract.scales)
     tensor = values.astype(contract.dtype)
     return np.ascontiguousarray(tensor.transpose(0, 3, 1, 2)) if contract.layout == "NCHW" else tensor
 
@@ -78,7 +78,7 @@ def _scale(pixels: Pixels, width_px: int, height_px: int) -> Pixels:
 
 
 def _shape(contract: ColourContract) -> tuple[int, int, int]:
-    return (contract.height_px, contract.width_px, 1 if contract.order == "GRAY" else 3)
+    return (contract.height_px, contract.width_px, contract.channels)
 
 
 def digest_of(array: npt.NDArray[np.generic]) -> str:

@@ -148,6 +148,23 @@ class EngineStore:
             aside.write(timings)
         Path(aside.name).rename(file)
 
+    def find_model(self, key: str, sha256: str) -> Path | None:
+        """A rewritten model by the key of its rewriting; None where it is not there, or not whole."""
+        file = self._folder / ".models" / f"{key}.onnx"
+        if not file.is_file() or sha256_file(file) != sha256:
+            return None
+        os.utime(file)
+        return file
+
+    def keep_model(self, key: str, model: bytes) -> Path:
+        """Keep a rewritten model, for the engines that are made from it."""
+        file = self._folder / ".models" / f"{key}.onnx"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as aside:
+            aside.write(model)
+        Path(aside.name).rename(file)
+        return file
+
     def list(self) -> tuple[KeptEngine, ...]:
         """All engines, by the model's name and target."""
         found = [self._read(folder) for folder in self._folder.glob("[!.]*")]
@@ -176,6 +193,9 @@ class EngineStore:
         old = tuple(kept for kept in self.list() if now_s - kept.used_s >= unused_days * _DAY_S)
         for kept in old:
             shutil.rmtree(kept.folder, ignore_errors=True)
+        for file in self._folder.glob(".models/*"):
+            if now_s - file.stat().st_mtime >= unused_days * _DAY_S:
+                file.unlink(missing_ok=True)
         return old
 
     def _read(self, folder: Path) -> KeptEngine | None:

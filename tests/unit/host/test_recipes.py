@@ -96,6 +96,13 @@ def test_a_good_recipe_has_no_mistakes() -> None:
         ('path = "truth.json", ', "", "sinks.score.path: missing; expected the file with the ground truth"),
         ("width_px = 160", "width_px = 0", "models.parts.input.width_px: expected 1 to 8192, found 0"),
         ('order = "RGB"', 'order = "RGB", mean = [1, 2]', "expected 1 number or 3 for RGB, found 2"),
+        ('order = "RGB"', 'order = "RGB", scale = [1, 2]', "input.scale: expected 1 number or 3 for RGB, found 2"),
+        ('order = "RGB"', 'order = "RGB", scale = [1, 0, 1]', "input.scale: expected numbers other than 0"),
+        (
+            'order = "RGB"',
+            'order = "RGB", dtype = "uint8", mean = 1',
+            "input.dtype: a uint8 tensor holds pixels as they are",
+        ),
         ('"golden/1.png"', '"more/0.png"', "golden.frames[1]: a second file named 0.png"),
         ("[golden]", "[health]\nsettle_s = 0\n[golden]", "health.settle_s: expected more than 0, found 0"),
         ("[golden]", "[python]\nrequirements = ['a b']\n[golden]", "python.requirements[0]: expected a requirement"),

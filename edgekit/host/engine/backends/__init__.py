@@ -51,9 +51,13 @@ class ModelSource:
     name: str
     """The model's name in the recipe."""
     path: Path
-    """Its ONNX file."""
+    """The ONNX file that engines are made from: the user's own, or what `prepare` made of it."""
+    file: Path
+    """The user's own, for messages."""
+    rewrites: tuple[str, ...] = ()
+    """What is different in it."""
     model: Model
-    """As the recipe has it."""
+    """As the recipe has it; its `input` is what the file at `path` takes."""
     onnx: OnnxModel
     target: Target
     calibration: tuple[Path, ...] = ()

@@ -71,7 +71,7 @@ def check_loads(source: ModelSource) -> None:
         node = next((part for match in _NODE.finditer(said) for part in match.groups() if part), "")
         where = f" at node {node}" if node else ""
         raise EngineError(
-            f"{source.path}: ONNX Runtime {ort.__version__} cannot run it{where}: {told[:200]}",
+            f"{source.file}: ONNX Runtime {ort.__version__} cannot run it{where}: {told[:200]}",
             hint="replace that operator, or export the model again",
             details=said,
         ) from None

@@ -53,7 +53,7 @@ def compile_model(source: ModelSource, bench: Bench) -> Engine:
     proto = onnx.load(source.path)
     wrong = refusals(proto, source.model)
     if wrong:
-        raise EngineError(f"{source.path}: {wrong[0]}", hint="change the model or the recipe", details="\n".join(wrong))
+        raise EngineError(f"{source.file}: {wrong[0]}", hint="change the model or the recipe", details="\n".join(wrong))
     version = choose_version(accelerator.runtime_version, bench.toolkits.versions)
     order = _order(source, version, accelerator.soc, proto, bench)
     kept = bench.store.find(order.key)
@@ -89,15 +89,14 @@ def _accelerator(source: ModelSource) -> Accelerator:
 
 def _order(source: ModelSource, version: str, platform: str, proto: onnx.ModelProto, bench: Bench) -> _Order:
     recipe, contract = source.model, source.model.input
-    channels = 1 if contract.order == "GRAY" else 3
     int8 = recipe.precision == "int8"
     calibration = read_pictures(source.calibration if int8 else (), contract)
     frames = read_pictures(source.golden or source.calibration[:_SPARE_FRAMES], contract)
     job = Job(
         model=source.path,
         platform=platform,
-        mean=contract.mean if len(contract.mean) == channels else contract.mean * channels,
-        std=(1 / contract.scale,) * channels,
+        mean=contract.means,
+        std=tuple(1 / scale for scale in contract.scales),
         quantisation=recipe.quantisation if int8 else None,
         keep_float=tail_of(proto, recipe.quantisation.keep_float) if int8 else (),
         calibration=calibration,
@@ -140,7 +139,7 @@ def _make(order: _Order, proto: onnx.ModelProto, bench: Bench) -> tuple[bytes, E
     agreement = compare(expected, answers)
     facts = parse_rknn(BytesIO(made.engine))
     if isinstance(facts, RknnFault):
-        raise EngineError(f"{source.path}: the engine that came out is none: {facts.reason}", hint="report this")
+        raise EngineError(f"{source.file}: the engine that came out is none: {facts.reason}", hint="report this")
     return made.engine, _record(order, made, facts, agreement), answers
 
 

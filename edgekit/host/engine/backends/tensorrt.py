@@ -52,7 +52,7 @@ def compile_model(source: ModelSource, bench: Bench) -> Engine:
     proto = onnx.load(source.path)
     wrong = refusals(proto, source, accelerator)
     if wrong:
-        raise EngineError(f"{source.path}: {wrong[0]}", hint="change the model or the recipe", details="\n".join(wrong))
+        raise EngineError(f"{source.file}: {wrong[0]}", hint="change the model or the recipe", details="\n".join(wrong))
     return obtain(_order(source, accelerator, proto, bench), bench)
 
 

@@ -28,7 +28,7 @@ some others too: `complaints.not_lowered` looks for the same words in the compil
 
 def refusals(model: onnx.ModelProto, recipe: Model) -> tuple[str, ...]:
     """Every reason why a model cannot become an engine, each a sentence; none where it can be tried."""
-    return (*_opset(model), *_nodes(model), *_contract(recipe.input), *_kept(model, recipe))
+    return (*_nodes(model), *_contract(recipe.input), *_kept(model, recipe))
 
 
 def tail_of(model: onnx.ModelProto, tensors: tuple[str, ...]) -> tuple[str, ...]:
@@ -38,12 +38,6 @@ def tail_of(model: onnx.ModelProto, tensors: tuple[str, ...]) -> tuple[str, ...]
         if any(name in found for name in node.input):
             found.update(dict.fromkeys(node.output))
     return tuple(found)
-
-
-def _opset(model: onnx.ModelProto) -> Iterator[str]:
-    opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
-    if opset > MAX_OPSET:
-        yield f"opset {opset} is too new for RKNN: export it with opset {MAX_OPSET} or lower"
 
 
 def _nodes(model: onnx.ModelProto) -> Iterator[str]:
@@ -58,12 +52,9 @@ def _nodes(model: onnx.ModelProto) -> Iterator[str]:
 
 
 def _contract(contract: ColourContract) -> Iterator[str]:
-    if contract.layout != "NCHW":
-        yield f"the input's layout is {contract.layout}: RKNN takes NCHW models, and gives the NPU NHWC pictures itself"
-    if contract.dtype != "float32":
-        yield f"the input is {contract.dtype}: RKNN takes a float32 model, and puts mean and scale into the engine"
-    if not contract.scale > 0:
-        yield f"the input's scale is {contract.scale:g}: RKNN takes only scales above zero"
+    for scale in contract.scales:
+        if not scale > 0:
+            yield f"the input's scale is {scale:g}: RKNN takes only scales above zero"
 
 
 def _kept(model: onnx.ModelProto, recipe: Model) -> Iterator[str]:

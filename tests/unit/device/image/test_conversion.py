@@ -98,18 +98,25 @@ def test_the_result_never_shares_memory_with_the_image():
 
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
 @pytest.mark.parametrize(
-    ("order", "mean"), [("RGB", (1.0, 2.0, 3.0)), ("BGR", (1.0, 2.0, 3.0)), ("GRAY", (4.0,)), ("RGB", (5.0,))]
+    ("order", "mean", "scale"),
+    [
+        ("RGB", (1.0, 2.0, 3.0), 0.25),
+        ("BGR", (1.0, 2.0, 3.0), (0.25, 0.5, 2.0)),
+        ("GRAY", (4.0,), (0.25,)),
+        ("RGB", 5.0, 0.25),
+        ("RGB", (123.675, 116.28, 103.53), (0.017125, 0.017507, 0.017429)),
+    ],
 )
-def test_tensor_is_what_the_contract_says(layout, order, mean):
-    model = contract(order=order, layout=layout, mean=mean, scale=0.25)
+def test_tensor_is_what_the_contract_says(layout, order, mean, scale):
+    model = contract(order=order, layout=layout, mean=mean, scale=scale)
     rgb = np.random.default_rng(3).integers(0, 256, (18, 32, 3), dtype=np.uint8)
     tensor = Converter(plan_conversion(RgbSpec(width_px=32, height_px=18, order="RGB"), model)).tensor(rgb)
     pixels = {"RGB": rgb, "BGR": rgb[..., ::-1], "GRAY": cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)[..., None]}[order]
-    expected = (pixels.astype(np.float32) - np.array(mean, np.float32)) * np.float32(0.25)
+    expected = (pixels.astype(np.float32) - np.array(mean, np.float32)) * np.array(scale, np.float32)
     if layout == "NCHW":
         expected = expected.transpose(2, 0, 1)
     assert tensor.dtype == np.float32 and tensor.flags.c_contiguous
-    np.testing.assert_allclose(tensor, expected[None], atol=1e-6)
+    np.testing.assert_allclose(tensor, expected[None], rtol=1e-6, atol=1e-5)
 
 
 def test_uint8_tensor_is_the_pixels_themselves():

@@ -49,7 +49,7 @@ def test_an_rknn_engine_takes_pixels(tmp_path):
     plan = plan_worker(RECIPE.recipe, target, [entry], has_app=True)
     written = RECIPE.recipe.models["parts"].input
     assert plan.engines["parts"].input == dataclasses.replace(
-        written, layout="NHWC", dtype="uint8", scale=1.0, mean=(0.0,)
+        written, layout="NHWC", dtype="uint8", scale=1.0, mean=0.0
     )
 
 

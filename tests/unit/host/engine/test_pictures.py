@@ -12,17 +12,18 @@ from edgekit.errors import InputError
 from edgekit.host.engine.pictures import read_picture, read_pictures, tensor_of
 from edgekit.schema.recipe import ColourContract
 
+STD = (58.395, 57.12, 57.375)
 SIZES = [(40, 30), (160, 90), (33, 77), (8, 6)]
 
 
 @pytest.mark.parametrize("order", ["RGB", "BGR", "GRAY"])
 @pytest.mark.parametrize("fit", ["stretch", "letterbox"])
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
-def test_it_is_the_worker_s_own_input(tmp_path, order, fit, size, layout):
-    contract = ColourContract(
-        width_px=32, height_px=24, order=order, fit=fit, layout=layout, scale=1 / 58, mean=(12.5,)
-    )
+@pytest.mark.parametrize("form", [("NCHW", 58.0), ("NHWC", 58.0), ("NCHW", STD), ("NHWC", STD)])
+def test_it_is_the_worker_s_own_input(tmp_path, order, fit, size, form):
+    layout, std = form
+    scale = 1 / std if isinstance(std, float) else tuple(1 / one for one in std)[: 1 if order == "GRAY" else 3]
+    contract = ColourContract(width_px=32, height_px=24, order=order, fit=fit, layout=layout, scale=scale, mean=12.5)
     width, height = size
     bgr = np.random.default_rng(7).integers(0, 256, (height, width, 3), np.uint8)
     cv2.imwrite(str(tmp_path / "p.png"), bgr)

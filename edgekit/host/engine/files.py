@@ -1,0 +1,56 @@
+"""Reads files that users name: regular ones alone, and never more of them than is wanted."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+from edgekit.errors import InputError
+from edgekit.schema.units import format_bytes
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+)
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Open a regular file for reading; a pipe without a writer does not block.
+
+    Raises:
+        InputError: it is not there, may not be read, or is a device, pipe or folder.
+    """
+    hint = "give the path of a file"
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}", hint=hint) from None
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "no regular file")
+        raise InputError(f"{path} is {kind}, not a file", hint=hint)
+    return os.fdopen(descriptor, "rb")
+
+
+def read_bounded(path: Path, limit_bytes: int) -> bytes:
+    """Read a whole file.
+
+    Raises:
+        InputError: as `open_file`, or it is as large as the bound or larger: some files of the system have no end.
+    """
+    try:
+        with open_file(path) as stream:
+            if os.fstat(stream.fileno()).st_size < limit_bytes:
+                data = stream.read(limit_bytes)
+                if data is not None and len(data) < limit_bytes:
+                    return data
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}", hint="give the path of a file") from None
+    size = format_bytes(limit_bytes)
+    raise InputError(f"{path} is larger than {size}, which no model may be", hint="export a smaller model")

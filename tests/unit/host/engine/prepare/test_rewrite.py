@@ -1,0 +1,171 @@
+"""Models as exporters leave them become models that engines are made from, and answer as before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+import edgekit
+from edgekit.errors import EngineError
+from edgekit.host.catalogue import find_target
+from edgekit.host.engine.compile import compile_models
+from edgekit.host.engine.contract import expected_shape
+from edgekit.host.engine.prepare.rewrite import Prepared, prepare, prove_rewrite
+from edgekit.host.settings import settings_from
+from edgekit.schema.reader import from_raw
+from edgekit.schema.recipe import Model, Recipe
+from edgekit.trust import sha256_file
+from tests.fakes import exports
+from tests.fakes.benches import bench_in
+from tests.fakes.exports import EXPORTS, Export, contract_of
+
+SETTINGS = settings_from({}, Path(edgekit.__file__).parent)
+BACKENDS = ("onnxruntime", "rknn", "tensorrt")
+OTHER_TYPES = {onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16}
+
+
+def model_of(export: Export) -> Model:
+    return from_raw(Model, {"onnx": "m.onnx", **export.model, "input": contract_of(export)}, "recipe")
+
+
+def prepared(export: Export, folder: Path, backend: str = "onnxruntime") -> Prepared:
+    (folder / "m.onnx").write_bytes(export.make().SerializeToString())
+    return prepare(folder / "m.onnx", "m", model_of(export), backend)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", EXPORTS)
+def test_each_becomes_a_model_of_one_fixed_input_that_answers_alike(name: str, backend: str, tmp_path: Path) -> None:
+    made = prepared(EXPORTS[name], tmp_path, backend)
+    (given,) = made.onnx.inputs
+    assert given.shape == expected_shape(made.model.input) and given.dtype == made.model.input.dtype
+    graph = onnx.load_model_from_string(made.data).graph
+    assert not OTHER_TYPES & {tensor.data_type for tensor in graph.initializer}
+    if name != "doubles among floats":
+        assert prove_rewrite(tmp_path / "m.onnx", made, ()) == ""
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_the_npu_is_given_planes_of_float32_and_no_newer_operators(name: str, tmp_path: Path) -> None:
+    made = prepared(EXPORTS[name], tmp_path, "rknn")
+    assert (made.model.input.layout, made.model.input.dtype) == ("NCHW", "float32")
+    assert made.onnx.inputs[0].dtype == "float32" and made.onnx.inputs[0].shape[1] == 3
+    assert made.onnx.opset <= 19
+    kinds = [node.op_type for node in onnx.load_model_from_string(made.data).graph.node]
+    assert not {"Shape", "If", "Range", "ConstantOfShape"} & set(kinds)
+    assert all(size for output in made.onnx.outputs for size in output.shape)
+
+
+def test_a_model_that_needs_nothing_stays_the_user_s_file_byte_for_byte(tmp_path: Path) -> None:
+    made = prepared(Export(make=lambda: exports.open_sizes(1, 32)), tmp_path)
+    assert made.notes == () and made.data == (tmp_path / "m.onnx").read_bytes()
+
+
+def test_three_forms_of_open_sizes_are_one_model(tmp_path: Path) -> None:
+    names = ("open batch by name", "open batch as -1", "all sizes open")
+    assert len({prepared(EXPORTS[name], tmp_path, "rknn").onnx.sha256 for name in names}) == 1
+
+
+def test_transposes_at_the_edge_cancel_each_other(tmp_path: Path) -> None:
+    graph = onnx.load_model_from_string(prepared(EXPORTS["bytes, channels last"], tmp_path, "rknn").data).graph
+    assert [node.op_type for node in graph.node] == ["Div", "Conv"]
+
+
+def test_tensorrt_casts_bytes_at_once(tmp_path: Path) -> None:
+    made = prepared(EXPORTS["bytes, channels last"], tmp_path, "tensorrt")
+    graph = onnx.load_model_from_string(made.data).graph
+    assert made.onnx.inputs[0].dtype == "uint8"
+    assert [node.op_type for node in graph.node] == ["Cast", "Transpose", "Div", "Conv"]
+
+
+def test_bytes_that_are_computed_with_are_put_back(tmp_path: Path) -> None:
+    graph = exports.Graph()
+    graph.node("Equal", ["x", graph.constant("k", 7, np.uint8)], "is_seven")
+    graph.node("Cast", ["is_seven"], "f", to=exports.FLOAT)
+    graph.conv("f", "y", 3, 4)
+    made = graph.model({"x": (exports.BYTES, [1, 3, 32, 32])}, {"y": (exports.FLOAT, [1, 4, 16, 16])})
+    answer = prepared(Export(make=lambda: made, input=EXPORTS["bytes"].input), tmp_path, "rknn")
+    assert prove_rewrite(tmp_path / "m.onnx", answer, ()) == ""
+
+
+def test_a_batch_that_is_computed_over_is_refused(tmp_path: Path) -> None:
+    answer = prepared(Export(make=lambda: exports.batch_of_four(mixing=True)), tmp_path)
+    with pytest.raises(EngineError, match=r"does not answer as exported: output y is off by") as raised:
+        prove_rewrite(tmp_path / "m.onnx", answer, ())
+    assert "batch of 1" in raised.value.hint
+
+
+def recipe_of(export: Export) -> Recipe:
+    model = {"onnx": "m.onnx", **export.model, "input": contract_of(export)}
+    nothing = {"sources": {}, "stages": {}, "sinks": {}, "lanes": {}}
+    raw = {"name": "x", "version": "1.0.0", "models": {"m": model}, "pipeline": nothing}
+    return from_raw(Recipe, {**raw, "limits": {"memory_max": "100MiB"}}, "recipe")
+
+
+REFUSED = {
+    "channels last, untold": (
+        Export(make=exports.channels_last, input={"width_px": 48}),
+        r"the layout is NHWC$",
+        'write layout = "NHWC" in models.m.input',
+    ),
+    "swapped sides": (
+        Export(make=lambda: exports.open_sizes(1, 32), input={"width_px": 64}),
+        r"takes x float32\[1, 3, 32, 32\], and models.m.input describes x float32\[1, 3, 32, 64\]$",
+        "correct models.m.input in recipe.toml, or export the model again",
+    ),
+    "grey": (
+        Export(make=lambda: exports.open_sizes(1, 32), input={"order": "GRAY"}),
+        r"the layout is NCHW, and it is coloured$",
+        'write order = "RGB" in models.m.input',
+    ),
+    "bytes, untold": (
+        Export(make=exports.bytes_input),
+        r"the type differs$",
+        'write dtype = "uint8" in models.m.input, and leave scale and mean out: it takes pixels',
+    ),
+    "two inputs, one described": (
+        Export(make=exports.two_pictures),
+        r"has 2 inputs: a float32\[1, 3, 32, 32\], b float32\[1, 3, 32, 32\]; models.m.input describes one$",
+        "describe the others: models.m.other_inputs.b = { value = 1.0 } for a constant, "
+        "{ picture = { ... } } for the same picture in another form",
+    ),
+    "an input that there is not": (
+        Export(make=exports.two_pictures, model={"other_inputs": {"c": {"value": 1.0}}}),
+        r"models.m.other_inputs names c, and .* has the inputs a .*, b ",
+        "correct models.m.other_inputs in recipe.toml",
+    ),
+    "too few numbers": (
+        Export(make=exports.picture_and_scale, model={"other_inputs": {"scale_factor": {"value": [1.0, 2.0, 3.0]}}}),
+        r"takes scale_factor float32\[\?, 2\], and models.m.other_inputs.scale_factor.value has 3 numbers",
+        "give as many numbers as scale_factor float32[?, 2] has, in its order",
+    ),
+}
+
+
+@pytest.mark.parametrize("target", ["virt-arm64", "rk3588-debian12", "jetson-orin-nano-jp62"])
+@pytest.mark.parametrize("name", REFUSED)
+def test_one_mistake_is_one_sentence_on_every_target(name: str, target: str, tmp_path: Path) -> None:
+    export, message, hint = REFUSED[name]
+    (tmp_path / "m.onnx").write_bytes(export.make().SerializeToString())
+    with pytest.raises(EngineError, match=message) as raised:
+        compile_models(recipe_of(export), tmp_path, find_target(target, SETTINGS), bench_in(tmp_path))
+    assert raised.value.hint == hint
+
+
+def test_an_engine_names_what_was_rewritten_and_is_proven_once(tmp_path: Path) -> None:
+    export, bench = EXPORTS["torchvision"], bench_in(tmp_path)
+    (tmp_path / "m.onnx").write_bytes(export.make().SerializeToString())
+    target = find_target("virt-arm64", SETTINGS)
+    (first,) = compile_models(recipe_of(export), tmp_path, target, bench)
+    assert "input x fixed from [batch_size, 3, 32, 32] to [1, 3, 32, 32]" in first.entry.facts["rewritten"]
+    assert first.entry.model_sha256 == onnx_sha(first.file)
+    first.file.write_bytes(b"damaged")
+    (again,) = compile_models(recipe_of(export), tmp_path, target, bench)
+    assert again.file == first.file and onnx_sha(again.file) == first.entry.model_sha256
+
+
+def onnx_sha(file: Path) -> str:
+    return sha256_file(file)
