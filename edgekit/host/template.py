@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from edgekit.errors import InputError
 
-_LEFT_OUT = ("*.py", "README.md", "locks", "__pycache__")
-"""How the shipped recipe's data was made is its own story, and its locks hold only for its requirements."""
+_LEFT_OUT = ("*.py", "README.md", "locks")
+"""Beside the shipped recipe.toml: how its data was made is its own story, and its locks hold only for its requirements.
+What lies in its folders, `app/` among them, belongs to the recipe."""
 
 
 def write_recipe(template: Path, name: str, folder: Path) -> Path:
@@ -29,13 +31,18 @@ def write_recipe(template: Path, name: str, folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}-") as aside:
-            copy = Path(shutil.copytree(template, Path(aside, name), ignore=shutil.ignore_patterns(*_LEFT_OUT)))
+            copy = Path(shutil.copytree(template, Path(aside, name), ignore=_ignore(template)))
             recipe = copy / "recipe.toml"
             recipe.write_text(_renamed(recipe.read_text(), name))
             copy.rename(made)
     except OSError as error:
         raise InputError(f"{made} cannot be written: {error.strerror}", hint=f"ls -ld {folder}") from None
     return made
+
+
+def _ignore(template: Path) -> Callable[[str, list[str]], set[str]]:
+    anywhere, beside = shutil.ignore_patterns("__pycache__"), shutil.ignore_patterns("__pycache__", *_LEFT_OUT)
+    return lambda folder, names: (beside if Path(folder) == template else anywhere)(folder, names)
 
 
 def _renamed(text: str, name: str) -> str:

@@ -9,6 +9,7 @@ import socket
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import dropwhile
 from pathlib import Path
 
 from edgekit.errors import EdgekitError, InputError
@@ -17,6 +18,7 @@ _BOARDS_OWN = frozenset({"tensorrt", "gi", "Jetson", "jetson", "jetson_inference
 """Modules that come with a board's system and are in no release. Source: JetPack 6.2's and Debian 12's images."""
 _UNREACHABLE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN})
 _MAX_SHOWN = 300
+_FRAMES = 12
 
 
 class CannotTry(Exception):
@@ -70,23 +72,30 @@ class Watch:
 
     def _failure(self, doing: str, error: BaseException) -> InputError:
         where = self._where(error)
-        lines = "".join(traceback.format_exception(error))
         return InputError(
             f"{doing} fails: {_words(error)}" + (f" ({where})" if where else ""),
             hint=f"correct {where}" if where else "correct the stage in recipe.toml",
-            details=lines[-4000:],
+            details="\n".join(self._way(error)),
         )
 
     def _where(self, error: BaseException) -> str:
         """The innermost place in the recipe's own code."""
-        app = os.path.realpath(self._release / "app")
-        if isinstance(error, SyntaxError) and error.filename and os.path.realpath(error.filename).startswith(app):
-            return f"app/{os.path.relpath(os.path.realpath(error.filename), app)}, line {error.lineno}"
-        for frame in reversed(traceback.extract_tb(error.__traceback__)):
-            file = os.path.realpath(frame.filename)
-            if file.startswith(app + os.sep):
-                return f"app/{os.path.relpath(file, app)}, line {frame.lineno}"
-        return ""
+        if isinstance(error, SyntaxError) and self._own(error.filename or ""):
+            return f"{self._own(error.filename or '')}, line {error.lineno}"
+        frames = traceback.extract_tb(error.__traceback__)
+        return next((f"{own}, line {one.lineno}" for one in reversed(frames) if (own := self._own(one.filename))), "")
+
+    def _way(self, error: BaseException) -> list[str]:
+        """How the recipe's code came to where it failed, outermost first."""
+        frames = list(dropwhile(lambda one: not self._own(one.filename), traceback.extract_tb(error.__traceback__)))
+        return [
+            f"{self._own(one.filename) or one.filename}, line {one.lineno}: {one.line}" for one in frames[-_FRAMES:]
+        ]
+
+    def _own(self, file: str) -> str:
+        """The path in `app/` of a file of the recipe's own code; empty for other files."""
+        app, path = os.path.realpath(self._release / "app"), os.path.realpath(file)
+        return f"app/{os.path.relpath(path, app)}" if path.startswith(app + os.sep) else ""
 
     def _explain_import(self, doing: str, error: BaseException | None) -> None:
         """Raise what an import's failure means: nowhere in the release, or there for the target alone."""

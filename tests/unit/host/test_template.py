@@ -21,6 +21,17 @@ def test_the_new_recipe_works(tmp_path: Path) -> None:
     assert not list(made.glob("*.py")) and not (made / "locks").exists()
 
 
+def test_the_new_recipe_has_all_of_its_own_code(tmp_path: Path) -> None:
+    """It once named `ejector:Ejector` and left app/ejector.py out."""
+    made = write_recipe(TEMPLATE, "my-line", tmp_path)
+    entries = [stage.entry for stage in read_recipe(made).recipe.pipeline.stages.values() if stage.entry]
+    assert entries
+    for entry in entries:
+        module, _, name = entry.partition(":")
+        assert f"class {name}" in (made / "app" / f"{module}.py").read_text()
+    assert not list(made.rglob("__pycache__"))
+
+
 @pytest.mark.parametrize("name", ["", "My-Line", "../x", "a/b", "1st", "x" * 64])
 def test_a_wrong_name_is_told(name: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no recipe's name"):
