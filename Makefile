@@ -4,9 +4,9 @@ PYTHON ?= python3
 DEVICE ?= virt
 BIN := .venv/bin
 READY := .venv/.ready
-PACKAGES := $(shell grep -v '^\#' cross/packages.txt)
+SUITE ?= bookworm
 
-.PHONY: help setup packages demo check lint test test-wheels test-gpu golden bench bench-wheels bench-engine lock lock-debian clean
+.PHONY: help setup packages demo check lint test test-fresh test-wheels test-gpu golden bench bench-wheels bench-engine lock lock-debian clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##|^[a-z-]+: *##' Makefile | sed -E 's/:[^#]*## ?/\t/' | expand -t 12
@@ -14,19 +14,20 @@ help:            ## this list
 setup: $(READY)  ## .venv with edgekit and its tools, from requirements.lock
 
 $(READY): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "error: edgekit needs Python 3.10 or newer: make PYTHON=python3.11" >&2; exit 2; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || cross/install-packages.sh python3-venv
+	@$(MAKE) --no-print-directory needs-setup
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q --disable-pip-version-check "$$(grep -o '^uv==[0-9.]*' requirements.lock)"
 	$(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes requirements.lock
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
 	@touch $@
 
-packages:        ## Debian packages for the virtual board, through apt
-	@cross/install-packages.sh $(PACKAGES)
+needs-%:         # what a job takes of this machine: in one list, before anything else
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "error: edgekit needs Python 3.10 or newer: make PYTHON=python3.11" >&2; exit 2; }
+	@$(PYTHON) -m edgekit.host.preflight $*
 
-demo: setup      ## the main job, on the virtual board or with DEVICE=host on this machine
-	@[ "$(DEVICE)" = host ] || $(MAKE) --no-print-directory packages
+packages: needs-test  ## Debian packages for all that needs no hardware, through apt
+
+demo: needs-demo-$(if $(filter host,$(DEVICE)),host,virt) setup  ## the main job, on the virtual board or with DEVICE=host on this machine
 	@$(BIN)/edgekit demo --device $(DEVICE)
 
 lint: setup      ## format, lint, types, import contracts
@@ -36,13 +37,16 @@ lint: setup      ## format, lint, types, import contracts
 	$(BIN)/vermin -qq --no-tips --eval-annotations --violations -t=3.10- --exclude tomllib edgekit tests cross recipes
 	$(BIN)/lint-imports --no-logo
 
-check: lint      ## lint, and the tests that take seconds
+check: needs-check lint  ## lint, and the tests that take seconds
 	$(BIN)/pytest tests/unit tests/golden tests/boundaries
 
-test: setup packages  ## everything that needs no hardware
+test: needs-test setup  ## everything that needs no hardware
 	$(BIN)/pytest
 
-test-wheels: setup packages  ## cross-build many packages from source, and try them under emulation
+test-fresh:      ## the demo and make check on a bare Debian: SUITE=bookworm|trixie JOBS="demo check"; root
+	@$(PYTHON) tests/fresh/fresh.py $(SUITE) $(JOBS)
+
+test-wheels: needs-test setup  ## cross-build many packages from source, and try them under emulation
 	$(BIN)/pytest -m wheels tests/integration/test_wheel_packages.py
 
 test-gpu: setup  ## on a machine with TensorRT, pycuda and a GPU; PYTHON=python3 of a Jetson has the first
@@ -55,7 +59,7 @@ golden: setup    ## rewrite tests/golden from what edgekit says now
 bench: setup     ## figures as ratios; JSON=FILE writes them too
 	$(BIN)/python tests/bench/bench.py $(if $(JSON),--json $(JSON))
 
-bench-wheels: setup packages  ## cross-building against emulation; root, as it needs a chroot
+bench-wheels: needs-test setup  ## cross-building against emulation; root, as it needs a chroot
 	$(BIN)/python tests/bench/bench_wheels.py $(if $(JSON),--json $(JSON))
 
 bench-engine: setup  ## engines: time, memory, agreement and size on each backend; int8 on this CPU

@@ -50,8 +50,10 @@ def up(
     from edgekit.executor.local import LocalExecutor
     from edgekit.host.board.shapes import SHAPES
     from edgekit.host.board.this_machine import ThisMachine
+    from edgekit.host.preflight import require
 
     out = voice(as_json)
+    require("build" if like == _HOST else "board")
     if like == _HOST:
         if name not in ("", _HOST):
             raise InputError("this machine is always named host", hint="leave --name out")

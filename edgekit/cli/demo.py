@@ -30,6 +30,7 @@ def demo(
     if device not in ("virt", "host"):
         raise InputError(f"the demo knows no device {device!r}", hint="--device virt or --device host")
     settings, out = settings_of(ctx), voice(as_json)
+    _look_ahead(device, settings)
     began = time.monotonic()
     target = "host" if device == "host" else "virt-arm64"
     release = Path("out", f"{_RECIPE}-{target}")
@@ -52,6 +53,19 @@ def demo(
     out.result(
         told, "\n".join([f"score against the clip's ground truth: {right}", "", "next:", *_next(device, release)])
     )
+
+
+def _look_ahead(device: str, settings: Settings) -> None:
+    """Say at once what is missing on this machine, before minutes of work."""
+    from edgekit.host.board.image import check_rights, find_image
+    from edgekit.host.preflight import require
+
+    if device == "host":
+        require("build")
+        return
+    require("board")
+    if find_image(settings) is None:
+        check_rights()
 
 
 def recipe_folder(settings: Settings) -> Path:

@@ -18,7 +18,9 @@ def init(ctx: typer.Context, as_json: JsonFlag = False) -> None:
     """Make your signing key (ed25519), and the allowed_signers file that provisioning installs; twice is once."""
     from edgekit.executor.local import LocalExecutor
     from edgekit.host.keys import make_key
+    from edgekit.host.preflight import require
 
+    require("build")
     settings = settings_of(ctx)
     made = make_key(settings, LocalExecutor(), principal=f"{getpass.getuser()}@{socket.gethostname()}")
     line = settings.allowed_signers.read_text().strip()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edgekit.errors import EdgekitError, InputError
 from edgekit.executor import Executor
+from edgekit.host.preflight import may_sudo, require, sudo_asks_nothing
 from edgekit.host.progress import Progress
 from edgekit.host.settings import Settings
 from edgekit.trust import sha256_bytes, sha256_file
@@ -24,15 +25,8 @@ _STAGES = {
     "pack": "packing the disk",
     "clean": "cleaning up",
 }
-_PROGRAMS = {
-    "apt-get": "apt",
-    "dpkg-deb": "dpkg",
-    "qemu-aarch64-static": "qemu-user-static",
-    "modprobe": "kmod",
-    "cpio": "cpio",
-    "mke2fs": "e2fsprogs",
-    "ssh-keygen": "openssh-client",
-}
+_ALONE = ("unshare", "--mount", "--pid", "--fork", "--kill-child")
+"""What a stage mounts or starts ends with it, also when it is killed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,19 +73,32 @@ def ensure_image(settings: Settings, executor: Executor, progress: Progress) -> 
     """Give the image, building it where the cache has none of these inputs.
 
     Raises:
-        InputError: programs or root's rights are missing.
+        InputError: programs or root's rights are missing; see `check_rights`.
         EdgekitError: a script failed; its output is in the details.
     """
-    scripts = settings.data_dir / "cross" / "board"
-    key = image_key(scripts)
-    folder = settings.cache_dir / "board" / f"image-{key}"
-    image = Image(folder=folder, key=key)
-    if not folder.is_dir():
-        check_programs(_PROGRAMS)
-        with only_one(settings.cache_dir / "board", progress):
-            if not folder.is_dir():
-                _build(scripts, folder, executor, progress)
+    image = _image(settings)
+    if not image.folder.is_dir():
+        require("board")
+        check_rights()
+        with only_one(image.folder.parent, progress):
+            if not image.folder.is_dir():
+                _build(_scripts(settings), image.folder, executor, progress)
     return image
+
+
+def find_image(settings: Settings) -> Image | None:
+    """The image, if the cache has it."""
+    image = _image(settings)
+    return image if image.folder.is_dir() else None
+
+
+def _image(settings: Settings) -> Image:
+    key = image_key(_scripts(settings))
+    return Image(folder=settings.cache_dir / "board" / f"image-{key}", key=key)
+
+
+def _scripts(settings: Settings) -> Path:
+    return settings.data_dir / "cross" / "board"
 
 
 @contextmanager
@@ -107,20 +114,6 @@ def only_one(folder: Path, progress: Progress) -> Iterator[None]:
         yield
 
 
-def check_programs(programs: dict[str, str]) -> None:
-    """Raise InputError that names the packages of all missing programs."""
-    missing = {package for program, package in programs.items() if not shutil.which(find_program(program))}
-    if missing:
-        names = " ".join(sorted(missing))
-        raise InputError(f"the virtual board needs {names}", hint=f"apt-get install {names}; or: make packages")
-
-
-def find_program(name: str) -> str:
-    """Where a program is, also one that only root has on its PATH; its bare name where it is missing."""
-    path = os.pathsep.join([os.defpath, "/usr/local/sbin", "/usr/sbin", "/sbin"])
-    return shutil.which(name) or shutil.which(name, path=path) or name
-
-
 def _build(scripts: Path, folder: Path, executor: Executor, progress: Progress) -> None:
     work = folder.with_name(folder.name + ".new")
     root = [] if os.geteuid() == 0 else ["sudo", "-n"]
@@ -134,22 +127,25 @@ def _build(scripts: Path, folder: Path, executor: Executor, progress: Progress) 
         _script(executor, [], ["bash", str(scripts / "kernel.sh"), str(work)])
     for stage, words in _STAGES.items():
         with progress.step(f"board image: {words}"):
-            _script(executor, root, ["bash", str(scripts / "rootfs.sh"), stage, str(work)])
+            _script(executor, [*root, *_ALONE], ["bash", str(scripts / "rootfs.sh"), stage, str(work)])
     for name in ("apt", "debs", "kernel-debs", "kernel", "busybox", "initrd"):
         shutil.rmtree(work / name, ignore_errors=True)
     work.rename(folder)
 
 
+def check_rights() -> None:
+    """Raise InputError unless this user may make an image, which takes root's rights."""
+    if os.geteuid() == 0 or sudo_asks_nothing():
+        return
+    cure = "run `sudo -v` first" if may_sudo() else "take this machine as the device: edgekit demo --device host"
+    raise InputError(
+        "building the board's image needs root's rights (chroot, mknod), and sudo does not give them now", hint=cure
+    )
+
+
 def _script(executor: Executor, root: list[str], argv: list[str]) -> None:
     done = executor.run([*root, *argv], timeout_s=_TIMEOUT_S)
-    if done.returncode == 0:
-        return
-    if root and b"sudo:" in done.stderr:
-        raise InputError(
-            "building the board's image needs root's rights (chroot, mknod), and sudo asks for a password",
-            hint="run `sudo -v` first, or run this once as root",
-            details=done.output,
+    if done.returncode:
+        raise EdgekitError(
+            f"{' '.join(argv[:3])} failed", hint="read the end of its output below", details=done.output[-4000:]
         )
-    raise EdgekitError(
-        f"{' '.join(argv[:3])} failed", hint="read the end of its output below", details=done.output[-4000:]
-    )

@@ -18,22 +18,16 @@ from pathlib import Path
 from edgekit.errors import EdgekitError
 from edgekit.executor import Executor
 from edgekit.executor.local import is_running, start_detached, stop
-from edgekit.host.board.image import Image, check_programs, find_program, only_one
+from edgekit.host.board.image import Image, only_one
 from edgekit.host.board.login import Login, free_port, wait_for_sshd, write_known_hosts
 from edgekit.host.board.machine import QEMU, Firmware, Machine, Ram, make_device_tree, make_overlay
 from edgekit.host.board.qmp import Qmp
 from edgekit.host.board.shapes import Shape
+from edgekit.host.preflight import find_program, require
 from edgekit.host.progress import Progress
 from edgekit.schema.reader import to_json
 from edgekit.trust import sha256_bytes
 
-_PROGRAMS = {
-    QEMU: "qemu-system-arm",
-    "qemu-img": "qemu-utils",
-    "ssh": "openssh-client",
-    "debugfs": "e2fsprogs",
-    "fdtput": "device-tree-compiler",
-}
 _WARM = "systemctl is-system-running --wait; python3 -c 'import ssl, json, asyncio, zlib, typing'; ssh -V; sync"
 _FORMAT = "3"
 STORE = "/var/lib/edgekit/store/sha256"
@@ -92,7 +86,7 @@ class Template:
 
 def ensure_template(image: Image, shape: Shape, seed: Seed, executor: Executor, progress: Progress) -> Template:
     """Give the template, making it where the cache has none."""
-    check_programs(_PROGRAMS)
+    require("board")
     version = executor.run([QEMU, "--version"], timeout_s=20).text.splitlines()[0]
     # The host key stands for this very build: an image built again from the same inputs has other keys.
     inputs = [image.key, image.host_key.read_text(), version, seed.key, _FORMAT]

@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.errors import EdgekitError, InputError, Unreachable
+from edgekit.errors import EdgekitError, Unreachable
 from edgekit.executor.local import LocalExecutor
-from edgekit.host.board.image import check_programs, find_program, image_key
+from edgekit.host.board.image import image_key
 from edgekit.host.board.machine import Firmware, Machine, Ram, socket_fits
 from edgekit.host.board.qmp import Qmp
 from edgekit.host.board.shapes import SHAPES
 from edgekit.host.board.template import Seed, Template, _copy_seeded, _usable, forget
+from edgekit.host.preflight import find_program
 from edgekit.trust import sha256_bytes
 
 FIRMWARE = Firmware(kernel=Path("/t/Image"), initrd=Path("/t/initrd.cpio"), dtb=None)
@@ -58,12 +59,6 @@ def test_the_images_key_follows_names_and_contents(tmp_path: Path) -> None:
     second = image_key(tmp_path)
     file.rename(tmp_path / "names.txt")
     assert len({first, second, image_key(tmp_path)}) == 3
-
-
-def test_missing_programs_are_told_by_their_packages() -> None:
-    with pytest.raises(InputError, match="needs pack-one pack-two") as caught:
-        check_programs({"no-such-1": "pack-two", "no-such-2": "pack-one", "no-such-3": "pack-one", "sh": "dash"})
-    assert "apt-get install pack-one pack-two" in caught.value.hint
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.errors import EdgekitError, InputError, NothingSelected, Unreachable
+from edgekit.errors import EdgekitError, NothingSelected, Unreachable
 from edgekit.executor.local import LocalExecutor
 from edgekit.host.board.boards import Boards, Record
-from edgekit.host.board.image import check_programs, image_key
+from edgekit.host.board.image import image_key
 from edgekit.host.board.machine import Firmware, Machine, Ram, socket_fits
 from edgekit.host.board.qmp import Qmp
 from edgekit.host.board.shapes import SHAPES
@@ -66,12 +66,6 @@ def test_a_seeds_key_is_that_of_its_files() -> None:
     assert Seed().key == ""
     one, two = Seed(files={"a" * 64: Path("/x")}), Seed(files={"a" * 64: Path("/y")})
     assert one.key == two.key != Seed(files={"a" * 64 + ".x": Path("/x")}).key
-
-
-def test_missing_programs_are_told_with_their_packages() -> None:
-    with pytest.raises(InputError, match="needs some-package") as told:
-        check_programs({"no-such-program": "some-package", "sh": "dash"})
-    assert "apt-get install some-package" in told.value.hint
 
 
 def test_a_folder_too_deep_for_a_socket_is_noticed() -> None:
