@@ -105,8 +105,10 @@ def make_release(order: Order, settings: Settings, voice_: Output) -> Built:
 
     from edgekit.cli.engine_kit import engine_bench
     from edgekit.cli.rehearsal import rehearse
+    from edgekit.cli.wheel_kit import Kit
     from edgekit.executor.local import LocalExecutor
     from edgekit.host.engine.compile import compile_models
+    from edgekit.host.preflight import require
     from edgekit.host.release.assemble import Signed, finish_manifest, write_release
     from edgekit.host.release.plan import plan_worker
     from edgekit.host.release.record import Built
@@ -115,6 +117,8 @@ def make_release(order: Order, settings: Settings, voice_: Output) -> Built:
     from edgekit.trust import sign
 
     folder, found, builder = order.folder, order.target, order.builder
+    lock = folder.folder / "locks" / f"{found.name}.txt"
+    require("build", more=Kit(settings, found, voice_).building_needs(lock))
     engines = compile_models(folder.recipe, folder.folder, found, engine_bench(settings, voice_, builder))
     plan = plan_worker(folder.recipe, found, [engine.entry for engine in engines], has_app=folder.app is not None)
     site = lay_out_site(settings, folder, found, engines, voice_, update_lock=order.update_lock)

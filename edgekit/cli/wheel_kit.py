@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edgekit.cli.output import Output
+    from edgekit.host.preflight import Need
     from edgekit.host.settings import Settings
     from edgekit.host.wheel.cross.crossbuild import CrossBuilder
     from edgekit.host.wheel.cross.places import Places
@@ -52,6 +53,19 @@ class Kit:
             pyconfig=self._pyconfig(),
         )
         return open_crossbuilder(self._target, wanted, places, tools)
+
+    def building_needs(self, lock: Path) -> tuple[Need, ...]:
+        """What building a lock's source packages takes of this machine: headers, unless Debian has the board's."""
+        from edgekit.host.wheel.cross.headers import headers_need
+        from edgekit.host.wheel.cross.images import find_image
+        from edgekit.host.wheel.lock import parse_lock
+
+        text = lock.read_text(encoding="utf-8", errors="replace") if lock.is_file() else ""
+        if all(file.is_wheel for file in parse_lock(text, str(lock))):
+            return ()
+        known = find_image(self._target.os, wheel_places(self._settings).cross).python
+        interpreter = None if known and not self._pyconfig() else self.finder.find(self._target.os.python)
+        return (headers_need(interpreter, self._target.os.python, self.executor),) if interpreter else ()
 
     def _pyconfig(self) -> str:
         """What a probe read of the board's own Python, beside the target's file."""

@@ -33,6 +33,7 @@ from edgekit.host.wheel.cross.folders import copy_folder
 from edgekit.host.wheel.cross.machine_code import check_machine_code, foreign_code
 from edgekit.host.wheel.cross.rust import needs_rust, rust_environment
 from edgekit.host.wheel.cross.sources import Source, unpack_source
+from edgekit.host.wheel.cross.warmup import languages_of, warm_up
 from edgekit.host.wheel.refusal import is_offline
 from edgekit.host.wheel.uv import Uv
 
@@ -110,6 +111,7 @@ class _Build:
         warnings.simplefilter("ignore", BuildBackendWarning)  # the log has them
         sources = self._sources()
         shipped = foreign_code(sources, self._shop.abi.arch)
+        warm_up(self._shop, languages_of(sources), self._executor, progress)
         self._said(self._uv.make_environment(self._venv, self._shop.interpreter.path), "a virtual environment")
         try:
             builder = ProjectBuilder(sources, python_executable=f"{self._venv}/bin/python", runner=self._run_hook)

@@ -20,6 +20,7 @@ from typing import Any
 
 from edgekit.errors import WheelError
 from edgekit.executor import Executor
+from edgekit.host.preflight import Need, command_for, python_package
 from edgekit.host.wheel.cross.abi import Abi
 from edgekit.host.wheel.cross.kept import kept_folder
 from edgekit.host.wheel.interpreter import Interpreter
@@ -97,23 +98,23 @@ def headers_from_here(
     done = executor.run([str(interpreter.path), "-I", "-c", _ASK], timeout_s=_TIMEOUT_S)
     variables = json.loads(done.text)
     source = Path(variables["INCLUDEPY"])
-    if not (source / "Python.h").is_file():
+    here = str(variables["MULTIARCH"]).split("-", maxsplit=1)[0]
+    try:
+        own = pyconfig or pyconfig_for(abi, source, here)
+        names = sorted(path for path in source.rglob("*.h") if path.is_file())
+        texts = [[path.relative_to(source).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()] for path in names]
+    except OSError as error:
         raise WheelError(
-            f"{interpreter.path} came without its headers, which building for Python {abi.python} takes",
-            hint=f"apt install python{abi.python}-dev, or uv python install {abi.python}",
-        )
-    names = sorted(path for path in source.rglob("*.h") if path.is_file())
-    contents = [[path.relative_to(source).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()] for path in names]
-    digest = hashlib.sha256(json.dumps([_LAYOUT, contents, str(abi), pyconfig]).encode()).hexdigest()
+            f"{interpreter.path} came without its headers, which building for Python {abi.python} takes: "
+            f"{error.filename} is not there",
+            hint=command_for([python_package(interpreter.path, abi.python, "dev")]),
+        ) from None
+    digest = hashlib.sha256(json.dumps([_LAYOUT, texts, str(abi), own]).encode()).hexdigest()
 
     def fill(folder: Path) -> None:
         include = folder / "include" / f"python{abi.python}"
         shutil.copytree(source, include)
-        here = str(variables["MULTIARCH"]).split("-", maxsplit=1)[0]
-        if pyconfig:
-            (include / "pyconfig.h").write_text(pyconfig, encoding="utf-8")
-        elif here != abi.arch:
-            _turn(include / "pyconfig.h", abi)
+        (include / "pyconfig.h").write_text(own, encoding="utf-8")
         said = json.dumps({name: value for name, value in variables.items() if name not in _OF_THE_RUN})
         _finish(folder, abi, json.loads(said.replace(here, abi.arch)))
 
@@ -122,12 +123,46 @@ def headers_from_here(
     return TargetPython(folder=folder, origin=origin, digest=digest)
 
 
-def _turn(pyconfig: Path, abi: Abi) -> None:
-    """Turn an x86-64 pyconfig.h into an arm64 one, or back."""
-    text = _undefine(pyconfig.read_text(encoding="utf-8"), _PLATFORM)
+def headers_need(interpreter: Interpreter, minor: str, executor: Executor) -> Need:
+    """What building with this machine's headers takes, for a job's first second."""
+    done = executor.run([str(interpreter.path), "-I", "-c", _ASK], timeout_s=_TIMEOUT_S)
+    header = Path(json.loads(done.text)["INCLUDEPY"], "Python.h")
+    return Need(package=python_package(interpreter.path, minor, "dev"), files=(str(header),))
+
+
+def pyconfig_for(abi: Abi, include: Path, here: str) -> str:
+    """The pyconfig.h that a board's compiler is to see, out of a folder of this machine's headers.
+
+    Debian's and Ubuntu's only forwards to one for each architecture, which lies beside the folder: the target's own
+    counts where it is installed, else this machine's, turned.
+
+    Args:
+        abi: the target's.
+        include: holds Python.h.
+        here: this machine's architecture.
+
+    Raises:
+        OSError: the headers are not there, or not whole; its file name is what is missing.
+    """
+    (include / "Python.h").stat()
+    text = (include / "pyconfig.h").read_text(encoding="utf-8")
+    if "SIZEOF_VOID_P" not in text:
+        arch = abi.arch if _beside(include, abi.arch).is_file() else here
+        text = _beside(include, arch).read_text(encoding="utf-8")
+        here = arch
+    return text if here == abi.arch else _turn(text, abi)
+
+
+def _beside(include: Path, arch: str) -> Path:
+    return include.parent / f"{arch}-linux-gnu" / include.name / "pyconfig.h"
+
+
+def _turn(text: str, abi: Abi) -> str:
+    """An x86-64 pyconfig.h as an arm64 one, or back."""
+    text = _undefine(text, _PLATFORM)
     if abi.arch == "aarch64":
         text = text.replace("/* #undef HAVE_USABLE_WCHAR_T */", "#define HAVE_USABLE_WCHAR_T 1")
-    pyconfig.write_text(text, encoding="utf-8")
+    return text
 
 
 def _finish(folder: Path, abi: Abi, variables: dict[str, Any]) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 
-from edgekit.errors import WheelError
 from edgekit.executor import Executor
 from edgekit.host.progress import Progress
 from edgekit.host.wheel.cross.abi import abi_of
 from edgekit.host.wheel.cross.cpus import cpu_limits
-from edgekit.host.wheel.cross.environment import Workshop, zig_caches
+from edgekit.host.wheel.cross.environment import Workshop
 from edgekit.host.wheel.cross.headers import DebianHeaders, TargetPython, headers_from_debian, headers_from_here
 from edgekit.host.wheel.cross.images import find_image
 from edgekit.host.wheel.cross.places import Places
@@ -21,16 +19,6 @@ from edgekit.host.wheel.interpreter import Finder, Interpreter
 from edgekit.host.wheel.needs import Wanted
 from edgekit.host.wheel.uv import Uv
 from edgekit.schema.target import Target
-
-_WARM_UP_TIMEOUT_S = 900.0
-_WARM_UP = """
-set -e
-echo 'int one(void) {{ return 1; }}' > one.c
-echo '#include <string>
-std::string two() {{ return "2"; }}' > two.cpp
-"{cc}" -O2 -fPIC -shared one.c -o one.so
-"{cxx}" -O2 -fPIC -shared two.cpp -o two.so
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,13 +72,13 @@ class Workshops:
         Raises:
             WheelError: compiler, interpreter or headers cannot be had.
         """
+        if self._interpreter is None:
+            self._interpreter = self._tools.finder.find_or_fetch(self._abi.python, self._tools.progress)
+        if self._python is None:  # before a compiler is fetched: what is missing here is told at once
+            self._python = self._headers(self._interpreter)
         key = (zig or self._zig.default, own_runtime)
         if key not in self._toolchains:
             self._toolchains[key] = self._toolchain(*key)
-        if self._interpreter is None:
-            self._interpreter = self._tools.finder.find_or_fetch(self._abi.python, self._tools.progress)
-        if self._python is None:
-            self._python = self._headers(self._interpreter)
         return Workshop(
             abi=self._abi,
             toolchain=self._toolchains[key],
@@ -106,25 +94,7 @@ class Workshops:
         compiler = Compiler(
             program=program, version=version, data=self._zig, templates=places.cross / "zig", limits=self._limits
         )
-        made = make_toolchain(self._abi, compiler, None if own_runtime else self._runtime(), places.toolchains)
-        self._warm_up(made)
-        return made
-
-    def _warm_up(self, toolchain: Toolchain) -> None:
-        """Have zig make its own libraries for the target now, once and told, and not within the first build."""
-        done = toolchain.folder / ".warm"
-        if done.exists():
-            return
-        script = _WARM_UP.format(cc=toolchain.bin / "cc", cxx=toolchain.bin / "c++")
-        env = zig_caches(self._places.root)
-        run = self._tools.executor.run
-        step = self._tools.progress.step(f"preparing the compiler for {self._abi}, once")
-        with step, tempfile.TemporaryDirectory(dir=self._places.root) as work:
-            ended = run(["/bin/sh", "-c", script], timeout_s=_WARM_UP_TIMEOUT_S, env=env, cwd=work)
-        if ended.returncode:
-            hint = "see the compiler's words; edgekit wheel gc --days 0 makes room"
-            raise WheelError(f"the compiler does not work for {self._abi}", hint=hint, details=ended.output)
-        done.touch()
+        return make_toolchain(self._abi, compiler, None if own_runtime else self._runtime(), places.toolchains)
 
     def _runtime(self) -> Runtime | None:
         wanted = self._image.runtime
