@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -70,7 +71,7 @@ class Desk:
         (folder / "fleet.toml").write_text(FLEET.format(prefix=self.board, **known))
         self.recipe = Path(shutil.copytree(ROOT / "recipes/sorting-line", folder / "line"))
         file = self.recipe / "recipe.toml"
-        file.write_text(file.read_text().replace('requirements = ["spidev>=3.8"]', "requirements = []"))
+        file.write_text(re.sub(r"(?m)^requirements = .*", "requirements = []", file.read_text()))
         shutil.rmtree(self.recipe / "app")
         text = file.read_text()
         start = text.index("# The recipe's own code")

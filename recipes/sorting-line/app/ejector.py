@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-
-import spidev
+from typing import TYPE_CHECKING
 
 from edgekit.device.worker.item import Item
 from edgekit.device.worker.stages import Stage, StageContext
+
+if TYPE_CHECKING:
+    from spidev import SpiDev
 
 _LOG = logging.getLogger(__name__)
 
@@ -39,10 +41,12 @@ class Ejector(Stage):
     def __init__(self, context: StageContext) -> None:
         super().__init__(context)
         self._options = context.read_options(EjectorOptions)
-        self._bus: spidev.SpiDev | None = None
+        self._bus: SpiDev | None = None
         self._counted = 0
         file = Path(f"/dev/spidev{self._options.bus}.{self._options.device}")
         if file.exists():
+            import spidev  # noqa: PLC0415  workstations lack it, and such a bus
+
             self._bus = spidev.SpiDev(self._options.bus, self._options.device)
             self._bus.max_speed_hz = self._options.speed_hz
         else:
