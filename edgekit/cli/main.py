@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -103,7 +104,14 @@ def _asked(error: Exception) -> str:
 
 
 def main() -> None:
-    """Run one command; the process's exit code is the errors' own (see `edgekit.errors`)."""
+    """Run one command; the process's exit code is the errors' own (see `edgekit.errors`).
+
+    Being told to end (a CI job that is cancelled, a terminal that closes) is Ctrl-C by another name: programs that were
+    started end too. What is ignored from the start (`nohup`, a background job) stays ignored.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
     sys.exit(_run())
 
 

@@ -25,6 +25,7 @@ T = TypeVar("T")
 _SPECIAL: dict[object, Callable[[Any], Any]] = {Bytes: parse_bytes, Cpus: parse_cpus}
 _NAMES: dict[object, str] = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 _MAX_FLOAT = 2**1023
+_MAX_DEPTH = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +80,30 @@ def from_json(cls: type[T], text: str | bytes, file: str) -> T:
 def from_raw(cls: type[T], raw: object, file: str, *, hint: str = "") -> T:
     """Read parsed TOML or JSON as `cls`."""
     problems: list[Problem] = []
-    try:
-        value = _read(cls, raw, "", file, problems)
-    except RecursionError:
-        problems.append(Problem(file=file, key="", expected="nested too deep"))
+    if _is_deep(raw):
+        raise_problems([Problem(file=file, key="", expected=f"nested too deep: at most {_MAX_DEPTH}")], hint=hint)
+    value = _read(cls, raw, "", file, problems)
     raise_problems(problems, hint=hint)
     return typing.cast(T, value)
+
+
+def _is_deep(raw: object) -> bool:
+    """Whether tables and lists are nested past what any reader here can follow: Pythons differ in how far they get."""
+    level = [raw]
+    for _ in range(_MAX_DEPTH):
+        level = [item for value in level for item in _items(value)]
+        if not level:
+            return False
+    return True
+
+
+def _items(value: object) -> Iterable[object]:
+    match value:
+        case dict():
+            return value.values()
+        case list():
+            return value
+    return ()
 
 
 def to_raw(value: object) -> Any:

@@ -95,6 +95,6 @@ def image_of(frame: VideoFrame, spec: FrameSpec) -> Yuv420Image:
 
 def _view(plane: VideoPlane) -> Pixels:
     """A plane without its rows' padding. Source: FFmpeg, AVFrame.linesize."""
-    rows: Pixels = np.frombuffer(plane, np.uint8, plane.height * plane.line_size)  # type: ignore[call-overload]
+    rows: Pixels = np.frombuffer(plane, np.uint8, plane.height * plane.line_size)  # type: ignore[call-overload, unused-ignore]
     rows.flags.writeable = False
     return rows.reshape(plane.height, plane.line_size)[:, : plane.width]

@@ -49,7 +49,8 @@ def test_json_errors_are_one_object_on_stdout(tmp_path: Path) -> None:
     assert told["hint"]
 
 
-def test_ctrl_c_ends_with_130_and_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_ends_with_130_and_says_so(number: signal.Signals, tmp_path: Path) -> None:
     """Silence on a port keeps the command waiting until it is interrupted."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"nobody@127.0.0.1:{silent.getsockname()[1]}"
@@ -57,7 +58,7 @@ def test_ctrl_c_ends_with_130_and_says_so(tmp_path: Path) -> None:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
         silent.settimeout(60)
         client, _ = silent.accept()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, words = process.communicate(timeout=60)
         client.close()
     assert process.returncode == 130, words

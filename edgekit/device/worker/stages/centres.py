@@ -61,7 +61,7 @@ class Centres(Stage):
         item.detections = tuple(sorted(found, key=lambda one: -one.score))
         return item
 
-    def _maps(self, item: Item) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.generic]]:
+    def _maps(self, item: Item) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         options, outputs = self._options, item.outputs
         missing = [name for name in (options.heat, options.offset) if name not in outputs]
         if missing:
@@ -69,7 +69,7 @@ class Centres(Stage):
                 f"stage {self.context.name}: the model has no output {', '.join(missing)}",
                 hint=f"name its outputs in the stage's heat and offset: it has {', '.join(outputs)}",
             )
-        heat, offset = outputs[options.heat][0], outputs[options.offset][0]
+        heat, offset = (np.asarray(outputs[name][0], np.float32) for name in (options.heat, options.offset))
         if len(heat) != len(options.labels):
             raise InputError(
                 f"stage {self.context.name}: {len(options.labels)} labels for a heat map of {len(heat)} channels",
