@@ -12,6 +12,9 @@ from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.target import Cgroup, Memory, Os, Recognise, Target
 from edgekit.schema.units import Bytes, version_tuple
 
+_MODULE = re.compile(r"p3(?:701|767)-[0-9]{4}")
+"""An Orin module's number. Source: jetson-stats, MODULE_NAME_TABLE."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
@@ -37,8 +40,14 @@ def match_target(facts: DeviceFacts, targets: Sequence[Target]) -> Match:
 
 
 def _compatible(facts: DeviceFacts) -> tuple[str, ...]:
-    """The device tree's strings. Orin modules say `-super` after an update of the boot firmware: the same board."""
-    return tuple(text.removesuffix("-super") for text in facts.compatible)
+    """The device tree's strings, with the module that is plugged in where another one was flashed.
+
+    Orin modules say `-super` after an update of the boot firmware: the same board.
+    """
+    flashed = tuple(text.removesuffix("-super") for text in facts.compatible)
+    if any(facts.module in text for text in flashed):
+        return flashed
+    return tuple(_MODULE.sub(facts.module, text) for text in flashed)
 
 
 def _rank(facts: DeviceFacts, marks: Recognise) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import sys
 from pathlib import Path
@@ -12,7 +13,9 @@ from edgekit.executor.local import LocalExecutor
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.reader import from_json
 
-_SCRIPT = Path(__file__).parent.parent / "device" / "facts.py"
+_FACTS = Path(__file__).parent.parent / "sent" / "facts"
+_MODULES = ("tree", "system", "processors", "jetson", "rockchip", "report")
+"""In the order in which they need each other."""
 _TIMEOUT_S = 60.0
 _MAX_PYCONFIG_BYTES = 1 << 20
 _PYCONFIG = """
@@ -32,6 +35,19 @@ for path in (multiarch, own):
 """
 
 
+def facts_script() -> str:
+    """The modules of `edgekit/sent/facts` as one program: all but their imports of each other."""
+    texts = []
+    for name in _MODULES:
+        text = (_FACTS / f"{name}.py").read_text(encoding="utf-8")
+        lines = text.splitlines(keepends=True)
+        for node in ast.parse(text).body:
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("edgekit."):
+                lines[node.lineno - 1 : node.end_lineno] = ["\n"] * len(lines[node.lineno - 1 : node.end_lineno])
+        texts.append("".join(lines))
+    return "\n".join(texts)
+
+
 def read_facts(executor: Executor, *, interpreter: str = "python3", state_dir: str = "/var/lib") -> DeviceFacts:
     """Probe a machine.
 
@@ -45,7 +61,7 @@ def read_facts(executor: Executor, *, interpreter: str = "python3", state_dir: s
         Unreachable: the machine does not answer.
     """
     argv = [interpreter, "-I", "-", "--state", state_dir]
-    done = executor.run(argv, timeout_s=_TIMEOUT_S, stdin=_SCRIPT.read_bytes())
+    done = executor.run(argv, timeout_s=_TIMEOUT_S, stdin=facts_script().encode())
     if done.returncode in (126, 127):
         raise InputError(f"{executor.name} has no {interpreter}", hint="install Python 3.10 or newer there")
     if done.returncode:

@@ -1,4 +1,4 @@
-"""What was observed on one device. `device/facts.py` prints it as JSON; both sides read it from here."""
+"""What was observed on one device. `edgekit/sent/facts` prints it as JSON; both sides read it from here."""
 
 from __future__ import annotations
 
@@ -27,6 +27,9 @@ class DeviceFacts:
 
     model: str
     compatible: tuple[str, ...]
+    """The device tree's strings: what was flashed."""
+    module: str = ""
+    """The Jetson module that is plugged in, `p3767-0001`; empty elsewhere."""
     arch: str
     kernel: str
     os_id: str

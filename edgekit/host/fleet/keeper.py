@@ -24,8 +24,6 @@ _PATTERNS = (
     "device/*.py",
     "device/telemetry/*.py",
 )
-_LEFT_OUT = frozenset({"device/facts.py"})
-"""The probe is sent by itself, before there is a keeper."""
 _MAIN = b"import sys\n\nfrom edgekit.device.daemon import main\n\nsys.exit(main(sys.argv[1:]))\n"
 
 
@@ -43,7 +41,7 @@ def _sources() -> Iterator[tuple[str, bytes]]:
     """The keeper's modules in a fixed order. They are read, never imported."""
     package = Path(edgekit.__file__).parent
     names = {path.relative_to(package).as_posix() for pattern in _PATTERNS for path in package.glob(pattern)}
-    for name in sorted(names - _LEFT_OUT):
+    for name in sorted(names):
         yield name, (package / name).read_bytes()
 
 

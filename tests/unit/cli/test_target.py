@@ -11,12 +11,12 @@ from typer.testing import CliRunner
 import edgekit
 from edgekit.cli.main import app
 from edgekit.cli.target import describe, target_file
-from edgekit.device.facts import facts as probe
 from edgekit.errors import InputError
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.json_schema import schema_files
 from edgekit.schema.reader import from_raw, from_toml
 from edgekit.schema.target import TargetFile
+from edgekit.sent.facts.report import facts as probe
 from tests.fakes.boards.tree import build_board
 
 

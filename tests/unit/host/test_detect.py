@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 import edgekit
-from edgekit.device.facts import facts as probe
 from edgekit.errors import InputError
 from edgekit.host.catalogue import list_targets
 from edgekit.host.detect import match_target, name_from_facts, target_from_facts
@@ -19,6 +18,7 @@ from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.reader import from_raw
 from edgekit.schema.target import Accelerator, Recognise, Target
 from edgekit.schema.units import format_cpus
+from edgekit.sent.facts.report import facts as probe
 from tests.fakes.boards.tree import build_board, names
 
 if sys.version_info >= (3, 11):

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.device.facts import facts
 from edgekit.errors import EdgekitError, InputError
 from edgekit.host.probe import read_facts, this_machine
+from edgekit.sent.facts.report import facts
 from tests.fakes.boards.tree import build_board
 from tests.fakes.scripted import ScriptedExecutor
 

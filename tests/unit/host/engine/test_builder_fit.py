@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 import edgekit
-from edgekit.device.facts import facts as probe
 from edgekit.host.catalogue import find_target
 from edgekit.host.engine.builder.fit import bounds_for, judge_builder, version_of
 from edgekit.host.settings import settings_from
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.reader import from_raw
+from edgekit.sent.facts.report import facts as probe
 from tests.fakes.boards.tree import build_board
 
 TARGET = find_target("jetson-orin-nano-jp62", settings_from({}, Path(edgekit.__file__).parent))

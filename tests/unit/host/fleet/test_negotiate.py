@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import edgekit
-from edgekit.device.facts import facts as probe
 from edgekit.host.catalogue import list_targets
 from edgekit.host.detect import match_target
 from edgekit.host.fleet.engine_fit import judge_each, judge_engines
@@ -27,6 +26,7 @@ from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.manifest import EngineEntry, Requires, WheelEntry
 from edgekit.schema.reader import from_raw
 from edgekit.schema.target import Target
+from edgekit.sent.facts.report import facts as probe
 from tests.fakes.boards.tree import build_board
 
 if sys.version_info >= (3, 11):

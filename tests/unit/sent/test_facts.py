@@ -13,13 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.device import facts
 from edgekit.executor.local import LocalExecutor
+from edgekit.host.probe import facts_script
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.reader import from_json, from_raw
+from edgekit.sent.facts import jetson, processors, report, rockchip, system
+from edgekit.sent.facts.tree import Tree, newest
 from tests.fakes.boards.tree import build_board
 
-SCRIPT = Path(facts.__file__).read_text()
+SCRIPT = facts_script()
 
 
 def test_script_needs_the_standard_library_of_python_3_8_alone() -> None:
@@ -59,14 +61,55 @@ def test_script_sent_as_text_describes_this_machine(tmp_path: Path) -> None:
     assert bool(found.systemd) == Path("/run/systemd/system").is_dir()
 
 
+def test_script_says_what_its_modules_say(tmp_path: Path) -> None:
+    root = build_board("orin-nx-8gb-as-16gb-jp62", tmp_path / "root")
+    done = LocalExecutor().run([sys.executable, "-I", "-", "--root", str(root)], timeout_s=60, stdin=SCRIPT.encode())
+    changing = ("clock_s", "disk_free_bytes")
+    by_script, by_modules = json.loads(done.stdout), json.loads(json.dumps(report.facts(str(root), "/var/lib")))
+    assert {k: v for k, v in by_script.items() if k not in changing} == {
+        k: v for k, v in by_modules.items() if k not in changing
+    }
+
+
+@pytest.mark.parametrize(
+    ("flashed", "cpus", "memory_gib", "plugged_in"),
+    [
+        ("p3767-0000", 8, 15, "p3767-0000"),
+        ("p3767-0000", 6, 7, "p3767"),  # an NX 8GB or a Nano 8GB
+        ("p3767-0003", 6, 3, "p3767-0004"),
+        ("p3767-0000", 4, 15, "p3767-0000"),  # CPUs alone may be off
+        ("p3701-0005", 8, 29, "p3701-0004"),
+        ("p3701-0000", 12, 29, "p3701-0000"),
+        ("p3701-0009", 12, 29, "p3701-0009"),
+    ],
+)
+def test_memory_and_cpus_tell_the_module(flashed: str, cpus: int, memory_gib: int, plugged_in: str) -> None:
+    assert jetson.fitting_module(flashed, cpus, memory_gib) == plugged_in
+
+
+@pytest.mark.parametrize(
+    ("board", "warning"),
+    [
+        (
+            "orin-nx-8gb-as-16gb-jp62",
+            "the device tree is that of module p3767-0000, the board has a p3767-0001: flash it for that",
+        ),
+        ("agx-orin-64-jp621", "power mode MAXN has 16 SMs, 8 are on: reboot the board"),
+        ("xavier-nx-jp46", "the GPU of this Jetson (tegra194) is not known: engines for TensorRT are for Orin"),
+    ],
+)
+def test_what_disagrees_is_said(board: str, warning: str, tmp_path: Path) -> None:
+    assert warning in report.facts(str(build_board(board, tmp_path / "root")), "/var/lib")["warnings"]
+
+
 def test_folder_that_is_not_there_is_measured_where_it_would_be(tmp_path: Path) -> None:
     state = tmp_path / "a" / "b"
     here = os.statvfs(tmp_path)
-    assert facts.free_bytes(facts.Tree("/"), str(state)) == pytest.approx(here.f_bavail * here.f_frsize, rel=0.2)
+    assert system.free_bytes(Tree("/"), str(state)) == pytest.approx(here.f_bavail * here.f_frsize, rel=0.2)
 
 
 def test_empty_root_gives_facts_and_warnings(tmp_path: Path) -> None:
-    found = from_raw(DeviceFacts, facts.facts(str(tmp_path), "/var/lib"), "nothing")
+    found = from_raw(DeviceFacts, report.facts(str(tmp_path), "/var/lib"), "nothing")
     assert found.clusters == ()
     assert (found.memory_bytes, found.cgroup_version, found.python.version) == (0, 0, "")
     assert "there is no /usr/bin/python3" in found.warnings
@@ -82,15 +125,15 @@ def test_files_that_hold_anything_never_stop_the_probe(board: str, tmp_path: Pat
         good = file.read_bytes()
         noise = (b"", dice.randbytes(200), b"\n" * 3, b"9" * 40, good[: len(good) // 2], good * 2)
         file.write_bytes(dice.choice(noise))
-        from_raw(DeviceFacts, json.loads(json.dumps(facts.facts(str(root), "/var/lib"))), str(file))
+        from_raw(DeviceFacts, json.loads(json.dumps(report.facts(str(root), "/var/lib"))), str(file))
 
 
 def test_reader_that_fails_is_a_warning() -> None:
-    def odd_board(tree: facts.Tree) -> str:
+    def odd_board(tree: Tree) -> str:
         raise KeyError("what")
 
-    tree = facts.Tree("/")
-    assert facts.attempt(tree, "usual", odd_board) == "usual"
+    tree = Tree("/")
+    assert report.attempt(tree, "usual", odd_board) == "usual"
     assert tree.warnings == ["odd board: KeyError: 'what'"]
 
 
@@ -102,7 +145,7 @@ def test_package_that_was_removed_is_not_installed(tmp_path: Path) -> None:
         "Package: libnvinfer10\nStatus: install ok installed\nPriority: optional\nVersion: 2:10.3.0.30-1+cuda12.5\n\n"
         "Package: libnvinfer-bin\nStatus: install ok installed\nVersion: 9.9\n"
     )
-    tree = facts.Tree(str(tmp_path))
+    tree = Tree(str(tmp_path))
     assert tree.package("libnvinfer[0-9]+") == "10.3.0.30"
     assert tree.package("libnvinfer8") == ""
     assert tree.package("libnvinfer") == ""
@@ -118,19 +161,19 @@ def test_the_gpu_s_clock_and_whether_it_is_locked(tmp_path: Path) -> None:
         (folder / "device/of_node/name").write_text(f"{name}\0")
         (folder / "min_freq").write_text(f"{lowest}\n")
         (folder / "max_freq").write_text(f"{highest}\n")
-    assert facts.gpu_clock(facts.Tree(str(tmp_path))) == {"gpu_min_hz": 306000000, "gpu_max_hz": 1020000000}
-    assert facts.gpu_clock(facts.Tree(str(tmp_path / "none"))) == {}
+    assert jetson.gpu_clock(Tree(str(tmp_path))) == {"gpu_min_hz": 306000000, "gpu_max_hz": 1020000000}
+    assert jetson.gpu_clock(Tree(str(tmp_path / "none"))) == {}
 
 
 @pytest.mark.parametrize("folder", ["dist-packages", "site-packages"])
 def test_a_tensorrt_from_pip_hides_the_board_s_own(tmp_path: Path, folder: str) -> None:
-    tree = facts.Tree(str(tmp_path))
-    assert facts.pip_tensorrt(tree, "/usr/bin/python3.10") == ""
+    tree = Tree(str(tmp_path))
+    assert jetson.pip_tensorrt(tree, "/usr/bin/python3.10") == ""
     own = tmp_path / "usr/lib/python3.10/dist-packages/tensorrt-10.3.0.dist-info"
     own.mkdir(parents=True)
-    assert facts.pip_tensorrt(tree, "/usr/bin/python3.10") == ""
+    assert jetson.pip_tensorrt(tree, "/usr/bin/python3.10") == ""
     (tmp_path / f"usr/local/lib/python3.10/{folder}/tensorrt_cu12-10.7.0.dist-info").mkdir(parents=True)
-    assert facts.pip_tensorrt(tree, "/usr/bin/python3.10") == "10.7.0"
+    assert jetson.pip_tensorrt(tree, "/usr/bin/python3.10") == "10.7.0"
 
 
 def test_every_copy_of_the_npu_s_runtime_is_told(tmp_path: Path) -> None:
@@ -139,7 +182,7 @@ def test_every_copy_of_the_npu_s_runtime_is_told(tmp_path: Path) -> None:
         (tmp_path / name / "librknnrt.so").write_bytes(b"\0librknnrt version: " + version + b"\0")
     (tmp_path / "usr/local/lib").mkdir(parents=True)
     (tmp_path / "usr/local/lib/librknnrt.so").symlink_to("../../lib/librknnrt.so")
-    found = facts.librknnrt(facts.Tree(str(tmp_path)))
+    found = rockchip.librknnrt(Tree(str(tmp_path)))
     assert found == [("/usr/lib/librknnrt.so", "2.3.2 (a@2025)"), ("/usr/lib64/librknnrt.so", "1.5.0 (b@2023)")]
 
 
@@ -154,13 +197,13 @@ def test_every_copy_of_the_npu_s_runtime_is_told(tmp_path: Path) -> None:
     ],
 )
 def test_a_board_is_what_its_device_tree_names_first(tmp_path: Path, compatible: list[str], socs: list[str]) -> None:
-    found = facts.rockchip(facts.Tree(str(tmp_path)), compatible, "vendor", [("/usr/lib/librknnrt.so", "2.3.2")])
+    found = rockchip.rockchip(Tree(str(tmp_path)), compatible, "vendor", [("/usr/lib/librknnrt.so", "2.3.2")])
     assert [one["soc"] for one in found] == socs
 
 
 def test_newest_compares_numbers() -> None:
-    assert facts.newest(["10.3.0", "10.16.2", "9.9"]) == "10.16.2"
-    assert facts.newest([]) == ""
+    assert newest(["10.3.0", "10.16.2", "9.9"]) == "10.16.2"
+    assert newest([]) == ""
 
 
 @pytest.mark.parametrize(
@@ -174,4 +217,4 @@ def test_newest_compares_numbers() -> None:
     ],
 )
 def test_cpu_lists(text: str, cpus: list[int]) -> None:
-    assert facts.cpus_of(text) == cpus
+    assert processors.cpus_of(text) == cpus

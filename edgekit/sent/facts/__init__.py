@@ -1,0 +1,1 @@
+"""What a machine is: read by the modules of this folder, which travel as one text."""

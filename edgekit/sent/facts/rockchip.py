@@ -1,0 +1,64 @@
+"""An RK3588: its NPU, the driver, and every copy of librknnrt."""
+
+import mmap
+import os
+import re
+
+RK3588_NPU_CORES = 3
+# Where the dynamic linker looks; the worker takes the first.
+RKNNRT_FOLDERS = ("usr/lib", "usr/lib/aarch64-linux-gnu", "usr/lib64", "usr/local/lib")
+
+
+def npu_kernel(tree):
+    """Which driver serves the RK3588's NPU: the vendor's, mainline's rocket, or none."""
+    if tree.names("sys/kernel/debug/rknpu") or tree.names("proc/rknpu"):
+        return "vendor"
+    for node in tree.names("sys/class/drm"):
+        if tree.read("sys/class/drm/%s/device/of_node/name" % node) == "npu":
+            return "vendor"
+    return "mainline" if "accel0" in tree.names("dev/accel") else ""
+
+
+def librknnrt(tree):
+    """Each copy of the library with the version text inside it."""
+    copies = {}  # type: ignore[var-annotated]
+    for name in ("%s/librknnrt.so" % folder for folder in RKNNRT_FOLDERS):
+        if os.path.lexists(tree.path(name)):
+            copies.setdefault(os.path.realpath(tree.path(name)), name)
+    return [("/" + name, rknnrt_version(tree, name)) for name in copies.values()]
+
+
+def rknnrt_version(tree, name):
+    try:
+        with open(tree.path(name), "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            found = re.search(rb"librknnrt version: ([0-9.]+[^\0\n]{0,60})", data)
+            if found:
+                return found.group(1).decode("ascii", "replace").strip()
+        tree.warn("/%s tells no version" % name)
+    except (OSError, ValueError) as error:
+        tree.warn("/%s cannot be read: %s" % (name, getattr(error, "strerror", None) or error))
+    return ""
+
+
+def rockchip(tree, compatible, driver, copies):
+    """The NPU, unless mainline's driver has it: librknnrt cannot use that. Source: airockchip/rknn-toolkit2#570."""
+    # The first is what it is: a Radxa E52C says rk3582, which the runtime refuses, then rk3588s.
+    socs = [text.split(",")[1] for text in compatible if re.fullmatch("rockchip,rk[0-9]{4}[a-z]?", text)]
+    if not socs or socs[0] not in ("rk3588", "rk3588s"):
+        return []
+    if driver != "vendor":
+        has = "mainline's rocket driver" if driver else "no NPU driver"
+        tree.warn("the kernel has %s: RKNN engines need the vendor's kernel" % has)
+        return []
+    if not copies:
+        tree.warn("there is no librknnrt.so in /usr/lib: the NPU cannot be used")
+    version = re.search(r"v([0-9.]+)", tree.read("sys/kernel/debug/rknpu/version") or tree.read("proc/rknpu/version"))
+    return [
+        {
+            "kind": "rknn",
+            "soc": socs[0],
+            "runtime_version": copies[0][1] if copies else "",
+            "driver_version": version.group(1) if version else "",
+            "npu_cores": RK3588_NPU_CORES,
+        }
+    ]
