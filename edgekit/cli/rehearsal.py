@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edgekit.cli.session import local
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -27,13 +29,12 @@ def rehearse(
         InputError: the recipe's code would fail on the device too.
         EngineError: the golden frames show other things than they must.
     """
-    from edgekit.executor.local import LocalExecutor
     from edgekit.host.rehearsal import run_rehearsal
 
     floats = tuple(engine.entry.name for engine in engines if _needs_float(engine))
     wanted = _rehearsal(folder, plan, engines, packages, floats)
     with out.step("trying the release's stages here"):
-        reply = run_rehearsal(wanted, LocalExecutor())
+        reply = run_rehearsal(wanted, local())
     notes = tuple(f"stage {one.stage} was not tried here: {one.reason}" for one in reply.untried)
     return (*notes, _judge(folder, reply, floats)) if plan.golden is not None else notes
 
