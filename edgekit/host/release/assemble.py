@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 from edgekit.errors import InputError
 from edgekit.host.release.digests import FolderDigests
 from edgekit.host.release.folder import FILES, MANIFEST, SIGNATURE
+from edgekit.host.release.replace import folder_beside, replace_folder
 from edgekit.schema.manifest import FileEntry, Manifest, check_manifest
 from edgekit.schema.reader import to_json
 
@@ -74,13 +74,10 @@ def write_release(out: Path, content: Content, signed: Signed, *, notes: Path) -
     try:
         if _stands(out, signed, digests):
             return
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as aside:
-            made = Path(aside, "release")
+        with folder_beside(out) as aside:
+            made = aside / "release"
             _fill(made, content, signed)
-            if out.exists():
-                out.rename(Path(aside, "before"))
-            made.rename(out)
+            replace_folder(made, out)
     except OSError as error:
         raise InputError(f"{out} cannot be written: {error.strerror}", hint=f"df -h {out.parent}") from None
 
