@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgekit.cli.session import local
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -13,12 +11,18 @@ if TYPE_CHECKING:
     from edgekit.host.engine.backends import Engine
     from edgekit.host.recipes import RecipeFolder
     from edgekit.host.rehearsal import Packages, Rehearsal
-    from edgekit.schema.plan import WorkerPlan
+    from edgekit.host.settings import Settings
+    from edgekit.schema.plan import EnginePlan, WorkerPlan
     from edgekit.schema.rehearsal import RehearsalReply
 
 
 def rehearse(
-    folder: RecipeFolder, plan: WorkerPlan, engines: tuple[Engine, ...], packages: Packages, out: Output
+    folder: RecipeFolder,
+    plan: WorkerPlan,
+    engines: tuple[Engine, ...],
+    packages: Packages,
+    settings: Settings,
+    out: Output,
 ) -> tuple[str, ...]:
     """Make every stage of the release, and run its golden frames.
 
@@ -29,17 +33,19 @@ def rehearse(
         InputError: the recipe's code would fail on the device too.
         EngineError: the golden frames show other things than they must.
     """
+    from edgekit.executor.local import LocalExecutor
     from edgekit.host.rehearsal import run_rehearsal
 
-    floats = tuple(engine.entry.name for engine in engines if _needs_float(engine))
-    wanted = _rehearsal(folder, plan, engines, packages, floats)
+    floats = tuple(engine.entry.name for engine in engines if needs_float(engine))
+    stand_ins = stand_in(folder, float_engines(folder, settings, out)) if floats else {}
+    wanted = rehearsal_of(folder, plan, engines, {name: stand_ins[name] for name in floats}, packages)
     with out.step("trying the release's stages here"):
-        reply = run_rehearsal(wanted, local())
+        reply = run_rehearsal(wanted, LocalExecutor())
     notes = tuple(f"stage {one.stage} was not tried here: {one.reason}" for one in reply.untried)
     return (*notes, _judge(folder, reply, floats)) if plan.golden is not None else notes
 
 
-def _needs_float(engine: Engine) -> bool:
+def needs_float(engine: Engine) -> bool:
     """Whether neither the engine nor its recorded answers can be had here."""
     return engine.answers is None and (engine.entry.runner != "onnxruntime" or "device" in engine.entry.facts)
 
@@ -55,23 +61,54 @@ def release_files(folder: RecipeFolder) -> dict[str, Path]:
     return files
 
 
-def _rehearsal(
+def float_engines(folder: RecipeFolder, settings: Settings, out: Output) -> tuple[Engine, ...]:
+    """The recipe's models in float32 for this machine: what engines of another kind are held against."""
+    import dataclasses
+
+    from edgekit.cli.engine_kit import engine_bench
+    from edgekit.host.catalogue import find_target
+    from edgekit.host.engine.compile import compile_models
+
+    models = {
+        name: dataclasses.replace(model, precision="float32", cpu_precision="float32")
+        for name, model in folder.recipe.models.items()
+    }
+    recipe = dataclasses.replace(folder.recipe, models=models)
+    return compile_models(recipe, folder.folder, find_target("host", settings), engine_bench(settings, out))
+
+
+def stand_in(folder: RecipeFolder, engines: tuple[Engine, ...]) -> dict[str, EnginePlan]:
+    """What of `float_engines` takes the place of a plan's engines."""
+    from edgekit.schema.plan import EnginePlan
+
+    return {
+        engine.entry.name: EnginePlan(
+            runner="onnxruntime",
+            path=str(engine.file.absolute()),
+            input=folder.recipe.models[engine.entry.name].input,
+            threads=1,
+        )
+        for engine in engines
+    }
+
+
+def rehearsal_of(
     folder: RecipeFolder,
     plan: WorkerPlan,
     engines: tuple[Engine, ...],
-    packages: Packages,
-    floats: tuple[str, ...],
+    stand_ins: dict[str, EnginePlan],
+    packages: Packages | None,
 ) -> Rehearsal:
+    """A plan with its golden frames, each engine where it lies, recorded, or with a model in its place."""
     import dataclasses
 
-    from edgekit.host.rehearsal import Rehearsal, with_float_models
+    from edgekit.host.rehearsal import Rehearsal
 
-    here = {engine.entry.name: str(engine.file.absolute()) for engine in engines}
-    found = {name: dataclasses.replace(engine, path=here[name], cpus=()) for name, engine in plan.engines.items()}
-    plan = dataclasses.replace(plan, engines=found)
+    files = {engine.entry.name: str(engine.file.absolute()) for engine in engines}
+    here = {name: dataclasses.replace(engine, path=files[name], cpus=()) for name, engine in plan.engines.items()}
     golden = folder.recipe.golden
     return Rehearsal(
-        plan=with_float_models(plan, folder.recipe, folder.folder, floats) if floats else plan,
+        plan=dataclasses.replace(plan, engines=here | stand_ins),
         files=release_files(folder),
         packages=packages,
         pictures=tuple(folder.file(frame) for frame in golden.frames) if golden else (),
@@ -93,9 +130,7 @@ def _judge(folder: RecipeFolder, reply: RehearsalReply, floats: tuple[str, ...])
     for path, found in zip(golden.frames, reply.pictures, strict=True):
         name = path.rpartition("/")[2]
         if name not in expected:
-            raise InputError(
-                f"{file} says nothing of {name}", hint=f"edgekit golden {folder.folder} shows what is found"
-            )
+            raise InputError(f"{file} says nothing of {name}", hint=f"edgekit golden {folder.folder} --write adds it")
         texts = differences(expected[name], found, position_px=golden.position_px, score=golden.score)
         wrong += [f"{name}: {text}" for text in texts]
     passed = ", ".join(reply.passed) or "no stage"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from edgekit.schema.manifest import is_safe_path
 from edgekit.schema.reader import Problem, from_toml, raise_problems
 from edgekit.schema.recipe import Recipe
 
+_CURES = {"golden.expected": "; `edgekit golden {folder} --write` makes it from the model"}
+"""What writes a file that a key names."""
 _NEW_RECIPE = "edgekit init NAME writes a recipe that works"
 
 
@@ -39,11 +41,12 @@ class RecipeFolder:
         return app if app.is_dir() else None
 
 
-def read_recipe(path: Path) -> RecipeFolder:
+def read_recipe(path: Path, *, unwritten: Container[str] = ()) -> RecipeFolder:
     """Read and check the recipe in a folder.
 
     Args:
         path: the folder, or the recipe.toml in it.
+        unwritten: keys whose files the caller is about to write: they need not be there.
 
     Raises:
         InputError: no recipe there, or every mistake in it.
@@ -57,15 +60,19 @@ def read_recipe(path: Path) -> RecipeFolder:
         raise InputError(f"{file} cannot be read: {error.strerror}", hint=_NEW_RECIPE) from None
     recipe = from_toml(Recipe, text, str(file))
     folder = file.parent
-    raise_problems([*check_recipe(recipe, str(file)), *check_files(folder, recipe, str(file))])
+    raise_problems([*check_recipe(recipe, str(file)), *check_files(folder, recipe, str(file), unwritten)])
     return RecipeFolder(folder=folder, recipe=recipe)
 
 
-def check_files(folder: Path, recipe: Recipe, file: str) -> list[Problem]:
-    """Every named file that is not a file inside the recipe's folder."""
+def check_files(folder: Path, recipe: Recipe, file: str, unwritten: Container[str] = ()) -> list[Problem]:
+    """Every named file that is not a file inside the recipe's folder; those of `unwritten` keys need not be there."""
     named = [*_carried(recipe), *((f"models.{name}.onnx", model.onnx) for name, model in recipe.models.items())]
-    faults = ((key, _fault(folder, path)) for key, path in named)
-    return [Problem(file=file, key=key, expected=fault) for key, fault in faults if fault]
+    faults = [(key, path, _fault(folder, path)) for key, path in named]
+    return [
+        Problem(file=file, key=key, expected=fault + _CURES.get(key, "").format(folder=folder))
+        for key, path, fault in faults
+        if fault and not (key in unwritten and fault == _missing(path))
+    ]
 
 
 def files_below(folder: Path) -> tuple[str, ...]:
@@ -108,5 +115,9 @@ def _fault(folder: Path, path: str) -> str:
     if not found.is_relative_to(os.path.realpath(folder)):
         return f"{path} leads out of the recipe's folder"
     if not found.exists():
-        return f"{path} is not there"
+        return _missing(path)
     return "" if found.is_file() else f"{path} is not a file"
+
+
+def _missing(path: str) -> str:
+    return f"{path} is not there"

@@ -6,7 +6,6 @@ of engines that cannot run here.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import shutil
 import signal
@@ -20,8 +19,7 @@ from edgekit.errors import EdgekitError, InputError
 from edgekit.executor import Completed, Executor
 from edgekit.schema.plan import WorkerPlan
 from edgekit.schema.reader import from_json, to_json
-from edgekit.schema.recipe import Recipe
-from edgekit.schema.rehearsal import NOW, OUTPUT, REPLY, REQUEST, RehearsalReply, RehearsalRequest
+from edgekit.schema.rehearsal import NOW, OUTPUT, REPLY, REQUEST, Grab, RehearsalReply, RehearsalRequest
 
 _CHILD = "edgekit.device.worker.rehearse"
 _MAX_REPLY_BYTES = 64 << 20
@@ -50,36 +48,13 @@ class Rehearsal:
     packages: Packages | None = None
     """None: not known; only this machine's own can be imported."""
     pictures: tuple[Path, ...] = ()
+    grab: Grab | None = None
+    """Takes pictures out of the clip in place of `pictures`."""
     answers: Mapping[str, Path] = field(default_factory=dict)
     """An `.npz` for each engine that cannot run here: an array `output:NAME` for each output, [pictures, ...]. An
-    engine without one is loaded, by its plan: see `with_float_models`."""
+    engine without one is loaded by its plan, whose path may be absolute."""
     step_s: float = 60.0
     memory_bytes: int = 4 << 30
-
-
-def with_float_models(plan: WorkerPlan, recipe: Recipe, folder: Path, names: tuple[str, ...] = ()) -> WorkerPlan:
-    """The plan with models as they are, run by ONNX Runtime, in place of engines.
-
-    Args:
-        plan: for any target.
-        recipe: what it was made from.
-        folder: the recipe's folder.
-        names: which engines; none: all.
-    """
-    engines = {
-        name: dataclasses.replace(
-            engine,
-            runner="onnxruntime",
-            path=str((folder / recipe.models[name].onnx).absolute()),
-            input=recipe.models[name].input,
-            cpus=(),
-            dla_core=-1,
-        )
-        if name in (names or plan.engines)
-        else engine
-        for name, engine in plan.engines.items()
-    }
-    return dataclasses.replace(plan, engines=engines)
 
 
 def run_rehearsal(rehearsal: Rehearsal, executor: Executor) -> RehearsalReply:
@@ -123,6 +98,7 @@ def _lay_out(folder: Path, rehearsal: Rehearsal) -> RehearsalRequest:
         site=str(packages.folder.absolute()) if packages else "",
         native=packages is not None and packages.native,
         pictures=tuple(str(picture.absolute()) for picture in rehearsal.pictures),
+        grab=rehearsal.grab,
         answers={name: str(file.absolute()) for name, file in rehearsal.answers.items()},
         step_s=rehearsal.step_s,
         memory_bytes=rehearsal.memory_bytes,

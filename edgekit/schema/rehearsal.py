@@ -16,6 +16,18 @@ OUTPUT = "output.txt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Grab:
+    """Frames to be taken out of the recipe's clip, as pictures that the stages then pass."""
+
+    folder: str
+    """Where they are written, as PNG."""
+    count: int = 4
+    """How many, evenly spread over the clip."""
+    frames: tuple[int, ...] = ()
+    """Their numbers, from 0, where they are chosen by hand."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RehearsalRequest:
     """What is to be tried. Paths are absolute, but for those in the plan."""
 
@@ -29,6 +41,8 @@ class RehearsalRequest:
     native: bool = False
     """Whether this Python can import all of them: the target is this machine."""
     pictures: tuple[str, ...] = ()
+    grab: Grab | None = None
+    """Takes pictures from the clip in place of `pictures`."""
     answers: dict[str, str] = field(default_factory=dict)
     """An `.npz` for each engine that cannot run here: an array `output:NAME` for each output, [pictures, ...]."""
     step_s: float
@@ -61,6 +75,8 @@ class RehearsalReply:
     """Stages that pictures pass: those before the first one with state."""
     pictures: tuple[tuple[Detection, ...], ...] = ()
     """What they find in each picture; empty where that cannot be judged here."""
+    grabbed: tuple[str, ...] = ()
+    """Files that were taken from the clip, in the order of `pictures`."""
     unjudged: str = ""
     """Why it cannot."""
     untried: tuple[Untried, ...] = ()

@@ -46,6 +46,10 @@ def user(tmp_path: Path) -> Iterator[User]:
 @pytest.mark.parametrize("target", ["virt-arm64", "rk3588-debian12"])
 def test_it_builds_for_boards_and_says_what_only_they_can_try(user: User, target: str) -> None:
     words = user.does("build", "recipes/my-line", "--target", target, "--out", "one")
+    assert "4 golden frames" in words and "was not tried" not in words
+    ejector = user.home / "recipes/my-line/app/ejector.py"
+    ejector.write_text(ejector.read_text().replace("import logging\n", "import logging\nimport spidev\n"))
+    words = user.does("build", "recipes/my-line", "--target", target, "--out", "one")
     assert "4 golden frames" in words
     assert "stage eject was not tried here: it imports spidev, which the release has for its target alone" in words
 

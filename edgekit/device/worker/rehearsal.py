@@ -13,6 +13,7 @@ from edgekit.device.image.frames import FrameSpec, RgbSpec
 from edgekit.device.runner import Runner, load
 from edgekit.device.worker.figures import Outcome
 from edgekit.device.worker.golden import Passage, is_stateless
+from edgekit.device.worker.grab import grab_frames
 from edgekit.device.worker.item import Item
 from edgekit.device.worker.parts import Parts, make_stage
 from edgekit.device.worker.recorded import Recorded
@@ -23,7 +24,7 @@ from edgekit.device.worker.watch import CannotTry, Watch
 from edgekit.errors import InputError
 from edgekit.schema.detection import Detection
 from edgekit.schema.plan import StagePlan
-from edgekit.schema.rehearsal import RehearsalReply, RehearsalRequest, Untried
+from edgekit.schema.rehearsal import Grab, RehearsalReply, RehearsalRequest, Untried
 
 T = TypeVar("T")
 
@@ -58,7 +59,7 @@ class Rehearsal:
         Raises:
             InputError: an engine does not take what its contract says.
         """
-        self._watch, self._pictures = watch, tuple(map(Path, request.pictures))
+        self._watch, self._pictures, self._grab = watch, tuple(map(Path, request.pictures)), request.grab
         self._plan, self._release = request.plan, Path(request.release)
         self._untried: dict[str, str] = {}
         self._recorded = {name: Recorded(Path(file)) for name, file in request.answers.items()}
@@ -83,6 +84,8 @@ class Rehearsal:
             if not is_stateless(classes[stage.name]):
                 break
             passed.append(stage)
+        if self._grab is not None:
+            self._pictures = self._grabbed(self._grab)
         try:
             return self._reply(passed, pictures=self._find(passed))
         except CannotTry as reason:
@@ -120,6 +123,11 @@ class Rehearsal:
             self._untried[stage.name] = str(reason)
             return None
 
+    def _grabbed(self, grab: Grab) -> tuple[Path, ...]:
+        name, source = next(iter(self._plan.sources.items()))
+        with self._watch.step(f"taking frames from source {name}"):
+            return grab_frames(name, source, self._release, grab)
+
     def _find(self, stages: list[StagePlan]) -> tuple[tuple[Detection, ...], ...]:
         """What stages find in each picture."""
         found = []
@@ -145,6 +153,7 @@ class Rehearsal:
         return RehearsalReply(
             passed=tuple(stage.name for stage in passed),
             pictures=pictures,
+            grabbed=tuple(map(str, self._pictures)) if self._grab else (),
             unjudged=unjudged,
             untried=tuple(Untried(stage=name, reason=reason) for name, reason in self._untried.items()),
         )

@@ -1,0 +1,135 @@
+"""`edgekit golden` as a user runs it: the real model, the recipe's own stages, real files."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+
+pytestmark = pytest.mark.integration
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(ROOT / "recipes" / "sorting-line", tmp_path / "line"))
+
+
+def edgekit(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    own = {"XDG_CONFIG_HOME": str(folder / "c"), "XDG_STATE_HOME": str(folder / "s")}
+    argv = [sys.executable, "-m", "edgekit.cli.main", *words]
+    env = {**os.environ, **own}
+    done = subprocess.run(argv, capture_output=True, text=True, env=env, cwd=folder, timeout=300, check=False)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def golden(recipe: Path, *words: str, code: int = 0) -> Any:
+    done = edgekit(recipe.parent, "golden", "line", "--json", *words)
+    assert done.returncode == code, done.stderr
+    return json.loads(done.stdout)
+
+
+def change(recipe: Path) -> bytes:
+    """Golden answers with one detection elsewhere; gives the right ones."""
+    file = recipe / "golden/expected.json"
+    right = file.read_bytes()
+    answers = json.loads(right)
+    answers["frame-020.png"][1]["x_px"] += 5
+    file.write_text(json.dumps(answers))
+    return right
+
+
+def test_the_shipped_answers_are_what_the_model_finds(recipe: Path) -> None:
+    found = golden(recipe, "--check")
+    assert [len(frame["found"]) for frame in found["frames"]] == [10, 10, 12, 9]
+    assert not any(frame["changes"] for frame in found["frames"])
+    assert found["stages"] == ["scale", "see", "find", "name"]
+    for frame in found["frames"]:
+        assert cv2.imread(str(recipe.parent / frame["picture"])).shape == (720, 1280, 3)
+
+
+def test_a_change_is_shown_and_only_written_when_told(recipe: Path) -> None:
+    right = change(recipe)
+    wrong = (recipe / "golden/expected.json").read_bytes()
+    found = golden(recipe)
+    (moved,) = found["frames"][0]["changes"]
+    assert (moved["change"], moved["moved_px"], moved["within"]) == ("moved", 5.0, False)
+    assert (recipe / "golden/expected.json").read_bytes() == wrong and not found["written"]
+    error = golden(recipe, "--check", code=5)["error"]
+    assert "red disc" in error["message"] and "--write" in error["hint"]
+    assert golden(recipe, "--write")["written"]
+    assert (recipe / "golden/expected.json").read_bytes() == right
+    golden(recipe, "--check")
+
+
+def test_a_recipe_without_golden_frames_gets_them_from_its_clip(recipe: Path) -> None:
+    """The section that is printed is added, as it says; then everything fits."""
+    shutil.rmtree(recipe / "golden")
+    file = recipe / "recipe.toml"
+    before, _, after = file.read_text().partition("[golden]")
+    file.write_text(before + "[python]" + after.partition("[python]")[2])
+    golden(recipe, "--check", code=2)
+    assert not (recipe / "golden").exists()
+    found = golden(recipe, "--frame", "20", "--frame", "70", "--write")
+    assert [frame["frame"] for frame in found["frames"]] == ["frame-020.png", "frame-070.png"]
+    assert all(len(frame["found"]) > 8 for frame in found["frames"])
+    file.write_text(f"{file.read_text()}\n{found['add_to_recipe']}\n")
+    assert golden(recipe, "--check")["add_to_recipe"] == ""
+    golden(recipe, "--frame", "20", code=2)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--frame", "9999"), "has no frame 9999: it has 120"),
+        (("--write", "--check"), "exclude each other"),
+    ],
+)
+def test_wrong_words_are_one_sentence(recipe: Path, words: tuple[str, ...], message: str) -> None:
+    file = recipe / "recipe.toml"
+    before, _, after = file.read_text().partition("[golden]")
+    file.write_text(before + "[python]" + after.partition("[python]")[2])
+    assert message in golden(recipe, *words, code=2)["error"]["message"]
+
+
+@pytest.mark.parametrize("text", [None, "{", "[]", '{"frame-020.png": [{"lable": "disc"}]}'])
+def test_missing_or_broken_answers_are_made_by_the_command_that_the_build_names(recipe: Path, text: str | None) -> None:
+    file = recipe / "golden/expected.json"
+    right = file.read_bytes()
+    file.unlink() if text is None else file.write_text(text)
+    edgekit(recipe.parent, "keys", "init")
+    done = edgekit(recipe.parent, "build", "line", "--target", "virt-arm64", "--json")
+    assert done.returncode == 2
+    error = json.loads(done.stdout)["error"]
+    assert "--write`" in error["message"] + error["hint"]
+    golden(recipe, "--check", code=5)
+    golden(recipe, "--write")
+    assert file.read_bytes() == right
+
+
+def test_answers_with_nothing_in_them_are_not_written(recipe: Path) -> None:
+    """An engine that sees nothing would pass."""
+    file = recipe / "recipe.toml"
+    file.write_text(file.read_text().replace("threshold = 0.4", "threshold = 1.0"))
+    before = (recipe / "golden/expected.json").read_bytes()
+    assert "nothing is found in any of 4 frames" in golden(recipe, "--write", code=2)["error"]["message"]
+    assert (recipe / "golden/expected.json").read_bytes() == before
+
+
+def test_a_stage_that_only_the_board_can_run_is_named(recipe: Path) -> None:
+    (recipe / "app/lens.py").write_text(
+        "class Lens:\n    stateless = True\n    def __init__(self, context):\n        open('/dev/v4l-subdev99')\n"
+    )
+    file = recipe / "recipe.toml"
+    stage = '[pipeline.stages.lens]\nkind = "python"\nentry = "lens:Lens"\nlane = "camera"\n\n'
+    file.write_text(file.read_text().replace("[pipeline.stages.scale]", f"{stage}[pipeline.stages.scale]"))
+    message = golden(recipe, code=2)["error"]["message"]
+    assert "cannot be made on this machine: stage lens: it opens /dev/v4l-subdev99" in message
