@@ -282,14 +282,41 @@ def newer(opset: int) -> onnx.ModelProto:
     return graph.model({"x": (FLOAT, [1, 3, 32, 32])}, {"y": (FLOAT, [1, 10])}, opset=opset)
 
 
-def quantised() -> onnx.ModelProto:
+def quantised(dtype: type = np.uint8) -> onnx.ModelProto:
     """Q/DQ already in it, as quantisation-aware training leaves them."""
     graph = Graph()
-    scale, zero = graph.constant("s", 1 / 255), graph.constant("z", 0, np.uint8)
+    scale, zero = graph.constant("s", 1 / 127), graph.constant("z", 0, dtype)
     graph.node("QuantizeLinear", ["x", scale, zero], "q")
     graph.node("DequantizeLinear", ["q", scale, zero], "dq")
     graph.conv("dq", "y", 3, 4)
     return graph.model({"x": (FLOAT, [1, 3, 32, 32])}, {"y": (FLOAT, [1, 4, 16, 16])})
+
+
+def activated(kind: str, opset: int) -> onnx.ModelProto:
+    """One of the operators that the NPU's compiler knows in other words alone."""
+    graph = Graph()
+    graph.conv("x", "c", 3, 8)
+    more = [graph.kernel("gain", 8), graph.kernel("shift", 8)] if kind == "GroupNormalization" else []
+    graph.node(kind, ["c", *more], "a", **({"num_groups": 2} if more else {}))
+    graph.conv("a", "y", 8, 4, stride=1)
+    return graph.model({"x": (FLOAT, [1, 3, 32, 32])}, {"y": (FLOAT, [1, 4, 16, 16])}, opset=opset)
+
+
+def listed() -> onnx.ModelProto:
+    """A constant as a list of numbers, not as a tensor: torch's newer exporter writes them."""
+    graph = Graph()
+    graph.conv("x", "c", 3, 8)
+    graph.node("Constant", [], "shape", value_ints=[1, -1])
+    graph.node("Reshape", ["c", "shape"], "y")
+    return graph.model({"x": (FLOAT, [1, 3, 32, 32])}, {"y": (FLOAT, None)})
+
+
+def pooled() -> onnx.ModelProto:
+    """As torch's `x.mean([2, 3])` in front of a linear layer: MobileNet, EfficientNet."""
+    graph = Graph()
+    graph.node("ReduceMean", [graph.conv("x", "c", 3, 8)], "m", axes=[-2, -1], keepdims=0)
+    graph.node("Gemm", ["m", graph.kernel("fc", 10, 8)], "y", transB=1)
+    return graph.model({"x": (FLOAT, [1, 3, 32, 32])}, {"y": (FLOAT, [1, 10])})
 
 
 def with_function() -> onnx.ModelProto:
@@ -351,6 +378,11 @@ EXPORTS = {
     "opset 21": Export(make=lambda: newer(21)),
     "opset 23": Export(make=lambda: newer(23)),
     "quantised": Export(make=quantised),
+    "Gelu": Export(make=lambda: normalised(20)),
+    "GroupNormalization": Export(make=lambda: activated("GroupNormalization", 21)),
+    "Mish": Export(make=lambda: activated("Mish", 18)),
+    "lists of numbers": Export(make=listed),
+    "mean over the picture": Export(make=pooled),
     "function": Export(make=with_function),
     "branch": Export(make=with_branch),
 }

@@ -98,7 +98,7 @@ def check_graph(path: Path, model: onnx.ModelProto) -> None:
 
 def _raise_first(path: Path, faults: tuple[str, ...]) -> None:
     if faults:
-        raise EngineError(f"{path}: {faults[0]}", hint="export the model again", details="\n".join(faults))
+        raise EngineError(f"{path}: {faults[0]}", hint="export the model again", details="\n".join(faults[1:]))
 
 
 def describe(model: onnx.ModelProto, data: bytes) -> OnnxModel:

@@ -19,8 +19,10 @@ def make(converter: Converter) -> Iterator[tuple[str, bytes]]:
     shown = pictures(8, 16, 16)
     with TemporaryDirectory() as folder:
         for name, quantisation in (("tiny-int8", Quantisation()), ("tiny-float16", None)):
+            model = save(tiny(), Path(folder) / "tiny.onnx")
             job = Job(
-                model=save(tiny(), Path(folder) / "tiny.onnx"),
+                model=model,
+                file=model,
                 platform="rk3588",
                 mean=(127.5,) * 3,
                 std=(127.5,) * 3,

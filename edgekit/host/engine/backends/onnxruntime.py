@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import re
 import time
 
 import numpy as np
@@ -23,6 +22,7 @@ from edgekit.host.engine.quantise import quantise
 from edgekit.host.engine.ranges import check_ranges
 from edgekit.host.engine.reference import answers_of, answers_of_bytes
 from edgekit.host.engine.rknn.refusals import tail_of
+from edgekit.host.engine.runtime_words import runtime_words
 from edgekit.host.engine.store import EngineRecord, KeptEngine
 from edgekit.host.engine.verdict import check_agreement
 from edgekit.schema.building import BuildRequest
@@ -35,9 +35,6 @@ _FORMAT = 1
 _SPARE_FRAMES = 8
 """Calibration pictures that stand in where a recipe has no golden frames."""
 _ERRORS_ONLY = 3
-_NODE = re.compile(
-    r"Node ?\(([^)]+)\)|node with name '([^']+)'|Op \(([A-Za-z0-9_]+)\)|for ([A-Za-z0-9_.:]+\(\d+\)) node"
-)
 
 
 def compile_model(source: ModelSource, bench: Bench) -> Engine:
@@ -66,14 +63,9 @@ def check_loads(source: ModelSource) -> None:
     try:
         ort.InferenceSession(str(source.path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors share no class of their own
-        said = " ".join(str(error).split())
-        told = re.sub(r"^\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : (Load model from \S+ failed: ?)?", "", said)
-        node = next((part for match in _NODE.finditer(said) for part in match.groups() if part), "")
-        where = f" at node {node}" if node else ""
         raise EngineError(
-            f"{source.file}: ONNX Runtime {ort.__version__} cannot run it{where}: {told[:200]}",
+            f"{source.file}: ONNX Runtime {ort.__version__} cannot run it: {runtime_words(error)}",
             hint="replace that operator, or export the model again",
-            details=said,
         ) from None
 
 

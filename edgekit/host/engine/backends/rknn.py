@@ -53,7 +53,9 @@ def compile_model(source: ModelSource, bench: Bench) -> Engine:
     proto = onnx.load(source.path)
     wrong = refusals(proto, source.model)
     if wrong:
-        raise EngineError(f"{source.file}: {wrong[0]}", hint="change the model or the recipe", details="\n".join(wrong))
+        raise EngineError(
+            f"{source.file}: {wrong[0]}", hint="change the model or the recipe", details="\n".join(wrong[1:])
+        )
     version = choose_version(accelerator.runtime_version, bench.toolkits.versions)
     order = _order(source, version, accelerator.soc, proto, bench)
     kept = bench.store.find(order.key)
@@ -94,6 +96,7 @@ def _order(source: ModelSource, version: str, platform: str, proto: onnx.ModelPr
     frames = read_pictures(source.golden or source.calibration[:_SPARE_FRAMES], contract)
     job = Job(
         model=source.path,
+        file=source.file,
         platform=platform,
         mean=contract.means,
         std=tuple(1 / scale for scale in contract.scales),

@@ -22,6 +22,7 @@ from edgekit.host.engine.faults import node_name
 from edgekit.host.engine.half import to_half
 from edgekit.host.engine.pictures import digest_of, read_pictures, tensor_of
 from edgekit.host.engine.plan_file import PlanFault, parse_plan
+from edgekit.host.engine.prepare.quantised import quantised_at, unfit_pair
 from edgekit.host.engine.quantise import quantise
 from edgekit.host.engine.ranges import check_ranges
 from edgekit.host.engine.reference import answers_of
@@ -52,7 +53,9 @@ def compile_model(source: ModelSource, bench: Bench) -> Engine:
     proto = onnx.load(source.path)
     wrong = refusals(proto, source, accelerator)
     if wrong:
-        raise EngineError(f"{source.file}: {wrong[0]}", hint="change the model or the recipe", details="\n".join(wrong))
+        raise EngineError(
+            f"{source.file}: {wrong[0]}", hint="change the model or the recipe", details="\n".join(wrong[1:])
+        )
     return obtain(_order(source, accelerator, proto, bench), bench)
 
 
@@ -68,7 +71,9 @@ def accelerator_of(target: Target) -> Accelerator:
 
 def refusals(model: onnx.ModelProto, source: ModelSource, accelerator: Accelerator) -> tuple[str, ...]:
     """Every reason why a model cannot become an engine, each a sentence; none where a builder may try."""
-    return (*_nodes(model), *_recipe(source, accelerator))
+    unfit = unfit_pair(model)
+    ranges = (f"{unfit}: give the float model that it was made from",) if unfit else ()
+    return (*_nodes(model), *ranges, *_recipe(source, accelerator))
 
 
 def _nodes(model: onnx.ModelProto) -> Iterator[str]:
@@ -94,20 +99,24 @@ def _order(source: ModelSource, accelerator: Accelerator, proto: onnx.ModelProto
     recipe, contract, bounds = source.model, source.model.input, bounds_for(source.target)
     calibration = read_pictures(source.calibration if recipe.precision == "int8" else (), contract)
     frames = tensor_of(read_pictures(source.golden or source.calibration[:_SPARE_FRAMES], contract), contract)
-    model, told = source.path.read_bytes(), ""
+    model, told, own_ranges = source.path.read_bytes(), "", bool(quantised_at(proto))
     if recipe.precision == "int8":
         inputs = tensor_of(calibration, contract)
         kept_float = tail_of(proto, recipe.quantisation.keep_float)
         check_ranges(source.path, proto, answers_of(source.path, inputs[:_SPARE_FRAMES]), kept_float)
         made = quantise(source.path, inputs, recipe.quantisation, "tensorrt")
         model, told = made.model, f"{len(calibration)} pictures, sha256 {digest_of(calibration)}"
-    elif recipe.precision == "float16" and version_tuple(accelerator.runtime_version) >= _STRONGLY_TYPED:
+    elif (
+        recipe.precision == "float16"
+        and not own_ranges
+        and version_tuple(accelerator.runtime_version) >= _STRONGLY_TYPED
+    ):
         model = to_half(source.path)
     request = BuildRequest(
         kind="tensorrt",
         model="model.onnx",
         engine="engine.plan",
-        precision=recipe.precision,
+        precision="int8" if own_ranges else recipe.precision,
         workspace_bytes=bounds.workspace_bytes,
         tactic_bytes=bounds.tactic_bytes,
         timing_iterations=2,

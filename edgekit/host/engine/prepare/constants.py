@@ -75,7 +75,7 @@ def _replace(graph: onnx.GraphProto, folded: list[onnx.NodeProto], values: Mappi
     del graph.node[:]
     graph.node.extend(left)
     graph.initializer.extend(
-        numpy_helper.from_array(np.ascontiguousarray(values[name]), name) for name in gone if name in values
+        numpy_helper.from_array(np.asarray(values[name], order="C"), name) for name in gone if name in values
     )
     drop_unused(graph)
 

@@ -86,7 +86,7 @@ def _read(path: Path, tensor: onnx.TensorProto, room_bytes: int) -> bytes:
     with open_file(file) as stream:
         there = os.fstat(stream.fileno()).st_size - offset
         wanted = there if length < 0 else length
-        if wanted > there or offset < 0:
+        if not 0 <= wanted <= there or offset < 0:
             raise EngineError(
                 f"{path}: its weights in {file.name} are cut short: {tensor.name} ends behind the file's end",
                 hint="copy both files again, or export the model again as one file",

@@ -39,7 +39,7 @@ def constant_value(node: onnx.NodeProto) -> Array | None:
 def set_constant(graph: onnx.GraphProto, name: str, value: Array) -> str:
     """Add a constant; gives the name that it has, which is another where that one is taken."""
     free = free_name(graph, name)
-    graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value), free))
+    graph.initializer.append(numpy_helper.from_array(np.asarray(value, order="C"), free))
     return free
 
 

@@ -14,6 +14,7 @@ import onnxruntime as ort  # type: ignore[import-untyped]
 
 from edgekit.errors import EngineError
 from edgekit.host.engine.pictures import Pixels, tensor_of
+from edgekit.host.engine.runtime_words import runtime_words
 from edgekit.schema.recipe import ColourContract
 
 _ERRORS_ONLY = 3
@@ -51,14 +52,18 @@ def prove(path: Path, given: Side, made: Side, pictures: Pixels) -> str:
         Why they could not be compared; empty where they answer alike.
 
     Raises:
-        EngineError: they do not.
+        EngineError: they do not, or the rewritten one does not run.
     """
-    expected = _answers(given, pictures)
-    if isinstance(expected, str):
-        return f"the model as exported does not run here: {expected}"
     found = _answers(made, pictures)
     if isinstance(found, str):
-        raise _differs(path, f"it does not run any more: {found}")
+        contract = given.contract
+        raise EngineError(
+            f"{path} does not run with a picture of {contract.width_px}x{contract.height_px}: {found}",
+            hint="give the input in recipe.toml the size that it was exported for, or export it with that size fixed",
+        )
+    expected = _answers(given, pictures)
+    if isinstance(expected, str):
+        return f"as exported it does not run here: {expected}"
     tolerance = _HALF if _is_half(given.data) else _RELATIVE
     for name, want in expected.items():
         wrong = _difference(want, found[name], given.batch, tolerance)
@@ -84,7 +89,7 @@ def _answers(side: Side, pictures: Pixels) -> dict[str, npt.NDArray[np.generic]]
         names = [output.name for output in session.get_outputs()]
         runs = [session.run(names, _inputs(side, types, picture[None])) for picture in pictures]
     except Exception as error:  # onnxruntime's errors share no class of their own
-        return " ".join(str(error).split())[:200]
+        return runtime_words(error)
     return {name: np.stack([np.asarray(run[index]) for run in runs]) for index, name in enumerate(names)}
 
 

@@ -17,9 +17,11 @@ from edgekit.host.engine.pictures import read_pictures
 from edgekit.host.engine.prepare import edge, proof
 from edgekit.host.engine.prepare.functions import inline_functions
 from edgekit.host.engine.prepare.inputs import constant_input, find_picture, settle_inputs
+from edgekit.host.engine.prepare.operators import expand_operators, keep_reduced_axes, plain_constants
 from edgekit.host.engine.prepare.opset import lower_opset
 from edgekit.host.engine.prepare.precision import to_single
-from edgekit.host.engine.prepare.sizes import fix_sizes, settle_sizes
+from edgekit.host.engine.prepare.quantised import check_precision
+from edgekit.host.engine.prepare.sizes import fix_sizes, name_outputs, settle_sizes
 from edgekit.host.engine.rknn.refusals import MAX_OPSET
 from edgekit.schema.recipe import Model
 from edgekit.schema.target import AcceleratorKind
@@ -74,6 +76,7 @@ def prepare(path: Path, name: str, model: Model, backend: AcceleratorKind) -> Pr
     """
     proto, data = load_onnx(path)
     check_graph(path, proto)
+    check_precision(path, name, proto, model)
     picture = find_picture(path, name, inputs_of(proto), model)
     given = _Given(path=path, name=name, model=model, backend=backend, proto=proto, data=data, picture=picture)
     made, notes = _rewrite(given)
@@ -127,6 +130,7 @@ def _rewrite(given: _Given) -> tuple[onnx.ModelProto, list[str]]:
     there = next(tensor for tensor in inputs_of(made) if tensor.name == given.picture.name)
     check_input(path, there, model.input, f"models.{name}.input")
     notes += fix_sizes(made, there.name, expected_shape(model.input))
+    notes += name_outputs(made)
     notes += _for_backend(given, made)
     return made, notes
 
@@ -134,6 +138,7 @@ def _rewrite(given: _Given) -> tuple[onnx.ModelProto, list[str]]:
 def _for_backend(given: _Given, made: onnx.ModelProto) -> Iterator[str]:
     contract, name = given.model.input, given.picture.name
     if given.backend == "rknn":
+        yield from expand_operators(made)
         yield from lower_opset(made, MAX_OPSET, "the RKNN toolkit", given.path)
         if contract.dtype == "uint8":
             yield from edge.take_floats(made, name)
@@ -143,6 +148,9 @@ def _for_backend(given: _Given, made: onnx.ModelProto) -> Iterator[str]:
         yield from edge.cast_at_once(made, name)
     if given.backend != "onnxruntime":
         yield from settle_sizes(made)
+    if given.backend == "rknn":
+        yield from plain_constants(made)
+        yield from keep_reduced_axes(made)
 
 
 def _check(given: _Given, made: onnx.ModelProto) -> None:
@@ -155,7 +163,7 @@ def _check(given: _Given, made: onnx.ModelProto) -> None:
     raise EngineError(
         f"{given.path} takes {given.picture}, and at the size of {key} it contradicts itself: {faults[0]}",
         hint=f"give {key} the size that it was exported for, or export it with that size fixed",
-        details="\n".join(faults),
+        details="\n".join(faults[1:]),
     )
 
 

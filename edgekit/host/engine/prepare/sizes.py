@@ -40,11 +40,19 @@ def fix_sizes(model: onnx.ModelProto, name: str, shape: Sequence[int]) -> Iterat
     yield from settle_sizes(model)
 
 
+def name_outputs(model: onnx.ModelProto) -> Iterator[str]:
+    """Write down the sizes of outputs that have none: valid ONNX must have them, and hand-made graphs do not."""
+    missing = [value for value in model.graph.output if not value.type.tensor_type.HasField("shape")]
+    if missing:
+        infer(model)
+        yield f"sizes of {', '.join(value.name for value in missing)} written down"
+
+
 def settle_sizes(model: onnx.ModelProto) -> Iterator[str]:
     """Put constants where sizes were computed, and write down what is known of every tensor."""
     count = fold_constants(model)
     if count:
-        yield f"{count} nodes that only compute sizes are constants now"
+        yield f"{count} nodes that do not depend on the picture are constants now"
     infer(model)
 
 

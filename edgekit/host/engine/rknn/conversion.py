@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -11,15 +12,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 
 from edgekit.errors import EdgekitError, EngineError
 from edgekit.executor import Executor
+from edgekit.host.engine.faults import node_name
 from edgekit.host.engine.pictures import Pixels
-from edgekit.host.engine.rknn.complaints import explain, not_lowered
+from edgekit.host.engine.rknn.complaints import NodeName, explain, not_lowered
 from edgekit.host.engine.rknn.log import Account, read_accuracy, read_log
 from edgekit.host.engine.verdict import LayerError
 from edgekit.schema.recipe import Quantisation
 
+_LOG = logging.getLogger(__name__)
 _DEADLINE_S = 3600.0
 _NAME_LENGTH = 80
 """Of the scratch folder, always: the compiler lets pointers slip into the file, and longer names would shift them."""
@@ -31,6 +35,8 @@ class Job:
     """What to convert, and what to try it on."""
 
     model: Path
+    file: Path
+    """The user's own model, for messages."""
     platform: str
     mean: tuple[float, ...]
     """One a channel, in pixel levels; baked into the engine, which takes uint8."""
@@ -88,8 +94,9 @@ class Converter:
             said = self._run(job, scratch)
             answer = _answer(scratch)
             if answer is None or answer["failed"]:
-                raise explain(job.model, answer or {}, said)
-            if wrong := not_lowered(job.model, said):
+                _LOG.info("%s", (answer or {}).get("trace", "the toolkit left no answer"))
+                raise explain(job.file, answer or {}, said, _nodes(job.model))
+            if wrong := not_lowered(job.file, said):
                 raise wrong
             return _converted(scratch, answer, said)
 
@@ -104,10 +111,17 @@ class Converter:
             if type(error) is not EdgekitError:
                 raise
             raise EngineError(
-                f"{job.model}: the RKNN toolkit took longer than {self.deadline_s:g} s and was stopped",
+                f"{job.file}: the RKNN toolkit took longer than {self.deadline_s:g} s and was stopped",
                 hint='take fewer calibration images, or quantisation.method = "normal"',
                 details=error.details,
             ) from None
+
+
+def _nodes(model: Path) -> tuple[NodeName, ...]:
+    return tuple(
+        NodeName(name=node_name(node, index), kind=node.op_type, tensors=tuple(node.output))
+        for index, node in enumerate(onnx.load(model).graph.node)
+    )
 
 
 def _request(job: Job, scratch: Path, *, analyse: bool) -> dict[str, Any]:

@@ -13,7 +13,17 @@ _LAYER = re.compile(
 )
 _MEMORY = re.compile(r"Total (Internal|Weight) Memory Size: ([\d.]+)KB")
 _ACCURACY = re.compile(r"^\[(\w+)\] (\S+) +([\d.]+|nan) *\| *\S+ +([\d.]+|nan) *\|")
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_HEAD = re.compile(
+    r"^(?:[A-Z] (?:\S+: )?|(?:\w+\.)*\w*(?:Error|Exception|Fail|Warning)(?:: ?|$)|"
+    r"\[ONNXRuntimeError\] : \d+ : \w+ : |\[[\d:.]{8,}\] ?)"
+)
+"""Levels, times and names of exceptions in front of what is said."""
+_DUMP = re.compile(r"\s*[{\[(]\s*(?:'|\"|array|\d+, ).*")
+"""A dictionary or an array as Python prints it."""
+_MAX_LINE = 200
+_REGISTER = re.compile(r"REGTASK: .*limit: (0x[0-9a-f]+), value: (0x[0-9a-f]+)")
 _WARNING = re.compile(r"^W (?:\S+: )?(\S.*)")
 _ERROR = re.compile(r"^E (?:RKNN: \[[\d:.]+\] |\S+: )?(\S.*)")
 _NOISE = (
@@ -23,7 +33,15 @@ _NOISE = (
     "The default output dtype",
     "The mapping of",
     "The MMSE will consume",
+    "LayoutMatchManager:",
 )
+_NOISE_INSIDE = ("need parameter qtype", "will fallback", "regtask", "Regtasks")
+"""What the compiler says to itself: an operator that it leaves to the CPU is in the table of layers."""
+_WORDS = (
+    ("found outlier value", "some weights have outliers, which costs int8 accuracy"),
+    ("The QAT model is loaded", "the ranges are those that the model brings"),
+)
+"""Known warnings in the user's words."""
 _ENDS = frozenset({"InputOperator", "OutputOperator"})
 
 
@@ -73,9 +91,31 @@ def read_log(text: str) -> Account:
         layers=tuple(layer for line in lines if (layer := _layer(line)) and layer.kind not in _ENDS),
         internal_bytes=memory.get("Internal", 0),
         weight_bytes=memory.get("Weight", 0),
-        warnings=_said(_WARNING, lines),
+        warnings=(*_said(_WARNING, lines), *_registers(lines)),
         errors=_said(_ERROR, lines),
     )
+
+
+def clean_line(text: str) -> str:
+    """The last line that says something, without what only a terminal or a programmer has use for; may be empty."""
+    for line in reversed(re.split(r"[\r\n]+", text)):
+        words = _CONTROL.sub("", _COLOUR.sub("", line)).strip()
+        while (shorter := _HEAD.sub("", words)) != words:
+            words = shorter.strip()
+        words = _DUMP.sub(" ...", words).strip()
+        if words.strip(". "):
+            return words if len(words) <= _MAX_LINE else words[: _MAX_LINE - 3] + "..."
+    return ""
+
+
+def _registers(lines: list[str]) -> tuple[str, ...]:
+    """The compiler goes on when a size does not fit the NPU's registers; what comes of it only a board shows."""
+    found = [match for line in lines if (match := _REGISTER.search(line))]
+    if not found:
+        return ()
+    largest = max(int(match[2], 16) for match in found)
+    limit = int(found[0][1], 16)
+    return (f"a size of {largest + 1} does not fit the NPU's registers ({limit + 1} do): try this engine on a board",)
 
 
 def read_accuracy(text: str) -> tuple[LayerError, ...]:
@@ -103,5 +143,10 @@ def _layer(line: str) -> Layer | None:
 
 def _said(pattern: re.Pattern[str], lines: list[str]) -> tuple[str, ...]:
     """Each sentence once, without noise."""
-    found = (match[1] for line in lines if (match := pattern.match(line)))
-    return tuple(dict.fromkeys(text for text in found if not text.startswith(_NOISE)))
+    found = [clean_line(match[1]) for line in lines if (match := pattern.match(line)) and "REGTASK" not in line]
+    kept = (text for text in found if not text.startswith(_NOISE) and not any(one in text for one in _NOISE_INSIDE))
+    return tuple(dict.fromkeys(_words(text) for text in kept if text))
+
+
+def _words(text: str) -> str:
+    return next((words for part, words in _WORDS if part in text), text)

@@ -11,7 +11,10 @@ from edgekit.schema.recipe import ColourContract, Model
 
 MAX_OPSET = 19
 """Source: measured, rknn-toolkit2 2.3.2 and 2.5.0: "Unsupport onnx opset"."""
-DYNAMIC = "DynamicQuantizeLinear If Loop NonMaxSuppression NonZero Scan SequenceAt SplitToSequence Unique"
+QUANTISED = "ConvInteger DynamicQuantizeLinear MatMulInteger QLinearAdd QLinearConv QLinearMatMul QLinearMul"
+"""Operators that compute in int8 by themselves, which neither toolkit takes: they want Q/DQ pairs around float ones."""
+_FLOAT = "give the float model that it was made from"
+DYNAMIC = "If Loop NonMaxSuppression NonZero Scan SequenceAt SplitToSequence Unique"
 """Operators whose output has a size that only their input's content tells."""
 NOT_LOWERED = """
     Acos Acosh Asin Asinh Atan Atanh BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Ceil Celu CenterCropPad Col2Im
@@ -45,6 +48,8 @@ def _nodes(model: onnx.ModelProto) -> Iterator[str]:
         name = node_name(node, index)
         if node.domain not in ("", "ai.onnx"):
             yield f"node {name}: operator {node.op_type} of domain {node.domain} is no part of ONNX"
+        elif node.op_type in QUANTISED.split():
+            yield f"node {name}: operator {node.op_type} is quantised in a form of ONNX Runtime's own: {_FLOAT}"
         elif node.op_type in DYNAMIC.split():
             yield f"node {name}: operator {node.op_type} makes outputs of no fixed size: end the model before it"
         elif node.op_type in NOT_LOWERED.split():

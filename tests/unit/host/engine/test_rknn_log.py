@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekit.host.engine.rknn.complaints import explain, not_lowered
-from edgekit.host.engine.rknn.log import Layer, read_accuracy, read_log
+from edgekit.host.engine.rknn.complaints import NodeName, explain, not_lowered
+from edgekit.host.engine.rknn.log import Layer, clean_line, read_accuracy, read_log
 from edgekit.host.engine.verdict import LayerError
 
 MODEL = Path("m.onnx")
@@ -47,7 +47,7 @@ def test_layers_memory_and_warnings():
     )
     assert [layer.name for layer in account.on_cpu] == ["logits/tp_rs"]
     assert (account.cycles, account.internal_bytes, account.weight_bytes) == (57600, 275 << 10, 19648)
-    assert account.warnings == ("found outlier value, this may affect quantization accuracy",)
+    assert account.warnings == ("some weights have outliers, which costs int8 accuracy",)
     assert account.errors == ()
 
 
@@ -95,8 +95,58 @@ def test_failures_are_sentences(failed, said, told):
 
 def test_a_toolkit_that_dies_is_told_with_its_last_words():
     died = explain(MODEL, {}, "E RKNN: [00:52:05.569] Meet unsupported mode in RoiAlign, mode: max\n")
-    assert died.message == "m.onnx: the RKNN toolkit died: Meet unsupported mode in RoiAlign, mode: max"
+    assert died.message == "m.onnx: operator RoiAlign with mode max is unknown to the RKNN toolkit"
+    died = explain(MODEL, {}, "E RKNN: [00:52:05.569] Something new\n")
+    assert died.message == "m.onnx: the RKNN toolkit died: Something new"
     assert "memory" in explain(MODEL, {}, "").hint
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("\x1b[1;31mE build: ValueError: bad\x1b[0m\n\n", "bad"),
+        ("E RKNN: [00:52:05.569] no such thing\r", "no such thing"),
+        ("KeyError: {'shape': [1, 2], 'name': 'x'}", ""),
+        ("ValueError: wrong inputs {'shape': [1, 2], 'name': 'x'}", "wrong inputs ..."),
+        ("rknn.api.Fail: [ONNXRuntimeError] : 1 : FAIL : Node is bad\n\x07", "Node is bad"),
+        ("a" * 500, "a" * 197 + "..."),
+    ],
+)
+def test_lines_are_cleaned(text, told):
+    assert clean_line(text) == told
+
+
+NODES = (
+    NodeName(name="/model/conv", kind="Conv", tensors=("c1",)),
+    NodeName(name="/model/conv/pool", kind="MaxPool", tensors=("/model/conv/pool_output_0",)),
+)
+
+
+def test_the_node_that_is_meant_is_named_with_the_cure():
+    failed = "Traceback ...\nValueError: The shape of ['/model/conv/pool_output_0'] is {'x': 1}"
+    error = explain(MODEL, {"failed": failed, "step": "build"}, "dump\n" * 100, NODES)
+    assert error.message == "m.onnx: the RKNN toolkit fails at node /model/conv/pool (MaxPool): The shape of ..."
+    assert error.hint == "replace node /model/conv/pool, or end the model before it"
+    assert error.details == ""
+
+
+def test_a_size_beyond_the_registers_is_a_warning_in_words():
+    line = (
+        "E RKNN: [13:38:22.316] REGTASK: The bit width of field value exceeds the limit, target: v2, offset: 0x500c, "
+    )
+    account = read_log(f"{line}shift = 0, limit: 0x1fff, value: 0x20cf\n" * 3)
+    assert account.errors == ()
+    assert account.warnings == (
+        "a size of 8400 does not fit the NPU's registers (8192 do): try this engine on a board",
+    )
+
+
+def test_what_the_compiler_says_to_itself_is_left_out():
+    text = "W RKNN: [13:38:22.316] Warning: Tensor c_rs_i1 need parameter qtype, type is set to float16 by default!\n"
+    text += (
+        "W RKNN: [13:38:22.316] LayoutMatchManager: recursion_depth=3, Logic is Dangerous\nW build: something else\n"
+    )
+    assert read_log(text).warnings == ("something else",)
 
 
 def test_an_engine_with_holes_is_no_engine():

@@ -105,6 +105,22 @@ def recipe_of(export: Export) -> Recipe:
     return from_raw(Recipe, {**raw, "limits": {"memory_max": "100MiB"}}, "recipe")
 
 
+def fixed_inside() -> onnx.ModelProto:
+    """Open at its edge, and for one size inside."""
+    graph = exports.Graph()
+    graph.conv("x", "c", 3, 4)
+    graph.node("Reshape", ["c", graph.sizes("shape", 1, 1024)], "flat")
+    graph.node("MatMul", ["flat", graph.kernel("w", 1024, 5)], "y")
+    return graph.model({"x": (exports.FLOAT, [1, 3, "h", "w"])}, {"y": (exports.FLOAT, [1, 5])})
+
+
+def pooled_inside() -> onnx.ModelProto:
+    graph = exports.Graph()
+    graph.node("Flatten", [graph.conv("x", "c", 3, 4)], "flat")
+    graph.node("Gemm", ["flat", graph.kernel("w", 1024, 5)], "y")
+    return graph.model({"x": (exports.FLOAT, ["n", 3, "h", "w"])}, {"y": (exports.FLOAT, ["n", 5])})
+
+
 REFUSED = {
     "channels last, untold": (
         Export(make=exports.channels_last, input={"width_px": 48}),
@@ -137,6 +153,21 @@ REFUSED = {
         r"models.m.other_inputs names c, and .* has the inputs a .*, b ",
         "correct models.m.other_inputs in recipe.toml",
     ),
+    "int8 of what is int8": (
+        Export(make=exports.quantised, model={"precision": "int8", "calibration": ["*.png"]}),
+        r"quantised already \(QuantizeLinear at node /q\): models.m.precision = \"int8\" cannot do it again$",
+        'give the float model that it was made from; or keep its own ranges: precision = "float16"',
+    ),
+    "a size that the model cannot have": (
+        Export(make=fixed_inside, input={"width_px": 64}),
+        r"does not run with a picture of 64x32: node /flat \(Reshape\): The input tensor cannot be reshaped to the ",
+        "give the input in recipe.toml the size that it was exported for, or export it with that size fixed",
+    ),
+    "a size that contradicts a weight": (
+        Export(make=pooled_inside, input={"width_px": 64}),
+        r"at the size of models.m.input it contradicts itself: ",
+        "give models.m.input the size that it was exported for, or export it with that size fixed",
+    ),
     "too few numbers": (
         Export(make=exports.picture_and_scale, model={"other_inputs": {"scale_factor": {"value": [1.0, 2.0, 3.0]}}}),
         r"takes scale_factor float32\[\?, 2\], and models.m.other_inputs.scale_factor.value has 3 numbers",
@@ -150,6 +181,7 @@ REFUSED = {
 def test_one_mistake_is_one_sentence_on_every_target(name: str, target: str, tmp_path: Path) -> None:
     export, message, hint = REFUSED[name]
     (tmp_path / "m.onnx").write_bytes(export.make().SerializeToString())
+    (tmp_path / "a.png").write_bytes(b"")
     with pytest.raises(EngineError, match=message) as raised:
         compile_models(recipe_of(export), tmp_path, find_target(target, SETTINGS), bench_in(tmp_path))
     assert raised.value.hint == hint
