@@ -43,7 +43,7 @@ def _is_defined(kind: str, opset: int) -> bool:
         schema = onnx.defs.get_schema(kind, opset)
     except onnx.defs.SchemaError:  # that set has no such operator: `faults` says so
         return False
-    return bool(schema.has_function or schema.has_context_dependent_function)
+    return bool(schema.has_function or schema.has_context_dependent_function)  # type: ignore[attr-defined]
 
 
 def _settle_casts(model: onnx.ModelProto) -> None:
