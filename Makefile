@@ -70,7 +70,7 @@ lock: setup      ## resolve requirements.lock anew
 	  --no-annotate --custom-compile-command "make lock" -o requirements.lock pyproject.toml
 
 lock-debian: setup  ## resolve cross/debian/*.lock anew
-	for suite in bookworm bullseye; do \
+	for suite in bookworm bullseye bookworm-amd64; do \
 	  cross/debian/lock.sh $$suite $$($(BIN)/python cross/debian/names.py $$suite) > .lock-debian && \
 	  mv .lock-debian cross/debian/$$suite.lock || exit 1; done
 

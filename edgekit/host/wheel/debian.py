@@ -6,6 +6,7 @@ is taken instead, its digest from the archive's signed index, and that is said.
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 import json
 import os
@@ -30,6 +31,8 @@ _LINE = re.compile(
     r"(?P<name>[a-z0-9][\w.+-]+) (?P<version>\S+) (?P<sha256>[0-9a-f]{64}) (?P<size>\d+) (?P<path>\S+\.deb)"
 )
 _MAX_UNPACKED_BYTES = 2 << 30
+_SUITE = "bookworm"
+"""Where packages are from that belong to no set."""
 _NO_ARCHIVE = "none"
 """Address that stands for no archive: what can do without Debian's packages does."""
 _AR_MAGIC = b"!<arch>\n"
@@ -72,6 +75,8 @@ class PackageSet:
     suite: str
     packages: tuple[str, ...]
     reason: str
+    only: tuple[str, ...] = ()
+    """Patterns of the files that are unpacked; empty: all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,42 +101,78 @@ class Debian:
     """Names Debian's archive where apt knows none, as on Ubuntu."""
 
     def fetch_sets(self, names: Sequence[str]) -> Root:
-        """The packages of sets in `sets.toml`, all of one suite, unpacked. See `fetch_root`."""
-        file = self.data / "sets.toml"
-        sets = from_toml(_Sets, file.read_text(encoding="utf-8"), str(file)).sets
-        for name in names:
-            if name not in sets or sets[name].suite != sets[names[0]].suite:
-                raise InputError(f"{file} has no fitting set {name!r}", hint=f"add [sets.{json.dumps(name)}] to it")
-        return self.fetch_root({package for name in names for package in sets[name].packages}, sets[names[0]].suite)
+        """The packages of sets in `sets.toml`, all of one suite, unpacked. See `fetch_root`.
 
-    def fetch_root(self, names: Iterable[str], suite: str) -> Root:
+        A name that is no set is a package itself, with the libraries that it needs, as the archive has them now.
+
+        Raises:
+            WheelError: the archive has no such package; else as `fetch_root`.
+        """
+        sets = self._sets()
+        chosen = [sets[name] for name in names if name in sets]
+        suites = {one.suite for one in chosen} or {_SUITE}
+        if len(suites) > 1:
+            raise InputError(f"{', '.join(names)} are of different suites", hint=f"see {self.data / 'sets.toml'}")
+        locked = {package for one in chosen for package in one.packages}
+        return self.fetch_root(
+            locked,
+            suites.pop(),
+            more=[name for name in names if name not in sets],
+            only=tuple(pattern for one in chosen for pattern in one.only),
+        )
+
+    def has_set(self, name: str) -> bool:
+        """Whether `sets.toml` has a set."""
+        return name in self._sets()
+
+    def _sets(self) -> dict[str, PackageSet]:
+        file = self.data / "sets.toml"
+        return from_toml(_Sets, file.read_text(encoding="utf-8"), str(file)).sets
+
+    def fetch_root(
+        self, names: Iterable[str], suite: str, *, more: Sequence[str] = (), only: tuple[str, ...] = ()
+    ) -> Root:
         """Packages, unpacked into one folder.
 
         Args:
             names: of packages; what these depend on is not taken.
-            suite: `bookworm`.
+            suite: `bookworm`, or `bookworm-amd64` for this machine.
+            more: further packages, which no lock has, with the libraries that they need.
+            only: patterns of the files that are unpacked; empty: all.
 
         Raises:
             NoArchive: this machine knows no archive, and they are not in the cache.
             WheelError: they cannot be fetched.
             InputError: the lock does not have them.
         """
-        chosen = [self._locked(suite)[name] for name in self._known(names, suite)]
+        chosen = [self._locked(suite)[name] for name in self._known(names, suite)] if names else []
+        chosen = list({package.name: package for package in [*chosen, *self._unlocked(more, suite)]}.values())
         newer = self.roots / f"newer-{_digest(chosen)[:16]}.txt"
         if newer.is_file():
             chosen = list(_parse(newer.read_text(encoding="utf-8"), newer).values())
-        if not self._folder(chosen).is_dir():
+        kept = self.roots / _digest(chosen, only)[:16]
+        if not kept.is_dir():
             try:
                 self._fetch(chosen)
             except NotThere as error:
                 self.progress.note(f"{error.message}: Debian has moved on; taking what its signed index has now")
                 chosen = self._lock_anew([package.name for package in chosen], suite, newer)
                 self._fetch(chosen)
-        folder = kept_folder(self._folder(chosen), lambda folder: self._unpack(chosen, folder))
+                kept = self.roots / _digest(chosen, only)[:16]
+        folder = kept_folder(kept, lambda folder: self._unpack(chosen, folder, only))
         return Root(folder=folder, digest=_digest(chosen), packages=tuple(chosen))
 
-    def _folder(self, chosen: list[Package]) -> Path:
-        return self.roots / _digest(chosen)[:16]
+    def _unlocked(self, names: Sequence[str], suite: str) -> list[Package]:
+        """Packages that no lock has; the first answer of the archive is remembered."""
+        if not names:
+            return []
+        asked = hashlib.sha256(json.dumps([suite, sorted(names)]).encode()).hexdigest()
+        memory = self.roots / f"unlocked-{asked[:16]}.txt"
+        if memory.is_file():
+            return list(_parse(memory.read_text(encoding="utf-8"), memory).values())
+        self._archives()
+        self.progress.note(f"no lock has {', '.join(sorted(names))}: taking what Debian's signed index has now")
+        return self._lock_anew(["--needs", *names], suite, memory)
 
     def _known(self, names: Iterable[str], suite: str) -> list[str]:
         wanted = sorted(set(names))
@@ -179,10 +220,10 @@ class Debian:
                     if archive == archives[-1]:
                         raise
 
-    def _unpack(self, chosen: list[Package], folder: Path) -> None:
+    def _unpack(self, chosen: list[Package], folder: Path, only: tuple[str, ...]) -> None:
         with self.progress.step(f"unpacking {len(chosen)} Debian packages for the board"):
             for package in chosen:
-                unpack_deb(self.downloads / package.sha256 / package.path.rsplit("/", maxsplit=1)[-1], folder)
+                unpack_deb(self.downloads / package.sha256 / package.path.rsplit("/", maxsplit=1)[-1], folder, only)
             if not (folder / "lib").exists() and (folder / "usr/lib").is_dir():
                 (folder / "lib").symlink_to("usr/lib")  # a merged /usr keeps its loader there alone
 
@@ -193,6 +234,9 @@ class Debian:
             timeout_s=_APT_TIMEOUT_S,
             env={"EDGEKIT_DEBIAN_ARCHIVE": self.archive} if self.archive else None,
         )
+        if unknown := re.search(r"^no package (\S+)", done.output, re.MULTILINE):
+            hint = f"correct the name in sysroot of the package's rule; sets: {', '.join(sorted(self._sets()))}"
+            raise WheelError(f"Debian's {suite} has no package {unknown[1]}", hint=hint)
         if done.returncode:
             hint = "check the network and that apt works here, or set EDGEKIT_DEBIAN_ARCHIVE to an archive that has it"
             raise WheelError(f"Debian's {suite} cannot be read", hint=hint, details=done.output)
@@ -204,8 +248,8 @@ class Debian:
         return list(chosen.values())
 
 
-def unpack_deb(deb: Path, folder: Path) -> None:
-    """Unpack the files of a package; nothing leaves the folder, and links stay inside it.
+def unpack_deb(deb: Path, folder: Path, only: Sequence[str] = ()) -> None:
+    """Unpack a package's files, or those that a pattern names; nothing leaves the folder, and links stay inside it.
 
     Source: deb(5). Absolute links would lead into this machine: a linker that finds one dangling takes a static
     library instead, without a word.
@@ -222,7 +266,8 @@ def unpack_deb(deb: Path, folder: Path) -> None:
                     size += member.size
                     if size > _MAX_UNPACKED_BYTES:
                         raise ValueError("too large")
-                    if not member.isdev():
+                    name = os.path.normpath(member.name)
+                    if not member.isdev() and (not only or any(fnmatch.fnmatchcase(name, glob) for glob in only)):
                         _extract(tar, member, folder)
     except DAMAGED as error:
         raise WheelError(f"{deb.name} cannot be unpacked: {error}", hint="remove it and try again") from None
@@ -258,6 +303,6 @@ def _parse(text: str, file: Path) -> dict[str, Package]:
     return packages
 
 
-def _digest(chosen: list[Package]) -> str:
+def _digest(chosen: list[Package], only: tuple[str, ...] = ()) -> str:
     named = sorted([package.name, package.sha256] for package in chosen)
-    return hashlib.sha256(json.dumps(named).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([named, only] if only else named).encode()).hexdigest()

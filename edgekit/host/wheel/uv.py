@@ -77,6 +77,18 @@ class Uv:
         argv = ["install", "--no-deps", "--only-binary", ":all:", "--require-hashes", "--target", str(folder)]
         return self._for_target([*argv, "-r", "-"], wanted, [lock], _INSTALL_TIMEOUT_S)
 
+    def install_file(self, wanted: Wanted, wheel: Path, folder: Path, words: Iterable[str]) -> Completed:
+        """Unpack a wheel file and what it needs into `folder`; what comes from an index is not locked.
+
+        Args:
+            wanted: the system; its requirements do not count.
+            wheel: the file.
+            folder: where to.
+            words: further arguments of `uv pip install`.
+        """
+        argv = ["install", "--only-binary", ":all:", "--target", str(folder), *words, "-r", "-"]
+        return self._for_target(argv, wanted, [wheel.absolute().as_uri()], _INSTALL_TIMEOUT_S)
+
     def install_here(self, locked: str, folder: Path) -> Completed:
         """Unpack wheels for this machine into `folder`; each line of `locked` has its hashes."""
         argv = ["install", "--no-deps", "--only-binary", ":all:", "--require-hashes", "--target", str(folder)]

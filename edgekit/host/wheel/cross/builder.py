@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from build import BuildBackendException, BuildException, ProjectBuilder
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from pyproject_hooks import BuildBackendWarning
 
 from edgekit.errors import EdgekitError, WheelError
@@ -115,7 +116,7 @@ class _Build:
         self._said(self._uv.make_environment(self._venv, self._shop.interpreter.path), "a virtual environment")
         try:
             builder = ProjectBuilder(sources, python_executable=f"{self._venv}/bin/python", runner=self._run_hook)
-            static = sorted(builder.build_system_requires | set(extras.requirements))
+            static = _with_rules(builder.build_system_requires, extras.requirements)
             backend = builder._backend
             config = self._prepare(backend, static)
             with progress.step(f"{job.source}: build requirements"):
@@ -177,7 +178,7 @@ class _Build:
         pins = self._job.pins or self._lock(static)
         self._fill(pins)
         if not self._job.pins:
-            asked = builder.get_requires_for_build("wheel", config)
+            asked = _with_rules(builder.get_requires_for_build("wheel", config), self._job.extras.requirements)
             if {str(Requirement(text)) for text in asked} - {str(Requirement(text)) for text in static}:
                 pins = self._lock(sorted({*static, *asked}))
                 self._fill(pins)
@@ -231,6 +232,17 @@ class _Build:
 
     def _log(self) -> str:
         return _text(self._job.log)
+
+
+def _with_rules(asked: Iterable[str], ruled: Sequence[str]) -> list[str]:
+    """Build requirements, those of a rule in place of the sources' own for the same packages.
+
+    oldest-supported-numpy asks for one numpy exactly, so it goes where a rule names numpy.
+    """
+    named: set[str] = {canonicalize_name(Requirement(text).name) for text in ruled}
+    named |= {"oldest-supported-numpy"} if "numpy" in named else set()
+    own = {text for text in asked if canonicalize_name(Requirement(text).name) not in named}
+    return sorted({*own, *ruled})
 
 
 def _text(file: Path) -> str:

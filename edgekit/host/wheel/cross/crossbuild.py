@@ -73,6 +73,8 @@ class CrossBuilder:
     """Checks a wheel and repairs what can be; raises WheelError."""
     recheck: Callable[[Path, Extras], None]
     """Checks it again, whole, when it is finished; raises WheelError."""
+    trial: Callable[[Source, Path], None]
+    """Imports its modules as on the board; raises WheelError."""
     builder: Callable[[Workshop], Builder]
     locate: Callable[[Source], str]
     """Asks the index where a source package can be had."""
@@ -139,6 +141,7 @@ class CrossBuilder:
             about = _provenance(source, shop, made, inspected)
             wheel = finish_wheel(inspected.wheel, inspected.platform, about, work / "finished")
             self.recheck(wheel, extras)
+        self.trial(source, wheel)
         record = _record(about, wheel, time.monotonic() - began)
         kept = WheelStore(self.places.wheels).keep(_key(asked, made.pins), wheel, record)
         if kept.record.sha256 != record.sha256:

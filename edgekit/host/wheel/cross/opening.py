@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packaging.utils import parse_wheel_filename
+
+from edgekit.host.wheel.cross.cpus import cpu_limits
 from edgekit.host.wheel.cross.crossbuild import CrossBuilder
 from edgekit.host.wheel.cross.environment import Extras, Workshop
 from edgekit.host.wheel.cross.extras import Supplies, make_extras
@@ -18,6 +24,7 @@ from edgekit.schema.target import Target
 if TYPE_CHECKING:
     from edgekit.host.wheel.cross.builder import Builder
     from edgekit.host.wheel.cross.inspection import Inspector
+    from edgekit.host.wheel.trial.trial import Trial
 
 
 def open_crossbuilder(target: Target, wanted: Wanted, places: Places, tools: Tools) -> CrossBuilder:
@@ -49,6 +56,17 @@ def open_crossbuilder(target: Target, wanted: Wanted, places: Places, tools: Too
         found = find_alone(asked, wanted, tools.uv, sources_only=True)
         return found.source.url if found and found.source else ""
 
+    def trial(source: Source, wheel: Path) -> None:
+        from edgekit.host.wheel.trial.site import lay_out_for_trial  # noqa: PLC0415
+
+        untried = find_rule(source.name, source.version, target, places.cross / "packages").untried
+        with tempfile.TemporaryDirectory(dir=places.work, prefix=".trial-") as folder:
+            why = lay_out_for_trial(wheel, wanted, tools.uv, Path(folder))
+            if why:
+                tools.progress.note(f"{source}: what it needs cannot be had for a trial: {why}")
+            name, version, _, _ = parse_wheel_filename(wheel.name)
+            open_trial(target, workshops, tools, places).try_package(name, str(version), Path(folder), untried)
+
     # A wheel from the cache is there in a moment: what only building takes is imported when it is called.
     def inspector() -> Inspector:
         from edgekit.host.wheel.cross.inspection import Inspector  # noqa: PLC0415
@@ -65,7 +83,38 @@ def open_crossbuilder(target: Target, wanted: Wanted, places: Places, tools: Too
         prepare=prepare,
         inspect=lambda wheel, extras: inspector().inspect(wheel, extras),
         recheck=lambda wheel, extras: inspector().recheck(wheel, extras),
+        trial=trial,
         builder=builder,
         locate=locate,
         progress=tools.progress,
+    )
+
+
+def open_trial(target: Target, workshops: Workshops, tools: Tools, places: Places) -> Trial:
+    """What imports modules for a target, each as on its board.
+
+    Args:
+        target: the board type.
+        workshops: has this machine's Python of the same minor version.
+        tools: programs and voices.
+        places: folders.
+    """
+    from edgekit.host.wheel.check.loads import loads_of  # noqa: PLC0415
+    from edgekit.host.wheel.trial.board_python import BoardPython, Machines, NoPython, board_python  # noqa: PLC0415
+    from edgekit.host.wheel.trial.trial import Trial  # noqa: PLC0415
+
+    limits = cpu_limits(target.clusters, places.cross)
+    machines = Machines(here=os.uname().machine, arch=target.os.arch, python=target.os.python, cpu=limits.qemu)
+
+    def python() -> BoardPython | NoPython:
+        return board_python(machines, workshops.interpreter(), tools.debian(places))
+
+    return Trial(
+        python=python,
+        arch=target.os.arch,
+        cores=str(limits),
+        on_board=loads_of(target, places.cross).has,
+        executor=tools.executor,
+        progress=tools.progress,
+        jobs=tools.jobs,
     )

@@ -40,7 +40,7 @@ class Rule:
     cuda: str = ""
     """Only for targets with this CUDA: `12.6`. Empty: for all targets."""
     requirements: tuple[str, ...] = ()
-    """Further build requirements."""
+    """Further build requirements; one for a package that the sources ask for too takes the place of theirs."""
     zig: str = ""
     """Version of the compiler, where the ordinary one does not do."""
     own_runtime: bool = False
@@ -50,17 +50,19 @@ class Rule:
     files: dict[str, str] = field(default_factory=dict)
     """Files to write into the sources: text by relative path."""
     sysroot: tuple[str, ...] = ()
-    """Sets of Debian packages: `cross/debian/sets.toml`."""
+    """Sets of Debian packages, `cross/debian/sets.toml`, or names of arm64 packages."""
     cuda_wheels: tuple[str, ...] = ()
     """NVIDIA's wheels that have the headers, as uv reads them, each with its hash."""
     stubs: tuple[Stub, ...] = ()
     on_board: tuple[str, ...] = ()
     """Libraries that boards of such a target have: never put into the wheel."""
+    untried: str = ""
+    """Why its modules cannot be imported under emulation: they are not, and that is said. Empty: they are."""
 
     @property
     def digest(self) -> str:
         """Everything of the rule that can change a wheel."""
-        return hashlib.sha256(to_json(dataclasses.replace(self, reason="", versions=""))).hexdigest()
+        return hashlib.sha256(to_json(dataclasses.replace(self, reason="", versions="", untried=""))).hexdigest()
 
 
 NO_RULE = Rule(reason="nothing out of the ordinary")

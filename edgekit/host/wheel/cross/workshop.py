@@ -72,10 +72,9 @@ class Workshops:
         Raises:
             WheelError: compiler, interpreter or headers cannot be had.
         """
-        if self._interpreter is None:
-            self._interpreter = self._tools.finder.find_or_fetch(self._abi.python, self._tools.progress)
+        interpreter = self.interpreter()
         if self._python is None:  # before a compiler is fetched: what is missing here is told at once
-            self._python = self._headers(self._interpreter)
+            self._python = self._headers(interpreter)
         key = (zig or self._zig.default, own_runtime)
         if key not in self._toolchains:
             self._toolchains[key] = self._toolchain(*key)
@@ -83,10 +82,20 @@ class Workshops:
             abi=self._abi,
             toolchain=self._toolchains[key],
             python=self._python,
-            interpreter=self._interpreter,
+            interpreter=interpreter,
             cache=self._places.root,
             jobs=self._tools.jobs,
         )
+
+    def interpreter(self) -> Interpreter:
+        """This machine's Python of the target's minor version, fetched where there is none.
+
+        Raises:
+            WheelError: it cannot be had.
+        """
+        if self._interpreter is None:
+            self._interpreter = self._tools.finder.find_or_fetch(self._abi.python, self._tools.progress)
+        return self._interpreter
 
     def _toolchain(self, version: str, own_runtime: bool) -> Toolchain:
         tools, places = self._tools, self._places

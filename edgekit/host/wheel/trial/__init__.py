@@ -1,0 +1,1 @@
+"""Wheels that were built here are imported by the target's own Python, emulated, before anything relies on them."""

@@ -1,0 +1,123 @@
+"""A Python for the target that runs on this machine: Debian's own, unpacked, under user-mode emulation.
+
+No root, no chroot, no binfmt. Source: QEMU's manual, User space emulator.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.executor import Completed, Executor
+from edgekit.host.wheel.debian import Debian, NoArchive
+from edgekit.host.wheel.interpreter import Interpreter
+
+_EMULATORS = ("qemu-aarch64-static", "qemu-aarch64")
+_EMULATOR_SET = "emulator"
+_LIMITS = 'ulimit -c 0; ulimit -t {cpu_s}; ulimit -v {kib}; ulimit -f {blocks}; exec "$@" > out 2> err'
+_MEMORY_BYTES = 8 << 30
+"""Of address space: QEMU's own tables, the emulated program, and what that maps."""
+_OUTPUT_BYTES = 16 << 20
+_BLOCK_BYTES = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardPython:
+    """An interpreter that loads what was compiled for the target."""
+
+    argv: tuple[str, ...]
+    """What starts it."""
+    environment: tuple[tuple[str, str], ...] = ()
+
+    def run(self, words: Sequence[str], site: Path, folder: Path, executor: Executor, timeout_s: float) -> Completed:
+        """Run it with a folder of packages on its path, bounded in time, memory and output.
+
+        Args:
+            words: its arguments.
+            site: the packages.
+            folder: an empty folder, where it runs.
+            executor: this machine.
+            timeout_s: also of CPU time.
+
+        Raises:
+            EdgekitError: it took too long.
+        """
+        limits = _LIMITS.format(cpu_s=int(timeout_s), kib=_MEMORY_BYTES >> 10, blocks=_OUTPUT_BYTES // _BLOCK_BYTES)
+        variables = {
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(folder),
+            "LANG": "C.UTF-8",
+            "OPENBLAS_NUM_THREADS": "1",
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": str(site),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **dict(self.environment),
+        }
+        clean = ["/usr/bin/env", "-i", *(f"{name}={value}" for name, value in variables.items())]
+        argv = [*clean, "/bin/sh", "-c", limits, "sh", *self.argv, "-S", "-s", *words]
+        done = executor.run(argv, timeout_s=timeout_s, cwd=str(folder))
+        out, err = (folder / name for name in ("out", "err"))
+        stdout, stderr = (file.read_bytes() if file.is_file() else b"" for file in (out, err))
+        return Completed(argv=tuple(argv), returncode=done.returncode, stdout=stdout, stderr=stderr + done.stderr)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoPython:
+    """None can be had here."""
+
+    reason: str
+    """A sentence's second half: `Debian has no Python 3.10 for arm64`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machines:
+    """This machine and the target, as far as one can run the other's programs."""
+
+    here: str
+    """Architecture of this machine, `x86_64`."""
+    arch: str
+    """The target's."""
+    python: str
+    """Minor version of the target's Python."""
+    cpu: str
+    """The core to emulate, in QEMU's words."""
+
+
+def board_python(machines: Machines, interpreter: Interpreter, debian: Debian) -> BoardPython | NoPython:
+    """A Python for the target, fetched once.
+
+    Args:
+        machines: see there.
+        interpreter: this machine's Python of the same minor version; it serves where the architectures are the same.
+        debian: where arm64 packages and the emulator come from.
+
+    Raises:
+        WheelError: an archive fails.
+    """
+    if machines.arch == machines.here:
+        return BoardPython(argv=(str(interpreter.path),))
+    if machines.arch != "aarch64":
+        return NoPython(reason=f"no emulation of {machines.arch} is prepared")
+    wanted = f"run{machines.python}"
+    if not debian.has_set(wanted):
+        return NoPython(reason=f"Debian has no Python {machines.python} for arm64")
+    try:
+        emulator = find_emulator(debian)
+        root = debian.fetch_sets([wanted]).folder
+    except NoArchive as error:
+        return NoPython(reason=error.message)
+    python = str(root / "usr" / "bin" / f"python{machines.python}")
+    argv = (emulator, "-cpu", machines.cpu, "-L", str(root), python)
+    return BoardPython(argv=argv, environment=(("PYTHONHOME", str(root / "usr")),))
+
+
+def find_emulator(debian: Debian) -> str:
+    """QEMU's user-mode emulator for arm64: this machine's, else Debian's, unpacked into the cache.
+
+    Raises:
+        NoArchive: neither is to be had.
+    """
+    here = next(filter(None, map(shutil.which, _EMULATORS)), None)
+    return here or str(debian.fetch_sets([_EMULATOR_SET]).folder / "usr" / "bin" / _EMULATORS[0])

@@ -1,0 +1,128 @@
+"""What an import's end says of a module: it works, it would not on the board, or this machine cannot tell. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from edgekit.executor import Completed
+from edgekit.host.wheel.trial.modules import Compiled
+
+_SIGNAL = re.compile(r"uncaught target signal (\d+)")
+"""What QEMU says of a program that a signal ends. Source: QEMU, linux-user/signal.c."""
+_UNDEFINED = re.compile(r"undefined symbol: (\S+)")
+_LIBRARY = re.compile(r"(\S+\.so[\w.]*): cannot open shared object file")
+_NUMPY = re.compile(
+    r"compiled using NumPy 1|_ARRAY_API not found|numpy\.core\.multiarray failed to import|compiled against ABI version"
+    r"|numpy\.(?:dtype|ndarray|ufunc) size changed|against API version|_multiarray_umath failed to import"
+)
+_TLS = "cannot allocate memory in static TLS block"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One module or library, judged."""
+
+    part: Compiled
+    outcome: Literal["works", "refused", "unknown"]
+    message: str = ""
+    """A sentence without the package's name."""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What a verdict depends on besides the import itself."""
+
+    rule: str
+    """The package's rule file, for hints."""
+    cores: str
+    """The target's cores, for messages."""
+    on_board: Callable[[str], bool]
+    """Whether boards bring a library of that name, which emulation has not."""
+
+
+def judge(part: Compiled, ended: Completed, circumstances: Circumstances) -> Verdict:
+    """What an import's end means.
+
+    Args:
+        part: what was imported.
+        ended: the program that imported it.
+        circumstances: see there.
+    """
+    said = ended.stderr.decode(errors="replace")
+    number = _signal(ended, said)
+    if number:
+        return _crashed(part, number, circumstances)
+    told = _told(ended)
+    if told is None:
+        return Verdict(part=part, outcome="works")
+    kind, text, missed = told
+    if _NUMPY.search(text + said) and kind != "ModuleNotFoundError":
+        hint = (
+            f'requirements = ["numpy>=2"] below [[rules]] in {circumstances.rule} builds it against numpy 2, and such '
+        )
+        hint += "modules take 1.x too; or pin the older numpy in the recipe's requirements"
+        message = f"{part} was built for another numpy than the one that it would run with"
+        return Verdict(part=part, outcome="refused", message=message, hint=hint)
+    if kind == "ModuleNotFoundError":
+        return _unknown(part, f"it needs {missed}, which is not among its packages")
+    return _of_loader(part, kind, text, circumstances)
+
+
+def _of_loader(part: Compiled, kind: str, text: str, circumstances: Circumstances) -> Verdict:
+    """What the dynamic loader says, or anything else that an import can raise."""
+    undefined, library = _UNDEFINED.search(text), _LIBRARY.search(text)
+    if undefined and part.kind == "module":
+        hint = f"link the library that has {undefined[1]}: `files` or sysroot in {circumstances.rule}"
+        return Verdict(part=part, outcome="refused", message=f"{part} misses the symbol {undefined[1]}", hint=hint)
+    if _TLS in text:
+        hint = f"compile it without -ftls-model=initial-exec: `files` or environment in {circumstances.rule}"
+        message = f"{part} asks for more thread-local memory than a program that runs already can give (static TLS)"
+        return Verdict(part=part, outcome="refused", message=message, hint=hint)
+    if library and not circumstances.on_board(library[1]):
+        hint = f"name the Debian package that has it in sysroot of {circumstances.rule}"
+        return Verdict(part=part, outcome="refused", message=f"{part} misses the library {library[1]}", hint=hint)
+    if library:
+        return _unknown(part, f"it needs {library[1]}, which boards alone have")
+    return _unknown(part, f"it raises {kind}: {text.splitlines()[0] if text else ''}")
+
+
+def _crashed(part: Compiled, number: int, circumstances: Circumstances) -> Verdict:
+    if number == signal.SIGILL:
+        message = f"{part} uses instructions that the board's cores ({circumstances.cores}) lack"
+        hint = f"switch them off by the package's own option, in environment or config_settings of {circumstances.rule}"
+        return Verdict(part=part, outcome="refused", message=message, hint=hint)
+    name = signal.Signals(number).name if number in signal.valid_signals() else f"signal {number}"
+    if number in (signal.SIGKILL, signal.SIGXCPU):
+        return _unknown(part, "its import takes too much time or memory under emulation")
+    hint = f'if it works on a board: untried = "why" below [[rules]] in {circumstances.rule}'
+    return Verdict(part=part, outcome="refused", message=f"{part} crashes when it is imported ({name})", hint=hint)
+
+
+def _unknown(part: Compiled, why: str) -> Verdict:
+    return Verdict(part=part, outcome="unknown", message=f"{part} could not be tried here: {why}")
+
+
+def _signal(ended: Completed, said: str) -> int:
+    """The signal that ended it; 0 where none did. Shells add 128 to its number."""
+    found = _SIGNAL.search(said)
+    if found:
+        return int(found[1])
+    if ended.returncode < 0:
+        return -ended.returncode
+    return ended.returncode - 128 if ended.returncode > 128 else 0
+
+
+def _told(ended: Completed) -> tuple[str, str, str] | None:
+    """What the script's last line says; an import that ended the program in silence is an answer as well."""
+    lines = ended.stdout.decode(errors="replace").strip().splitlines()
+    try:
+        answer = json.loads(lines[-1]) if lines else ["SystemExit", f"ended with {ended.returncode}", ""]
+    except ValueError:
+        answer = ["SystemExit", f"ended with {ended.returncode}", ""]
+    return None if answer is None else (str(answer[0]), str(answer[1]), str(answer[2]))
