@@ -213,7 +213,13 @@ def lay_out_site(
     interpreter = kit.finder.find(target.os.python)
     if interpreter is None:
         out.note(f"no Python {target.os.python} here: bytecode is left out, and starts take longer on the board")
-    bench = Bench(trees=settings.cache_dir / "sites", interpreter=interpreter, executor=kit.executor, progress=out)
+    bench = Bench(
+        trees=settings.cache_dir / "sites",
+        interpreter=interpreter,
+        executor=kit.executor,
+        progress=out,
+        trial=kit.trial(wanted) if locked.built else None,
+    )
     wheels = lay_out_wheels(wanted, locked, bench, kit.uv, loads_of(target, settings.data_dir / "cross"))
     own = lay_out_own(Path(edgekit.__file__).parent, bench)
     return Site(locked.wheels, wheels, own, from_cache=locked.from_cache)

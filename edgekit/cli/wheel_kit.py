@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from edgekit.host.settings import Settings
     from edgekit.host.wheel.cross.crossbuild import CrossBuilder
     from edgekit.host.wheel.cross.places import Places
+    from edgekit.host.wheel.cross.workshop import Tools
     from edgekit.host.wheel.interpreter import Finder
     from edgekit.host.wheel.needs import Wanted
     from edgekit.host.wheel.resolve import LockFiles
+    from edgekit.host.wheel.trial.trial import Trial
     from edgekit.host.wheel.uv import Uv
     from edgekit.schema.target import Target
 
@@ -40,10 +42,21 @@ class Kit:
     def builder(self, wanted: Wanted) -> CrossBuilder:
         """The cross-builder for the target. Nothing is fetched until a package has to be built."""
         from edgekit.host.wheel.cross.opening import open_crossbuilder
+
+        return open_crossbuilder(self._target, wanted, wheel_places(self._settings), self._tools())
+
+    def trial(self, wanted: Wanted) -> Trial:
+        """What imports packages as on the target's board."""
+        from edgekit.host.wheel.cross.opening import open_trial
+        from edgekit.host.wheel.cross.workshop import Workshops
+
+        places, tools = wheel_places(self._settings), self._tools()
+        return open_trial(self._target, Workshops(self._target, wanted, places, tools), tools, places)
+
+    def _tools(self) -> Tools:
         from edgekit.host.wheel.cross.workshop import Tools
 
-        places = wheel_places(self._settings)
-        tools = Tools(
+        return Tools(
             uv=self.uv,
             executor=self.executor,
             finder=self.finder,
@@ -52,7 +65,6 @@ class Kit:
             debian_archive=self._settings.debian_archive,
             pyconfig=self._pyconfig(),
         )
-        return open_crossbuilder(self._target, wanted, places, tools)
 
     def building_needs(self, lock: Path) -> tuple[Need, ...]:
         """What building a lock's source packages takes of this machine: headers, unless Debian has the board's."""

@@ -7,6 +7,7 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgekit.errors import WheelError
 from edgekit.executor import Executor
@@ -24,6 +25,9 @@ from edgekit.host.wheel.tree import Tree, cached_tree
 from edgekit.host.wheel.uv import Uv
 from edgekit.trust import sha256_file
 
+if TYPE_CHECKING:
+    from edgekit.host.wheel.trial.trial import Trial
+
 _LAYOUT = 1
 """Raise it when the same wheels are to be laid out in another way."""
 
@@ -38,6 +42,8 @@ class Bench:
     """For bytecode; None leaves it out."""
     executor: Executor
     progress: Progress
+    trial: Trial | None = None
+    """Imports packages that were built here, with the release's others beside them; None leaves it out."""
 
     def compile(self, folder: Path) -> None:
         """Add bytecode where that can be made."""
@@ -65,6 +71,9 @@ def lay_out_wheels(wanted: Wanted, locked: Locked, bench: Bench, uv: Uv, loads: 
                 raise _not_installed(wanted, done.output)
         with bench.progress.step("checking what they ask of the target"):
             _check(folder, loads)
+        for wheel in wheels:
+            if bench.trial is not None and wheel.name in locked.built:
+                bench.trial.try_package(wheel.name, wheel.version, folder)
         with bench.progress.step("compiling their bytecode"):
             tidy(folder, rules)
             if (folder / "edgekit").exists():
@@ -72,7 +81,9 @@ def lay_out_wheels(wanted: Wanted, locked: Locked, bench: Bench, uv: Uv, loads: 
             bench.compile(folder)
 
     exact = [[wheel.name, wheel.version, wheel.sha256] for wheel in wheels]
-    return cached_tree(bench.trees, bench.digest(exact, [rule.glob for rule in rules.rules], loads.digest), fill)
+    tried = ["tried"] if bench.trial is not None and locked.built else []
+    named = bench.digest(exact, [rule.glob for rule in rules.rules], loads.digest, *tried)
+    return cached_tree(bench.trees, named, fill)
 
 
 def _check(site: Path, loads: Loads) -> None:

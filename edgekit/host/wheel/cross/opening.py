@@ -59,13 +59,12 @@ def open_crossbuilder(target: Target, wanted: Wanted, places: Places, tools: Too
     def trial(source: Source, wheel: Path) -> None:
         from edgekit.host.wheel.trial.site import lay_out_for_trial  # noqa: PLC0415
 
-        untried = find_rule(source.name, source.version, target, places.cross / "packages").untried
         with tempfile.TemporaryDirectory(dir=places.work, prefix=".trial-") as folder:
             why = lay_out_for_trial(wheel, wanted, tools.uv, Path(folder))
             if why:
                 tools.progress.note(f"{source}: what it needs cannot be had for a trial: {why}")
             name, version, _, _ = parse_wheel_filename(wheel.name)
-            open_trial(target, workshops, tools, places).try_package(name, str(version), Path(folder), untried)
+            open_trial(target, workshops, tools, places).try_package(name, str(version), Path(folder))
 
     # A wheel from the cache is there in a moment: what only building takes is imported when it is called.
     def inspector() -> Inspector:
@@ -114,6 +113,7 @@ def open_trial(target: Target, workshops: Workshops, tools: Tools, places: Place
         arch=target.os.arch,
         cores=str(limits),
         on_board=loads_of(target, places.cross).has,
+        untried=lambda name, version: find_rule(name, version, target, places.cross / "packages").untried,
         executor=tools.executor,
         progress=tools.progress,
         jobs=tools.jobs,

@@ -42,18 +42,19 @@ class Trial:
     arch: str
     cores: str
     on_board: Callable[[str], bool]
+    untried: Callable[[str, str], str]
+    """Why the modules of a package, by name and version, cannot be imported here; empty where they can."""
     executor: Executor
     progress: Progress
     jobs: int
 
-    def try_package(self, name: str, version: str, site: Path, untried: str = "") -> Tried:
+    def try_package(self, name: str, version: str, site: Path) -> Tried:
         """Import a package's modules as they lie in a folder of packages; what could not be tried is told.
 
         Args:
             name: the package.
             version: for messages.
             site: the folder, with what the package needs beside it.
-            untried: why its modules cannot be imported here; they are then left out.
 
         Raises:
             WheelError: a module would not work on the board; the message says which and why.
@@ -62,10 +63,10 @@ class Trial:
         parts = compiled_parts(site, name, self.arch)
         if not parts:
             return Tried(package=package, works=0, notes=())
-        python = self.python()
-        if untried or isinstance(python, NoPython):
-            reason = untried or (python.reason if isinstance(python, NoPython) else "")
-            return self._told(Tried(package=package, works=0, notes=(f"was not imported: {reason}",)))
+        untried = self.untried(name, version)
+        python = NoPython(reason=untried) if untried else self.python()
+        if isinstance(python, NoPython):
+            return self._told(Tried(package=package, works=0, notes=(f"was not imported: {python.reason}",)))
         what = f"{len(parts)} module{'s' * (len(parts) > 1)}"
         with self.progress.step(f"{package}: importing {what} as on the board"):
             verdicts = self._judge(parts, name, site, python)

@@ -178,10 +178,36 @@ def test_archives_are_those_of_this_machines_apt(archive: Archive) -> None:
 def test_names_that_nobody_locked(archive: Archive) -> None:
     with pytest.raises(InputError, match=r"bookworm\.lock has no libfoo, libgoo"):
         archive.debian().fetch_root(["libgoo", "libcap2", "libfoo"], "bookworm")
-    with pytest.raises(InputError, match="no fitting set 'foo'"):
-        archive.debian().fetch_sets(["foo"])
-    with pytest.raises(InputError, match="no fitting set 'old'"):
+    with pytest.raises(InputError, match="libcap, old are of different suites"):
         archive.debian().fetch_sets(["libcap", "old"])
+
+
+def test_a_name_that_is_no_set_is_a_package_as_the_signed_index_has_it_now(archive: Archive) -> None:
+    line = archive.add("libusb-1.0-0-dev", "2", b"headers") + archive.add("libusb-1.0-0", "2", b"library")
+    archive.executor.stdout = line.encode()
+    root = archive.debian().fetch_sets(["libcap", "libusb-1.0-0-dev"])
+    assert archive.executor.asked[-1][0][1:] == ("bookworm", "--needs", "libusb-1.0-0-dev")
+    assert (root.folder / "usr/lib/libusb-1.0-0.txt").is_file() and (root.folder / "usr/lib/libcap2.txt").is_file()
+    assert "no lock has libusb-1.0-0-dev" in archive.told.notes[0]
+    asked = len(archive.executor.asked)
+    assert archive.debian().fetch_sets(["libcap", "libusb-1.0-0-dev"]) == root
+    assert len(archive.executor.asked) == asked, "the answer is remembered"
+
+
+def test_a_name_that_the_archive_does_not_know(archive: Archive) -> None:
+    archive.executor.returncode, archive.executor.stderr = 1, b"no package libcpa\n"
+    with pytest.raises(WheelError, match="Debian's bookworm has no package libcpa") as caught:
+        archive.debian().fetch_sets(["libcpa"])
+    assert "sets: libcap, old" in caught.value.hint
+    with pytest.raises(NoArchive):
+        archive.debian(archive="none").fetch_sets(["libusb-1.0-0-dev"])
+
+
+def test_only_some_files_of_a_package(archive: Archive) -> None:
+    whole = archive.debian().fetch_root(["libcap2"], "bookworm")
+    some = archive.debian().fetch_root(["libcap2"], "bookworm", only=("usr/include/*",))
+    files = [path.name for path in some.folder.rglob("*.*") if path.is_file() and not path.name.startswith(".")]
+    assert files == ["libcap2.h"] and some.folder != whole.folder
 
 
 @pytest.mark.parametrize(
