@@ -43,6 +43,8 @@ def unpack_member(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -
     if member.isdir():
         Path(where).mkdir(parents=True, exist_ok=True)
         return
+    if where == root:
+        raise ValueError(f"{name} would take the folder's own place")
     path = Path(_inside(root, os.path.dirname(name), name), os.path.basename(name))  # noqa: PTH119, PTH120  Path drops "."
     path.parent.mkdir(parents=True, exist_ok=True)
     if member.issym():

@@ -24,7 +24,7 @@ class Qmp:
         """
         self._socket = _connect(path, wait_s)
         self._socket.settimeout(answer_s)
-        self._file = self._socket.makefile("rw", encoding="utf-8")
+        self._file = self._socket.makefile(encoding="utf-8")
         try:
             self._greet()
         except BaseException:
@@ -41,6 +41,7 @@ class Qmp:
 
     def close(self) -> None:
         """Hang up."""
+        self._file.close()
         self._socket.close()
 
     def __call__(self, command: str, **arguments: object) -> Any:
@@ -51,8 +52,7 @@ class Qmp:
             EdgekitError: QEMU refuses.
         """
         try:
-            self._file.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
-            self._file.flush()
+            self._socket.sendall(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
             while line := self._file.readline():
                 answer = json.loads(line)
                 if "error" in answer:

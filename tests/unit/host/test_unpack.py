@@ -37,6 +37,8 @@ HOSTILE = {
     "hard link above": [("hard", "a", "../outside")],
     "hard link, absolute": [("hard", "a", "/etc/passwd")],
     "hard link through a link": [("link", "b", ".."), ("hard", "a", "b/outside")],
+    "in the folder's own place": [("link", ".", "a")],
+    "in its place through a link": [("link", "a/b", ".."), ("link", "a/b", "c")],
     "device": [("device", "a", "")],
     "pipe": [("pipe", "a", "")],
     "a file where a folder is": [("folder", "a/b", ""), ("file", "a", "")],
@@ -134,8 +136,10 @@ def test_a_file_takes_the_place_of_a_link_and_is_not_written_through_it(tmp_path
     assert (tmp_path / "in/c").samefile(tmp_path / "in/a")
 
 
-NAMES = st.lists(st.sampled_from(["a", "b", "c", "..", "."]), min_size=1, max_size=4).map("/".join)
-MEMBERS = st.lists(st.tuples(st.sampled_from(["file", "folder", "link", "hard"]), NAMES, NAMES), min_size=1, max_size=6)
+PATHS = st.lists(st.sampled_from(["a", "b", "c", "..", "."]), min_size=1, max_size=4).map("/".join)
+NAMES = PATHS.map(os.path.normpath)
+"""Of a name like `a/../b` the standard library makes folders that it then trips over."""
+MEMBERS = st.lists(st.tuples(st.sampled_from(["file", "folder", "link", "hard"]), NAMES, PATHS), min_size=1, max_size=6)
 
 
 @FILTERED
@@ -152,11 +156,7 @@ def test_whatever_the_filter_refuses_is_refused(
         assert path.is_symlink() or Path(os.path.realpath(path)).is_relative_to(top / "ours/in")
     if isinstance(theirs, tarfile.FilterError):
         assert ours is not None, f"{theirs} was let through"
-    if (
-        theirs is None
-        and ours is None
-        and all(kind != "link" and name == os.path.normpath(name) for kind, name, _ in members)
-    ):
+    if theirs is None and ours is None and all(kind != "link" for kind, _, _ in members):
         assert tree(top / "theirs/in") == tree(top / "ours/in")
 
 
