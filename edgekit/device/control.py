@@ -17,6 +17,8 @@ from edgekit.errors import EdgekitError, InputError, LockHeld, RolloutError, Unr
 from edgekit.schema.control import Event
 
 MAX_CONNECTIONS = 16
+_PAUSE_S = 0.2
+"""After a failed accept: descriptors or memory are short, and the client still waits."""
 
 
 class ControlServer:
@@ -34,6 +36,7 @@ class ControlServer:
         self._services = services
         self._say = say
         self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        self._closed = threading.Event()
         path.unlink(missing_ok=True)
         self._listener = socket.socket(socket.AF_UNIX)
         old = os.umask(0o177)
@@ -53,6 +56,7 @@ class ControlServer:
 
     def close(self) -> None:
         """Accept nobody any more. Threads that serve end with the process."""
+        self._closed.set()
         self._path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes `accept`, which closing alone does not
@@ -62,14 +66,23 @@ class ControlServer:
         while True:
             try:
                 connection, _ = self._listener.accept()
-            except OSError:
-                return
-            if self._slots.acquire(blocking=False):
-                threading.Thread(target=self._serve, args=(connection,), name="client", daemon=True).start()
+            except OSError as error:
+                if self._closed.wait(_PAUSE_S):
+                    return
+                self._say(f"a client cannot be accepted now: {error.strerror}")
                 continue
-            with connection:
-                busy = LockHeld(f"{MAX_CONNECTIONS} clients are connected already", hint="try again soon")
-                Wire(connection).send(error_event(busy))
+            if not self._slots.acquire(blocking=False):
+                self._turn_away(connection, f"{MAX_CONNECTIONS} clients are connected already")
+                continue
+            try:
+                threading.Thread(target=self._serve, args=(connection,), name="client", daemon=True).start()
+            except RuntimeError as error:  # no thread to be had
+                self._slots.release()
+                self._turn_away(connection, f"a client cannot be served now: {error}")
+
+    def _turn_away(self, connection: socket.socket, message: str) -> None:
+        with connection, contextlib.suppress(OSError):
+            Wire(connection).send(error_event(LockHeld(message, hint="try again soon")))
 
     def _serve(self, connection: socket.socket) -> None:
         session = Session(self._services, Wire(connection))

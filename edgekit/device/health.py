@@ -20,6 +20,13 @@ def judge(health: Health, report: Report | None, age_s: float) -> tuple[str, ...
         report: the worker's last one.
         age_s: seconds since it came, or since the worker's start where none has come.
     """
+    try:
+        return _reasons(health, report, age_s)
+    except Exception as error:  # whatever a worker says, the keeper goes on
+        return (f"its last report cannot be judged: {type(error).__name__}: {error}",)
+
+
+def _reasons(health: Health, report: Report | None, age_s: float) -> tuple[str, ...]:
     if report is None:
         return (f"no report since the start {age_s:.1f} s ago",)
     reasons = []

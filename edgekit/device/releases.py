@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,8 @@ from edgekit.trust import sha256_bytes, verify
 MANIFEST, SIGNATURE, PLAN = "manifest.json", "manifest.json.sig", "plan.json"
 _NAME = re.compile("[a-z0-9][a-z0-9._-]{0,63}", re.IGNORECASE)
 _SHOWN = 5
+_UNFINISHED = ".tmp"
+"""Ends the name of a folder that is being made or removed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +60,7 @@ class Releases:
 
     def tidy(self) -> None:
         """Remove what a power cut left half laid out. Before anything else: its links make torn blobs look whole."""
-        for left in self._layout.releases_dir.glob("*.tmp"):
+        for left in self._layout.releases_dir.glob(f"*{_UNFINISHED}"):
             self._disk.remove_tree(left)
 
     def open_offer(self, manifest_json: bytes, signature: bytes) -> Offered:
@@ -89,8 +93,8 @@ class Releases:
         )
 
     def installed(self, digest: str) -> bool:
-        """Whether a release is laid out whole."""
-        return self._layout.release(digest).is_dir()
+        """Whether a release is laid out whole: every file of its manifest is there, with its size."""
+        return self._layout.release(digest).is_dir() and not self._flaws(digest)
 
     def install(self, offered: Offered) -> None:
         """Check every blob by its hash and lay out the release's folder; there twice is there once.
@@ -101,7 +105,7 @@ class Releases:
         """
         if self.installed(offered.digest):
             return
-        aside = self._layout.releases_dir / f"{offered.digest}.tmp"
+        aside = self._layout.releases_dir / f"{offered.digest}{_UNFINISHED}"
         self._disk.remove_tree(aside)
         with self._disk.told_when_full(self._layout.state_dir, len(offered.manifest_json)):
             try:
@@ -111,6 +115,8 @@ class Releases:
             except (OSError, EdgekitError):
                 self._disk.remove_tree(aside)
                 raise
+        if self._layout.release(offered.digest).is_dir():  # not whole: what a cut removal or a bad disk left
+            self._remove(self._layout.release(offered.digest))
         self._disk.rename(aside, self._layout.release(offered.digest))
         self._disk.sync_folder(self._layout.releases_dir)
 
@@ -119,10 +125,10 @@ class Releases:
 
         Raises:
             NothingSelected: it is not installed.
+            RolloutError: it is not whole.
             TrustError: its manifest is not the signed one, or its signer is trusted no more.
         """
-        if not self.installed(digest):
-            raise _gone(digest)
+        self._check_installed(digest)
         path = self._layout.release(digest)
         manifest_json = (path / MANIFEST).read_bytes()
         signer = self._verify(manifest_json, (path / SIGNATURE).read_bytes())
@@ -137,10 +143,9 @@ class Releases:
 
         Raises:
             NothingSelected: it is not installed.
-            RolloutError: its plan cannot be read.
+            RolloutError: it is not whole, or its plan cannot be read.
         """
-        if not self.installed(ref.digest):
-            raise _gone(ref.digest)
+        self._check_installed(ref.digest)
         path = self._layout.release(ref.digest)
         return Release(ref=ref, path=path, plan=self._check_plan(path))
 
@@ -149,8 +154,44 @@ class Releases:
         kept = set(keep)
         for folder in self._layout.releases_dir.iterdir():
             if folder.name not in kept:
-                self._disk.remove_tree(folder)
+                self._remove(folder)
         self._store.collect()
+
+    def _remove(self, folder: Path) -> None:
+        """Remove a folder that, from its first file on, no longer passes for a release, whenever the power goes."""
+        if folder.suffix != _UNFINISHED:
+            aside = folder.with_name(f"{folder.name}.gone{_UNFINISHED}")
+            self._disk.remove_tree(aside)
+            self._disk.rename(folder, aside)
+            self._disk.sync_folder(self._layout.releases_dir)
+            folder = aside
+        self._disk.remove_tree(folder)
+
+    def _check_installed(self, digest: str) -> None:
+        """Raise NothingSelected where a release is not there, RolloutError where it is not whole."""
+        if not self._layout.release(digest).is_dir():
+            hint = "edgekit deploy it first"
+            raise NothingSelected(f"release {digest[:12]} is not on the device", hint=hint)
+        flaws = self._flaws(digest)
+        if flaws:
+            raise RolloutError(
+                f"release {digest[:12]} is not whole on the device: {flaws[0]}",
+                hint="edgekit deploy it again: what is missing is sent anew",
+                details="\n".join(flaws),
+            )
+
+    def _flaws(self, digest: str) -> tuple[str, ...]:
+        """What of a release's files is missing or has another size. Contents are hashed when it is laid out."""
+        folder = self._layout.release(digest)
+        try:
+            manifest_json = (folder / MANIFEST).read_bytes()
+            (folder / SIGNATURE).stat()
+            if sha256_bytes(manifest_json) != digest:
+                return (f"its {MANIFEST} was changed",)
+            sizes = {entry["path"]: entry["bytes"] for entry in json.loads(manifest_json)["files"]}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            return (f"its {MANIFEST} or signature cannot be read: {error}",)
+        return tuple(f"{path} is missing or cut" for path, size in sizes.items() if _size(folder / path) != size)
 
     def _verify(self, manifest_json: bytes, signature: bytes) -> str:
         signers = self._layout.allowed_signers
@@ -203,5 +244,10 @@ class Releases:
         return plan
 
 
-def _gone(digest: str) -> NothingSelected:
-    return NothingSelected(f"release {digest[:12]} is not on the device", hint="edgekit deploy it first")
+def _size(path: Path) -> int:
+    """A regular file's size; -1 where there is none."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return -1
+    return status.st_size if stat.S_ISREG(status.st_mode) else -1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,6 +73,14 @@ class CuttableDisk(Disk):
         super().remove(path)
 
     def remove_tree(self, path: Path) -> None:
+        """File by file: the power may go in the middle."""
+        for parent, folders, files in os.walk(path, topdown=False):
+            for name in files:
+                self._step()
+                Path(parent, name).unlink()
+            for name in folders:
+                self._step()
+                Path(parent, name).rmdir()
         self._step()
         super().remove_tree(path)
 

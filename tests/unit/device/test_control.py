@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 import socket
 import threading
 import time
@@ -106,6 +108,25 @@ def another(bench: Bench) -> Client:
 
 def test_the_socket_is_its_owners(server: ControlServer, bench: Bench) -> None:
     assert bench.layout.socket.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_lack_of_descriptors_does_not_deafen_it(server: ControlServer, bench: Bench) -> None:
+    """Source: accept(2), EMFILE: the client stays in the queue."""
+    waiting = socket.socket(socket.AF_UNIX)
+    waiting.settimeout(10)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.dup(waiting.fileno())
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
+    try:
+        waiting.connect(str(bench.layout.socket))
+        time.sleep(0.5)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    waiting.sendall(b'{"verb": "hello"}\n')
+    assert b'"kind":"done"' in waiting.recv(4096).replace(b" ", b"")
+    waiting.close()
+    assert another(bench).ask("hello").kind == "done"
 
 
 def test_a_whole_deployment(client: Client, bench: Bench) -> None:

@@ -37,6 +37,12 @@ def test_every_reason_has_value_and_limit(report: Report | None, age_s: float, e
     assert judge(HEALTH, report, age_s) == expected
 
 
+def test_what_cannot_be_judged_is_not_healthy() -> None:
+    huge = replace(GOOD, frames=1 - 10**400, errors=10**400)
+    (reason,) = judge(HEALTH, huge, 1.0)
+    assert reason.startswith("its last report cannot be judged: OverflowError")
+
+
 def follow(reports: list[tuple[float, Report | None]], *, golden: bool = False) -> tuple[str, str]:
     """The verdict after these reports, each at its time."""
     trial = Trial(health=HEALTH, golden=golden, started_s=0.0)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.errors import NothingSelected, RolloutError, TrustError
+from tests.fakes.disk import CuttableDisk, PowerCut
 from tests.fakes.keeper import Bench
 from tests.fakes.releases import FakeRelease, make_plan, make_release
 from tests.fakes.signers import fake_signature
@@ -132,3 +133,64 @@ def test_collecting_keeps_what_is_needed(bench: Bench) -> None:
     assert [path.name for path in bench.layout.releases_dir.iterdir()] == [old.digest]
     blobs = {path.name.split(".")[0] for path in bench.layout.store_dir.rglob("*") if path.is_file()}
     assert blobs == set(old.blobs)
+
+
+@pytest.mark.parametrize("undo", [True, False], ids=["renames lost", "renames kept"])
+def test_a_power_cut_while_clearing_out_leaves_whole_releases_or_none(tmp_path: Path, undo: bool) -> None:
+    """At every step, inside the removal too: what counts as installed has every file, and can be deployed again."""
+    old, new = make_release("healthy"), make_release("unhealthy", extra={"deep/only": b"here"})
+    steps = 0
+    while True:
+        root = tmp_path / f"{undo}-{steps}"
+        before = Bench(root)
+        before.install(old)
+        before.install(new)
+        disk = CuttableDisk(cut_at=steps)
+        cut = False
+        try:
+            Bench(root, disk=disk).releases.collect([old.digest])
+        except PowerCut:
+            cut = True
+        disk.lose(undo=undo)
+        after = Bench(root)
+        for release in (old, new):
+            if after.releases.installed(release.digest):
+                folder = after.layout.release(release.digest)
+                for entry in release.manifest.files:
+                    assert (folder / entry.path).read_bytes() == release.blobs[entry.sha256], f"cut at step {steps}"
+        assert after.releases.installed(old.digest)
+        after.install(new)
+        assert after.releases.trusted(new.digest).ref.digest == new.digest
+        if not cut:
+            break
+        steps += 1
+    assert steps > 5, "the cuts reached into the removal"
+
+
+@pytest.mark.parametrize("harm", ["gone", "cut", "link", "manifest", "no signature"])
+def test_a_release_that_is_not_whole_is_named_refused_and_laid_out_anew(bench: Bench, harm: str) -> None:
+    release = make_release(extra={"engines/net.onnx": b"weights"})
+    bench.install(release)
+    folder = bench.layout.release(release.digest)
+    file = folder / "engines/net.onnx"
+    match harm:
+        case "gone":
+            file.unlink()
+        case "cut":
+            file.chmod(0o644)
+            file.write_bytes(b"")
+        case "link":
+            file.unlink()
+            file.symlink_to("/etc/hostname")
+        case "manifest":
+            (folder / "manifest.json").write_bytes(b"{}")
+        case "no signature":
+            (folder / "manifest.json.sig").unlink()
+    assert not bench.releases.installed(release.digest)
+    with pytest.raises(RolloutError, match=r"is not whole on the device: (engines/net.onnx is|its manifest)") as caught:
+        bench.releases.trusted(release.digest)
+    assert caught.value.hint.startswith("edgekit deploy it again")
+    bench.install(release)
+    assert bench.releases.trusted(release.digest).ref.digest == release.digest
+    assert file.read_bytes() == b"weights"
+    assert [path.name for path in bench.layout.releases_dir.iterdir()] == [release.digest]
