@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgekit.cli.session import JsonFlag, settings_of, voice
+from edgekit.cli.session import JsonFlag, local, settings_of, voice
+from edgekit.cli.verbs import Verbs
 
 if TYPE_CHECKING:
     from edgekit.cli.output import Output
     from edgekit.host.board.boards import Boards
     from edgekit.host.board.template import Seed
 
-app = typer.Typer(
-    help="Virtual boards: real arm64 Linux in QEMU, for trying recipes and for tests.", no_args_is_help=True
-)
-link = typer.Typer(help="Pull and plug a board's network cable.", no_args_is_help=True)
+app = Verbs("Virtual boards: real arm64 Linux in QEMU, for trying recipes and for tests.")
+link = Verbs("Pull and plug a board's network cable.")
 app.add_typer(link, name="link")
 
 Name = Annotated[str, typer.Option("--name", help="The board.")]
@@ -26,10 +25,9 @@ _HOST = "host"
 
 def boards_of(ctx: typer.Context, out: Output) -> Boards:
     """This user's boards."""
-    from edgekit.executor.local import LocalExecutor
     from edgekit.host.board.boards import Boards
 
-    return Boards(settings_of(ctx), LocalExecutor(), out)
+    return Boards(settings_of(ctx), local(), out)
 
 
 @app.command()
@@ -47,7 +45,6 @@ def up(
 ) -> None:
     """Bring a board up: in seconds from a template, made at first use. After a power cut: boot its disk again."""
     from edgekit.errors import InputError
-    from edgekit.executor.local import LocalExecutor
     from edgekit.host.board.shapes import SHAPES
     from edgekit.host.board.this_machine import ThisMachine
     from edgekit.host.preflight import require
@@ -57,7 +54,7 @@ def up(
     if like == _HOST:
         if name not in ("", _HOST):
             raise InputError("this machine is always named host", hint="leave --name out")
-        device = ThisMachine(settings_of(ctx), LocalExecutor()).up()
+        device = ThisMachine(settings_of(ctx), local()).up()
         out.result(device, f"host: {device.address}, everything below {device.prefix}")
         return
     if like not in SHAPES:
@@ -72,12 +69,11 @@ def up(
 @app.command()
 def down(ctx: typer.Context, name: Name = "virt", as_json: JsonFlag = False) -> None:
     """End a board and forget it, whatever state it is in."""
-    from edgekit.executor.local import LocalExecutor
     from edgekit.host.board.this_machine import ThisMachine
 
     out = voice(as_json)
     if name == _HOST:
-        ThisMachine(settings_of(ctx), LocalExecutor()).down()
+        ThisMachine(settings_of(ctx), local()).down()
     else:
         boards_of(ctx, out).down(name)
     out.result({"name": name, "state": "down"}, f"{name}: down")
@@ -86,19 +82,18 @@ def down(ctx: typer.Context, name: Name = "virt", as_json: JsonFlag = False) -> 
 @app.command("list")
 def list_(ctx: typer.Context, as_json: JsonFlag = False) -> None:
     """List boards and how they are: running, paused, hung or dead."""
-    from edgekit.executor.local import LocalExecutor
     from edgekit.host.board.boards import BoardStatus, State
     from edgekit.host.board.this_machine import ThisMachine
 
     out = voice(as_json)
     boards = boards_of(ctx, out)
     found = [boards.status(name) for name in boards.names()]
-    host = ThisMachine(settings_of(ctx), LocalExecutor())
+    host = ThisMachine(settings_of(ctx), local())
     if device := host.device():
         state: State = "running" if host.pid() or device.address == "local" else "dead"
         found.append(BoardStatus(name=_HOST, like=_HOST, state=state, address=device.address, pid=host.pid()))
     lines = [f"{board.name:12} {board.like:10} {board.state:8} {board.address}" for board in found]
-    out.result(found, "\n".join(lines) or "no boards")
+    out.result({"boards": found}, "\n".join(lines) or "no boards")
 
 
 @app.command(context_settings={"ignore_unknown_options": True})

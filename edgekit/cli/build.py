@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgekit.cli.session import JsonFlag, settings_of, voice
+from edgekit.cli.session import JsonFlag, local, settings_of, voice
 
 if TYPE_CHECKING:
     from edgekit.cli.output import Output
@@ -106,7 +106,6 @@ def make_release(order: Order, settings: Settings, voice_: Output) -> Built:
     from edgekit.cli.engine_kit import engine_bench
     from edgekit.cli.rehearsal import rehearse
     from edgekit.cli.wheel_kit import Kit
-    from edgekit.executor.local import LocalExecutor
     from edgekit.host.engine.compile import compile_models
     from edgekit.host.preflight import require
     from edgekit.host.release.assemble import Signed, finish_manifest, write_release
@@ -133,7 +132,7 @@ def make_release(order: Order, settings: Settings, voice_: Output) -> Built:
     entries = content.entries()
     manifest = finish_manifest(site.manifest(plan, found, engines, entries))
     with voice_.step("signing"):
-        signature = sign(LocalExecutor(), manifest, key=order.key, namespace=SIGNATURE_NAMESPACE)
+        signature = sign(local(), manifest, key=order.key, namespace=SIGNATURE_NAMESPACE)
     signed = Signed(manifest=manifest, files=entries, signature=signature)
     write_release(order.out, content, signed, notes=settings.cache_dir / "digests")
     result = {
@@ -202,12 +201,12 @@ def lay_out_site(
     from edgekit.cli.wheel_kit import Kit, lock_files
     from edgekit.host.wheel.check.loads import loads_of
     from edgekit.host.wheel.layout import Bench, lay_out_own, lay_out_wheels
-    from edgekit.host.wheel.needs import wanted_for
+    from edgekit.host.wheel.needs import rules_of, wanted_for
     from edgekit.host.wheel.resolve import resolve
 
     kit = Kit(settings, target, out)
     runners = sorted({engine.entry.runner for engine in engines})
-    wanted = wanted_for(target, runners, folder.recipe.python.requirements)
+    wanted = wanted_for(target, runners, folder.recipe.python.requirements, rules_of(folder.recipe.python))
     files = lock_files(settings, folder.folder, target, update=update_lock)
     locked = resolve(wanted, files, kit.uv, kit.builder(wanted), out)
     interpreter = kit.finder.find(target.os.python)

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgekit.cli.session import JsonFlag, settings_of, voice
+from edgekit.cli.session import DaysOption, JsonFlag, settings_of, voice
+from edgekit.cli.verbs import Verbs
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from edgekit.host.engine.show import Shown
 
-app = typer.Typer(help="Compiled models: what is in them, and what is kept here.", no_args_is_help=True)
+app = Verbs("Compiled models: what is in them, and what is kept here.")
 _DAY_S = 86400.0
 
 
@@ -40,13 +41,13 @@ def show(
 @app.command(name="list")
 def list_(ctx: typer.Context, as_json: JsonFlag = False) -> None:
     """List the engines that were compiled here: for what, how exact, how large, when last used."""
-    from rich.table import Table
-
     from edgekit.cli.engine_kit import engine_store
+    from edgekit.cli.output import table
     from edgekit.schema.units import format_bytes
 
     kept = engine_store(settings_of(ctx)).list()
-    table = Table("model", "target", "kind", "precision", "cosine", "size", "built in", "unused for", "key", box=None)
+    headers = ("model", "target", "kind", "precision", "cosine", "size", "built in", "unused for", "key")
+    rows = []
     for one in kept:
         record = one.record
         cosine = min((output.cosine_min for output in record.agreement), default=0.0)
@@ -54,9 +55,9 @@ def list_(ctx: typer.Context, as_json: JsonFlag = False) -> None:
         unused = f"{(time.time() - one.used_s) / _DAY_S:.0f} d"
         size, built = format_bytes(record.bytes), f"{record.seconds:.1f} s"
         precision = record.facts.get("precision", "")
-        table.add_row(record.model, record.target, record.kind, precision, exact, size, built, unused, one.key[:12])
+        rows.append((record.model, record.target, record.kind, precision, exact, size, built, unused, one.key[:12]))
     told = [{"key": one.key, "path": str(one.file), "used_s": one.used_s, "record": one.record} for one in kept]
-    voice(as_json).result({"engines": told}, table if kept else "no engines were compiled here yet")
+    voice(as_json).result({"engines": told}, table(headers, rows) if kept else "no engines were compiled here yet")
 
 
 @app.command()
@@ -95,7 +96,7 @@ def verify(
 @app.command()
 def gc(
     ctx: typer.Context,
-    days: Annotated[float, typer.Option(help="Throw away what nobody used for so many days; 0: all.")] = 30.0,
+    days: DaysOption = 30.0,
     as_json: JsonFlag = False,
 ) -> None:
     """Throw away engines that nobody used for long. They can be compiled again."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edgekit.cli.session import local
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -33,13 +35,12 @@ def engine_bench(settings: Settings, out: Output, builder: str = "") -> Bench:
     """
     import uv as uv_package
 
-    from edgekit.executor.local import LocalExecutor
     from edgekit.host.engine.backends import Bench
     from edgekit.host.engine.rknn.toolkit import Toolkits
     from edgekit.host.wheel.interpreter import Finder
     from edgekit.host.wheel.uv import Uv
 
-    executor, program = LocalExecutor(), uv_package.find_uv_bin()
+    executor, program = local(), uv_package.find_uv_bin()
     finder = Finder(uv=Uv(executor, program), executor=executor, pyenv_root=settings.pyenv_root)
 
     def python(minor: str) -> Path | None:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgekit.cli.session import JsonFlag, settings_of, voice
+from edgekit.cli.verbs import examples
 
 if TYPE_CHECKING:
     from edgekit.cli.golden_frames import Seen
     from edgekit.host.recipes import RecipeFolder
 
 
+@examples("edgekit golden recipes/sorting-line", "edgekit golden recipes/sorting-line --write")
 def golden(
     ctx: typer.Context,
     recipe: Annotated[Path, typer.Argument(help="The recipe's folder.")],

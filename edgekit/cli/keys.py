@@ -8,21 +8,21 @@ from pathlib import Path
 
 import typer
 
-from edgekit.cli.session import JsonFlag, settings_of, voice
+from edgekit.cli.session import JsonFlag, local, settings_of, voice
+from edgekit.cli.verbs import Verbs
 
-app = typer.Typer(help="Your signing key for releases.", no_args_is_help=True)
+app = Verbs("Your signing key for releases.")
 
 
 @app.command()
 def init(ctx: typer.Context, as_json: JsonFlag = False) -> None:
     """Make your signing key (ed25519), and the allowed_signers file that provisioning installs; twice is once."""
-    from edgekit.executor.local import LocalExecutor
     from edgekit.host.keys import make_key
     from edgekit.host.preflight import require
 
     require("build")
     settings = settings_of(ctx)
-    made = make_key(settings, LocalExecutor(), principal=f"{getpass.getuser()}@{socket.gethostname()}")
+    made = make_key(settings, local(), principal=f"{getpass.getuser()}@{socket.gethostname()}")
     line = settings.allowed_signers.read_text().strip()
     told = {"key": str(settings.signing_key), "made": made, "allowed_signers": line}
     word = "made" if made else "is there already"

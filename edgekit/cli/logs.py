@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgekit.cli.keeper_session import DeviceArgument, keeper_of
-from edgekit.cli.session import JsonFlag
+from edgekit.cli.session import JsonFlag, voice
 
 if TYPE_CHECKING:
     from edgekit.schema.control import Event
@@ -20,15 +20,18 @@ def logs(
     lines: Annotated[int, typer.Option("-n", "--lines", min=0, max=2000, help="How many of the last lines.")] = 100,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show what the application and its keeper said. With --json one object a line."""
-    import json
-
+    """Show what the application and its keeper wrote. With --json and --follow one object a line."""
     from edgekit.host.fleet.client import ANSWER_S
+
+    out = voice(as_json)
+    found: list[dict[str, object]] = []
 
     def show(event: Event) -> None:
         if event.kind == "log":
-            at_s = event.data.get("at_s")
-            print(json.dumps({"at_s": at_s, "line": event.message}) if as_json else event.message, flush=True)
+            line: dict[str, object] = {"at_s": event.data.get("at_s"), "line": event.message}
+            found.append(line) if as_json and not follow else out.line(line, event.message)
 
     with keeper_of(ctx, device) as keeper:
         keeper.ask("logs", follow=follow, lines=lines, watch=show, patience_s=None if follow else ANSWER_S)
+    if as_json and not follow:
+        out.result({"lines": found})

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 import edgekit
 from edgekit.cli import board, engine, keys, target, wheel
 from edgekit.cli.build import build
+from edgekit.cli.clean import secrets_of
 from edgekit.cli.demo import demo
 from edgekit.cli.deploy import deploy
 from edgekit.cli.doctor import doctor
@@ -21,20 +25,21 @@ from edgekit.cli.logs import logs
 from edgekit.cli.metrics import metrics
 from edgekit.cli.provision import provision
 from edgekit.cli.rollback import rollback
+from edgekit.cli.run_log import RunLog
 from edgekit.cli.schema import schema
+from edgekit.cli.session import JsonFlag
 from edgekit.cli.status import status
+from edgekit.cli.streams import NobodyReads, discard_stdout, prepare_streams
+from edgekit.cli.verbs import Verbs, hand_down_json
 from edgekit.errors import EdgekitError, InputError, Interrupted
-from edgekit.host.settings import settings_from
+from edgekit.host.settings import Settings, settings_from
 
-app = typer.Typer(
-    name="edgekit",
-    help="Get vision AI onto ARM edge boards and keep it running there.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"], "terminal_width": 100},
-)
+if TYPE_CHECKING:
+    from edgekit.cli.os_errors import Circumstances
+
+app = Verbs("Get vision AI onto ARM edge boards and keep it running there.", root=True)
+_PIPE_CLOSED = 141
+"""As a shell tells of a program that SIGPIPE has ended."""
 
 
 def _version(wanted: bool) -> None:
@@ -49,8 +54,10 @@ def _root(
     version: bool = typer.Option(  # noqa: ARG001
         False, "--version", callback=_version, is_eager=True, help="Print the version."
     ),
+    as_json: JsonFlag = False,
 ) -> None:
-    ctx.obj = settings_from(os.environ, Path(edgekit.__file__).parent)
+    ctx.obj = ctx.obj or _settings()
+    hand_down_json(ctx, as_json)
 
 
 for _verb in (build, demo, deploy, doctor, golden, init, logs, metrics, provision, rollback, schema, status):
@@ -64,44 +71,103 @@ app.add_typer(target.app, name="target")
 app.add_typer(wheel.app, name="wheel")
 
 
-def _fail(error: EdgekitError) -> int:
-    from edgekit.cli.output import Output
-
-    Output(as_json="--json" in sys.argv).error(error)
-    return error.exit_code
+def _settings() -> Settings:
+    return settings_from(os.environ, Path(edgekit.__file__).parent)
 
 
-def _interrupted() -> int:
-    return _fail(Interrupted("interrupted", hint="run the same command again: it goes on where it can"))
+class _Run:
+    """One command and what becomes of it."""
 
+    def __init__(self, argv: list[str]) -> None:
+        self._argv = argv
+        self._log: RunLog | None = None
+        self._settings: Settings | None = None
 
-def _run() -> int:
-    """Run one command and give its exit code."""
-    try:
-        code = app(standalone_mode=False)
-    except EdgekitError as error:
-        return _fail(error)
-    except (KeyboardInterrupt, typer.Abort):
-        return _interrupted()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except Exception as error:
-        told = getattr(error, "format_message", None)
-        if told is None:
-            raise
+    def code(self) -> int:
+        """Run the command and give its exit code."""
+        try:
+            return self._checked()
+        except EdgekitError as error:
+            return self._fail(error)
+        except (KeyboardInterrupt, typer.Abort):
+            return self._fail(_INTERRUPTED)
+        except NobodyReads:
+            discard_stdout()
+            return _PIPE_CLOSED
+        except OSError as error:
+            return self._explain(error)
+        except Exception as error:
+            return self._bug(error)
+
+    def _checked(self) -> int:
+        self._settings = _settings()
+        self._log = RunLog(self._settings.logs_dir, self._argv, secrets=secrets_of(os.environ))
+        logger = logging.getLogger("edgekit")
+        logger.setLevel(logging.DEBUG)
+        logger.propagate = False
+        logger.addHandler(self._log)
+        try:
+            code = app(self._argv, standalone_mode=False, obj=self._settings)
+        except Exception as error:
+            message = getattr(error, "format_message", None)
+            if message is None:
+                raise
+            return self._usage(error, message())
+        sys.stdout.flush()
+        # typer turns Ctrl-C into a silent exit with this code; a verb's own typer.Exit never uses it.
+        if code == Interrupted.exit_code:
+            raise _INTERRUPTED
+        return code if isinstance(code, int) else 0
+
+    def _usage(self, error: Exception, message: str) -> int:
+        """Words that are no command: help where there are none, else what is wrong with them."""
         if type(error).__name__ == "NoArgsIsHelpError":
-            print(told())
+            print(message, flush=True)
             return 2
-        return _fail(InputError(told(), hint=f"{_asked(error)} --help"))
-    # typer turns Ctrl-C into a silent exit with this code; a verb's own typer.Exit never uses it.
-    return _interrupted() if code == Interrupted.exit_code else code if isinstance(code, int) else 0
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "edgekit"
+        return self._fail(InputError(message, hint=f"{command} --help"))
+
+    def _explain(self, error: OSError) -> int:
+        from edgekit.cli.os_errors import explain
+
+        found = explain(error, self._circumstances()) if self._settings else None
+        if found is None:
+            return self._bug(error)
+        logging.getLogger("edgekit.traceback").debug("%s", "".join(traceback.format_exception(error)))
+        return self._fail(found)
+
+    def _circumstances(self) -> Circumstances:
+        from edgekit.cli.os_errors import Circumstances
+
+        assert self._settings is not None
+        return Circumstances(settings=self._settings, argv=self._argv)
+
+    def _bug(self, error: Exception) -> int:
+        """What nobody expected: the traceback, in every log there is."""
+        text = "".join(traceback.format_exception(error))
+        logging.getLogger("edgekit.traceback").error("%s", text)
+        sys.stderr.write(text)
+        line = traceback.format_exception_only(error)[-1].strip()
+        return self._fail(
+            EdgekitError(f"this is a bug in edgekit: {line}", hint="report it with the log or the traceback")
+        )
+
+    def _fail(self, error: EdgekitError) -> int:
+        from edgekit.cli.os_errors import with_cure
+        from edgekit.cli.output import Output
+
+        error = with_cure(error, self._circumstances()) if self._settings else error
+        log = self._log.path if self._log and self._log.tells_more else None
+        options = self._argv[: self._argv.index("--")] if "--" in self._argv else self._argv
+        try:
+            Output(as_json="--json" in options).error(error, log)
+        except (OSError, NobodyReads):  # standard output is what failed
+            discard_stdout()
+        return error.exit_code
 
 
-def _asked(error: Exception) -> str:
-    """The command that a usage error belongs to: `edgekit board up`."""
-    context = getattr(error, "ctx", None)
-    return context.command_path if context else "edgekit"
+_INTERRUPTED = Interrupted("interrupted", hint="run the same command again: it goes on where it can")
 
 
 def main() -> None:
@@ -113,7 +179,9 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
-    sys.exit(_run())
+    prepare_streams()
+    code = _Run(sys.argv[1:]).code()
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edgekit.cli.session import local
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -33,14 +35,13 @@ def rehearse(
         InputError: the recipe's code would fail on the device too.
         EngineError: the golden frames show other things than they must.
     """
-    from edgekit.executor.local import LocalExecutor
     from edgekit.host.rehearsal import run_rehearsal
 
     floats = tuple(engine.entry.name for engine in engines if needs_float(engine))
     stand_ins = stand_in(folder, float_engines(folder, settings, out)) if floats else {}
     wanted = rehearsal_of(folder, plan, engines, {name: stand_ins[name] for name in floats}, packages)
     with out.step("trying the release's stages here"):
-        reply = run_rehearsal(wanted, LocalExecutor())
+        reply = run_rehearsal(wanted, local())
     notes = tuple(f"stage {one.stage} was not tried here: {one.reason}" for one in reply.untried)
     return (*notes, _judge(folder, reply, floats)) if plan.golden is not None else notes
 

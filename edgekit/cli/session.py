@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,8 +11,22 @@ from edgekit.host.settings import Settings
 
 if TYPE_CHECKING:
     from edgekit.cli.output import Output
+    from edgekit.executor.local import LocalExecutor
+
+
+def _finite(value: float) -> float:
+    """Refuse `nan`, which no range catches: it is neither below nor above anything."""
+    if math.isnan(value):
+        raise typer.BadParameter("nan is no number of anything")
+    return value
+
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+DaysOption = Annotated[
+    float,
+    typer.Option(min=0, max=36500, callback=_finite, help="Throw away what nobody used for so many days; 0: all."),
+]
+SecondsOption = typer.Option(min=0, max=86400, callback=_finite, help="Show live figures for so many seconds first.")
 
 
 def settings_of(ctx: typer.Context) -> Settings:
@@ -26,3 +41,11 @@ def voice(as_json: bool) -> Output:
     from edgekit.cli.output import Output
 
     return Output(as_json=as_json)
+
+
+def local() -> LocalExecutor:
+    """What runs programs on this machine; each ends up in the run's log."""
+    from edgekit.executor.local import LocalExecutor
+    from edgekit.executor.record import record_program
+
+    return LocalExecutor(record=record_program)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgekit.cli.keeper_session import DeviceArgument, keeper_of
-from edgekit.cli.session import JsonFlag, voice
+from edgekit.cli.session import JsonFlag, SecondsOption, voice
 from edgekit.schema.units import format_bytes, format_cpus
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def status(
     ctx: typer.Context,
     device: DeviceArgument,
-    watch: Annotated[float, typer.Option(min=0, help="Show live figures for so many seconds first.")] = 0.0,
+    watch: Annotated[float, SecondsOption] = 0.0,
     as_json: JsonFlag = False,
 ) -> None:
     """Show what runs on a device, how well, and if not: why."""

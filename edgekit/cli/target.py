@@ -9,13 +9,14 @@ import typer
 
 from edgekit.cli.keeper_session import DeviceArgument
 from edgekit.cli.session import JsonFlag, settings_of, voice
+from edgekit.cli.verbs import Verbs
 from edgekit.schema.units import format_bytes, format_cpus
 
 if TYPE_CHECKING:
     from edgekit.schema.facts import DeviceFacts
     from edgekit.schema.target import Accelerator, Target
 
-app = typer.Typer(help="Show board types, and probe boards for theirs.", no_args_is_help=True)
+app = Verbs("Show board types, and probe boards for theirs.")
 
 
 @app.command("list")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import typer
-
+from edgekit.cli.verbs import Verbs
 from edgekit.cli.wheel_build import build
 from edgekit.cli.wheel_cache import gc, list_
 from edgekit.cli.wheel_check import check
 from edgekit.cli.wheel_lock import lock
 
-app = typer.Typer(help="Build, check and lock Python packages for boards.", no_args_is_help=True)
+app = Verbs("Build, check and lock Python packages for boards.")
 
 for _verb in (build, check, lock):
     app.command()(_verb)

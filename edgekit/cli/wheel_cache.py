@@ -3,39 +3,38 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
 
 import typer
 
-from edgekit.cli.session import JsonFlag, settings_of, voice
+from edgekit.cli.session import DaysOption, JsonFlag, settings_of, voice
 
 _DAY_S = 86400.0
 
 
 def list_(ctx: typer.Context, as_json: JsonFlag = False) -> None:
     """List the wheels that were built here: for which Python and glibc, with what, how large, when last used."""
-    from rich.table import Table
-
+    from edgekit.cli.output import table
     from edgekit.cli.wheel_kit import wheel_places
     from edgekit.host.wheel.cross.store import WheelStore
     from edgekit.schema.units import format_bytes
 
     kept = WheelStore(wheel_places(settings_of(ctx)).wheels).list()
-    table = Table("package", "for", "with", "size", "built in", "unused", box=None, padding=(0, 2, 0, 0))
+    headers = ("package", "for", "with", "size", "built in", "unused")
+    rows = []
     for wheel in kept:
         record = wheel.record
         unused = f"{(time.time() - wheel.used_s) / _DAY_S:.0f} d"
         made = (f"{record.name} {record.version}", record.made.abi, record.made.compiler)
-        table.add_row(*made, format_bytes(record.bytes), f"{record.seconds:.1f} s", unused)
+        rows.append((*made, format_bytes(record.bytes), f"{record.seconds:.1f} s", unused))
     told = [
         {"key": wheel.key, "path": str(wheel.wheel), "used_s": wheel.used_s, "built": wheel.record} for wheel in kept
     ]
-    voice(as_json).result({"wheels": told}, table if kept else "no wheels were built here yet")
+    voice(as_json).result({"wheels": told}, table(headers, rows) if kept else "no wheels were built here yet")
 
 
 def gc(
     ctx: typer.Context,
-    days: Annotated[float, typer.Option(help="Throw away what nobody used for so many days; 0: all.")] = 30.0,
+    days: DaysOption = 30.0,
     as_json: JsonFlag = False,
 ) -> None:
     """Throw away built wheels that nobody used for long, and what builds that were cut off have left."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from edgekit.cli.session import local
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -28,11 +30,10 @@ class Kit:
     def __init__(self, settings: Settings, target: Target, out: Output) -> None:
         import uv as uv_package
 
-        from edgekit.executor.local import LocalExecutor
         from edgekit.host.wheel.interpreter import Finder
         from edgekit.host.wheel.uv import Uv
 
-        self.executor = LocalExecutor()
+        self.executor = local()
         self.uv: Uv = Uv(self.executor, uv_package.find_uv_bin())
         self.finder: Finder = Finder(uv=self.uv, executor=self.executor, pyenv_root=settings.pyenv_root)
         self._settings = settings

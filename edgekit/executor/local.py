@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import shutil
@@ -9,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from edgekit.errors import EdgekitError, InputError, Unreachable
@@ -20,6 +21,10 @@ class LocalExecutor:
     """Runs programs as children of this process, each in a session of its own so that a time-out ends all of it."""
 
     name = "this machine"
+
+    def __init__(self, record: Callable[[str, Completed, float], None] | None = None) -> None:
+        """Say who is told of every program that has ended, with the seconds it took: `record.record_program`."""
+        self._record = record
 
     def run(
         self,
@@ -32,21 +37,28 @@ class LocalExecutor:
     ) -> Completed:
         """Run to the end. See `Executor.run`."""
         process = _start(argv, env, cwd, stderr=subprocess.PIPE)
+        began = time.monotonic()
         try:
             stdout, stderr = process.communicate(stdin, timeout=timeout_s)
-        except subprocess.TimeoutExpired:
+        except BaseException as error:
             _kill(process)
-            stdout, stderr = process.communicate()
+            done = self._ended(argv, process, process.communicate(), began)
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
             raise EdgekitError(
                 f"{argv[0]} took longer than {timeout_s:g} s and was stopped",
                 hint="try again on a less busy machine",
-                details=(stdout + stderr).decode(errors="replace"),
+                details=done.output,
             ) from None
-        except BaseException:
-            _kill(process)
-            process.communicate()
-            raise
-        return Completed(argv=tuple(argv), returncode=process.returncode, stdout=stdout, stderr=stderr)
+        return self._ended(argv, process, (stdout, stderr), began)
+
+    def _ended(
+        self, argv: Sequence[str], process: subprocess.Popen[bytes], streams: tuple[bytes, bytes], began: float
+    ) -> Completed:
+        done = Completed(argv=tuple(argv), returncode=process.returncode, stdout=streams[0], stderr=streams[1])
+        if self._record is not None:
+            self._record(self.name, done, time.monotonic() - began)
+        return done
 
     def open(self, argv: Sequence[str]) -> Stream:
         """Start a program and talk to it. See `Executor.open`."""
@@ -202,6 +214,11 @@ def _start(
         raise InputError(f"{missing} is not on this machine", hint=f"install {missing}") from None
     except PermissionError:
         raise InputError(f"{argv[0]} may not be run", hint=f"ls -l {argv[0]}") from None
+    except OSError as error:
+        if error.errno not in (errno.ENOEXEC, errno.ENOTDIR):
+            raise
+        hint = f"file {argv[0]} tells what it is; it must be a program for this machine"
+        raise InputError(f"{argv[0]} cannot be run: {error.strerror}", hint=hint) from None
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -17,6 +17,7 @@ import paramiko
 from edgekit.errors import Unreachable
 from edgekit.executor import Completed, Stream
 from edgekit.executor.address import SshAddress
+from edgekit.executor.record import record_program
 from edgekit.executor.ssh_config import resolve_login
 from edgekit.executor.ssh_login import BROKEN, CONNECT_TIMEOUT_S, Connection, Pulse, words_of
 
@@ -60,8 +61,9 @@ class SshExecutor:
     ) -> Completed:
         """Run to the end. See `Executor.run`. What a signal ended has the return code -1: SSH does not tell which."""
         channel = self._start(_command(argv, env, cwd))
+        began = time.monotonic()
         try:
-            return _communicate(channel, argv, stdin, time.monotonic() + timeout_s)
+            done = _communicate(channel, argv, stdin, began + timeout_s)
         except TimeoutError:
             message = f"{argv[0]} on {self.name} did not end within {timeout_s:g} s"
             raise Unreachable(message, hint=_HINT) from None
@@ -69,6 +71,8 @@ class SshExecutor:
             raise _broken(self.name, error) from None
         finally:
             _close(channel)
+        record_program(self.name, done, time.monotonic() - began)
+        return done
 
     def open(self, argv: Sequence[str]) -> Stream:
         """Start a program and talk to it. See `Executor.open`."""

@@ -10,8 +10,8 @@ from typing import Protocol
 class Progress(Protocol):
     """Told about steps; decides itself what to show."""
 
-    def step(self, text: str) -> AbstractContextManager[None]:
-        """A step of unknown length; shown while the block runs."""
+    def step(self, text: str, *, usually: str = "") -> AbstractContextManager[None]:
+        """A step of unknown length; shown while the block runs, with `usually`: how long it takes as a rule."""
 
     def amount(self, text: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
         """A transfer of `total` bytes; call the given function with each number of further bytes."""
@@ -24,7 +24,7 @@ class Silent:
     """Progress for nobody."""
 
     @contextmanager
-    def step(self, text: str) -> Iterator[None]:  # noqa: ARG002
+    def step(self, text: str, *, usually: str = "") -> Iterator[None]:  # noqa: ARG002
         """See `Progress.step`."""
         yield
 

@@ -7,8 +7,9 @@ import re
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 
+from edgekit.host.requirements import index_faults, requirement_fault
 from edgekit.schema.manifest import is_safe_path
 from edgekit.schema.reader import Problem
 from edgekit.schema.recipe import ColourContract, Golden, Limits, OtherInput, Recipe, Sink, Stage
@@ -202,15 +203,18 @@ def _golden_frames(golden: Golden) -> Iterator[_Fault]:
 
 
 def _python(recipe: Recipe) -> Iterator[_Fault]:
-    for index, text in enumerate(recipe.python.requirements):
-        key = f"python.requirements[{index}]"
-        try:
-            requirement = Requirement(text)
-        except InvalidRequirement:
-            yield _Fault(key, f'expected a requirement such as "scipy>=1.14", found {text!r}')
-            continue
-        if requirement.url:
-            yield _Fault(key, f'expected a name and version, such as "{requirement.name}>=1.0", found a URL')
+    python = recipe.python
+    lists = {"constraints": python.constraints, "override": python.override, "exclude": python.exclude}
+    for key, texts in {"requirements": python.requirements, **lists}.items():
+        for index, text in enumerate(texts):
+            if fault := requirement_fault(text):
+                yield _Fault(f"python.{key}[{index}]", fault)
+    for index, text in enumerate(python.exclude):
+        if not requirement_fault(text) and Requirement(text).specifier:
+            yield _Fault(f"python.exclude[{index}]", f'expected a name alone, such as "{Requirement(text).name}"')
+    for name, declared in python.indexes.items():
+        for key, fault in index_faults(name, declared.url, declared.packages):
+            yield _Fault(f"python.indexes.{name}{key}", fault)
 
 
 def _reference(key: str, name: str, known: Collection[str], what: str) -> Iterator[_Fault]:

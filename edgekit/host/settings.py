@@ -30,6 +30,11 @@ class Settings:
     """Address of a Debian archive; empty: those that this machine's apt is configured with; `none`: do without."""
 
     @property
+    def logs_dir(self) -> Path:
+        """The logs of the last runs."""
+        return self.state_dir / "logs"
+
+    @property
     def signing_key(self) -> Path:
         """The user's private key for releases, made by `edgekit keys init`."""
         return self.config_dir / "release-key"

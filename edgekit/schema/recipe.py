@@ -211,10 +211,30 @@ class Golden:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PackageIndex:
+    """An index beside the user's own: NVIDIA's for Jetson, a private one.
+
+    A user name and password come from `UV_INDEX_NAME_USERNAME` and `UV_INDEX_NAME_PASSWORD`, netrc or keyring.
+    """
+
+    url: str
+    """Its address, without a user's name or password."""
+    packages: tuple[str, ...] = ()
+    """What is taken from there and from nowhere else. Empty: it is asked first for every package."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Python:
     """Python packages of the application, beside those that edgekit's worker needs itself."""
 
     requirements: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
+    """Versions that packages must have where they are needed at all, as `uv pip compile --constraints` reads them."""
+    override: tuple[str, ...] = ()
+    """Requirements that replace what packages say of those names, as `uv pip compile --overrides` reads them."""
+    exclude: tuple[str, ...] = ()
+    """Packages that are left out, whoever needs them, as `uv pip compile --excludes` reads them."""
+    indexes: dict[str, PackageIndex] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,6 +58,15 @@ def format_bytes(size: int) -> str:
     return f"{value:.1f} GiB"
 
 
+def counted(number: int, thing: str) -> str:
+    """A number of things in words: `1 file`, `2 files`, `3 matches`, `4 entries`."""
+    if number == 1:
+        return f"1 {thing}"
+    if thing.endswith("y") and thing[-2:-1] not in "aeiou":
+        return f"{number} {thing[:-1]}ies"
+    return f"{number} {thing}{'es' if thing.endswith(('s', 'sh', 'ch', 'x')) else 's'}"
+
+
 def parse_cpus(text: str | int | list[int] | tuple[int, ...]) -> Cpus:
     """Read a CPU list: `"0-3,6"`, `2`, or `[0, 1]`. Order is kept, repeats and ranges that run down are refused.
 

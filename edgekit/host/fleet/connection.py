@@ -10,6 +10,7 @@ from edgekit.errors import InputError
 from edgekit.executor import Executor
 from edgekit.executor.address import parse_address
 from edgekit.executor.local import LocalExecutor
+from edgekit.executor.record import record_program
 from edgekit.executor.ssh import SshExecutor
 from edgekit.host.fleet.inventory import LOCAL
 from edgekit.schema.fleet import Device
@@ -22,7 +23,7 @@ def connect(device: Device) -> Executor:
         InputError: the device's address is none.
     """
     if device.address == LOCAL:
-        return LocalExecutor()
+        return LocalExecutor(record=record_program)
     try:
         address = parse_address(device.address)
     except ValueError:

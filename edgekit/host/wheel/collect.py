@@ -6,9 +6,10 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 
 from edgekit.errors import InputError, WheelError
+from edgekit.host.requirements import requirement_fault
 from edgekit.host.wheel.cross.crossbuild import CrossBuilder, Result
 from edgekit.host.wheel.cross.sources import Source, fetch, kept_file, local_source
 from edgekit.host.wheel.cross.store import BuiltWheel
@@ -78,11 +79,8 @@ def check_requirement(text: str) -> None:
     Raises:
         InputError: so it is.
     """
-    try:
-        Requirement(text)
-    except InvalidRequirement as error:
-        told = str(error).splitlines()[0]
-        raise InputError(f"{text!r} is no requirement: {told}", hint="write NAME==VERSION, or ./PATH") from None
+    if fault := requirement_fault(text):
+        raise InputError(fault, hint="write NAME==VERSION, or ./PATH")
 
 
 def _find(requirement: str, wanted: Wanted, uv: Uv, builder: CrossBuilder, *, binary: bool) -> Found:

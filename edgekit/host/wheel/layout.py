@@ -15,6 +15,7 @@ from edgekit.host.progress import Progress
 from edgekit.host.wheel.bytecode import compile_folder
 from edgekit.host.wheel.check.audit import check_site
 from edgekit.host.wheel.check.loads import Loads
+from edgekit.host.wheel.clash import check_clashes
 from edgekit.host.wheel.interpreter import Interpreter
 from edgekit.host.wheel.needs import Wanted
 from edgekit.host.wheel.own import own_files
@@ -28,7 +29,7 @@ from edgekit.trust import sha256_file
 if TYPE_CHECKING:
     from edgekit.host.wheel.trial.trial import Trial
 
-_LAYOUT = 1
+_LAYOUT = 2
 """Raise it when the same wheels are to be laid out in another way."""
 
 
@@ -60,7 +61,7 @@ def lay_out_wheels(wanted: Wanted, locked: Locked, bench: Bench, uv: Uv, loads: 
     """Other people's packages, as they go to `site/`: each checked to be what the target can load.
 
     Raises:
-        WheelError: a wheel cannot be had, or is not what the lock says.
+        WheelError: a wheel cannot be had, is not what the lock says, or writes what another writes.
     """
     rules, wheels = trim_rules(), locked.wheels
 
@@ -69,13 +70,14 @@ def lay_out_wheels(wanted: Wanted, locked: Locked, bench: Bench, uv: Uv, loads: 
             done = uv.install(wanted, _requirements(locked), folder)
             if done.returncode:
                 raise _not_installed(wanted, done.output)
-        with bench.progress.step("checking what they ask of the target"):
+        tidy(folder, rules)
+        with bench.progress.step("checking what they bring and what they ask of the target"):
+            check_clashes(folder, wanted)
             _check(folder, loads)
         for wheel in wheels:
             if bench.trial is not None and wheel.name in locked.built:
                 bench.trial.try_package(wheel.name, wheel.version, folder)
         with bench.progress.step("compiling their bytecode"):
-            tidy(folder, rules)
             if (folder / "edgekit").exists():
                 raise WheelError("a package brings a folder named edgekit", hint="leave that package out")
             bench.compile(folder)

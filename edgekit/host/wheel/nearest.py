@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from edgekit.errors import WheelError
+from edgekit.host.wheel.gpu import explain_missing
 from edgekit.host.wheel.needs import Wanted
 from edgekit.host.wheel.pylock import parse_pylock
-from edgekit.host.wheel.refusal import explain, names_unknown_package
+from edgekit.host.wheel.refusal import explain, unknown_package, wants_credentials
 from edgekit.host.wheel.uv import Uv
 
 _PYTHON_MINORS = tuple(f"3.{minor}" for minor in range(14, 7, -1))
@@ -23,10 +25,23 @@ def refuse(requirement: str, wanted: Wanted, said: str, uv: Uv) -> WheelError:
         said: uv's words, if it said any.
         uv: is asked for other versions.
     """
-    if names_unknown_package(said):
+    if unknown_package(said) or wants_credentials(said):
         return explain(wanted, said)
     parsed = Requirement(requirement)
+    if (
+        wanted.board
+        and not wanted.rules.indexes
+        and (reason := explain_missing(canonicalize_name(parsed.name), wanted.board))
+    ):
+        return WheelError(reason[0], hint=reason[1], details=said)
     near = _nearest(parsed, wanted, uv)
+    local = next((spec.version for spec in parsed.specifier if "+" in spec.version), "")
+    if near is not None and local:
+        return WheelError(
+            f"the package index has no {requirement} for {wanted}",
+            hint=f"write {parsed.name}=={near}, or declare the index that has +{local.partition('+')[2]} builds "
+            f'under [python] in recipe.toml: indexes.NAME = {{ url = "https://...", packages = ["{parsed.name}"] }}',
+        )
     if near is not None:
         return WheelError(
             f"{requirement} is for no {wanted}; the nearest version that is: {near}",
@@ -51,9 +66,9 @@ def _nearest(requirement: Requirement, wanted: Wanted, uv: Uv) -> Version | None
     named = [Version(spec.version.removesuffix(".*")) for spec in requirement.specifier]
     if not named:
         return None
-    asked = max(named)
-    name = requirement.name
-    near = (_newest(f"{name}<{asked}", wanted, uv), _newest(f"{name}>{asked}", wanted, uv, lowest=True))
+    asked, name = Version(max(named).public), requirement.name  # <, > take no local version such as +cu126
+    same = _newest(f"{name}=={asked}", wanted, uv) if max(named).local else None
+    near = (same, _newest(f"{name}<{asked}", wanted, uv), _newest(f"{name}>{asked}", wanted, uv, lowest=True))
     return min((version for version in near if version), key=lambda version: _distance(version, asked), default=None)
 
 
@@ -67,9 +82,9 @@ def _parts(version: Version) -> tuple[int, ...]:
 
 
 def _newest(requirement: str, wanted: Wanted, uv: Uv, *, lowest: bool = False) -> Version | None:
-    done = uv.resolve_alone(wanted, [requirement], unbuilt=[Requirement(requirement).name], lowest=lowest)
+    done = uv.resolve_alone(wanted, requirement, lowest=lowest)
     if done.returncode:
         return None
-    found = parse_pylock(done.stdout.decode(errors="replace"), wanted)
+    found = parse_pylock(done.text, wanted)
     usable = [package for package in found if package.wheel or package.source]
     return Version(usable[0].version) if usable else None

@@ -9,8 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import resources
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 from edgekit.errors import InputError
 from edgekit.schema.reader import from_toml
+from edgekit.schema.recipe import Python
 from edgekit.schema.target import AcceleratorKind, Target
 from edgekit.schema.units import version_tuple
 
@@ -26,6 +30,45 @@ class WorkerNeeds:
     builder: tuple[str, ...]
     """What compiling engines on a device imports, besides the runner's."""
     runners: dict[str, tuple[str, ...]]
+    alternatives: dict[str, tuple[str, ...]]
+    """Packages that bring the same module as one of the worker's: a recipe may exclude that and ask for them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """A package index that a recipe declares."""
+
+    name: str
+    url: str
+    packages: frozenset[str] = frozenset()
+    """Normalised names of what is taken from there and from nowhere else; empty: it is asked first for everything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What a recipe says of packages beyond its requirements. Each means what uv's option of that name means."""
+
+    constraints: tuple[str, ...] = ()
+    override: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    indexes: tuple[Index, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Names everything that can change an answer. Addresses of indexes do not count: locks have digests."""
+        indexes = [(index.name, sorted(index.packages)) for index in self.indexes]
+        return json.dumps([self.constraints, self.override, self.exclude, indexes])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """What of a target decides which builds for GPUs it can use."""
+
+    target: str = ""
+    cuda: str = ""
+    """Version of the CUDA that it brings, `12.6`; empty: it has none."""
+    sm: str = ""
+    """The GPU's compute capability, `8.7`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +80,11 @@ class Wanted:
     python: str
     arch: str
     libc_version: str
+    rules: Rules = Rules()
+    board: Board | None = None
+    """None: whatever has a wheel may go there."""
+    own: frozenset[str] = frozenset()
+    """Names of those packages that edgekit's worker itself imports."""
 
     @property
     def glibc_minor(self) -> int:
@@ -57,16 +105,17 @@ class Wanted:
     @property
     def digest(self) -> str:
         """Names what a lock answers: the same requirements on the same kind of system."""
-        asked = json.dumps([self.requirements, self.python, self.platform])
+        asked = json.dumps([self.requirements, self.python, self.platform, self.rules.digest])
         return hashlib.sha256(asked.encode()).hexdigest()
 
-    def with_more(self, requirements: Iterable[str]) -> Wanted:
-        """The same with further requirements."""
-        return dataclasses.replace(self, requirements=(*self.requirements, *requirements))
-
     def only(self, *requirements: str) -> Wanted:
-        """The same system, other requirements."""
-        return dataclasses.replace(self, requirements=requirements)
+        """The same system and indexes, other requirements."""
+        return dataclasses.replace(self, requirements=requirements, rules=Rules(indexes=self.rules.indexes))
+
+    def constrained(self, constraints: Iterable[str]) -> Wanted:
+        """The same with further constraints."""
+        rules = dataclasses.replace(self.rules, constraints=(*self.rules.constraints, *constraints))
+        return dataclasses.replace(self, rules=rules)
 
     def for_python(self, minor: str) -> Wanted:
         """The same for another Python."""
@@ -77,16 +126,56 @@ class Wanted:
         return f"Python {self.python} with glibc {self.libc_version} on {self.arch}"
 
 
-def wanted_for(target: Target, runners: Iterable[AcceleratorKind], requirements: Iterable[str]) -> Wanted:
-    """What a release for `target` needs: for the worker, for its runners, and for the recipe's own code."""
-    needs = _worker_needs()
-    return _wanted(target, [*needs.requirements, *requirements, *_of_runners(needs, runners)])
+def wanted_for(
+    target: Target, runners: Iterable[AcceleratorKind], requirements: Iterable[str], rules: Rules | None = None
+) -> Wanted:
+    """What a release for `target` needs: for the worker, for its runners, and for the recipe's own code.
+
+    Raises:
+        InputError: the rules leave out what edgekit's worker imports.
+    """
+    needs, asked, rules = _worker_needs(), tuple(requirements), rules or Rules()
+    own = [*needs.requirements, *_of_runners(needs, runners)]
+    _check_excluded(own, asked, rules, needs)
+    return _wanted(target, [*own, *asked], rules, own)
+
+
+def rules_of(python: Python) -> Rules:
+    """What a recipe says of packages beyond its requirements."""
+    return Rules(
+        constraints=python.constraints,
+        override=python.override,
+        exclude=python.exclude,
+        indexes=tuple(
+            Index(name=name, url=index.url, packages=frozenset(map(canonicalize_name, index.packages)))
+            for name, index in sorted(python.indexes.items())
+        ),
+    )
 
 
 def wanted_for_builder(target: Target, runner: AcceleratorKind) -> Wanted:
     """What a device of `target` needs to compile engines for `runner`, and to try them."""
     needs = _worker_needs()
-    return _wanted(target, [*needs.builder, *_of_runners(needs, [runner])])
+    own = [*needs.builder, *_of_runners(needs, [runner])]
+    return _wanted(target, own, Rules(), own)
+
+
+def _check_excluded(own: Iterable[str], asked: Iterable[str], rules: Rules, needs: WorkerNeeds) -> None:
+    """Refuse to leave out what the worker imports, unless a package that brings the same module is asked for."""
+    names, excluded = {name_of(text) for text in asked}, {name_of(text) for text in rules.exclude}
+    for name in sorted({name_of(text) for text in own} & excluded):
+        instead = needs.alternatives.get(name, ())
+        if not names & set(instead):
+            more = f", or ask for {' or '.join(instead)} in python.requirements" if instead else ""
+            raise InputError(
+                f"python.exclude leaves out {name}, which edgekit's worker imports",
+                hint=f"take {name} out of python.exclude{more}",
+            )
+
+
+def name_of(requirement: str) -> str:
+    """The normalised name in a requirement."""
+    return str(canonicalize_name(Requirement(requirement).name))
 
 
 def _worker_needs() -> WorkerNeeds:
@@ -98,10 +187,21 @@ def _of_runners(needs: WorkerNeeds, runners: Iterable[AcceleratorKind]) -> list[
     return [requirement for runner in runners for requirement in needs.runners.get(runner, ())]
 
 
-def _wanted(target: Target, wanted: Iterable[str]) -> Wanted:
+def _wanted(target: Target, wanted: Iterable[str], rules: Rules, own: Iterable[str]) -> Wanted:
     return Wanted(
         requirements=tuple(sorted(set(wanted))),
         python=target.os.python,
         arch=target.os.arch,
         libc_version=target.os.libc_version,
+        rules=rules,
+        board=_board(target),
+        own=frozenset(map(name_of, own)),
     )
+
+
+def _board(target: Target) -> Board | None:
+    """None for a PC, whose GPU no target file describes."""
+    if target.os.arch != "aarch64":
+        return None
+    gpu = next((one for one in target.accelerators if one.cuda), None)
+    return Board(target=target.name, cuda=gpu.cuda if gpu else "", sm=gpu.sm if gpu else "")

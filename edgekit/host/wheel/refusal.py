@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from edgekit.errors import WheelError
+from edgekit.host.requirements import variable_name
 from edgekit.host.wheel.needs import Wanted
 
 _OFFLINE = re.compile(
@@ -14,6 +15,10 @@ _OFFLINE = re.compile(
 )
 _UNKNOWN = re.compile(r"\b(\S+) was not found in the (?:package registry|provided package locations)")
 _NO_VERSION = re.compile(r"there (?:is|are) no versions? of ([^\s,]+)|\bonly (\w[\w.-]*)\S* (?:is|are) available")
+_CLOSED = re.compile(
+    r"index URL \((\S+?)\) could not be queried due to a lack of valid authentication credentials \((\d+)"
+)
+_LOGIN = re.compile(r"(?<=://)[^/@\s]+@")
 _EDIT = "correct the requirement (python.requirements in recipe.toml)"
 
 
@@ -22,9 +27,15 @@ def is_offline(said: str) -> bool:
     return _OFFLINE.search(said) is not None
 
 
-def names_unknown_package(said: str) -> bool:
-    """Whether uv says that an index has no such package."""
-    return _UNKNOWN.search(said) is not None
+def unknown_package(said: str) -> str:
+    """The package of which uv says that no index has it; empty: of none."""
+    found = _UNKNOWN.search(said)
+    return found[1] if found else ""
+
+
+def wants_credentials(said: str) -> bool:
+    """Whether uv says that an index lets nobody in without a password, or without another one."""
+    return _CLOSED.search(said) is not None
 
 
 def explain(wanted: Wanted, said: str) -> WheelError:
@@ -38,13 +49,15 @@ def explain(wanted: Wanted, said: str) -> WheelError:
         return WheelError(
             "the package index cannot be reached",
             hint="check the network and UV_DEFAULT_INDEX; what was built here once needs no network",
-            details=said,
+            details=_LOGIN.sub("", said),
         )
     message, hint = _reason(wanted, said)
-    return WheelError(message, hint=hint, details=said)
+    return WheelError(message, hint=hint, details=_LOGIN.sub("", said))
 
 
 def _reason(wanted: Wanted, said: str) -> tuple[str, str]:
+    if found := _CLOSED.search(said):
+        return _closed(wanted, found[1], found[2])
     if found := _UNKNOWN.search(said):
         return f"the package index has no package {found[1]}", _EDIT
     if found := _NO_VERSION.search(said):
@@ -52,6 +65,20 @@ def _reason(wanted: Wanted, said: str) -> tuple[str, str]:
     if "unsatisfiable" in said:
         return f"the requirements do not fit each other on {wanted}", _EDIT
     return f"uv could not resolve the requirements for {wanted}", "its own words are above"
+
+
+def _closed(wanted: Wanted, url: str, status: str) -> tuple[str, str]:
+    """Of an index that lets nobody in without a password, or without another one."""
+    elsewhere = "or give them in ~/.netrc, or to keyring with UV_KEYRING_PROVIDER=subprocess"
+    name = next((index.name for index in wanted.rules.indexes if url.startswith(index.url.rstrip("/"))), "")
+    if name:
+        variable = f"UV_INDEX_{variable_name(name)}"
+        hint = f"set {variable}_USERNAME and {variable}_PASSWORD, {elsewhere}"
+        return f"the index {name} got no credentials, or wrong ones ({status})", hint
+    return (
+        f"the index {url} got no credentials, or wrong ones ({status})",
+        f"set UV_DEFAULT_INDEX with them, {elsewhere}",
+    )
 
 
 def _asked(wanted: Wanted, name: str) -> str:

@@ -9,11 +9,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from edgekit.host.progress import Progress
 from edgekit.host.wheel.cross.crossbuild import Result
 from edgekit.host.wheel.cross.sources import Source
+from edgekit.host.wheel.fitting import check_gpu
+from edgekit.host.wheel.gpu import Named
 from edgekit.host.wheel.lock import (
     LockedFile,
     answers,
@@ -23,21 +24,10 @@ from edgekit.host.wheel.lock import (
     parse_build_lock,
     parse_lock,
 )
-from edgekit.host.wheel.missing import Missing, missing_from
 from edgekit.host.wheel.needs import Wanted
-from edgekit.host.wheel.pylock import parse_pylock
-from edgekit.host.wheel.refusal import explain
+from edgekit.host.wheel.search import Search, WheelMaker
 from edgekit.host.wheel.uv import Uv
 from edgekit.schema.manifest import WheelEntry
-
-_MAX_ROUNDS = 20
-
-
-class WheelMaker(Protocol):
-    """Makes wheels of source packages: `cross.crossbuild.CrossBuilder`."""
-
-    def wheel(self, source: Source, pins: str = "") -> Result:
-        """The wheel of a source package, built with the given pins where they are not empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +63,14 @@ def resolve(wanted: Wanted, files: LockFiles, uv: Uv, maker: WheelMaker, progres
         for file in filter(None, (files.recipe, made)):
             text = _read(file)
             if answers(text, wanted):
-                return _from_lock(parse_lock(text, str(file)), parse_build_lock(_read(build_lock(file))), maker)
+                locked = parse_lock(text, str(file))
+                named = (Named(name=one.name, version=one.version) for one in locked)
+                _warn(check_gpu(named, wanted, uv.resolve), progress)
+                return _from_lock(locked, parse_build_lock(_read(build_lock(file))), maker)
     with progress.step("resolving Python packages"):
-        locked, results = _resolve(wanted, uv, maker)
+        search = Search(wanted=wanted, uv=uv, maker=maker)
+        locked, results = search.run()
+    _warn(search.warning, progress)
     lock = files.recipe if files.recipe and files.update else made
     pins = {
         (result.kept.record.name, result.kept.record.made.source_sha256): result.pins for result in results.values()
@@ -102,35 +97,6 @@ def _from_lock(locked: tuple[LockedFile, ...], pins: Mapping[tuple[str, str], st
     return _locked(locked, results, from_cache=all(result.from_cache for result in results.values()))
 
 
-def _resolve(wanted: Wanted, uv: Uv, maker: WheelMaker) -> tuple[tuple[LockedFile, ...], dict[str, Result]]:
-    """Ask uv for a set; build what has no wheel, and ask again with what was built."""
-    results: dict[str, Result] = {}
-    sources: dict[str, Source] = {}
-    binary: set[str] = set()
-    for _ in range(_MAX_ROUNDS):
-        pinned = [f"{name}=={source.version}" for name, source in sources.items()]
-        folders = [result.kept.folder for result in results.values()]
-        done = uv.resolve(wanted.with_more(pinned), folders, binary=binary)
-        missing = missing_from(done, wanted, sources, uv)
-        if missing == Missing() or (not missing.build and binary >= set(missing.binary)):
-            break
-        binary |= set(missing.binary)
-        for source in missing.build:
-            sources[source.name], results[source.name] = source, maker.wheel(source)
-    if done.returncode:
-        raise explain(wanted, done.stderr.decode(errors="replace").strip())
-    locked = []
-    for package in parse_pylock(done.stdout.decode(errors="replace"), wanted):
-        if package.name in sources:
-            source = sources[package.name]
-            chosen = (source.sha256, source.filename)
-        else:
-            assert package.wheel is not None, f"uv chose {package.name} without a wheel that fits"
-            chosen = (package.wheel.sha256, package.wheel.filename)
-        locked.append(LockedFile(name=package.name, version=package.version, sha256=chosen[0], filename=chosen[1]))
-    return tuple(locked), results
-
-
 def _locked(files: tuple[LockedFile, ...], results: Mapping[str, Result], *, from_cache: bool) -> Locked:
     wheels = []
     for file in files:
@@ -151,6 +117,11 @@ def _locked(files: tuple[LockedFile, ...], results: Mapping[str, Result], *, fro
         wheels.append(wheel)
     built = {name: result.kept.wheel for name, result in results.items()}
     return Locked(wheels=tuple(wheels), built=built, from_cache=from_cache)
+
+
+def _warn(warning: str, progress: Progress) -> None:
+    if warning:
+        progress.note(f"warning: {warning}")
 
 
 def _read(file: Path) -> str:

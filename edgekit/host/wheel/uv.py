@@ -5,20 +5,26 @@ The user's index settings count (`UV_DEFAULT_INDEX`, `UV_INDEX`, `UV_FIND_LINKS`
 
 from __future__ import annotations
 
-import json
 import sys
-import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from edgekit.executor import Completed, Executor
-from edgekit.host.wheel.needs import Wanted
+from edgekit.host.wheel.needs import Wanted, name_of
+from edgekit.host.wheel.question import Package, Question, bound_names, met_names, written
 
 _RESOLVE_TIMEOUT_S = 300.0
 _INSTALL_TIMEOUT_S = 1800.0
 _FIND_TIMEOUT_S = 60.0
 _ENV = {"UV_PYTHON_DOWNLOADS": "never", "NO_COLOR": "1", "UV_COMPILE_BYTECODE": "0"}
-_AS_PYLOCK = ("compile", "--format", "pylock.toml", "--no-annotate", "--no-header")
+_NO_CODE = {**_ENV, "PYTHONHOME": "/nonexistent"}
+"""A Python that uv would start to ask a package for its metadata ends before its first line: it does not find its own
+library. uv itself asks its interpreter with -I, which leaves PYTHONHOME out of account. Source: CPython, PYTHONHOME."""
+_COPIED = {**_ENV, "UV_LINK_MODE": "copy"}
+"""Files of their own: a link would let an edit in any environment of the user reach what edgekit keeps and signs."""
+_AS_PYLOCK = ("--format", "pylock.toml", "--no-annotate", "--no-header")
+_WITH_PARENTS = ("--annotation-style", "line", "--no-header")
 
 
 class Uv:
@@ -29,53 +35,43 @@ class Uv:
         self._program = program
 
     def resolve(
-        self, wanted: Wanted, built: Iterable[Path] = (), *, binary: Iterable[str] = (), deps: bool = True
+        self, wanted: Wanted, built: Iterable[Path] = (), *, binary: Iterable[str] = (), assumed: Iterable[Package] = ()
     ) -> Completed:
         """Find a set of packages; standard output is pylock.toml. Source: PEP 751.
 
-        Of a package that has nothing but its source, uv may run code here, for its metadata.
+        No code of any package runs: where only that would tell what a package needs, uv fails and names the package.
 
         Args:
-            wanted: requirements and system.
+            wanted: requirements, rules and system.
             built: folders of wheels that were built here; they count as if an index had them.
-            binary: names of packages that only wheels will do for; `:all:` stands for all.
-            deps: whether to find what the requirements need too.
+            binary: names of packages that only wheels will do for.
+            assumed: packages that are taken to need nothing.
         """
-        more = [word for folder in built for word in ("--find-links", str(folder))] + ["--no-deps"] * (not deps)
-        more += [word for name in sorted(binary) for word in ("--only-binary", name)]
-        return self._for_target([*_AS_PYLOCK, *more, "-"], wanted, wanted.requirements)
+        return self._compile(_AS_PYLOCK, wanted, _links(built) + _only("binary", binary), tuple(assumed))
+
+    def parents(self, wanted: Wanted, built: Iterable[Path], assumed: Iterable[Package]) -> Completed:
+        """As `resolve`; lines `name==version  # via NAME, NAME` say who needs what."""
+        return self._compile(_WITH_PARENTS, wanted, _links(built), tuple(assumed))
 
     def resolve_alone(
-        self,
-        wanted: Wanted,
-        requirements: Iterable[str],
-        *,
-        unbuilt: Iterable[str],
-        sources_only: bool = False,
-        lowest: bool = False,
+        self, wanted: Wanted, requirement: str, *, sources_only: bool = False, lowest: bool = False
     ) -> Completed:
-        """Find requirements without what they need in turn; source packages too. Output as of `resolve`.
+        """Find one requirement without what it needs in turn; source packages too. Output as of `resolve`.
 
         Args:
-            wanted: the system; its requirements do not count.
-            requirements: what to find.
-            unbuilt: names of packages whose metadata nobody needs, so that uv does not run their code to get it.
+            wanted: the system and its indexes; other requirements do not count.
+            requirement: what to find.
             sources_only: leave out wheels.
             lowest: take the lowest version, not the highest.
         """
-        known = ", ".join(f"{{ name = {json.dumps(name)}, requires-dist = [] }}" for name in sorted(unbuilt))
-        more = [word for name in sorted(unbuilt) for word in ("--no-binary", name)] if sources_only else []
-        more += ["--resolution", "lowest"] * lowest
-        with tempfile.NamedTemporaryFile("w", suffix=".toml") as config:
-            config.write(f"dependency-metadata = [{known}]\n")
-            config.flush()
-            argv = [*_AS_PYLOCK, "--no-deps", "--config-file", config.name, *more, "-"]
-            return self._for_target(argv, wanted, requirements)
+        name = name_of(requirement)
+        options = ["--no-deps"] + ["--resolution", "lowest"] * lowest + _only("sources", [name] * sources_only)
+        return self._compile(_AS_PYLOCK, wanted.only(requirement), options, (Package(name=name),))
 
     def install(self, wanted: Wanted, lock: str, folder: Path) -> Completed:
         """Unpack locked wheels into `folder`; each has to have its hash."""
         argv = ["install", "--no-deps", "--only-binary", ":all:", "--require-hashes", "--target", str(folder)]
-        return self._for_target([*argv, "-r", "-"], wanted, [lock], _INSTALL_TIMEOUT_S)
+        return self._for_target([*argv, "-r", "-"], wanted, [lock], _INSTALL_TIMEOUT_S, env=_COPIED)
 
     def install_file(self, wanted: Wanted, wheel: Path, folder: Path, words: Iterable[str]) -> Completed:
         """Unpack a wheel file and what it needs into `folder`; what comes from an index is not locked.
@@ -120,17 +116,41 @@ class Uv:
         argv = [self._program, "python", "install", minor, "--no-config", "--no-bin", "--quiet"]
         return self._executor.run(argv, timeout_s=_RESOLVE_TIMEOUT_S, env=_ENV | {"UV_PYTHON_DOWNLOADS": "manual"})
 
+    def _compile(
+        self, form: Sequence[str], wanted: Wanted, options: Sequence[str], assumed: Collection[Package]
+    ) -> Completed:
+        """`uv pip compile`, asked again while it meets packages that an index of the recipe is to have."""
+        rules, indexed = wanted.rules, bound_names(wanted.rules, map(name_of, wanted.requirements))
+        while True:
+            question = Question(rules=rules, assumed=assumed, indexed=indexed)
+            with written(question) as (more, files):
+                argv = ["compile", *form, *options, *more, "--no-build-isolation", "-", *files]
+                done = self._for_target(argv, wanted, wanted.requirements, env=_NO_CODE)
+            if met_names(rules, done) <= indexed:
+                return done
+            indexed |= met_names(rules, done)
+
     def _for_target(
-        self, argv: list[str], wanted: Wanted, lines: Iterable[str], timeout_s: float = _RESOLVE_TIMEOUT_S
+        self, argv: list[str], wanted: Wanted, lines: Iterable[str], timeout_s: float = _RESOLVE_TIMEOUT_S, **more: Any
     ) -> Completed:
         system = ["--python-platform", wanted.platform, "--python-version", wanted.python, "--python", sys.executable]
-        return self._pip([argv[0], *system, *argv[1:]], "\n".join(lines), timeout_s)
+        return self._pip([argv[0], *system, *argv[1:]], "\n".join(lines), timeout_s, **more)
 
-    def _pip(self, argv: list[str], stdin: str, timeout_s: float) -> Completed:
+    def _pip(self, argv: list[str], stdin: str, timeout_s: float, env: Mapping[str, str] = _ENV) -> Completed:
         configured = [] if "--config-file" in argv else ["--no-config"]
         return self._executor.run(
             [self._program, "pip", argv[0], "--quiet", *configured, *argv[1:]],
             timeout_s=timeout_s,
             stdin=stdin.encode() + b"\n",
-            env=_ENV,
+            env=env,
         )
+
+
+def _links(folders: Iterable[Path]) -> list[str]:
+    return [word for folder in folders for word in ("--find-links", str(folder))]
+
+
+def _only(kind: str, names: Iterable[str]) -> list[str]:
+    """Options that leave wheels alone of some packages, or source packages alone."""
+    option = {"binary": "--only-binary", "sources": "--no-binary"}[kind]
+    return [word for name in sorted(names) for word in (option, name)]

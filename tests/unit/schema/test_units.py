@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from edgekit.schema.units import (
     BYTES_PATTERN,
     CPUS_PATTERN,
+    counted,
     format_bytes,
     format_cpus,
     parse_bytes,
@@ -123,3 +124,17 @@ def test_versions(text: str, numbers: tuple[int, ...]) -> None:
 def test_versions_compare_as_numbers() -> None:
     assert version_tuple("2.9") < version_tuple("2.36")
     assert version_tuple("10.3.0.30") < version_tuple("10.16.2.10")
+
+
+@pytest.mark.parametrize(
+    ("number", "thing", "words"),
+    [
+        (1, "file", "1 file"),
+        (0, "file", "0 files"),
+        (2, "entry", "2 entries"),
+        (2, "day", "2 days"),
+        (3, "box", "3 boxes"),
+    ],
+)
+def test_a_number_of_things(number: int, thing: str, words: str) -> None:
+    assert counted(number, thing) == words

@@ -1,0 +1,64 @@
+"""Whether a set of packages fits a board's GPU; where it does not, which constraint would make it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from edgekit.executor import Completed
+from edgekit.host.wheel.gpu import FRAMEWORKS, Named, check_names, cpu_only, explain_misfits, misfits
+from edgekit.host.wheel.needs import Wanted, name_of
+from edgekit.host.wheel.pylock import parse_pylock
+
+_MAX_ROUNDS = 8
+
+Ask = Callable[[Wanted], Completed]
+"""Asks uv for a set; the answer is pylock.toml."""
+
+
+def check_requirements(wanted: Wanted) -> None:
+    """Refuse what the board's own system brings where it is asked for by name. Raises WheelError."""
+    if wanted.board is not None:
+        check_names(map(name_of, wanted.requirements), wanted.board)
+
+
+def check_gpu(packages: Iterable[Named], wanted: Wanted, ask: Ask) -> str:
+    """Judge a set that was found or locked.
+
+    Args:
+        packages: the set.
+        wanted: what it is for.
+        ask: asks uv for other sets, where this one is refused.
+
+    Returns:
+        A warning, or nothing.
+
+    Raises:
+        WheelError: a package is for another CUDA than the board's, or is the board's own.
+    """
+    found, board = tuple(packages), wanted.board
+    if board is None:
+        return ""
+    check_names((package.name for package in found), board)
+    wrong = misfits(found, board)
+    if wrong:
+        raise explain_misfits(found, wrong, board, _without_cuda(found, wrong, wanted, ask))
+    return cpu_only(found, board, wanted.rules, frozenset())
+
+
+def _without_cuda(packages: Iterable[Named], wrong: Iterable[Named], wanted: Wanted, ask: Ask) -> str:
+    """The constraint `torch<=2.10.0` with which a set would bring no CUDA, or nothing: uv finds it."""
+    subject = next((package.name for package in packages if package.name in FRAMEWORKS), None)
+    barred: set[str] = set()
+    for _ in range(_MAX_ROUNDS):
+        more = {package.name for package in wrong} - FRAMEWORKS - barred
+        if subject is None or not more:
+            return ""
+        barred |= more
+        done = ask(wanted.constrained(f"{name}<0" for name in sorted(barred)))
+        if done.returncode:
+            return ""
+        found = [Named(name=one.name, version=one.version) for one in parse_pylock(done.text, wanted)]
+        wrong = misfits(found, wanted.board) if wanted.board else ()
+        if not wrong:
+            return next((f"{one.name}<={one.version}" for one in found if one.name == subject), "")
+    return ""

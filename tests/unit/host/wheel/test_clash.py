@@ -1,0 +1,115 @@
+"""Packages that write one file: found in what real uv has installed, and refused with the cure."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import pytest
+import uv as uv_package
+
+from edgekit.errors import WheelError
+from edgekit.executor.local import LocalExecutor
+from edgekit.host.wheel.clash import check_clashes
+from edgekit.host.wheel.needs import Wanted
+from edgekit.host.wheel.tidy import tidy, trim_rules
+from edgekit.host.wheel.uv import Uv
+from tests.fakes.package_index import wheel_bytes
+
+WANTED = Wanted(requirements=("app",), python="3.11", arch="aarch64", libc_version="2.36")
+
+
+@pytest.fixture
+def uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Uv:
+    for name in [name for name in os.environ if name.startswith("UV_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    return Uv(LocalExecutor(), uv_package.find_uv_bin())
+
+
+def install(uv: Uv, folder: Path, *wheels: tuple[str, bytes], to: str = "site") -> Path:
+    lines = []
+    for name, content in wheels:
+        if not (folder / name).exists():  # a new file would be unpacked anew
+            (folder / name).write_bytes(content)
+        sha256 = hashlib.sha256(content).hexdigest()
+        lines.append(f"{name.split('-')[0]} @ {(folder / name).as_uri()} --hash=sha256:{sha256}\n")
+    site = folder / to
+    done = uv.install(WANTED, "".join(lines), site)
+    assert done.returncode == 0, done.output
+    tidy(site, trim_rules())
+    return site
+
+
+def many(name: str, word: str) -> tuple[str, bytes]:
+    """A package with 400 files, as two variants of one library have them."""
+    return wheel_bytes(name, "1.0", {f"cv2/part{number:03}.py": f"{word} = {number}\n" for number in range(400)})
+
+
+def test_two_packages_with_400_equal_paths_are_refused_each_time(uv: Uv, tmp_path: Path) -> None:
+    """Without a check each install is another mixture."""
+    messages = set()
+    for turn in range(3):
+        site = install(uv, tmp_path, many("opencv_gui", "gui"), many("opencv_headless", "none"), to=f"site{turn}")
+        with pytest.raises(WheelError) as refused:
+            check_clashes(site, WANTED)
+        messages.add((refused.value.message, refused.value.hint))
+    [(message, hint)] = messages
+    assert message == (
+        "opencv-gui and opencv-headless both bring cv2/part000.py and 399 more files, with different content"
+    )
+    assert hint == ('if opencv-headless alone will do, write exclude = ["opencv-gui"] under [python] in recipe.toml')
+
+
+@pytest.mark.parametrize(
+    ("asked", "own", "left_out"),
+    [((), (), "alpha"), (("alpha",), (), "beta"), (("alpha", "beta"), ("alpha",), "beta"), ((), ("beta",), "alpha")],
+)
+def test_the_hint_keeps_what_the_worker_and_the_recipe_ask_for(
+    asked: tuple[str, ...], own: tuple[str, ...], left_out: str, uv: Uv, tmp_path: Path
+) -> None:
+    pair = (wheel_bytes(name, "1.0", {"shared/__init__.py": f"# {name}\n"}) for name in ("alpha", "beta"))
+    site = install(uv, tmp_path, *pair)
+    wanted = dataclasses.replace(WANTED, requirements=asked, own=frozenset(own))
+    with pytest.raises(WheelError) as refused:
+        check_clashes(site, wanted)
+    assert json.loads(refused.value.hint.split("exclude = ")[1].split(" under")[0]) == [left_out]
+
+
+def test_one_file_with_one_content_is_no_clash(uv: Uv, tmp_path: Path) -> None:
+    pair = (wheel_bytes(name, "1.0", {"space/__init__.py": "", f"space/{name}.py": name}) for name in ("a", "b"))
+    check_clashes(install(uv, tmp_path, *pair), WANTED)
+
+
+@pytest.mark.parametrize("place", ["{name}-1.0.data/purelib/lib.py", "{name}-1.0.data/data/share/lib.txt"])
+def test_what_a_data_folder_brings_counts_where_it_is_put(place: str, uv: Uv, tmp_path: Path) -> None:
+    pair = (wheel_bytes(name, "1.0", {place.format(name=name): f"# {name}\n"}) for name in ("a", "b"))
+    with pytest.raises(WheelError, match=r"^a and b both bring (share/)?lib\.\w+, with different content"):
+        check_clashes(install(uv, tmp_path, *pair), WANTED)
+
+
+def test_scripts_do_not_travel_and_do_not_clash(uv: Uv, tmp_path: Path) -> None:
+    pair = (wheel_bytes(name, "1.0", {f"{name}-1.0.data/scripts/run": f"#!python\n# {name}\n"}) for name in ("a", "b"))
+    check_clashes(install(uv, tmp_path, *pair), WANTED)
+
+
+def test_a_file_that_no_record_names_is_refused(uv: Uv, tmp_path: Path) -> None:
+    site = install(uv, tmp_path, wheel_bytes("a", "1.0", {"a.py": ""}))
+    (site / "stray.py").write_text("import os\n")
+    with pytest.raises(WheelError, match=r"stray\.py belongs to no package"):
+        check_clashes(site, WANTED)
+
+
+def test_an_edit_in_uvs_cache_is_found_and_does_not_reach_what_was_laid_out(uv: Uv, tmp_path: Path) -> None:
+    """Every environment of the user may be linked to that cache."""
+    package = wheel_bytes("metrics", "1.0", {"metrics.py": "print('true')\n"})
+    site = install(uv, tmp_path, package)
+    [cached] = (tmp_path / "uv").rglob("metrics.py")
+    cached.write_text("print('edited')\n")
+    assert (site / "metrics.py").read_text() == "print('true')\n"
+    with pytest.raises(WheelError, match=r"metrics\.py is not what metrics recorded") as refused:
+        check_clashes(install(uv, tmp_path, package, to="again"), WANTED)
+    assert refused.value.hint == "uv cache clean metrics, and build again"
