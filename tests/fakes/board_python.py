@@ -1,9 +1,10 @@
-"""A board's own Python under user-mode emulation: Debian's arm64 packages unpacked, no chroot, no binfmt, no root."""
+"""A board's own Python under user-mode emulation, as edgekit tries wheels on it."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
+import dataclasses
+import os
+import tempfile
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,36 +15,36 @@ from edgekit.host.progress import Silent
 from edgekit.host.settings import Settings
 from edgekit.host.wheel.cross.places import Places
 from edgekit.host.wheel.debian import Debian
+from edgekit.host.wheel.interpreter import Interpreter
+from edgekit.host.wheel.trial.board_python import BoardPython, Machines, board_python
 
-EMULATOR = "qemu-aarch64-static"
+UNUSED = Interpreter(path=Path("/nonexistent"), version="", prefix=Path("/nonexistent"))
 
 
 @dataclass(frozen=True)
-class BoardPython:
+class Said:
+    """What a program has said."""
+
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True)
+class DebianPython:
     """Debian's Python of a minor version."""
 
-    root: Path
-    minor: str
+    python: BoardPython
 
-    def run(self, site: Path, code: str, preload: Path | None = None) -> subprocess.CompletedProcess[str]:
+    def run(self, site: Path, code: str, preload: Path | None = None) -> Said:
         """Run code with a folder of packages on the path."""
-        program = shutil.which(EMULATOR)
-        assert program, f"{EMULATOR} is not here: make packages"
-        variables = {"PYTHONHOME": self.root / "usr", "PYTHONPATH": site, "PYTHONDONTWRITEBYTECODE": "1"}
-        if preload is not None:
-            variables["LD_LIBRARY_PATH"] = preload
-        words = [word for name, value in variables.items() for word in ("-E", f"{name}={value}")]
-        python = self.root / "usr" / "bin" / f"python{self.minor}"
-        return subprocess.run(
-            [program, "-cpu", "cortex-a76", "-L", str(self.root), *words, str(python), "-c", code],
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        more = (("LD_LIBRARY_PATH", str(preload)),) if preload else ()
+        python = dataclasses.replace(self.python, environment=(*self.python.environment, *more))
+        with tempfile.TemporaryDirectory() as folder:
+            done = python.run(("-c", code), site, Path(folder), LocalExecutor(), 300)
+        return Said(done.stdout.decode(), done.stderr.decode())
 
 
-def board_python(minor: str, settings: Settings) -> BoardPython:
+def debian_python(minor: str, settings: Settings) -> DebianPython:
     """Fetch it, or take it from the user's cache."""
     places = Places(cache=settings.cache_dir, cross=settings.data_dir / "cross")
     debian = Debian(
@@ -54,7 +55,10 @@ def board_python(minor: str, settings: Settings) -> BoardPython:
         executor=LocalExecutor(),
         progress=Silent(),
     )
-    return BoardPython(root=debian.fetch_sets([f"run{minor}"]).folder, minor=minor)
+    machines = Machines(here=os.uname().machine, arch="aarch64", python=minor, cpu="cortex-a76")
+    python = board_python(machines, UNUSED, debian)
+    assert isinstance(python, BoardPython), python
+    return DebianPython(python)
 
 
 def unpack(wheels: Iterable[Path], site: Path) -> Path:

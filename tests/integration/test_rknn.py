@@ -37,7 +37,7 @@ from edgekit.host.engine.store import EngineStore
 from edgekit.host.settings import settings_from
 from edgekit.schema.recipe import ColourContract, Model, Quantisation, Tolerance
 from tests.fakes import networks
-from tests.fakes.board_python import board_python
+from tests.fakes.board_python import debian_python
 from tests.fakes.native import compile_library
 from tests.fakes.rknn.make import make
 
@@ -353,7 +353,7 @@ def test_the_release_s_own_runner_drives_a_runtime_on_arm64(tmp_path, bench):
     files = user.home / "release/files"
     library = compile_library("rknnrt.c", tmp_path, target="aarch64-linux-gnu.2.31")
     script = f"import sys; sys.argv[1:] = {[str(files), str(library)]!r}\n{ON_THE_BOARD}"
-    done = board_python("3.11", SETTINGS).run(files / "site", script)
+    done = debian_python("3.11", SETTINGS).run(files / "site", script)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {
         "machine": "aarch64",

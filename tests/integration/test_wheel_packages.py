@@ -22,7 +22,7 @@ import pytest
 import edgekit
 from edgekit.host.settings import Settings, settings_from
 from edgekit.host.wheel.check.elf import read_elf
-from tests.fakes.board_python import BoardPython, board_python, unpack
+from tests.fakes.board_python import DebianPython, debian_python, unpack
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 ROOT = Path(__file__).parents[2]
@@ -153,20 +153,20 @@ def settings() -> Settings:
 
 
 @pytest.fixture(scope="session")
-def python311(settings: Settings) -> BoardPython:
-    return board_python("3.11", settings)
+def python311(settings: Settings) -> DebianPython:
+    return debian_python("3.11", settings)
 
 
 @pytest.fixture(scope="session")
-def python39(settings: Settings) -> BoardPython:
-    return board_python("3.9", settings)
+def python39(settings: Settings) -> DebianPython:
+    return debian_python("3.9", settings)
 
 
 def packages(*chosen: Package) -> Any:
     return pytest.mark.parametrize("package", chosen, ids=lambda package: package.requirement)
 
 
-def build_and_try(package: Package, bench: Bench, python: BoardPython, target: str) -> dict[str, Any]:
+def build_and_try(package: Package, bench: Bench, python: DebianPython, target: str) -> dict[str, Any]:
     [made] = bench.build(package.requirement, "--no-binary", "--again", target=target)
     assert made["source"] == "cross-built" and not made["from_cache"]
     needed = [bench.path(wheel) for name in package.needs for wheel in bench.build(name, target=target)]
@@ -177,19 +177,19 @@ def build_and_try(package: Package, bench: Bench, python: BoardPython, target: s
 
 
 @packages(*LIGHT)
-def test_it_works_on_debian_12(package: Package, bench: Bench, python311: BoardPython) -> None:
+def test_it_works_on_debian_12(package: Package, bench: Bench, python311: DebianPython) -> None:
     made = build_and_try(package, bench, python311, "virt-arm64")
     assert "x86_64" not in made["path"] and "linux_aarch64" not in made["path"].replace("manylinux", "")
 
 
 @pytest.mark.wheels
 @packages(*HEAVY)
-def test_more_work_on_debian_12(package: Package, bench: Bench, python311: BoardPython) -> None:
+def test_more_work_on_debian_12(package: Package, bench: Bench, python311: DebianPython) -> None:
     build_and_try(package, bench, python311, "virt-arm64")
 
 
 @pytest.mark.wheels
-def test_minutes_of_work_on_debian_12(bench: Bench, python311: BoardPython) -> None:
+def test_minutes_of_work_on_debian_12(bench: Bench, python311: DebianPython) -> None:
     build_and_try(LONG, bench, python311, "virt-arm64")
 
 
@@ -218,7 +218,7 @@ def test_it_is_built_for_jetpack_7(package: Package, bench: Bench) -> None:
 
 @pytest.mark.wheels
 @packages(LIGHT[0], HEAVY[2], HEAVY[5])
-def test_it_works_on_debian_11(package: Package, bench: Bench, python39: BoardPython) -> None:
+def test_it_works_on_debian_11(package: Package, bench: Bench, python39: DebianPython) -> None:
     build_and_try(package, bench, python39, "rk3588-debian11")
 
 
@@ -230,7 +230,7 @@ def test_pycuda_is_built_for_both_cudas(target: str, bench: Bench) -> None:
 
 
 @pytest.mark.wheels
-def test_pycuda_imports_against_a_library_of_names(bench: Bench, python311: BoardPython, settings: Settings) -> None:
+def test_pycuda_imports_against_a_library_of_names(bench: Bench, python311: DebianPython, settings: Settings) -> None:
     """Boost.Python, its exceptions and every symbol of the driver that pycuda asks for; no GPU takes part."""
     target = (ROOT / "targets/jetson-orin-nano-jp62.toml").read_text().replace("jetson-orin-nano-jp62", "orin-debian12")
     target = target.replace('id = "ubuntu"', 'id = "debian"').replace('version = "22.04"', 'version = "12"')

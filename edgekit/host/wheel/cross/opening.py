@@ -98,7 +98,6 @@ def open_trial(target: Target, workshops: Workshops, tools: Tools, places: Place
         tools: programs and voices.
         places: folders.
     """
-    from edgekit.host.wheel.check.loads import loads_of  # noqa: PLC0415
     from edgekit.host.wheel.trial.board_python import BoardPython, Machines, NoPython, board_python  # noqa: PLC0415
     from edgekit.host.wheel.trial.trial import Trial  # noqa: PLC0415
 
@@ -112,7 +111,6 @@ def open_trial(target: Target, workshops: Workshops, tools: Tools, places: Place
         python=python,
         arch=target.os.arch,
         cores=str(limits),
-        on_board=loads_of(target, places.cross).has,
         untried=lambda name, version: find_rule(name, version, target, places.cross / "packages").untried,
         executor=tools.executor,
         progress=tools.progress,

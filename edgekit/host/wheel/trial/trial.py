@@ -41,7 +41,6 @@ class Trial:
     """Asked when the first package is to be tried."""
     arch: str
     cores: str
-    on_board: Callable[[str], bool]
     untried: Callable[[str, str], str]
     """Why the modules of a package, by name and version, cannot be imported here; empty where they can."""
     executor: Executor
@@ -87,7 +86,7 @@ class Trial:
 
     def _judge(self, parts: Sequence[Compiled], name: str, site: Path, python: BoardPython) -> list[Verdict]:
         script = resources.files("edgekit.host.wheel.trial").joinpath("script.py").read_text(encoding="utf-8")
-        circumstances = Circumstances(rule=f"cross/packages/{name}.toml", cores=self.cores, on_board=self.on_board)
+        circumstances = Circumstances(rule=f"cross/packages/{name}.toml", cores=self.cores)
         deadline = time.monotonic() + _ALL_S
 
         def one(part: Compiled) -> Verdict:

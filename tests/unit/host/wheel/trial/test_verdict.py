@@ -12,9 +12,7 @@ from edgekit.host.wheel.trial.verdict import Circumstances, Verdict, judge
 
 MODULE = Compiled(kind="module", name="gate._ext")
 LIBRARY = Compiled(kind="library", name="/tmp/site/gate/libfast.so")
-HERE = Circumstances(
-    rule="cross/packages/gate.toml", cores="Cortex-A55", on_board=lambda name: name.startswith("libcuda")
-)
+HERE = Circumstances(rule="cross/packages/gate.toml", cores="Cortex-A55")
 NUMPY_1 = "A module that was compiled using NumPy 1.x cannot be run in\nNumPy 2.2.6 as it may crash."
 
 
@@ -46,12 +44,6 @@ def test_an_import_that_ends_well() -> None:
             "thread-local memory",
             "-ftls-model=initial-exec",
         ),
-        (
-            ["ImportError", "libjpeg.so.62: cannot open shared object file: No such file or directory", ""],
-            "",
-            "misses the library libjpeg.so.62",
-            "sysroot",
-        ),
     ],
 )
 def test_what_would_fail_on_the_board_is_refused_with_a_cure(
@@ -80,7 +72,7 @@ def test_a_module_that_a_signal_ends_is_refused(stderr: str, returncode: int, me
     ("answer", "why"),
     [
         (["ModuleNotFoundError", "No module named 'tensorrt'", "tensorrt"], "it needs tensorrt, which is not among"),
-        (["ImportError", "libcuda.so.1: cannot open shared object file: no", ""], "libcuda.so.1, which boards alone"),
+        (["ImportError", "libcuda.so.1: cannot open shared object file: no", ""], "libcuda.so.1, which boards have"),
         (["RuntimeError", "This module can only be run on a Raspberry Pi!", ""], "RuntimeError: This module can only"),
     ],
 )
