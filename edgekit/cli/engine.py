@@ -69,12 +69,11 @@ def verify(
     """Check that engines are what was verified when they were made; exit code 5 when one is not."""
     from edgekit.cli.engine_kit import engine_store
     from edgekit.errors import NothingSelected
-    from edgekit.trust import sha256_file
 
     store = engine_store(settings_of(ctx))
     chosen = {}
     for file in files or ():
-        kept = store.by_digest(sha256_file(file)) if file.is_file() else None
+        kept = store.by_file(file) if file.is_file() else None
         if kept is None:
             raise NothingSelected(
                 f"{file} was not compiled here", hint="edgekit engine show tells what it says of itself"

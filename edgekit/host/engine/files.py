@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from edgekit.errors import InputError
 from edgekit.schema.units import format_bytes
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -35,7 +40,18 @@ def open_file(path: Path) -> BinaryIO:
         os.close(descriptor)
         kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "no regular file")
         raise InputError(f"{path} is {kind}, not a file", hint=hint)
-    return os.fdopen(descriptor, "rb")
+    return io.BufferedReader(_Ready(descriptor, "rb"))
+
+
+class _Ready(io.FileIO):
+    """A file whose content is there: some of the system's, such as /proc/kmsg, have one that is still to come."""
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        """Read what is there. Raises BlockingIOError where a reader would have to wait."""
+        count = super().readinto(buffer)
+        if count is None:
+            raise BlockingIOError(errno.EAGAIN, "its content is still to come")
+        return count
 
 
 def read_bounded(path: Path, limit_bytes: int) -> bytes:
@@ -48,7 +64,7 @@ def read_bounded(path: Path, limit_bytes: int) -> bytes:
         with open_file(path) as stream:
             if os.fstat(stream.fileno()).st_size < limit_bytes:
                 data = stream.read(limit_bytes)
-                if data is not None and len(data) < limit_bytes:
+                if len(data) < limit_bytes:
                     return data
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}", hint="give the path of a file") from None

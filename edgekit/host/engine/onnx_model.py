@@ -49,6 +49,11 @@ class OnnxModel:
     macs: int
     """Multiply-accumulates of convolutions and matrix products; 0 where the sizes of one of them are not known."""
 
+    @property
+    def macs_fact(self) -> dict[str, str]:
+        """`macs` among an engine's facts; a number that is not known is none."""
+        return {"macs": str(self.macs)} if self.macs else {}
+
 
 def read_onnx(path: Path) -> OnnxModel:
     """Read and check an ONNX file.

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import InputError
+from edgekit.host.engine.files import open_file
+from edgekit.host.engine.picture_size import HEAD_BYTES, MAX_PIXELS, picture_size
 from edgekit.schema.recipe import ColourContract
 
 Pixels = npt.NDArray[np.uint8]
@@ -33,10 +35,18 @@ def read_pictures(files: Iterable[Path], contract: ColourContract) -> Pixels:
 
 
 def read_picture(file: Path, contract: ColourContract) -> Pixels:
-    """One file: uint8[height, width, channels]. Raises InputError."""
-    pixels = cv2.imread(str(file), cv2.IMREAD_COLOR)
+    """One file: uint8[height, width, channels].
+
+    Raises:
+        InputError: it is no picture, or larger than any camera's.
+    """
+    _check_size(file)
+    try:
+        pixels = cv2.imread(str(file), cv2.IMREAD_COLOR)
+    except cv2.error:
+        pixels = None
     if pixels is None:
-        raise InputError(f"{file} is no picture that can be read", hint="give PNG or JPEG files")
+        raise InputError(f"{file} is no picture that can be read", hint="give whole PNG, JPEG, BMP or WebP files")
     fitted = _fit(np.asarray(pixels, np.uint8), contract)
     match contract.order:
         case "RGB":
@@ -45,6 +55,18 @@ def read_picture(file: Path, contract: ColourContract) -> Pixels:
             return fitted
         case "GRAY":
             return np.asarray(cv2.cvtColor(fitted, cv2.COLOR_BGR2GRAY), np.uint8)[..., None]
+
+
+def _check_size(file: Path) -> None:
+    with open_file(file) as stream:
+        size = picture_size(stream.read(HEAD_BYTES) or b"")
+    if size is None:
+        raise InputError(f"{file} is no picture that can be read", hint="give whole PNG, JPEG, BMP or WebP files")
+    if size[0] * size[1] > MAX_PIXELS:
+        raise InputError(
+            f"{file} has {size[0]}x{size[1]} pixels, more than any camera's",
+            hint="give pictures as the camera has them",
+        )
 
 
 def tensor_of(pictures: Pixels, contract: ColourContract) -> npt.NDArray[np.generic]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-from edgekit.errors import EngineError
+from edgekit.errors import EngineError, InputError
+from edgekit.host.engine.files import open_file
 from edgekit.host.engine.onnx_model import OnnxModel, read_onnx
-from edgekit.host.engine.plan_file import PlanFault, PlanFile, is_plan, read_plan
-from edgekit.host.engine.rknn_file import RknnFault, RknnFile, read_rknn
+from edgekit.host.engine.plan_file import PlanFault, PlanFile, is_plan, parse_plan
+from edgekit.host.engine.rknn_file import RknnFault, RknnFile, parse_rknn
 from edgekit.host.engine.store import EngineRecord, EngineStore
-from edgekit.trust import sha256_file
 
 _RKNN = (b"RKNN", b"RKCE")
 _UNREADABLE = (ValueError, RuntimeError, TypeError, LookupError, MemoryError)
@@ -31,32 +32,39 @@ class Shown:
 
 
 def show_file(path: Path, store: EngineStore) -> Shown:
-    """Look at a file. Whatever it holds, the answer is a value."""
+    """Look at a file. Whatever it holds, the answer is a value; devices, pipes and folders are none that is read."""
     try:
-        with path.open("rb") as stream:
-            magic = stream.read(4)
-            plan = is_plan(stream)
+        with open_file(path) as stream:
+            return _show(path, stream, store)
+    except InputError as error:
+        return _fault("", error.message.removeprefix(str(path)).strip())
     except OSError as error:
-        return _fault("", error.strerror or "it cannot be read")
-    if magic in _RKNN:
-        found = read_rknn(path)
+        return _fault("", f"it cannot be read: {error.strerror}")
+
+
+def _show(path: Path, stream: BinaryIO, store: EngineStore) -> Shown:
+    if stream.read(4) in _RKNN:
+        found = parse_rknn(stream)
         if isinstance(found, RknnFault):
             return _fault("rknn", found.reason)
-        kept = store.by_digest(sha256_file(path))
-        return Shown(kind="rknn", facts=_rknn(found), fault="", record=kept.record if kept else None)
-    if plan:
-        engine = read_plan(path)
+        return Shown(kind="rknn", facts=_rknn(found), fault="", record=_record(path, store))
+    if is_plan(stream):
+        engine = parse_plan(stream)
         if isinstance(engine, PlanFault):
             return _fault("tensorrt", engine.reason)
-        kept = store.by_digest(sha256_file(path))
-        return Shown(kind="tensorrt", facts=_plan(engine), fault="", record=kept.record if kept else None)
+        return Shown(kind="tensorrt", facts=_plan(engine), fault="", record=_record(path, store))
     try:
         return Shown(kind="onnx", facts=_onnx(read_onnx(path)), fault="", record=None)
     except EngineError as error:
-        told = error.message.removeprefix(str(path)).removeprefix(":").strip()
-        return _fault("", f"it is no .rknn or TensorRT engine, and as an ONNX model: {told}")
+        reason = error.message.removeprefix(str(path)).removeprefix(":").strip()
+        return _fault("", f"it is no .rknn or TensorRT engine, and as an ONNX model: {reason}")
     except _UNREADABLE:
         return _fault("", "it is no .rknn or TensorRT engine and no valid ONNX model")
+
+
+def _record(path: Path, store: EngineStore) -> EngineRecord | None:
+    kept = store.by_file(path)
+    return kept.record if kept else None
 
 
 def _fault(kind: str, reason: str) -> Shown:
@@ -92,7 +100,7 @@ def _onnx(model: OnnxModel) -> dict[str, str]:
         "format": f"onnx, opset {model.opset}, IR version {model.ir_version}",
         "inputs": ", ".join(map(str, model.inputs)),
         "outputs": ", ".join(map(str, model.outputs)),
-        "macs": str(model.macs),
+        **model.macs_fact,
         "bytes": str(model.bytes),
         "sha256": model.sha256,
     }

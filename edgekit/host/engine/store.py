@@ -172,9 +172,12 @@ class EngineStore:
             sorted((one for one in found if one), key=lambda one: (one.record.model, one.record.target, one.key))
         )
 
-    def by_digest(self, sha256: str) -> KeptEngine | None:
-        """The engine with this content, whatever its key."""
-        return next((kept for kept in self.list() if kept.record.sha256 == sha256), None)
+    def by_file(self, file: Path) -> KeptEngine | None:
+        """The engine with a file's content, whatever its key; a file of another size than any is not read."""
+        size = file.stat().st_size
+        alike = [kept for kept in self.list() if kept.record.bytes == size]
+        sha256 = sha256_file(file) if alike else ""
+        return next((kept for kept in alike if kept.record.sha256 == sha256), None)
 
     def check(self, kept: KeptEngine) -> str:
         """What is wrong with an engine as it lies there; empty where it is what its record says."""

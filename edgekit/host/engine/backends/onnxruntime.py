@@ -87,7 +87,7 @@ def _facts(source: ModelSource, precision: str) -> dict[str, str]:
         "ir_version": str(source.onnx.ir_version),
         "inputs": ", ".join(map(str, source.onnx.inputs)),
         "outputs": ", ".join(map(str, source.onnx.outputs)),
-        "macs": str(source.onnx.macs),
+        **source.onnx.macs_fact,
     }
 
 

@@ -192,7 +192,7 @@ def _facts(order: _Order, made: Converted, file: RknnFile, agreement: tuple[Agre
         "inputs": ", ".join(map(str, file.inputs)),
         "outputs": ", ".join(map(str, file.outputs)),
         "opset": str(source.onnx.opset),
-        "macs": str(source.onnx.macs),
+        **source.onnx.macs_fact,
         "npu_cycles": str(account.cycles),
         "cpu_layers": ", ".join(f"{layer.kind} {layer.name}" for layer in account.on_cpu),
         "memory_bytes": str(account.internal_bytes + account.weight_bytes),

@@ -121,7 +121,7 @@ def _facts(order: Order, made: Made, told: Mapping[str, str], agreement: tuple[A
         "opset": str(source.onnx.opset),
         "inputs": ", ".join(map(str, source.onnx.inputs)),
         "outputs": ", ".join(map(str, source.onnx.outputs)),
-        "macs": str(source.onnx.macs),
+        **source.onnx.macs_fact,
         "memory_bytes": str(made.tried.memory_bytes or made.built.gpu_peak_bytes),
         "l4t": made.facts.l4t,
         "dla": "" if request.dla_core < 0 else str(request.dla_core),

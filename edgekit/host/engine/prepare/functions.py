@@ -13,7 +13,7 @@ import onnx.inliner
 
 from edgekit.errors import EngineError
 
-_MAX_NODES = 1_000_000
+_MAX_NODES = 200_000
 """Of a model with all its functions in place; the largest that are run on boards have some ten thousand."""
 _Key = tuple[str, str]
 

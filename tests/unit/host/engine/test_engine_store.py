@@ -38,8 +38,10 @@ def test_what_is_kept_is_found(tmp_path):
         np.testing.assert_array_equal(arrays["output:heat"], ANSWERS["heat"])
     assert again is not None and again.record == RECORD and again.file == kept.file
     assert [one.key for one in store.list()] == ["k"]
-    assert store.by_digest(RECORD.sha256).key == "k"
-    assert store.by_digest("0") is None
+    (tmp_path / "copy").write_bytes(b"engine")
+    (tmp_path / "other").write_bytes(b"Engine")
+    assert store.by_file(tmp_path / "copy").key == "k"
+    assert store.by_file(tmp_path / "other") is None
 
 
 def test_the_first_one_stays(tmp_path):

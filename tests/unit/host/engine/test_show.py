@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from edgekit.host.engine.show import show_file
 from edgekit.host.engine.store import EngineRecord, EngineStore, Placed
 from edgekit.trust import sha256_bytes
+from tests.fakes.exports import open_sizes
 from tests.fakes.networks import save, tiny
 
 ENGINE = (Path(__file__).parents[3] / "fakes/rknn/tiny-int8.rknn").read_bytes()
@@ -63,8 +65,38 @@ def test_a_model_tells_its_facts(tmp_path):
 
 
 def test_files_that_are_not_there(tmp_path):
-    assert show_file(tmp_path / "none", EngineStore(tmp_path)).fault == "No such file or directory"
-    assert show_file(tmp_path, EngineStore(tmp_path)).fault == "Is a directory"
+    fault = show_file(tmp_path / "none", EngineStore(tmp_path)).fault
+    assert fault == "cannot be read: No such file or directory"
+    assert show_file(tmp_path, EngineStore(tmp_path)).fault == "is a folder, not a file"
+
+
+def test_files_without_an_end_are_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    (tmp_path / "terminal").symlink_to("/dev/ptmx")
+    with (tmp_path / "sparse").open("wb") as file:
+        file.truncate(1 << 40)
+    with (tmp_path / "engine").open("wb") as file:
+        file.write(ENGINE)
+        file.truncate(1 << 40)
+    store = EngineStore(tmp_path / "engines")
+    assert show_file(tmp_path / "pipe", store).fault == "is a pipe, not a file"
+    assert show_file(tmp_path / "terminal", store).fault == "is a device, not a file"
+    assert show_file(tmp_path / "zero", store).fault == "is a device, not a file"
+    assert show_file(tmp_path / "sparse", store).fault == "is larger than 2.0 GiB, which no model may be"
+    assert "its last part" in show_file(tmp_path / "engine", store).fault
+
+
+@pytest.mark.parametrize("name", ["kmsg", "kcore", "self/mem", "self/environ", "cpuinfo", "self/pagemap"])
+def test_files_of_the_system_are_none(tmp_path, name):
+    assert show_file(Path("/proc", name), EngineStore(tmp_path)).fault
+
+
+def test_numbers_that_are_not_known_are_left_out(tmp_path):
+    model = open_sizes(-1, "side")
+    found = show_file(save(model, tmp_path / "m.onnx"), EngineStore(tmp_path))
+    assert found.facts["inputs"] == "x float32[?, 3, ?, ?]" and "macs" not in found.facts
+    assert show_file(save(open_sizes(1, 32), tmp_path / "m.onnx"), EngineStore(tmp_path)).facts["macs"] == "27648"
 
 
 @given(st.binary(max_size=2048))
