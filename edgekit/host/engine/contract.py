@@ -54,6 +54,8 @@ def _slip(given: Tensor, contract: ColourContract, *, fits: bool) -> tuple[str, 
     """The likeliest slip behind a difference, and what to write."""
     if fits:
         return _type_slip(given)
+    if len(given.shape) == 3:
+        return "it has no batch", "export it with a batch of 1"
     height, width, channels = contract.height_px, contract.width_px, contract.channels
     for count, order in ((channels, ""), (1, "GRAY"), (3, "RGB")):
         shapes = {

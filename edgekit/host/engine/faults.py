@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import onnx
+
+from edgekit.errors import EngineError
 
 _OWN = ("", "ai.onnx")
 _NODE = re.compile(r"\(op_type: ?(\w+)(?:, node name: ?([^)]*))?\)")
@@ -21,6 +24,21 @@ def find_faults(model: onnx.ModelProto) -> tuple[str, ...]:
 def find_graph_faults(model: onnx.ModelProto) -> tuple[str, ...]:
     """The faults of a graph's shape alone: unknown operators, tensors that nothing makes, or that two nodes make."""
     return (*_opsets(model), *_operators(model), *_wiring(model.graph))
+
+
+def refuse(path: Path, reasons: Sequence[str]) -> None:
+    """Raise the first of the reasons why a model cannot become an engine; return where there are none.
+
+    Args:
+        path: the user's model.
+        reasons: each a sentence, `what is wrong: what to change`.
+
+    Raises:
+        EngineError: names the first; the others are its details.
+    """
+    if reasons:
+        wrong, _, cure = reasons[0].rpartition(": ")
+        raise EngineError(f"{path}: {wrong}", hint=cure, details="\n".join(reasons[1:]))
 
 
 def node_name(node: onnx.NodeProto, index: int) -> str:

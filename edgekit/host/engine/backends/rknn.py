@@ -13,6 +13,7 @@ import onnx
 from edgekit.errors import EngineError
 from edgekit.host.engine.agreement import Agreement, Answers, compare
 from edgekit.host.engine.backends import Bench, Engine, ModelSource
+from edgekit.host.engine.faults import refuse
 from edgekit.host.engine.pictures import digest_of, read_pictures, tensor_of
 from edgekit.host.engine.ranges import check_ranges
 from edgekit.host.engine.reference import answers_of
@@ -51,11 +52,7 @@ def compile_model(source: ModelSource, bench: Bench) -> Engine:
     """
     accelerator = _accelerator(source)
     proto = onnx.load(source.path)
-    wrong = refusals(proto, source.model)
-    if wrong:
-        raise EngineError(
-            f"{source.file}: {wrong[0]}", hint="change the model or the recipe", details="\n".join(wrong[1:])
-        )
+    refuse(source.file, refusals(proto, source.model))
     version = choose_version(accelerator.runtime_version, bench.toolkits.versions)
     order = _order(source, version, accelerator.soc, proto, bench)
     kept = bench.store.find(order.key)

@@ -18,7 +18,7 @@ from edgekit.host.engine.builder.engines import Order, key_of, kind_of_device, o
 from edgekit.host.engine.builder.fit import bounds_for, version_of
 from edgekit.host.engine.builder.job import Job
 from edgekit.host.engine.contract import expected_shape
-from edgekit.host.engine.faults import node_name
+from edgekit.host.engine.faults import node_name, refuse
 from edgekit.host.engine.half import to_half
 from edgekit.host.engine.pictures import digest_of, read_pictures, tensor_of
 from edgekit.host.engine.plan_file import PlanFault, parse_plan
@@ -37,6 +37,7 @@ _SPARE_FRAMES = 8
 """Calibration pictures that stand in where a recipe has no golden frames."""
 _STRONGLY_TYPED = (11,)
 """From here on precisions come from the model alone. Source: the recorded API."""
+_FOREIGN = "export the model with operators of ONNX alone"
 _DYNAMIC = frozenset({"If", "Loop", "Scan", "NonZero", "NonMaxSuppression", "Unique", "SequenceAt", "SplitToSequence"})
 """Operators whose outputs have sizes that only content tells: a runner could not hold them ready."""
 
@@ -51,11 +52,7 @@ def compile_model(source: ModelSource, bench: Bench) -> Engine:
     """
     accelerator = accelerator_of(source.target)
     proto = onnx.load(source.path)
-    wrong = refusals(proto, source, accelerator)
-    if wrong:
-        raise EngineError(
-            f"{source.file}: {wrong[0]}", hint="change the model or the recipe", details="\n".join(wrong[1:])
-        )
+    refuse(source.file, refusals(proto, source, accelerator))
     return obtain(_order(source, accelerator, proto, bench), bench)
 
 
@@ -80,7 +77,7 @@ def _nodes(model: onnx.ModelProto) -> Iterator[str]:
     for index, node in enumerate(model.graph.node):
         name = node_name(node, index)
         if node.domain not in ("", "ai.onnx"):
-            yield f"node {name}: operator {node.op_type} of domain {node.domain} is no part of ONNX"
+            yield f"node {name}: operator {node.op_type} of domain {node.domain} is no part of ONNX: {_FOREIGN}"
         elif node.op_type in _DYNAMIC:
             yield f"node {name}: operator {node.op_type} makes outputs of no fixed size: end the model before it"
 
@@ -90,7 +87,7 @@ def _recipe(source: ModelSource, accelerator: Accelerator) -> Iterator[str]:
     if model.precision == "int8" and not source.calibration:
         yield 'precision = "int8" needs pictures to find ranges with: name them in calibration'
     if core is not None and not 0 <= core < accelerator.dla_cores:
-        yield f"dla_core = {core}, and {source.target.name} has {accelerator.dla_cores} DLA cores"
+        yield f"dla_core = {core}, and {source.target.name} has {accelerator.dla_cores} DLA cores: leave dla_core out"
     if core is not None and model.precision == "float32":
         yield 'a DLA computes in float16 or int8: write precision = "float16"'
 

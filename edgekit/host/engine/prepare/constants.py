@@ -20,6 +20,8 @@ from edgekit.host.engine.prepare.graphs import Array, constant_value, drop_unuse
 
 _MAX_ELEMENTS = 1 << 20
 """Of one constant: the anchors of the largest detector are 100,000 numbers."""
+_MAX_ALL = 1 << 25
+"""Of all constants of a model together."""
 _FOLDED = """
     Add And Cast Ceil Concat ConstantOfShape Div Equal Expand Flatten Floor Gather GatherElements GatherND Greater
     GreaterOrEqual Identity Less LessOrEqual Max Min Mod Mul Neg Not Or Pow Range ReduceMax ReduceMin ReduceProd
@@ -54,7 +56,8 @@ def _fold(model: onnx.ModelProto) -> int:
     known = {tensor.name: tensor for tensor in graph.initializer if prod(tensor.dims) <= _MAX_ELEMENTS}
     values: dict[str, Array] = {}
     outputs = {value.name for value in graph.output}
-    folded = []
+    folded: list[onnx.NodeProto] = []
+    room = _MAX_ALL
     for node in graph.node:
         if node.op_type == "Constant" and node.output[0] not in outputs:
             value = constant_value(node)
@@ -62,7 +65,8 @@ def _fold(model: onnx.ModelProto) -> int:
                 values[node.output[0]] = value
         elif node.op_type in _FOLDED.split() and not outputs & set(node.output):
             made = _evaluate(node, _Known(known, values, sizes), opset_of(model))
-            if made is not None:
+            room -= sum(value.size for value in (made or {}).values())
+            if made is not None and room > 0:
                 values.update(made)
                 folded.append(node)
     _replace(graph, folded, values)
@@ -104,7 +108,7 @@ def _evaluate(node: onnx.NodeProto, known: _Known, opset: int) -> dict[str, Arra
     if node.op_type in ("Shape", "Size") and node.input[0] in known.sizes:
         return {node.output[0]: _size_of(node, known.sizes[node.input[0]])}
     given = {name: known.value(name) for name in node.input if name}
-    if any(value is None for value in given.values()) or _grows(node, given):
+    if any(value is None for value in given.values()) or _grows(node, given, known.sizes):
         return None
     graph = onnx.helper.make_graph(
         [node],
@@ -125,20 +129,23 @@ def _evaluate(node: onnx.NodeProto, known: _Known, opset: int) -> dict[str, Arra
     return dict(zip(node.output, arrays, strict=True))
 
 
-def _grows(node: onnx.NodeProto, given: Mapping[str, Any]) -> bool:
+def _grows(node: onnx.NodeProto, given: Mapping[str, Any], sizes: Mapping[str, tuple[int, ...]]) -> bool:
     """Whether a node would make something large of something small."""
     values = [given[name] for name in node.input if name]
     match node.op_type:
         case "ConstantOfShape":
-            return bool(_product(values[0]) > _MAX_ELEMENTS)
-        case "Expand":
-            return bool(_product(values[1]) * values[0].size > _MAX_ELEMENTS)
-        case "Tile":
-            return bool(_product(values[1]) * values[0].size > _MAX_ELEMENTS)
+            count = _product(values[0])
+        case "Expand" | "Tile":
+            count = _product(values[1]) * values[0].size
         case "Range":
             start, limit, delta = (float(value) for value in values)
-            return not delta or abs((limit - start) / delta) > _MAX_ELEMENTS
-    return bool(prod(max(1, value.size) for value in values) > _MAX_ELEMENTS**2)
+            count = int(abs((limit - start) / delta)) if delta else 0
+        case "Concat":
+            count = sum(value.size for value in values)
+        case _:
+            known = sizes.get(node.output[0])
+            count = prod(known) if known is not None else prod(max(1, value.size) for value in values)
+    return count > _MAX_ELEMENTS
 
 
 def _product(sizes: Any) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import onnx
 
-from edgekit.errors import EngineError
+from edgekit.errors import EdgekitError, EngineError
 from edgekit.host.engine.contract import check_input, expected_shape
 from edgekit.host.engine.faults import find_faults
 from edgekit.host.engine.onnx_model import OnnxModel, Tensor, check_graph, check_sound, describe, inputs_of, load_onnx
@@ -74,6 +74,25 @@ def prepare(path: Path, name: str, model: Model, backend: AcceleratorKind) -> Pr
     Raises:
         EngineError: it is no model, does not take what the recipe says, or cannot be brought to it.
     """
+    try:
+        return _prepare(path, name, model, backend)
+    except EdgekitError:
+        raise
+    except Exception as error:  # onnx, protobuf and numpy have no class in common for what is not what it says
+        if _is_sound(path):
+            raise
+        message = f"{path} is damaged: a part of it is not what it says"
+        raise EngineError(message, hint="export it again", details=str(error)) from None
+
+
+def _is_sound(path: Path) -> bool:
+    try:
+        return not find_faults(load_onnx(path)[0])
+    except Exception:  # as above
+        return False
+
+
+def _prepare(path: Path, name: str, model: Model, backend: AcceleratorKind) -> Prepared:
     proto, data = load_onnx(path)
     check_graph(path, proto)
     check_precision(path, name, proto, model)

@@ -13,6 +13,7 @@ MAX_OPSET = 19
 """Source: measured, rknn-toolkit2 2.3.2 and 2.5.0: "Unsupport onnx opset"."""
 QUANTISED = "ConvInteger DynamicQuantizeLinear MatMulInteger QLinearAdd QLinearConv QLinearMatMul QLinearMul"
 """Operators that compute in int8 by themselves, which neither toolkit takes: they want Q/DQ pairs around float ones."""
+_FOREIGN = "export the model with operators of ONNX alone"
 _FLOAT = "give the float model that it was made from"
 DYNAMIC = "If Loop NonMaxSuppression NonZero Scan SequenceAt SplitToSequence Unique"
 """Operators whose output has a size that only their input's content tells."""
@@ -47,7 +48,7 @@ def _nodes(model: onnx.ModelProto) -> Iterator[str]:
     for index, node in enumerate(model.graph.node):
         name = node_name(node, index)
         if node.domain not in ("", "ai.onnx"):
-            yield f"node {name}: operator {node.op_type} of domain {node.domain} is no part of ONNX"
+            yield f"node {name}: operator {node.op_type} of domain {node.domain} is no part of ONNX: {_FOREIGN}"
         elif node.op_type in QUANTISED.split():
             yield f"node {name}: operator {node.op_type} is quantised in a form of ONNX Runtime's own: {_FLOAT}"
         elif node.op_type in DYNAMIC.split():
@@ -59,13 +60,13 @@ def _nodes(model: onnx.ModelProto) -> Iterator[str]:
 def _contract(contract: ColourContract) -> Iterator[str]:
     for scale in contract.scales:
         if not scale > 0:
-            yield f"the input's scale is {scale:g}: RKNN takes only scales above zero"
+            yield f"the input's scale is {scale:g}, and RKNN takes scales above zero: turn the sign in the model"
 
 
 def _kept(model: onnx.ModelProto, recipe: Model) -> Iterator[str]:
     made = {name for node in model.graph.node for name in node.output}
     for name in recipe.quantisation.keep_float:
         if name not in made:
-            yield f"quantisation.keep_float names {name}, which no node makes"
+            yield f"quantisation.keep_float names {name}, which no node makes: name tensors of the model"
     if recipe.precision == "int8" and not recipe.calibration:
         yield 'precision = "int8" needs pictures to find ranges with: name them in calibration'

@@ -24,7 +24,11 @@ def test_a_good_model_is_tried():
     [
         (single("Selu"), "node out: operator Selu runs neither on RK3588's NPU nor in its runtime: replace it"),
         (single("NonZero"), "node out: operator NonZero makes outputs of no fixed size: end the model before it"),
-        (single("Swim", domain="ai.acme"), "node out: operator Swim of domain ai.acme is no part of ONNX"),
+        (
+            single("Swim", domain="ai.acme"),
+            "node out: operator Swim of domain ai.acme is no part of ONNX: "
+            "export the model with operators of ONNX alone",
+        ),
     ],
 )
 def test_the_node_is_named(model, reason):
@@ -52,7 +56,7 @@ def test_contracts_that_the_toolkit_cannot_bake_in(change, told):
 def test_int8_needs_pictures_and_tails_that_are_there():
     recipe = dataclasses.replace(MODEL, precision="int8", quantisation=Quantisation(keep_float=("box",)))
     assert refusals(classifier(), recipe) == (
-        "quantisation.keep_float names box, which no node makes",
+        "quantisation.keep_float names box, which no node makes: name tensors of the model",
         'precision = "int8" needs pictures to find ranges with: name them in calibration',
     )
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import edgekit
-from edgekit.errors import EngineError
+from edgekit.errors import EdgekitError, EngineError
 from edgekit.host.catalogue import find_target
 from edgekit.host.engine.compile import compile_models
 from edgekit.host.engine.contract import expected_shape
@@ -201,3 +205,43 @@ def test_an_engine_names_what_was_rewritten_and_is_proven_once(tmp_path: Path) -
 
 def onnx_sha(file: Path) -> str:
     return sha256_file(file)
+
+
+@pytest.mark.parametrize("name", ["ultralytics", "bytes, channels last", "halves", "quantised", "branch", "Gelu"])
+@given(places=st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(0, 255)), min_size=1, max_size=4))
+@settings(max_examples=40, deadline=None)
+def test_damaged_models_are_sentences(name: str, places: list[tuple[int, int]]) -> None:
+    data = bytearray(EXPORTS[name].make().SerializeToString())
+    for place, value in places:
+        data[place % len(data)] = value
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "m.onnx").write_bytes(data)
+        for backend in BACKENDS:
+            with contextlib.suppress(EdgekitError):
+                prepare(Path(folder, "m.onnx"), "m", model_of(EXPORTS[name]), backend)
+
+
+GROWING = {
+    "ConstantOfShape": lambda graph: graph.node("ConstantOfShape", [graph.sizes("s", 1 << 29, 1 << 29)], "big"),
+    "Expand": lambda graph: graph.node("Expand", [graph.sizes("v", 1), graph.sizes("s", 1 << 29, 1 << 29)], "big"),
+    "Tile": lambda graph: graph.node("Tile", [graph.sizes("v", 1), graph.sizes("s", 1 << 40)], "big"),
+    "Range": lambda graph: graph.node(
+        "Range",
+        [graph.constant(name, value, np.int64) for name, value in (("r1", 0), ("r2", 1 << 40), ("r3", 1))],
+        "big",
+    ),
+    "Mul": lambda graph: graph.node(
+        "Mul", [graph.constant("a", np.ones((1, 1 << 19))), graph.constant("b", np.ones((1 << 19, 1)))], "big"
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", GROWING)
+def test_constants_that_would_fill_the_memory_are_not_computed(kind: str, tmp_path: Path) -> None:
+    graph = exports.Graph()
+    graph.node("ReduceMax", [GROWING[kind](graph)], "most", keepdims=0)
+    graph.node("Cast", ["most"], "k", to=exports.FLOAT)
+    graph.node("Mul", [graph.conv("x", "conv", 3, 4), "k"], "y")
+    made = graph.model({"x": (exports.FLOAT, ["n", 3, 32, 32])}, {"y": (exports.FLOAT, None)})
+    nodes = onnx.load_model_from_string(prepared(Export(make=lambda: made), tmp_path, "rknn").data).graph.node
+    assert kind in [node.op_type for node in nodes]
