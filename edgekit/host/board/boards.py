@@ -18,6 +18,7 @@ from edgekit.executor.local import is_running, start_detached, stop
 from edgekit.host.board.image import Image, ensure_image
 from edgekit.host.board.login import KEY_ALIAS, Login, answers, free_port, wait_for_sshd, write_known_hosts
 from edgekit.host.board.machine import Machine, Ram, make_overlay, socket_fits
+from edgekit.host.board.ownership import runs
 from edgekit.host.board.qmp import Qmp
 from edgekit.host.board.shapes import SHAPES, Shape
 from edgekit.host.board.template import Seed, Template, ensure_template, forget
@@ -26,7 +27,7 @@ from edgekit.host.settings import Settings
 from edgekit.schema.fleet import Device
 from edgekit.schema.reader import from_json, to_json
 
-State = Literal["running", "paused", "hung", "dead"]
+State = Literal["running", "paused", "hung", "dead", "damaged"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,19 +67,22 @@ class Boards:
 
     def folder(self, name: str) -> Path:
         """Where a board's files are."""
-        return self._settings.state_dir / "boards" / name
+        return self._settings.state_dir.absolute() / "boards" / name
 
     def names(self) -> list[str]:
         """All boards that have been brought up and not taken down."""
         return sorted(file.parent.name for file in self.folder("x").parent.glob("*/board.json"))
 
     def status(self, name: str) -> BoardStatus:
-        """Look at one board.
+        """Look at one board; `damaged` is one whose record cannot be read.
 
         Raises:
             NothingSelected: there is no such board.
         """
-        record = self._record(name)
+        try:
+            record = self._record(name)
+        except InputError:
+            return BoardStatus(name=name, like="", state="damaged", address="", pid=0)
         state = self._state(name, record)
         return BoardStatus(
             name=name, like=record.shape, state=state, address=f"root@127.0.0.1:{record.port}", pid=record.pid
@@ -104,10 +108,11 @@ class Boards:
 
     def _up(self, name: str, shape: Shape, seed: Seed, *, fresh: bool) -> BoardStatus:
         # Without device.json it never came up whole: what an interrupted command left is worth nothing.
-        if fresh or not (self.folder(name) / "device.json").exists():
+        there = fresh or not (self.folder(name) / "device.json").exists()
+        found = None if there else self.status(name)
+        if found is None or found.state == "damaged":
             self._remove(name)
         else:
-            found = self.status(name)
             if found.state == "running":
                 return _told(found, "already up")
             self._progress.note(f"{name} is {found.state}: booting its disk again")
@@ -245,12 +250,9 @@ class Boards:
         return "running" if answers(record.port) else "hung"
 
     def _is_ours(self, name: str, pid: int) -> bool:
-        """Whether a process is this board's QEMU: process ids come again."""
-        try:
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        except OSError:
-            return False
-        return os.fsencode(self.folder(name) / "qmp.sock") in command and is_running(pid)
+        """Whether a process is this board's QEMU, whatever its record says."""
+        socket = os.fsencode(self.folder(name).absolute() / "qmp.sock")
+        return runs(pid, "qemu-system-", b"\0-qmp\0unix:" + socket + b",")
 
     def _kill(self, name: str) -> int:
         """End every QEMU of this board, also one that no record names any more; give their number."""

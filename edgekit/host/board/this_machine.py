@@ -13,6 +13,7 @@ from edgekit.errors import EdgekitError, InputError, NothingSelected
 from edgekit.executor import Executor
 from edgekit.executor.local import is_running, start_detached, stop
 from edgekit.host.board.login import KEY_ALIAS, answers, free_port, write_known_hosts
+from edgekit.host.board.ownership import runs
 from edgekit.host.settings import Settings
 from edgekit.schema.fleet import Device
 from edgekit.schema.reader import from_json, to_json
@@ -133,8 +134,5 @@ class ThisMachine:
         return "\n".join(lines) + "\n"
 
     def _is_ours(self, pid: int) -> bool:
-        try:
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        except OSError:
-            return False
-        return os.fsencode(self._folder / "sshd_config") in command and is_running(pid)
+        # sshd writes its own title: `sshd: /usr/sbin/sshd -f FILE [listener] ...`, blanks between words.
+        return runs(pid, "sshd", b" -f " + os.fsencode(self._folder / "sshd_config") + b" ")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from edgekit.errors import InputError, LockHeld, NothingSelected, Unreachable
-from edgekit.executor.local import LocalExecutor, is_running, start_detached
+from edgekit.executor.local import LocalExecutor, is_running, start_detached, stop
 from edgekit.host.board.boards import Boards, Record
 from edgekit.host.board.shapes import SHAPES
 from edgekit.host.progress import Silent
@@ -50,11 +51,46 @@ def test_a_half_written_board_goes(boards: Boards) -> None:
         boards.down("half")
 
 
+def start(program: str, word: str, tmp_path: Path) -> int:
+    """A process of that name, with QEMU's way to name a socket."""
+    copy = tmp_path / program
+    shutil.copy(os.path.realpath("/bin/sh"), copy)
+    return start_detached([str(copy), "-c", "sleep 60; :", "-qmp", f"unix:{word},server=on"], log=tmp_path / "log")
+
+
 def test_a_process_without_its_folder_goes_too(boards: Boards, tmp_path: Path) -> None:
-    marker = boards.folder("lost") / "qmp.sock"
-    pid = start_detached(["sh", "-c", "sleep 60; :", str(marker)], log=tmp_path / "log")
+    pid = start("qemu-system-aarch64", str(boards.folder("lost") / "qmp.sock"), tmp_path)
     boards.down("lost")
     assert not is_running(pid)
+
+
+@pytest.mark.parametrize(
+    ("program", "prefix", "suffix"),
+    [
+        ("socat", "", ""),  # it only talks to the board
+        ("qemu-system-aarch64", "/elsewhere", ""),  # a board of a folder that ends alike
+        ("qemu-system-aarch64", "", "2"),
+    ],
+)
+def test_a_strangers_process_that_names_the_socket_lives(
+    boards: Boards, tmp_path: Path, program: str, prefix: str, suffix: str
+) -> None:
+    socket = f"{prefix}{boards.folder('a')}/qmp.sock{suffix}"
+    pid = start(program, socket, tmp_path)
+    try:
+        boards.folder("a").mkdir(parents=True)
+        boards.down("a")
+        assert is_running(pid)
+    finally:
+        stop(pid, grace_s=0)
+
+
+def test_a_damaged_record_is_listed_and_hides_no_other_board(boards: Boards) -> None:
+    write_record(boards, "a", os.getpid())
+    (write_record(boards, "b", os.getpid()) / "board.json").write_text("{")
+    assert [(name, boards.status(name).state) for name in boards.names()] == [("a", "dead"), ("b", "damaged")]
+    boards.down("b")
+    assert boards.names() == ["a"]
 
 
 def test_two_commands_do_not_bring_one_board_up(boards: Boards) -> None:
