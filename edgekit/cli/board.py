@@ -81,7 +81,7 @@ def down(ctx: typer.Context, name: Name = "virt", as_json: JsonFlag = False) -> 
 
 @app.command("list")
 def list_(ctx: typer.Context, as_json: JsonFlag = False) -> None:
-    """List boards and how they are: running, paused, hung or dead."""
+    """List boards and how they are: running, paused, hung, dead or damaged."""
     from edgekit.host.board.boards import BoardStatus, State
     from edgekit.host.board.this_machine import ThisMachine
 
