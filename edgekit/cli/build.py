@@ -201,12 +201,11 @@ def lay_out_site(
     from edgekit.cli.wheel_kit import Kit, lock_files
     from edgekit.host.wheel.check.loads import loads_of
     from edgekit.host.wheel.layout import Bench, lay_out_own, lay_out_wheels
-    from edgekit.host.wheel.needs import rules_of, wanted_for
     from edgekit.host.wheel.resolve import resolve
 
     kit = Kit(settings, target, out)
     runners = sorted({engine.entry.runner for engine in engines})
-    wanted = wanted_for(target, runners, folder.recipe.python.requirements, rules_of(folder.recipe.python))
+    wanted = kit.wanted(runners, folder.recipe.python, folder.folder)
     files = lock_files(settings, folder.folder, target, update=update_lock)
     locked = resolve(wanted, files, kit.uv, kit.builder(wanted), out)
     interpreter = kit.finder.find(target.os.python)

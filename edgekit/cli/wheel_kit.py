@@ -8,20 +8,23 @@ from typing import TYPE_CHECKING
 from edgekit.cli.session import local
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from edgekit.cli.output import Output
     from edgekit.host.preflight import Need
     from edgekit.host.settings import Settings
     from edgekit.host.wheel.cross.crossbuild import CrossBuilder
+    from edgekit.host.wheel.cross.downloads import Downloads
     from edgekit.host.wheel.cross.places import Places
     from edgekit.host.wheel.cross.workshop import Tools
     from edgekit.host.wheel.interpreter import Finder
-    from edgekit.host.wheel.needs import Wanted
+    from edgekit.host.wheel.needs import Index, Wanted
     from edgekit.host.wheel.resolve import LockFiles
     from edgekit.host.wheel.trial.trial import Trial
     from edgekit.host.wheel.uv import Uv
-    from edgekit.schema.target import Target
+    from edgekit.schema.recipe import Python
+    from edgekit.schema.target import AcceleratorKind, Target
 
 
 class Kit:
@@ -40,21 +43,43 @@ class Kit:
         self._target = target
         self._out = out
 
+    def wanted(self, runners: Iterable[AcceleratorKind], python: Python, base: Path) -> Wanted:
+        """What a recipe in the folder `base` wants. Raises InputError for a requirement that is none."""
+        from edgekit.host.wheel.given import split
+        from edgekit.host.wheel.needs import rules_of, wanted_for
+
+        rules = rules_of(python)
+        plain, given = split(python.requirements, base, self.downloads(rules.indexes))
+        return wanted_for(self._target, runners, plain, rules).with_files(given)
+
+    def downloads(self, indexes: tuple[Index, ...] = ()) -> Downloads:
+        """Fetches from indexes, the recipe's among them."""
+        from edgekit.host.wheel.access import Access
+        from edgekit.host.wheel.cross.downloads import Downloads
+
+        access = Access(
+            indexes=indexes,
+            variables=self._settings.uv_variables,
+            netrc=self._settings.netrc,
+            executor=self.executor,
+        )
+        return Downloads(folder=wheel_places(self._settings).sources, progress=self._out, login=access.login)
+
     def builder(self, wanted: Wanted) -> CrossBuilder:
         """The cross-builder for the target. Nothing is fetched until a package has to be built."""
         from edgekit.host.wheel.cross.opening import open_crossbuilder
 
-        return open_crossbuilder(self._target, wanted, wheel_places(self._settings), self._tools())
+        return open_crossbuilder(self._target, wanted, wheel_places(self._settings), self._tools(wanted))
 
     def trial(self, wanted: Wanted) -> Trial:
         """What imports packages as on the target's board."""
         from edgekit.host.wheel.cross.opening import open_trial
         from edgekit.host.wheel.cross.workshop import Workshops
 
-        places, tools = wheel_places(self._settings), self._tools()
+        places, tools = wheel_places(self._settings), self._tools(wanted)
         return open_trial(self._target, Workshops(self._target, wanted, places, tools), tools, places)
 
-    def _tools(self) -> Tools:
+    def _tools(self, wanted: Wanted) -> Tools:
         from edgekit.host.wheel.cross.workshop import Tools
 
         return Tools(
@@ -65,6 +90,7 @@ class Kit:
             jobs=os.cpu_count() or 1,
             debian_archive=self._settings.debian_archive,
             pyconfig=self._pyconfig(),
+            downloads=self.downloads(wanted.rules.indexes),
         )
 
     def building_needs(self, lock: Path) -> tuple[Need, ...]:

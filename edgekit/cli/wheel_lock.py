@@ -22,15 +22,14 @@ def lock(
     from edgekit.host.catalogue import find_target
     from edgekit.host.engine.compile import choose_backend
     from edgekit.host.recipes import read_recipe
-    from edgekit.host.wheel.needs import rules_of, wanted_for
     from edgekit.host.wheel.resolve import resolve
 
     settings, voice_ = settings_of(ctx), voice(as_json)
     folder = read_recipe(recipe)
     found = find_target(target, settings)
     runners = {choose_backend(found)} if folder.recipe.models else set()
-    wanted = wanted_for(found, sorted(runners), folder.recipe.python.requirements, rules_of(folder.recipe.python))
     kit = Kit(settings, found, voice_)
+    wanted = kit.wanted(sorted(runners), folder.recipe.python, folder.folder)
     files = lock_files(settings, folder.folder, found, update=True)
     locked = resolve(wanted, files, kit.uv, kit.builder(wanted), voice_)
     told = {"lock": str(files.recipe), "target": found.name, "wheels": locked.wheels}

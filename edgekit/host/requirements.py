@@ -13,7 +13,7 @@ from packaging.version import InvalidVersion, Version
 _INDEX_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _FORMS = (
     (r"-e\b|--editable\b", "an editable package cannot travel to a board; write ./FOLDER instead"),
-    (r"-r\b|--requirement\b", "write the lines of that file here, each as text of its own"),
+    (r"(-r|--requirement)(?![\s=]+\S)", "name the file: -r requirements.txt"),
     (r"-c\b|--constraint\b", "write the lines of that file in python.constraints"),
     (r"--(extra-)?index(-url)?\b|-i\b", "declare the index under [python.indexes.NAME]"),
     (r"--find-links\b|-f\b", "set UV_FIND_LINKS, or write ./FILE.whl"),
@@ -26,11 +26,23 @@ _FORMS = (
 """What pip and uv read in a file of requirements, and what to write instead."""
 
 
+DIRECT = re.compile(
+    r"(?:(?P<name>[A-Za-z0-9][\w.-]*)\s*)??(?P<extras>\[[^\]]*\])?\s*@?\s*"
+    r"(?P<place>(?:\.{1,2}/|/|file:|https?://)[^\s;]*)\s*(?:;(?P<marker>.*))?"
+)
+"""A requirement that is a file: `./gate`, `gate[fast] @ ./gate-1.0.whl ; MARKER`, `https://.../gate-1.0.whl#sha256=...`."""
+
+
 def requirement_fault(text: str) -> str:
     """What is wrong with a requirement, and what to write; nothing if it can be used."""
     for form, instead in _FORMS:
         if re.match(form, text.strip()):
             return f"{text!r}: {instead}"
+    if text.strip().startswith("-"):
+        return ""  # a list of requirements
+    if direct := DIRECT.fullmatch(text.strip()):
+        secret = "@" in urlsplit(direct["place"]).netloc
+        return "an address holds a user's name or password; give them in ~/.netrc instead" if secret else ""
     try:
         requirement = Requirement(text)
     except InvalidRequirement:

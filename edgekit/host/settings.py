@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgekit.errors import InputError
@@ -26,6 +26,10 @@ class Settings:
     """Where pyenv keeps Pythons, if it does."""
     find_links: tuple[str, ...] = ()
     """Folders and pages with wheels for the RKNN toolkit, asked before any index."""
+    uv_variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What uv is told of indexes: `UV_INDEX`, `UV_INDEX_NAME_PASSWORD` ... Never printed."""
+    netrc: Path = Path("/nonexistent")
+    """Credentials for servers, as curl and uv read them."""
     debian_archive: str = ""
     """Address of a Debian archive; empty: those that this machine's apt is configured with; `none`: do without."""
 
@@ -69,6 +73,8 @@ def settings_from(environ: Mapping[str, str], package_dir: Path) -> Settings:
         fleet_file=Path(environ.get("EDGEKIT_FLEET") or "fleet.toml"),
         pyenv_root=Path(environ.get("PYENV_ROOT") or home / ".pyenv"),
         find_links=_find_links(environ),
+        uv_variables={name: text for name, text in environ.items() if name.startswith("UV_")},
+        netrc=Path(environ.get("NETRC") or home / ".netrc"),
         debian_archive=environ.get("EDGEKIT_DEBIAN_ARCHIVE", ""),
     )
 

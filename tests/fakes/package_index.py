@@ -62,6 +62,8 @@ class PackageIndex:
         self.files = dict(files)
         self.requests: list[tuple[str, str]] = []
         """Path, and the header Authorization, of each request."""
+        self.sent_on: dict[str, str] = {}
+        """Paths that are answered with another address."""
         self._login, self._yanked = login, yanked
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -89,6 +91,8 @@ class PackageIndex:
         self.requests.append((path, authorization))
         if self._login and authorization != "Basic " + base64.b64encode(":".join(self._login).encode()).decode():
             return 401, b""
+        if path in self.sent_on:
+            return 302, b""
         kind, _, name = path.strip("/").partition("/")
         if kind == "files" and name in self.files:
             return 200, self.files[name]
@@ -110,6 +114,8 @@ def _handler(index: PackageIndex) -> type[BaseHTTPRequestHandler]:
             self.send_response(status)
             if status == 401:
                 self.send_header("WWW-Authenticate", 'Basic realm="index"')
+            if status == 302:
+                self.send_header("Location", index.sent_on[self.path])
             self.send_header("Content-Type", "text/html" if self.path.startswith("/simple") else "application/zip")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -11,11 +11,12 @@ from packaging.requirements import Requirement
 from edgekit.errors import InputError, WheelError
 from edgekit.host.requirements import requirement_fault
 from edgekit.host.wheel.cross.crossbuild import CrossBuilder, Result
-from edgekit.host.wheel.cross.sources import Source, fetch, kept_file, local_source
+from edgekit.host.wheel.cross.sources import Source
 from edgekit.host.wheel.cross.store import BuiltWheel
+from edgekit.host.wheel.given import read_given, source_of, take
 from edgekit.host.wheel.lock import LockedFile, parse_lock
 from edgekit.host.wheel.missing import find_alone
-from edgekit.host.wheel.needs import Wanted
+from edgekit.host.wheel.needs import GivenFile, Wanted
 from edgekit.host.wheel.pylock import Found, Wheel
 from edgekit.host.wheel.uv import Uv
 
@@ -57,13 +58,13 @@ def collect(requirement: str, wanted: Wanted, uv: Uv, builder: CrossBuilder, how
         InputError: no requirement.
         WheelError: it cannot be had, or does not build.
     """
-    path = Path(requirement)
-    if "/" in requirement and path.exists():
-        return _built(builder.wheel(local_source(path), again=how.again))
+    given = read_given(requirement, Path(), builder.downloads)
+    if given is not None:
+        return _of_file(given, wanted, builder, how)
     check_requirement(requirement)
     found = _find(requirement, wanted, uv, builder, binary=how.binary)
     if found.wheel is not None and how.binary:
-        kept = fetch(found.wheel.url, found.wheel.sha256, builder.places.sources, builder.progress)
+        kept = builder.downloads.fetch(found.wheel.url, found.wheel.sha256)
         sha256 = found.wheel.sha256
         return Collected(
             name=found.name, version=found.version, sha256=sha256, path=kept, record=None, from_cache=False
@@ -71,6 +72,20 @@ def collect(requirement: str, wanted: Wanted, uv: Uv, builder: CrossBuilder, how
     if found.source is None:
         raise WheelError(f"{requirement} has no source package", hint="leave out --no-binary, or take another version")
     return _built(builder.wheel(found.source, again=how.again))
+
+
+def _of_file(given: GivenFile, wanted: Wanted, builder: CrossBuilder, how: How) -> Collected:
+    if not given.filename.endswith(".whl"):
+        return _built(builder.wheel(source_of(given), again=how.again))
+    wheel = take(given, wanted, builder)
+    return Collected(
+        name=wheel.locked.name,
+        version=wheel.locked.version,
+        sha256=given.sha256,
+        path=wheel.wheel,
+        record=None,
+        from_cache=False,
+    )
 
 
 def check_requirement(text: str) -> None:
@@ -91,7 +106,7 @@ def _find(requirement: str, wanted: Wanted, uv: Uv, builder: CrossBuilder, *, bi
     if exact and (remembered := _remembered(memory, builder)):
         return remembered
     try:
-        found = find_alone(requirement, wanted, uv, sources_only=not binary)
+        found = find_alone(requirement, wanted, uv, sources_only=not binary, note=builder.progress.note)
     except WheelError as error:
         remembered = _remembered(memory, builder) if "reached" in error.message else None
         if remembered is None:
@@ -115,7 +130,7 @@ def _remembered(memory: Path, builder: CrossBuilder) -> Found | None:
     if not file.is_wheel:
         source = Source(name=file.name, version=file.version, sha256=file.sha256, filename=file.filename)
         return Found(name=file.name, version=file.version, wheel=None, source=source)
-    kept = kept_file(file.sha256, file.filename, builder.places.sources)
+    kept = builder.downloads.kept(file.sha256, file.filename)
     if kept is None:
         return None
     wheel = Wheel(filename=file.filename, sha256=file.sha256, url=kept.absolute().as_uri())

@@ -22,8 +22,8 @@ from edgekit.errors import InputError, WheelError
 from edgekit.executor import Executor
 from edgekit.host.progress import Progress
 from edgekit.host.unpack import DAMAGED, unpack_member
+from edgekit.host.wheel.cross.downloads import Downloads, NotThere
 from edgekit.host.wheel.cross.kept import kept_folder
-from edgekit.host.wheel.cross.sources import NotThere, fetch
 from edgekit.schema.reader import from_toml
 
 _APT_TIMEOUT_S = 300.0
@@ -211,10 +211,11 @@ class Debian:
 
     def _fetch(self, chosen: list[Package]) -> None:
         archives = self._archives()
+        downloads = Downloads(folder=self.downloads, progress=self.progress)
         for package in chosen:
             for archive in archives:
                 try:
-                    fetch(f"{archive}/{package.path}", package.sha256, self.downloads, self.progress, package.size)
+                    downloads.fetch(f"{archive}/{package.path}", package.sha256, package.size)
                     break
                 except NotThere:
                     if archive == archives[-1]:

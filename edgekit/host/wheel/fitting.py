@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from packaging.utils import canonicalize_name
+
 from edgekit.executor import Completed
 from edgekit.host.wheel.gpu import FRAMEWORKS, Named, check_names, cpu_only, explain_misfits, misfits
-from edgekit.host.wheel.needs import Wanted, name_of
+from edgekit.host.wheel.needs import GivenFile, Wanted, name_of
 from edgekit.host.wheel.pylock import parse_pylock
 
 _MAX_ROUNDS = 8
@@ -42,7 +44,13 @@ def check_gpu(packages: Iterable[Named], wanted: Wanted, ask: Ask) -> str:
     wrong = misfits(found, board)
     if wrong:
         raise explain_misfits(found, wrong, board, _without_cuda(found, wrong, wanted, ask))
-    return cpu_only(found, board, wanted.rules, frozenset())
+    given = frozenset(name_of_file(file) for file in wanted.files)
+    return cpu_only(found, board, wanted.rules, given)
+
+
+def name_of_file(file: GivenFile) -> str:
+    """The package's name, as far as its file's name tells it."""
+    return str(canonicalize_name(file.name or file.filename.split("-")[0]))
 
 
 def _without_cuda(packages: Iterable[Named], wrong: Iterable[Named], wanted: Wanted, ask: Ask) -> str:

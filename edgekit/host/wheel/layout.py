@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,15 +68,13 @@ def lay_out_wheels(wanted: Wanted, locked: Locked, bench: Bench, uv: Uv, loads: 
 
     def fill(folder: Path) -> None:
         with bench.progress.step(f"unpacking {len(wheels)} wheels for {wanted}"):
-            done = uv.install(wanted, _requirements(locked), folder)
-            if done.returncode:
-                raise _not_installed(wanted, done.output)
+            _install(wanted, locked, folder, uv)
         tidy(folder, rules)
         with bench.progress.step("checking what they bring and what they ask of the target"):
             check_clashes(folder, wanted)
             _check(folder, loads)
         for wheel in wheels:
-            if bench.trial is not None and wheel.name in locked.built:
+            if bench.trial is not None and wheel.source == "cross-built":
                 bench.trial.try_package(wheel.name, wheel.version, folder)
         with bench.progress.step("compiling their bytecode"):
             if (folder / "edgekit").exists():
@@ -86,6 +85,18 @@ def lay_out_wheels(wanted: Wanted, locked: Locked, bench: Bench, uv: Uv, loads: 
     tried = ["tried"] if bench.trial is not None and locked.built else []
     named = bench.digest(exact, [rule.glob for rule in rules.rules], loads.digest, *tried)
     return cached_tree(bench.trees, named, fill)
+
+
+def _install(wanted: Wanted, locked: Locked, folder: Path, uv: Uv) -> None:
+    """Unpack all wheels: those that an index of the recipe is to have from there, all others as the user has it."""
+    apart = [index for index in wanted.rules.indexes if index.packages]
+    elsewhere = frozenset[str]().union(*(index.packages for index in apart))
+    rest = frozenset(wheel.name for wheel in locked.wheels) - elsewhere
+    for index, names in [(None, rest), *((index, index.packages) for index in apart)]:
+        lines = _requirements(locked, names)
+        done = uv.install(wanted, lines, folder, index) if lines else None
+        if done is not None and done.returncode:
+            raise _not_installed(wanted, done.output)
 
 
 def _check(site: Path, loads: Loads) -> None:
@@ -116,10 +127,10 @@ def lay_out_own(package: Path, bench: Bench, *, builder: bool = False) -> Tree:
     return cached_tree(bench.trees, bench.digest([[name, sha256_file(package / name)] for name in names]), fill)
 
 
-def _requirements(locked: Locked) -> str:
+def _requirements(locked: Locked, names: Collection[str]) -> str:
     """What uv installs: wheels of an index by version, those that were built here by their path; all by hash."""
     lines = []
-    for wheel in locked.wheels:
+    for wheel in (wheel for wheel in locked.wheels if wheel.name in names):
         path = locked.built.get(wheel.name)
         what = f"{wheel.name} @ {path.absolute().as_uri()}" if path else f"{wheel.name}=={wheel.version}"
         lines.append(f"{what} --hash=sha256:{wheel.sha256}\n")

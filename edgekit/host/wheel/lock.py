@@ -18,7 +18,7 @@ _HEADER = "# edgekit lock 1, answers {digest}\n# {wanted}; `edgekit wheel lock` 
 _ANSWERS = re.compile(r"# edgekit lock 1, answers ([0-9a-f]{64})")
 _LINE = re.compile(
     r"(?P<name>[a-z0-9][a-z0-9-]*)==(?P<version>[\w.+!-]+) --hash=sha256:(?P<sha256>[0-9a-f]{64})"
-    r"  # (?P<filename>[\w.+!-]+\.(?:whl|tar\.\w+|tgz|zip))"
+    r"  # (?P<filename>[\w.+!-]+(?:\.(?:whl|tar\.\w+|tgz|zip)|/))"
 )
 _BUILD_HEADER = "# Build requirements of the source packages in {lock}; `edgekit wheel lock` writes it anew\n"
 _SECTION = re.compile(r"^## (\S+) ([0-9a-f]{64})\n", re.MULTILINE)
@@ -26,7 +26,7 @@ _SECTION = re.compile(r"^## (\S+) ([0-9a-f]{64})\n", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedFile:
-    """One file of an index: a wheel, or a source package."""
+    """One file: a wheel, a source package, or, with a slash at its end, a folder of sources."""
 
     name: str
     version: str

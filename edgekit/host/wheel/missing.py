@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 from edgekit.errors import WheelError
 from edgekit.host.wheel.nearest import refuse
 from edgekit.host.wheel.needs import Index, Rules, Wanted
 from edgekit.host.wheel.pylock import Found, parse_pylock
-from edgekit.host.wheel.refusal import explain, is_offline, unknown_package, wants_credentials
+from edgekit.host.wheel.refusal import explain, is_offline, unknown_package, wants_credentials, yanked_warnings
 from edgekit.host.wheel.uv import Uv
 
 
@@ -40,8 +41,17 @@ def _not_in(index: Index, name: str, wanted: Wanted, stderr: str, uv: Uv) -> Whe
     )
 
 
-def find_alone(requirement: str, wanted: Wanted, uv: Uv, *, sources_only: bool = False) -> Found | None:
+def find_alone(
+    requirement: str, wanted: Wanted, uv: Uv, *, sources_only: bool = False, note: Callable[[str], None] | None = None
+) -> Found | None:
     """What uv chooses for one requirement; None where its marker is not for this system.
+
+    Args:
+        requirement: as pip reads it.
+        wanted: the system and its indexes.
+        uv: is asked.
+        sources_only: leave out wheels.
+        note: is given warnings.
 
     Raises:
         WheelError: there is nothing for this system; names the nearest version that is.
@@ -50,4 +60,7 @@ def find_alone(requirement: str, wanted: Wanted, uv: Uv, *, sources_only: bool =
     if done.returncode:
         stderr = done.stderr.decode(errors="replace").strip()
         raise explain(wanted, stderr) if is_offline(stderr) else refuse(requirement, wanted, stderr, uv)
+    if note is not None:
+        for warning in yanked_warnings(done.stderr.decode(errors="replace")):
+            note(f"warning: {warning}")
     return next(iter(parse_pylock(done.text, wanted)), None)

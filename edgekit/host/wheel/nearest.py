@@ -10,7 +10,7 @@ from edgekit.errors import WheelError
 from edgekit.host.wheel.gpu import explain_missing
 from edgekit.host.wheel.needs import Wanted
 from edgekit.host.wheel.pylock import parse_pylock
-from edgekit.host.wheel.refusal import explain, unknown_package, wants_credentials
+from edgekit.host.wheel.refusal import explain, names_yanked, unknown_package, wants_credentials
 from edgekit.host.wheel.uv import Uv
 
 _PYTHON_MINORS = tuple(f"3.{minor}" for minor in range(14, 7, -1))
@@ -25,8 +25,8 @@ def refuse(requirement: str, wanted: Wanted, said: str, uv: Uv) -> WheelError:
         said: uv's words, if it said any.
         uv: is asked for other versions.
     """
-    if unknown_package(said) or wants_credentials(said):
-        return explain(wanted, said)
+    if unknown_package(said) or wants_credentials(said) or names_yanked(said):
+        return explain(wanted if wanted.requirements else wanted.only(requirement), said)
     parsed = Requirement(requirement)
     if (
         wanted.board

@@ -61,6 +61,23 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GivenFile:
+    """A requirement that is a file."""
+
+    url: str
+    """http, https or file."""
+    sha256: str
+    """Of the file; of a folder see `cross.folders`."""
+    filename: str
+    """Empty: a folder of sources."""
+    name: str = ""
+    """The package's, and its version, as far as they are known without building."""
+    version: str = ""
+    extras: tuple[str, ...] = ()
+    marker: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
     """What of a target decides which builds for GPUs it can use."""
 
@@ -80,6 +97,8 @@ class Wanted:
     python: str
     arch: str
     libc_version: str
+    files: tuple[GivenFile, ...] = ()
+    """Requirements that are files."""
     rules: Rules = Rules()
     board: Board | None = None
     """None: whatever has a wheel may go there."""
@@ -105,12 +124,22 @@ class Wanted:
     @property
     def digest(self) -> str:
         """Names what a lock answers: the same requirements on the same kind of system."""
-        asked = json.dumps([self.requirements, self.python, self.platform, self.rules.digest])
+        files = sorted([file.filename or file.name, file.sha256, file.extras, file.marker] for file in self.files)
+        asked = json.dumps([self.requirements, files, self.python, self.platform, self.rules.digest])
         return hashlib.sha256(asked.encode()).hexdigest()
 
     def only(self, *requirements: str) -> Wanted:
         """The same system and indexes, other requirements."""
-        return dataclasses.replace(self, requirements=requirements, rules=Rules(indexes=self.rules.indexes))
+        rules = Rules(indexes=self.rules.indexes)
+        return dataclasses.replace(self, requirements=requirements, files=(), rules=rules)
+
+    def with_more(self, requirements: Iterable[str]) -> Wanted:
+        """The same with further requirements."""
+        return dataclasses.replace(self, requirements=(*self.requirements, *requirements))
+
+    def with_files(self, files: Iterable[GivenFile]) -> Wanted:
+        """The same with requirements that are files."""
+        return dataclasses.replace(self, files=tuple(files))
 
     def constrained(self, constraints: Iterable[str]) -> Wanted:
         """The same with further constraints."""

@@ -70,8 +70,8 @@ def _best(package: dict[str, Any], order: dict[Tag, int]) -> Wheel | None:
         wheel = Wheel(filename=_filename(entry), sha256=entry.get("hashes", {}).get("sha256", ""), url=_url(entry))
         rank = _rank(wheel.filename, order)
         if rank is not None and wheel.sha256:
-            ranked.append((rank, wheel.filename, wheel))
-    return min(ranked)[2] if ranked else None
+            ranked.append((rank, wheel))
+    return min(ranked, key=lambda pair: (pair[0], pair[1].filename, pair[1].url))[1] if ranked else None
 
 
 def _source(package: dict[str, Any]) -> Source | None:

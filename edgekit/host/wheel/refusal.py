@@ -19,6 +19,12 @@ _CLOSED = re.compile(
     r"index URL \((\S+?)\) could not be queried due to a lack of valid authentication credentials \((\d+)"
 )
 _LOGIN = re.compile(r"(?<=://)[^/@\s]+@")
+_YANKED = re.compile(r"Because (?P<name>[\w.-]+)==(?P<version>\S+) was yanked(?: \(reason: (?P<reason>[^)]*)\))?")
+_TAKEN_YANKED = re.compile(
+    r'^warning: `(?P<name>[\w.-]+)==(?P<version>[^`]+)` is yanked(?: \(reason: "(?P<reason>.*)"\))?$', re.MULTILINE
+)
+_FETCHED = re.compile(r"Failed to fetch: `?(https?://\S+?)`?$", re.MULTILINE)
+_NOISE = re.compile(r"^(?:Resolved \d+ packages? in .*|warning: The requested Python version .*)\n?", re.MULTILINE)
 _EDIT = "correct the requirement (python.requirements in recipe.toml)"
 
 
@@ -38,6 +44,20 @@ def wants_credentials(said: str) -> bool:
     return _CLOSED.search(said) is not None
 
 
+def names_yanked(said: str) -> bool:
+    """Whether nothing fits because its maker has taken a version back."""
+    return _YANKED.search(said) is not None
+
+
+def yanked_warnings(said: str) -> tuple[str, ...]:
+    """A sentence for each version of a set that its maker has taken back; exact requirements take it all the same."""
+    return tuple(
+        f"{found['name']} {found['version']} was yanked from the package index"
+        + (f": {found['reason']}" if found["reason"] else "")
+        for found in _TAKEN_YANKED.finditer(said)
+    )
+
+
 def explain(wanted: Wanted, said: str) -> WheelError:
     """The error for what uv said.
 
@@ -45,14 +65,21 @@ def explain(wanted: Wanted, said: str) -> WheelError:
         wanted: what was asked for.
         said: uv's own words.
     """
-    if is_offline(said):
-        return WheelError(
-            "the package index cannot be reached",
-            hint="check the network and UV_DEFAULT_INDEX; what was built here once needs no network",
-            details=_LOGIN.sub("", said),
-        )
-    message, hint = _reason(wanted, said)
-    return WheelError(message, hint=hint, details=_LOGIN.sub("", said))
+    message, hint = _unreached(wanted, said) if is_offline(said) else _reason(wanted, said)
+    return WheelError(message, hint=hint, details=_LOGIN.sub("", _NOISE.sub("", said)))
+
+
+def _unreached(wanted: Wanted, said: str) -> tuple[str, str]:
+    later = "what was built here once needs no network"
+    found = _FETCHED.search(said)
+    if found and (name := _index_at(wanted, found[1])):
+        return f"the index {name} cannot be reached", f"check the network and python.indexes.{name}.url; {later}"
+    return "the package index cannot be reached", f"check the network and UV_DEFAULT_INDEX; {later}"
+
+
+def _index_at(wanted: Wanted, url: str) -> str:
+    """The name of the recipe's index that has an address; empty: it is not the recipe's."""
+    return next((index.name for index in wanted.rules.indexes if url.startswith(index.url.rstrip("/"))), "")
 
 
 def _reason(wanted: Wanted, said: str) -> tuple[str, str]:
@@ -60,6 +87,13 @@ def _reason(wanted: Wanted, said: str) -> tuple[str, str]:
         return _closed(wanted, found[1], found[2])
     if found := _UNKNOWN.search(said):
         return f"the package index has no package {found[1]}", _EDIT
+    if found := _YANKED.search(said):
+        reason = f" ({found['reason']})" if found["reason"] else ""
+        yanked = f"{found['name']} {found['version']} was yanked from the package index{reason}"
+        return (
+            f"{yanked}, and nothing else fits {_asked(wanted, found['name'])}",
+            f"take another range, or write {found['name']}=={found['version']} to have it all the same",
+        )
     if found := _NO_VERSION.search(said):
         return f"the package index has no such version: {_asked(wanted, found[1] or found[2])}", _EDIT
     if "unsatisfiable" in said:
@@ -70,8 +104,7 @@ def _reason(wanted: Wanted, said: str) -> tuple[str, str]:
 def _closed(wanted: Wanted, url: str, status: str) -> tuple[str, str]:
     """Of an index that lets nobody in without a password, or without another one."""
     elsewhere = "or give them in ~/.netrc, or to keyring with UV_KEYRING_PROVIDER=subprocess"
-    name = next((index.name for index in wanted.rules.indexes if url.startswith(index.url.rstrip("/"))), "")
-    if name:
+    if name := _index_at(wanted, url):
         variable = f"UV_INDEX_{variable_name(name)}"
         hint = f"set {variable}_USERNAME and {variable}_PASSWORD, {elsewhere}"
         return f"the index {name} got no credentials, or wrong ones ({status})", hint

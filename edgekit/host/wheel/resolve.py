@@ -6,7 +6,7 @@ Wheels that fit come from an index; a package without one is cross-built from it
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from edgekit.host.progress import Progress
 from edgekit.host.wheel.cross.crossbuild import Result
 from edgekit.host.wheel.cross.sources import Source
 from edgekit.host.wheel.fitting import check_gpu
+from edgekit.host.wheel.given import Maker, Taken, take_all
 from edgekit.host.wheel.gpu import Named
 from edgekit.host.wheel.lock import (
     LockedFile,
@@ -25,7 +26,7 @@ from edgekit.host.wheel.lock import (
     parse_lock,
 )
 from edgekit.host.wheel.needs import Wanted
-from edgekit.host.wheel.search import Search, WheelMaker
+from edgekit.host.wheel.search import Search
 from edgekit.host.wheel.uv import Uv
 from edgekit.schema.manifest import WheelEntry
 
@@ -51,7 +52,7 @@ class LockFiles:
     update: bool = False
 
 
-def resolve(wanted: Wanted, files: LockFiles, uv: Uv, maker: WheelMaker, progress: Progress) -> Locked:
+def resolve(wanted: Wanted, files: LockFiles, uv: Uv, maker: Maker, progress: Progress) -> Locked:
     """Find the wheels for `wanted`.
 
     Raises:
@@ -65,16 +66,16 @@ def resolve(wanted: Wanted, files: LockFiles, uv: Uv, maker: WheelMaker, progres
             if answers(text, wanted):
                 locked = parse_lock(text, str(file))
                 named = (Named(name=one.name, version=one.version) for one in locked)
-                _warn(check_gpu(named, wanted, uv.resolve), progress)
-                return _from_lock(locked, parse_build_lock(_read(build_lock(file))), maker)
+                _warn([check_gpu(named, wanted, uv.resolve)], progress)
+                pins = parse_build_lock(_read(build_lock(file)))
+                return _from_lock(locked, pins, take_all(wanted, maker, pins), maker)
     with progress.step("resolving Python packages"):
         search = Search(wanted=wanted, uv=uv, maker=maker)
         locked, results = search.run()
-    _warn(search.warning, progress)
+    _warn(search.warnings, progress)
     lock = files.recipe if files.recipe and files.update else made
-    pins = {
-        (result.kept.record.name, result.kept.record.made.source_sha256): result.pins for result in results.values()
-    }
+    made_here = [*results.values(), *(taken.result for taken in search.given.values() if taken.result)]
+    pins = {(result.kept.record.name, result.kept.record.made.source_sha256): result.pins for result in made_here}
     _write(lock, format_lock(wanted, locked))
     if pins:
         _write(build_lock(lock), format_build_lock(lock, pins))
@@ -85,42 +86,49 @@ def resolve(wanted: Wanted, files: LockFiles, uv: Uv, maker: WheelMaker, progres
     elif files.recipe is not None:
         why = "is for other requirements" if files.recipe.exists() else "is not there"
         progress.note(f"{files.recipe} {why}: resolved anew and kept in the cache; edgekit wheel lock writes it")
-    return _locked(locked, results, from_cache=False)
+    return _locked(locked, results, search.given, from_cache=False)
 
 
-def _from_lock(locked: tuple[LockedFile, ...], pins: Mapping[tuple[str, str], str], maker: WheelMaker) -> Locked:
+def _from_lock(
+    locked: tuple[LockedFile, ...], pins: Mapping[tuple[str, str], str], given: Mapping[str, Taken], maker: Maker
+) -> Locked:
     results = {}
     for file in locked:
-        if not file.is_wheel:
+        if not file.is_wheel and file.name not in given:
             source = Source(name=file.name, version=file.version, sha256=file.sha256, filename=file.filename)
             results[file.name] = maker.wheel(source, pins.get((file.name, file.sha256), ""))
-    return _locked(locked, results, from_cache=all(result.from_cache for result in results.values()))
+    built = [*results.values(), *(taken.result for taken in given.values() if taken.result)]
+    return _locked(locked, results, given, from_cache=all(result.from_cache for result in built))
 
 
-def _locked(files: tuple[LockedFile, ...], results: Mapping[str, Result], *, from_cache: bool) -> Locked:
-    wheels = []
-    for file in files:
-        if file.is_wheel:
-            wheel = WheelEntry(
-                name=file.name, version=file.version, filename=file.filename, sha256=file.sha256, source="downloaded"
-            )
-        else:
-            record = results[file.name].kept.record
-            wheel = WheelEntry(
-                name=file.name,
-                version=file.version,
-                filename=record.filename,
-                sha256=record.sha256,
-                source="cross-built",
-                source_sha256=file.sha256,
-            )
-        wheels.append(wheel)
+def _locked(
+    files: tuple[LockedFile, ...], results: Mapping[str, Result], given: Mapping[str, Taken], *, from_cache: bool
+) -> Locked:
+    results = {**results, **{name: taken.result for name, taken in given.items() if taken.result}}
+    wheels = tuple(_entry(file, results.get(file.name)) for file in files)
     built = {name: result.kept.wheel for name, result in results.items()}
-    return Locked(wheels=tuple(wheels), built=built, from_cache=from_cache)
+    built |= {name: taken.wheel for name, taken in given.items()}
+    return Locked(wheels=wheels, built=built, from_cache=from_cache)
 
 
-def _warn(warning: str, progress: Progress) -> None:
-    if warning:
+def _entry(file: LockedFile, result: Result | None) -> WheelEntry:
+    if result is None:
+        return WheelEntry(
+            name=file.name, version=file.version, filename=file.filename, sha256=file.sha256, source="downloaded"
+        )
+    record = result.kept.record
+    return WheelEntry(
+        name=file.name,
+        version=file.version,
+        filename=record.filename,
+        sha256=record.sha256,
+        source="cross-built",
+        source_sha256=file.sha256,
+    )
+
+
+def _warn(warnings: Iterable[str], progress: Progress) -> None:
+    for warning in filter(None, warnings):
         progress.note(f"warning: {warning}")
 
 

@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from packaging.utils import canonicalize_name
 
@@ -19,6 +18,7 @@ from edgekit.executor import Completed
 from edgekit.host.wheel.cross.crossbuild import Result
 from edgekit.host.wheel.cross.sources import Source
 from edgekit.host.wheel.fitting import check_gpu, check_requirements
+from edgekit.host.wheel.given import Maker, Taken, take_all
 from edgekit.host.wheel.gpu import Named
 from edgekit.host.wheel.lock import LockedFile
 from edgekit.host.wheel.missing import why
@@ -26,7 +26,7 @@ from edgekit.host.wheel.nearest import refuse
 from edgekit.host.wheel.needs import Wanted, name_of
 from edgekit.host.wheel.pylock import Found, parse_pylock
 from edgekit.host.wheel.question import Package
-from edgekit.host.wheel.refusal import is_offline
+from edgekit.host.wheel.refusal import is_offline, yanked_warnings
 from edgekit.host.wheel.uv import Uv
 
 _MAX_ROUNDS = 60
@@ -36,24 +36,19 @@ _PARENTS = re.compile(
 )
 
 
-class WheelMaker(Protocol):
-    """Makes wheels of source packages: `cross.crossbuild.CrossBuilder`."""
-
-    def wheel(self, source: Source, pins: str = "") -> Result:
-        """The wheel of a source package, built with the given pins where they are not empty."""
-
-
 @dataclass(slots=True, kw_only=True)
 class Search:
     """One search that goes on."""
 
     wanted: Wanted
     uv: Uv
-    maker: WheelMaker
+    maker: Maker
     results: dict[tuple[str, str], Result] = field(default_factory=dict)
     """What was built, by name and version."""
-    warning: str = ""
+    warnings: tuple[str, ...] = ()
     """What is doubtful about the set."""
+    given: dict[str, Taken] = field(default_factory=dict)
+    """Requirements that are files, by name."""
     _sources: dict[tuple[str, str], Source] = field(default_factory=dict)
     _assumed: set[Package] = field(default_factory=set)
     _binary: set[str] = field(default_factory=set)
@@ -65,6 +60,8 @@ class Search:
             WheelError: there is none, or a package does not build.
         """
         check_requirements(self.wanted)
+        self.given = take_all(self.wanted, self.maker)
+        self.wanted = self.wanted.with_more(taken.requirement for taken in self.given.values())
         for _ in range(_MAX_ROUNDS):
             done = self._ask(self.wanted)
             if done.returncode:
@@ -72,8 +69,10 @@ class Search:
                 continue
             packages = parse_pylock(done.text, self.wanted)
             named = [Named(name=found.name, version=found.version) for found in packages]
-            self.warning = check_gpu(named, self.wanted, self._ask)  # before anything of it is built
-            lacking = [found for found in packages if found.wheel is None and _key(found) not in self.results]
+            doubt = check_gpu(named, self.wanted, self._ask)  # before anything of it is built
+            self.warnings = (*filter(None, [doubt]), *yanked_warnings(done.stderr.decode(errors="replace")))
+            known = {*self.results, *((taken.locked.name, taken.locked.version) for taken in self.given.values())}
+            lacking = [found for found in packages if found.wheel is None and _key(found) not in known]
             if not lacking:
                 return self._chosen(packages)
             for found in lacking:
@@ -88,7 +87,8 @@ class Search:
         return self.uv.resolve(wanted, self._folders(), binary=binary, assumed=self._assumed)
 
     def _folders(self) -> list[Path]:
-        return [result.kept.folder for result in self.results.values()]
+        built = [result.kept.folder for result in self.results.values()]
+        return [*built, *(taken.wheel.parent for taken in self.given.values())]
 
     def _assume(self, done: Completed) -> None:
         """Go on without what only a package's own code could tell. Raises the reason where that is not the trouble."""
@@ -124,6 +124,9 @@ class Search:
     def _chosen(self, packages: Iterable[Found]) -> tuple[tuple[LockedFile, ...], Mapping[str, Result]]:
         locked, built = [], {}
         for found in packages:
+            if found.name in self.given:
+                locked.append(self.given[found.name].locked)
+                continue
             file: Source | None = self._sources.get(_key(found))
             if file is not None:
                 built[found.name] = self.results[_key(found)]

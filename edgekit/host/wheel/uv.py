@@ -5,13 +5,14 @@ The user's index settings count (`UV_DEFAULT_INDEX`, `UV_INDEX`, `UV_FIND_LINKS`
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from edgekit.executor import Completed, Executor
-from edgekit.host.wheel.needs import Wanted, name_of
+from edgekit.host.wheel.needs import Index, Rules, Wanted, name_of
 from edgekit.host.wheel.question import Package, Question, bound_names, met_names, written
 
 _RESOLVE_TIMEOUT_S = 300.0
@@ -68,10 +69,20 @@ class Uv:
         options = ["--no-deps"] + ["--resolution", "lowest"] * lowest + _only("sources", [name] * sources_only)
         return self._compile(_AS_PYLOCK, wanted.only(requirement), options, (Package(name=name),))
 
-    def install(self, wanted: Wanted, lock: str, folder: Path) -> Completed:
-        """Unpack locked wheels into `folder`; each has to have its hash."""
-        argv = ["install", "--no-deps", "--only-binary", ":all:", "--require-hashes", "--target", str(folder)]
-        return self._for_target([*argv, "-r", "-"], wanted, [lock], _INSTALL_TIMEOUT_S, env=_COPIED)
+    def install(self, wanted: Wanted, lock: str, folder: Path, index: Index | None = None) -> Completed:
+        """Unpack locked wheels into `folder`; each has to have its hash.
+
+        Args:
+            wanted: the system; of its rules those indexes count that are there for every package.
+            lock: requirements, a line each.
+            folder: gets what is in them.
+            index: has these packages.
+        """
+        open_to_all = tuple(index for index in wanted.rules.indexes if not index.packages)
+        own = (dataclasses.replace(index, packages=frozenset()),) if index else ()
+        with written(Question(rules=Rules(indexes=(*own, *open_to_all)))) as (options, _):
+            argv = ["install", "--no-deps", "--only-binary", ":all:", "--require-hashes", "--target", str(folder)]
+            return self._for_target([*argv, *options, "-r", "-"], wanted, [lock], _INSTALL_TIMEOUT_S, env=_COPIED)
 
     def install_file(self, wanted: Wanted, wheel: Path, folder: Path, words: Iterable[str]) -> Completed:
         """Unpack a wheel file and what it needs into `folder`; what comes from an index is not locked.
@@ -138,8 +149,9 @@ class Uv:
 
     def _pip(self, argv: list[str], stdin: str, timeout_s: float, env: Mapping[str, str] = _ENV) -> Completed:
         configured = [] if "--config-file" in argv else ["--no-config"]
+        quiet = [] if argv[0] == "compile" else ["--quiet"]  # which versions were yanked is said to the others alone
         return self._executor.run(
-            [self._program, "pip", argv[0], "--quiet", *configured, *argv[1:]],
+            [self._program, "pip", argv[0], *quiet, *configured, *argv[1:]],
             timeout_s=timeout_s,
             stdin=stdin.encode() + b"\n",
             env=env,

@@ -20,11 +20,12 @@ from packaging.utils import parse_wheel_filename
 
 from edgekit.errors import WheelError
 from edgekit.host.progress import Progress
+from edgekit.host.wheel.cross.downloads import Downloads
 from edgekit.host.wheel.cross.environment import Extras, Workshop, making_digest
 from edgekit.host.wheel.cross.failure import first_error, not_of_probes
 from edgekit.host.wheel.cross.places import Places
 from edgekit.host.wheel.cross.provenance import Provenance
-from edgekit.host.wheel.cross.sources import Source, fetch, kept_file
+from edgekit.host.wheel.cross.sources import Source
 from edgekit.host.wheel.cross.store import BuiltWheel, Kept, WheelStore
 from edgekit.trust import sha256_file
 
@@ -78,6 +79,7 @@ class CrossBuilder:
     builder: Callable[[Workshop], Builder]
     locate: Callable[[Source], str]
     """Asks the index where a source package can be had."""
+    downloads: Downloads
     progress: Progress
 
     def wheel(self, source: Source, pins: str = "", *, again: bool = False) -> Result:
@@ -170,10 +172,10 @@ class CrossBuilder:
     def _archive(self, source: Source) -> Path:
         if not source.filename:  # a folder of sources
             return Path(url2pathname(urlparse(source.url).path))
-        if kept := kept_file(source.sha256, source.filename, self.places.sources):
+        if kept := self.downloads.kept(source.sha256, source.filename):
             return kept
         url = source.url or self.locate(source)
-        return fetch(url, source.sha256, self.places.sources, self.progress)
+        return self.downloads.fetch(url, source.sha256)
 
     @contextlib.contextmanager
     def _alone(self, work: Path, source: Source) -> Iterator[None]:

@@ -85,6 +85,7 @@ def open_crossbuilder(target: Target, wanted: Wanted, places: Places, tools: Too
         trial=trial,
         builder=builder,
         locate=locate,
+        downloads=tools.downloads,
         progress=tools.progress,
     )
 

@@ -8,6 +8,7 @@ from edgekit.executor import Executor
 from edgekit.host.progress import Progress
 from edgekit.host.wheel.cross.abi import abi_of
 from edgekit.host.wheel.cross.cpus import cpu_limits
+from edgekit.host.wheel.cross.downloads import Downloads
 from edgekit.host.wheel.cross.environment import Workshop
 from edgekit.host.wheel.cross.headers import DebianHeaders, TargetPython, headers_from_debian, headers_from_here
 from edgekit.host.wheel.cross.images import find_image
@@ -34,6 +35,8 @@ class Tools:
     """See `debian.Debian`."""
     pyconfig: str = ""
     """The board's own pyconfig.h, where a probe has read it."""
+    downloads: Downloads
+    """Source packages and wheels, from indexes."""
 
     def debian(self, places: Places) -> Debian:
         """Debian's packages, for the board."""

@@ -12,7 +12,8 @@ import pytest
 
 from edgekit.errors import InputError, WheelError
 from edgekit.host.progress import Silent
-from edgekit.host.wheel.cross.sources import NotThere, fetch, local_source, unpack_source
+from edgekit.host.wheel.cross.downloads import Downloads, NotThere
+from edgekit.host.wheel.cross.sources import local_source, unpack_source
 from edgekit.host.wheel.debian import unpack_deb
 
 
@@ -75,24 +76,25 @@ def test_a_zip_is_a_source_package_too(tmp_path: Path) -> None:
 
 
 def test_a_file_is_fetched_once_and_must_be_what_was_locked(tmp_path: Path) -> None:
+    downloads = Downloads(folder=tmp_path / "kept", progress=Silent())
     file = tmp_path / "gate-1.0.tar.gz"
     file.write_bytes(b"content")
     sha256 = hashlib.sha256(b"content").hexdigest()
-    kept = fetch(file.as_uri(), sha256, tmp_path / "kept", Silent())
+    kept = downloads.fetch(file.as_uri(), sha256)
     file.unlink()
-    assert fetch(file.as_uri(), sha256, tmp_path / "kept", Silent()) == kept
+    assert downloads.fetch(file.as_uri(), sha256) == kept
     kept.write_bytes(b"contenu")  # somebody edited the cache: its code would run, and be signed
     with pytest.raises(NotThere):
-        fetch(file.as_uri(), sha256, tmp_path / "kept", Silent())
+        downloads.fetch(file.as_uri(), sha256)
     file.write_bytes(b"content")
-    assert fetch(file.as_uri(), sha256, tmp_path / "kept", Silent()).read_bytes() == b"content"
+    assert downloads.fetch(file.as_uri(), sha256).read_bytes() == b"content"
     file.write_bytes(b"other")
     with pytest.raises(WheelError, match="is not what was locked"):
-        fetch(file.as_uri(), "0" * 64, tmp_path / "kept", Silent())
+        downloads.fetch(file.as_uri(), "0" * 64)
     with pytest.raises(WheelError, match="unknown kind"):
-        fetch("ftp://x/gate-1.0.tar.gz", "0" * 64, tmp_path / "kept", Silent())
+        downloads.fetch("ftp://x/gate-1.0.tar.gz", "0" * 64)
     with pytest.raises(NotThere):
-        fetch((tmp_path / "none").as_uri(), "0" * 64, tmp_path / "kept", Silent())
+        downloads.fetch((tmp_path / "none").as_uri(), "0" * 64)
     assert [path.name for path in (tmp_path / "kept").rglob("*") if path.is_file()] == ["gate-1.0.tar.gz"]
 
 
@@ -135,12 +137,13 @@ def test_an_unpacked_source_package_keeps_its_name_whatever_its_folder_is_called
 
 
 def test_no_more_is_read_than_was_locked(tmp_path: Path) -> None:
+    downloads = Downloads(folder=tmp_path / "kept", progress=Silent())
     file = tmp_path / "libcap2.deb"
     file.write_bytes(b"content")
     sha256 = hashlib.sha256(b"content").hexdigest()
     with pytest.raises(WheelError, match=r"libcap2\.deb is larger than 6 B"):
-        fetch(file.as_uri(), sha256, tmp_path / "kept", Silent(), 6)
-    assert fetch(file.as_uri(), sha256, tmp_path / "kept", Silent(), 7).read_bytes() == b"content"
+        downloads.fetch(file.as_uri(), sha256, 6)
+    assert downloads.fetch(file.as_uri(), sha256, 7).read_bytes() == b"content"
 
 
 def deb(path: Path, *members: tarfile.TarInfo) -> Path:

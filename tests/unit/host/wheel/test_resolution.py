@@ -14,7 +14,9 @@ import uv as uv_package
 from edgekit.errors import WheelError
 from edgekit.executor import Completed
 from edgekit.executor.local import LocalExecutor
+from edgekit.host.progress import Silent
 from edgekit.host.wheel.cross.crossbuild import Result
+from edgekit.host.wheel.cross.downloads import Downloads
 from edgekit.host.wheel.cross.provenance import Provenance
 from edgekit.host.wheel.cross.sources import Source
 from edgekit.host.wheel.cross.store import BuiltWheel, Kept
@@ -51,12 +53,16 @@ class Recording:
 
 
 @dataclass
-class Maker:
+class FakeMaker:
     """Stands where packages are built: what each needs is known, and is in the wheel that it gives."""
 
     folder: Path
     needs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     made: list[str] = field(default_factory=list)
+
+    @property
+    def downloads(self) -> Downloads:
+        return Downloads(folder=self.folder / "sources", progress=Silent())
 
     def wheel(self, source: Source, pins: str = "") -> Result:
         self.made.append(str(source))
@@ -78,7 +84,7 @@ class Bench:
     """A search against an index."""
 
     def __init__(self, folder: Path, index: PackageIndex) -> None:
-        self.maker = Maker(folder)
+        self.maker = FakeMaker(folder)
         self.executor = Recording(UV_DEFAULT_INDEX=index.url, UV_CACHE_DIR=str(folder / "uv"), UV_HTTP_RETRIES="0")
         self.uv = Uv(self.executor, uv_package.find_uv_bin())
         self.wanted = Wanted(requirements=(), python="3.11", arch="aarch64", libc_version="2.36")
@@ -88,7 +94,7 @@ class Bench:
         wanted = replace(self.wanted, requirements=requirements, rules=rules, board=board)
         search = Search(wanted=wanted, uv=self.uv, maker=self.maker)
         locked, _ = search.run()
-        self.warning = search.warning
+        self.warning = "\n".join(search.warnings)
         return {file.name: f"{file.version} {'wheel' if file.is_wheel else 'source'}" for file in locked}
 
 
@@ -145,7 +151,7 @@ def test_what_a_built_package_needs_may_take_another_version_of_it(folder: Path)
     """uv goes back to an older source package when the newest, once built, asks for what nobody can give."""
     files = [sdist_bytes("gate", "2.0"), sdist_bytes("gate", "1.0"), wheel_bytes("lib", "1.0", {"lib.py": ""})]
 
-    class Wise(Maker):
+    class Wise(FakeMaker):
         def wheel(self, source: Source, pins: str = "") -> Result:
             self.needs = {"gate": ["lib>=9"] if source.version == "2.0" else ["lib"]}
             return super().wheel(source, pins)
@@ -235,3 +241,46 @@ def test_credentials_reach_the_index_and_nothing_else(folder: Path) -> None:
         assert any(authorization for _, authorization in jetson.requests)
         assert not any(authorization for _, authorization in index.requests)
         assert "s3cret" not in str(bench.executor.argvs)
+
+
+def test_a_yanked_version_is_named(folder: Path) -> None:
+    old, new = (wheel_bytes("gate", version, {"gate.py": ""}) for version in ("0.5", "1.0"))
+    with PackageIndex(old, new, yanked=new[0]) as index:
+        bench = Bench(folder, index)
+        assert bench.find("gate") == {"gate": "0.5 wheel"} and not bench.warning
+        with pytest.raises(WheelError) as refused:
+            bench.find("gate>=0.9")
+        assert refused.value.message == (
+            "gate 1.0 was yanked from the package index (was wrong), and nothing else fits gate>=0.9"
+        )
+        written = refused.value.hint.split("write ")[1].split(" to have")[0]
+        assert bench.find(written) == {"gate": "1.0 wheel"}
+        assert bench.warning == "gate 1.0 was yanked from the package index: was wrong"
+
+
+@pytest.mark.parametrize(
+    ("requirement", "message", "cure"),
+    [
+        ("torch==2.9.0+cu126", "the package index has no torch==2.9.0+cu126 for Python 3.11", "write torch==2.9.0, or"),
+        ("torch==2.9.*", "torch==2.9.* is for no Python 3.11", "write torch==2.10.0"),
+        ("torch~=9.0", "torch~=9.0 is for no Python 3.11", "write torch==2.10.0"),
+    ],
+)
+def test_a_version_that_is_not_there_names_the_nearest(requirement: str, message: str, cure: str, folder: Path) -> None:
+    versions = ("2.10.0", "2.9.0") if "+" in requirement else ("2.10.0",)
+    with PackageIndex(*(wheel_bytes("torch", version, {"torch.py": ""}) for version in versions)) as index:
+        with pytest.raises(WheelError) as refused:
+            Bench(folder, index).find(requirement)
+        assert refused.value.message.startswith(message) and refused.value.hint.startswith(cure)
+        found = Bench(folder, index).find(cure.removeprefix("write ").split(",")[0])
+    assert found["torch"].endswith("wheel")
+
+
+def test_an_index_out_of_reach_is_named(folder: Path) -> None:
+    with PackageIndex(*TORCH) as index, PackageIndex() as gone:
+        address = gone.url
+    with PackageIndex(*TORCH) as index:
+        bench = Bench(folder, index)
+        declared = Index(name="jetson", url=address, packages=frozenset({"torch"}))
+        with pytest.raises(WheelError, match=r"^the index jetson cannot be reached$"):
+            bench.find("detector", rules=Rules(indexes=(declared,)))
