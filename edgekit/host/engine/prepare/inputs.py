@@ -87,7 +87,7 @@ def constant_input(
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
     """The value that the recipe gives an input, in the model's type and shape; open sizes are what the values fill."""
     assert other.value is not None
-    values = np.asarray(other.value, np.float64).ravel()
+    values: np.ndarray[tuple[int, ...], np.dtype[np.float64]] = np.asarray(other.value, np.float64).ravel()
     shape = tuple(size or (1 if index == 0 else -1) for index, size in enumerate(tensor.shape))
     fixed = prod(size for size in shape if size > 0)
     if len(values) == 1 and -1 not in shape:
