@@ -40,6 +40,7 @@ def build(
     """Build a recipe for a target: Python packages, engines, plan, SBOM, signature. Twice gives the same digest."""
     from edgekit.errors import TrustError
     from edgekit.host.catalogue import find_target
+    from edgekit.host.preflight import require
     from edgekit.host.recipes import read_recipe
     from edgekit.host.release.record import BuildRecords, Built
 
@@ -49,6 +50,7 @@ def build(
     found = find_target(target, settings)
     signing_key = key or settings.signing_key
     if not signing_key.is_file():
+        require("build")  # making a key takes what signing takes: told together
         raise TrustError(f"{signing_key} is not there: releases are signed", hint="edgekit keys init makes your key")
     path = out or Path("out", f"{folder.recipe.name}-{folder.recipe.version}-{found.name}")
     order = Order(folder=folder, target=found, key=signing_key, builder=builder, out=path, update_lock=update_lock)

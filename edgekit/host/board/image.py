@@ -25,7 +25,7 @@ _STAGES = {
     "pack": "packing the disk",
     "clean": "cleaning up",
 }
-_ALONE = ("unshare", "--mount", "--pid", "--fork", "--kill-child")
+ALONE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--")
 """What a stage mounts or starts ends with it, also when it is killed."""
 
 
@@ -125,9 +125,11 @@ def _build(scripts: Path, folder: Path, executor: Executor, progress: Progress) 
         _script(executor, [], ["bash", str(scripts / "fetch.sh"), str(work)])
     with progress.step("board image: kernel and initrd"):
         _script(executor, [], ["bash", str(scripts / "kernel.sh"), str(work)])
+    # A container whose root may not do this may not mount either, and has nothing to leave behind.
+    alone = ALONE if executor.run([*root, *ALONE, "true"], timeout_s=_TIMEOUT_S).returncode == 0 else ()
     for stage, words in _STAGES.items():
         with progress.step(f"board image: {words}"):
-            _script(executor, [*root, *_ALONE], ["bash", str(scripts / "rootfs.sh"), stage, str(work)])
+            _script(executor, [*root, *alone], ["bash", str(scripts / "rootfs.sh"), stage, str(work)])
     for name in ("apt", "debs", "kernel-debs", "kernel", "busybox", "initrd"):
         shutil.rmtree(work / name, ignore_errors=True)
     work.rename(folder)
@@ -135,16 +137,22 @@ def _build(scripts: Path, folder: Path, executor: Executor, progress: Progress) 
 
 def check_rights() -> None:
     """Raise InputError unless this user may make an image, which takes root's rights."""
-    if os.geteuid() == 0 or sudo_asks_nothing():
-        return
-    cure = "run `sudo -v` first" if may_sudo() else "take this machine as the device: edgekit demo --device host"
-    raise InputError(
-        "building the board's image needs root's rights (chroot, mknod), and sudo does not give them now", hint=cure
+    if os.geteuid() != 0 and not sudo_asks_nothing():
+        raise _no_rights()
+
+
+def _no_rights(details: str = "") -> InputError:
+    return InputError(
+        "building the board's image needs root's rights (chroot, mknod), and sudo does not give them now",
+        hint="run `sudo -v` first" if may_sudo() else "take this machine as the device: edgekit demo --device host",
+        details=details,
     )
 
 
 def _script(executor: Executor, root: list[str], argv: list[str]) -> None:
     done = executor.run([*root, *argv], timeout_s=_TIMEOUT_S)
+    if done.returncode and root[:1] == ["sudo"] and b"sudo:" in done.stderr:  # it asked again after a while
+        raise _no_rights(done.output)
     if done.returncode:
         raise EdgekitError(
             f"{' '.join(argv[:3])} failed", hint="read the end of its output below", details=done.output[-4000:]

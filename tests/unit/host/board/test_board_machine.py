@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -15,14 +16,17 @@ import pytest
 
 from edgekit.errors import EdgekitError, Unreachable
 from edgekit.executor.local import LocalExecutor
-from edgekit.host.board.image import image_key
+from edgekit.host.board.image import ALONE, _build, image_key
 from edgekit.host.board.machine import Firmware, Machine, Ram, socket_fits
 from edgekit.host.board.qmp import Qmp
 from edgekit.host.board.shapes import SHAPES
 from edgekit.host.board.template import Seed, Template, _copy_seeded, _usable, forget
 from edgekit.host.preflight import find_program
+from edgekit.host.progress import Silent
 from edgekit.trust import sha256_bytes
+from tests.fakes.scripted import ScriptedExecutor
 
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts")
 FIRMWARE = Firmware(kernel=Path("/t/Image"), initrd=Path("/t/initrd.cpio"), dtb=None)
 
 
@@ -161,3 +165,29 @@ def test_a_seed_that_does_not_fit_is_told(disk: Path, tmp_path: Path) -> None:
     source.write_bytes(bytes(range(256)) * (6 << 12))
     with pytest.raises(EdgekitError, match="1 files could not be put"):
         _copy_seeded(disk, tmp_path / "copy", Seed(files={"ab" * 32: source}), LocalExecutor())
+
+
+def test_every_stage_of_an_image_runs_alone(tmp_path: Path) -> None:
+    executor = ScriptedExecutor()
+    _build(tmp_path / "scripts", tmp_path / "image-x", executor, Silent())
+    stages = [argv for argv, _ in executor.asked if "rootfs.sh" in " ".join(argv)]
+    assert [argv[-2] for argv in stages] == ["unpack", "configure", "settle", "pack", "clean"]
+    root = () if os.geteuid() == 0 else ("sudo", "-n")
+    assert all(argv[: len(root) + len(ALONE)] == (*root, *ALONE) for argv in stages)
+
+
+@as_root
+@pytest.mark.parametrize("end", ["by itself", "killed"])
+def test_what_a_stage_mounts_and_starts_ends_with_it(end: str, tmp_path: Path) -> None:
+    """An image build that was cut short left binfmt_misc mounted."""
+    if subprocess.run([*ALONE, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this root may not make namespaces")
+    (tmp_path / "mounted").mkdir()
+    script = '(mount -t tmpfs none mounted && mountpoint -q mounted && echo mounted; [ "$1" = killed ] && sleep 600)'
+    argv = [*ALONE, "sh", "-c", script, "sh", end]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, cwd=tmp_path, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "mounted\n"
+        if end == "killed":
+            process.kill()
+        assert process.stdout.read() == "", "whoever held this pipe has ended"
+    assert not (tmp_path / "mounted").is_mount()
