@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edgekit.host.fleet.keeper import build_keeper
-from measure import Figure, cpu_seconds, machine, paired, paired_costs, spread
+from measure import Figure, compared, cpu_seconds, machine, paired, paired_costs, spread
 
 IDLE_S = 20.0
 
@@ -35,18 +35,8 @@ def help_vs_python() -> Figure:
         lambda: subprocess.run([sys.executable, "-c", "pass"], check=True),
         n=15,
     )
-    return Figure(
-        name="help_vs_python",
-        ratio=statistics.median(ratios),
-        bar=None,
-        better="lower",
-        against="python3 -c pass",
-        median=statistics.median(times),
-        spread=spread(times),
-        unit="s",
-        n=len(times),
-        machine=machine(),
-    )
+    ratio = statistics.median(ratios)
+    return compared("help_vs_python", ratio, times, bar=None, better="lower", against="python3 -c pass")
 
 
 def cached_build_vs_python() -> Figure:
@@ -61,18 +51,8 @@ def cached_build_vs_python() -> Figure:
         costs, ratios = paired_costs(
             lambda: cpu_seconds(build, env), lambda: cpu_seconds([sys.executable, "-c", "pass"], env), n=9
         )
-    return Figure(
-        name="cached_build_vs_python",
-        ratio=statistics.median(ratios),
-        bar=80.0,
-        better="lower",
-        against="python3 -c pass, CPU",
-        median=statistics.median(costs),
-        spread=spread(costs),
-        unit="s",
-        n=len(costs),
-        machine=machine(),
-    )
+    ratio = statistics.median(ratios)
+    return compared("cached_build_vs_python", ratio, costs, bar=80.0, better="lower", against="python3 -c pass, CPU")
 
 
 @contextmanager

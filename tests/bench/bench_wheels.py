@@ -33,7 +33,7 @@ from edgekit.host.settings import settings_from
 from edgekit.host.unpack import unpack_member
 from edgekit.host.wheel.cross.places import Places
 from edgekit.host.wheel.debian import Debian
-from measure import Figure, machine, seconds, spread
+from measure import Figure, compared, machine, seconds, spread
 
 PACKAGES = {"psutil==7.2.2": (), "msgpack==1.2.4": ("cython",), "ujson==6.1.0": ("setuptools-scm",)}
 """C, Cython, and C++, with what each needs to be built."""
@@ -163,18 +163,8 @@ def cross_vs_emulated(product: Product, folder: Path, rounds: int) -> Figure:
             ratios.append(peer / own)
             CONSOLE.print(f"{requirement}: {own:.1f} s, emulated {peer:.1f} s, ratio {ratios[-1]:.1f}")
         means.append(statistics.median(ratios))
-    return Figure(
-        name="cross_vs_emulated_geomean",
-        ratio=math.exp(statistics.fmean(map(math.log, means))),
-        bar=10.0,
-        better="higher",
-        against="pip wheel under user-mode emulation",
-        median=statistics.median(times),
-        spread=spread(times),
-        unit="s",
-        n=len(times),
-        machine=machine(),
-    )
+    ratio, against = math.exp(statistics.fmean(map(math.log, means))), "pip wheel under user-mode emulation"
+    return compared("cross_vs_emulated_geomean", ratio, times, bar=10.0, better="higher", against=against)
 
 
 def cross_vs_native(product: Product, folder: Path, rounds: int) -> Figure:
@@ -197,18 +187,8 @@ def cross_vs_native(product: Product, folder: Path, rounds: int) -> Figure:
             ratios.append(times[-1] / peer)
             CONSOLE.print(f"{requirement}: {times[-1]:.1f} s, native {peer:.1f} s, ratio {ratios[-1]:.2f}")
         means.append(statistics.median(ratios))
-    return Figure(
-        name="cross_vs_native",
-        ratio=math.exp(statistics.fmean(map(math.log, means))),
-        bar=0.8,
-        better="lower",
-        against="pip wheel for this machine",
-        median=statistics.median(times),
-        spread=spread(times),
-        unit="s",
-        n=len(times),
-        machine=machine(),
-    )
+    ratio, against = math.exp(statistics.fmean(map(math.log, means))), "pip wheel for this machine"
+    return compared("cross_vs_native", ratio, times, bar=0.8, better="lower", against=against)
 
 
 def timed(name: str, against: str, bar: float | None, times: list[float]) -> Figure:
