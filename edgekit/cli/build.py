@@ -203,10 +203,11 @@ def lay_out_site(
     from edgekit.cli.wheel_kit import Kit, lock_files
     from edgekit.host.wheel.check.loads import loads_of
     from edgekit.host.wheel.layout import Bench, lay_out_own, lay_out_wheels
+    from edgekit.host.wheel.needs import runners_of
     from edgekit.host.wheel.resolve import resolve
 
     kit = Kit(settings, target, out)
-    runners = sorted({engine.entry.runner for engine in engines})
+    runners = runners_of(engine.entry for engine in engines)
     wanted = kit.wanted(runners, folder.recipe.python, folder.folder)
     files = lock_files(settings, folder.folder, target, update=update_lock)
     locked = resolve(wanted, files, kit.uv, kit.builder(wanted), out)
@@ -235,6 +236,7 @@ def gather(folder: RecipeFolder, plan: WorkerPlan, engines: tuple[Engine, ...], 
     from edgekit.schema.reader import to_json
 
     files = {engine.entry.path: engine.file for engine in engines}
+    files |= {engine.entry.tail: engine.tail.resolve() for engine in engines if engine.tail is not None}
     files |= release_files(folder)
     known = {}
     for tree in (site.wheels, site.own):

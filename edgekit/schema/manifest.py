@@ -63,6 +63,8 @@ class EngineEntry:
     """SHA-256 of the ONNX file that it was made from."""
     facts: dict[str, str]
     """Backend's facts: format, versions, opset, inputs, outputs."""
+    tail: str = ""
+    """ONNX file that the CPU runs behind it; empty: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

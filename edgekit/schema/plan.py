@@ -24,6 +24,8 @@ class EnginePlan:
     """CPUs of the lanes that run it, for its further threads; none: wherever the process may run."""
     dla_core: int = -1
     """Jetson: the DLA core that it was compiled for; -1 is the GPU."""
+    tail: str = ""
+    """ONNX file that the CPU runs on the engine's outputs; its own are the model's. Empty: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

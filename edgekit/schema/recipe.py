@@ -95,6 +95,9 @@ class Model:
     calibration: tuple[str, ...] = ()
     """Glob patterns of calibration images, relative to the recipe's folder."""
     quantisation: Quantisation = Quantisation()
+    split: tuple[str, ...] | Literal["auto"] = ()
+    """Tensors at which the model is cut: the accelerator, or int8, takes what lies before them, and the CPU computes
+    the rest in float. `auto` finds where ranges that one int8 scale cannot hold come together, as boxes and scores."""
     tolerance: Tolerance = Tolerance()
     input: ColourContract
     """What the model's picture is; of several inputs the one that `other_inputs` does not name."""

@@ -22,6 +22,16 @@ class Network:
         self._weights.append(numpy_helper.from_array(array.astype(np.float32), name))
         return name
 
+    def ints(self, array: np.ndarray, name: str) -> str:
+        """Sizes, places and axes."""
+        self._weights.append(numpy_helper.from_array(array.astype(np.int64), name))
+        return name
+
+    def nodes(self, inputs: list[str], outputs: list[str], kind: str, **attributes: object) -> list[str]:
+        """A node that makes several things."""
+        self._nodes.append(helper.make_node(kind, inputs, outputs, **attributes))
+        return outputs
+
     def convolution(self, source: str, given: int, made: int, *, size=3, stride=1, groups=1, relu=True) -> str:
         self._convolutions += 1
         name = f"conv{self._convolutions}"

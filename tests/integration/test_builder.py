@@ -335,12 +335,18 @@ def test_a_hundred_devices_of_four_kinds_cost_four_builds(bay: Bay, tmp_path: Pa
     from edgekit.host.engine.backends import ModelSource
     from edgekit.host.engine.builder.engines import Order, key_of, obtain
     from edgekit.host.engine.onnx_model import read_onnx
+    from edgekit.host.engine.reference import answers_of
+    from edgekit.host.engine.verification import Pictures
     from edgekit.schema.recipe import Model
     from tests.fakes.benches import bench_in
     from tests.fakes.networks import save, tiny
 
     onnx = save(tiny(), tmp_path / "tiny.onnx")
     bench = bench_in(tmp_path, builders=bay.builders(wait_s=120))
+    pictures = Pictures(contract=ColourContract(width_px=16, height_px=16, order="RGB"))
+    bay.control.mkdir(parents=True)
+    answers = {f"output:{name}": array for name, array in answers_of(onnx, pictures.tensors).items()}
+    np.savez(bay.control / "answers.npz", **answers)
     kinds = [
         dataclasses.replace(ACCELERATOR, kind="tensorrt", runtime_version=version, sm_count=sms, power_mode=mode)
         for version, sms, mode in (("10.3", 8, "25W"), ("10.3", 4, "7W"), ("10.3", 8, "15W"), ("10.16", 8, "25W"))
@@ -349,10 +355,13 @@ def test_a_hundred_devices_of_four_kinds_cost_four_builds(bay: Bay, tmp_path: Pa
     def build(number: int) -> str:
         accelerator = kinds[number % 4]
         target = dataclasses.replace(target_of(), accelerators=(accelerator,))
-        model = Model(onnx="tiny.onnx", input=job_of().input)
-        source = ModelSource(name="tiny", path=onnx, file=onnx, model=model, onnx=read_onnx(onnx), target=target)
+        model = Model(onnx="tiny.onnx", input=pictures.contract)
+        source = ModelSource(
+            name="tiny", path=onnx, file=onnx, model=model, onnx=read_onnx(onnx), target=target, pictures=pictures
+        )
         key = key_of(target, accelerator, "tiny")
-        job = dataclasses.replace(job_of("tiny", target=target), key=key)
+        frames, contract = pictures.tensors, pictures.contract
+        job = dataclasses.replace(job_of("tiny", target=target), key=key, frames=frames, input=contract)
         return obtain(Order(source=source, job=job, suffix=".plan", check=lambda _: {}), bench).entry.facts["device"]
 
     with ThreadPoolExecutor(8) as pool:

@@ -29,11 +29,13 @@ from edgekit.cli.output import Output
 from edgekit.errors import EngineError
 from edgekit.host.catalogue import find_target
 from edgekit.host.engine.backends import Bench, Engine, ModelSource, rknn
+from edgekit.host.engine.compile import split_source
 from edgekit.host.engine.onnx_model import read_onnx
 from edgekit.host.engine.rknn.conversion import Converter
 from edgekit.host.engine.rknn.toolkit import DEFAULT_VERSION
 from edgekit.host.engine.rknn_file import RknnFile, parse_rknn, read_rknn
 from edgekit.host.engine.store import EngineStore
+from edgekit.host.engine.verification import Pictures
 from edgekit.host.settings import settings_from
 from edgekit.schema.recipe import ColourContract, Model, Quantisation, Tolerance
 from tests.fakes import networks
@@ -89,10 +91,9 @@ class Case:
             model=dataclasses.replace(self.model, **changes),
             onnx=read_onnx(self.path),
             target=TARGET,
-            calibration=tuple(self.files),
-            golden=tuple(self.files[:3]),
+            pictures=Pictures(golden=tuple(self.files[:3]), calibration=tuple(self.files), contract=self.model.input),
         )
-        return rknn.compile_model(source, bench)
+        return rknn.compile_model(split_source(source, "rknn", bench.store.parts), bench)
 
 
 INT8 = {"precision": "int8", "calibration": ("*.png",)}
@@ -139,16 +140,20 @@ def test_boxes_and_scores_in_one_int8_output_are_refused_and_a_float_tail_is_the
     case = Case(tmp_path, networks.detector(joined=True), **INT8)
     with pytest.raises(EngineError, match="output found mixes ranges") as raised:
         case.compile(bench)
-    assert raised.value.hint.startswith("end the model at boxes and scores instead")
+    assert raised.value.hint.startswith('write split = "auto"')
+    assert raised.value.hint.endswith('keep_float = ["found"]')
     assert not case.compile(bench, precision="float16").from_cache
-    engine = case.compile(bench, quantisation=Quantisation(keep_float=("boxes", "scores")))
-    assert "found" in engine.entry.facts["kept_float"]
+    for cure in ({"split": "auto"}, {"quantisation": Quantisation(keep_float=("found",))}):
+        engine = case.compile(bench, **cure)
+        want, got = (np.load(file)["output:found"][:, 0, 4:] for file in (engine.expected, engine.answers))
+        assert want.max() > 0.7 and np.abs(want - got).max() < 0.05
 
 
 def test_beyond_its_tolerance_no_engine_comes_out_and_layers_are_named(tmp_path, bench):
     case = Case(tmp_path, networks.classifier(), **INT8, tolerance=Tolerance(cosine=0.9999999))
     for _ in range(2):  # from the cache too
-        with pytest.raises(EngineError, match=r"models\.net: output logits has cosine .*; the error starts at \w+"):
+        told = r"models\.net: output logits has cosine .* on \d+\.png, .* off by .* at most; the error starts at \w+"
+        with pytest.raises(EngineError, match=told):
             case.compile(bench)
 
 
@@ -162,7 +167,7 @@ def test_a_newer_runtime_gets_the_newer_toolkit(tmp_path, bench):
         model=case.model,
         onnx=read_onnx(case.path),
         target=dataclasses.replace(TARGET, accelerators=newer),
-        golden=tuple(case.files[:2]),
+        pictures=Pictures(golden=tuple(case.files[:2]), contract=case.model.input),
     )
     file = read_rknn(rknn.compile_model(source, bench).file)
     assert isinstance(file, RknnFile) and file.toolkit == "2.5.0" and file.format_version == 6

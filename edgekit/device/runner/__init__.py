@@ -22,6 +22,8 @@ RUNNERS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Module of each kind of runner; it has `load(engine, path, *, cache) -> Runner`."""
+_TAIL = "edgekit.device.runner.tail"
+"""Imported where a plan has a tail alone: a release without one carries no ONNX Runtime for it."""
 
 
 class Runner(Protocol):
@@ -55,4 +57,8 @@ def load(engine: EnginePlan, release: Path, *, cache: Path | None = None) -> Run
     module = RUNNERS.get(engine.runner)
     if module is None:
         raise InputError(f"no runner for {engine.runner} in this release", hint=f"known: {', '.join(RUNNERS)}")
-    return cast(Runner, importlib.import_module(module).load(engine, release / engine.path, cache=cache))
+    runner = cast(Runner, importlib.import_module(module).load(engine, release / engine.path, cache=cache))
+    if not engine.tail:
+        return runner
+    tail = importlib.import_module(_TAIL)
+    return cast(Runner, tail.with_tail(runner, engine, release / engine.tail, cache))

@@ -33,6 +33,12 @@ def load(engine: EnginePlan, path: Path, *, cache: Path | None = None) -> OnnxRu
     Raises:
         InputError: it cannot be loaded, or its input is not what the contract says.
     """
+    session = open_session(engine, path, cache)
+    return OnnxRunner(session, _checked_input(session, engine.input, path.name))
+
+
+def open_session(engine: EnginePlan, path: Path, cache: Path | None) -> Any:
+    """A session with the threads of an engine's plan, whatever the model takes. Raises InputError."""
     optimised = Optimised(cache, path) if cache is not None else None
     session = optimised.load(_options(engine, optimise=False)) if optimised else None
     if session is None:
@@ -41,7 +47,7 @@ def load(engine: EnginePlan, path: Path, *, cache: Path | None = None) -> OnnxRu
         except Exception as error:  # onnxruntime's errors share no class of their own
             told = f"engine {path.name} cannot be loaded: {error}"
             raise InputError(told, hint="build the release again") from error
-    return OnnxRunner(session, _checked_input(session, engine.input, path.name))
+    return session
 
 
 def _session(path: Path, options: Any, optimised: Optimised | None) -> Any:

@@ -7,9 +7,14 @@ import importlib
 from pathlib import Path
 from typing import cast
 
+import onnx
+
 from edgekit.errors import InputError
 from edgekit.host.engine.backends import BACKENDS, Bench, Engine, ModelSource
+from edgekit.host.engine.onnx_model import read_onnx
 from edgekit.host.engine.prepare.rewrite import Prepared, prepare, prove_rewrite
+from edgekit.host.engine.tail import split_model
+from edgekit.host.engine.verification import Pictures
 from edgekit.schema.manifest import is_safe_path
 from edgekit.schema.recipe import Model, Recipe
 from edgekit.schema.target import AcceleratorKind, Target
@@ -52,11 +57,11 @@ def choose_backend(target: Target) -> AcceleratorKind:
 
 def _source(name: str, recipe: Recipe, folder: Path, target: Target, bench: Bench) -> ModelSource:
     model = recipe.models[name]
-    file = folder / model.onnx
+    file, kind = folder / model.onnx, choose_backend(target)
     calibration = find_pictures(folder, name, model)
     golden = tuple(folder / frame for frame in recipe.golden.frames) if recipe.golden else ()
-    prepared = prepare(file, name, model, choose_backend(target))
-    return ModelSource(
+    prepared = prepare(file, name, model, kind)
+    source = ModelSource(
         name=name,
         path=_place(file, name, prepared, calibration or golden, bench) if prepared.notes else file,
         file=file,
@@ -64,8 +69,37 @@ def _source(name: str, recipe: Recipe, folder: Path, target: Target, bench: Benc
         model=prepared.model,
         onnx=prepared.onnx,
         target=target,
-        calibration=calibration,
-        golden=golden,
+        pictures=Pictures(golden=golden, calibration=calibration, contract=prepared.model.input),
+    )
+    return split_source(source, kind, bench.store.parts)
+
+
+def split_source(source: ModelSource, kind: AcceleratorKind, folder: Path) -> ModelSource:
+    """The head of a model that the recipe splits, with its tail; the same where it does not.
+
+    Args:
+        source: the whole model.
+        kind: of the engine. ONNX Runtime in float runs the whole model in float anyway.
+        folder: where parts are kept.
+
+    Raises:
+        EngineError: the recipe names tensors that do not cut it.
+    """
+    model = source.model
+    if not model.split or (kind == "onnxruntime" and model.cpu_precision == "float32"):
+        return source
+    tail = split_model(source.path, model.split, source.pictures.tensors, folder, f"models.{source.name}.split")
+    if tail is None:
+        return source
+    behind = {name for node in onnx.load(tail.file).graph.node for name in node.output}
+    kept = tuple(name for name in model.quantisation.keep_float if name not in behind)
+    quantisation = dataclasses.replace(model.quantisation, keep_float=kept)
+    return dataclasses.replace(
+        source,
+        path=tail.head,
+        onnx=read_onnx(tail.head),
+        model=dataclasses.replace(model, quantisation=quantisation),
+        tail=tail,
     )
 
 

@@ -5,7 +5,7 @@ The cosine does not see it, boxes outweigh scores, and the scores are all zero o
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import onnx
 
 from edgekit.errors import EngineError
 from edgekit.host.engine.agreement import Answers
+from edgekit.host.engine.channels import channel_axis
 
 _LEVELS = 255
 _MIN_LEVELS = 2.5
@@ -34,6 +35,8 @@ class Mixed:
     """Largest magnitude of the smallest channel."""
     joined: tuple[str, ...]
     """Tensors that are joined into it, where a Concat does it."""
+    made_by: str
+    """What that Concat makes: the output itself, or what is only laid out anew behind it."""
 
     def __str__(self) -> str:
         """For messages."""
@@ -53,32 +56,31 @@ def find_mixed(model: onnx.ModelProto, answers: Answers) -> tuple[Mixed, ...]:
     return tuple(_mixed(model, answers))
 
 
-def check_ranges(path: Path, model: onnx.ModelProto, answers: Answers, kept_float: Collection[str]) -> None:
-    """Refuse an output that one int8 range cannot hold, unless it stays float.
+def check_ranges(path: Path, model: onnx.ModelProto, answers: Answers) -> None:
+    """Refuse an output that one int8 range cannot hold, before anything is compiled.
 
     Args:
         path: the model's file, for messages.
         model: what it holds.
         answers: of the float model, on calibration pictures.
-        kept_float: tensors that are not quantised.
 
     Raises:
-        EngineError: names what to split.
+        EngineError: names what helps.
     """
-    mixed = [one for one in find_mixed(model, answers) if one.output not in kept_float]
+    mixed = find_mixed(model, answers)
     if mixed:
-        first = mixed[0]
-        split = f"end the model at {' and '.join(first.joined)} instead" if first.joined else "give them apart"
-        raise EngineError(
-            f"{path}: {first}",
-            hint=f'{split}, or keep it float: quantisation.keep_float = ["{first.output}"]',
-            details="\n".join(map(str, mixed)),
-        )
+        raise EngineError(f"{path}: {mixed[0]}", hint=split_hint(mixed[0]), details="\n".join(map(str, mixed)))
+
+
+def split_hint(mixed: Mixed) -> str:
+    """What lets such an output live."""
+    kept = f', or keep what joins them float: quantisation.keep_float = ["{mixed.made_by}"]' if mixed.joined else ""
+    return f'write split = "auto" for this model: what joins the ranges is then computed in float on the CPU{kept}'
 
 
 def _mixed(model: onnx.ModelProto, answers: Answers) -> Iterator[Mixed]:
     for name, values in answers.items():
-        axis = _channels(values.shape)
+        axis = channel_axis(values.shape)
         if axis is None or not values.size:
             continue
         others = tuple(index for index in range(values.ndim) if index != axis)
@@ -86,23 +88,16 @@ def _mixed(model: onnx.ModelProto, answers: Answers) -> Iterator[Mixed]:
         step = (max(float(values.max()), 0.0) - min(float(values.min()), 0.0)) / _LEVELS
         seen = reach[reach > 0]
         if len(seen) and reach.max() > _LARGE and seen.min() < _MIN_LEVELS * step:
-            yield Mixed(output=name, step=step, smallest=float(seen.min()), joined=_joined(model, name))
+            joined, made_by = _joined(model, name)
+            yield Mixed(output=name, step=step, smallest=float(seen.min()), joined=joined, made_by=made_by)
 
 
-def _channels(shape: tuple[int, ...]) -> int | None:
-    """The axis of channels: the second of an image's, the shorter of a list's; a plain vector has none."""
-    match len(shape) - 2:
-        case 2:
-            return 2 if shape[2] <= shape[3] else 3
-        case 3 | 4:
-            return 2
-    return None
-
-
-def _joined(model: onnx.ModelProto, output: str) -> tuple[str, ...]:
-    """Inputs of the Concat that makes an output, looked for through nodes that only rearrange."""
+def _joined(model: onnx.ModelProto, output: str) -> tuple[tuple[str, ...], str]:
+    """Inputs and output of the Concat that makes an output, looked for through nodes that only rearrange."""
     made_by = {name: node for node in model.graph.node for name in node.output}
     node = made_by.get(output)
     while node is not None and node.op_type in _THROUGH:
         node = made_by.get(node.input[0])
-    return tuple(node.input) if node is not None and node.op_type == "Concat" else ()
+    if node is None or node.op_type != "Concat":
+        return (), output
+    return tuple(node.input), node.output[0]

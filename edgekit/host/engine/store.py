@@ -22,6 +22,7 @@ from edgekit.trust import sha256_bytes, sha256_file
 
 _RECORD = "engine.json"
 _ANSWERS = "answers.npz"
+_EXPECTED = "expected.npz"
 OUTPUT = "output:"
 """In front of every output's name in that file: `file` is none that numpy takes."""
 _DAY_S = 86400.0
@@ -60,12 +61,13 @@ class EngineRecord:
     seconds: float
     peak_bytes: int
     """Memory that compiling took."""
+    tail_ms: float = 0.0
+    """What the CPU computes behind it, for one frame, on the machine that made it; 0 where there is no tail."""
 
     @property
     def notes(self) -> tuple[str, ...]:
         """For who builds: how well it agrees, and the compiler's warnings."""
-        unverified = f"{self.model}: not verified, the recipe has no golden frames"
-        told = [f"{self.model}: {one}" for one in self.agreement] or [unverified]
+        told = [f"{self.model}: {one}" for one in self.agreement]
         return (*told, *(f"warning: {self.model}: {warning}" for warning in self.warnings))
 
 
@@ -89,6 +91,11 @@ class KeptEngine:
         """What it answered on the frames it was verified with: an array `output:NAME` each, [frames, ...]."""
         return self.folder / _ANSWERS
 
+    @property
+    def expected(self) -> Path:
+        """What the float model answered on them."""
+        return self.folder / _EXPECTED
+
 
 class EngineStore:
     """The cache of engines: a folder for each, named by its key."""
@@ -96,19 +103,25 @@ class EngineStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    @property
+    def parts(self) -> Path:
+        """Where models that are split keep their heads and tails."""
+        return self._folder / ".parts"
+
     def find(self, key: str) -> KeptEngine | None:
         """An engine by its key, or None; one that is damaged is thrown away."""
         kept = self._read(self._folder / key)
         if kept is None:
             return None
-        if not (kept.file.is_file() and kept.answers.is_file()) or sha256_file(kept.file) != kept.record.sha256:
+        whole = all(file.is_file() for file in (kept.file, kept.answers, kept.expected))
+        if not whole or sha256_file(kept.file) != kept.record.sha256:
             shutil.rmtree(kept.folder, ignore_errors=True)
             return None
         os.utime(kept.folder / _RECORD)
         return kept
 
-    def keep(self, key: str, engine: bytes, record: EngineRecord, answers: Answers) -> KeptEngine:
-        """Put an engine in; if another build was faster, its engine stays."""
+    def keep(self, key: str, engine: bytes, record: EngineRecord, answers: Answers, expected: Answers) -> KeptEngine:
+        """Put an engine in, with its and the float model's answers; if another build was faster, its engine stays."""
         assert sha256_bytes(engine) == record.sha256
         self._folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._folder, prefix=".aside-", ignore_cleanup_errors=True) as aside:
@@ -116,8 +129,9 @@ class EngineStore:
             made.mkdir()
             (made / record.filename).write_bytes(engine)
             (made / _RECORD).write_bytes(to_json(record))
-            named = {f"{OUTPUT}{name}": array for name, array in answers.items()}
-            np.savez_compressed(made / _ANSWERS, allow_pickle=False, **named)
+            for file, arrays in ((_ANSWERS, answers), (_EXPECTED, expected)):
+                named = {f"{OUTPUT}{name}": array for name, array in arrays.items()}
+                np.savez_compressed(made / file, allow_pickle=False, **named)
             with contextlib.suppress(OSError):  # it is there already
                 made.rename(self._folder / key)
         kept = self.find(key)
@@ -199,6 +213,9 @@ class EngineStore:
         for file in self._folder.glob(".models/*"):
             if now_s - file.stat().st_mtime >= unused_days * _DAY_S:
                 file.unlink(missing_ok=True)
+        for record in self.parts.glob("*/split.json"):
+            if now_s - record.stat().st_mtime >= unused_days * _DAY_S:
+                shutil.rmtree(record.parent, ignore_errors=True)
         return old
 
     def _read(self, folder: Path) -> KeptEngine | None:

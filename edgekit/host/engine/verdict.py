@@ -1,15 +1,19 @@
-"""Whether an engine agrees well enough with the float model, and where it goes wrong if not."""
+"""Whether an engine agrees well enough with the float model, and where it goes wrong if not. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from edgekit.errors import EngineError
 from edgekit.host.engine.agreement import Agreement
+from edgekit.host.engine.channels import lost, summarise
 from edgekit.schema.recipe import Tolerance
 
 _SHOWN = 5
+_EMPTY_ERROR = 0.05
+"""What an engine may answer where the float model answers next to nothing, of the output's largest value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,45 +23,87 @@ class LayerError:
     kind: str
     name: str
     cosine: float
-    """With the errors of the layers before it."""
+    """With the errors of the layers before it; nan where the layer gives no numbers."""
     cosine_alone: float
     """With exact inputs: low where the error starts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cure:
+    """What helps one model on one target; each is a change of the recipe that was seen to work for its kind."""
+
+    channels: Callable[[], str]
+    """Where an output's channels are lost: the hint."""
+    overflow: Callable[[str, str], EngineError]
+    """Where the engine answers what is no number: makes the error of a subject and its details."""
 
 
 def check_agreement(
     name: str,
     agreement: Iterable[Agreement],
     tolerance: Tolerance,
+    cure: Cure,
     analyse: Callable[[], tuple[LayerError, ...]] = tuple,
 ) -> None:
-    """Hold the figures against the recipe's tolerance.
+    """Hold an engine's answers against the float model's: channel by channel, then against the recipe's tolerance.
 
     Args:
         name: the model's, for messages.
         agreement: its outputs.
         tolerance: the recipe's.
+        cure: what helps.
         analyse: looks at every layer; called only for an error's sake, and left out where that cannot be done.
 
     Raises:
-        EngineError: it is beyond; the message names the layers where the error starts.
+        EngineError: a channel is lost, or it is beyond its tolerance; the message names the layers where that starts.
     """
-    bad = [text for one in agreement if (text := _beyond(one, tolerance))]
+    outputs = tuple(agreement)
+    broken = [one for one in outputs if one.not_finite]
+    if broken:
+        raise cure.overflow(f"models.{name}: output {broken[0].output}", _details(outputs))
+    for one in outputs:
+        _check_channels(name, one, tolerance, cure)
+    bad = [text for one in outputs if (text := _beyond(one, tolerance))]
     if bad:
         errors = analyse()
         worst = starts(errors)
         names = ", ".join(f"{_tensor(layer)} ({layer.kind}, {layer.cosine_alone:.4f})" for layer in worst)
-        named = next((_tensor(layer) for layer in worst), "...")
+        named = next((_tensor(layer) for layer in worst), "")
+        kept = f'try quantisation.keep_float = ["{named}"], ' if named else ""
         raise EngineError(
             f"models.{name}: {bad[0]}" + (f"; the error starts at {names}" if names else ""),
-            hint=f'add calibration pictures, try quantisation.keep_float = ["{named}"], or widen its tolerance',
+            hint=f"add calibration pictures, {kept}or widen its tolerance",
             details="\n".join([*bad, *_table(errors)]),
         )
 
 
 def starts(errors: Iterable[LayerError]) -> tuple[LayerError, ...]:
-    """The layers that lose most by themselves, the worst first."""
+    """The layers that lose most by themselves, the worst first: those that give no numbers lose all."""
     own = [layer for layer in errors if layer.kind not in ("Input", "exDataConvert")]
-    return tuple(sorted(own, key=lambda layer: layer.cosine_alone)[:_SHOWN])
+    return tuple(sorted(own, key=lambda layer: _finite(layer.cosine_alone))[:_SHOWN])
+
+
+def _finite(cosine: float) -> float:
+    return cosine if math.isfinite(cosine) else -2.0
+
+
+def _check_channels(name: str, one: Agreement, tolerance: Tolerance, cure: Cure) -> None:
+    found = list(lost(one.channels, tolerance.cosine))
+    if not found:
+        return
+    first, reason = found[0]
+    there = f"{first.float_low:.4g} to {first.float_high:.4g} in {first.float_values} values"
+    more = f"; so are {len(found) - 1} more channels" if len(found) > 1 else ""
+    raise EngineError(
+        f"models.{name}: output {one.output}, channel {first.index} {reason}, where the float model has {there} "
+        f"(off by {first.max_abs:.3g}){more}",
+        hint=cure.channels(),
+        details=_details([one]),
+    )
+
+
+def _details(outputs: Iterable[Agreement]) -> str:
+    return "\n".join(line for one in outputs for line in (str(one), *(f"  {text}" for text in summarise(one.channels))))
 
 
 def _tensor(layer: LayerError) -> str:
@@ -66,11 +112,22 @@ def _tensor(layer: LayerError) -> str:
 
 
 def _beyond(one: Agreement, tolerance: Tolerance) -> str:
+    return next(_faults(one, tolerance), "")
+
+
+def _faults(one: Agreement, tolerance: Tolerance) -> Iterator[str]:
+    cosine = f"cosine {one.cosine_min:.5f}" + (f" on {one.picture}" if one.picture else "")
+    off = f"off by {one.max_abs:.4g}" + (f" on {one.farthest}" if one.farthest else "")
     if not one.cosine_min >= tolerance.cosine:
-        return f"output {one.output} has cosine {one.cosine_min:.5f}, the tolerance is {tolerance.cosine:g}"
+        yield f"output {one.output} has {cosine}, the tolerance is {tolerance.cosine:g}; it is {off} at most"
     if tolerance.max_abs is not None and not one.max_abs <= tolerance.max_abs:
-        return f"output {one.output} is off by {one.max_abs:.4g}, the tolerance is {tolerance.max_abs:g}"
-    return ""
+        yield f"output {one.output} is {off}, the tolerance is {tolerance.max_abs:g}; its least {cosine}"
+    allowed = _EMPTY_ERROR * one.scale
+    if tolerance.max_abs is None and not one.empty_abs <= allowed:
+        yield (
+            f"output {one.output} is off by {one.empty_abs:.4g} on {one.empty_picture}, where the float model answers "
+            f"next to nothing: {allowed:.3g} is allowed, a twentieth of its largest value; its least {cosine}"
+        )
 
 
 def _table(errors: Iterable[LayerError]) -> list[str]:

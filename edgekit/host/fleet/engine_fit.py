@@ -58,6 +58,9 @@ def _judge(engine: EngineEntry, facts: DeviceFacts, runtime: str) -> EngineVerdi
             findings = tuple(fit_tensorrt.judge(engine.facts, facts))
         case "onnxruntime":
             findings = tuple(fit_onnxruntime.judge(engine.facts, runtime))
+    if engine.tail:
+        tail = {key: engine.facts.get(f"tail_{key}", "") for key in ("opset", "ir_version")}
+        findings += tuple(fit_onnxruntime.judge(tail, runtime))
     fits = not any(item.severity == "refuse" for item in findings)
     return EngineVerdict(name=engine.name, runner=engine.runner, fits=fits, findings=findings)
 

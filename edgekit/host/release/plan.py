@@ -152,6 +152,7 @@ def _engine(entry: EngineEntry, recipe: Recipe, lanes: dict[str, LanePlan]) -> E
         threads=model.threads,
         cpus=tuple(sorted({cpu for stage in stages for cpu in lanes[stage.lane].cpus})),
         dla_core=core,
+        tail=entry.tail,
     )
 
 

@@ -54,6 +54,8 @@ def make_sbom(recipe: Recipe, wheels: Iterable[WheelEntry], engines: Iterable[En
         model = Component(name=engine.name, type=ComponentType.MACHINE_LEARNING_MODEL, bom_ref=f"model:{engine.name}")
         model.hashes.add(HashType(alg=HashAlgorithm.SHA_256, content=engine.model_sha256))
         model.properties.add(Property(name="edgekit:runner", value=engine.runner))
+        if engine.tail:
+            model.properties.add(Property(name="edgekit:tail", value=engine.tail))
         bom.components.add(model)
     bom.register_dependency(application, bom.components)
     document = json.loads(JsonV1Dot6(bom).output_as_string())

@@ -7,33 +7,32 @@ import hashlib
 import json
 import time
 
-import numpy as np
 import onnx
 import onnxruntime as ort  # type: ignore[import-untyped]
 
 from edgekit.errors import EngineError
-from edgekit.host.engine.agreement import compare
-from edgekit.host.engine.backends import Bench, Engine, ModelSource
+from edgekit.host.engine.backends import Bench, Engine, ModelSource, engine_of
 from edgekit.host.engine.builder.engines import Order, key_of, obtain
 from edgekit.host.engine.builder.job import Job
+from edgekit.host.engine.cure import cure_for
 from edgekit.host.engine.layers import compare_layers
-from edgekit.host.engine.pictures import digest_of, read_pictures, tensor_of
-from edgekit.host.engine.quantise import quantise
+from edgekit.host.engine.pictures import digest_of, tensor_of
+from edgekit.host.engine.quantise import Quantised, Style, quantise
 from edgekit.host.engine.ranges import check_ranges
 from edgekit.host.engine.reference import answers_of, answers_of_bytes
-from edgekit.host.engine.rknn.refusals import tail_of
 from edgekit.host.engine.runtime_words import runtime_words
 from edgekit.host.engine.store import EngineRecord, KeptEngine
 from edgekit.host.engine.verdict import check_agreement
+from edgekit.host.engine.verification import agreement_facts, hold_against
 from edgekit.schema.building import BuildRequest
 from edgekit.schema.manifest import EngineEntry
 from edgekit.schema.target import Accelerator
 from edgekit.trust import sha256_bytes
 
-_FORMAT = 1
+_FORMAT = 2
 """Of the keys; raise it when engines are made in another way."""
-_SPARE_FRAMES = 8
-"""Calibration pictures that stand in where a recipe has no golden frames."""
+_RANGE_FRAMES = 8
+"""Calibration pictures that tell whether an output mixes ranges."""
 _ERRORS_ONLY = 3
 
 
@@ -51,7 +50,14 @@ def compile_model(source: ModelSource, bench: Bench) -> Engine:
         return _quantised(source, bench)
     precision = source.model.precision
     told = (f"{source.name}: float32 on the CPU, {precision} is for accelerators",) if precision != "float32" else ()
-    return Engine(entry=_entry(source, _facts(source, "float32")), file=source.path, notes=told)
+    entry = EngineEntry(
+        name=source.name,
+        runner="onnxruntime",
+        path=f"engines/{source.name}.onnx",
+        model_sha256=source.sha256,
+        facts=_facts(source, "float32"),
+    )
+    return Engine(entry=entry, file=source.path, notes=told)
 
 
 def check_loads(source: ModelSource) -> None:
@@ -69,16 +75,6 @@ def check_loads(source: ModelSource) -> None:
         ) from None
 
 
-def _entry(source: ModelSource, facts: dict[str, str]) -> EngineEntry:
-    return EngineEntry(
-        name=source.name,
-        runner="onnxruntime",
-        path=f"engines/{source.name}.onnx",
-        model_sha256=source.onnx.sha256,
-        facts=facts,
-    )
-
-
 def _facts(source: ModelSource, precision: str) -> dict[str, str]:
     return {
         "format": "onnx",
@@ -93,62 +89,53 @@ def _facts(source: ModelSource, precision: str) -> dict[str, str]:
 
 def _quantised(source: ModelSource, bench: Bench) -> Engine:
     """int8, from the cache or made here; verified either way."""
-    if not source.calibration:
+    pictures = source.pictures
+    if not pictures.calibration:
         raise EngineError(
             f'models.{source.name}: cpu_precision = "int8" needs pictures to find ranges with',
             hint='name them: calibration = ["calibration/*.png"]',
         )
-    contract = source.model.input
-    calibration = read_pictures(source.calibration, contract)
-    frames = read_pictures(source.golden or source.calibration[:_SPARE_FRAMES], contract)
     said = {
         "format": _FORMAT,
         "model": source.onnx.sha256,
-        "input": dataclasses.asdict(contract),
+        "tail": source.tail.sha256 if source.tail else "",
+        "input": dataclasses.asdict(source.model.input),
         "quantisation": dataclasses.asdict(source.model.quantisation),
-        "calibration": digest_of(calibration),
-        "frames": digest_of(frames),
+        "calibration": digest_of(pictures.ranges),
+        "frames": pictures.digest,
         "onnxruntime": ort.__version__,
     }
     key = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
     kept = bench.store.find(key)
     fresh = kept is None
     if kept is None:
-        kept = _make(source, key, calibration, tensor_of(frames, contract), bench)
-    record = kept.record
-    engine, tensors = kept.file, tensor_of(frames, contract)
+        kept = _make(source, key, bench)
+    engine = kept.file
     check_agreement(
         source.name,
-        record.agreement,
+        kept.record.agreement,
         source.model.tolerance,
-        lambda: compare_layers(source.path, engine, tensors[:1]),
+        cure_for(source, "int8"),
+        lambda: compare_layers(source.path, engine, pictures.tensors[:1]),
     )
-    return Engine(entry=_entry(source, record.facts), file=kept.file, from_cache=not fresh, notes=record.notes)
+    return engine_of(source, kept, "onnxruntime", ".onnx", fresh=fresh)
 
 
-def _make(
-    source: ModelSource,
-    key: str,
-    calibration: np.ndarray[tuple[int, ...], np.dtype[np.uint8]],
-    frames: np.ndarray[tuple[int, ...], np.dtype[np.generic]],
-    bench: Bench,
-) -> KeptEngine:
-    began, recipe = time.monotonic(), source.model
-    inputs, proto = tensor_of(calibration, recipe.input), onnx.load(source.path)
-    kept_float = tail_of(proto, recipe.quantisation.keep_float)
-    check_ranges(source.path, proto, answers_of(source.path, inputs[:_SPARE_FRAMES]), kept_float)
-    with bench.progress.step(f"quantising {source.name} for the CPU, int8 from {len(calibration)} pictures"):
-        made = quantise(source.path, inputs, recipe.quantisation, "cpu")
-    answers = answers_of_bytes(made.model, frames, source.path)
-    agreement = compare(answers_of(source.path, frames), answers)
+def _make(source: ModelSource, key: str, bench: Bench) -> KeptEngine:
+    began, recipe, pictures = time.monotonic(), source.model, source.pictures
+    made = quantise_checked(source, "cpu", bench)
+    verified = hold_against(
+        source.path, source.tail, pictures, answers_of_bytes(made.model, pictures.tensors, source.path)
+    )
     facts = _facts(source, "int8") | {
         "opset": str(
             max(entry.version for entry in onnx.load_from_string(made.model).opset_import if not entry.domain)
         ),
         "quantiser": f"onnxruntime {ort.__version__}",
-        "calibration": f"{len(calibration)} pictures, sha256 {digest_of(calibration)}",
+        "calibration": f"{len(pictures.calibration)} pictures, sha256 {digest_of(pictures.ranges)}",
         "quantisation": f"{recipe.quantisation.method}, {'channel' if recipe.quantisation.per_channel else 'layer'}",
-        **{f"agreement.{one.output}": f"cosine {one.cosine_min:.6f}, max_abs {one.max_abs:.6g}" for one in agreement},
+        **source.tail_facts,
+        **agreement_facts(verified.agreement),
     }
     record = EngineRecord(
         model=source.name,
@@ -158,19 +145,40 @@ def _make(
         sha256=sha256_bytes(made.model),
         bytes=len(made.model),
         facts=facts,
-        agreement=agreement,
+        agreement=verified.agreement,
         layers=(),
         warnings=made.notes,
         seconds=round(time.monotonic() - began, 3),
         peak_bytes=0,
+        tail_ms=source.tail_ms,
     )
-    return bench.store.keep(key, made.model, record, answers)
+    return bench.store.keep(key, made.model, record, verified.answers, verified.expected)
+
+
+def quantise_checked(source: ModelSource, style: Style, bench: Bench) -> Quantised:
+    """int8 by ONNX Runtime's quantiser, unless an output mixes ranges and nothing of it stays float.
+
+    Raises:
+        EngineError: it does, or it cannot be quantised.
+    """
+    inputs, kept = tensor_of(source.pictures.ranges, source.model.input), source.model.quantisation.keep_float
+    proto = onnx.load(source.path)
+    made = {name for node in proto.graph.node for name in node.output}
+    unknown = [name for name in kept if name not in made]
+    if unknown:
+        raise EngineError(
+            f"models.{source.name}: quantisation.keep_float names {unknown[0]}, which no node makes",
+            hint="name a tensor of the model, as edgekit engine show and Netron do",
+        )
+    if not kept:
+        check_ranges(source.file, proto, answers_of(source.path, inputs[:_RANGE_FRAMES]))
+    with bench.progress.step(f"quantising {source.name} to int8 from {len(inputs)} pictures"):
+        return quantise(source.path, inputs, source.model.quantisation, style)
 
 
 def _tuned(source: ModelSource, accelerator: Accelerator, bench: Bench) -> Engine:
     """What ONNX Runtime on a builder device makes of the model, for that very CPU."""
-    contract = source.model.input
-    frames = tensor_of(read_pictures(source.golden or source.calibration[:_SPARE_FRAMES], contract), contract)
+    contract, frames = source.model.input, source.pictures.tensors
     model = source.path.read_bytes()
     request = BuildRequest(kind="onnxruntime", model="model.onnx", engine="engine.onnx")
     job = Job(

@@ -11,10 +11,11 @@ from pathlib import Path
 import onnx
 
 from edgekit.errors import EngineError
-from edgekit.host.engine.agreement import Agreement, Answers, compare
-from edgekit.host.engine.backends import Bench, Engine, ModelSource
+from edgekit.host.engine.agreement import Agreement, Answers
+from edgekit.host.engine.backends import Bench, Engine, ModelSource, engine_of
+from edgekit.host.engine.cure import cure_for
 from edgekit.host.engine.faults import refuse
-from edgekit.host.engine.pictures import digest_of, read_pictures, tensor_of
+from edgekit.host.engine.pictures import digest_of, tensor_of
 from edgekit.host.engine.ranges import check_ranges
 from edgekit.host.engine.reference import answers_of
 from edgekit.host.engine.rknn import conversion
@@ -24,13 +25,13 @@ from edgekit.host.engine.rknn.toolkit import choose_version
 from edgekit.host.engine.rknn_file import RknnFault, RknnFile, parse_rknn
 from edgekit.host.engine.store import EngineRecord, Placed
 from edgekit.host.engine.verdict import LayerError, check_agreement
-from edgekit.schema.manifest import EngineEntry
+from edgekit.host.engine.verification import agreement_facts, hold_against
 from edgekit.schema.target import Accelerator
 from edgekit.trust import sha256_bytes, sha256_file
 
-_SPARE_FRAMES = 8
-"""Calibration pictures that stand in where a recipe has no golden frames."""
-_FORMAT = 1
+_RANGE_FRAMES = 8
+"""Calibration pictures that tell whether an output mixes ranges."""
+_FORMAT = 2
 """Of the key; raise it when engines are made in another way."""
 
 
@@ -59,22 +60,9 @@ def compile_model(source: ModelSource, bench: Bench) -> Engine:
     fresh = kept is None
     if kept is None:
         kept = bench.store.keep(order.key, *_make(order, proto, bench))
-    agreement = kept.record.agreement
-    check_agreement(source.name, agreement, source.model.tolerance, lambda: _analyse(order, bench))
-    entry = EngineEntry(
-        name=source.name,
-        runner="rknn",
-        path=f"engines/{source.name}.rknn",
-        model_sha256=source.onnx.sha256,
-        facts=kept.record.facts,
-    )
-    return Engine(
-        entry=entry,
-        file=kept.file,
-        answers=kept.answers if source.golden else None,
-        from_cache=not fresh,
-        notes=kept.record.notes,
-    )
+    cure = cure_for(source, source.model.precision)
+    check_agreement(source.name, kept.record.agreement, source.model.tolerance, cure, lambda: _analyse(order, bench))
+    return engine_of(source, kept, "rknn", ".rknn", fresh=fresh)
 
 
 def _accelerator(source: ModelSource) -> Accelerator:
@@ -89,8 +77,7 @@ def _accelerator(source: ModelSource) -> Accelerator:
 def _order(source: ModelSource, version: str, platform: str, proto: onnx.ModelProto, bench: Bench) -> _Order:
     recipe, contract = source.model, source.model.input
     int8 = recipe.precision == "int8"
-    calibration = read_pictures(source.calibration if int8 else (), contract)
-    frames = read_pictures(source.golden or source.calibration[:_SPARE_FRAMES], contract)
+    pixels = source.pictures.pixels
     job = Job(
         model=source.path,
         file=source.file,
@@ -99,8 +86,8 @@ def _order(source: ModelSource, version: str, platform: str, proto: onnx.ModelPr
         std=tuple(1 / scale for scale in contract.scales),
         quantisation=recipe.quantisation if int8 else None,
         keep_float=tail_of(proto, recipe.quantisation.keep_float) if int8 else (),
-        calibration=calibration,
-        frames=frames,
+        calibration=source.pictures.ranges if int8 else pixels[:0],
+        frames=pixels,
     )
     key = _key(job, source, version, bench)
     return _Order(source=source, version=version, job=dataclasses.replace(job, custom=f"edgekit {key}"), key=key)
@@ -111,6 +98,7 @@ def _key(job: Job, source: ModelSource, version: str, bench: Bench) -> str:
     said = {
         "format": _FORMAT,
         "model": source.onnx.sha256,
+        "tail": source.tail.sha256 if source.tail else "",
         "platform": job.platform,
         "mean": job.mean,
         "std": job.std,
@@ -124,23 +112,23 @@ def _key(job: Job, source: ModelSource, version: str, bench: Bench) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
-def _make(order: _Order, proto: onnx.ModelProto, bench: Bench) -> tuple[bytes, EngineRecord, Answers]:
+def _make(order: _Order, proto: onnx.ModelProto, bench: Bench) -> tuple[bytes, EngineRecord, Answers, Answers]:
     source, job = order.source, order.job
-    expected = answers_of(source.path, tensor_of(job.frames, source.model.input)) if len(job.frames) else {}
-    if job.quantisation is not None:
-        seen = answers_of(source.path, tensor_of(job.calibration[:_SPARE_FRAMES], source.model.input))
-        check_ranges(source.path, proto, seen, job.keep_float)
+    if job.quantisation is not None and not job.keep_float:
+        some = source.pictures.ranges[:_RANGE_FRAMES]
+        check_ranges(source.file, proto, answers_of(source.path, tensor_of(some, source.model.input)))
     converter = Converter(toolkit=bench.toolkits.open(order.version), executor=bench.executor)
     precision = "float16" if job.quantisation is None else f"int8 from {len(job.calibration)} pictures"
     with bench.progress.step(f"compiling {source.name} for {job.platform}, {precision}"):
         made = converter.convert(job)
     names = [output.name for output in source.onnx.outputs]
-    answers = dict(zip(names, made.answers, strict=True)) if expected else {}
-    agreement = compare(expected, answers)
+    found = dict(zip(names, made.answers, strict=True))
+    verified = hold_against(source.path, source.tail, source.pictures, found)
     facts = parse_rknn(BytesIO(made.engine))
     if isinstance(facts, RknnFault):
         raise EngineError(f"{source.file}: the engine that came out is none: {facts.reason}", hint="report this")
-    return made.engine, _record(order, made, facts, agreement), answers
+    record = _record(order, made, facts, verified.agreement)
+    return made.engine, record, verified.answers, verified.expected
 
 
 def _analyse(order: _Order, bench: Bench) -> tuple[LayerError, ...]:
@@ -174,6 +162,7 @@ def _record(order: _Order, made: Converted, file: RknnFile, agreement: tuple[Agr
         warnings=made.account.warnings + unsettled,
         seconds=round(sum(made.seconds.values()), 3),
         peak_bytes=made.peak_bytes,
+        tail_ms=order.source.tail_ms,
     )
 
 
@@ -192,7 +181,8 @@ def _facts(order: _Order, made: Converted, file: RknnFile, agreement: tuple[Agre
         **source.onnx.macs_fact,
         "npu_cycles": str(account.cycles),
         "cpu_layers": ", ".join(f"{layer.kind} {layer.name}" for layer in account.on_cpu),
-        "memory_bytes": str(account.internal_bytes + account.weight_bytes),
+        "memory_bytes": str(account.internal_bytes + account.weight_bytes + source.tail_bytes),
+        **source.tail_facts,
     }
     if job.quantisation is not None:
         facts |= {
@@ -200,6 +190,4 @@ def _facts(order: _Order, made: Converted, file: RknnFile, agreement: tuple[Agre
             "quantisation": f"{job.quantisation.method}, {'channel' if job.quantisation.per_channel else 'layer'}",
             "kept_float": ", ".join(made.kept_float),
         }
-    for one in agreement:
-        facts[f"agreement.{one.output}"] = f"cosine {one.cosine_min:.6f}, max_abs {one.max_abs:.6g}"
-    return facts
+    return facts | agreement_facts(agreement)

@@ -14,27 +14,26 @@ import onnx
 
 from edgekit.errors import EngineError
 from edgekit.host.engine.backends import Bench, Engine, ModelSource
+from edgekit.host.engine.backends.onnxruntime import quantise_checked
 from edgekit.host.engine.builder.engines import Order, key_of, kind_of_device, obtain
 from edgekit.host.engine.builder.fit import bounds_for, version_of
 from edgekit.host.engine.builder.job import Job
 from edgekit.host.engine.contract import expected_shape
+from edgekit.host.engine.cure import cure_for
 from edgekit.host.engine.faults import node_name, refuse
 from edgekit.host.engine.half import to_half
-from edgekit.host.engine.pictures import digest_of, read_pictures, tensor_of
+from edgekit.host.engine.pictures import digest_of
 from edgekit.host.engine.plan_file import PlanFault, parse_plan
 from edgekit.host.engine.prepare.quantised import quantised_at, unfit_pair
-from edgekit.host.engine.quantise import quantise
-from edgekit.host.engine.ranges import check_ranges
-from edgekit.host.engine.reference import answers_of
-from edgekit.host.engine.rknn.refusals import tail_of
+from edgekit.host.engine.reference import answers_of_bytes
+from edgekit.host.engine.verdict import check_agreement
+from edgekit.host.engine.verification import hold_against
 from edgekit.schema.building import BuildRequest
 from edgekit.schema.target import Accelerator, Target
 from edgekit.schema.units import version_tuple
 
-_FORMAT = 1
+_FORMAT = 2
 """Of the key; raise it when engines are made in another way."""
-_SPARE_FRAMES = 8
-"""Calibration pictures that stand in where a recipe has no golden frames."""
 _STRONGLY_TYPED = (11,)
 """From here on precisions come from the model alone. Source: the recorded API."""
 _FOREIGN = "export the model with operators of ONNX alone"
@@ -84,7 +83,7 @@ def _nodes(model: onnx.ModelProto) -> Iterator[str]:
 
 def _recipe(source: ModelSource, accelerator: Accelerator) -> Iterator[str]:
     model, core = source.model, source.model.dla_core
-    if model.precision == "int8" and not source.calibration:
+    if model.precision == "int8" and not source.pictures.calibration:
         yield 'precision = "int8" needs pictures to find ranges with: name them in calibration'
     if core is not None and not 0 <= core < accelerator.dla_cores:
         yield f"dla_core = {core}, and {source.target.name} has {accelerator.dla_cores} DLA cores: leave dla_core out"
@@ -94,15 +93,11 @@ def _recipe(source: ModelSource, accelerator: Accelerator) -> Iterator[str]:
 
 def _order(source: ModelSource, accelerator: Accelerator, proto: onnx.ModelProto, bench: Bench) -> Order:
     recipe, contract, bounds = source.model, source.model.input, bounds_for(source.target)
-    calibration = read_pictures(source.calibration if recipe.precision == "int8" else (), contract)
-    frames = tensor_of(read_pictures(source.golden or source.calibration[:_SPARE_FRAMES], contract), contract)
-    model, told, own_ranges = source.path.read_bytes(), "", bool(quantised_at(proto))
+    pictures, model, told = source.pictures, source.path.read_bytes(), ""
+    own_ranges = bool(quantised_at(proto))
     if recipe.precision == "int8":
-        inputs = tensor_of(calibration, contract)
-        kept_float = tail_of(proto, recipe.quantisation.keep_float)
-        check_ranges(source.path, proto, answers_of(source.path, inputs[:_SPARE_FRAMES]), kept_float)
-        made = quantise(source.path, inputs, recipe.quantisation, "tensorrt")
-        model, told = made.model, f"{len(calibration)} pictures, sha256 {digest_of(calibration)}"
+        model = quantise_checked(source, "tensorrt", bench).model
+        told = f"{len(pictures.calibration)} pictures, sha256 {digest_of(pictures.ranges)}"
     elif (
         recipe.precision == "float16"
         and not own_ranges
@@ -121,7 +116,9 @@ def _order(source: ModelSource, accelerator: Accelerator, proto: onnx.ModelProto
         dla_core=-1 if recipe.dla_core is None else recipe.dla_core,
         shapes={tensor.name: expected_shape(contract) for tensor in source.onnx.inputs},
     )
-    key = key_of(source.target, accelerator, _FORMAT, source.onnx.sha256, model, contract, request, digest_of(frames))
+    frames, tail = pictures.tensors, source.tail.sha256 if source.tail else ""
+    made_of = (source.onnx.sha256, tail, model, contract, request, digest_of(frames))
+    key = key_of(source.target, accelerator, _FORMAT, *made_of)
     job = Job(
         name=source.name,
         key=key,
@@ -134,7 +131,17 @@ def _order(source: ModelSource, accelerator: Accelerator, proto: onnx.ModelProto
         input=contract,
         frames=frames,
     )
-    return Order(source=source, job=job, suffix=".plan", check=lambda plan: check_plan(plan, source.target))
+    prove = (lambda: prove_int8(source, model)) if recipe.precision == "int8" else lambda: None
+    return Order(
+        source=source, job=job, suffix=".plan", check=lambda plan: check_plan(plan, source.target), prove=prove
+    )
+
+
+def prove_int8(source: ModelSource, quantised: bytes) -> None:
+    """Hold the model with its ranges against the float model, here, before a device is asked. Raises EngineError."""
+    found = answers_of_bytes(quantised, source.pictures.tensors, source.path)
+    verified = hold_against(source.path, source.tail, source.pictures, found)
+    check_agreement(source.name, verified.agreement, source.model.tolerance, cure_for(source, "int8"))
 
 
 def check_plan(plan: bytes, target: Target) -> Mapping[str, str]:

@@ -7,14 +7,14 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
-from edgekit.host.engine.agreement import Agreement, compare
-from edgekit.host.engine.backends import Bench, Engine, ModelSource
+from edgekit.host.engine.agreement import Agreement
+from edgekit.host.engine.backends import Bench, Engine, ModelSource, engine_of
 from edgekit.host.engine.builder.job import Job, Made
 from edgekit.host.engine.builder.remote import make_on_device
-from edgekit.host.engine.reference import answers_of
+from edgekit.host.engine.cure import cure_for
 from edgekit.host.engine.store import EngineRecord, KeptEngine
 from edgekit.host.engine.verdict import check_agreement
-from edgekit.schema.manifest import EngineEntry
+from edgekit.host.engine.verification import agreement_facts, hold_against
 from edgekit.schema.target import Accelerator, AcceleratorKind, Target
 from edgekit.trust import sha256_bytes
 
@@ -29,6 +29,8 @@ class Order:
     """Of its file: `.plan`."""
     check: Callable[[bytes], Mapping[str, str]]
     """Reads what came back; gives what it says of itself. Raises EngineError where it is not what was wanted."""
+    prove: Callable[[], None] = lambda: None
+    """Looks for what can be found wrong without a device, before one is asked. Raises EngineError."""
 
     @property
     def kind(self) -> AcceleratorKind:
@@ -53,22 +55,10 @@ def obtain(order: Order, bench: Bench) -> Engine:
             kept = bench.store.find(key)
             if kept is None:
                 kept, fresh = _make(order, bench), True
-    name, record = order.source.name, kept.record
-    check_agreement(name, record.agreement, order.source.model.tolerance)
-    entry = EngineEntry(
-        name=name,
-        runner=order.kind,
-        path=f"engines/{name}{order.suffix}",
-        model_sha256=order.source.onnx.sha256,
-        facts=record.facts,
-    )
-    return Engine(
-        entry=entry,
-        file=kept.file,
-        answers=kept.answers if order.source.golden else None,
-        from_cache=not fresh,
-        notes=record.notes,
-    )
+    source = order.source
+    cure = cure_for(source, order.job.request.precision)
+    check_agreement(source.name, kept.record.agreement, source.model.tolerance, cure)
+    return engine_of(source, kept, order.kind, order.suffix, fresh=fresh)
 
 
 def key_of(target: Target, accelerator: Accelerator, *made_of: object) -> str:
@@ -88,11 +78,10 @@ def kind_of_device(target: Target, accelerator: Accelerator) -> str:
 
 def _make(order: Order, bench: Bench) -> KeptEngine:
     job, source = order.job, order.source
+    order.prove()
     made = make_on_device(job, bench.builders, bench.progress)
     told = order.check(made.engine)
-    expected = answers_of(source.path, job.frames) if len(job.frames) else {}
-    answers = {name: made.answers[name] for name in expected if name in made.answers}
-    agreement = compare(expected, answers) if expected else ()
+    verified = hold_against(source.path, source.tail, source.pictures, made.answers)
     if made.timing_cache:
         bench.store.keep_timings(kind_of_device(job.target, job.accelerator), made.timing_cache)
     record = EngineRecord(
@@ -102,14 +91,15 @@ def _make(order: Order, bench: Bench) -> KeptEngine:
         filename=f"{source.name}{order.suffix}",
         sha256=sha256_bytes(made.engine),
         bytes=len(made.engine),
-        facts=_facts(order, made, told, agreement),
-        agreement=agreement,
+        facts=_facts(order, made, told, verified.agreement),
+        agreement=verified.agreement,
         layers=(),
         warnings=made.built.warnings,
         seconds=made.built.seconds,
         peak_bytes=made.built.peak_bytes,
+        tail_ms=source.tail_ms,
     )
-    return bench.store.keep(job.key, made.engine, record, answers)
+    return bench.store.keep(job.key, made.engine, record, verified.answers, verified.expected)
 
 
 def _facts(order: Order, made: Made, told: Mapping[str, str], agreement: tuple[Agreement, ...]) -> dict[str, str]:
@@ -122,13 +112,12 @@ def _facts(order: Order, made: Made, told: Mapping[str, str], agreement: tuple[A
         "inputs": ", ".join(map(str, source.onnx.inputs)),
         "outputs": ", ".join(map(str, source.onnx.outputs)),
         **source.onnx.macs_fact,
-        "memory_bytes": str(made.tried.memory_bytes or made.built.gpu_peak_bytes),
+        "memory_bytes": str((made.tried.memory_bytes or made.built.gpu_peak_bytes) + source.tail_bytes),
+        **source.tail_facts,
         "l4t": made.facts.l4t,
         "dla": "" if request.dla_core < 0 else str(request.dla_core),
         "device": made.facts.model or made.facts.os_title,
     }
     if order.job.calibration:
         facts["calibration"] = order.job.calibration
-    for one in agreement:
-        facts[f"agreement.{one.output}"] = f"cosine {one.cosine_min:.6f}, max_abs {one.max_abs:.6g}"
-    return facts
+    return facts | agreement_facts(agreement)

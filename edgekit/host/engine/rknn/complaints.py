@@ -19,7 +19,11 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
     (r"Unsupport onnx opset (\d+)", "it has opset {0}", "export it with opset 19 or lower"),
     (r"(No such file or directory: \S+)", "{0}", "try again: something removed a scratch file"),
     (r"No space left on device", "there is no room for the toolkit's scratch files", "df -h /tmp"),
-    (r"no layer of (.+) is left", "nothing of {0} is left to stay float16", "name other tensors in keep_float"),
+    (
+        r"no layer of (.+) is left; those behind it: (.+)",
+        "the toolkit has merged {0} with other layers: keep_float of it has no effect",
+        "name another tensor in quantisation.keep_float: {1}",
+    ),
     (r"(?i)(bad_alloc|cannot allocate|MemoryError)", "this machine ran out of memory", "calibrate with fewer images"),
     (
         r"Invalid rank for input: (\S+) Got: (\d+) Expected: (\d+)",

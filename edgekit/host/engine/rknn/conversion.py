@@ -135,6 +135,7 @@ def _request(job: Job, scratch: Path, *, analyse: bool) -> dict[str, Any]:
             "algorithm": job.quantisation.method,
             "per_channel": job.quantisation.per_channel,
             "keep_float": list(job.keep_float),
+            "asked": list(job.quantisation.keep_float),
         }
     if len(job.frames):
         np.save(scratch / _FRAMES, job.frames)

@@ -29,6 +29,15 @@ STATE = "quantised.json"
 STACK_BYTES = 64 << 20
 
 
+RENAMED = re.compile(r"(?:[-_]rs)+$")
+"""What the toolkit puts behind a tensor's name where it reshapes it to four dimensions. Source: measured with 2.3.2."""
+
+
+def own_name(tensor: str) -> str:
+    """A tensor's name in the ONNX model."""
+    return RENAMED.sub("", tensor)
+
+
 class Failed(Exception):
     """A step of the toolkit did not work."""
 
@@ -115,10 +124,14 @@ class Worker:
             return
         config = Path(self._quantised()[2])
         text = config.read_text()
-        known = set(re.findall(r"^    (\S.*):$", text.partition("quantize_parameters:")[2], re.M))
-        kept = [name for name in quantise["keep_float"] if name in known]
-        if not kept:
-            raise Failed(f"no layer of {', '.join(quantise['keep_float'][:8])} is left after the toolkit's own changes")
+        known = re.findall(r"^    (\S.*):$", text.partition("quantize_parameters:")[2], re.M)
+        wanted = set(quantise["keep_float"])
+        kept = [name for name in known if name in wanted or own_name(name) in wanted]
+        found = {*kept, *map(own_name, kept)}
+        lost = [name for name in quantise["asked"] if name not in found]
+        if lost:
+            there = [name for name in map(own_name, known) if name in wanted]
+            raise Failed(f"no layer of {lost[0]} is left; those behind it: {', '.join(dict.fromkeys(there)) or 'none'}")
         self.answer["kept_float"] = kept
         lines = "".join(f"    {name}: float16\n" for name in kept)
         head = re.compile(r"^custom_quantize_layers:.*$", re.M)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from edgekit.errors import EngineError
 from edgekit.host.engine.agreement import Agreement, compare
 from edgekit.host.engine.ranges import find_mixed
-from edgekit.host.engine.verdict import LayerError, check_agreement, starts
+from edgekit.host.engine.verdict import Cure, LayerError, check_agreement, starts
+from edgekit.schema.reader import to_json
 from edgekit.schema.recipe import Tolerance
 from tests.fakes.networks import detector
 
 ONE = Agreement(output="heat", frames=4, cosine_min=0.95, cosine_mean=0.99, max_abs=0.5)
+
+CURE = Cure(
+    channels=lambda: 'split = "auto"', overflow=lambda subject, _: EngineError(f"{subject} overflows", hint="scale it")
+)
 
 
 def test_the_worst_frame_counts():
@@ -29,7 +36,46 @@ def test_zeros_and_what_is_no_number():
     assert compare({"a": zero}, {"a": zero})[0].cosine_min == 1.0
     assert compare({"a": one}, {"a": zero})[0].cosine_min == 0.0
     broken = compare({"a": one}, {"a": none})[0]
-    assert (broken.cosine_min, broken.max_abs) == (0.0, float("inf"))
+    assert (broken.cosine_min, broken.not_finite) == (0.0, 2)
+    assert to_json(broken)  # a record of it can be kept
+
+
+def test_the_pictures_are_named():
+    want = np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]], np.float32)
+    got = np.array([[1.0, 0.0], [1.0, 1.0], [3.0, 0.5]], np.float32)
+    (found,) = compare({"heat": want}, {"heat": got}, ["a.png", "b.png", "c.png"])
+    assert (found.picture, found.farthest) == ("b.png", "c.png")
+
+
+def test_a_picture_with_nothing_on_it_is_judged_by_its_size_alone():
+    """What is left of a heat map without a part is noise: its direction says nothing."""
+    want = np.array([[0.9, 0.0, 0.1], [0.001, 0.002, 0.0]], np.float32)
+    got = np.array([[0.9, 0.0, 0.1], [0.0, 0.0, 0.004]], np.float32)
+    (found,) = compare({"heat": want}, {"heat": got}, ["part.png", "empty.png"])
+    assert (found.cosine_min, found.empty_frames, found.empty_picture) == (pytest.approx(1.0), 1, "empty.png")
+    check_agreement("m", [found], Tolerance(), CURE)
+    got[1, 2] = 0.3
+    (found,) = compare({"heat": want}, {"heat": got}, ["part.png", "empty.png"])
+    with pytest.raises(EngineError, match=r"heat is off by 0.3 on empty.png, where the float model answers next to no"):
+        check_agreement("m", [found], Tolerance(), CURE)
+
+
+def test_a_refusal_names_picture_cosine_and_difference():
+    (found,) = compare({"heat": np.eye(2)}, {"heat": np.array([[1.0, 0.0], [1.0, 1.0]])}, ["a.png", "b.png"])
+    with pytest.raises(
+        EngineError, match=r"heat has cosine 0.70711 on b.png, the tolerance is 0.99; it is off by 1 on"
+    ):
+        check_agreement("m", [found], Tolerance(), CURE)
+    with pytest.raises(
+        EngineError, match=r"heat is off by 1 on b.png, the tolerance is 0.5; its least cosine 0.70711 on"
+    ):
+        check_agreement("m", [found], Tolerance(cosine=0.1, max_abs=0.5), CURE)
+
+
+def test_no_number_is_the_cure_s_to_explain():
+    (found,) = compare({"a": np.ones((1, 2))}, {"a": np.array([[np.inf, 1.0]])})
+    with pytest.raises(EngineError, match=r"models\.m: output a overflows"):
+        check_agreement("m", [found], Tolerance(), CURE)
 
 
 def test_an_output_that_is_missing_is_told():
@@ -42,7 +88,7 @@ def no_analysis():
 
 
 def test_within_tolerance_nothing_is_converted_again():
-    check_agreement("m", [ONE], Tolerance(cosine=0.95, max_abs=0.5), no_analysis)
+    check_agreement("m", [ONE], Tolerance(cosine=0.95, max_abs=0.5), CURE, no_analysis)
 
 
 LAYERS = (
@@ -55,7 +101,7 @@ LAYERS = (
 @pytest.mark.parametrize("tolerance", [Tolerance(cosine=0.99), Tolerance(cosine=0.5, max_abs=0.4)])
 def test_beyond_it_the_layers_are_named(tolerance):
     with pytest.raises(EngineError) as raised:
-        check_agreement("parts", [ONE], tolerance, lambda: LAYERS)
+        check_agreement("parts", [ONE], tolerance, CURE, lambda: LAYERS)
     error = raised.value
     assert error.message.startswith("models.parts: output heat ")
     assert "the error starts at heat (Conv, 0.9600), conv1 (Conv, 0.9990)" in error.message
@@ -65,6 +111,8 @@ def test_beyond_it_the_layers_are_named(tolerance):
 
 def test_inputs_are_not_blamed():
     assert [layer.name for layer in starts(LAYERS)] == ["heat_int8", "conv1"]
+    nothing = LayerError(kind="Mul", name="q", cosine=math.nan, cosine_alone=math.nan)
+    assert starts((*LAYERS, nothing))[0] is nothing
 
 
 def boxes_and_scores(score: float) -> np.ndarray:

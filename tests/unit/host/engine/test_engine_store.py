@@ -31,7 +31,7 @@ ANSWERS = {"heat": np.ones((1, 2), np.float32)}
 def test_what_is_kept_is_found(tmp_path):
     store = EngineStore(tmp_path / "engines")
     assert store.find("k") is None and store.list() == ()
-    kept = store.keep("k", b"engine", RECORD, ANSWERS)
+    kept = store.keep("k", b"engine", RECORD, ANSWERS, ANSWERS)
     assert kept.file.read_bytes() == b"engine" and kept.record == RECORD
     again = store.find("k")
     with np.load(kept.answers) as arrays:
@@ -46,18 +46,18 @@ def test_what_is_kept_is_found(tmp_path):
 
 def test_the_first_one_stays(tmp_path):
     store = EngineStore(tmp_path)
-    store.keep("k", b"engine", RECORD, ANSWERS)
+    store.keep("k", b"engine", RECORD, ANSWERS, ANSWERS)
     other = dataclasses.replace(RECORD, sha256=sha256_bytes(b"other"))
-    assert store.keep("k", b"other", other, ANSWERS).record == RECORD
+    assert store.keep("k", b"other", other, ANSWERS, ANSWERS).record == RECORD
     assert [path.name for path in tmp_path.iterdir()] == ["k"]
 
 
 def test_a_damaged_engine_is_thrown_away(tmp_path):
     store = EngineStore(tmp_path)
-    store.keep("k", b"engine", RECORD, ANSWERS).file.write_bytes(b"engime")
+    store.keep("k", b"engine", RECORD, ANSWERS, ANSWERS).file.write_bytes(b"engime")
     assert store.find("k") is None
     assert not (tmp_path / "k").exists()
-    assert store.keep("k", b"engine", RECORD, ANSWERS).file.read_bytes() == b"engine"
+    assert store.keep("k", b"engine", RECORD, ANSWERS, ANSWERS).file.read_bytes() == b"engine"
 
 
 def test_rubbish_beside_it_is_passed_over(tmp_path):
@@ -69,7 +69,7 @@ def test_rubbish_beside_it_is_passed_over(tmp_path):
 
 def test_the_unused_go(tmp_path):
     store = EngineStore(tmp_path)
-    record = store.keep("k", b"engine", RECORD, ANSWERS).folder / "engine.json"
+    record = store.keep("k", b"engine", RECORD, ANSWERS, ANSWERS).folder / "engine.json"
     os.utime(record, (1000, 1000))
     assert store.forget(30, now_s=1000 + 29 * 86400.0) == ()
     assert [one.key for one in store.forget(30, now_s=1000 + 30 * 86400.0)] == ["k"]

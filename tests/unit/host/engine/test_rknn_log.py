@@ -80,9 +80,9 @@ def test_anything_can_be_read(text):
             "m.onnx: the RKNN toolkit fails at load: Node is bad",
         ),
         (
-            "no layer of a, b is left after the toolkit's own changes",
+            "no layer of a is left; those behind it: b, c",
             "",
-            "m.onnx: nothing of a, b is left to stay float16",
+            "m.onnx: the toolkit has merged a with other layers: keep_float of it has no effect",
         ),
         ("", "", "m.onnx: the RKNN toolkit fails at load: it says nothing"),
     ],

@@ -53,7 +53,7 @@ def test_an_engine_that_was_made_here_tells_how(tmp_path):
         seconds=1.0,
         peak_bytes=1,
     )
-    kept = EngineStore(tmp_path / "engines").keep("k", ENGINE, record, {})
+    kept = EngineStore(tmp_path / "engines").keep("k", ENGINE, record, {}, {})
     assert shown(tmp_path, ENGINE).record == record
     assert show_file(kept.file, EngineStore(tmp_path / "engines")).record == record
 
