@@ -12,7 +12,7 @@ ChannelOrder = Literal["RGB", "BGR", "GRAY"]
 Layout = Literal["NCHW", "NHWC"]
 Matrix = Literal["601", "709", "2020"]
 Range = Literal["limited", "full"]
-StageKind = Literal["preprocess", "infer", "centres", "colour", "track", "count", "python"]
+StageKind = Literal["preprocess", "infer", "centres", "yolo", "colour", "track", "count", "python"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,6 +78,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "preprocess": "edgekit.device.worker.stages.preprocess:Preprocess",
         "infer": "edgekit.device.worker.stages.infer:Infer",
         "centres": "edgekit.device.worker.stages.centres:Centres",
+        "yolo": "edgekit.device.worker.stages.yolo:Yolo",
         "colour": "edgekit.device.worker.stages.colour:Colour",
         "track": "edgekit.device.worker.stages.track:Track",
         "count": "edgekit.device.worker.stages.count:Count",
