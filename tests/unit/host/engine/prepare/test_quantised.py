@@ -15,6 +15,7 @@ from edgekit.host.engine.backends.tensorrt import accelerator_of, refusals
 from edgekit.host.engine.onnx_model import describe
 from edgekit.host.engine.prepare.quantised import quantised_at
 from edgekit.host.engine.rknn.refusals import refusals as rknn_refusals
+from edgekit.host.engine.verification import Pictures
 from edgekit.host.settings import settings_from
 from edgekit.schema.recipe import ColourContract, Model
 from tests.fakes.exports import open_sizes, quantised
@@ -28,7 +29,13 @@ MODEL = Model(
 def reasons(model: onnx.ModelProto) -> tuple[str, ...]:
     path = Path("m.onnx")
     source = ModelSource(
-        name="m", path=path, file=path, model=MODEL, onnx=describe(model, model.SerializeToString()), target=TARGET
+        name="m",
+        path=path,
+        file=path,
+        model=MODEL,
+        onnx=describe(model, model.SerializeToString()),
+        target=TARGET,
+        pictures=Pictures(contract=MODEL.input),
     )
     return refusals(model, source, accelerator_of(TARGET))
 
