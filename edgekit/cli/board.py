@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgekit.cli.session import JsonFlag, local, settings_of, voice
-from edgekit.cli.verbs import Verbs
+from edgekit.cli.session import DaysOption, JsonFlag, local, settings_of, voice
+from edgekit.cli.verbs import Verbs, examples
 
 if TYPE_CHECKING:
     from edgekit.cli.output import Output
@@ -47,6 +48,7 @@ def up(
     from edgekit.errors import InputError
     from edgekit.host.board.shapes import SHAPES
     from edgekit.host.board.this_machine import ThisMachine
+    from edgekit.host.cache_use import using
     from edgekit.host.preflight import require
 
     out = voice(as_json)
@@ -62,6 +64,7 @@ def up(
     name = name or like
     if not name.replace("-", "").isalnum() or name == _HOST:
         raise InputError(f"{name!r} is no board's name", hint="use letters, digits and dashes")
+    ctx.with_resource(using(settings_of(ctx).cache_dir))
     found = boards_of(ctx, out).up(name, SHAPES[like], seed=_seed(seed), fresh=fresh)
     out.result(found, f"{name}: {found.state} ({found.how}), {found.address}")
 
@@ -94,6 +97,23 @@ def list_(ctx: typer.Context, as_json: JsonFlag = False) -> None:
         found.append(BoardStatus(name=_HOST, like=_HOST, state=state, address=device.address, pid=host.pid()))
     lines = [f"{board.name:12} {board.like:10} {board.state:8} {board.address}" for board in found]
     out.result({"boards": found}, "\n".join(lines) or "no boards")
+
+
+@app.command()
+@examples("edgekit board gc", "edgekit board gc --days 0")
+def gc(ctx: typer.Context, days: DaysOption = 30.0, as_json: JsonFlag = False) -> None:
+    """Throw away templates and images of boards that nobody used for long. Boards that are there keep theirs."""
+    from edgekit.host.cache_use import emptying, remove_all
+    from edgekit.schema.units import counted, format_bytes
+
+    out = voice(as_json)
+    with emptying(settings_of(ctx).cache_dir):
+        unused = boards_of(ctx, out).unused(days, time.time())
+        freed = remove_all(unused)
+    told = {"folders": [path.name for path in unused], "freed_bytes": freed}
+    out.result(
+        told, f"{counted(len(unused), 'folder')} of templates and images thrown away, {format_bytes(freed)} freed"
+    )
 
 
 @app.command(context_settings={"ignore_unknown_options": True})

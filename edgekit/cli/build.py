@@ -39,6 +39,7 @@ def build(
 ) -> None:
     """Build a recipe for a target: Python packages, engines, plan, SBOM, signature. Twice gives the same digest."""
     from edgekit.errors import TrustError
+    from edgekit.host.cache_use import using
     from edgekit.host.catalogue import find_target
     from edgekit.host.preflight import require
     from edgekit.host.recipes import read_recipe
@@ -54,6 +55,7 @@ def build(
         raise TrustError(f"{signing_key} is not there: releases are signed", hint="edgekit keys init makes your key")
     path = out or Path("out", f"{folder.recipe.name}-{folder.recipe.version}-{found.name}")
     order = Order(folder=folder, target=found, key=signing_key, builder=builder, out=path, update_lock=update_lock)
+    ctx.with_resource(using(settings.cache_dir))
     work = BuildRecords(settings.cache_dir).begin(inputs_of(order, settings), path)
     built = None if update_lock else work.before()
     if built is None:

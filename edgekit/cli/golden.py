@@ -30,6 +30,7 @@ def golden(
     """Show what the float model finds in the golden frames, and what changed; write it only with --write."""
     from edgekit.cli.golden_frames import look
     from edgekit.errors import InputError
+    from edgekit.host.cache_use import using
     from edgekit.host.recipes import read_recipe
 
     if write and check:
@@ -39,6 +40,7 @@ def golden(
     if frame and folder.recipe.golden is not None:
         hint = "leave --frame out, or change golden.frames in recipe.toml"
         raise InputError("--frame is for a recipe without golden frames, and this one has some", hint=hint)
+    ctx.with_resource(using(settings_of(ctx).cache_dir))
     shown = pictures or Path("out", f"{folder.recipe.name}-golden")
     with look(folder, tuple(frame or ()), settings_of(ctx), out) as seen:
         _draw(seen, shown)

@@ -29,11 +29,13 @@ def build(
 ) -> None:
     """Get wheels that a target can load: an index's where one fits, else cross-built. What they need is left out."""
     from edgekit.cli.wheel_kit import Kit
+    from edgekit.host.cache_use import using
     from edgekit.host.catalogue import find_target
     from edgekit.host.wheel.collect import How, collect
     from edgekit.host.wheel.needs import wanted_for
 
     settings, voice_ = settings_of(ctx), voice(as_json)
+    ctx.with_resource(using(settings.cache_dir))
     found = find_target(target, settings)
     kit = Kit(settings, found, voice_)
     wanted = wanted_for(found, (), ()).only(*requirements)

@@ -37,14 +37,20 @@ def gc(
     days: DaysOption = 30.0,
     as_json: JsonFlag = False,
 ) -> None:
-    """Throw away built wheels that nobody used for long, and what builds that were cut off have left."""
+    """Throw away built wheels and laid-out packages that nobody used for long, and what cut-off builds have left."""
     from edgekit.cli.wheel_kit import wheel_places
+    from edgekit.host.cache_use import emptying, remove_all
     from edgekit.host.wheel.cross.leftovers import remove_leftovers
     from edgekit.host.wheel.cross.store import WheelStore
-    from edgekit.schema.units import format_bytes
+    from edgekit.host.wheel.tree import unused_trees
+    from edgekit.schema.units import counted, format_bytes
 
-    places, now_s = wheel_places(settings_of(ctx)), time.time()
-    gone = WheelStore(places.wheels).forget(days, now_s)
-    freed = sum(wheel.record.bytes for wheel in gone) + remove_leftovers(places, days, now_s)
-    told = {"wheels": [wheel.record.filename for wheel in gone], "freed_bytes": freed}
-    voice(as_json).result(told, f"{len(gone)} wheels thrown away, {format_bytes(freed)} freed")
+    settings, now_s = settings_of(ctx), time.time()
+    places, sites = wheel_places(settings), settings.cache_dir / "sites"
+    with emptying(settings.cache_dir):
+        gone = WheelStore(places.wheels).forget(days, now_s)
+        trees = unused_trees(sites, days, now_s)
+        freed = sum(wheel.record.bytes for wheel in gone) + remove_all(trees) + remove_leftovers(places, days, now_s)
+    told = {"wheels": [wheel.record.filename for wheel in gone], "sites": len(trees), "freed_bytes": freed}
+    what = f"{counted(len(gone), 'wheel')} and {counted(len(trees), 'laid-out set')} of packages thrown away"
+    voice(as_json).result(told, f"{what}, {format_bytes(freed)} freed")

@@ -19,12 +19,14 @@ def lock(
 ) -> None:
     """Resolve a recipe's Python packages anew and write its lock for a target, with what source packages take."""
     from edgekit.cli.wheel_kit import Kit, lock_files
+    from edgekit.host.cache_use import using
     from edgekit.host.catalogue import find_target
     from edgekit.host.engine.compile import choose_backend
     from edgekit.host.recipes import read_recipe
     from edgekit.host.wheel.resolve import resolve
 
     settings, voice_ = settings_of(ctx), voice(as_json)
+    ctx.with_resource(using(settings.cache_dir))
     folder = read_recipe(recipe)
     found = find_target(target, settings)
     runners = {choose_backend(found)} if folder.recipe.models else set()

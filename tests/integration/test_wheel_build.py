@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from edgekit.host.cache_use import using
 from tests.fakes.wheel_user import C_MODULE, User, write_package
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
@@ -230,6 +231,10 @@ def test_the_cache_is_listed_and_thrown_away(user: User) -> None:
     assert kept["built"]["name"] == "gate"
     for name in ("sources", "zig-cache", "roots", "zig"):  # links to what other tests share
         (user.cache / "cross" / name).unlink()
+    with using(user.cache):  # as a build that goes on
+        argv = [sys.executable, "-m", "edgekit.cli.main", "wheel", "gc", "--days", "0"]
+        busy = subprocess.run(argv, capture_output=True, text=True, env=user.environment(), timeout=60, check=False)
+    assert busy.returncode == 9 and "another command uses" in busy.stderr
     assert ask("gc", "--days", "1")["wheels"] == []
     assert ask("gc", "--days", "0")["wheels"] == ["gate-1.0-cp311-cp311-manylinux_2_17_aarch64.whl"]
     assert ask("list")["wheels"] == []

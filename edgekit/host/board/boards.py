@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -27,6 +27,7 @@ from edgekit.host.settings import Settings
 from edgekit.schema.fleet import Device
 from edgekit.schema.reader import from_json, to_json
 
+_DAY_S = 86400.0
 State = Literal["running", "paused", "hung", "dead", "damaged"]
 
 
@@ -72,6 +73,26 @@ class Boards:
     def names(self) -> list[str]:
         """All boards that have been brought up and not taken down."""
         return sorted(file.parent.name for file in self.folder("x").parent.glob("*/board.json"))
+
+    def unused(self, unused_days: float, now_s: float) -> tuple[Path, ...]:
+        """Templates and images that no board hangs on and nobody used for so many days, and what is half made.
+
+        Args:
+            unused_days: how long.
+            now_s: seconds since the epoch.
+        """
+        needed = set()
+        for name in self.names():
+            with suppress(InputError):  # one that is damaged is made anew
+                record = self._record(name)
+                needed |= {Path(record.template).name, Path(record.image).name}
+        folders = [path for path in sorted((self._settings.cache_dir / "board").glob("*-*")) if path.is_dir()]
+        return tuple(
+            path
+            for path in folders
+            if path.name not in needed
+            and (path.name.endswith(".new") or now_s - path.stat().st_mtime >= unused_days * _DAY_S)
+        )
 
     def status(self, name: str) -> BoardStatus:
         """Look at one board; `damaged` is one whose record cannot be read.

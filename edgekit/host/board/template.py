@@ -9,6 +9,7 @@ Sending to an emulated board runs at about 4 MB/s, and numpy, OpenCV and ONNX Ru
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Mapping
@@ -100,6 +101,8 @@ def ensure_template(image: Image, shape: Shape, seed: Seed, executor: Executor, 
                 work = template.folder.with_name(template.folder.name + ".new")
                 _make(Template(folder=work, shape=shape), image, seed, executor, progress)
                 work.rename(template.folder)
+    for used in (template.folder, image.folder):
+        os.utime(used)
     return template
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import stat
@@ -14,6 +15,8 @@ from edgekit.errors import InputError, WheelError
 from edgekit.schema.manifest import FileEntry, is_safe_path
 from edgekit.schema.reader import from_json, to_json
 from edgekit.trust import sha256_file
+
+_DAY_S = 86400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +70,30 @@ def _read(kept: Path, *, from_cache: bool) -> Tree | None:
         index = from_json(_Index, (kept / "index.json").read_bytes(), str(kept / "index.json"))
     except (OSError, InputError):
         return None
+    if from_cache:
+        with contextlib.suppress(OSError):  # in a cache that is read-only
+            os.utime(kept / "index.json")
     return Tree(folder=kept / "files", files=index.files, from_cache=from_cache)
+
+
+def unused_trees(trees: Path, unused_days: float, now_s: float) -> tuple[Path, ...]:
+    """Folders of trees that nobody used for so many days, and of what is none.
+
+    Args:
+        trees: folder of the cache that keeps them.
+        unused_days: how long.
+        now_s: seconds since the epoch.
+    """
+    folders = [path for path in sorted(trees.glob("*")) if path.is_dir() and not path.name.startswith(".")]
+    return tuple(path for path in folders if now_s - _used_s(path) >= unused_days * _DAY_S)
+
+
+def _used_s(kept: Path) -> float:
+    """When it was last used; 0 of what was cut off."""
+    try:
+        return (kept / "index.json").stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _entries(folder: Path) -> list[FileEntry]:

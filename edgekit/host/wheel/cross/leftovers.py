@@ -2,54 +2,39 @@
 
 from __future__ import annotations
 
-import fcntl
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from edgekit.host.cache_use import remove_all
 from edgekit.host.wheel.cross.places import Places
 
 _DAY_S = 86400.0
+_HALF_MADE = (".aside-*", ".part-*", ".warm-*", ".trial-*", "tmp*")
+"""What a program that is killed leaves of folders and files that it makes aside, the compiler's warm-up included."""
 
 
 def remove_leftovers(places: Places, unused_days: float, now_s: float) -> int:
-    """Remove what can be made or fetched again.
+    """Remove what can be made or fetched again. Nobody else uses the cache meanwhile: see `cache_use.emptying`.
 
-    Work folders go if no build holds them; source packages, logs and the compiler's cache if they are as old as said.
+    Work folders and what is half made go; source packages, logs and the compiler's cache if they are as old as said.
 
     Returns:
         Bytes that were freed.
     """
-    old = (path for path in _aged(places) if now_s - path.stat().st_mtime >= unused_days * _DAY_S)
-    return sum(_remove(path) for path in [*_abandoned(places.work), *old])
+    old = (path for path in _aged(places) if now_s - path.lstat().st_mtime >= unused_days * _DAY_S)
+    return remove_all([*_abandoned(places), *old])
 
 
-def _abandoned(work: Path) -> Iterator[Path]:
-    """Folders of builds that nobody works in, and what was made aside and never renamed."""
-    for lock in work.glob("*.lock"):
-        with lock.open() as held:
-            try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            folder = lock.with_suffix("")
-            if folder.is_dir():
-                yield folder
+def _abandoned(places: Places) -> Iterator[Path]:
+    """Folders of builds that were cut off, and what was made aside and never renamed."""
+    yield from (path for path in places.work.glob("*") if path.is_dir())
+    kept = (places.root, places.wheels, places.toolchains, places.pythons, places.compilers, places.roots)
+    for folder in (*kept, places.sources, *places.sources.glob("*"), places.cache / "sites"):
+        for pattern in _HALF_MADE:
+            yield from folder.glob(pattern)
 
 
 def _aged(places: Places) -> Iterator[Path]:
     for folder in (places.sources, places.logs):
-        yield from folder.glob("*")
-    for folder in (places.wheels, places.toolchains, places.pythons, places.compilers, places.roots):
-        yield from folder.glob(".aside-*")
+        yield from (path for path in folder.glob("*") if not path.name.startswith("."))
     yield from (places.root / "zig-objects").glob("?/*")
-
-
-def _remove(path: Path) -> int:
-    if not path.is_dir():
-        size = path.stat().st_size
-        path.unlink(missing_ok=True)
-        return size
-    size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file() and not file.is_symlink())
-    shutil.rmtree(path, ignore_errors=True)
-    return size

@@ -105,3 +105,17 @@ def test_two_commands_do_not_bring_one_board_up(boards: Boards) -> None:
 def test_a_folder_too_deep_for_a_socket_is_refused(boards: Boards, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="too long"):
         boards.up("a" * 100, SHAPES["virt"])
+
+
+def test_templates_and_images_go_when_no_board_hangs_on_them(boards: Boards, tmp_path: Path) -> None:
+    cache = tmp_path / "cache_dir/board"
+    for name in ("template-virt-ab", "template-virt-cd", "image-ab", "image-cd", "image-cd.new"):
+        (cache / name).mkdir(parents=True)
+    template, image = cache / "template-virt-ab", cache / "image-ab"
+    record = Record(shape="virt", port=1, pid=1, template=str(template), image=str(image), image_key="")
+    boards.folder("a").mkdir(parents=True)
+    (boards.folder("a") / "board.json").write_bytes(to_json(record))
+    now_s = cache.stat().st_mtime
+    assert [path.name for path in boards.unused(1, now_s)] == ["image-cd.new"]
+    gone = [path.name for path in boards.unused(1, now_s + 2 * 86400)]
+    assert gone == ["image-cd", "image-cd.new", "template-virt-cd"]
