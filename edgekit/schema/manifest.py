@@ -60,7 +60,7 @@ class EngineEntry:
     runner: AcceleratorKind
     path: str
     model_sha256: str
-    """SHA-256 of the ONNX model that it was made from, as prepared for it: weights that lay beside the file are in it."""
+    """SHA-256 of the ONNX model that it was made from, as it was prepared, with the weights that lay beside it."""
     facts: dict[str, str]
     """Backend's facts: format, versions, opset, inputs, outputs."""
     tail: str = ""
