@@ -18,9 +18,12 @@ import uv
 
 from edgekit.host.engine.half import to_half
 from edgekit.host.engine.plan_file import PlanFault, PlanFile, read_plan
+from edgekit.host.engine.prepare.rewrite import prepare
 from edgekit.host.engine.quantise import quantise
-from edgekit.schema.recipe import Quantisation
+from edgekit.schema.reader import from_raw
+from edgekit.schema.recipe import Model, Quantisation
 from tests.fakes.broken_models import BROKEN
+from tests.fakes.exports import EXPORTS, Export, contract_of, quantised
 from tests.fakes.networks import classifier, detector, pictures, save
 
 pytestmark = pytest.mark.integration
@@ -162,3 +165,17 @@ def test_models_with_quantised_biases_are_what_its_parser_refuses(python: Path, 
     (made,) = build(python, tmp_path, {"model": "cpu.onnx", "precision": "int8"})
     assert "Int32" in made["error"]
     assert onnx.load(tmp_path / "cpu.onnx")
+
+
+def test_what_exporters_leave_becomes_plans(python: Path, tmp_path: Path) -> None:
+    """Every form that is prepared is taken by a real parser and builder: bytes, channels last, other inputs, ..."""
+    cases = {**EXPORTS, "symmetric int8": Export(make=lambda: quantised(np.int8))}
+    requests = []
+    for index, export in enumerate(cases.values()):
+        save(export.make(), tmp_path / "given.onnx")
+        model = from_raw(Model, {"onnx": "given.onnx", **export.model, "input": contract_of(export)}, "recipe")
+        made = prepare(tmp_path / "given.onnx", "m", model, "tensorrt")
+        (tmp_path / f"{index}.onnx").write_bytes(made.data)
+        requests.append({"model": f"{index}.onnx", "engine": f"{index}.plan"})
+    made = build(python, tmp_path, *requests)
+    assert {name: one for name, one in zip(cases, made, strict=True) if "error" in one} == {}

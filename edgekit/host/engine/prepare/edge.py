@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import onnx
 
-from edgekit.host.engine.prepare.graphs import drop_unused, free_name, put_in_front, rename_uses
+from edgekit.host.engine.prepare.graphs import drop_identities, drop_unused, free_name, put_in_front, rename_uses
 
 _FLOAT, _BYTES = onnx.TensorProto.FLOAT, onnx.TensorProto.UINT8
 _MOVES = frozenset({"Transpose", "Reshape", "Identity", "Squeeze", "Unsqueeze", "Flatten", "Slice", "Gather", "Split"})
@@ -80,7 +80,7 @@ def _carry_floats(graph: onnx.GraphProto, name: str) -> None:
             nodes.append(node)
     del graph.node[:]
     graph.node.extend(nodes)
-    _drop_identities(graph)
+    drop_identities(graph)
 
 
 def _put_bytes_back(
@@ -96,13 +96,6 @@ def _put_bytes_back(
 
 def _to(node: onnx.NodeProto) -> int:
     return next((int(attribute.i) for attribute in node.attribute if attribute.name == "to"), 0)
-
-
-def _drop_identities(graph: onnx.GraphProto) -> None:
-    outputs = {value.name for value in graph.output}
-    for node in [node for node in graph.node if node.op_type == "Identity" and node.output[0] not in outputs]:
-        rename_uses(graph, node.output[0], node.input[0])
-    drop_unused(graph)
 
 
 def _cancel_transposes(graph: onnx.GraphProto, name: str) -> None:

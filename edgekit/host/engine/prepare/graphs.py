@@ -101,3 +101,20 @@ def drop_unused(graph: onnx.GraphProto) -> None:
     if len(weights) < len(graph.initializer):
         del graph.initializer[:]
         graph.initializer.extend(weights)
+
+
+def drop_identities(graph: onnx.GraphProto) -> None:
+    """Remove nodes that hand on what they are given; an output keeps its name, which goes to the node that makes it."""
+    outputs = {value.name for value in graph.output}
+    makers = {name: node for node in graph.node for name in node.output}
+    for node in [node for node in graph.node if node.op_type == "Identity"]:
+        given, made = node.input[0], node.output[0]
+        if made not in outputs:
+            rename_uses(graph, made, given)
+        elif given in makers and given not in outputs:
+            maker = makers[given]
+            maker.output[list(maker.output).index(given)] = made
+            makers[made] = maker
+            graph.node.remove(node)
+            rename_uses(graph, given, made)
+    drop_unused(graph)

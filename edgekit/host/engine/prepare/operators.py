@@ -10,6 +10,7 @@ import onnx.inliner
 
 from edgekit.host.engine.onnx_model import opset_of, tensor_info
 from edgekit.host.engine.prepare.graphs import constant_of, constant_value, free_name, set_constant
+from edgekit.schema.units import counted
 
 _LISTS = frozenset({"value_float", "value_floats", "value_int", "value_ints"})
 _OWN = ("", "ai.onnx")
@@ -67,7 +68,7 @@ def plain_constants(model: onnx.ModelProto) -> Iterator[str]:
         del node.attribute[:]
         node.attribute.append(onnx.helper.make_attribute("value", onnx.numpy_helper.from_array(value)))
     if lists:
-        yield f"{len(lists)} constants written as tensors"
+        yield f"{counted(len(lists), 'constant')} written as tensor data"
 
 
 def keep_reduced_axes(model: onnx.ModelProto) -> Iterator[str]:
@@ -93,7 +94,7 @@ def keep_reduced_axes(model: onnx.ModelProto) -> Iterator[str]:
     if count:
         del model.graph.node[:]
         model.graph.node.extend(nodes)
-        yield f"{count} means over height and width keep their axes, and are reshaped"
+        yield f"{counted(count, 'mean')} over height and width reshaped, with the axes kept"
 
 
 def _drops_plane(node: onnx.NodeProto, graph: onnx.GraphProto) -> bool:

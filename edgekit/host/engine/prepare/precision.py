@@ -13,6 +13,7 @@ import onnx
 from onnx import numpy_helper
 
 from edgekit.host.engine.prepare.external import tensors_of
+from edgekit.host.engine.prepare.graphs import drop_identities
 
 _OTHERS: dict[int, str] = {
     int(onnx.TensorProto.DOUBLE): "double",
@@ -33,7 +34,22 @@ def to_single(model: onnx.ModelProto) -> Iterator[str]:
     found = dict.fromkeys(name for tensor in tensors_of(model) if (name := _convert(tensor)))
     found |= dict.fromkeys(_graph(model.graph))
     if found:
+        _drop_casts(model)
         yield f"computed in float32 where the export has {' and '.join(sorted(found))}"
+
+
+def _drop_casts(model: onnx.ModelProto) -> None:
+    """Casts between what were two types are between one: TensorRT's optimiser fails on such."""
+    try:
+        graph = onnx.shape_inference.infer_shapes(model).graph
+    except (onnx.shape_inference.InferenceError, ValueError):
+        return
+    types = {value.name: value.type.tensor_type.elem_type for value in (*graph.input, *graph.value_info, *graph.output)}
+    for node in model.graph.node:
+        if node.op_type == "Cast" and types.get(node.input[0]) == _FLOAT == node.attribute[0].i:
+            node.op_type = "Identity"
+            del node.attribute[:]
+    drop_identities(model.graph)
 
 
 def _convert(tensor: onnx.TensorProto) -> str:

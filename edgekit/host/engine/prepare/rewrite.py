@@ -25,6 +25,7 @@ from edgekit.host.engine.prepare.sizes import fix_sizes, name_outputs, settle_si
 from edgekit.host.engine.rknn.refusals import MAX_OPSET
 from edgekit.schema.recipe import Model
 from edgekit.schema.target import AcceleratorKind
+from edgekit.schema.units import counted
 from edgekit.trust import sha256_bytes
 
 _PROOF_PICTURES = 2
@@ -142,7 +143,7 @@ def _rewrite(given: _Given) -> tuple[onnx.ModelProto, list[str]]:
     made.CopyFrom(given.proto)
     notes = ["weights read from beside the file"] if path.stat().st_size != len(given.data) else []
     if made.functions:
-        notes.append(f"{len(made.functions)} functions put in place of their calls")
+        notes.append(f"{counted(len(made.functions), 'function')} put in place of calls")
         made = inline_functions(made)
     notes += to_single(made)
     notes += settle_inputs(path, name, made, model, given.picture)

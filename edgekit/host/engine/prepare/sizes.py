@@ -9,6 +9,7 @@ import onnx
 from edgekit.host.engine.onnx_model import tensor_info
 from edgekit.host.engine.prepare.constants import fold_constants
 from edgekit.host.engine.prepare.graphs import constant_of, set_constant
+from edgekit.schema.units import counted
 
 _SHAPED = {"Reshape": 1, "Expand": 1}
 """Operators that are given a shape as a tensor, and where: an export at a batch of 4 has a 4 in it."""
@@ -52,7 +53,7 @@ def settle_sizes(model: onnx.ModelProto) -> Iterator[str]:
     """Put constants where sizes were computed, and write down what is known of every tensor."""
     count = fold_constants(model)
     if count:
-        yield f"{count} nodes that do not depend on the picture are constants now"
+        yield f"{counted(count, 'node')} made constant: the picture does not matter to them"
     infer(model)
 
 

@@ -35,7 +35,7 @@ _NOISE = (
     "The MMSE will consume",
     "LayoutMatchManager:",
 )
-_NOISE_INSIDE = ("need parameter qtype", "will fallback", "regtask", "Regtasks")
+_NOISE_INSIDE = ("need parameter qtype", "initializer tensor data is empty", "will fallback", "regtask", "Regtasks")
 """What the compiler says to itself: an operator that it leaves to the CPU is in the table of layers."""
 _WORDS = (
     ("found outlier value", "some weights have outliers, which costs int8 accuracy"),

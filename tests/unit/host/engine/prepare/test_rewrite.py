@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import tempfile
 from pathlib import Path
 
@@ -245,3 +246,37 @@ def test_constants_that_would_fill_the_memory_are_not_computed(kind: str, tmp_pa
     made = graph.model({"x": (exports.FLOAT, ["n", 3, 32, 32])}, {"y": (exports.FLOAT, None)})
     nodes = onnx.load_model_from_string(prepared(Export(make=lambda: made), tmp_path, "rknn").data).graph.node
     assert kind in [node.op_type for node in nodes]
+
+
+CURED = {
+    "channels last, untold": {"layout": "NHWC"},
+    "grey": {"order": "RGB"},
+    "bytes, untold": {"dtype": "uint8", "scale": 1.0},
+    "a size that the model cannot have": {"width_px": 32},
+    "a size that contradicts a weight": {"width_px": 32},
+}
+
+
+@pytest.mark.parametrize("name", CURED)
+def test_what_the_hint_says_cures_it(name: str, tmp_path: Path) -> None:
+    export = REFUSED[name][0]
+    cured = dataclasses.replace(export, input={**export.input, **CURED[name]})
+    made = prepared(cured, tmp_path, "rknn")
+    assert prove_rewrite(tmp_path / "m.onnx", made, ()) == ""
+
+
+@pytest.mark.parametrize("other", [{"value": 1.0}, {"picture": {"width_px": 32, "height_px": 32, "order": "RGB"}}])
+def test_a_second_input_that_is_described_as_the_hint_says_is_taken(other: dict[str, object], tmp_path: Path) -> None:
+    made = prepared(Export(make=exports.two_pictures, model={"other_inputs": {"b": other}}), tmp_path, "tensorrt")
+    assert prove_rewrite(tmp_path / "m.onnx", made, ()) == ""
+
+
+def test_a_second_picture_of_another_size_is_refused(tmp_path: Path) -> None:
+    other = {"b": {"picture": {"width_px": 32, "height_px": 32, "order": "RGB", "fit": "letterbox"}}}
+    with pytest.raises(EngineError, match=r"other_inputs\.b\.picture differs from the model's input in fit"):
+        prepared(Export(make=exports.two_pictures, model={"other_inputs": other}), tmp_path)
+
+
+def test_casts_between_what_were_two_types_are_gone(tmp_path: Path) -> None:
+    graph = onnx.load_model_from_string(prepared(EXPORTS["doubles"], tmp_path, "tensorrt").data).graph
+    assert [node.op_type for node in graph.node] == ["Conv", "Mul"] and graph.output[0].name == "y"
