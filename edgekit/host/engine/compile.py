@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
 import onnx
 
-from edgekit.errors import InputError
+from edgekit.errors import EngineError, InputError
 from edgekit.host.engine.backends import BACKENDS, Bench, Engine, ModelSource
 from edgekit.host.engine.onnx_model import read_onnx
 from edgekit.host.engine.prepare.rewrite import Prepared, prepare, prove_rewrite
@@ -36,7 +38,23 @@ def compile_models(recipe: Recipe, folder: Path, target: Target, bench: Bench) -
     """
     backend = importlib.import_module(BACKENDS[choose_backend(target)])
     sources = [_source(name, recipe, folder, target, bench) for name in sorted(recipe.models)]
-    return tuple(_named(cast(Engine, backend.compile_model(source, bench)), source) for source in sources)
+    engines = []
+    for source in sources:
+        with _naming_the_user_s(source.file, source.path):
+            engines.append(_named(cast(Engine, backend.compile_model(source, bench)), source))
+    return tuple(engines)
+
+
+@contextlib.contextmanager
+def _naming_the_user_s(file: Path, path: Path) -> Iterator[None]:
+    """Let errors name the user's model where they name what was made of it, which lies in the cache."""
+    try:
+        yield
+    except EngineError as error:
+        message = error.message.replace(str(path), str(file))
+        if message == error.message:
+            raise
+        raise EngineError(message, hint=error.hint, details=error.details) from error
 
 
 def _named(engine: Engine, source: ModelSource) -> Engine:
@@ -71,7 +89,8 @@ def _source(name: str, recipe: Recipe, folder: Path, target: Target, bench: Benc
         target=target,
         pictures=Pictures(golden=golden, calibration=calibration, contract=prepared.model.input),
     )
-    return split_source(source, kind, bench.store.parts)
+    with _naming_the_user_s(file, source.path):
+        return split_source(source, kind, bench.store.parts)
 
 
 def split_source(source: ModelSource, kind: AcceleratorKind, folder: Path) -> ModelSource:

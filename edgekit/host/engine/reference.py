@@ -15,6 +15,7 @@ import onnxruntime as ort  # type: ignore[import-untyped]
 
 from edgekit.errors import EngineError
 from edgekit.host.engine.agreement import Answers
+from edgekit.host.engine.runtime_words import runtime_words
 
 _ERRORS_ONLY = 3
 _Answers = dict[str, npt.NDArray[np.generic]]
@@ -95,4 +96,4 @@ def _run(model: str | bytes, tensor: npt.NDArray[np.generic], path: Path) -> _An
 
 
 def _cannot(path: Path, error: Exception) -> EngineError:
-    return EngineError(f"{path} cannot be run", hint="export it again", details=str(error))
+    return EngineError(f"{path} cannot be run: {runtime_words(error)}", hint="export it again", details=str(error))

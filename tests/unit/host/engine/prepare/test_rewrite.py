@@ -7,6 +7,7 @@ import dataclasses
 import tempfile
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -280,3 +281,16 @@ def test_a_second_picture_of_another_size_is_refused(tmp_path: Path) -> None:
 def test_casts_between_what_were_two_types_are_gone(tmp_path: Path) -> None:
     graph = onnx.load_model_from_string(prepared(EXPORTS["doubles"], tmp_path, "tensorrt").data).graph
     assert [node.op_type for node in graph.node] == ["Conv", "Mul"] and graph.output[0].name == "y"
+
+
+def test_errors_name_the_user_s_file_and_not_what_was_made_of_it(tmp_path: Path) -> None:
+    mixed = Export(
+        make=lambda: exports.detector(split=False),
+        model={"cpu_precision": "int8", "calibration": ["*.png"]},
+        input={"width_px": 640, "height_px": 640},
+    )
+    (tmp_path / "m.onnx").write_bytes(mixed.make().SerializeToString())
+    cv2.imwrite(str(tmp_path / "a.png"), np.random.default_rng(2).integers(0, 256, (64, 64, 3), np.uint8))
+    with pytest.raises(EngineError) as raised:
+        compile_models(recipe_of(mixed), tmp_path, find_target("virt-arm64", SETTINGS), bench_in(tmp_path / "cache"))
+    assert "cache" not in raised.value.message + raised.value.hint
