@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     from edgekit.host.recipes import RecipeFolder
 
 
-@examples("edgekit golden recipes/sorting-line", "edgekit golden recipes/sorting-line --write")
+@examples("edgekit golden recipes/sorting-line", "edgekit golden recipes/sorting-line --check --target rk3588-debian12")
 def golden(
     ctx: typer.Context,
     recipe: Annotated[Path, typer.Argument(help="The recipe's folder.")],
     write: Annotated[bool, typer.Option("--write", help="Take what is found as the golden answers.")] = False,
     check: Annotated[bool, typer.Option("--check", help="End with 5 where answers left the tolerances.")] = False,
+    target: Annotated[
+        str, typer.Option("--target", "-t", help="Also hold the engines for this target against the float model.")
+    ] = "",
     frame: Annotated[
         list[int] | None, typer.Option(min=0, help="Frame of the clip, for a recipe without golden frames. Repeatable.")
     ] = None,
@@ -28,27 +31,37 @@ def golden(
     as_json: JsonFlag = False,
 ) -> None:
     """Show what the float model finds in the golden frames, and what changed; write it only with --write."""
-    from edgekit.cli.golden_frames import look
+    from edgekit.cli.golden_frames import engine_differences, look
     from edgekit.errors import InputError
     from edgekit.host.cache_use import using
+    from edgekit.host.catalogue import find_target
     from edgekit.host.recipes import read_recipe
 
     if write and check:
         raise InputError("--write and --check exclude each other", hint="look first, then --write; --check compares")
-    out = voice(as_json)
+    settings, out = settings_of(ctx), voice(as_json)
+    board = find_target(target, settings) if target else None
     folder = read_recipe(recipe, unwritten=("golden.expected",))
     if frame and folder.recipe.golden is not None:
         hint = "leave --frame out, or change golden.frames in recipe.toml"
         raise InputError("--frame is for a recipe without golden frames, and this one has some", hint=hint)
-    ctx.with_resource(using(settings_of(ctx).cache_dir))
+    ctx.with_resource(using(settings.cache_dir))
+    if board is not None and folder.recipe.golden is None:
+        hint = f"edgekit golden {folder.folder} --write makes some"
+        raise InputError("--target holds engines against golden frames, and this recipe has none", hint=hint)
     shown = pictures or Path("out", f"{folder.recipe.name}-golden")
-    with look(folder, tuple(frame or ()), settings_of(ctx), out) as seen:
+    with look(folder, tuple(frame or ()), settings, out) as seen:
         _draw(seen, shown)
         if check:
             _check(folder, seen, shown)
         if write:
             _write(folder, seen)
-    out.result(_facts(folder, seen, shown, written=write), "\n".join(_words(folder, seen, shown, written=write)))
+        off = engine_differences(folder, seen, board, settings, out) if board else []
+    if check and off:
+        _fail_for_engine(target, off)
+    facts = _facts(folder, seen, shown, written=write) | {"target": target, "engine_differences": off}
+    agree = [f"engines for {target} find the same"] if board and not off else []
+    out.result(facts, "\n".join([*_words(folder, seen, shown, written=write), *off, *agree]))
 
 
 def _draw(seen: Seen, folder: Path) -> None:
@@ -73,6 +86,16 @@ def _check(folder: RecipeFolder, seen: Seen, shown: Path) -> None:
             hint=f"look at {shown}; where it is right, edgekit golden {folder.folder} --write",
             details="\n".join(report.words for report in seen.beyond),
         )
+
+
+def _fail_for_engine(target: str, off: list[str]) -> None:
+    from edgekit.errors import EngineError
+
+    raise EngineError(
+        f"the engines for {target} find other things than the float model: {off[0]}",
+        hint="add calibration pictures, or quantise less of the model: precision and quantisation in recipe.toml",
+        details="\n".join(off),
+    )
 
 
 def _write(folder: RecipeFolder, seen: Seen) -> None:

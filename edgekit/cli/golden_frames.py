@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgekit.cli.session import local
+
 if TYPE_CHECKING:
     from edgekit.cli.output import Output
     from edgekit.host.engine.backends import Engine
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
     from edgekit.host.rehearsal import Packages, Rehearsal
     from edgekit.host.settings import Settings
     from edgekit.schema.detection import Detection
+    from edgekit.schema.plan import WorkerPlan
     from edgekit.schema.recipe import Golden
+    from edgekit.schema.target import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,8 @@ class Seen:
     frames: tuple[FrameReport, ...]
     passed: tuple[str, ...]
     """Stages that the frames passed."""
+    packages: Packages | None
+    """This machine's Python packages for the recipe's own code."""
     dropped: tuple[str, ...]
     """Frames that have golden answers, and are none of the recipe's golden frames."""
 
@@ -59,7 +65,6 @@ def look(folder: RecipeFolder, numbers: tuple[int, ...], settings: Settings, out
     import tempfile
 
     from edgekit.errors import InputError
-    from edgekit.executor.local import LocalExecutor
     from edgekit.host.golden.report import compare_frames
     from edgekit.host.golden.writing import EXPECTED, FOLDER
     from edgekit.host.rehearsal import run_rehearsal
@@ -68,7 +73,7 @@ def look(folder: RecipeFolder, numbers: tuple[int, ...], settings: Settings, out
     with tempfile.TemporaryDirectory(prefix="edgekit-golden-") as scratch:
         wanted = _rehearsal(folder, numbers, Path(scratch), settings, out)
         with out.step("running the float model and the recipe's stages"):
-            reply = run_rehearsal(wanted, LocalExecutor())
+            reply = run_rehearsal(wanted, local())
         if reply.unjudged:
             raise InputError(
                 f"golden answers cannot be made on this machine: {reply.unjudged}",
@@ -83,6 +88,7 @@ def look(folder: RecipeFolder, numbers: tuple[int, ...], settings: Settings, out
             proposed=folder.recipe.golden is None,
             frames=compare_frames(files, reply.pictures, before, golden),
             passed=reply.passed,
+            packages=wanted.packages,
             dropped=tuple(sorted(before.keys() - {file.name for file in files})),
         )
 
@@ -92,21 +98,57 @@ def _rehearsal(
 ) -> Rehearsal:
     from edgekit.cli.rehearsal import float_engines, rehearsal_of, stand_in
     from edgekit.host.catalogue import find_target
-    from edgekit.host.release.plan import plan_worker
     from edgekit.schema.rehearsal import Grab
-    from edgekit.schema.units import Bytes
 
-    limits = dataclasses.replace(
-        folder.recipe.limits, memory_max=Bytes(1), memory_high=None, cpus=1, limits="advisory"
-    )  # a board's: this machine need not have what it has
-    recipe = dataclasses.replace(folder.recipe, limits=limits)
-    plan = plan_worker(recipe, find_target("host", settings), (), has_app=folder.app is not None)
     engines = float_engines(folder, settings, out)
+    plan = _plan(folder, find_target("host", settings), ())
     packages = _packages(folder, engines, settings, out)
     wanted = rehearsal_of(folder, plan, (), stand_in(folder, engines), packages)
     if folder.recipe.golden is not None:
         return wanted
     return dataclasses.replace(wanted, grab=Grab(folder=str(scratch), frames=numbers))
+
+
+def _plan(folder: RecipeFolder, target: Target, engines: tuple[Engine, ...]) -> WorkerPlan:
+    from edgekit.host.release.plan import plan_worker
+    from edgekit.schema.units import Bytes
+
+    # A board's limits: this machine need not have what it has.
+    limits = dataclasses.replace(folder.recipe.limits, memory_max=Bytes(1), memory_high=None, cpus=1, limits="advisory")
+    recipe = dataclasses.replace(folder.recipe, limits=limits)
+    return plan_worker(recipe, target, [engine.entry for engine in engines], has_app=folder.app is not None)
+
+
+def engine_differences(folder: RecipeFolder, seen: Seen, target: Target, settings: Settings, out: Output) -> list[str]:
+    """How a target's engines differ from the float model in the golden frames, in words.
+
+    Raises:
+        InputError: nobody but a board can say what they find.
+        EngineError: an engine cannot be made, or is refused before.
+    """
+    from edgekit.cli.engine_kit import engine_bench
+    from edgekit.cli.rehearsal import needs_float, rehearsal_of
+    from edgekit.errors import InputError
+    from edgekit.host.engine.compile import compile_models
+    from edgekit.host.rehearsal import run_rehearsal
+    from edgekit.schema.detection import differences
+
+    engines = compile_models(folder.recipe, folder.folder, target, engine_bench(settings, out))
+    wanted = rehearsal_of(
+        folder, _plan(folder, target, engines), engines, {}, _packages(folder, engines, settings, out)
+    )
+    unknown = [engine.entry.name for engine in engines if needs_float(engine)]
+    with out.step(f"running the engines for {target.name}"):
+        reply = run_rehearsal(wanted, local()) if not unknown else None
+    if reply is None or reply.unjudged:
+        reason = reply.unjudged if reply else f"no answers of engine {unknown[0]} are recorded"
+        raise InputError(f"what {target.name} finds is not known here: {reason}", hint="leave --target out")
+    golden = seen.golden
+    return [
+        f"{report.frame} on {target.name}: {text}"
+        for report, found in zip(seen.frames, reply.pictures, strict=True)
+        for text in differences(report.found, found, position_px=golden.position_px, score=golden.score)
+    ]
 
 
 def _packages(folder: RecipeFolder, engines: tuple[Engine, ...], settings: Settings, out: Output) -> Packages | None:

@@ -6,6 +6,7 @@ of engines that cannot run here.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -119,10 +120,12 @@ def _importable(folder: Path, packages: Packages) -> Path:
 
 
 def _read_reply(folder: Path, done: Completed, rehearsal: Rehearsal) -> RehearsalReply:
+    printed = _tail(folder / OUTPUT) or done.output[-_SHOWN_BYTES:]
+    if printed:
+        logging.getLogger(__name__).info("the recipe's code printed:\n%s", printed)
     file = folder / REPLY
     if file.is_file() and file.stat().st_size <= _MAX_REPLY_BYTES:
         return from_json(RehearsalReply, file.read_bytes(), "the rehearsal's reply")
-    printed = _tail(folder / OUTPUT) or done.output[-_SHOWN_BYTES:]
     raise InputError(f"{_now(folder)} {_end(done.returncode, rehearsal)}", hint=_REASON, details=printed)
 
 

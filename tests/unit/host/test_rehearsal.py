@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -183,3 +185,17 @@ def test_the_child_has_the_releases_packages_and_nothing_of_the_users(
     reply = looked(tmp_path, code, packages=Packages(folder=site, native=False))
     assert [found[0].x_px for found in reply.pictures] == [4.0, 4.0]
     assert not list((tmp_path / "recipe").rglob("__pycache__"))
+
+
+def test_nothing_on_the_network_is_reached(tmp_path: Path) -> None:
+    """A stage that opens valves through a broker must not do so while a release is built."""
+    if subprocess.run(["unshare", "--user", "--net", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this kernel lets a plain user have no network of their own")
+    with socket.create_server(("127.0.0.1", 0)) as broker:
+        broker.settimeout(0)
+        port = broker.getsockname()[1]
+        code = f"import socket; socket.create_connection(('127.0.0.1', {port}), 5)"
+        reply = looked(tmp_path, f"    def __init__(self, context): {code}{FINDS}")
+        assert reply.untried[0].reason.startswith("it reaches for the network")
+        with pytest.raises(BlockingIOError):
+            broker.accept()
