@@ -25,6 +25,7 @@ from edgekit.schema.rehearsal import NOW, OUTPUT, REPLY, REQUEST, Grab, Rehearsa
 _CHILD = "edgekit.device.worker.rehearse"
 _MAX_REPLY_BYTES = 64 << 20
 _SHOWN_BYTES = 4000
+_COPIED_BYTES = 16 << 20
 _STEPS_BESIDE_STAGES = 8
 _REASON = "correct that code: on a board the release would fail in the same place"
 
@@ -54,8 +55,8 @@ class Rehearsal:
     answers: Mapping[str, Path] = field(default_factory=dict)
     """An `.npz` for each engine that cannot run here: an array `output:NAME` for each output, [pictures, ...]. An
     engine without one is loaded by its plan, whose path may be absolute."""
-    step_s: float = 60.0
-    memory_bytes: int = 4 << 30
+    step_s: float = 120.0
+    memory_bytes: int = 8 << 30
 
 
 def run_rehearsal(rehearsal: Rehearsal, executor: Executor) -> RehearsalReply:
@@ -87,8 +88,8 @@ def _lay_out(folder: Path, rehearsal: Rehearsal) -> RehearsalRequest:
     release = folder / "release"
     for path, file in rehearsal.files.items():
         (release / path).parent.mkdir(parents=True, exist_ok=True)
-        if path.startswith("app/"):
-            shutil.copyfile(file, release / path)  # a module finds its neighbours where it lies itself
+        if path.startswith("app/") and file.stat().st_size <= _COPIED_BYTES:
+            shutil.copyfile(file, release / path)  # so that no code of the recipe writes into the user's own folder
         else:
             (release / path).symlink_to(file.absolute())
     packages = rehearsal.packages

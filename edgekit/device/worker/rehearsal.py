@@ -20,7 +20,7 @@ from edgekit.device.worker.recorded import Recorded
 from edgekit.device.worker.sinks import make_sink
 from edgekit.device.worker.sources import FileSource
 from edgekit.device.worker.stages import Stage, close_stage, find_class
-from edgekit.device.worker.watch import CannotTry, Watch
+from edgekit.device.worker.watch import MAKING, CannotTry, Watch
 from edgekit.errors import InputError
 from edgekit.schema.detection import Detection
 from edgekit.schema.plan import StagePlan
@@ -76,6 +76,9 @@ class Rehearsal:
             InputError: something would fail on the device too.
         """
         classes = {stage.name: self._import(stage) for stage in self._plan.stages}
+        for name, cls in classes.items():
+            if getattr(cls, "board_only", False):
+                self._untried[name] = "it is board_only"
         self._make_all()
         passed: list[StagePlan] = []
         for stage in self._plan.stages:
@@ -109,7 +112,7 @@ class Rehearsal:
                     make_sink(sink, self._release, Path(work), Outcome()).close()
 
     def _make(self, stage: StagePlan, frames: FrameSpec | RgbSpec, fps: float) -> Stage | None:
-        made = self._try(stage, "making", lambda: make_stage(stage, self._parts, frames, fps))
+        made = self._try(stage, MAKING, lambda: make_stage(stage, self._parts, frames, fps))
         return None if made is None else _WatchedStage(made, _named(stage), self._watch)
 
     def _try(self, stage: StagePlan, doing: str, act: Callable[[], T]) -> T | None:

@@ -17,6 +17,8 @@ from edgekit.errors import EdgekitError, InputError
 _BOARDS_OWN = frozenset({"tensorrt", "gi", "Jetson", "jetson", "jetson_inference", "jetson_utils", "apt"})
 """Modules that come with a board's system and are in no release. Source: JetPack 6.2's and Debian 12's images."""
 _UNREACHABLE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN})
+MAKING = "making"
+"""What a step begins with that makes a stage."""
 _MAX_SHOWN = 300
 _FRAMES = 12
 
@@ -72,9 +74,11 @@ class Watch:
 
     def _failure(self, doing: str, error: BaseException) -> InputError:
         where = self._where(error)
+        hint = f"correct {where}" if where else "correct the stage in recipe.toml"
+        board = "; if only a board can make this stage, write board_only = True in its class"
         return InputError(
             f"{doing} fails: {_words(error)}" + (f" ({where})" if where else ""),
-            hint=f"correct {where}" if where else "correct the stage in recipe.toml",
+            hint=hint + (board if doing.startswith(MAKING) and where else ""),
             details="\n".join(self._way(error)),
         )
 
@@ -104,8 +108,9 @@ class Watch:
         top = error.name.partition(".")[0]
         if top in _BOARDS_OWN:
             raise CannotTry(f"it imports {top}, which is the board's own") from None
-        if self._site is not None and not self._native and _has(self._site, top):
-            raise CannotTry(f"it imports {error.name}, which the release has for its target alone") from None
+        for folder in (self._release / "app", self._site):
+            if folder is not None and not self._native and _has_compiled(folder, top):
+                raise CannotTry(f"it imports {error.name}, which the release has for its target alone") from None
         if not isinstance(error, ModuleNotFoundError) or error.name != top:
             return
         raise InputError(
@@ -126,8 +131,9 @@ def boards_own(error: BaseException, release: Path) -> str:
     return ""
 
 
-def _has(site: Path, top: str) -> bool:
-    return (site / top).is_dir() or (site / f"{top}.py").is_file() or any(site.glob(f"{top}.*.so"))
+def _has_compiled(folder: Path, top: str) -> bool:
+    """Whether a folder of modules has this one, with compiled code in it."""
+    return any(folder.glob(f"{top}.*so")) or any((folder / top).rglob("*.so"))
 
 
 def _words(error: BaseException) -> str:

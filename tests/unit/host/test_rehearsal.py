@@ -41,7 +41,8 @@ def rehearse(folder: Path, plan: WorkerPlan, app: Mapping[str, str], **more: obj
         file = folder / "recipe" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-        files[f"app/{name}"] = file
+    for file in (folder / "recipe").iterdir():
+        files[f"app/{file.name}"] = file
     for name in ("a.png", "b.png"):
         pictures.append(folder / name)
         cv2.imwrite(str(pictures[-1]), np.zeros((8, 16, 3), np.uint8))
@@ -123,6 +124,7 @@ def test_what_would_fail_on_the_board_is_one_sentence(code: str, message: str, h
         looked(tmp_path, code, step_s=1.0, memory_bytes=2 << 30)
     assert hint in error.value.hint
     assert "\n" not in error.value.message
+    assert ("board_only = True" in error.value.hint) == error.value.message.startswith("making")
 
 
 @pytest.mark.parametrize(
@@ -145,12 +147,20 @@ def test_an_entry_that_is_not_there_is_named(entry: str, message: str, tmp_path:
         ("    import tensorrt", "it imports tensorrt, which is the board's own"),
         ("    def __init__(self, context): open('/dev/spidev9.9')", "it opens /dev/spidev9.9"),
         ("    import socket; socket.create_connection(('127.0.0.1', 1))", "it reaches for the network"),
+        ("    import mine", "it imports mine, which the release has for its target alone"),
+        ("    import half", "it imports half._c, which the release has for its target alone"),
+        ("    board_only = True\n    def __init__(self, context): 1 / 0", "it is board_only"),
     ],
 )
 def test_what_only_the_board_has_is_said_and_nothing_is_judged(code: str, reason: str, tmp_path: Path) -> None:
     site = tmp_path / "site"
     site.mkdir()
     (site / "blinker_c.cpython-311-aarch64-linux-gnu.so").write_bytes(b"\x7fELF")
+    (site / "half").mkdir()
+    (site / "half/__init__.py").write_text("from half._c import x")
+    (site / "half/_c.cpython-311-aarch64-linux-gnu.so").write_bytes(b"\x7fELF")
+    (tmp_path / "recipe").mkdir()
+    (tmp_path / "recipe/mine.so").write_bytes(b"\x7fELF")
     reply = looked(tmp_path, code + FINDS, packages=Packages(folder=site, native=False))
     assert [untried.stage for untried in reply.untried] == ["look"]
     assert reply.untried[0].reason.startswith(reason)

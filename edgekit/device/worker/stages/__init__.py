@@ -52,6 +52,9 @@ class Stage:
     """Whether an item's result depends on that item alone. Golden frames pass the stages before the first one with
     state; a class in `app/` that does not have this attribute counts as one with state."""
 
+    board_only: ClassVar[bool] = False
+    """Whether only a board can make it, for its hardware: `edgekit build` then imports its class and no more."""
+
     def __init__(self, context: StageContext) -> None:
         self.context = context
 
