@@ -48,7 +48,12 @@ def rehearse(
 
 def needs_float(engine: Engine) -> bool:
     """Whether neither the engine nor its recorded answers can be had here."""
-    return engine.answers is None and (engine.entry.runner != "onnxruntime" or "device" in engine.entry.facts)
+    return engine.answers is None and not _runs_here(engine)
+
+
+def _runs_here(engine: Engine) -> bool:
+    """Whether any CPU runs it, as one does that no builder device has made for its own kind."""
+    return engine.entry.runner == "onnxruntime" and "device" not in engine.entry.facts
 
 
 def release_files(folder: RecipeFolder) -> dict[str, Path]:
@@ -105,15 +110,22 @@ def rehearsal_of(
 
     from edgekit.host.rehearsal import Rehearsal
 
-    files = {engine.entry.name: str(engine.file.absolute()) for engine in engines}
-    here = {name: dataclasses.replace(engine, path=files[name], cpus=()) for name, engine in plan.engines.items()}
+    here = {
+        engine.entry.name: dataclasses.replace(
+            plan.engines[engine.entry.name],
+            path=str(engine.file.absolute()),
+            tail=str(engine.tail.absolute()) if engine.tail else "",
+            cpus=(),
+        )
+        for engine in engines
+    }
     golden = folder.recipe.golden
     return Rehearsal(
         plan=dataclasses.replace(plan, engines=here | stand_ins),
         files=release_files(folder),
         packages=packages,
         pictures=tuple(folder.file(frame) for frame in golden.frames) if golden else (),
-        answers={engine.entry.name: engine.answers for engine in engines if engine.answers is not None},
+        answers={engine.entry.name: engine.answers for engine in engines if engine.answers and not _runs_here(engine)},
     )
 
 
