@@ -29,7 +29,7 @@ from edgekit.cli.run_log import RunLog
 from edgekit.cli.schema import schema
 from edgekit.cli.session import JsonFlag
 from edgekit.cli.status import status
-from edgekit.cli.streams import NobodyReads, discard_stdout, prepare_streams
+from edgekit.cli.streams import NobodyReads, discard_stdout, prepare_streams, settle_stdout
 from edgekit.cli.verbs import Verbs, hand_down_json
 from edgekit.errors import EdgekitError, InputError, Interrupted
 from edgekit.host.settings import Settings, settings_from
@@ -181,6 +181,7 @@ def main() -> None:
             signal.signal(number, signal.default_int_handler)
     prepare_streams()
     code = _Run(sys.argv[1:]).code()
+    settle_stdout()
     sys.exit(code)
 
 

@@ -67,6 +67,14 @@ def discard_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
+def settle_stdout() -> None:
+    """Write what is buffered, or let it go: Python 3.14 would try again at its end, complain, and exit with 120."""
+    try:
+        sys.stdout.flush()
+    except (OSError, NobodyReads):
+        discard_stdout()
+
+
 def _replaced(stream: io.TextIOWrapper | Any, fd: int, kind: type[io.TextIOWrapper]) -> io.TextIOWrapper:
     """Python has None for a stream that was closed."""
     encoding = stream.encoding if stream else "utf-8"
