@@ -84,7 +84,7 @@ class Packager(User):
         """Message and hint of a refused build."""
         lines = self.refused("./gate", target=RK3588).splitlines()
         assert not list((self.home / "out").glob("*.whl"))
-        return next(line for line in lines if line.startswith("error: ")), lines[-1]
+        return tuple(next(line for line in lines if line.startswith(start)) for start in ("error: ", "hint: "))
 
     def modules(self) -> dict[str, bytes]:
         [made] = self.build("./gate", target=RK3588)

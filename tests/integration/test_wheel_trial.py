@@ -58,7 +58,7 @@ def refused(user: User) -> tuple[str, str]:
     lines = user.refused("./gate", target=RK3588).splitlines()
     kept = [path for path in (user.cache / "cross/wheels").glob("*") if not path.name.startswith(".")]
     assert not kept, "it is refused before it is kept"
-    return next(line for line in lines if line.startswith("error: ")), lines[-1]
+    return tuple(next(line for line in lines if line.startswith(start)) for start in ("error: ", "hint: "))
 
 
 @pytest.mark.parametrize(
