@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from edgekit.host.engine.show import Shown
+    from edgekit.host.engine.store import EngineRecord
 
 app = Verbs("Compiled models: what is in them, and what is kept here.")
 _DAY_S = 86400.0
@@ -118,9 +119,7 @@ def _tables(shown: Shown) -> RenderableType:
 
     facts = Table(box=None, show_header=False)
     record = shown.record
-    made = {} if record is None else {"made for": record.target, "compiled in": f"{record.seconds:.1f} s"}
-    agreement = {} if record is None else {"verified": "; ".join(map(str, record.agreement)) or "no"}
-    for name, value in {**shown.facts, **made, **agreement}.items():
+    for name, value in [*shown.facts.items(), *(_record_rows(record) if record else ())]:
         facts.add_row(Text(name), Text(value))
     if record is None or not record.layers:
         return facts
@@ -136,3 +135,19 @@ def _tables(shown: Shown) -> RenderableType:
         )
         layers.add_row(*(Text(cell, style="bold" if layer.place == "CPU" else "") for cell in cells))
     return Group(facts, Text(), layers)
+
+
+def _record_rows(record: EngineRecord) -> list[tuple[str, str]]:
+    """How an engine was made, and how each group of its outputs' channels agrees."""
+    from edgekit.host.engine.channels import summarise
+
+    rows = [("made for", record.target), ("compiled in", f"{record.seconds:.1f} s")]
+    if "tail" in record.facts:
+        rows += [
+            ("tail", record.facts["tail"]),
+            ("tail takes", record.facts["tail_inputs"]),
+            ("tail's time", f"{record.tail_ms:.2f} ms a frame, on one core of the machine that built it"),
+        ]
+    for one in record.agreement:
+        rows += [("verified", str(one)), *(("", text) for text in summarise(one.channels))]
+    return rows

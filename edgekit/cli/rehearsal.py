@@ -35,6 +35,7 @@ def rehearse(
         InputError: the recipe's code would fail on the device too.
         EngineError: the golden frames show other things than they must.
     """
+    from edgekit.cli.detections import hold_detections
     from edgekit.host.rehearsal import run_rehearsal
 
     floats = tuple(engine.entry.name for engine in engines if needs_float(engine))
@@ -43,7 +44,9 @@ def rehearse(
     with out.step("trying the release's stages here"):
         reply = run_rehearsal(wanted, local())
     notes = tuple(f"stage {one.stage} was not tried here: {one.reason}" for one in reply.untried)
-    return (*notes, _judge(folder, reply, floats)) if plan.golden is not None else notes
+    if plan.golden is not None:
+        notes += (_judge(folder, reply, floats),)
+    return (*notes, *hold_detections(folder.recipe, wanted, engines, out))
 
 
 def needs_float(engine: Engine) -> bool:

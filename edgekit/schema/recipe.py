@@ -75,12 +75,15 @@ class Quantisation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tolerance:
-    """How far an engine may be from the float model on the golden frames; beyond it the build fails."""
+    """How far an engine may be from the float model on golden and calibration pictures; beyond it the build fails."""
 
     cosine: float = 0.99
     """Least cosine of any output on any frame."""
     max_abs: float | None = None
     """Largest difference of any element."""
+    score: float = 0.1
+    """How far a detection's score may be off: one that lies nearer to its stage's threshold may come and go; every
+    other that only the engine or only the float model has ends the build."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

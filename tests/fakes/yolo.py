@@ -21,7 +21,7 @@ CLASSES = ("red", "green", "blue")
 BINS = 8
 _REACH = 5
 """Cells that a distance is summed over."""
-_SHARPNESS = 1.0
+_SHARPNESS = 0.8
 """Of a distribution over bins: logits are -sharpness * (bin - distance)²."""
 _COLOURS = {"red": (205, 40, 45), "green": (40, 170, 60), "blue": (45, 60, 215)}
 
@@ -107,7 +107,7 @@ def _scores(net: Network, masks: str, away: str, name: str, sizes: tuple[float, 
     bias = [0, 0, 0, 0, -most, least]
     odd = _convolution(net, away, kernel, bias, f"{name}/odd", relu=True)
     net.node("Concat", [masks, odd], f"{name}/seen", axis=1)
-    final = np.concatenate([np.eye(3) * 12, np.tile([-1.7] * 4 + [-4.0] * 2, (3, 1))], axis=1)
+    final = np.concatenate([np.eye(3) * 12, np.tile([-2.0] * 4 + [-4.0] * 2, (3, 1))], axis=1)
     return _convolution(net, f"{name}/seen", final[:, :, None, None], [-8.0] * 3, f"{name}/cls")
 
 
@@ -147,7 +147,7 @@ def scene(seed: int, parts: int = 4, size: int = SIZE) -> tuple[np.ndarray, tupl
     for _ in range(parts * 20):
         if len(found) == parts:
             break
-        width, height = (int(v) for v in random.integers(14, 48, 2))
+        width, height = (int(v) for v in random.integers(24, 48, 2))
         left, top = int(random.integers(6, size - width - 6)), int(random.integers(6, size - height - 6))
         part = Part(
             label=CLASSES[len(found) % 3],

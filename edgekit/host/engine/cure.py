@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from edgekit.errors import EdgekitError, EngineError
+from edgekit.errors import EdgekitError
 from edgekit.host.engine.backends import ModelSource
 from edgekit.host.engine.graph import Graph
 from edgekit.host.engine.ranges import find_mixed, split_hint
 from edgekit.host.engine.reference import answers_with
-from edgekit.host.engine.verdict import Cure
+from edgekit.host.engine.verdict import Cure, Overflow
 
 _LARGEST = 65504.0
 """Of float16. Source: IEEE 754-2019, binary16."""
@@ -30,7 +30,7 @@ def cure_for(source: ModelSource, precision: str) -> Cure:
     """
     return Cure(
         channels=lambda: _channels(source, precision),
-        overflow=lambda subject, details: _overflow(source, precision, subject, details),
+        overflow=lambda: _overflow(source, precision),
     )
 
 
@@ -50,26 +50,22 @@ def _wider(source: ModelSource, precision: str) -> str:
     """The next precision that this target has."""
     kinds = {accelerator.kind for accelerator in source.target.accelerators}
     if "rknn" in kinds:
-        return 'precision = "float16"' if precision == "int8" else 'split = ["..."] with tensors before the fault'
+        return 'precision = "float16"' if precision == "int8" else 'precision = "int8"'
     if "tensorrt" in kinds:
         return 'precision = "float16"' if precision == "int8" else 'precision = "float32"'
     return 'cpu_precision = "float32"'
 
 
-def _overflow(source: ModelSource, precision: str, subject: str, details: str) -> EngineError:
-    found = () if precision == "int8" else find_large(source.path, source.pictures.tensors[:_FEW])
+def _overflow(source: ModelSource, precision: str) -> Overflow | None:
+    found = find_large(source.path, source.pictures.tensors[:_FEW]) if precision == "float16" else ()
     if not found:
-        return EngineError(
-            f"{subject} is no number in the engine, and no tensor of the model is too large for float16",
-            hint=f"write {_wider(source, precision)}",
-            details=details,
-        )
+        return None
     named = ", ".join(f"{name} ({low:.4g} to {high:.4g} in float32)" for name, low, high in found[:_SHOWN])
-    rows = [f"{name}: {low:.6g} to {high:.6g}" for name, low, high in found]
-    return EngineError(
-        f"{subject} is no number in the engine: float16 overflows at {named}, it holds {_LARGEST:g} at most",
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return Overflow(
+        reason=f"float16, which ends at {_LARGEST:g}, overflows at {named}{more}",
         hint=_float16_hint(source, found[0][0]),
-        details="\n".join([details, "tensors beyond float16, in float32:", *rows]),
+        details="\n".join(["in float32:", *(f"  {name}: {low:.6g} to {high:.6g}" for name, low, high in found)]),
     )
 
 
@@ -102,7 +98,8 @@ def find_large(
             for name, array in answers_with(path, names, frame[None]).items():
                 if array.dtype == np.float32 and array.size:
                     low, high = found.get(name, (0.0, 0.0))
-                    found[name] = (min(low, float(array.min())), max(high, float(array.max())))
+                    known = np.nan_to_num(array, nan=0.0, posinf=np.inf, neginf=-np.inf)
+                    found[name] = (min(low, float(known.min())), max(high, float(known.max())))
     except EdgekitError:  # a branch or loop inside: some of its tensors cannot be outputs
         return ()
     large = ((name, *found[name]) for name in names if name in found)

@@ -19,6 +19,7 @@ import onnxruntime as ort  # type: ignore[import-untyped]
 
 from edgekit.errors import EngineError
 from edgekit.host.engine.agreement import Answers
+from edgekit.host.engine.channels import finite
 from edgekit.host.engine.graph import Graph
 from edgekit.host.engine.ranges import find_mixed
 from edgekit.host.engine.reference import answers_of, answers_with, run_on, time_on
@@ -181,10 +182,7 @@ def _cut_into(path: Path, graph: Graph, cut: Cut, frames: npt.NDArray[np.generic
     expected, given = answers_of(path, frames), answers_of(folder / _HEAD, frames)
     taken = {name: given[name] for name in cut.tensors}
     found = {**given, **run_on(folder / _TAIL, taken)}
-    off = max(
-        float(np.abs(expected[name].astype(np.float64) - found[name].astype(np.float64)).max())
-        for name in graph.outputs
-    )
+    off = max(float(np.abs(finite(expected[name]) - finite(found[name])).max()) for name in graph.outputs)
     return SplitRecord(
         tensors=cut.tensors,
         milliseconds=round(time_on(folder / _TAIL, taken, _TIMED), 3),

@@ -10,6 +10,7 @@ from edgekit.errors import EngineError
 from edgekit.host.engine.agreement import Agreement
 from edgekit.host.engine.channels import lost, summarise
 from edgekit.schema.recipe import Tolerance
+from edgekit.schema.units import counted
 
 _SHOWN = 5
 _EMPTY_ERROR = 0.05
@@ -29,13 +30,23 @@ class LayerError:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Overflow:
+    """Tensors of a model that float16 cannot hold."""
+
+    reason: str
+    """Names them, with their ranges in float32."""
+    hint: str
+    details: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cure:
     """What helps one model on one target; each is a change of the recipe that was seen to work for its kind."""
 
     channels: Callable[[], str]
     """Where an output's channels are lost: the hint."""
-    overflow: Callable[[str, str], EngineError]
-    """Where the engine answers what is no number: makes the error of a subject and its details."""
+    overflow: Callable[[], Overflow | None]
+    """Looks for tensors that the engine's precision cannot hold; None where there are none."""
 
 
 def check_agreement(
@@ -58,23 +69,23 @@ def check_agreement(
         EngineError: a channel is lost, or it is beyond its tolerance; the message names the layers where that starts.
     """
     outputs = tuple(agreement)
-    broken = [one for one in outputs if one.not_finite]
-    if broken:
-        raise cure.overflow(f"models.{name}: output {broken[0].output}", _details(outputs))
-    for one in outputs:
-        _check_channels(name, one, tolerance, cure)
-    bad = [text for one in outputs if (text := _beyond(one, tolerance))]
-    if bad:
-        errors = analyse()
-        worst = starts(errors)
-        names = ", ".join(f"{_tensor(layer)} ({layer.kind}, {layer.cosine_alone:.4f})" for layer in worst)
-        named = next((_tensor(layer) for layer in worst), "")
-        kept = f'try quantisation.keep_float = ["{named}"], ' if named else ""
-        raise EngineError(
-            f"models.{name}: {bad[0]}" + (f"; the error starts at {names}" if names else ""),
-            hint=f"add calibration pictures, {kept}or widen its tolerance",
-            details="\n".join([*bad, *_table(errors)]),
-        )
+    faults = [text for one in outputs if (text := _first_fault(one, tolerance))]
+    if not faults:
+        return
+    if overflow := cure.overflow():
+        details = "\n".join([*faults, overflow.details, *_details(outputs)])
+        raise EngineError(f"models.{name}: {overflow.reason}; so {faults[0]}", hint=overflow.hint, details=details)
+    if any(_lost(one, tolerance) for one in outputs):
+        raise EngineError(f"models.{name}: {faults[0]}", hint=cure.channels(), details="\n".join(_details(outputs)))
+    errors = analyse()
+    worst = starts(errors)
+    names = ", ".join(f"{_tensor(layer)} ({layer.kind}, {layer.cosine_alone:.4f})" for layer in worst)
+    kept = f'try quantisation.keep_float = ["{_tensor(worst[0])}"], ' if worst else ""
+    raise EngineError(
+        f"models.{name}: {faults[0]}" + (f"; the error starts at {names}" if names else ""),
+        hint=f"add calibration pictures, {kept}or widen its tolerance",
+        details="\n".join([*faults, *_details(outputs), *_table(errors)]),
+    )
 
 
 def starts(errors: Iterable[LayerError]) -> tuple[LayerError, ...]:
@@ -87,23 +98,29 @@ def _finite(cosine: float) -> float:
     return cosine if math.isfinite(cosine) else -2.0
 
 
-def _check_channels(name: str, one: Agreement, tolerance: Tolerance, cure: Cure) -> None:
+def _first_fault(one: Agreement, tolerance: Tolerance) -> str:
+    """What is wrong with an output, the gravest first; empty where nothing is."""
+    if one.not_finite:
+        return f"output {one.output} has {one.not_finite} values that are no numbers"
+    return _lost(one, tolerance) or next(_beyond(one, tolerance), "")
+
+
+def _lost(one: Agreement, tolerance: Tolerance) -> str:
+    """The first channel in which the engine loses what the float model says."""
     found = list(lost(one.channels, tolerance.cosine))
     if not found:
-        return
+        return ""
     first, reason = found[0]
     there = f"{first.float_low:.4g} to {first.float_high:.4g} in {first.float_values} values"
-    more = f"; so are {len(found) - 1} more channels" if len(found) > 1 else ""
-    raise EngineError(
-        f"models.{name}: output {one.output}, channel {first.index} {reason}, where the float model has {there} "
-        f"(off by {first.max_abs:.3g}){more}",
-        hint=cure.channels(),
-        details=_details([one]),
+    more = f"; so are {counted(len(found) - 1, 'more channel')}" if len(found) > 1 else ""
+    return (
+        f"output {one.output}, channel {first.index} {reason}, where the float model has {there} "
+        f"(off by {first.max_abs:.3g}){more}"
     )
 
 
-def _details(outputs: Iterable[Agreement]) -> str:
-    return "\n".join(line for one in outputs for line in (str(one), *(f"  {text}" for text in summarise(one.channels))))
+def _details(outputs: Iterable[Agreement]) -> list[str]:
+    return [line for one in outputs for line in (str(one), *(f"  {text}" for text in summarise(one.channels)))]
 
 
 def _tensor(layer: LayerError) -> str:
@@ -111,11 +128,8 @@ def _tensor(layer: LayerError) -> str:
     return layer.name.removesuffix("_int8")
 
 
-def _beyond(one: Agreement, tolerance: Tolerance) -> str:
-    return next(_faults(one, tolerance), "")
-
-
-def _faults(one: Agreement, tolerance: Tolerance) -> Iterator[str]:
+def _beyond(one: Agreement, tolerance: Tolerance) -> Iterator[str]:
+    """What is beyond the recipe's tolerance."""
     cosine = f"cosine {one.cosine_min:.5f}" + (f" on {one.picture}" if one.picture else "")
     off = f"off by {one.max_abs:.4g}" + (f" on {one.farthest}" if one.farthest else "")
     if not one.cosine_min >= tolerance.cosine:

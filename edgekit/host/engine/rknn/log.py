@@ -12,7 +12,8 @@ _LAYER = re.compile(
     r"\d+/\d+/(?P<cycles>\d+) +(?P<kib>\d+)\b.* [^\s:]+:(?P<name>\S+) *$"
 )
 _MEMORY = re.compile(r"Total (Internal|Weight) Memory Size: ([\d.]+)KB")
-_ACCURACY = re.compile(r"^\[(\w+)\] (\S+) +([\d.]+|nan) *\| *\S+ +([\d.]+|nan) *\|")
+_ACCURACY = re.compile(r"^\[(\w+)\] (\S+) +(\S+) *\| *\S+ +(\S+) *\|")
+_NUMBER = re.compile(r"-?\d+(\.\d+)?(e[-+]?\d+)?")
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _HEAD = re.compile(
@@ -122,8 +123,15 @@ def read_accuracy(text: str) -> tuple[LayerError, ...]:
     """The rows of an accuracy analysis, in the order of execution."""
     found = (_ACCURACY.match(line) for line in text.splitlines())
     return tuple(
-        LayerError(kind=row[1], name=row[2], cosine=float(row[3]), cosine_alone=float(row[4])) for row in found if row
+        LayerError(kind=row[1], name=row[2], cosine=_cosine(row[3]), cosine_alone=_cosine(row[4]))
+        for row in found
+        if row
     )
+
+
+def _cosine(text: str) -> float:
+    """A figure; nan for what the toolkit writes of a layer that is infinite, all zero or no number."""
+    return float(text) if _NUMBER.fullmatch(text) else float("nan")
 
 
 def _layer(line: str) -> Layer | None:

@@ -10,16 +10,14 @@ import pytest
 from edgekit.errors import EngineError
 from edgekit.host.engine.agreement import Agreement, compare
 from edgekit.host.engine.ranges import find_mixed
-from edgekit.host.engine.verdict import Cure, LayerError, check_agreement, starts
+from edgekit.host.engine.verdict import Cure, LayerError, Overflow, check_agreement, starts
 from edgekit.schema.reader import to_json
 from edgekit.schema.recipe import Tolerance
 from tests.fakes.networks import detector
 
 ONE = Agreement(output="heat", frames=4, cosine_min=0.95, cosine_mean=0.99, max_abs=0.5)
 
-CURE = Cure(
-    channels=lambda: 'split = "auto"', overflow=lambda subject, _: EngineError(f"{subject} overflows", hint="scale it")
-)
+CURE = Cure(channels=lambda: 'write split = "auto"', overflow=lambda: None)
 
 
 def test_the_worst_frame_counts():
@@ -72,10 +70,23 @@ def test_a_refusal_names_picture_cosine_and_difference():
         check_agreement("m", [found], Tolerance(cosine=0.1, max_abs=0.5), CURE)
 
 
-def test_no_number_is_the_cure_s_to_explain():
-    (found,) = compare({"a": np.ones((1, 2))}, {"a": np.array([[np.inf, 1.0]])})
-    with pytest.raises(EngineError, match=r"models\.m: output a overflows"):
-        check_agreement("m", [found], Tolerance(), CURE)
+def test_an_overflow_is_named_before_what_came_of_it():
+    overflow = Overflow(reason="float16 overflows at q", hint='split = ["a"]', details="q: 0 to 160180")
+    cure = Cure(channels=lambda: "", overflow=lambda: overflow)
+    (broken,) = compare({"a": np.ones((1, 2))}, {"a": np.array([[np.inf, 1.0]])})
+    (silent,) = compare({"a": np.ones((1, 2))}, {"a": np.zeros((1, 2))})
+    for found, told in ((broken, "1 values that are no numbers"), (silent, "cosine 0.00000")):
+        with pytest.raises(EngineError, match=rf"models\.m: float16 overflows at q; so output a has {told}") as raised:
+            check_agreement("m", [found], Tolerance(), cure)
+        assert raised.value.hint == 'split = ["a"]'
+        assert "q: 0 to 160180" in raised.value.details
+    check_agreement("m", compare({"a": np.ones((1, 2))}, {"a": np.ones((1, 2))}), Tolerance(), cure)
+
+
+def test_where_the_model_itself_answers_no_number_none_is_wanted():
+    want = np.array([[np.nan, 1.0, 0.5]])
+    (found,) = compare({"a": want}, {"a": np.array([[np.inf, 1.0, 0.5]])})
+    assert (found.cosine_min, found.not_finite, found.max_abs) == (pytest.approx(1.0), 0, 0.0)
 
 
 def test_an_output_that_is_missing_is_told():

@@ -12,7 +12,7 @@ from edgekit.host.engine.verdict import Cure, check_agreement
 from edgekit.schema.recipe import Tolerance
 
 RANDOM = np.random.default_rng(1)
-CURE = Cure(channels=lambda: 'write split = "auto"', overflow=lambda subject, _: EngineError(subject, hint=""))
+CURE = Cure(channels=lambda: 'write split = "auto"', overflow=lambda: None)
 
 
 def yolo(frames: int = 3, anchors: int = 400) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -155,3 +156,17 @@ def test_an_engine_with_holes_is_no_engine():
     assert wrong is not None
     assert wrong.message == "m.onnx: Selu, which makes out, runs neither on the NPU nor in its runtime"
     assert not_lowered(MODEL, LOG) is None
+
+
+def test_layers_without_a_figure_stay_in_the_table() -> None:
+    """What overflows has no cosine: it is what is looked for."""
+    text = """\
+[Input] x                        1.00000 | 0.0       1.00000 | 0.0
+[Mul] q                           q_inf  | q_inf      q_inf  | q_inf
+[Expand] r_expand                 q_inf  | q_inf     1.00000 | 235.82
+[Div] y                           q_zero | q_zero    nan     | 0.0002
+"""
+    found = read_accuracy(text)
+    assert [layer.name for layer in found] == ["x", "q", "r_expand", "y"]
+    assert [math.isnan(layer.cosine) for layer in found] == [False, True, True, True]
+    assert [math.isnan(layer.cosine_alone) for layer in found] == [False, True, False, True]
