@@ -31,9 +31,8 @@ Style = Literal["cpu", "tensorrt"]
 _METHODS = {
     "normal": CalibrationMethod.MinMax,
     "kl_divergence": CalibrationMethod.Entropy,
-    "mmse": CalibrationMethod.Percentile,
+    "mmse": CalibrationMethod.MinMax,  # there is none; percentiles cut off the peaks that detectors live by
 }
-_PERCENTILE = 99.99
 _MIN_OPSET = 13
 """Per-channel Q/DQ came with it. Source: ONNX, operator QuantizeLinear."""
 
@@ -67,7 +66,7 @@ def quantise(path: Path, tensors: npt.NDArray[np.generic], quantisation: Quantis
         raise EngineError(
             f"{path} cannot be quantised to int8", hint="export it again, or take a float precision", details=str(error)
         ) from error
-    note = f"ranges by the percentile {_PERCENTILE}: ONNX Runtime has no mmse"
+    note = "ranges by least and largest value: ONNX Runtime has no mmse"
     return Quantised(model=made, notes=(note,) if quantisation.method == "mmse" else ())
 
 
@@ -82,7 +81,7 @@ def _quantise(
     quant_pre_process(plain, prepared, skip_symbolic_shape=True)
     kept = [node.name for node in onnx.load(prepared).graph.node if floating & set(node.output)]
     tensorrt = style == "tensorrt"
-    options: dict[str, Any] = {"CalibPercentile": _PERCENTILE} if quantisation.method == "mmse" else {}
+    options: dict[str, Any] = {}
     if tensorrt:
         options |= {"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False}
     quantize_static(

@@ -29,7 +29,7 @@ from edgekit.schema.manifest import EngineEntry
 from edgekit.schema.target import Accelerator
 from edgekit.trust import sha256_bytes
 
-_FORMAT = 2
+_FORMAT = 3
 """Of the keys; raise it when engines are made in another way."""
 _RANGE_FRAMES = 8
 """Calibration pictures that tell whether an output mixes ranges."""
