@@ -40,18 +40,21 @@ def compile_models(recipe: Recipe, folder: Path, target: Target, bench: Bench) -
     sources = [_source(name, recipe, folder, target, bench) for name in sorted(recipe.models)]
     engines = []
     for source in sources:
-        with _naming_the_user_s(source.file, source.path):
+        parts = (source.tail.head, source.tail.file, source.tail.whole) if source.tail else ()
+        with _naming_the_user_s(source.file, source.path, *parts):
             engines.append(_named(cast(Engine, backend.compile_model(source, bench)), source))
     return tuple(engines)
 
 
 @contextlib.contextmanager
-def _naming_the_user_s(file: Path, path: Path) -> Iterator[None]:
+def _naming_the_user_s(file: Path, *made: Path) -> Iterator[None]:
     """Let errors name the user's model where they name what was made of it, which lies in the cache."""
     try:
         yield
     except EngineError as error:
-        message = error.message.replace(str(path), str(file))
+        message = error.message
+        for path in made:
+            message = message.replace(str(path), str(file))
         if message == error.message:
             raise
         raise EngineError(message, hint=error.hint, details=error.details) from error

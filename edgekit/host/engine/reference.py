@@ -58,8 +58,11 @@ def run_on(path: Path, inputs: Answers) -> _Answers:
     found = []
     for index in range(len(next(iter(inputs.values())))):
         given = {name: array[index].reshape(shapes[name]).astype(np.float32) for name, array in inputs.items()}
-        found.append(session.run(names, given))
-    return {one: np.stack([np.asarray(answer[index]) for answer in found]) for index, one in enumerate(names)}
+        try:
+            found.append(session.run(names, given))
+        except Exception as error:  # onnxruntime's errors share no class of their own
+            raise _cannot(path, error) from error
+    return _stacked(names, found, path)
 
 
 def time_on(path: Path, inputs: Answers, runs: int) -> float:
@@ -92,7 +95,23 @@ def _run(model: str | bytes, tensor: npt.NDArray[np.generic], path: Path) -> _An
         found = [session.run(names, {name: frame[None]}) for frame in tensor]
     except Exception as error:  # onnxruntime's errors share no class of their own
         raise _cannot(path, error) from error
-    return {one: np.stack([np.asarray(answer[index]) for answer in found]) for index, one in enumerate(names)}
+    return _stacked(names, found, path)
+
+
+def _stacked(names: list[str], found: list[list[Any]], path: Path) -> _Answers:
+    """Answers of all frames as one array an output, which must have one size on all of them."""
+    answers = {}
+    for index, name in enumerate(names):
+        arrays = [np.asarray(answer[index]) for answer in found]
+        sizes = dict.fromkeys(str(list(array.shape)) for array in arrays)
+        if len(sizes) > 1:
+            raise EngineError(
+                f"{path}: output {name} has another size on each picture, such as {' and '.join([*sizes][:2])}: "
+                "no engine can be verified by it",
+                hint="end the model before what decides the size (NonMaxSuppression, NonZero), and do that in app/",
+            )
+        answers[name] = np.stack(arrays)
+    return answers
 
 
 def _cannot(path: Path, error: Exception) -> EngineError:

@@ -65,10 +65,11 @@ def prove(path: Path, given: Side, made: Side, pictures: Pixels) -> str:
     if isinstance(expected, str):
         return f"as exported it does not run here: {expected}"
     tolerance = _HALF if _is_half(given.data) else _RELATIVE
-    for name, want in expected.items():
-        wrong = _difference(want, found[name], given.batch, tolerance)
-        if wrong:
-            raise _differs(path, f"output {name} {wrong}")
+    for wanted, answered in zip(expected, found, strict=True):
+        for name, want in wanted.items():
+            wrong = _difference(want, answered[name], given.batch, tolerance)
+            if wrong:
+                raise _differs(path, f"output {name} {wrong}")
     return ""
 
 
@@ -78,8 +79,8 @@ def noise(contract: ColourContract) -> Pixels:
     return np.random.default_rng(1).integers(0, 256, shape, np.uint8)
 
 
-def _answers(side: Side, pictures: Pixels) -> dict[str, npt.NDArray[np.generic]] | str:
-    """Outputs by name, [frames, ...]; why there are none."""
+def _answers(side: Side, pictures: Pixels) -> list[dict[str, npt.NDArray[np.generic]]] | str:
+    """Outputs by name for each picture, their sizes may differ; why there are none."""
     options = ort.SessionOptions()
     options.log_severity_level = _ERRORS_ONLY
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -90,7 +91,7 @@ def _answers(side: Side, pictures: Pixels) -> dict[str, npt.NDArray[np.generic]]
         runs = [session.run(names, _inputs(side, types, picture[None])) for picture in pictures]
     except Exception as error:  # onnxruntime's errors share no class of their own
         return runtime_words(error)
-    return {name: np.stack([np.asarray(run[index]) for run in runs]) for index, name in enumerate(names)}
+    return [{name: np.asarray(made) for name, made in zip(names, run, strict=True)} for run in runs]
 
 
 _TYPES = {"tensor(double)": np.float64, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
@@ -113,10 +114,10 @@ def _in_order(picture: Pixels, read: ColourContract, wanted: ColourContract) -> 
 
 def _difference(want: npt.NDArray[np.generic], got: npt.NDArray[np.generic], batch: int, tolerance: float) -> str:
     """In what way an output differs, or nothing. Of a batch the first frame's share counts."""
-    if batch > 1 and want.ndim > 1 and want.shape[1] == batch:
-        want = want[:, :1]
+    if batch > 1 and want.ndim and want.shape[0] == batch:
+        want = want[:1]
     if want.shape != got.shape:
-        return f"has the shape {list(got.shape[1:])} instead of {list(want.shape[1:])}"
+        return f"has the shape {list(got.shape)} instead of {list(want.shape)}"
     if want.dtype.kind not in "fiub" or not want.size:
         return ""
     first, second = want.astype(np.float64), got.astype(np.float64)

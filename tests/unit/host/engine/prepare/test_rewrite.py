@@ -294,3 +294,30 @@ def test_errors_name_the_user_s_file_and_not_what_was_made_of_it(tmp_path: Path)
     with pytest.raises(EngineError) as raised:
         compile_models(recipe_of(mixed), tmp_path, find_target("virt-arm64", SETTINGS), bench_in(tmp_path / "cache"))
     assert "cache" not in raised.value.message + raised.value.hint
+
+
+def filtering(least: float) -> onnx.ModelProto:
+    """Gives as many boxes as there are, of pictures in a batch of any size."""
+    made = exports.tail("NonMaxSuppression")
+    made.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "batch"
+    for tensor in made.graph.initializer:
+        if tensor.name == "least":
+            tensor.CopyFrom(onnx.numpy_helper.from_array(np.array([least], np.float32), "least"))
+    return made
+
+
+def test_outputs_of_any_size_are_compared_picture_by_picture_and_int8_of_them_is_refused(tmp_path: Path) -> None:
+    export = Export(make=lambda: filtering(0.6), model={"calibration": ["*.png"]})
+    (tmp_path / "m.onnx").write_bytes(export.make().SerializeToString())
+    for index in range(2):
+        pixels = np.random.default_rng(index).integers(0, 256, (6, 6, 3), np.uint8)
+        cv2.imwrite(str(tmp_path / f"{index}.png"), cv2.resize(pixels, (64, 64)))
+    target = find_target("virt-arm64", SETTINGS)
+    (engine,) = compile_models(recipe_of(export), tmp_path, target, bench_in(tmp_path / "cache"))
+    assert "fixed from [batch, 3, 32, 32]" in engine.entry.facts["rewritten"]
+    int8 = dataclasses.replace(export, model={**export.model, "cpu_precision": "int8"})
+    split = dataclasses.replace(int8, model={**int8.model, "split": ["boxes", "score"]})
+    for refused in (int8, split):
+        with pytest.raises(EngineError, match=r"output y has another size on each picture, such as ") as raised:
+            compile_models(recipe_of(refused), tmp_path, target, bench_in(tmp_path / "cache"))
+        assert raised.value.message.startswith(str(tmp_path / "m.onnx"))
