@@ -18,10 +18,14 @@ TargetOption = Annotated[str, typer.Option("--target", "-t", help="A target's na
 
 def build(
     ctx: typer.Context,
-    requirements: Annotated[
-        list[str], typer.Argument(metavar="REQUIREMENT...", help="As pip reads it, or a source package or folder.")
-    ],
     target: TargetOption,
+    requirements: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="REQUIREMENT...", help="As pip reads it, or a wheel, a source package or a folder."),
+    ] = None,
+    lists: Annotated[
+        list[str] | None, typer.Option("-r", "--requirement", metavar="FILE", help="A list of requirements.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the wheels.")] = Path("wheelhouse"),
     no_binary: Annotated[bool, typer.Option("--no-binary", help="Build even where an index has a wheel.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Build what the cache has too; other bytes: error.")] = False,
@@ -29,21 +33,27 @@ def build(
 ) -> None:
     """Get wheels that a target can load: an index's where one fits, else cross-built. What they need is left out."""
     from edgekit.cli.wheel_kit import Kit
+    from edgekit.errors import InputError
     from edgekit.host.cache_use import using
     from edgekit.host.catalogue import find_target
     from edgekit.host.wheel.collect import How, collect
+    from edgekit.host.wheel.given import lines_of
     from edgekit.host.wheel.needs import wanted_for
 
     settings, voice_ = settings_of(ctx), voice(as_json)
     ctx.with_resource(using(settings.cache_dir))
     found = find_target(target, settings)
     kit = Kit(settings, found, voice_)
-    wanted = wanted_for(found, (), ()).only(*requirements)
+    asked = lines_of([*(requirements or ()), *(f"-r {file}" for file in lists or ())], Path())
+    if not asked:
+        raise InputError("nothing was asked for", hint="name a requirement: edgekit wheel build NAME --target T")
+    wanted = wanted_for(found, (), ()).only()
     builder = kit.builder(wanted)
     wheels, lines = [], []
-    for requirement in requirements:
+    for requirement, base in asked:
         began = time.monotonic()
-        collected = collect(requirement, wanted, kit.uv, builder, How(binary=not no_binary, again=again))
+        how = How(binary=not no_binary, again=again, base=base)
+        collected = collect(requirement, wanted, kit.uv, builder, how)
         path = copy_into(collected.path, out)
         told = {"path": str(path), "seconds": round(time.monotonic() - began, 2), **describe(collected)}
         wheels.append(told)

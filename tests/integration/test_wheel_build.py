@@ -212,6 +212,31 @@ def test_a_requirement_that_is_for_no_python_of_the_target(
     assert told in said and len([line for line in said.splitlines() if line.startswith("error:")]) == 1
 
 
+def test_wheels_of_ones_own_and_lists_of_requirements(user: User) -> None:
+    """What pip takes from a file goes here too; paths in a list start from where it lies."""
+    write_package(user.home / "own" / "gate")
+    (user.home / "own/all.txt").write_text("six  # small\n./gate\n")
+    made = user.build("-r", "own/all.txt")
+    assert [wheel["name"] for wheel in made] == ["six", "gate"]
+    [again] = user.build(f"./{made[1]['path']}")
+    assert (again["sha256"], again["source"]) == (made[1]["sha256"], "downloaded")
+    said = user.run(f"./{made[1]['path']}", target="jetson-orin-nano-jp62")
+    assert said.returncode == 4 and "is for cp311-cp311-manylinux_2_17_aarch64" in said.stderr
+
+
+@pytest.mark.parametrize(
+    "word", ["psutil===foo", "git+https://index.example/gate", "./none.whl", "https://me:pw@index.example/a.whl"]
+)
+def test_what_cannot_be_a_requirement_is_refused_in_a_sentence(word: str, user: User) -> None:
+    done = user.run(word)
+    assert done.returncode == 2 and "hint:" in done.stderr, done.stderr
+
+
+def test_what_is_jetpacks_own_is_left_to_it(user: User) -> None:
+    for word, told in (("tensorrt", "JetPack has it"), ("nvidia-cublas-cu12", "JetPack brings CUDA 13.2 itself")):
+        assert told in user.refused(word, target="jetson-orin-jp72")
+
+
 @pytest.mark.parametrize("word", ["no requirement!", "=1.0"])
 def test_what_is_no_requirement_ends_with_2(word: str, user: User) -> None:
     done = user.run(word)

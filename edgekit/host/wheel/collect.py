@@ -13,7 +13,9 @@ from edgekit.host.requirements import requirement_fault
 from edgekit.host.wheel.cross.crossbuild import CrossBuilder, Result
 from edgekit.host.wheel.cross.sources import Source
 from edgekit.host.wheel.cross.store import BuiltWheel
+from edgekit.host.wheel.fitting import check_alone, check_requirements
 from edgekit.host.wheel.given import read_given, source_of, take
+from edgekit.host.wheel.gpu import Named
 from edgekit.host.wheel.lock import LockedFile, parse_lock
 from edgekit.host.wheel.missing import find_alone
 from edgekit.host.wheel.needs import GivenFile, Wanted
@@ -42,6 +44,8 @@ class How:
     """An index's wheel will do."""
     again: bool = False
     """Build even what the cache has."""
+    base: Path = Path()
+    """The folder that relative paths start from."""
 
 
 def collect(requirement: str, wanted: Wanted, uv: Uv, builder: CrossBuilder, how: How) -> Collected:
@@ -58,11 +62,13 @@ def collect(requirement: str, wanted: Wanted, uv: Uv, builder: CrossBuilder, how
         InputError: no requirement.
         WheelError: it cannot be had, or does not build.
     """
-    given = read_given(requirement, Path(), builder.downloads)
+    given = read_given(requirement, how.base, builder.downloads)
     if given is not None:
         return _of_file(given, wanted, builder, how)
     check_requirement(requirement)
+    check_requirements(wanted.only(requirement))
     found = _find(requirement, wanted, uv, builder, binary=how.binary)
+    check_alone(Named(name=found.name, version=found.version), wanted)
     if found.wheel is not None and how.binary:
         kept = builder.downloads.fetch(found.wheel.url, found.wheel.sha256)
         sha256 = found.wheel.sha256

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from packaging.utils import canonicalize_name
 
 from edgekit.executor import Completed
-from edgekit.host.wheel.gpu import FRAMEWORKS, Named, check_names, cpu_only, explain_misfits, misfits
+from edgekit.host.wheel.gpu import FRAMEWORKS, Named, check_names, doubt, explain_misfits, misfits
 from edgekit.host.wheel.needs import GivenFile, Wanted, name_of
 from edgekit.host.wheel.pylock import parse_pylock
 
@@ -45,7 +45,13 @@ def check_gpu(packages: Iterable[Named], wanted: Wanted, ask: Ask) -> str:
     if wrong:
         raise explain_misfits(found, wrong, board, _without_cuda(found, wrong, wanted, ask))
     given = frozenset(name_of_file(file) for file in wanted.files)
-    return cpu_only(found, board, wanted.rules, given)
+    return doubt(found, board, wanted.rules, given)
+
+
+def check_alone(package: Named, wanted: Wanted) -> None:
+    """Judge a package by its own name and version. Raises WheelError as `check_gpu`."""
+    if wanted.board is not None and (wrong := misfits([package], wanted.board)):
+        raise explain_misfits([package], wrong, wanted.board, "")
 
 
 def name_of_file(file: GivenFile) -> str:

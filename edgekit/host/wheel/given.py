@@ -68,7 +68,7 @@ def split(texts: Iterable[str], base: Path, downloads: Downloads) -> tuple[tuple
     """
     plain: list[str] = []
     given: list[GivenFile] = []
-    for text, folder in _lines(texts, base, 0):
+    for text, folder in lines_of(texts, base):
         file = read_given(text, folder, downloads)
         if file is not None:
             given.append(file)
@@ -77,6 +77,15 @@ def split(texts: Iterable[str], base: Path, downloads: Downloads) -> tuple[tuple
         else:
             plain.append(text)
     return tuple(plain), tuple(given)
+
+
+def lines_of(texts: Iterable[str], base: Path) -> tuple[tuple[str, Path], ...]:
+    """Requirements, lists read, each with the folder that its path starts from.
+
+    Raises:
+        InputError: a list cannot be read.
+    """
+    return tuple(_lines(texts, base, 0))
 
 
 def _lines(texts: Iterable[str], base: Path, depth: int) -> Iterator[tuple[str, Path]]:

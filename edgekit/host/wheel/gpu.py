@@ -23,7 +23,8 @@ _LOCAL = re.compile(r"\+cu(?P<cuda>\d{2,3})\b")
 _TENSORRT = re.compile(r"tensorrt(-(dispatch|lean))?([-_]cu\d+)?([-_](libs|bindings))?")
 FRAMEWORKS = frozenset({"torch", "torchvision", "torchaudio", "onnxruntime-gpu"})
 """What people ask for; the CUDA packages come along."""
-_NO_CPU_BUILD = frozenset({"onnxruntime-gpu"})
+_NO_CPU_BUILD = {"onnxruntime-gpu": "onnxruntime"}
+"""What is for NVIDIA's GPUs alone, whatever its name and version say of CUDA, and what there is for the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +61,16 @@ def _runs(cuda: tuple[int, ...], has: tuple[int, ...]) -> bool:
 
 
 def check_names(names: Iterable[str], board: Board) -> None:
-    """Refuse what the board's own system brings, before anybody tries to have it.
+    """Refuse what the board's own system brings, or what it cannot use at all, before anybody tries to have it.
 
     Raises:
-        WheelError: TensorRT.
+        WheelError: TensorRT; what is for GPUs alone, where there is none.
     """
     for name in names:
+        if name in _NO_CPU_BUILD and not board.cuda:
+            raise WheelError(
+                f"{name} is for NVIDIA GPUs, and {board.target} has none", hint=f"write {_NO_CPU_BUILD[name]}"
+            )
         if _TENSORRT.fullmatch(name):
             whose = "JetPack has it" if board.cuda else f"{board.target} has no NVIDIA GPU"
             raise WheelError(
@@ -93,7 +98,7 @@ def explain_misfits(found: Iterable[Named], wrong: tuple[Named, ...], board: Boa
     has = f"has CUDA {board.cuda}" if board.cuda else "has no NVIDIA GPU"
     return WheelError(
         f"{subject} is built for CUDA {cuda}{brings}; {board.target} {has}",
-        hint=_cures(_index_hint(frameworks or [subject], board), older, board),
+        hint=_cures(_index_hint(frameworks, board), older, board) if frameworks else _leave_out(subject, board),
         details="\n".join(map(str, wrong)),
     )
 
@@ -102,29 +107,31 @@ def explain_missing(name: str, board: Board) -> tuple[str, str] | None:
     """Message and hint for a package for GPUs of which the package index has nothing for the board; None: no such."""
     if name not in _NO_CPU_BUILD:
         return None
-    if not board.cuda:
-        return f"{name} is for NVIDIA GPUs, and {board.target} has none", "write onnxruntime instead"
     hint = _index_hint([Named(name=name, version="")], board)
     return f"the package index has no {name} for {board.target} (CUDA {board.cuda})", hint
 
 
-def cpu_only(packages: Iterable[Named], board: Board, rules: Rules, own: frozenset[str]) -> str:
+def doubt(packages: Iterable[Named], board: Board, rules: Rules, own: frozenset[str]) -> str:
     """A warning where a set runs on a GPU board without its GPU, or perhaps so; else nothing.
 
     Args:
         packages: the set, without misfits.
         board: the board.
-        rules: a recipe that declares an index for the package knows what it does.
+        rules: a recipe that declares an index for a package knows what it does.
         own: names of packages that the recipe brings as files.
     """
-    torch = next((package for package in packages if package.name == "torch"), None)
-    trusted = {"torch"} & own or any(not index.packages or "torch" in index.packages for index in rules.indexes)
-    if torch is None or not board.cuda or trusted:
+    found = tuple(packages)
+    trusted = own.union(*(index.packages for index in rules.indexes))
+    doubtful = [
+        package for package in found if package.name in ("torch", *_NO_CPU_BUILD) and package.name not in trusted
+    ]
+    if not board.cuda or not doubtful or any(not index.packages for index in rules.indexes):
         return ""
-    if "+cu" in torch.version or misfits(packages, Board()):
-        return f"{torch} is built for servers; whether it has kernels for this GPU (SM {board.sm}) is not known"
-    hint = _index_hint([torch], board)
-    return f"{torch} has no GPU build for {board.target} in the package index and computes on the CPU alone; {hint}"
+    package = doubtful[0]
+    if package.name in _NO_CPU_BUILD or "+cu" in package.version or misfits(found, Board()):
+        return f"{package} is built for servers; whether it has kernels for this GPU (SM {board.sm}) is not known"
+    hint = _index_hint([package], board)
+    return f"{package} has no GPU build for {board.target} in the package index and computes on the CPU alone; {hint}"
 
 
 def _index_hint(packages: Iterable[Named], board: Board) -> str:
@@ -132,6 +139,11 @@ def _index_hint(packages: Iterable[Named], board: Board) -> str:
     name, whose = ("jetson", f"for Jetson with CUDA {board.cuda}") if board.cuda else ("cpu", "for CPUs alone")
     line = f'indexes.{name} = {{ url = "https://...", packages = [{names}] }}'
     return f"declare an index that has builds {whose}: {line} under [python] in recipe.toml"
+
+
+def _leave_out(package: Named, board: Board) -> str:
+    whose = f"JetPack brings CUDA {board.cuda} itself" if board.cuda else "it computes on NVIDIA GPUs alone"
+    return f"leave out {package.name}, or what needs it: {whose}"
 
 
 def _cures(index: str, older: str, board: Board) -> str:
