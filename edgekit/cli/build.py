@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from edgekit.host.release.assemble import Content
     from edgekit.host.release.record import Built, Inputs
     from edgekit.host.settings import Settings
+    from edgekit.host.wheel.resolve import Locked
     from edgekit.host.wheel.tree import Tree
-    from edgekit.schema.manifest import FileEntry, Manifest, WheelEntry
+    from edgekit.schema.manifest import FileEntry, Manifest
     from edgekit.schema.plan import WorkerPlan
     from edgekit.schema.target import Target
 
@@ -56,7 +57,7 @@ def build(
     path = out or Path("out", f"{folder.recipe.name}-{folder.recipe.version}-{found.name}")
     order = Order(folder=folder, target=found, key=signing_key, builder=builder, out=path, update_lock=update_lock)
     ctx.with_resource(using(settings.cache_dir))
-    work = BuildRecords(settings.cache_dir).begin(inputs_of(order, settings), path)
+    work = BuildRecords(settings.cache_dir).begin(inputs_of(order, settings, voice_), path)
     built = None if update_lock else work.before()
     if built is None:
         built = make_release(order, settings, voice_)
@@ -82,13 +83,14 @@ class Order:
     update_lock: bool
 
 
-def inputs_of(order: Order, settings: Settings) -> Inputs:
+def inputs_of(order: Order, settings: Settings, voice_: Output) -> Inputs:
     """Everything that can change what a build makes: the recipe, edgekit itself, its data, its Python, its settings."""
     import edgekit
     from edgekit.host.catalogue import pyconfig_file, target_files
     from edgekit.host.release.record import Inputs
 
     target_file = target_files(settings).get(order.target.name, settings.data_dir)
+    words = (repr(order.target), order.builder, str(order.out), str(order.key), repr(settings), sys.version)
     return Inputs(
         folders=(order.folder.folder, Path(edgekit.__file__).parent, settings.data_dir / "cross"),
         files=(
@@ -99,8 +101,20 @@ def inputs_of(order: Order, settings: Settings) -> Inputs:
             settings.pyenv_root / "versions",
             Path(sysconfig.get_path("purelib")),
         ),
-        words=(repr(order.target), order.builder, str(order.out), str(order.key), repr(settings), sys.version),
+        words=(*words, *_given_files(order, settings, voice_)),
     )
+
+
+def _given_files(order: Order, settings: Settings, voice_: Output) -> tuple[str, ...]:
+    """Requirements that are files, by digest: they may lie outside the recipe's folder, or behind links in it."""
+    from edgekit.cli.wheel_kit import Kit
+    from edgekit.host.requirements import names_file
+
+    python = order.folder.recipe.python
+    if not any(map(names_file, python.requirements)):
+        return ()
+    wanted = Kit(settings, order.target, voice_).wanted((), python, order.folder.folder)
+    return repr(wanted.requirements), repr(wanted.files)
 
 
 def make_release(order: Order, settings: Settings, voice_: Output) -> Built:
@@ -127,7 +141,7 @@ def make_release(order: Order, settings: Settings, voice_: Output) -> Built:
     site = lay_out_site(settings, folder, found, engines, voice_, update_lock=order.update_lock)
     notes = (
         *(note for engine in engines for note in engine.notes),
-        *(f"warning: {text}" for text in plan.warnings),
+        *(f"warning: {text}" for text in (*plan.warnings, *site.warnings)),
         *rehearse(folder, plan, engines, site.packages(found), settings, voice_),
     )
     for note in notes:
@@ -155,11 +169,12 @@ def make_release(order: Order, settings: Settings, voice_: Output) -> Built:
 class Site:
     """The `site/` of a release, in two trees."""
 
-    def __init__(self, locked: tuple[WheelEntry, ...], wheels: Tree, own: Tree, *, from_cache: bool) -> None:
-        self.locked = locked
+    def __init__(self, resolved: Locked, wheels: Tree, own: Tree) -> None:
+        self.locked = resolved.wheels
+        self.warnings = resolved.warnings
         self.wheels = wheels
         self.own = own
-        self.from_cache = from_cache and wheels.from_cache and own.from_cache
+        self.from_cache = resolved.from_cache and wheels.from_cache and own.from_cache
 
     def packages(self, target: Target) -> Packages:
         """What a rehearsal imports."""
@@ -225,7 +240,7 @@ def lay_out_site(
     )
     wheels = lay_out_wheels(wanted, locked, bench, kit.uv, loads_of(target, settings.data_dir / "cross"))
     own = lay_out_own(Path(edgekit.__file__).parent, bench)
-    return Site(locked.wheels, wheels, own, from_cache=locked.from_cache)
+    return Site(locked, wheels, own)
 
 
 def gather(folder: RecipeFolder, plan: WorkerPlan, engines: tuple[Engine, ...], site: Site) -> Content:

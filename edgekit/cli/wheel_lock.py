@@ -34,6 +34,8 @@ def lock(
     wanted = kit.wanted(sorted(runners), folder.recipe.python, folder.folder)
     files = lock_files(settings, folder.folder, found, update=True)
     locked = resolve(wanted, files, kit.uv, kit.builder(wanted), voice_)
+    for warning in locked.warnings:
+        voice_.note(f"warning: {warning}")
     told = {"lock": str(files.recipe), "target": found.name, "wheels": locked.wheels}
     built = sum(wheel.source == "cross-built" for wheel in locked.wheels)
     voice_.result(told, f"{files.recipe}: {len(locked.wheels)} packages, {built} of them built from source")

@@ -33,6 +33,11 @@ DIRECT = re.compile(
 """A requirement that is a file: `./gate`, `gate[fast] @ ./gate-1.0.whl ; MARKER`, `https://.../gate-1.0.whl#sha256=...`."""
 
 
+def names_file(text: str) -> bool:
+    """Whether a requirement is a file, or a list of requirements."""
+    return text.strip().startswith("-") or DIRECT.fullmatch(text.strip()) is not None
+
+
 def requirement_fault(text: str) -> str:
     """What is wrong with a requirement, and what to write; nothing if it can be used."""
     for form, instead in _FORMS:

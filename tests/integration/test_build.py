@@ -130,6 +130,25 @@ def test_what_a_requirement_needs_in_turn_is_built_too_and_the_lock_names_its_so
     assert module.name.endswith(".cpython-311-aarch64-linux-gnu.so")
 
 
+def test_a_package_beside_the_recipe_counts_for_a_cached_build_too(user: User, recipe: Path) -> None:
+    """It lies outside the recipe's folder, and what it links to outside its own."""
+    for name in ("own", "common"):
+        (user.home / name).mkdir()
+    (user.home / "common/answer.py").write_text("ANSWER = 42\n")
+    (user.home / "own/gate_own").symlink_to("../common")
+    (user.home / "own/setup.py").write_text(
+        "from setuptools import setup\nsetup(name='gate-own', version='1.0', packages=['gate_own'])\n"
+    )
+    require(recipe, "../own", "spidev>=3.8")
+    first = user.build(recipe, "one")
+    assert "gate-own==1.0" in first["wheels"]
+    assert (user.home / "one/files/site/gate_own/answer.py").read_text() == "ANSWER = 42\n"
+    assert user.build(recipe, "one")["from_cache"]
+    (user.home / "common/answer.py").write_text("ANSWER = 43\n")
+    assert user.build(recipe, "one")["digest"] != first["digest"]
+    assert (user.home / "one/files/site/gate_own/answer.py").read_text() == "ANSWER = 43\n"
+
+
 def test_without_a_network_what_is_cached_still_builds(user: User, recipe: Path) -> None:
     first = user.build(recipe, "one")
     assert user.build(recipe, "two", UV_OFFLINE="1")["digest"] == first["digest"]

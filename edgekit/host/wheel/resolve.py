@@ -5,8 +5,9 @@ Wheels that fit come from an index; a package without one is cross-built from it
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +41,8 @@ class Locked:
     """Those that were built here, by name."""
     from_cache: bool
     """Whether a lock that was there answered, and nothing had to be built."""
+    warnings: tuple[str, ...] = ()
+    """What is doubtful about them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,13 +69,13 @@ def resolve(wanted: Wanted, files: LockFiles, uv: Uv, maker: Maker, progress: Pr
             if answers(text, wanted):
                 locked = parse_lock(text, str(file))
                 named = (Named(name=one.name, version=one.version) for one in locked)
-                _warn([check_gpu(named, wanted, uv.resolve)], progress)
+                doubt = check_gpu(named, wanted, uv.resolve)
                 pins = parse_build_lock(_read(build_lock(file)))
-                return _from_lock(locked, pins, take_all(wanted, maker, pins), maker)
+                known = _from_lock(locked, pins, take_all(wanted, maker, pins), maker)
+                return dataclasses.replace(known, warnings=tuple(filter(None, [doubt])))
     with progress.step("resolving Python packages"):
         search = Search(wanted=wanted, uv=uv, maker=maker)
         locked, results = search.run()
-    _warn(search.warnings, progress)
     lock = files.recipe if files.recipe and files.update else made
     made_here = [*results.values(), *(taken.result for taken in search.given.values() if taken.result)]
     pins = {(result.kept.record.name, result.kept.record.made.source_sha256): result.pins for result in made_here}
@@ -86,7 +89,7 @@ def resolve(wanted: Wanted, files: LockFiles, uv: Uv, maker: Maker, progress: Pr
     elif files.recipe is not None:
         why = "is for other requirements" if files.recipe.exists() else "is not there"
         progress.note(f"{files.recipe} {why}: resolved anew and kept in the cache; edgekit wheel lock writes it")
-    return _locked(locked, results, search.given, from_cache=False)
+    return dataclasses.replace(_locked(locked, results, search.given, from_cache=False), warnings=search.warnings)
 
 
 def _from_lock(
@@ -125,11 +128,6 @@ def _entry(file: LockedFile, result: Result | None) -> WheelEntry:
         source="cross-built",
         source_sha256=file.sha256,
     )
-
-
-def _warn(warnings: Iterable[str], progress: Progress) -> None:
-    for warning in filter(None, warnings):
-        progress.note(f"warning: {warning}")
 
 
 def _read(file: Path) -> str:

@@ -107,14 +107,17 @@ class Uv:
         return self._executor.run([*argv, str(folder)], timeout_s=_FIND_TIMEOUT_S, env=_ENV)
 
     def lock_here(self, requirements: Iterable[str], interpreter: Path) -> Completed:
-        """Pin requirements, and what they need, for an interpreter of this machine; lines with hashes."""
-        argv = ["compile", "--no-annotate", "--no-header", "--generate-hashes", "--python", str(interpreter), "-"]
-        return self._pip(argv, "\n".join(requirements), _RESOLVE_TIMEOUT_S)
+        """Pin requirements, and what they need, for an interpreter of this machine; lines with hashes.
+
+        Wheels alone: a source package would be built outside of the closed environment.
+        """
+        argv = ["compile", "--only-binary", ":all:", "--no-annotate", "--no-header", "--generate-hashes"]
+        return self._pip([*argv, "--python", str(interpreter), "-"], "\n".join(requirements), _RESOLVE_TIMEOUT_S)
 
     def fill_environment(self, folder: Path, locked: str) -> Completed:
         """Install pinned packages into a virtual environment, and take out all others."""
-        argv = ["sync", "--require-hashes", "--allow-empty-requirements", "--python", str(folder / "bin/python"), "-"]
-        return self._pip(argv, locked, _INSTALL_TIMEOUT_S)
+        argv = ["sync", "--only-binary", ":all:", "--require-hashes", "--allow-empty-requirements"]
+        return self._pip([*argv, "--python", str(folder / "bin/python"), "-"], locked, _INSTALL_TIMEOUT_S)
 
     def find_python(self, minor: str) -> Path | None:
         """An interpreter of a minor version on this machine."""

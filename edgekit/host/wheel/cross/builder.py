@@ -5,6 +5,7 @@ The front end runs as this machine and installs build requirements for it; only 
 
 from __future__ import annotations
 
+import re
 import shutil
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -207,13 +208,17 @@ class _Build:
     def _said(self, done: Completed, what: str) -> None:
         self._note(done.stderr.decode(errors="replace"))
         if done.returncode:
-            offline = is_offline(done.output)
-            raise WheelError(
-                f"{self._job.source} does not build: {what} cannot be had"
-                + (", as the package index is out of reach" if offline else ""),
-                hint="check the network" if offline else f"see {self._job.log}",
-                details=done.output,
-            )
+            reason, hint = self._why_not(done.output)
+            message = f"{self._job.source} does not build: {what} cannot be had{reason}"
+            raise WheelError(message, hint=hint, details=done.output)
+
+    def _why_not(self, output: str) -> tuple[str, str]:
+        if is_offline(output):
+            return ", as the package index is out of reach", "check the network"
+        if unbuilt := re.search(r"\b([\w.-]+?)(?:[=<>~]=\S+)? has no (?:usable )?wheels", output):
+            hint = f"pin a version of {unbuilt[1]} that has a wheel in build-system.requires of its pyproject.toml"
+            return f": {unbuilt[1]} has no wheel for this machine", hint
+        return "", f"see {self._job.log}"
 
     def _note(self, text: str) -> None:
         with self._job.log.open("a", encoding="utf-8", errors="replace") as log:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,6 +75,19 @@ def make_extras(package: str, rule: Rule, shop: Workshop, supplies: Supplies) ->
         on_board=rule.on_board,
         digest=hashlib.sha256(made_of.encode()).hexdigest(),
     )
+
+
+def for_board(extras: Extras, libraries: Sequence[str]) -> Extras:
+    """The same with a digest that knows what the board brings: that decides which libraries are put into a wheel.
+
+    Args:
+        extras: for every board.
+        libraries: patterns of what this one has, see `check.loads`.
+    """
+    if extras.sysroot is None:
+        return extras
+    made_of = json.dumps([extras.digest, *libraries])
+    return dataclasses.replace(extras, digest=hashlib.sha256(made_of.encode()).hexdigest())
 
 
 def _sysroot(package: str, rule: Rule, supplies: Supplies) -> Root | None:

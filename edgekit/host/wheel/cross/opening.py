@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import parse_wheel_filename
 
+from edgekit.host.wheel.check.loads import loads_of
 from edgekit.host.wheel.cross.cpus import cpu_limits
 from edgekit.host.wheel.cross.crossbuild import CrossBuilder
 from edgekit.host.wheel.cross.environment import Extras, Workshop
-from edgekit.host.wheel.cross.extras import Supplies, make_extras
+from edgekit.host.wheel.cross.extras import Supplies, for_board, make_extras
 from edgekit.host.wheel.cross.packages import find_rule
 from edgekit.host.wheel.cross.places import Places
 from edgekit.host.wheel.cross.sources import Source
@@ -49,7 +50,8 @@ def open_crossbuilder(target: Target, wanted: Wanted, places: Places, tools: Too
     def prepare(source: Source) -> tuple[Workshop, Extras]:
         rule = find_rule(source.name, source.version, target, places.cross / "packages")
         shop = workshops.open(rule.zig, own_runtime=rule.own_runtime)
-        return shop, make_extras(str(source), rule, shop, supplies)
+        extras = make_extras(str(source), rule, shop, supplies)
+        return shop, for_board(extras, loads_of(target, places.cross).libraries if extras.sysroot else ())
 
     def locate(source: Source) -> str:
         asked = f"{source.name}=={source.version}"

@@ -12,8 +12,8 @@ from edgekit.errors import WheelError
 from edgekit.executor import Completed, Stream
 from edgekit.host.progress import Silent
 from edgekit.host.wheel.cross.abi import Abi
-from edgekit.host.wheel.cross.environment import Workshop
-from edgekit.host.wheel.cross.extras import Supplies, make_extras
+from edgekit.host.wheel.cross.environment import Extras, Workshop
+from edgekit.host.wheel.cross.extras import Supplies, for_board, make_extras
 from edgekit.host.wheel.cross.headers import TargetPython
 from edgekit.host.wheel.cross.packages import NO_RULE, Rule, Stub
 from edgekit.host.wheel.cross.toolchain import Toolchain
@@ -180,3 +180,11 @@ def test_the_same_parts_have_the_same_digest(shop: Workshop, supplies: Supplies)
     assert make_extras("pycuda 2026.1", CUDA, shop, elsewhere).digest == one.digest, "folders of the cache do not count"
     changed = dataclasses.replace(CUDA, environment={})
     assert make_extras("pycuda 2026.1", changed, shop, supplies).digest != one.digest
+
+
+def test_what_the_board_brings_counts_where_libraries_are_put_into_wheels(tmp_path: Path) -> None:
+    """The same package for two boards, one of which has libcap: its wheel is another."""
+    plain, rooted = Extras(digest="x"), Extras(digest="x", sysroot=tmp_path)
+    assert for_board(plain, ("libcap.so.2",)) == plain
+    one, other = for_board(rooted, ("libcap.so.2",)), for_board(rooted, ())
+    assert len({rooted.digest, one.digest, other.digest}) == 3 and one == for_board(rooted, ("libcap.so.2",))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -284,3 +285,20 @@ def test_an_index_out_of_reach_is_named(folder: Path) -> None:
         declared = Index(name="jetson", url=address, packages=frozenset({"torch"}))
         with pytest.raises(WheelError, match=r"^the index jetson cannot be reached$"):
             bench.find("detector", rules=Rules(indexes=(declared,)))
+
+
+def test_what_a_build_requires_runs_no_code_outside_of_the_build(folder: Path) -> None:
+    """A build requirement that has no wheel would be built by uv in the user's own environment."""
+    witness = folder / "ran"
+    files = [
+        sdist_bytes("backend", "2.0", before=f"open({str(witness)!r}, 'w').write('ran')\n"),
+        wheel_bytes("backend", "1.0", {"backend.py": ""}),
+    ]
+    with PackageIndex(*files) as index:
+        uv, venv = Bench(folder, index).uv, folder / "venv"
+        assert uv.make_environment(venv, Path(sys.executable)).returncode == 0
+        locked = uv.lock_here(["backend"], venv / "bin/python")
+        assert locked.returncode == 0 and "backend==1.0" in locked.text, locked.output
+        assert uv.fill_environment(venv, locked.text).returncode == 0
+        refused = uv.lock_here(["backend>=2"], venv / "bin/python")
+        assert refused.returncode and not witness.exists(), refused.output
