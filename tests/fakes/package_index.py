@@ -21,11 +21,18 @@ SETUP_PY = "from setuptools import setup\nsetup(name={name!r}, version={version!
 
 
 def wheel_bytes(
-    name: str, version: str, files: Mapping[str, str], needs: Iterable[str] = (), tag: str = "py3-none-any"
+    name: str,
+    version: str,
+    files: Mapping[str, str],
+    needs: Iterable[str] = (),
+    *,
+    tag: str = "py3-none-any",
+    extras: Iterable[str] = (),
 ) -> tuple[str, bytes]:
     """A wheel's file name and content."""
     info = f"{name}-{version}.dist-info"
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    metadata += "".join(f"Provides-Extra: {extra}\n" for extra in extras)
     metadata += "".join(f"Requires-Dist: {need}\n" for need in needs)
     texts = dict(files)
     texts[f"{info}/METADATA"] = metadata

@@ -28,6 +28,9 @@ class Package:
     name: str
     version: str = ""
     """Empty: every version."""
+    needs: tuple[str, ...] = ()
+    """Its requirements, as its metadata has them."""
+    extras: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +38,8 @@ class Question:
     """What one run of uv is to know."""
 
     rules: Rules = Rules()
-    assumed: Collection[Package] = ()
-    """Packages that are taken to need nothing, so that nobody has to run their code to find out."""
+    known: Collection[Package] = ()
+    """Packages whose needs are known, or are taken to be none, so that nobody has to run their code to find out."""
     indexed: Collection[str] = ()
     """Packages to take from the index that the rules name for them."""
 
@@ -68,8 +71,8 @@ def _config(question: Question) -> str:
     known = [
         f"{{ name = {json.dumps(package.name)}, "
         + (f"version = {json.dumps(package.version)}, " if package.version else "")
-        + "requires-dist = [] }"
-        for package in sorted(question.assumed, key=lambda package: (package.name, package.version))
+        + f"requires-dist = {json.dumps(package.needs)}, provides-extra = {json.dumps(package.extras)} }}"
+        for package in sorted(question.known, key=lambda package: (package.name, package.version))
     ]
     lines = [f"dependency-metadata = [{', '.join(known)}]\n"]
     for index in question.rules.indexes:

@@ -7,10 +7,12 @@ nothing until it has been built, in the closed environment that every build has;
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from packaging.metadata import parse_email
 from packaging.utils import canonicalize_name
 
 from edgekit.errors import WheelError
@@ -50,7 +52,7 @@ class Search:
     given: dict[str, Taken] = field(default_factory=dict)
     """Requirements that are files, by name."""
     _sources: dict[tuple[str, str], Source] = field(default_factory=dict)
-    _assumed: set[Package] = field(default_factory=set)
+    _known: dict[tuple[str, str], Package] = field(default_factory=dict)
     _binary: set[str] = field(default_factory=set)
 
     def run(self) -> tuple[tuple[LockedFile, ...], Mapping[str, Result]]:
@@ -84,7 +86,7 @@ class Search:
 
     def _ask(self, wanted: Wanted, more_binary: Iterable[str] = ()) -> Completed:
         binary = {*self._binary, *more_binary}
-        return self.uv.resolve(wanted, self._folders(), binary=binary, assumed=self._assumed)
+        return self.uv.resolve(wanted, self._folders(), binary=binary, known=self._known.values())
 
     def _folders(self) -> list[Path]:
         built = [result.kept.folder for result in self.results.values()]
@@ -94,10 +96,10 @@ class Search:
         """Go on without what only a package's own code could tell. Raises the reason where that is not the trouble."""
         stderr = done.stderr.decode(errors="replace").strip()
         failed = _NO_METADATA.search(stderr)
-        package = Package(name=canonicalize_name(failed[1]), version=failed[2]) if failed else None
-        if package is None or package in self._assumed or is_offline(stderr):
+        key = (str(canonicalize_name(failed[1])), failed[2]) if failed else ("", "")
+        if not failed or key in self._known or is_offline(stderr):
             raise why(self.wanted, stderr, self.uv)
-        self._assumed.add(package)
+        self._known[key] = Package(name=key[0], version=key[1])
 
     def _provide(self, found: Found, packages: Iterable[Found]) -> None:
         """Make sure of a wheel for a package that has none in this version."""
@@ -109,12 +111,12 @@ class Search:
         else:
             self.results[_key(found)] = self.maker.wheel(found.source)
             self._sources[_key(found)] = found.source
-            self._assumed.discard(Package(name=found.name, version=found.version))
+            self._known[_key(found)] = _told_by(self.results[_key(found)].kept.wheel, found)
 
     def _has_older_wheel(self, found: Found, packages: Iterable[Found]) -> bool:
         """Whether a wheel of another version will do for all that need the package, as they were chosen."""
         chosen = {package.name: package.version for package in packages}
-        above = _ancestors(found.name, self.uv.parents(self.wanted, self._folders(), self._assumed).text)
+        above = _ancestors(found.name, self.uv.parents(self.wanted, self._folders(), self._known.values()).text)
         pinned = self.wanted.constrained(f"{name}=={chosen[name]}" for name in sorted(above & chosen.keys()))
         done = self._ask(pinned, {found.name})
         if done.returncode:
@@ -138,6 +140,15 @@ class Search:
 def _wheel_of(found: Found) -> tuple[str, str]:
     assert found.wheel is not None, f"uv chose {found.name} without a wheel that fits"
     return found.wheel.sha256, found.wheel.filename
+
+
+def _told_by(wheel: Path, found: Found) -> Package:
+    """What a built wheel says that its package needs. Source: PyPA, Core metadata specifications."""
+    with zipfile.ZipFile(wheel) as archive:
+        file = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        told, _ = parse_email(archive.read(file))
+    needs, extras = told.get("requires_dist", ()), told.get("provides_extra", ())
+    return Package(name=found.name, version=found.version, needs=tuple(needs), extras=tuple(extras))
 
 
 def _key(found: Found) -> tuple[str, str]:

@@ -36,7 +36,7 @@ class Uv:
         self._program = program
 
     def resolve(
-        self, wanted: Wanted, built: Iterable[Path] = (), *, binary: Iterable[str] = (), assumed: Iterable[Package] = ()
+        self, wanted: Wanted, built: Iterable[Path] = (), *, binary: Iterable[str] = (), known: Iterable[Package] = ()
     ) -> Completed:
         """Find a set of packages; standard output is pylock.toml. Source: PEP 751.
 
@@ -46,13 +46,13 @@ class Uv:
             wanted: requirements, rules and system.
             built: folders of wheels that were built here; they count as if an index had them.
             binary: names of packages that only wheels will do for.
-            assumed: packages that are taken to need nothing.
+            known: packages whose needs are known, or are taken to be none.
         """
-        return self._compile(_AS_PYLOCK, wanted, _links(built) + _only("binary", binary), tuple(assumed))
+        return self._compile(_AS_PYLOCK, wanted, _links(built) + _only("binary", binary), tuple(known))
 
-    def parents(self, wanted: Wanted, built: Iterable[Path], assumed: Iterable[Package]) -> Completed:
+    def parents(self, wanted: Wanted, built: Iterable[Path], known: Iterable[Package]) -> Completed:
         """As `resolve`; lines `name==version  # via NAME, NAME` say who needs what."""
-        return self._compile(_WITH_PARENTS, wanted, _links(built), tuple(assumed))
+        return self._compile(_WITH_PARENTS, wanted, _links(built), tuple(known))
 
     def resolve_alone(
         self, wanted: Wanted, requirement: str, *, sources_only: bool = False, lowest: bool = False
@@ -131,12 +131,12 @@ class Uv:
         return self._executor.run(argv, timeout_s=_RESOLVE_TIMEOUT_S, env=_ENV | {"UV_PYTHON_DOWNLOADS": "manual"})
 
     def _compile(
-        self, form: Sequence[str], wanted: Wanted, options: Sequence[str], assumed: Collection[Package]
+        self, form: Sequence[str], wanted: Wanted, options: Sequence[str], known: Collection[Package]
     ) -> Completed:
         """`uv pip compile`, asked again while it meets packages that an index of the recipe is to have."""
         rules, indexed = wanted.rules, bound_names(wanted.rules, map(name_of, wanted.requirements))
         while True:
-            question = Question(rules=rules, assumed=assumed, indexed=indexed)
+            question = Question(rules=rules, known=known, indexed=indexed)
             with written(question) as (more, files):
                 argv = ["compile", *form, *options, *more, "--no-build-isolation", "-", *files]
                 done = self._for_target(argv, wanted, wanted.requirements, env=_NO_CODE)

@@ -59,6 +59,7 @@ class FakeMaker:
 
     folder: Path
     needs: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    extras: Sequence[str] = ()
     made: list[str] = field(default_factory=list)
 
     @property
@@ -70,7 +71,7 @@ class FakeMaker:
         folder = self.folder / f"{source.name}-{source.version}"
         folder.mkdir(exist_ok=True)
         name, content = wheel_bytes(
-            source.name, source.version, {f"{source.name}.py": ""}, self.needs.get(source.name, ())
+            source.name, source.version, {f"{source.name}.py": ""}, self.needs.get(source.name, ()), extras=self.extras
         )
         (folder / name).write_bytes(content)
         unknown = dict.fromkeys(("backend", "compiler", "runtime", "abi", "headers"), "")
@@ -219,6 +220,19 @@ def test_an_index_of_the_recipe_is_asked_for_its_packages_and_no_others(folder: 
         assert {path for path, _ in jetson.requests if path.startswith("/simple")} == {"/simple/torch/"}
         first = Index(name="jetson", url=jetson.url)
         assert bench.find("detector", rules=Rules(indexes=(first,)), board=ORIN) == {"detector": "0.1 wheel"}
+
+
+def test_a_source_package_of_a_declared_index_brings_what_its_wheel_says_that_it_needs(folder: Path) -> None:
+    """uv does not look into other folders for what an index is to have."""
+    own = (sdist_bytes("gate", "2.0"), wheel_bytes("app", "1.0", {"app.py": ""}, ["gate[fast]"]))
+    libs = [wheel_bytes(name, "1.0", {f"{name}.py": ""}) for name in ("lib", "quick")]
+    with PackageIndex(*libs) as index, PackageIndex(*own) as declared:
+        bench = Bench(folder, index)
+        bench.maker.needs = {"gate": ["lib", "quick; extra == 'fast'"]}
+        bench.maker.extras = ["fast"]
+        rules = Rules(indexes=(Index(name="own", url=declared.url, packages=frozenset({"gate", "app"})),))
+        found = bench.find("app", rules=rules)
+    assert found == {"app": "1.0 wheel", "gate": "2.0 source", "lib": "1.0 wheel", "quick": "1.0 wheel"}
 
 
 @pytest.mark.parametrize("name", ["tensorrt", "tensorrt-cu12", "TensorRT_Lean", "tensorrt-cu13-libs"])
