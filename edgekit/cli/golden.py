@@ -107,16 +107,31 @@ def _write(folder: RecipeFolder, seen: Seen) -> None:
     from edgekit.errors import InputError
     from edgekit.host.golden.writing import FOLDER, answers_text, write_frames, write_new
 
-    if not any(report.found for report in seen.frames):
+    if nothing := _nothing(seen):
         raise InputError(
-            f"nothing is found in any of {len(seen.frames)} frames by {', '.join(seen.passed) or 'no stage'}: "
-            "such answers would also pass an engine that sees nothing",
-            hint="choose frames with something in them; a decoder in app/ needs stateless = True to be passed",
+            f"{nothing}: such answers would also pass an engine that sees nothing", hint=_cure(folder, seen)
         )
     if seen.proposed:
         write_frames({report.frame: report.file.read_bytes() for report in seen.frames}, folder.folder / FOLDER)
     answers = {report.frame: report.found for report in seen.frames}
     write_new(folder.file(seen.golden.expected), answers_text(answers))
+
+
+def _nothing(seen: Seen) -> str:
+    """What is wrong with frames that nothing at all is found in."""
+    if any(report.found for report in seen.frames):
+        return ""
+    return f"nothing is found in any of {len(seen.frames)} frames by {', '.join(seen.passed) or 'no stage'}"
+
+
+def _cure(folder: RecipeFolder, seen: Seen) -> str:
+    following = [name for name in folder.recipe.pipeline.stages if name not in seen.passed]
+    if not following:
+        return "add a stage that makes detections of the model's outputs, or choose frames with something in them"
+    return (
+        f"choose frames with something in them; if stage {following[0]} makes detections and has no state, "
+        "write stateless = True in its class"
+    )
 
 
 def _facts(folder: RecipeFolder, seen: Seen, shown: Path, *, written: bool) -> dict[str, object]:
@@ -154,6 +169,9 @@ def _words(folder: RecipeFolder, seen: Seen, shown: Path, *, written: bool) -> l
     ]
     if written:
         lines.append(f"written: {expected}")
+    elif nothing := _nothing(seen):
+        lines.append(f"{nothing}: {_cure(folder, seen)}")
+        return lines
     elif seen.proposed or seen.dropped or any(report.changes for report in seen.frames):
         lines.append(f"nothing written; if the pictures are right: edgekit golden {folder.folder} --write")
     if seen.proposed:

@@ -127,6 +127,22 @@ def test_answers_with_nothing_in_them_are_not_written(recipe: Path) -> None:
     assert (recipe / "golden/expected.json").read_bytes() == before
 
 
+def test_a_decoder_that_does_not_say_that_it_has_no_state_is_named_and_the_hint_helps(recipe: Path) -> None:
+    decoder = recipe / "app/mine.py"
+    decoder.write_text(
+        "from edgekit.device.worker.stages.centres import Centres\n"
+        "class Mine:\n"
+        "    def __init__(self, context):\n        self.centres = Centres(context)\n"
+        "    def __call__(self, item):\n        return self.centres(item)\n"
+    )
+    file = recipe / "recipe.toml"
+    file.write_text(file.read_text().replace('kind = "centres"', 'kind = "python"\nentry = "mine:Mine"'))
+    error = golden(recipe, "--write", code=2)["error"]
+    assert "by scale, see" in error["message"] and "stage find " in error["hint"]
+    decoder.write_text(decoder.read_text().replace("class Mine:\n", "class Mine:\n    stateless = True\n"))
+    assert golden(recipe, "--write")["stages"] == ["scale", "see", "find", "name"]
+
+
 def test_a_stage_that_only_the_board_can_run_is_named(recipe: Path) -> None:
     (recipe / "app/lens.py").write_text(
         "class Lens:\n    stateless = True\n    def __init__(self, context):\n        open('/dev/v4l-subdev99')\n"
