@@ -106,4 +106,4 @@ def socket_fits(folder: Path) -> bool:
 def _run(executor: Executor, argv: list[str], failed: str) -> None:
     done = executor.run(argv, timeout_s=_TIMEOUT_S)
     if done.returncode:
-        raise EdgekitError(failed, hint="make packages; and look at the free disk: df -h", details=done.output)
+        raise EdgekitError(failed, hint="look at the free disk: df -h", details=done.output)
