@@ -10,7 +10,8 @@ from edgekit.errors import InputError
 from edgekit.host.detect import target_from_facts
 from edgekit.host.probe import this_machine
 from edgekit.host.settings import Settings
-from edgekit.schema.reader import Problem, from_toml, raise_problems
+from edgekit.schema.problem import Problem, raise_problems
+from edgekit.schema.reader import from_toml
 from edgekit.schema.target import Accelerator, Recognise, Target, TargetFile
 from edgekit.schema.units import version_tuple
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from edgekit.errors import InputError
 from edgekit.host.recipe_rules import check_recipe
 from edgekit.schema.manifest import is_safe_path
-from edgekit.schema.reader import Problem, from_toml, raise_problems
-from edgekit.schema.recipe import Recipe
+from edgekit.schema.problem import Problem, raise_problems
+from edgekit.schema.reader import from_toml
+from edgekit.schema.recipe import Recipe, ScoreSink
 
 _CURES = {"golden.expected": "; `edgekit golden {folder} --write` makes it from the model"}
 """What writes a file that a key names."""
@@ -99,7 +100,7 @@ def _carried(recipe: Recipe) -> Iterator[tuple[str, str]]:
     for name, source in recipe.pipeline.sources.items():
         yield f"pipeline.sources.{name}.path", source.path
     for name, sink in recipe.pipeline.sinks.items():
-        if sink.kind == "score" and sink.path:
+        if isinstance(sink, ScoreSink):
             yield f"pipeline.sinks.{name}.path", sink.path
     if recipe.golden:
         yield "golden.expected", recipe.golden.expected

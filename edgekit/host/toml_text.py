@@ -6,7 +6,7 @@ import dataclasses
 import json
 from typing import Any
 
-from edgekit.schema.reader import hints
+from edgekit.schema.reader import bounds_of, hints
 from edgekit.schema.units import Bytes, Cpus, format_cpus
 
 _SIZES = (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
@@ -32,7 +32,7 @@ def _table(value: Any, path: str) -> list[str]:
             for part in item:
                 tables += ["", f"[[{inside}]]", *_table(part, inside)]
         else:
-            plain.append(f"{field.name} = {_value(hints(cls)[field.name], item)}")
+            plain.append(f"{field.name} = {_value(bounds_of(hints(cls)[field.name])[0], item)}")
     return plain + tables
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from edgekit.schema.names import Address, FileName, FolderPath, LabelName
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
     """One board that edgekit can reach."""
 
     name: str
-    address: str
+    address: Address
     """`USER@HOST[:PORT]`, an ssh_config alias, or `local` for this machine without SSH."""
     target: str = ""
     """Empty: matched from the device's facts."""
-    labels: dict[str, str] = field(default_factory=dict)
-    prefix: str = "/"
+    labels: dict[LabelName, str] = field(default_factory=dict)
+    prefix: FolderPath = "/"
     """Root of edgekit's own tree on the device. Other than `/`: an unprivileged install below that folder."""
     service: Literal["systemd", "process"] = "systemd"
     """How the keeper is kept: a systemd service, or a plain background process (for trying things)."""
@@ -31,7 +33,7 @@ class Device:
 class Fleet:
     """All devices that one file names."""
 
-    devices: dict[str, DeviceFile] = field(default_factory=dict)
+    devices: dict[FileName, DeviceFile] = field(default_factory=dict)
     allowed_signers: str = ""
     """File in OpenSSH's format that provisioning installs; empty: the user's own key alone."""
 
@@ -40,10 +42,10 @@ class Fleet:
 class DeviceFile:
     """One `[devices.NAME]` table: a `Device` without its name."""
 
-    address: str
+    address: Address
     target: str = ""
-    labels: dict[str, str] = field(default_factory=dict)
-    prefix: str = "/"
+    labels: dict[LabelName, str] = field(default_factory=dict)
+    prefix: FolderPath = "/"
     service: Literal["systemd", "process"] = "systemd"
     identity: str = ""
     known_hosts: str = ""

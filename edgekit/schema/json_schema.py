@@ -10,29 +10,39 @@ import textwrap
 import types
 from typing import Any, Literal, Union, get_args, get_origin
 
+from edgekit.schema.bounds import Between, Length, Matches
 from edgekit.schema.fleet import Fleet
-from edgekit.schema.reader import hints, to_raw
+from edgekit.schema.reader import bounds_of, hints, tagged, to_raw
 from edgekit.schema.recipe import Recipe
 from edgekit.schema.target import TargetFile
-from edgekit.schema.units import BYTES_PATTERN, CPUS_PATTERN, Bytes, Cpus
+from edgekit.schema.units import (
+    ANY_SIZE,
+    CPUS_PATTERN,
+    MAX_BYTES,
+    MAX_CPU,
+    MAX_CPUS,
+    Bytes,
+    CpuList,
+    Cpus,
+    SmallestUnit,
+)
 
 PUBLISHED: dict[str, type] = {"fleet": Fleet, "recipe": Recipe, "target": TargetFile}
 """The schemas by name: `recipe` becomes `recipe.schema.json`."""
 _DIALECT = "http://json-schema.org/draft-07/schema#"  # the newest that TOML plug-ins of editors know
+_CPU = {"type": "integer", "minimum": 0, "maximum": MAX_CPU}
+_CPU_LIST = (
+    {"type": "string", "pattern": f"^(?:{CPUS_PATTERN})$"},
+    {"type": "array", "items": _CPU, "minItems": 1, "maxItems": MAX_CPUS},
+)
 _PLAIN: dict[object, dict[str, Any]] = {
     str: {"type": "string"},
     int: {"type": "integer"},
     float: {"type": "number"},
     bool: {"type": "boolean"},
     Any: {},
-    Bytes: {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": BYTES_PATTERN}]},
-    Cpus: {
-        "anyOf": [
-            {"type": "integer", "minimum": 0},
-            {"type": "string", "pattern": CPUS_PATTERN},
-            {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1, "uniqueItems": True},
-        ]
-    },
+    Cpus: {"anyOf": [_CPU, *_CPU_LIST]},
+    CpuList: {"anyOf": [*_CPU_LIST]},
 }
 
 
@@ -50,30 +60,67 @@ def json_schema(cls: type) -> dict[str, Any]:
 
 
 def _schema(kind: Any) -> dict[str, Any]:
+    kind, bounds = bounds_of(kind)
+    if kind is Bytes:
+        return _size(*bounds)
+    schema = _unbounded(kind)
+    for bound in bounds:
+        schema |= _keywords(bound, kind)
+    return schema
+
+
+def _unbounded(kind: Any) -> dict[str, Any]:
     if kind in _PLAIN:
         return dict(_PLAIN[kind])
     if dataclasses.is_dataclass(kind):
         return _table(kind)
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Literal:
-        return {"enum": list(arguments)}
+        return {"const": arguments[0]} if len(arguments) == 1 else {"enum": list(arguments)}
     if origin in (Union, types.UnionType):
-        choices = [_schema(part) for part in arguments if part is not type(None)]
-        return choices[0] if len(choices) == 1 else {"anyOf": choices}
+        parts = tuple(part for part in arguments if part is not type(None))
+        choices = [_schema(part) for part in parts]
+        return choices[0] if len(choices) == 1 else {"oneOf" if tagged(parts) else "anyOf": choices}
     if origin is tuple:
         return {"type": "array", "items": _schema(arguments[0])}
     assert origin is dict, kind
-    return {"type": "object", "additionalProperties": _schema(arguments[1])}
+    names = [_keywords(bound, str) for bound in bounds_of(arguments[0])[1]]
+    return {
+        "type": "object",
+        **({"propertyNames": names[0]} if names else {}),
+        "additionalProperties": _schema(arguments[1]),
+    }
+
+
+def _size(smallest: SmallestUnit = ANY_SIZE) -> dict[str, Any]:
+    number = {"type": "integer", "minimum": smallest.least, "maximum": MAX_BYTES}
+    return {"anyOf": [number, {"type": "string", "pattern": f"^(?:{smallest.pattern})$"}]}
+
+
+def _keywords(bound: Any, kind: Any) -> dict[str, Any]:
+    """What JSON Schema calls a bound."""
+    found: dict[str, Any]
+    match bound:
+        case Between(minimum=minimum, maximum=maximum, above=above):
+            found = {"minimum": minimum, "maximum": maximum, "exclusiveMinimum": above}
+        case Length(minimum=minimum, maximum=maximum):
+            things = "Properties" if get_origin(kind) is dict else "Items"
+            found = {f"min{things}": minimum, f"max{things}": maximum}
+        case Matches(pattern=pattern):
+            found = {"pattern": f"^(?:{pattern})$"}
+        case _:
+            raise TypeError(bound)
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _table(cls: Any) -> dict[str, Any]:
-    told = _field_docs(cls)
+    docs = _field_docs(cls)
     properties: dict[str, Any] = {}
     required = []
     for field in dataclasses.fields(cls):
         schema = _schema(hints(cls)[field.name])
-        if field.name in told:
-            schema["description"] = told[field.name]
+        if field.name in docs:
+            schema["description"] = docs[field.name]
         if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             required.append(field.name)
         elif isinstance(field.default, (bool, int, float, str)) and field.default != "":

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from edgekit.schema.recipe import ColourContract, DropPolicy, Golden, Health, Sink, Source
+from edgekit.schema.recipe import ColourContract, DropPolicy, Golden, Health, RecipeSink, Source
 from edgekit.schema.target import AcceleratorKind
 
 
@@ -77,7 +77,7 @@ class WorkerPlan:
     engines: dict[str, EnginePlan]
     sources: dict[str, Source]
     stages: tuple[StagePlan, ...]
-    sinks: dict[str, Sink]
+    sinks: dict[str, RecipeSink]
     lanes: dict[str, LanePlan]
     limits: LimitsPlan
     health: Health

@@ -1,70 +1,51 @@
 """Turns TOML and JSON into the schema's dataclasses: strict keys, strict types, every mistake at once.
 
 Pure: callers read the files and pass text in. Of the standard library only, because the keeper uses it too.
+
+Types it knows: dataclasses, text, numbers, truth values, `Literal`, `tuple[X, ...]`, `dict[str, X]`, `X | None`, `Any`,
+sizes and CPU lists, each with bounds in `Annotated`; and unions of dataclasses that a `kind` tells apart.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import json
 import math
-import sys
 import types
 import typing
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from edgekit.errors import InputError
-from edgekit.schema.units import Bytes, Cpus, parse_bytes, parse_cpus
+from edgekit.schema.problem import Problem, closest_of, join_key, raise_problems, shown
+from edgekit.schema.units import (
+    CPUS_WORDS,
+    Bytes,
+    CpuList,
+    Cpus,
+    SmallestUnit,
+    parse_bytes,
+    parse_cpu_list,
+    parse_cpus,
+)
 
 T = TypeVar("T")
 
-_SPECIAL: dict[object, Callable[[Any], Any]] = {Bytes: parse_bytes, Cpus: parse_cpus}
+TAG = "kind"
+"""The key that tells the members of a union of dataclasses apart."""
 _NAMES: dict[object, str] = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+_WORDS: dict[object, str] = {**_NAMES, Bytes: 'a size such as "400MiB"', Cpus: CPUS_WORDS, CpuList: CPUS_WORDS}
 _MAX_FLOAT = 2**1023
 _MAX_DEPTH = 64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """One mistake in a file."""
-
-    file: str
-    key: str
-    """Path of the key: `pipeline.lanes.camera.cpus`."""
-    expected: str
-    closest: str = ""
-
-    def __str__(self) -> str:
-        """One line: `recipe.toml: limits.memory_mx: unknown key; did you mean memory_max?`."""
-        where = f"{self.file}: {self.key}: " if self.key else f"{self.file}: "
-        return where + self.expected + (f"; did you mean {self.closest}?" if self.closest else "")
-
-
-def raise_problems(problems: Iterable[Problem], *, hint: str = "") -> None:
-    """Raise one InputError that names them all; return when there are none."""
-    found = list(problems)
-    if found:
-        message = str(found[0]) if len(found) == 1 else "\n".join([f"{len(found)} mistakes", *map(str, found)])
-        advice = hint or f"edit {found[0].file}; `edgekit schema` writes JSON Schemas for editors"
-        raise InputError(message, hint=advice)
 
 
 def from_toml(cls: type[T], text: str, file: str) -> T:
     """Read a TOML text as `cls`. Raises InputError with every mistake, each led by `file` and its key."""
     # Imported here: the keeper reads no TOML, and on Python 3.10 it has no tomli.
-    if sys.version_info >= (3, 11):
-        import tomllib  # noqa: PLC0415
-    else:
-        import tomli as tomllib  # noqa: PLC0415
-    try:
-        raw = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError: a TOMLDecodeError, or a number of too many digits
-        raise InputError(f"{file}: not TOML: {error}", hint=f"edit {file} at that place") from None
-    return from_raw(cls, raw, file)
+    from edgekit.schema.toml import parse_toml  # noqa: PLC0415
+
+    return from_raw(cls, parse_toml(text, file), file)
 
 
 def from_json(cls: type[T], text: str | bytes, file: str) -> T:
@@ -77,13 +58,13 @@ def from_json(cls: type[T], text: str | bytes, file: str) -> T:
     return from_raw(cls, raw, file, hint=hint)
 
 
-def from_raw(cls: type[T], raw: object, file: str, *, hint: str = "") -> T:
-    """Read parsed TOML or JSON as `cls`."""
-    problems: list[Problem] = []
+def from_raw(cls: type[T], raw: object, file: str, *, key: str = "", hint: str = "") -> T:
+    """Read parsed TOML or JSON as `cls`; `key` is its path in the file, where it is not the whole of it."""
     if _is_deep(raw):
-        raise_problems([Problem(file=file, key="", expected=f"nested too deep: at most {_MAX_DEPTH}")], hint=hint)
-    value = _read(cls, raw, "", file, problems)
-    raise_problems(problems, hint=hint)
+        raise_problems([Problem(file=file, key=key, expected=f"nested too deep: at most {_MAX_DEPTH}")], hint=hint)
+    reading = _Reading(file)
+    value = reading.read(cls, raw, key)
+    raise_problems(reading.problems, hint=hint)
     return typing.cast(T, value)
 
 
@@ -129,55 +110,215 @@ def to_line(value: object) -> bytes:
 
 @functools.cache
 def hints(cls: type) -> dict[str, Any]:
-    """The resolved field types of a schema dataclass."""
-    return typing.get_type_hints(cls)
+    """The resolved field types of a schema dataclass, bounds included."""
+    return typing.get_type_hints(cls, include_extras=True)
 
 
-def _read(kind: Any, raw: Any, path: str, file: str, problems: list[Problem]) -> Any:
-    """Read `raw` as `kind`; on a mistake add to `problems` and return None."""
-    if kind in _NAMES:
-        return _read_plain(kind, raw, path, file, problems)
-    if kind is Any or kind is object:
-        return _read_any(raw, path, file, problems)
-    if kind in _SPECIAL:
-        try:
-            return _SPECIAL[kind](raw)
-        except ValueError as error:
-            problems.append(_wrong(file, path, str(error), raw))
-            return None
-    if dataclasses.is_dataclass(kind):
-        return _read_table(typing.cast(type, kind), raw, path, file, problems)
-    origin = get_origin(kind)
+def bounds_of(kind: Any) -> tuple[Any, tuple[Any, ...]]:
+    """A type without its bounds, and the bounds."""
+    return (get_args(kind)[0], get_args(kind)[1:]) if get_origin(kind) is Annotated else (kind, ())
+
+
+def tagged(kinds: tuple[Any, ...]) -> dict[str, type]:
+    """The members of a union of dataclasses by their `kind`; nothing where it is another union."""
+    if not all(dataclasses.is_dataclass(kind) for kind in kinds):
+        return {}
+    return {name: kind for kind in kinds for name in get_args(hints(kind)[TAG])}
+
+
+def describe(kind: Any) -> str:
+    """A type in words, for messages."""
+    kind, bounds = bounds_of(kind)
+    origin, arguments = get_origin(kind), get_args(kind)
+    if any(isinstance(bound, SmallestUnit) for bound in bounds):
+        return " ".join(bound.words for bound in bounds)
+    if kind is str and bounds:
+        return str(bounds[0].words)
+    plain = _WORDS.get(kind, "a table")
     if origin is Literal:
-        return _read_choice(get_args(kind), raw, path, file, problems)
-    if origin in (Union, types.UnionType):
-        return _read_union(get_args(kind), raw, path, file, problems)
-    if origin is tuple:
-        return _read_list(get_args(kind)[0], raw, path, file, problems)
-    assert origin is dict, kind
-    return _read_dict(get_args(kind)[1], raw, path, file, problems)
+        plain = "one of " + ", ".join(json.dumps(choice) for choice in arguments)
+    elif origin in (Union, types.UnionType):
+        plain = _either(arguments)
+    elif origin is tuple:
+        plain = f"a list of {describe(arguments[0])}"
+    return ", ".join([plain, *(bound.words for bound in bounds)])
 
 
-def _read_plain(kind: Any, raw: Any, path: str, file: str, problems: list[Problem]) -> Any:
-    """A text, number or truth value. Whole numbers count as numbers; nothing else is taken for another."""
-    if kind is float and type(raw) is int and abs(raw) <= _MAX_FLOAT:
-        return float(raw)
-    if type(raw) is kind and _is_writable(raw):
-        return raw
-    problems.append(_wrong(file, path, _NAMES[kind], raw))
-    return None
+def _either(kinds: tuple[Any, ...]) -> str:
+    words = dict.fromkeys(describe(kind) for kind in kinds if kind is not type(None))
+    return (", or " if any(", " in one for one in words) else " or ").join(words)
 
 
-def _read_any(raw: Any, path: str, file: str, problems: list[Problem]) -> Any:
-    """What another part checks. It must be what JSON can say: TOML has dates and infinities too."""
-    if isinstance(raw, dict):
-        return _read_dict(Any, raw, path, file, problems)
-    if isinstance(raw, (list, tuple)):
-        return [_read_any(item, f"{path}[{index}]", file, problems) for index, item in enumerate(raw)]
-    if raw is None or (type(raw) in _NAMES and _is_writable(raw)):
-        return raw
-    problems.append(_wrong(file, path, "a text, number, true, false, list or table", raw))
-    return None
+class _Reading:
+    """One reading of one file: what is wrong gathers in `problems`, and None stands in for what could not be read."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.problems: list[Problem] = []
+
+    def read(self, kind: Any, raw: Any, path: str) -> Any:
+        """Read `raw` as `kind`; on a mistake note it and return None."""
+        kind, bounds = bounds_of(kind)
+        if kind in (Bytes, Cpus, CpuList):
+            return self._special(kind, raw, path, bounds)
+        before = len(self.problems)
+        value = self._unbounded(kind, raw, path)
+        for bound in bounds if len(self.problems) == before else ():
+            if not bound.admits(value):
+                what = len(value) if isinstance(value, (tuple, dict)) else shown(raw)
+                self.note(path, f"expected {bound.words}, found {what}")
+        return value
+
+    def note(self, path: str, expected: str, closest: str = "") -> None:
+        """One mistake more."""
+        self.problems.append(Problem(file=self.file, key=path, expected=expected, closest=closest))
+
+    def _wrong(self, kind: Any, raw: Any, path: str) -> None:
+        self.note(path, f"expected {describe(kind)}, found {shown(raw)}")
+
+    def _unbounded(self, kind: Any, raw: Any, path: str) -> Any:
+        if kind in _NAMES:
+            return self._plain(kind, raw, path)
+        if kind is Any or kind is object:
+            return self._anything(raw, path)
+        if dataclasses.is_dataclass(kind):
+            return self._table(typing.cast(type, kind), raw, path)
+        origin = get_origin(kind)
+        if origin is Literal:
+            return self._choice(get_args(kind), raw, path)
+        if origin in (Union, types.UnionType):
+            return self._union(get_args(kind), raw, path)
+        if origin is tuple:
+            return self._list(get_args(kind)[0], raw, path)
+        assert origin is dict, kind
+        return self._dict(get_args(kind), raw, path)
+
+    def _plain(self, kind: Any, raw: Any, path: str) -> Any:
+        """A text, number or truth value. 2 counts as 2.0 and 2.0 as 2; nothing else is taken for another."""
+        if kind is float and type(raw) is int and abs(raw) <= _MAX_FLOAT:
+            return float(raw)
+        if kind is int:
+            raw = _whole(raw)
+        if type(raw) is kind and _is_writable(raw):
+            return raw
+        self._wrong(kind, raw, path)
+        return None
+
+    def _special(self, kind: Any, raw: Any, path: str, bounds: tuple[Any, ...]) -> Any:
+        """A size or CPU list, whose bounds belong to how it is written."""
+        raw = [_whole(item) for item in raw] if isinstance(raw, (list, tuple)) else _whole(raw)
+        try:
+            if kind is Bytes:
+                return parse_bytes(raw, *bounds)
+            return parse_cpus(raw) if kind is Cpus else parse_cpu_list(raw)
+        except ValueError as error:
+            self.note(path, f"expected {error}, found {shown(raw)}")
+            return None
+
+    def _anything(self, raw: Any, path: str) -> Any:
+        """What another part checks. It must be what JSON can say: TOML has dates and infinities too."""
+        if isinstance(raw, dict):
+            return self._dict((str, Any), raw, path)
+        if isinstance(raw, (list, tuple)):
+            return [self._anything(item, f"{path}[{index}]") for index, item in enumerate(raw)]
+        if raw is None or (type(raw) in _NAMES and _is_writable(raw)):
+            return raw
+        self.note(path, f"expected a text, number, true, false, list or table, found {shown(raw)}")
+        return None
+
+    def _table(self, cls: type, raw: Any, path: str, siblings: tuple[type, ...] = ()) -> Any:
+        if not isinstance(raw, dict):
+            return self._wrong(cls, raw, path)
+        fields = {field.name: field for field in dataclasses.fields(cls)}
+        before = len(self.problems)
+        for key in (key for key in raw if key not in fields):
+            self._unknown(cls, key, raw, path, siblings)
+        values: dict[str, Any] = {}
+        kinds, prefix = hints(cls), f"{path}." if path else ""
+        for name, field in fields.items():
+            if name in raw:
+                values[name] = self.read(kinds[name], raw[name], prefix + name)
+            elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+                self.note(prefix + name, f"missing; expected {describe(kinds[name])}")
+        return cls(**values) if len(self.problems) == before else None
+
+    def _unknown(self, cls: type, key: str, raw: dict[str, Any], path: str, siblings: tuple[type, ...]) -> None:
+        """A key that is none of the table's: perhaps another kind's, one that lies deeper, or misspelt."""
+        fields = [field.name for field in dataclasses.fields(cls)]
+        others = [name for other in siblings if key in hints(other) for name in get_args(hints(other)[TAG])]
+        deeper = [f"{name}.{key}" for name in fields if key in _fields_below(hints(cls)[name])]
+        if others:
+            names = " or ".join(map(json.dumps, others))
+            return self.note(join_key(path, key), f"only for kind {names}; this one is {json.dumps(raw[TAG])}")
+        closest = deeper[0] if deeper else closest_of(key, (name for name in fields if name not in raw))
+        known = "" if closest else f"; known here: {', '.join(fields) or 'no key at all'}"
+        return self.note(join_key(path, key), f"unknown key{known}", closest)
+
+    def _choice(self, choices: tuple[Any, ...], raw: Any, path: str) -> Any:
+        for choice in choices:
+            if raw == choice and isinstance(raw, bool) == isinstance(choice, bool):
+                return choice
+        expected = f"expected one of {', '.join(json.dumps(choice) for choice in choices)}, found {shown(raw)}"
+        return self.note(path, expected, closest_of(raw, choices))
+
+    def _union(self, kinds: tuple[Any, ...], raw: Any, path: str) -> Any:
+        if raw is None and type(None) in kinds:
+            return None
+        kinds = tuple(kind for kind in kinds if kind is not type(None))
+        if members := tagged(kinds) if len(kinds) > 1 else {}:
+            return self._tagged(members, raw, path)
+        likely = kinds if len(kinds) == 1 else [kind for kind in kinds if type(raw) in _written_as(kind)]
+        if len(likely) == 1:
+            return self.read(likely[0], raw, path)
+        return self.note(path, f"expected {_either(kinds)}, found {shown(raw)}")
+
+    def _tagged(self, members: dict[str, type], raw: Any, path: str) -> Any:
+        if not isinstance(raw, dict):
+            return self.note(path, f"expected a table, found {shown(raw)}")
+        key = join_key(path, TAG)
+        if TAG not in raw:
+            return self.note(key, f"missing; expected one of {', '.join(map(json.dumps, members))}")
+        kind = self._choice(tuple(members), raw[TAG], key)
+        if kind is None:
+            return None
+        return self._table(members[kind], raw, path, tuple(members.values()))
+
+    def _list(self, kind: Any, raw: Any, path: str) -> Any:
+        if not isinstance(raw, (list, tuple)):
+            return self._wrong(tuple[kind, ...], raw, path)
+        return tuple(self.read(kind, item, f"{path}[{index}]") for index, item in enumerate(raw))
+
+    def _dict(self, kinds: tuple[Any, ...], raw: Any, path: str) -> Any:
+        if not isinstance(raw, dict):
+            return self.note(path, f"expected a table, found {shown(raw)}")
+        names, kind = kinds
+        found = {}
+        for key, item in raw.items():
+            place = join_key(path, key)
+            if not _is_writable(key):
+                self.note(place, "expected a key that is text")
+            for bound in bounds_of(names)[1]:
+                if not bound.admits(key):
+                    self.note(place, f"expected {bound.words}")
+            found[key] = self.read(kind, item, place)
+        return found
+
+
+def _written_as(kind: Any) -> tuple[type, ...]:
+    """The Python types of what TOML and JSON give for a type that stands in a union."""
+    kind = bounds_of(kind)[0]
+    if kind is CpuList:
+        return (str, list, tuple)
+    if get_origin(kind) is tuple:
+        return (list, tuple)
+    if get_origin(kind) is Literal:
+        return tuple({type(choice) for choice in get_args(kind)})
+    return {str: (str,), bool: (bool,), int: (int, float), float: (int, float)}.get(kind, (dict,))
+
+
+def _whole(raw: Any) -> Any:
+    """2 where it is written 2.0, as in JSON Schema; anything else as it is."""
+    return int(raw) if isinstance(raw, float) and raw.is_integer() else raw
 
 
 def _is_writable(raw: Any) -> bool:
@@ -187,100 +328,9 @@ def _is_writable(raw: Any) -> bool:
     return not isinstance(raw, float) or math.isfinite(raw)
 
 
-def _read_table(cls: type, raw: Any, path: str, file: str, problems: list[Problem]) -> Any:
-    if not isinstance(raw, dict):
-        problems.append(_wrong(file, path, "a table", raw))
-        return None
-    fields = {field.name: field for field in dataclasses.fields(cls)}
-    before = len(problems)
-    for key in (key for key in raw if key not in fields):
-        closest = difflib.get_close_matches(str(key), [name for name in fields if name not in raw], n=1, cutoff=0.5)
-        known = "" if closest else f"; known here: {', '.join(fields)}"
-        problems.append(
-            Problem(file=file, key=_join(path, key), expected=f"unknown key{known}", closest="".join(closest))
-        )
-    values: dict[str, Any] = {}
-    kinds, prefix = hints(cls), f"{path}." if path else ""
-    for name, field in fields.items():
-        if name in raw:
-            values[name] = _read(kinds[name], raw[name], prefix + name, file, problems)
-        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            problems.append(
-                Problem(file=file, key=prefix + name, expected=f"missing; expected {describe(kinds[name])}")
-            )
-    return cls(**values) if len(problems) == before else None
-
-
-def _read_choice(choices: tuple[Any, ...], raw: Any, path: str, file: str, problems: list[Problem]) -> Any:
-    if any(raw == choice and type(raw) is type(choice) for choice in choices):
-        return raw
-    closest = difflib.get_close_matches(str(raw), [str(choice) for choice in choices], n=1, cutoff=0.5)
-    expected = f"expected one of {', '.join(json.dumps(choice) for choice in choices)}, found {_show(raw)}"
-    problems.append(Problem(file=file, key=path, expected=expected, closest="".join(closest)))
-    return None
-
-
-def _read_union(kinds: tuple[Any, ...], raw: Any, path: str, file: str, problems: list[Problem]) -> Any:
-    if raw is None and type(None) in kinds:
-        return None
-    kinds = tuple(kind for kind in kinds if kind is not type(None))
-    for kind in kinds:
-        attempt: list[Problem] = []
-        value = _read(kind, raw, path, file, attempt)
-        if not attempt:
-            return value
-    if len(kinds) == 1:
-        problems.extend(attempt)
-    else:
-        problems.append(_wrong(file, path, " or ".join(map(describe, kinds)), raw))
-    return None
-
-
-def _read_list(kind: Any, raw: Any, path: str, file: str, problems: list[Problem]) -> Any:
-    if not isinstance(raw, (list, tuple)):
-        problems.append(_wrong(file, path, f"a list of {describe(kind)}", raw))
-        return None
-    return tuple(_read(kind, item, f"{path}[{index}]", file, problems) for index, item in enumerate(raw))
-
-
-def _read_dict(kind: Any, raw: Any, path: str, file: str, problems: list[Problem]) -> Any:
-    if not isinstance(raw, dict):
-        problems.append(_wrong(file, path, "a table", raw))
-        return None
-    bad = [key for key in raw if not _is_writable(key)]
-    problems += [Problem(file=file, key=_join(path, key), expected="expected a key that is text") for key in bad]
-    return {key: _read(kind, item, _join(path, key), file, problems) for key, item in raw.items()}
-
-
-def describe(kind: Any) -> str:
-    """A type in words, for messages."""
-    if kind is Bytes:
-        return 'a size such as "400MiB"'
-    if kind is Cpus:
-        return 'CPU numbers such as "0-3,6"'
-    origin = get_origin(kind)
-    if origin is Literal:
-        return "one of " + ", ".join(json.dumps(choice) for choice in get_args(kind))
-    if origin in (Union, types.UnionType):
-        return " or ".join(describe(part) for part in get_args(kind) if part is not type(None))
-    if origin is tuple:
-        return f"a list of {describe(get_args(kind)[0])}"
-    return _NAMES.get(kind, "a table")
-
-
-def _wrong(file: str, path: str, expected: str, raw: Any) -> Problem:
-    return Problem(file=file, key=path, expected=f"expected {expected}, found {_show(raw)}")
-
-
-def _show(raw: Any) -> str:
-    if isinstance(raw, dict):
-        return "a table"
-    text = json.dumps(raw, default=str, ensure_ascii=False).encode(errors="backslashreplace").decode()
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _join(path: str, key: object) -> str:
-    text = str(key)
-    if not text or not text.replace("_", "").replace("-", "").isalnum():
-        text = json.dumps(text)
-    return f"{path}.{text}" if path else text
+def _fields_below(kind: Any) -> tuple[str, ...]:
+    """Keys of a table that is a field of its own."""
+    kind = bounds_of(kind)[0]
+    parts = [part for part in get_args(kind) or (kind,) if dataclasses.is_dataclass(part)]
+    below = parts[0] if len(parts) == 1 and get_origin(kind) is not tuple and get_origin(kind) is not dict else None
+    return tuple(field.name for field in dataclasses.fields(below)) if below is not None else ()

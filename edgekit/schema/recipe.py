@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Literal
 
-from edgekit.schema.units import Bytes, Cpus
+from edgekit.schema.bounds import Between, Length
+from edgekit.schema.names import ApplicationName, FileName, InnerPath, OneLine, SemanticVersion, TableName
+from edgekit.schema.stages import RecipeStage
+from edgekit.schema.units import Bytes, CpuList, Cpus, SmallestUnit
 
 DropPolicy = Literal["block", "drop_oldest", "drop_newest"]
 ChannelOrder = Literal["RGB", "BGR", "GRAY"]
 Layout = Literal["NCHW", "NHWC"]
 Matrix = Literal["601", "709", "2020"]
 Range = Literal["limited", "full"]
-StageKind = Literal["preprocess", "infer", "centres", "yolo", "colour", "track", "count", "python"]
+Side = Annotated[int, Between(1, 8192)]
+Factor = Annotated[float, Between(-1_000_000, 1_000_000)]
+Factors = Annotated[tuple[Factor, ...], Length(1, 3, "one for each channel")]
+MemorySize = Annotated[Bytes, SmallestUnit("M")]
+_ONE_SOURCE = "another camera is another application, with a recipe of its own"
+Seconds = Annotated[float, Between(above=0, maximum=86_400)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColourContract:
     """What a model's input tensor holds. Nothing of it is guessed."""
 
-    width_px: int
-    height_px: int
+    width_px: Side
+    height_px: Side
     order: ChannelOrder
     layout: Layout = "NCHW"
     dtype: Literal["float32", "uint8"] = "float32"
-    scale: float | tuple[float, ...] = 1.0
+    scale: Factor | Factors = 1.0
     """tensor = (pixel - mean) * scale, with pixel 0..255, full range; one number, or one for each channel."""
-    mean: float | tuple[float, ...] = 0.0
+    mean: Factor | Factors = 0.0
     """As `scale`: one number, or one for each channel in `order`."""
     fit: Literal["stretch", "letterbox"] = "stretch"
 
@@ -57,7 +65,7 @@ class OtherInput:
 
     picture: ColourContract | None = None
     """The same frame, of the same size; order, layout, type, mean and scale are this input's own."""
-    value: float | tuple[float, ...] | None = None
+    value: Factor | Annotated[tuple[Factor, ...], Length(1, 1_000_000)] | None = None
     """Numbers in the input's order; one number fills it."""
 
 
@@ -69,7 +77,7 @@ class Quantisation:
     """`kl_divergence` cuts off outliers; `mmse` searches for the least error and takes long."""
     per_channel: bool = True
     """A range for each channel of the weights instead of one for a layer."""
-    keep_float: tuple[str, ...] = ()
+    keep_float: tuple[OneLine, ...] = ()
     """Tensors of the ONNX model that stay float16, with everything that is computed from them."""
 
 
@@ -77,9 +85,9 @@ class Quantisation:
 class Tolerance:
     """How far an engine may be from the float model on golden and calibration pictures; beyond it the build fails."""
 
-    cosine: float = 0.99
+    cosine: Annotated[float, Between(-1, 1)] = 0.99
     """Least cosine of any output on any frame."""
-    max_abs: float | None = None
+    max_abs: Annotated[float, Between(minimum=0)] | None = None
     """Largest difference of any element."""
     score: float = 0.1
     """How far a detection's score may be off: one that lies nearer to its stage's threshold may come and go; every
@@ -90,24 +98,24 @@ class Tolerance:
 class Model:
     """One neural network of the application."""
 
-    onnx: str
+    onnx: InnerPath
     """Path of the ONNX file, relative to the recipe's folder."""
     precision: Literal["float32", "float16", "int8"] = "float32"
     cpu_precision: Literal["float32", "int8"] = "float32"
     """On boards whose CPU runs the model; `precision` is for those with an accelerator."""
-    calibration: tuple[str, ...] = ()
+    calibration: tuple[InnerPath, ...] = ()
     """Glob patterns of calibration images, relative to the recipe's folder."""
     quantisation: Quantisation = Quantisation()
-    split: tuple[str, ...] | Literal["auto"] = ()
+    split: tuple[OneLine, ...] | Literal["auto"] = ()
     """Tensors at which the model is cut: the accelerator, or int8, takes what lies before them, and the CPU computes
     the rest in float. `auto` finds where ranges that one int8 scale cannot hold come together, as boxes and scores."""
     tolerance: Tolerance = Tolerance()
     input: ColourContract
     """What the model's picture is; of several inputs the one that `other_inputs` does not name."""
-    other_inputs: dict[str, OtherInput] = field(default_factory=dict)
+    other_inputs: dict[OneLine, OtherInput] = field(default_factory=dict)
     """Further inputs by their names in the ONNX file."""
-    threads: int = 1
-    dla_core: int | None = None
+    threads: Annotated[int, Between(1, 64)] = 1
+    dla_core: Annotated[int, Between(0, 7)] | None = None
     """Jetson: the DLA core that runs what it can of the model, the GPU takes the rest; unset: the GPU alone."""
 
 
@@ -116,42 +124,42 @@ class Source:
     """Where frames come from."""
 
     kind: Literal["file"]
-    path: str
+    path: InnerPath
     """Relative to the recipe's folder; it travels with the release."""
     pace: Literal["camera", "fast"] = "camera"
     """`camera`: frames come at the clip's own rate; `fast`: as fast as the pipeline takes them."""
-    loops: int = 0
+    loops: Annotated[int, Between(0, 1_000_000)] = 0
     """How often the clip is played; 0 is for ever."""
     matrix: Matrix | None = None
     """Only for a clip that does not say it itself."""
     range: Range | None = None
-    lane: str
+    lane: TableName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """One step of the pipeline. `options` belong to its kind, which checks them."""
+class JsonlSink:
+    """One line per result."""
 
-    kind: StageKind
-    """Built in, or `python`: the recipe's own."""
-    lane: str
-    model: str | None = None
-    entry: str | None = None
-    """For `python`: `module:Class` in the recipe's `app/` folder."""
-    options: dict[str, Any] = field(default_factory=dict)
+    kind: Literal["jsonl"]
+    path: InnerPath
+    """A file in the worker's state folder, `-` for the log."""
+    max_bytes: Annotated[Bytes, SmallestUnit("K")] = Bytes(4 << 20)
+    """The file is started anew past this size; one older file is kept."""
+    lane: TableName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sink:
-    """Where results go."""
+class ScoreSink:
+    """Counts are compared with a ground truth after each pass of the clip."""
 
-    kind: Literal["jsonl", "score"]
-    """`jsonl`: one line per result; `score`: compare counts with a ground truth after each pass of the clip."""
-    path: str | None = None
-    """`jsonl`: file in the worker's state folder, `-` for the log. `score`: the ground truth, in the recipe."""
-    max_bytes: Bytes = Bytes(4 << 20)
-    """`jsonl`: the file is started anew past this size; one older file is kept."""
-    lane: str
+    kind: Literal["score"]
+    path: InnerPath
+    """The ground truth, in the recipe: JSON with `counts`."""
+    lane: TableName
+
+
+RecipeSink = JsonlSink | ScoreSink
+"""Where results go, by `kind`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +168,7 @@ class Lane:
 
     cpus: Cpus = Cpus(())
     """Positions in the application's CPUs (`limits.cpus`), not CPU numbers: 0 is the first of them. Empty is all."""
-    queue: int = 4
+    queue: Annotated[int, Between(1, 1024)] = 4
     """How many items wait in front of this lane at most."""
     drop: DropPolicy = "block"
 
@@ -169,21 +177,21 @@ class Lane:
 class Pipeline:
     """Sources, then stages in order, then sinks."""
 
-    sources: dict[str, Source]
-    stages: dict[str, Stage]
-    sinks: dict[str, Sink]
-    lanes: dict[str, Lane]
+    sources: Annotated[dict[TableName, Source], Length(1, 1, _ONE_SOURCE)]
+    stages: dict[TableName, RecipeStage]
+    sinks: Annotated[dict[TableName, RecipeSink], Length(1)]
+    lanes: Annotated[dict[TableName, Lane], Length(1)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What the application may use."""
 
-    memory_max: Bytes
-    memory_high: Bytes | None = None
-    cpus: int | Cpus = 1
+    memory_max: MemorySize
+    memory_high: MemorySize | None = None
+    cpus: Annotated[int, Between(1, 4096)] | CpuList = 1
     """A count: the planner takes the target's strongest CPUs, sparing CPU 0 where it can; or a CPU list, "4-6"."""
-    pids_max: int = 256
+    pids_max: Annotated[int, Between(1, 4_194_304)] = 256
     limits: Literal["enforced", "advisory"] = "enforced"
     """`advisory`: run also where cgroups cannot hold these, and say so."""
 
@@ -192,15 +200,15 @@ class Limits:
 class Health:
     """When the application counts as healthy."""
 
-    min_fps: float = 0.0
-    max_p99_ms: float | None = None
+    min_fps: Annotated[float, Between(0, 100_000)] = 0.0
+    max_p99_ms: Annotated[float, Between(above=0, maximum=86_400_000)] | None = None
     """From frame capture to sink."""
-    max_error_ratio: float = 0.0
-    settle_s: float = 20.0
+    max_error_ratio: Annotated[float, Between(0, 1)] = 0.0
+    settle_s: Seconds = 20.0
     """How long a new release has to be healthy without a break before it is committed."""
-    start_s: float = 60.0
+    start_s: Seconds = 60.0
     """How long it may take from start to the first healthy report."""
-    stall_s: float = 15.0
+    stall_s: Seconds = 15.0
     """A worker that reports nothing for so long hangs."""
 
 
@@ -208,12 +216,12 @@ class Health:
 class Golden:
     """Frames whose right answers are known; run on the device before a release counts as healthy."""
 
-    frames: tuple[str, ...]
+    frames: Annotated[tuple[InnerPath, ...], Length(1)]
     """Images (PNG), relative to the recipe's folder."""
-    expected: str
+    expected: InnerPath
     """JSON file: for each frame's file name a list of detections."""
-    position_px: float = 2.0
-    score: float = 0.05
+    position_px: Annotated[float, Between(0, 100_000)] = 2.0
+    score: Annotated[float, Between(0, 1)] = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,9 +231,9 @@ class PackageIndex:
     A user name and password come from `UV_INDEX_NAME_USERNAME` and `UV_INDEX_NAME_PASSWORD`, netrc or keyring.
     """
 
-    url: str
+    url: OneLine
     """Its address, without a user's name or password."""
-    packages: tuple[str, ...] = ()
+    packages: tuple[OneLine, ...] = ()
     """What is taken from there and from nowhere else. Empty: it is asked first for every package."""
 
 
@@ -233,24 +241,24 @@ class PackageIndex:
 class Python:
     """Python packages of the application, beside those that edgekit's worker needs itself."""
 
-    requirements: tuple[str, ...] = ()
-    constraints: tuple[str, ...] = ()
+    requirements: tuple[OneLine, ...] = ()
+    constraints: tuple[OneLine, ...] = ()
     """Versions that packages must have where they are needed at all, as `uv pip compile --constraints` reads them."""
-    override: tuple[str, ...] = ()
+    override: tuple[OneLine, ...] = ()
     """Requirements that replace what packages say of those names, as `uv pip compile --overrides` reads them."""
-    exclude: tuple[str, ...] = ()
+    exclude: tuple[OneLine, ...] = ()
     """Packages that are left out, whoever needs them, as `uv pip compile --excludes` reads them."""
-    indexes: dict[str, PackageIndex] = field(default_factory=dict)
+    indexes: dict[FileName, PackageIndex] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """An application as written in recipe.toml."""
 
-    name: str
-    version: str
+    name: ApplicationName
+    version: SemanticVersion
     description: str = ""
-    models: dict[str, Model]
+    models: dict[TableName, Model] = field(default_factory=dict)
     pipeline: Pipeline
     limits: Limits
     health: Health = Health()

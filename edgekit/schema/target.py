@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from edgekit.schema.units import Bytes, Cpus
+from edgekit.schema.bounds import Between, Matches
+from edgekit.schema.names import FileName, FolderPath, MinorVersion, OneLine
+from edgekit.schema.units import Bytes, Cpus, SmallestUnit
 
 AcceleratorKind = Literal["onnxruntime", "tensorrt", "rknn"]
+Cores = Annotated[int, Between(0, 1024)]
+Capability = Annotated[str, Matches("(?:[0-9]{1,2}[.][0-9])?", 'a compute capability such as "8.7"')]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,10 +24,10 @@ class Os:
     """`VERSION_ID` of os-release."""
     arch: Literal["aarch64", "x86_64"]
     libc: Literal["glibc"] = "glibc"
-    libc_version: str
-    python: str
+    libc_version: MinorVersion
+    python: MinorVersion
     """Minor version of the Python that runs workers: `3.11`."""
-    python_path: str = "/usr/bin/python3"
+    python_path: FolderPath = "/usr/bin/python3"
     soabi: str = ""
     """`SOABI` of that Python's sysconfig, where known: `cpython-311-aarch64-linux-gnu`."""
     glibcxx: str = ""
@@ -40,21 +44,21 @@ class Os:
 class CpuCluster:
     """CPUs that share a frequency and a strength."""
 
-    name: str
+    name: OneLine
     cpus: Cpus
-    capacity: int = 1024
+    capacity: Annotated[int, Between(1, 1024)] = 1024
     """The scheduler's `cpu_capacity`, 1..1024; the strongest CPU of a system has 1024."""
     part: str = ""
     """`CPU part` of /proc/cpuinfo: `0xd0b` is a Cortex-A76."""
-    max_khz: int = 0
+    max_khz: Annotated[int, Between(0, 100_000_000)] = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """The memory that CPU and accelerators share on these boards."""
 
-    total_bytes: Bytes
-    page_bytes: Bytes = Bytes(4096)
+    total_bytes: Annotated[Bytes, SmallestUnit("M")]
+    page_bytes: Annotated[Bytes, SmallestUnit("K")] = Bytes(4096)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +71,12 @@ class Accelerator:
     runtime_version: str
     """Version of libnvinfer, librknnrt or onnxruntime on the board."""
     driver_version: str = ""
-    sm: str = ""
+    sm: Capability = ""
     """CUDA compute capability: `8.7`."""
-    sm_count: int = 0
+    sm_count: Cores = 0
     cuda: str = ""
-    npu_cores: int = 0
-    dla_cores: int = 0
+    npu_cores: Cores = 0
+    dla_cores: Cores = 0
     power_mode: str = ""
     """Name of the mode in which the board is deployed: `25W`. Numbers differ between boards."""
     power_conf: str = ""
@@ -135,7 +139,7 @@ class Target:
 class TargetFile:
     """A target as written. `this_machine = true` stands for everything that a probe of this machine finds."""
 
-    name: str
+    name: FileName
     title: str
     this_machine: bool = False
     os: Os | None = None

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from typing import NewType
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, NewType
 
 Bytes = NewType("Bytes", int)
 """A size in bytes; written as an integer or as text such as "400MiB", "4K", "1.5 GB"."""
 
 Cpus = NewType("Cpus", tuple[int, ...])
-"""CPU numbers in the order written; the kernel's list format, "0-3,6". Source: Linux, cpuset(7), "List format"."""
+"""CPU numbers in the order written: the kernel's list format, "0-3,6", a list of numbers, or one number.
+
+Source: Linux, cpuset(7), "List format". Beyond it, "6-4" runs down: the order is the user's.
+"""
+
+CpuList = NewType("CpuList", tuple[int, ...])
+"""`Cpus` where a bare number means something else: text or a list alone."""
 
 _UNITS = {
     "": 1,
@@ -24,28 +33,64 @@ _UNITS = {
     "mb": 10**6,
     "gb": 10**9,
 }
-_MAX_BYTES = (1 << 63) - 1
-_MAX_CPU = 4095
+MAX_BYTES = (1 << 50) - 1
+"""A petabyte: more than any board, card or file has."""
+MAX_CPU = 4095
+MAX_CPUS = MAX_CPU + 1
+CPUS_WORDS = 'CPU numbers such as "0-3,6"'
 
-BYTES_PATTERN = r"^\s*([0-9]{1,19})(?:\.([0-9]{1,9}))?\s*([KkMmGg]?[Bb]?|[KkMmGg][Ii][Bb])\s*$"
-CPUS_PATTERN = r"^\s*[0-9]{1,4}(-[0-9]{1,4})?(\s*,\s*[0-9]{1,4}(-[0-9]{1,4})?)*\s*$"
+_NUMBER = "([0-9]{1,15})(?:[.]([0-9]{1,9}))?"
+_BYTES = re.compile(f" *{_NUMBER} *([KkMmGg]?(?:[Ii]?[Bb])?) *")
+_FRACTION = "(?:[.][0-9]{1,9})?"
+_SUFFIX = "(?:[Ii]?[Bb])?"
+_UNITS_FROM = {"K": "KkMmGg", "M": "MmGg"}
+_CPU = "(?:[0-9]{1,3}|[1-3][0-9]{3}|40[0-8][0-9]|409[0-5])"
+_CPU_RANGE = f" *{_CPU}(?:-{_CPU})? *"
+CPUS_PATTERN = f"{_CPU_RANGE}(?:,{_CPU_RANGE}){{0,255}}"
 
 
-def parse_bytes(text: str | int) -> Bytes:
+@dataclass(frozen=True, slots=True)
+class SmallestUnit:
+    """The least unit that a size may be written in, as text; as a number it is that many bytes at least.
+
+    A bound that a pattern can say: "1B" of memory is a slip, and one megabyte is where sense begins.
+    """
+
+    unit: Literal["", "K", "M"]
+
+    @property
+    def least(self) -> int:
+        """The least number of bytes that can be written."""
+        return {"": 0, "K": 1000, "M": 1_000_000}[self.unit]
+
+    @property
+    def pattern(self) -> str:
+        """Of the texts; every one of them is below `MAX_BYTES`."""
+        if self.unit:
+            return f" *[1-9][0-9]{{0,5}}{_FRACTION} *[{_UNITS_FROM[self.unit]}]{_SUFFIX} *"
+        return f" *(?:[0-9]{{1,15}} *[Bb]?|[0-9]{{1,6}}{_FRACTION} *[KkMmGg]{_SUFFIX}) *"
+
+    @property
+    def words(self) -> str:
+        """What is expected."""
+        return 'a size such as "400MiB"' + {"": "", "K": ", 1 kB or more", "M": ", 1 MB or more"}[self.unit]
+
+
+ANY_SIZE = SmallestUnit("")
+
+
+def parse_bytes(text: str | int, smallest: SmallestUnit = ANY_SIZE) -> Bytes:
     """Read a size. K, M, G and KiB, MiB, GiB are powers of 1024, as the kernel has them; kB, MB, GB of 1000.
 
     Raises:
-        ValueError: not a size, below zero, or more than the kernel can count.
+        ValueError: not a size, below the least, or more than any machine has.
     """
-    size = -1
-    if isinstance(text, int) and not isinstance(text, bool):
-        size = text
-    elif isinstance(text, str) and (found := re.search(BYTES_PATTERN, text)):
+    if isinstance(text, int) and not isinstance(text, bool) and smallest.least <= text <= MAX_BYTES:
+        return Bytes(text)
+    if isinstance(text, str) and re.fullmatch(smallest.pattern, text) and (found := _BYTES.fullmatch(text)):
         fraction = found[2] or ""
-        size = int(found[1] + fraction) * _UNITS[found[3].lower()] // 10 ** len(fraction)
-    if not 0 <= size <= _MAX_BYTES:
-        raise ValueError('a size such as "400MiB"')
-    return Bytes(size)
+        return Bytes(int(found[1] + fraction) * _UNITS[found[3].lower()] // 10 ** len(fraction))
+    raise ValueError(smallest.words)
 
 
 def format_bytes(size: int) -> str:
@@ -68,36 +113,32 @@ def counted(number: int, thing: str) -> str:
 
 
 def parse_cpus(text: str | int | list[int] | tuple[int, ...]) -> Cpus:
-    """Read a CPU list: `"0-3,6"`, `2`, or `[0, 1]`. Order is kept, repeats and ranges that run down are refused.
+    """Read CPU numbers: `"0-3,6"`, `2`, or `[0, 1]`. Order is kept, and a number that comes again counts once.
 
     Raises:
         ValueError: not a CPU list.
     """
-    cpus: list[int] = []
-    if isinstance(text, str):
-        cpus = _parse_list(text)
-    elif isinstance(text, (list, tuple)):
-        cpus = list(text)
-    elif isinstance(text, int):
-        cpus = [text]
-    plain = all(type(cpu) is int and 0 <= cpu <= _MAX_CPU for cpu in cpus)
-    if not cpus or not plain or len(set(cpus)) != len(cpus):
-        raise ValueError('CPU numbers such as "0-3,6"')
-    return Cpus(tuple(cpus))
+    return Cpus(parse_cpu_list([text] if isinstance(text, int) else text))
 
 
-def _parse_list(text: str) -> list[int]:
-    """The kernel's list format; empty where it is none."""
-    if not re.search(CPUS_PATTERN, text):
-        return []
-    cpus: list[int] = []
-    for part in text.split(","):
-        first, _, last = part.strip().partition("-")
-        numbers = range(int(first), int(last or first) + 1)
-        if not numbers:
-            return []
-        cpus.extend(numbers)
-    return cpus
+def parse_cpu_list(text: str | list[int] | tuple[int, ...]) -> CpuList:
+    """Read CPU numbers where a bare number means something else. Raises ValueError."""
+    cpus: Iterable[int] = ()
+    if isinstance(text, str) and re.fullmatch(CPUS_PATTERN, text):
+        cpus = itertools.chain.from_iterable(map(_range, text.split(",")))
+    elif isinstance(text, (list, tuple)) and len(text) <= MAX_CPUS:
+        cpus = text if all(type(cpu) is int and 0 <= cpu <= MAX_CPU for cpu in text) else ()
+    found = tuple(dict.fromkeys(cpus))
+    if not found:
+        raise ValueError(CPUS_WORDS)
+    return CpuList(found)
+
+
+def _range(part: str) -> Iterable[int]:
+    """The numbers of `4-6`, `6-4` or `5`."""
+    first, _, last = part.strip().partition("-")
+    low, high = int(first), int(last or first)
+    return range(low, high + 1) if low <= high else range(low, high - 1, -1)
 
 
 def format_cpus(cpus: tuple[int, ...] | frozenset[int]) -> str:

@@ -42,6 +42,7 @@ from measure import Figure, machine, paired, seconds, spread
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 from tests.fakes import networks  # noqa: E402
+from tests.fakes.written import PIPELINE  # noqa: E402
 
 NETWORKS = {"classifier": 128, "detector": 160}
 """With their sizes in pixels: channels are four times those of the tests."""
@@ -89,8 +90,7 @@ class Shop:
     def recipe(self, **fields: Any) -> Recipe:
         contract = {"width_px": self.size, "height_px": self.size, "order": "RGB", "scale": 1 / 255}
         model = {"onnx": "m.onnx", "calibration": ["c*.png"], "input": contract, **fields}
-        nothing = {"sources": {}, "stages": {}, "sinks": {}, "lanes": {}}
-        made = {"name": "x", "version": "1.0.0", "models": {"m": model}, "pipeline": nothing}
+        made = {"name": "x", "version": "1.0.0", "models": {"m": model}, "pipeline": PIPELINE}
         return from_raw(Recipe, {**made, "limits": {"memory_max": "100MiB"}}, "recipe")
 
     def compile(self, bench: Bench, target: str, **fields: Any) -> Engine:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from edgekit.schema.plan import EnginePlan, LimitsPlan, StagePlan, WorkerPlan
-from edgekit.schema.recipe import Golden, Health, Sink, Source
+from edgekit.schema.recipe import Golden, Health, RecipeSink, Source
 
 
 def python_stage(name: str, entry: str, engine: str = "", **options: object) -> StagePlan:
@@ -17,7 +17,7 @@ def small_plan(
     *stages: StagePlan,
     engines: Mapping[str, EnginePlan] | None = None,
     sources: Mapping[str, Source] | None = None,
-    sinks: Mapping[str, Sink] | None = None,
+    sinks: Mapping[str, RecipeSink] | None = None,
     golden: Golden | None = None,
 ) -> WorkerPlan:
     """A plan with code of its own and nothing that it need not have."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from edgekit.device.image.frames import FrameSpec, RgbSpec
 from edgekit.device.runner import Runner, load
 from edgekit.device.worker.stages import Stage, StageContext, find_class
 from edgekit.schema.plan import StagePlan, WorkerPlan
+from edgekit.schema.reader import from_raw
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,16 +33,24 @@ def make_stage(stage: StagePlan, parts: Parts, frames: FrameSpec | RgbSpec, fps:
     Raises:
         InputError: its options are wrong, or its class cannot be made.
     """
+    cls = find_class(stage.kind, stage.entry)
     engines = parts.plan.engines
     engine = stage.engine or (next(iter(engines)) if len(engines) == 1 else "")
     context = StageContext(
         name=stage.name,
-        options=stage.options,
+        options=_options(cls, stage),
         frames=frames,
         fps=fps,
         release=parts.release,
         runner=parts.runners[stage.engine] if stage.engine and stage.kind != "preprocess" else None,
         contract=engines[engine].input if engine else None,
     )
-    made: Stage = find_class(stage.kind, stage.entry)(context)
+    made: Stage = cls(context)
     return made
+
+
+def _options(cls: Any, stage: StagePlan) -> Any:
+    options = getattr(cls, "Options", None)
+    if options is None:
+        return stage.options
+    return from_raw(options, stage.options, "recipe.toml", key=f"pipeline.stages.{stage.name}.options")

@@ -11,7 +11,7 @@ from typing import Protocol
 from edgekit.device.worker.figures import Outcome
 from edgekit.device.worker.item import EndOfPass, Item
 from edgekit.errors import InputError
-from edgekit.schema.recipe import Sink as SinkPlan
+from edgekit.schema.recipe import JsonlSink, RecipeSink, ScoreSink
 
 
 class Sink(Protocol):
@@ -27,11 +27,11 @@ class Sink(Protocol):
         """Nothing follows."""
 
 
-class JsonlSink:
+class JsonlWriter:
     """A line whenever the counts change, and one at the end of each pass. The file never grows past its size, twice."""
 
-    def __init__(self, plan: SinkPlan, work: Path) -> None:
-        self._file = None if plan.path in (None, "-") else work / str(plan.path)
+    def __init__(self, plan: JsonlSink, work: Path) -> None:
+        self._file = None if plan.path == "-" else work / plan.path
         self._max_bytes = plan.max_bytes
         self._counts: dict[str, int] = {}
         if self._file is not None:
@@ -62,17 +62,17 @@ class JsonlSink:
             file.write(line)
 
 
-class ScoreSink:
+class CountScorer:
     """Compares the counts of each whole pass with the ground truth."""
 
-    def __init__(self, plan: SinkPlan, release: Path, outcome: Outcome) -> None:
+    def __init__(self, plan: ScoreSink, release: Path, outcome: Outcome) -> None:
         """Read the ground truth.
 
         Raises:
             InputError: it is not there, or says no counts.
         """
         try:
-            truth = json.loads((release / str(plan.path)).read_text(encoding="utf-8"))
+            truth = json.loads((release / plan.path).read_text(encoding="utf-8"))
             self._expected = {str(name): int(count) for name, count in truth["counts"].items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             hint = 'write JSON with {"counts": {"red disc": 3}}'
@@ -104,6 +104,6 @@ class ScoreSink:
         """See `Sink.close`."""
 
 
-def make_sink(plan: SinkPlan, release: Path, work: Path, outcome: Outcome) -> Sink:
+def make_sink(plan: RecipeSink, release: Path, work: Path, outcome: Outcome) -> Sink:
     """The sink of a plan."""
-    return ScoreSink(plan, release, outcome) if plan.kind == "score" else JsonlSink(plan, work)
+    return CountScorer(plan, release, outcome) if isinstance(plan, ScoreSink) else JsonlWriter(plan, work)

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from edgekit.errors import InputError
 from edgekit.schema.manifest import EngineEntry, Requires
 from edgekit.schema.plan import EnginePlan, LanePlan, LimitsPlan, StagePlan, WorkerPlan
-from edgekit.schema.recipe import ColourContract, Golden, Limits, Recipe, Sink
+from edgekit.schema.reader import to_raw
+from edgekit.schema.recipe import ColourContract, Golden, Limits, Recipe, RecipeSink, ScoreSink
+from edgekit.schema.stages import InferStage, PythonStage, model_of
 from edgekit.schema.target import Target
 from edgekit.schema.units import format_bytes, format_cpus, version_tuple
 
@@ -60,9 +62,9 @@ def plan_worker(recipe: Recipe, target: Target, engines: Iterable[EngineEntry], 
                 name=name,
                 kind=stage.kind,
                 lane=stage.lane,
-                engine=stage.model or "",
-                entry=stage.entry or "",
-                options=stage.options,
+                engine=model_of(stage, recipe.models),
+                entry=stage.entry if isinstance(stage, PythonStage) else "",
+                options=to_raw(stage.options),
             )
             for name, stage in recipe.pipeline.stages.items()
         ),
@@ -144,7 +146,11 @@ def _engine(entry: EngineEntry, recipe: Recipe, lanes: dict[str, LanePlan]) -> E
     model = recipe.models[entry.name]
     contract = _pixels(model.input) if entry.runner == "rknn" else model.input
     core = model.dla_core if entry.runner == "tensorrt" and model.dla_core is not None else -1
-    stages = [stage for stage in recipe.pipeline.stages.values() if stage.kind == "infer" and stage.model == entry.name]
+    stages = [
+        stage
+        for stage in recipe.pipeline.stages.values()
+        if isinstance(stage, InferStage) and model_of(stage, recipe.models) == entry.name
+    ]
     return EnginePlan(
         runner=entry.runner,
         path=entry.path,
@@ -161,8 +167,8 @@ def _pixels(contract: ColourContract) -> ColourContract:
     return dataclasses.replace(contract, layout="NHWC", dtype="uint8", scale=1.0, mean=0.0)
 
 
-def _sink(sink: Sink) -> Sink:
-    return dataclasses.replace(sink, path=_carried(sink.path)) if sink.kind == "score" and sink.path else sink
+def _sink(sink: RecipeSink) -> RecipeSink:
+    return dataclasses.replace(sink, path=_carried(sink.path)) if isinstance(sink, ScoreSink) else sink
 
 
 def _golden(golden: Golden | None) -> Golden | None:

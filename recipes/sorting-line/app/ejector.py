@@ -22,7 +22,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EjectorOptions:
-    """Options of this stage in recipe.toml."""
+    """Options of this stage in recipe.toml; the build checks them."""
 
     part: str
     """Name of the parts to blow off, as `count` names them: `red disc`."""
@@ -37,10 +37,11 @@ class Ejector(Stage):
     """Sends a pulse whenever the count of its part has risen."""
 
     stateless = False
+    Options = EjectorOptions
 
     def __init__(self, context: StageContext) -> None:
         super().__init__(context)
-        self._options = context.read_options(EjectorOptions)
+        self._options: EjectorOptions = context.options
         self._bus: SpiDev | None = None
         self._counted = 0
         file = Path(f"/dev/spidev{self._options.bus}.{self._options.device}")

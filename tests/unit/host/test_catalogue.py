@@ -89,7 +89,7 @@ def test_unknown_target_names_the_closest(tmp_path: Path) -> None:
         ('cpus = "0-3"', 'cpus = "0-3"\n[[clusters]]\nname = "b"\ncpus = "3"', "clusters[1].cpus: CPU 3 is in cluster"),
         ('cpus = "0-3"', 'cpus = "0-3"\ncapacity = 2000', "clusters[0].capacity: expected 1 to 1024, found 2000"),
         ('memory = {total_bytes = "2GiB"}', "", "memory: missing"),
-        ('python = "3.11"', 'python = "3.11.2"', "os.python: expected a version such as \"3.11\", found '3.11.2'"),
+        ('python = "3.11"', 'python = "3.11.2"', 'os.python: expected a version such as "3.11", found "3.11.2"'),
         ('python = "3.11"', 'python = "three"', "os.python: expected a version"),
         ('"2.36"', '"bookworm"', "os.libc_version: expected a version"),
         ('[[clusters]]\nname = "all"\ncpus = "0-3"', "", "clusters: missing; expected at least one"),

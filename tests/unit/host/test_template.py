@@ -9,6 +9,7 @@ import pytest
 from edgekit.errors import InputError
 from edgekit.host.recipes import read_recipe
 from edgekit.host.template import write_recipe
+from edgekit.schema.stages import PythonStage
 
 TEMPLATE = Path(__file__).parents[3] / "recipes" / "sorting-line"
 
@@ -24,7 +25,9 @@ def test_the_new_recipe_works(tmp_path: Path) -> None:
 def test_the_new_recipe_has_all_of_its_own_code(tmp_path: Path) -> None:
     """It once named `ejector:Ejector` and left app/ejector.py out."""
     made = write_recipe(TEMPLATE, "my-line", tmp_path)
-    entries = [stage.entry for stage in read_recipe(made).recipe.pipeline.stages.values() if stage.entry]
+    entries = [
+        stage.entry for stage in read_recipe(made).recipe.pipeline.stages.values() if isinstance(stage, PythonStage)
+    ]
     assert entries
     for entry in entries:
         module, _, name = entry.partition(":")

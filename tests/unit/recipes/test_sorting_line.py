@@ -17,8 +17,9 @@ from edgekit.device.worker.item import EndOfPass, Item
 from edgekit.device.worker.parts import Parts, make_stage
 from edgekit.device.worker.sources import FileSource
 from edgekit.schema.plan import EnginePlan, LimitsPlan, StagePlan, WorkerPlan
-from edgekit.schema.reader import from_toml
+from edgekit.schema.reader import from_toml, to_raw
 from edgekit.schema.recipe import Recipe
+from edgekit.schema.stages import model_of
 
 RECIPE = Path(__file__).parents[3] / "recipes" / "sorting-line"
 TRUTH = json.loads((RECIPE / "truth.json").read_text())
@@ -53,7 +54,9 @@ def parts() -> Parts:
     model = recipe.models["parts"]
     engine = EnginePlan(runner="onnxruntime", path=model.onnx, input=model.input, threads=1)
     stages = tuple(
-        StagePlan(name=name, kind=s.kind, lane=s.lane, engine=s.model or "", entry="", options=s.options)
+        StagePlan(
+            name=name, kind=s.kind, lane=s.lane, engine=model_of(s, recipe.models), entry="", options=to_raw(s.options)
+        )
         for name, s in recipe.pipeline.stages.items()
         if s.kind != "python"  # the recipe's own code takes packages that this machine need not have
     )

@@ -18,7 +18,7 @@ from edgekit.schema.plan import WorkerPlan
 from edgekit.schema.reader import from_json, from_raw, from_toml, to_json, to_line, to_raw
 from edgekit.schema.recipe import Recipe
 from edgekit.schema.target import TargetFile
-from edgekit.schema.units import Bytes, Cpus
+from edgekit.schema.units import Bytes, CpuList, Cpus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class Cart:
     name: str
     speed: float = 1.0
     memory_max: Bytes = Bytes(0)
-    cpus: int | Cpus = 1
+    cpus: int | CpuList = 1
     wheels: tuple[Wheel, ...] = ()
     spare: Wheel | None = None
     parts: dict[str, Wheel] = field(default_factory=dict)
@@ -120,9 +120,7 @@ def test_wrong_types(line: str, said: str) -> None:
     assert found.startswith(f"cart.toml: {said}")
 
 
-@pytest.mark.parametrize(
-    "text", ["name = ", "[a\n", 'name = "a"\nname = "b"', "a = " + "[" * 3000, "a = " + "1" * 5000]
-)
+@pytest.mark.parametrize("text", ["name = ", "[a\n", "a = " + "[" * 3000, "a = " + "1" * 5000])
 def test_no_toml(text: str) -> None:
     (found,) = mistakes(text)
     assert found.startswith("cart.toml: not TOML")

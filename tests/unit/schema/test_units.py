@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgekit.schema.units import (
-    BYTES_PATTERN,
+    ANY_SIZE,
     CPUS_PATTERN,
+    MAX_BYTES,
+    SmallestUnit,
     counted,
     format_bytes,
     format_cpus,
@@ -33,7 +36,8 @@ from edgekit.schema.units import (
         ("0", 0),
         (0, 0),
         (4096, 4096),
-        ("9007199254740993", 9007199254740993),
+        ("900719925474099", 900719925474099),
+        ("999999GiB", 999999 << 30),
         ("0.1 KiB", 102),
     ],
 )
@@ -42,7 +46,8 @@ def test_sizes(text: str | int, size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "MiB", "4 QiB", "-1", -1, "1e3", "1.", ".5", "4MiB4", "٤K", True, 1.5, None, [1], 1 << 63, "9" * 400]
+    "text",
+    ["", "MiB", "4 QiB", "-1", -1, "1e3", "1.", ".5", "4MiB4", "٤K", True, 1.5, None, [1], 1 << 50, "9" * 400, "1iB"],
 )
 def test_no_sizes(text: object) -> None:
     with pytest.raises(ValueError, match="a size such as"):
@@ -51,7 +56,17 @@ def test_no_sizes(text: object) -> None:
 
 @pytest.mark.parametrize(
     ("text", "cpus"),
-    [("0-3,6", (0, 1, 2, 3, 6)), ("2", (2,)), (2, (2,)), ("6, 4-5", (6, 4, 5)), ([3, 1], (3, 1)), ("0-0", (0,))],
+    [
+        ("0-3,6", (0, 1, 2, 3, 6)),
+        ("2", (2,)),
+        (2, (2,)),
+        ("6, 4-5", (6, 4, 5)),
+        ([3, 1], (3, 1)),
+        ("0-0", (0,)),
+        ("3-1", (3, 2, 1)),
+        ("0-2,1", (0, 1, 2)),
+        ([0, 0], (0,)),
+    ],
 )
 def test_cpu_lists(text: str | int | list[int], cpus: tuple[int, ...]) -> None:
     assert parse_cpus(text) == cpus
@@ -61,10 +76,8 @@ def test_cpu_lists(text: str | int | list[int], cpus: tuple[int, ...]) -> None:
     "text",
     [
         "",
-        "3-1",
-        "0,3-1",
-        "0-2,1",
-        [0, 0],
+        ",".join(["0"] * 257),
+        "0009",
         [],
         [True],
         True,
@@ -90,19 +103,30 @@ def test_no_cpu_lists(text: object) -> None:
 def test_cpus_are_written_as_the_kernel_does(cpus: set[int]) -> None:
     text = format_cpus(frozenset(cpus))
     assert parse_cpus(text) == tuple(sorted(cpus))
-    assert re.search(CPUS_PATTERN, text)
+    assert re.fullmatch(CPUS_PATTERN, text)
 
 
-@settings(max_examples=100)
-@given(st.text(alphabet="0123456789.,- KkMmGgiIbB", max_size=8))
-def test_what_the_schemas_patterns_allow_is_read(text: str) -> None:
-    """The schema lets everything through that reads, so that editors never mark what is right."""
-    for pattern, parse in ((BYTES_PATTERN, parse_bytes), (CPUS_PATTERN, parse_cpus)):
+@settings(max_examples=200)
+@given(st.text(alphabet="0123456789.,- KkMmGgiIbB", max_size=8), st.sampled_from([ANY_SIZE, *map(SmallestUnit, "KM")]))
+def test_what_reads_is_what_the_schemas_patterns_allow(text: str, smallest: SmallestUnit) -> None:
+    """Editors mark what is wrong and nothing else."""
+    for pattern, parse in ((smallest.pattern, lambda text: parse_bytes(text, smallest)), (CPUS_PATTERN, parse_cpus)):
         try:
-            parse(text)  # type: ignore[operator]
+            parse(text)
         except ValueError:
-            continue
-        assert re.search(pattern, text)
+            assert not re.fullmatch(pattern, text)
+        else:
+            assert re.fullmatch(pattern, text)
+
+
+@pytest.mark.parametrize(("unit", "least"), [("K", "1kB"), ("M", "1MB")])
+def test_a_size_has_a_least_and_a_most(unit: Literal["K", "M"], least: str) -> None:
+    smallest = SmallestUnit(unit)
+    assert parse_bytes(least, smallest) == parse_bytes(smallest.least, smallest) == smallest.least
+    assert parse_bytes(MAX_BYTES, smallest) == MAX_BYTES
+    for size in ("1B", "999", smallest.least - 1, MAX_BYTES + 1, "0.5GiB"):
+        with pytest.raises(ValueError, match="or more"):
+            parse_bytes(size, smallest)
 
 
 @pytest.mark.parametrize(

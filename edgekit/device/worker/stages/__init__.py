@@ -10,16 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from edgekit.device.image.frames import FrameSpec, RgbSpec
 from edgekit.device.runner import Runner
 from edgekit.device.worker.item import Item
 from edgekit.errors import InputError
-from edgekit.schema.reader import from_raw
 from edgekit.schema.recipe import ColourContract
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +25,8 @@ class StageContext:
 
     name: str
     """The stage's own name in the recipe."""
-    options: dict[str, Any]
+    options: Any
+    """Of the type that the class names in `Options`; as they stand in recipe.toml where it names none."""
     frames: FrameSpec | RgbSpec
     """What the source's frames are."""
     fps: float
@@ -40,10 +38,6 @@ class StageContext:
     contract: ColourContract | None
     """Input of the stage's model; where the stage names none, of the only model that there is."""
 
-    def read_options(self, cls: type[T]) -> T:
-        """The options as a dataclass of the stage's own. Raises InputError with every mistake."""
-        return from_raw(cls, self.options, f"plan.json: stage {self.name}")
-
 
 class Stage:
     """One step: takes an item, changes it, hands it on. Stages of a recipe need not derive from this class."""
@@ -54,6 +48,10 @@ class Stage:
 
     board_only: ClassVar[bool] = False
     """Whether only a board can make it, for its hardware: `edgekit build` then imports its class and no more."""
+
+    Options: ClassVar[type | None] = None
+    """The dataclass of its options. `context.options` is one, read as strictly as the rest of recipe.toml; the build
+    reads the dataclass too, and refuses what does not fit it."""
 
     def __init__(self, context: StageContext) -> None:
         self.context = context

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import product
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -14,31 +14,17 @@ from edgekit.device.image.fit import plan_fit
 from edgekit.device.worker.item import Detection, Item
 from edgekit.device.worker.stages import Stage, StageContext
 from edgekit.errors import InputError
-from edgekit.schema.reader import Problem, raise_problems
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CentresOptions:
-    """Options of `centres`."""
-
-    labels: tuple[str, ...]
-    """One for each channel of the heat map."""
-    threshold: float = 0.5
-    stride_px: int = 4
-    """Pixels of the model's input between two cells; cell 0 lies on the middle of pixel 0."""
-    heat: str = "heat"
-    """Output float32[1, labels, rows, columns], 0..1."""
-    offset: str = "offset"
-    """Output float32[1, 2, rows, columns]: how far right and down of its cell a centre lies, in cells."""
+from edgekit.schema.stages import CentresOptions
 
 
 class Centres(Stage):
     """Finds the cells that no neighbour exceeds, whatever the label: two labels never claim one part."""
 
+    Options: ClassVar[type] = CentresOptions
+
     def __init__(self, context: StageContext) -> None:
         super().__init__(context)
-        self._options = context.read_options(CentresOptions)
-        raise_problems(_problems(self._options, f"plan.json: stage {context.name}"))
+        self._options: CentresOptions = context.options
         if context.contract is None:
             raise InputError(f"stage {context.name} belongs to no model", hint='write model = "..." in the stage')
         self._fit = plan_fit(context.frames.width_px, context.frames.height_px, context.contract)
@@ -85,12 +71,3 @@ def _apart(peaks: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         if seen.isdisjoint(product((row - 1, row, row + 1), (column - 1, column, column + 1))):
             yield row, column
         seen.add((row, column))
-
-
-def _problems(options: CentresOptions, file: str) -> Iterator[Problem]:
-    if not options.labels:
-        yield Problem(file=file, key="labels", expected="expected a label for each channel of the heat map")
-    if not 0 < options.threshold <= 1:
-        yield Problem(file=file, key="threshold", expected=f"expected above 0, at most 1, found {options.threshold:g}")
-    if options.stride_px < 1:
-        yield Problem(file=file, key="stride_px", expected=f"expected 1 or more, found {options.stride_px}")

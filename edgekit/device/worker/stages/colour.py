@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -12,34 +12,19 @@ from edgekit.device.image.frames import Pixels
 from edgekit.device.worker.item import Detection, Item
 from edgekit.device.worker.stages import Stage, StageContext
 from edgekit.errors import InputError
+from edgekit.schema.stages import ColourOptions
 
 UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ColourOptions:
-    """Options of `colour`."""
-
-    palette: dict[str, tuple[int, ...]]
-    """Name to R, G, B, full range, 0..255."""
-    max_distance: float = 90.0
-    """Distance in RGB beyond which a colour is `unknown`."""
-    radius_px: int = 1
-    """Of the square whose median counts, in the model's input."""
 
 
 class Colour(Stage):
     """Takes the median of a small square, so that an edge or a speck in it does not count."""
 
+    Options: ClassVar[type] = ColourOptions
+
     def __init__(self, context: StageContext) -> None:
         super().__init__(context)
-        self._options = context.read_options(ColourOptions)
-        wrong = [
-            name for name, rgb in self._options.palette.items() if len(rgb) != 3 or not all(0 <= v <= 255 for v in rgb)
-        ]
-        if wrong or not self._options.palette:
-            names = ", ".join(wrong) or "it is empty"
-            raise InputError(f"stage {context.name}: palette: {names}", hint="write name = [R, G, B], each 0 to 255")
+        self._options: ColourOptions = context.options
         if context.contract is None:
             raise InputError(f"stage {context.name} belongs to no model", hint='write model = "..." in the stage')
         self._fit = plan_fit(context.frames.width_px, context.frames.height_px, context.contract)

@@ -8,17 +8,7 @@ from typing import ClassVar
 
 from edgekit.device.worker.item import Detection, Item
 from edgekit.device.worker.stages import Stage, StageContext
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CountOptions:
-    """Options of `count`."""
-
-    line_x_px: float
-    """Where the line stands, in the source's pixels; parts cross it from left to right."""
-    min_frames: int = 3
-    """Frames that a track must have been seen in, the crossing one included."""
-
+from edgekit.schema.stages import CountOptions
 
 _REMEMBERED = 1000
 """Tracks, the latest seen: a camera has no end, and far fewer are ever in sight at once."""
@@ -36,10 +26,11 @@ class Count(Stage):
     """Counts by `colour label`; a track that is first seen beyond the line never counts."""
 
     stateless: ClassVar[bool] = False
+    Options: ClassVar[type] = CountOptions
 
     def __init__(self, context: StageContext) -> None:
         super().__init__(context)
-        self._options = context.read_options(CountOptions)
+        self._options: CountOptions = context.options
         self._seen: dict[int, _Seen] = {}
         self._counts: dict[str, int] = {}
 

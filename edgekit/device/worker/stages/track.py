@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 from edgekit.device.worker.item import Detection, Item
 from edgekit.device.worker.stages import Stage, StageContext
-from edgekit.schema.reader import Problem, raise_problems
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrackOptions:
-    """Options of `track`."""
-
-    max_distance_px: float = 40.0
-    """From where a track is expected to where a detection may be, in the source's pixels."""
-    max_missed: int = 3
-    """Frames that a track outlives without a detection; frames that were dropped before it do not count."""
-    velocity_px: tuple[float, ...] = (0.0, 0.0)
-    """Right and down per frame that a new track is expected to move: the belt's speed."""
+from edgekit.schema.stages import TrackOptions
 
 
 @dataclass(slots=True)
@@ -53,11 +40,11 @@ class Track(Stage):
     """Matches the nearest pairs first, at constant velocity. The same frames give the same numbers."""
 
     stateless: ClassVar[bool] = False
+    Options: ClassVar[type] = TrackOptions
 
     def __init__(self, context: StageContext) -> None:
         super().__init__(context)
-        self._options = context.read_options(TrackOptions)
-        raise_problems(_problems(self._options, f"plan.json: stage {context.name}"))
+        self._options: TrackOptions = context.options
         self._tracks: list[_Track] = []
         self._last = 0
 
@@ -98,12 +85,3 @@ class Track(Stage):
         right_px, down_px = self._options.velocity_px
         self._tracks.append(_Track(self._last, found.x_px, found.y_px, right_px, down_px, index))
         return self._last
-
-
-def _problems(options: TrackOptions, file: str) -> Iterator[Problem]:
-    if len(options.velocity_px) != 2:
-        expected = f"expected two numbers, right and down, found {len(options.velocity_px)}"
-        yield Problem(file=file, key="velocity_px", expected=expected)
-    for key, value in (("max_distance_px", options.max_distance_px), ("max_missed", options.max_missed)):
-        if value < 0:
-            yield Problem(file=file, key=key, expected=f"expected 0 or more, found {value:g}")

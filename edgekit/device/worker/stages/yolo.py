@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,27 +12,11 @@ from edgekit.device.image.fit import plan_fit
 from edgekit.device.worker.item import Detection, Item
 from edgekit.device.worker.stages import Stage, StageContext
 from edgekit.errors import InputError
-from edgekit.schema.reader import Problem, raise_problems
+from edgekit.schema.stages import YoloOptions
 
 _MOST_CANDIDATES = 4096
 """Boxes that suppression looks at, the strongest: a picture full of noise must not stop the pipeline."""
 _BOX = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class YoloOptions:
-    """Options of `yolo`."""
-
-    labels: tuple[str, ...]
-    """One for each class, in the model's order."""
-    threshold: float = 0.25
-    """Least score of a detection."""
-    iou: float = 0.45
-    """Of two boxes of one class that overlap by more (intersection over union), the weaker is dropped."""
-    most: int = 300
-    """Detections of one picture, the strongest."""
-    output: str = "output0"
-    """The model's output float32[1, 4 + labels, anchors]."""
 
 
 class Yolo(Stage):
@@ -43,10 +26,11 @@ class Yolo(Stage):
     pixels of the model's input, then a score a class. Boxes are cut off at the picture's edge.
     """
 
+    Options: ClassVar[type] = YoloOptions
+
     def __init__(self, context: StageContext) -> None:
         super().__init__(context)
-        self._options = context.read_options(YoloOptions)
-        raise_problems(_problems(self._options, f"plan.json: stage {context.name}"))
+        self._options: YoloOptions = context.options
         if context.contract is None:
             raise InputError(f"stage {context.name} belongs to no model", hint='write model = "..." in the stage')
         self._fit = plan_fit(context.frames.width_px, context.frames.height_px, context.contract)
@@ -137,13 +121,3 @@ def suppress(
         whole = areas[rest] + areas[first] - both
         left = rest[(classes[rest] != classes[first]) | (both <= overlap * whole)]
     return np.array(kept, np.intp)
-
-
-def _problems(options: YoloOptions, file: str) -> Iterator[Problem]:
-    if not options.labels:
-        yield Problem(file=file, key="labels", expected="expected a label for each class")
-    for key, value in (("threshold", options.threshold), ("iou", options.iou)):
-        if not 0 < value <= 1:
-            yield Problem(file=file, key=key, expected=f"expected above 0, at most 1, found {value:g}")
-    if options.most < 1:
-        yield Problem(file=file, key="most", expected=f"expected 1 or more, found {options.most}")

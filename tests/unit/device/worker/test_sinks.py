@@ -13,12 +13,12 @@ from edgekit.device.worker.figures import Outcome
 from edgekit.device.worker.item import EndOfPass, Item
 from edgekit.device.worker.sinks import make_sink
 from edgekit.errors import InputError
-from edgekit.schema.recipe import Sink
+from edgekit.schema.recipe import JsonlSink, ScoreSink
 from edgekit.schema.units import Bytes
 
 IMAGE = RgbImage(pixels=np.zeros((1, 1, 3), np.uint8), order="RGB")
-JSONL = Sink(kind="jsonl", path="counts.jsonl", lane="l", max_bytes=Bytes(400))
-SCORE = Sink(kind="score", path="truth.json", lane="l")
+JSONL = JsonlSink(kind="jsonl", path="counts.jsonl", lane="l", max_bytes=Bytes(400))
+SCORE = ScoreSink(kind="score", path="truth.json", lane="l")
 
 
 def item(index: int, **counts: int) -> Item:

@@ -17,6 +17,7 @@ from edgekit.schema.recipe import Recipe
 from tests.fakes import networks
 from tests.fakes.benches import bench_in
 from tests.fakes.broken_models import BROKEN
+from tests.fakes.written import PIPELINE
 
 SETTINGS = settings_from({}, Path(edgekit.__file__).parent)
 TOLD = {
@@ -48,8 +49,7 @@ def recipe(size_px: int) -> Recipe:
         "precision": "float16",
         "input": {"width_px": size_px, "height_px": size_px, "order": "RGB"},
     }
-    nothing = {"sources": {}, "stages": {}, "sinks": {}, "lanes": {}}
-    raw = {"name": "x", "version": "1.0.0", "models": {"m": model}, "pipeline": nothing}
+    raw = {"name": "x", "version": "1.0.0", "models": {"m": model}, "pipeline": PIPELINE}
     return from_raw(Recipe, {**raw, "limits": {"memory_max": "100MiB"}}, "recipe")
 
 

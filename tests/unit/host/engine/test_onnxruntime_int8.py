@@ -27,6 +27,7 @@ from edgekit.schema.reader import from_raw
 from edgekit.schema.recipe import Quantisation, Recipe
 from tests.fakes import networks
 from tests.fakes.benches import bench_in
+from tests.fakes.written import PIPELINE
 
 TARGET = find_target("virt-arm64", settings_from({}, Path(edgekit.__file__).parent))
 SIZES = {"classifier": 64, "detector": 96}
@@ -42,8 +43,7 @@ class Shop:
             cv2.imwrite(str(folder / f"c{index:02}.png"), picture)
         contract = {"width_px": size, "height_px": size, "order": "RGB", "scale": 1 / 255}
         raw = {"onnx": "m.onnx", "cpu_precision": "int8", "calibration": ["c*.png"], "input": contract, **model}
-        nothing = {"sources": {}, "stages": {}, "sinks": {}, "lanes": {}}
-        made = {"name": "x", "version": "1.0.0", "models": {"m": raw}, "pipeline": nothing}
+        made = {"name": "x", "version": "1.0.0", "models": {"m": raw}, "pipeline": PIPELINE}
         self.recipe = from_raw(Recipe, {**made, "limits": {"memory_max": "100MiB"}}, "recipe")
         self.bench = bench_in(folder)
 

@@ -13,7 +13,9 @@ from edgekit.device.worker.item import Item
 from edgekit.device.worker.stages import StageContext
 from edgekit.device.worker.stages.centres import Centres
 from edgekit.errors import InputError
+from edgekit.schema.reader import from_raw
 from edgekit.schema.recipe import ColourContract
+from edgekit.schema.stages import CentresOptions
 
 ROWS, COLUMNS = 23, 40
 FRAMES = FrameSpec(width_px=640, height_px=360, matrix="709", range="limited")
@@ -24,7 +26,13 @@ def centres(**options: Any) -> Centres:
     contract = ColourContract(width_px=160, height_px=90, order="RGB")
     return Centres(
         StageContext(
-            name="find", options=options, frames=FRAMES, fps=10.0, release=Path(), runner=None, contract=contract
+            name="find",
+            options=from_raw(CentresOptions, options, "recipe.toml"),
+            frames=FRAMES,
+            fps=10.0,
+            release=Path(),
+            runner=None,
+            contract=contract,
         )
     )
 
@@ -94,7 +102,7 @@ def test_no_two_detections_are_neighbours_however_coarse_the_scores(seed: int, l
 def test_every_wrong_option_is_told_at_once() -> None:
     with pytest.raises(InputError) as error:
         centres(labels=[], threshold=50.0, stride_px=0)
-    assert all(key in error.value.message for key in ("3 mistakes", "find: labels", "threshold", "stride_px"))
+    assert all(key in error.value.message for key in ("3 mistakes", "labels", "threshold", "stride_px"))
 
 
 def test_an_unknown_option_names_the_closest() -> None:

@@ -13,7 +13,9 @@ from edgekit.device.worker.item import Detection, Item
 from edgekit.device.worker.stages import StageContext
 from edgekit.device.worker.stages.colour import UNKNOWN, Colour
 from edgekit.errors import InputError
+from edgekit.schema.reader import from_raw
 from edgekit.schema.recipe import ColourContract
+from edgekit.schema.stages import ColourOptions
 
 PALETTE = {"red": [200, 45, 40], "green": [40, 150, 70], "blue": [40, 80, 195], "yellow": [228, 190, 45]}
 FRAMES = FrameSpec(width_px=640, height_px=360, matrix="709", range="limited")
@@ -24,7 +26,13 @@ def colour(**options: Any) -> Colour:
     contract = ColourContract(width_px=160, height_px=90, order="RGB")
     return Colour(
         StageContext(
-            name="name", options=options, frames=FRAMES, fps=10.0, release=Path(), runner=None, contract=contract
+            name="name",
+            options=from_raw(ColourOptions, options, "recipe.toml"),
+            frames=FRAMES,
+            fps=10.0,
+            release=Path(),
+            runner=None,
+            contract=contract,
         )
     )
 
@@ -70,5 +78,5 @@ def test_a_centre_beside_the_frame_never_takes_another_places_colour(x_px: float
 
 @pytest.mark.parametrize("palette", [{}, {"red": [200, 45]}, {"red": [200, 45, 256]}])
 def test_a_wrong_palette_is_refused(palette: dict[str, list[int]]) -> None:
-    with pytest.raises(InputError, match="stage name: palette"):
+    with pytest.raises(InputError, match="palette"):
         colour(palette=palette)

@@ -10,6 +10,8 @@ from edgekit.device.image.frames import FrameSpec
 from edgekit.device.worker.item import Detection, Item
 from edgekit.device.worker.stages import StageContext
 from edgekit.device.worker.stages.count import Count
+from edgekit.schema.reader import from_raw
+from edgekit.schema.stages import CountOptions
 
 FRAMES = FrameSpec(width_px=640, height_px=360, matrix="709", range="limited")
 
@@ -17,7 +19,15 @@ FRAMES = FrameSpec(width_px=640, height_px=360, matrix="709", range="limited")
 def count(**options: Any) -> Count:
     options = {"line_x_px": 320.0, **options}
     return Count(
-        StageContext(name="count", options=options, frames=FRAMES, fps=10.0, release=Path(), runner=None, contract=None)
+        StageContext(
+            name="count",
+            options=from_raw(CountOptions, options, "recipe.toml"),
+            frames=FRAMES,
+            fps=10.0,
+            release=Path(),
+            runner=None,
+            contract=None,
+        )
     )
 
 

@@ -12,6 +12,8 @@ from edgekit.device.worker.item import Detection, Item
 from edgekit.device.worker.stages import StageContext
 from edgekit.device.worker.stages.track import Track
 from edgekit.errors import InputError
+from edgekit.schema.reader import from_raw
+from edgekit.schema.stages import TrackOptions
 
 FRAMES = FrameSpec(width_px=640, height_px=360, matrix="709", range="limited")
 BELT = {"velocity_px": [14.0, 0.0], "max_distance_px": 30.0}
@@ -20,7 +22,13 @@ BELT = {"velocity_px": [14.0, 0.0], "max_distance_px": 30.0}
 def track(**options: Any) -> Track:
     return Track(
         StageContext(
-            name="follow", options=options, frames=FRAMES, fps=10.0, release=Path(), runner=None, contract=None
+            name="follow",
+            options=from_raw(TrackOptions, options, "recipe.toml"),
+            frames=FRAMES,
+            fps=10.0,
+            release=Path(),
+            runner=None,
+            contract=None,
         )
     )
 

@@ -27,6 +27,7 @@ from edgekit.trust import sha256_file
 from tests.fakes import exports
 from tests.fakes.benches import bench_in
 from tests.fakes.exports import EXPORTS, Export, contract_of
+from tests.fakes.written import PIPELINE
 
 SETTINGS = settings_from({}, Path(edgekit.__file__).parent)
 BACKENDS = ("onnxruntime", "rknn", "tensorrt")
@@ -106,8 +107,7 @@ def test_a_batch_that_is_computed_over_is_refused(tmp_path: Path) -> None:
 
 def recipe_of(export: Export) -> Recipe:
     model = {"onnx": "m.onnx", **export.model, "input": contract_of(export)}
-    nothing = {"sources": {}, "stages": {}, "sinks": {}, "lanes": {}}
-    raw = {"name": "x", "version": "1.0.0", "models": {"m": model}, "pipeline": nothing}
+    raw = {"name": "x", "version": "1.0.0", "models": {"m": model}, "pipeline": PIPELINE}
     return from_raw(Recipe, {**raw, "limits": {"memory_max": "100MiB"}}, "recipe")
 
 

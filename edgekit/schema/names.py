@@ -1,0 +1,46 @@
+"""Texts with a form of their own, as the files that users write hold them: names, versions, paths, addresses."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from edgekit.schema.bounds import Matches
+
+ApplicationName = Annotated[
+    str, Matches("[a-z][a-z0-9-]{0,62}", "lower-case letters, digits and dashes, a letter first")
+]
+TableName = Annotated[str, Matches("[A-Za-z][A-Za-z0-9_-]{0,62}", "a name of letters, digits, - and _, a letter first")]
+FileName = Annotated[str, Matches("[A-Za-z0-9][A-Za-z0-9._-]{0,62}", "a name of letters, digits, ., - and _")]
+"""Of a target or a device: files and folders go by it."""
+LabelName = Annotated[str, Matches("[A-Za-z0-9][A-Za-z0-9._/-]{0,62}", "a name of letters, digits, ., /, - and _")]
+OneLine = Annotated[str, Matches(r"[^\u0000-\u001f\u007f]{1,1000}", "a text on one line")]
+
+_NUMBER = "(?:0|[1-9][0-9]{0,17})"
+_WORDS = "[0-9A-Za-z-]+(?:[.][0-9A-Za-z-]+)*"
+SemanticVersion = Annotated[
+    str,
+    Matches(f"{_NUMBER}[.]{_NUMBER}[.]{_NUMBER}(?:-{_WORDS})?(?:[+]{_WORDS})?", 'a version such as "1.4.0"'),
+]
+"""Source: Semantic Versioning 2.0.0, its grammar."""
+MinorVersion = Annotated[str, Matches("[0-9]{1,4}[.][0-9]{1,4}", 'a version such as "3.11"')]
+
+_IDENTIFIER = "[A-Za-z_][A-Za-z0-9_]*"
+ClassEntry = Annotated[
+    str, Matches(f"{_IDENTIFIER}(?:[.]{_IDENTIFIER})*:{_IDENTIFIER}", '"module:Class" in the recipe\'s app/ folder')
+]
+
+_PART = r"(?![.][.]?(?:/|$))[^/\\\u0000-\u001f\u007f]{1,255}"
+InnerPath = Annotated[str, Matches(f"{_PART}(?:/{_PART}){{0,99}}", "a path inside the recipe's folder")]
+"""Relative, `/`-separated, without `.` and `..`."""
+FolderPath = Annotated[str, Matches(r"/[^\u0000-\u001f\u007f]*", "a path that begins with /")]
+
+_LETTER = r"[^ /,@:\[\]\u0000-\u001f\u007f]"
+_PORT = "(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+Address = Annotated[
+    str,
+    Matches(
+        rf"(?:(?!-){_LETTER}+@)?(?:(?!-){_LETTER}+|\[[0-9A-Za-z:.%]+\])(?::{_PORT})?",
+        "USER@HOST, USER@HOST:PORT, a name from ssh_config, or local",
+    ),
+]
+"""An IPv6 address stands in brackets."""
