@@ -36,6 +36,7 @@ TAG = "kind"
 """The key that tells the members of a union of dataclasses apart."""
 _NAMES: dict[object, str] = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 _WORDS: dict[object, str] = {**_NAMES, Bytes: 'a size such as "400MiB"', Cpus: CPUS_WORDS, CpuList: CPUS_WORDS}
+_HELD = "use str, int, float, bool, Literal, tuple[X, ...], list[X], dict[str, X], X | None or a dataclass"
 _MAX_FLOAT = 2**1023
 _MAX_DEPTH = 64
 
@@ -60,12 +61,17 @@ def from_json(cls: type[T], text: str | bytes, file: str) -> T:
 
 def from_raw(cls: type[T], raw: object, file: str, *, key: str = "", hint: str = "") -> T:
     """Read parsed TOML or JSON as `cls`; `key` is its path in the file, where it is not the whole of it."""
-    if _is_deep(raw):
-        raise_problems([Problem(file=file, key=key, expected=f"nested too deep: at most {_MAX_DEPTH}")], hint=hint)
     reading = _Reading(file)
-    value = reading.read(cls, raw, key)
+    value = reading.begin(cls, raw, key)
     raise_problems(reading.problems, hint=hint)
     return typing.cast(T, value)
+
+
+def problems_in(cls: type, raw: object, file: str, *, key: str = "") -> tuple[Problem, ...]:
+    """What `from_raw` would refuse."""
+    reading = _Reading(file)
+    reading.begin(cls, raw, key)
+    return tuple(reading.problems)
 
 
 def _is_deep(raw: object) -> bool:
@@ -139,7 +145,7 @@ def describe(kind: Any) -> str:
         plain = "one of " + ", ".join(json.dumps(choice) for choice in arguments)
     elif origin in (Union, types.UnionType):
         plain = _either(arguments)
-    elif origin is tuple:
+    elif origin in (tuple, list):
         plain = f"a list of {describe(arguments[0])}"
     return ", ".join([plain, *(bound.words for bound in bounds)])
 
@@ -155,6 +161,12 @@ class _Reading:
     def __init__(self, file: str) -> None:
         self.file = file
         self.problems: list[Problem] = []
+
+    def begin(self, kind: Any, raw: Any, path: str) -> Any:
+        """Read the whole of what there is."""
+        if _is_deep(raw):
+            return self.note(path, f"nested too deep: at most {_MAX_DEPTH}")
+        return self.read(kind, raw, path)
 
     def read(self, kind: Any, raw: Any, path: str) -> Any:
         """Read `raw` as `kind`; on a mistake note it and return None."""
@@ -190,8 +202,11 @@ class _Reading:
             return self._union(get_args(kind), raw, path)
         if origin is tuple:
             return self._list(get_args(kind)[0], raw, path)
-        assert origin is dict, kind
-        return self._dict(get_args(kind), raw, path)
+        if origin is list:
+            return self._list(get_args(kind)[0], raw, path, list)
+        if origin is dict:
+            return self._dict(get_args(kind), raw, path)
+        return self.note(path, f"is of type {kind}, which no file can hold: {_HELD}")
 
     def _plain(self, kind: Any, raw: Any, path: str) -> Any:
         """A text, number or truth value. 2 counts as 2.0 and 2.0 as 2; nothing else is taken for another."""
@@ -283,10 +298,10 @@ class _Reading:
             return None
         return self._table(members[kind], raw, path, tuple(members.values()))
 
-    def _list(self, kind: Any, raw: Any, path: str) -> Any:
+    def _list(self, kind: Any, raw: Any, path: str, made: type[list[Any]] | type[tuple[Any, ...]] = tuple) -> Any:
         if not isinstance(raw, (list, tuple)):
             return self._wrong(tuple[kind, ...], raw, path)
-        return tuple(self.read(kind, item, f"{path}[{index}]") for index, item in enumerate(raw))
+        return made(self.read(kind, item, f"{path}[{index}]") for index, item in enumerate(raw))
 
     def _dict(self, kinds: tuple[Any, ...], raw: Any, path: str) -> Any:
         if not isinstance(raw, dict):
@@ -309,7 +324,7 @@ def _written_as(kind: Any) -> tuple[type, ...]:
     kind = bounds_of(kind)[0]
     if kind is CpuList:
         return (str, list, tuple)
-    if get_origin(kind) is tuple:
+    if get_origin(kind) in (tuple, list):
         return (list, tuple)
     if get_origin(kind) is Literal:
         return tuple({type(choice) for choice in get_args(kind)})

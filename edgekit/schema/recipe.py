@@ -87,7 +87,7 @@ class Tolerance:
 
     cosine: Annotated[float, Between(-1, 1)] = 0.99
     """Least cosine of any output on any frame."""
-    max_abs: Annotated[float, Between(minimum=0)] | None = None
+    max_abs: Annotated[float, Between(0, 1_000_000_000)] | None = None
     """Largest difference of any element."""
     score: float = 0.1
     """How far a detection's score may be off: one that lies nearer to its stage's threshold may come and go; every
