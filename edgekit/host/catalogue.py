@@ -10,8 +10,8 @@ from edgekit.errors import InputError
 from edgekit.host.detect import target_from_facts
 from edgekit.host.probe import this_machine
 from edgekit.host.settings import Settings
+from edgekit.host.toml_file import read_toml
 from edgekit.schema.problem import Problem, raise_problems
-from edgekit.schema.reader import from_toml
 from edgekit.schema.target import Accelerator, Recognise, Target, TargetFile
 from edgekit.schema.units import version_tuple
 
@@ -58,11 +58,7 @@ def read_target(file: Path) -> TargetFile:
     Raises:
         InputError: it is wrong; names every mistake.
     """
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} cannot be read: {error}", hint=f"ls -l {file}") from None
-    written = from_toml(TargetFile, text, str(file))
+    written = read_toml(TargetFile, file)
     raise_problems(Problem(file=str(file), key=key, expected=expected) for key, expected in _faults(written, file.stem))
     return written
 

@@ -72,11 +72,11 @@ class Length:
     def words(self) -> str:
         """See `Bound.words`."""
         if self.maximum == self.minimum:
-            count = str(self.minimum)
+            count = f"{self.minimum} " + ("entry" if self.minimum == 1 else "entries")
         elif self.maximum is None:
-            count = f"{self.minimum} or more"
+            count = f"{self.minimum} or more entries"
         else:
-            count = f"{self.minimum} to {self.maximum}"
+            count = f"{self.minimum} to {self.maximum} entries"
         return count + (f" ({self.why})" if self.why else "")
 
     def admits(self, value: Any) -> bool:

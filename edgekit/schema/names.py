@@ -32,6 +32,9 @@ ClassEntry = Annotated[
 _PART = r"(?![.][.]?(?:/|$))[^/\\\u0000-\u001f\u007f]{1,255}"
 InnerPath = Annotated[str, Matches(f"{_PART}(?:/{_PART}){{0,99}}", "a path inside the recipe's folder")]
 """Relative, `/`-separated, without `.` and `..`."""
+OutputPath = Annotated[
+    str, Matches(f"{_PART}(?:/{_PART}){{0,99}}", "a path inside the worker's folder, or - for the log")
+]
 FolderPath = Annotated[str, Matches(r"/[^\u0000-\u001f\u007f]*", "a path that begins with /")]
 
 _LETTER = r"[^ /,@:\[\]\u0000-\u001f\u007f]"

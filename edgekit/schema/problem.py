@@ -37,8 +37,10 @@ def raise_problems(problems: Iterable[Problem], *, hint: str = "") -> None:
 
 
 def closest_of(name: object, known: Iterable[object]) -> str:
-    """The known name that was probably meant, or nothing."""
-    return "".join(difflib.get_close_matches(str(name), [str(one) for one in known], n=1, cutoff=0.5))
+    """The known name that was probably meant, or nothing: much alike, or the same with a unit behind it."""
+    names = [str(one) for one in known]
+    alike = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    return next(iter(alike or [one for one in names if one.startswith(f"{name}_")]), "")
 
 
 def join_key(path: str, key: object) -> str:

@@ -126,8 +126,8 @@ def bounds_of(kind: Any) -> tuple[Any, tuple[Any, ...]]:
 
 
 def tagged(kinds: tuple[Any, ...]) -> dict[str, type]:
-    """The members of a union of dataclasses by their `kind`; nothing where it is another union."""
-    if not all(dataclasses.is_dataclass(kind) for kind in kinds):
+    """The members of a union of dataclasses by their `kind`; nothing where they have none."""
+    if not all(isinstance(kind, type) and get_origin(hints(kind).get(TAG)) is Literal for kind in kinds):
         return {}
     return {name: kind for kind in kinds for name in get_args(hints(kind)[TAG])}
 
@@ -142,11 +142,11 @@ def describe(kind: Any) -> str:
         return str(bounds[0].words)
     plain = _WORDS.get(kind, "a table")
     if origin is Literal:
-        plain = "one of " + ", ".join(json.dumps(choice) for choice in arguments)
+        plain = _one_of(arguments)
     elif origin in (Union, types.UnionType):
         plain = _either(arguments)
     elif origin in (tuple, list):
-        plain = f"a list of {describe(arguments[0])}"
+        plain = f"a list, each entry {describe(arguments[0])}"
     return ", ".join([plain, *(bound.words for bound in bounds)])
 
 
@@ -168,13 +168,13 @@ class _Reading:
             return self.note(path, f"nested too deep: at most {_MAX_DEPTH}")
         return self.read(kind, raw, path)
 
-    def read(self, kind: Any, raw: Any, path: str) -> Any:
-        """Read `raw` as `kind`; on a mistake note it and return None."""
-        kind, bounds = bounds_of(kind)
+    def read(self, full: Any, raw: Any, path: str) -> Any:
+        """Read `raw` as a type; on a mistake note it and return None."""
+        kind, bounds = bounds_of(full)
         if kind in (Bytes, Cpus, CpuList):
             return self._special(kind, raw, path, bounds)
         before = len(self.problems)
-        value = self._unbounded(kind, raw, path)
+        value = self._plain(full, raw, path) if kind in _NAMES else self._unbounded(kind, raw, path)
         for bound in bounds if len(self.problems) == before else ():
             if not bound.admits(value):
                 what = len(value) if isinstance(value, (tuple, dict)) else shown(raw)
@@ -189,12 +189,11 @@ class _Reading:
         self.note(path, f"expected {describe(kind)}, found {shown(raw)}")
 
     def _unbounded(self, kind: Any, raw: Any, path: str) -> Any:
-        if kind in _NAMES:
-            return self._plain(kind, raw, path)
         if kind is Any or kind is object:
             return self._anything(raw, path)
         if dataclasses.is_dataclass(kind):
-            return self._table(typing.cast(type, kind), raw, path)
+            members = tagged((kind,))
+            return self._tagged(members, raw, path) if members else self._table(typing.cast(type, kind), raw, path)
         origin = get_origin(kind)
         if origin is Literal:
             return self._choice(get_args(kind), raw, path)
@@ -208,16 +207,16 @@ class _Reading:
             return self._dict(get_args(kind), raw, path)
         return self.note(path, f"is of type {kind}, which no file can hold: {_HELD}")
 
-    def _plain(self, kind: Any, raw: Any, path: str) -> Any:
+    def _plain(self, full: Any, raw: Any, path: str) -> Any:
         """A text, number or truth value. 2 counts as 2.0 and 2.0 as 2; nothing else is taken for another."""
+        kind = bounds_of(full)[0]
         if kind is float and type(raw) is int and abs(raw) <= _MAX_FLOAT:
             return float(raw)
         if kind is int:
             raw = _whole(raw)
         if type(raw) is kind and _is_writable(raw):
             return raw
-        self._wrong(kind, raw, path)
-        return None
+        return self._wrong(full, raw, path)
 
     def _special(self, kind: Any, raw: Any, path: str, bounds: tuple[Any, ...]) -> Any:
         """A size or CPU list, whose bounds belong to how it is written."""
@@ -246,41 +245,45 @@ class _Reading:
             return self._wrong(cls, raw, path)
         fields = {field.name: field for field in dataclasses.fields(cls)}
         before = len(self.problems)
-        for key in (key for key in raw if key not in fields):
-            self._unknown(cls, key, raw, path, siblings)
+        meant = {self._unknown(cls, key, raw, path, siblings) for key in raw if key not in fields}
         values: dict[str, Any] = {}
         kinds, prefix = hints(cls), f"{path}." if path else ""
         for name, field in fields.items():
             if name in raw:
                 values[name] = self.read(kinds[name], raw[name], prefix + name)
-            elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            elif _is_required(field) and name not in meant:
                 self.note(prefix + name, f"missing; expected {describe(kinds[name])}")
         return cls(**values) if len(self.problems) == before else None
 
-    def _unknown(self, cls: type, key: str, raw: dict[str, Any], path: str, siblings: tuple[type, ...]) -> None:
-        """A key that is none of the table's: perhaps another kind's, one that lies deeper, or misspelt."""
+    def _unknown(self, cls: type, key: str, raw: dict[str, Any], path: str, siblings: tuple[type, ...]) -> str:
+        """A key that is none of the table's: perhaps another kind's, one that lies deeper, or misspelt.
+
+        Returns:
+            The table's own key that was probably meant, or nothing.
+        """
         fields = [field.name for field in dataclasses.fields(cls)]
         others = [name for other in siblings if key in hints(other) for name in get_args(hints(other)[TAG])]
         deeper = [f"{name}.{key}" for name in fields if key in _fields_below(hints(cls)[name])]
         if others:
             names = " or ".join(map(json.dumps, others))
-            return self.note(join_key(path, key), f"only for kind {names}; this one is {json.dumps(raw[TAG])}")
+            self.note(join_key(path, key), f"only for kind {names}; this one is {json.dumps(raw[TAG])}")
+            return ""
         closest = deeper[0] if deeper else closest_of(key, (name for name in fields if name not in raw))
-        known = "" if closest else f"; known here: {', '.join(fields) or 'no key at all'}"
-        return self.note(join_key(path, key), f"unknown key{known}", closest)
+        known = "" if closest else f"; known here: {', '.join(fields)}" if fields else "; none is known here"
+        self.note(join_key(path, key), f"unknown key{known}", closest)
+        return closest.partition(".")[0]
 
     def _choice(self, choices: tuple[Any, ...], raw: Any, path: str) -> Any:
         for choice in choices:
             if raw == choice and isinstance(raw, bool) == isinstance(choice, bool):
                 return choice
-        expected = f"expected one of {', '.join(json.dumps(choice) for choice in choices)}, found {shown(raw)}"
-        return self.note(path, expected, closest_of(raw, choices))
+        return self.note(path, f"expected {_one_of(choices)}, found {shown(raw)}", closest_of(raw, choices))
 
     def _union(self, kinds: tuple[Any, ...], raw: Any, path: str) -> Any:
         if raw is None and type(None) in kinds:
             return None
         kinds = tuple(kind for kind in kinds if kind is not type(None))
-        if members := tagged(kinds) if len(kinds) > 1 else {}:
+        if members := tagged(kinds):
             return self._tagged(members, raw, path)
         likely = kinds if len(kinds) == 1 else [kind for kind in kinds if type(raw) in _written_as(kind)]
         if len(likely) == 1:
@@ -292,7 +295,7 @@ class _Reading:
             return self.note(path, f"expected a table, found {shown(raw)}")
         key = join_key(path, TAG)
         if TAG not in raw:
-            return self.note(key, f"missing; expected one of {', '.join(map(json.dumps, members))}")
+            return self.note(key, f"missing; expected {_one_of(tuple(members))}")
         kind = self._choice(tuple(members), raw[TAG], key)
         if kind is None:
             return None
@@ -329,6 +332,14 @@ def _written_as(kind: Any) -> tuple[type, ...]:
     if get_origin(kind) is Literal:
         return tuple({type(choice) for choice in get_args(kind)})
     return {str: (str,), bool: (bool,), int: (int, float), float: (int, float)}.get(kind, (dict,))
+
+
+def _is_required(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def _one_of(choices: tuple[Any, ...]) -> str:
+    return ("one of " if len(choices) > 1 else "") + ", ".join(json.dumps(choice) for choice in choices)
 
 
 def _whole(raw: Any) -> Any:

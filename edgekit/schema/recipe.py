@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from edgekit.schema.bounds import Between, Length
-from edgekit.schema.names import ApplicationName, FileName, InnerPath, OneLine, SemanticVersion, TableName
+from edgekit.schema.names import ApplicationName, FileName, InnerPath, OneLine, OutputPath, SemanticVersion, TableName
 from edgekit.schema.stages import RecipeStage
 from edgekit.schema.units import Bytes, CpuList, Cpus, SmallestUnit
 
@@ -141,7 +141,7 @@ class JsonlSink:
     """One line per result."""
 
     kind: Literal["jsonl"]
-    path: InnerPath
+    path: OutputPath
     """A file in the worker's state folder, `-` for the log."""
     max_bytes: Annotated[Bytes, SmallestUnit("K")] = Bytes(4 << 20)
     """The file is started anew past this size; one older file is kept."""

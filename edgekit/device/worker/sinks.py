@@ -12,6 +12,9 @@ from edgekit.device.worker.figures import Outcome
 from edgekit.device.worker.item import EndOfPass, Item
 from edgekit.errors import InputError
 from edgekit.schema.recipe import JsonlSink, RecipeSink, ScoreSink
+from edgekit.schema.truth import read_truth
+
+_REBUILD = "build and deploy the release again"
 
 
 class Sink(Protocol):
@@ -72,11 +75,9 @@ class CountScorer:
             InputError: it is not there, or says no counts.
         """
         try:
-            truth = json.loads((release / plan.path).read_text(encoding="utf-8"))
-            self._expected = {str(name): int(count) for name, count in truth["counts"].items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            hint = 'write JSON with {"counts": {"red disc": 3}}'
-            raise InputError(f"ground truth {plan.path} cannot be read: {error!r}", hint=hint) from None
+            self._expected = read_truth((release / plan.path).read_bytes(), plan.path)
+        except OSError as error:
+            raise InputError(f"ground truth {plan.path} cannot be read: {error.strerror}", hint=_REBUILD) from None
         self._outcome = outcome
         self._counts: dict[str, int] = {}
         self._passes = self._wrong_passes = 0

@@ -8,8 +8,9 @@ from pathlib import Path
 from edgekit.errors import InputError, NothingSelected
 from edgekit.executor.address import parse_address
 from edgekit.host.settings import Settings
+from edgekit.host.toml_file import read_toml
 from edgekit.schema.fleet import Device, Fleet
-from edgekit.schema.reader import from_json, from_toml, to_raw
+from edgekit.schema.reader import from_json, to_raw
 
 LOCAL = "local"
 
@@ -60,10 +61,4 @@ def _fleet_devices(file: Path) -> dict[str, Device]:
 
 
 def _read_fleet(file: Path) -> Fleet:
-    if not file.is_file():
-        return Fleet()
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} cannot be read: {error}", hint=f"ls -l {file}") from None
-    return from_toml(Fleet, text, str(file))
+    return read_toml(Fleet, file) if file.exists() else Fleet()

@@ -113,5 +113,5 @@ def test_mistakes_are_named(old: str, new: str, said: str, tmp_path: Path) -> No
 def test_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     file = write(tmp_path, "")
     file.write_bytes(b"\xff\xfe")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="not UTF-8 text"):
         read_target(file)
