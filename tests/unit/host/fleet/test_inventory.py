@@ -68,7 +68,10 @@ def test_a_wrong_fleet_file_gives_every_mistake(settings: Settings) -> None:
     with pytest.raises(InputError) as caught:
         find_device("a", settings)
     assert "devices.a.adress: unknown key; did you mean address?" in caught.value.message
-    assert "devices.b.address: expected text, found 5" in caught.value.message
+    assert (
+        "devices.b.address: expected USER@HOST, USER@HOST:PORT, a name from ssh_config, or local, found 5"
+        in caught.value.message
+    )
 
 
 def test_no_fleet_file_is_an_empty_fleet(settings: Settings) -> None:

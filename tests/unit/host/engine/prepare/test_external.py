@@ -20,6 +20,7 @@ from edgekit.schema.reader import from_raw
 from edgekit.schema.recipe import Recipe
 from tests.fakes.benches import bench_in
 from tests.fakes.exports import FLOAT, Graph
+from tests.fakes.written import PIPELINE
 
 SETTINGS = settings_from({}, Path(edgekit.__file__).parent)
 SHAPE = [1, 3, 32, 32]
@@ -89,8 +90,7 @@ def test_they_are_read_wherever_they_hang(place: str, tmp_path: Path) -> None:
 def test_what_goes_to_the_board_is_whole_and_another_for_other_weights(place: str, tmp_path: Path) -> None:
     path, bench = write(tmp_path, place), bench_in(tmp_path / "cache")
     picture = {"width_px": 32, "height_px": 32, "order": "RGB"}
-    nothing = {"sources": {}, "stages": {}, "sinks": {}, "lanes": {}}
-    raw = {"name": "x", "version": "1.0.0", "models": {"m": {"onnx": "m.onnx", "input": picture}}, "pipeline": nothing}
+    raw = {"name": "x", "version": "1.0.0", "models": {"m": {"onnx": "m.onnx", "input": picture}}, "pipeline": PIPELINE}
     recipe = from_raw(Recipe, {**raw, "limits": {"memory_max": "100MiB"}}, "recipe")
     target = find_target("virt-arm64", SETTINGS)
     (first,) = compile_models(recipe, tmp_path, target, bench)
