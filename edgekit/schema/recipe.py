@@ -89,7 +89,7 @@ class Tolerance:
     """Least cosine of any output on any frame."""
     max_abs: Annotated[float, Between(0, 1_000_000_000)] | None = None
     """Largest difference of any element."""
-    score: float = 0.1
+    score: Annotated[float, Between(0, 1)] = 0.1
     """How far a detection's score may be off: one that lies nearer to its stage's threshold may come and go; every
     other that only the engine or only the float model has ends the build."""
 

@@ -24,6 +24,7 @@ from edgekit.schema.reader import from_raw
 from edgekit.schema.recipe import Recipe
 from tests.fakes import exports
 from tests.fakes.exports import EXPORTS, Export, contract_of
+from tests.fakes.written import PIPELINE
 
 pytestmark = pytest.mark.integration
 SETTINGS = settings_from(os.environ, Path(edgekit.__file__).parent)
@@ -50,8 +51,7 @@ def build(export: Export, folder: Path, bench: Bench, **more: object) -> Engine:
         pixels = np.random.default_rng(index).integers(0, 256, (6, 6, 3), np.uint8)
         cv2.imwrite(str(folder / f"{index}.png"), cv2.resize(pixels, (64, 64), interpolation=cv2.INTER_CUBIC))
     model = {"onnx": "m.onnx", "precision": "float16", "calibration": ["*.png"], "input": contract_of(export)}
-    nothing = {"sources": {}, "stages": {}, "sinks": {}, "lanes": {}}
-    raw = {"name": "x", "version": "1.0.0", "models": {"m": {**model, **export.model, **more}}, "pipeline": nothing}
+    raw = {"name": "x", "version": "1.0.0", "models": {"m": {**model, **export.model, **more}}, "pipeline": PIPELINE}
     recipe = from_raw(Recipe, {**raw, "limits": {"memory_max": "100MiB"}}, "recipe")
     (engine,) = compile_models(recipe, folder, TARGET, bench)
     return engine

@@ -12,7 +12,9 @@ from edgekit.device.worker.item import Item
 from edgekit.device.worker.stages import StageContext
 from edgekit.device.worker.stages.yolo import Yolo
 from edgekit.errors import InputError
+from edgekit.schema.reader import from_raw
 from edgekit.schema.recipe import ColourContract
+from edgekit.schema.stages import YoloOptions
 
 LABELS = ("person", "car", "dog")
 
@@ -22,7 +24,7 @@ def stage(width=640, height=360, fit="letterbox", **options) -> Yolo:
     return Yolo(
         StageContext(
             name="find",
-            options={"labels": list(LABELS), **options},
+            options=from_raw(YoloOptions, {"labels": list(LABELS), **options}, "recipe.toml"),
             frames=RgbSpec(width_px=width, height_px=height, order="RGB"),
             fps=10.0,
             release=Path(),

@@ -20,6 +20,7 @@ from edgekit.schema.reader import from_raw
 from edgekit.schema.recipe import Recipe
 from tests.fakes.benches import bench_in
 from tests.fakes.exports import EXPORTS, contract_of
+from tests.fakes.written import PIPELINE
 
 SETTINGS = settings_from({}, Path(edgekit.__file__).parent)
 RUNS_AS_EXPORTED = (
@@ -40,9 +41,7 @@ RUNS_AS_EXPORTED = (
 def recipe_of(name: str) -> Recipe:
     export = EXPORTS[name]
     model = {"onnx": "m.onnx", **export.model, "input": contract_of(export)}
-    lane = {"kind": "jsonl", "path": "-", "lane": "a"}
-    pipeline = {"sources": {}, "stages": {}, "sinks": {"log": lane}, "lanes": {"a": {}}}
-    raw = {"name": "x", "version": "1.0.0", "models": {"m": model}, "pipeline": pipeline}
+    raw = {"name": "x", "version": "1.0.0", "models": {"m": model}, "pipeline": PIPELINE}
     return from_raw(Recipe, {**raw, "limits": {"memory_max": "100MiB"}}, "recipe")
 
 
