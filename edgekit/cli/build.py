@@ -136,6 +136,7 @@ def make_release(order: Order, settings: Settings, voice_: Output) -> Built:
     folder, found, builder = order.folder, order.target, order.builder
     lock = folder.folder / "locks" / f"{found.name}.txt"
     require("build", more=Kit(settings, found, voice_).building_needs(lock))
+    plan_worker(folder.recipe, found, (), has_app=folder.app is not None)  # what does not fit is said before compiling
     engines = compile_models(folder.recipe, folder.folder, found, engine_bench(settings, voice_, builder))
     plan = plan_worker(folder.recipe, found, [engine.entry for engine in engines], has_app=folder.app is not None)
     site = lay_out_site(settings, folder, found, engines, voice_, update_lock=order.update_lock)

@@ -182,6 +182,14 @@ def test_every_mistake_in_a_recipe_at_once(user: User, recipe: Path) -> None:
         assert told in done.stderr
 
 
+def test_what_does_not_fit_the_target_is_said_before_a_model_is_looked_at(user: User, recipe: Path) -> None:
+    file = recipe / "recipe.toml"
+    file.write_text(file.read_text().replace("cpus = 3", "cpus = 300").replace("width_px = 160", "width_px = 320"))
+    done = user.run("build", str(recipe), "--target", "virt-arm64")
+    assert done.returncode == 2, done.stderr
+    assert "recipe.toml: limits.cpus asks for 300 CPUs, virt-arm64 has" in done.stderr
+
+
 def test_a_model_that_is_not_what_its_contract_says_ends_with_5(user: User, recipe: Path) -> None:
     file = recipe / "recipe.toml"
     file.write_text(file.read_text().replace("width_px = 160", "width_px = 320"))

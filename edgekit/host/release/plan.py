@@ -97,11 +97,13 @@ def allot_cpus(limits: Limits, target: Target, *, advisory: bool) -> tuple[tuple
         missing = [cpu for cpu in limits.cpus if cpu not in there]
         if not missing:
             return tuple(limits.cpus), ()
-        told = f"limits.cpus names CPUs {format_cpus(tuple(missing))}, {target.name} has {format_cpus(there)}"
+        told = (
+            f"recipe.toml: limits.cpus names CPUs {format_cpus(tuple(missing))}, {target.name} has {format_cpus(there)}"
+        )
         wanted = len(limits.cpus)
     else:
         wanted = limits.cpus
-        told = f"limits.cpus asks for {wanted} CPUs, {target.name} has {len(there)}"
+        told = f"recipe.toml: limits.cpus asks for {wanted} CPUs, {target.name} has {len(there)}"
         if wanted <= len(there):
             spared = [cpu for cpu in there if cpu != 0]
             return tuple((spared if wanted <= len(spared) else there)[:wanted]), ()
@@ -130,7 +132,9 @@ def _lane_cpus(name: str, positions: tuple[int, ...], cpus: tuple[int, ...], *, 
         return cpus
     beyond = [position for position in positions if position >= len(cpus)]
     if beyond and not advisory:
-        told = f"pipeline.lanes.{name}.cpus names position {beyond[0]}, the application has {len(cpus)} CPUs"
+        told = (
+            f"recipe.toml: pipeline.lanes.{name}.cpus names position {beyond[0]}, the application has {len(cpus)} CPUs"
+        )
         raise InputError(told, hint=f"positions go from 0 to {len(cpus) - 1}; or raise limits.cpus")
     return tuple(sorted({cpus[position % len(cpus)] for position in positions}))
 
@@ -138,7 +142,7 @@ def _lane_cpus(name: str, positions: tuple[int, ...], cpus: tuple[int, ...], *, 
 def _check_memory(limits: Limits, target: Target) -> None:
     if limits.memory_max > target.memory.total_bytes:
         there = format_bytes(target.memory.total_bytes)
-        told = f"limits.memory_max is {format_bytes(limits.memory_max)}, {target.name} has {there}"
+        told = f"recipe.toml: limits.memory_max is {format_bytes(limits.memory_max)}, {target.name} has {there}"
         raise InputError(told, hint="lower limits.memory_max, or build for another target")
 
 
