@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import operator
 from typing import Annotated, Any, Literal, Union
 
 from edgekit.schema.bounds import Between, Length
@@ -105,7 +106,8 @@ class OptionsReader:
             case "Literal", _:
                 return Literal[tuple(ast.literal_eval(one) for one in inner)]
             case "Annotated", [value, *bounds]:
-                return Annotated[(self._known_type(value, depth), *map(_bound, bounds))]
+                parts = (self._known_type(value, depth), *map(_bound, bounds))
+                return operator.getitem(Annotated, parts)  # type: ignore[call-overload, unused-ignore]
         raise _NotUnderstood
 
 
