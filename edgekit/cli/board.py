@@ -22,6 +22,7 @@ app.add_typer(link, name="link")
 
 Name = Annotated[str, typer.Option("--name", help="The board.")]
 _HOST = "host"
+_COMMAND_S = 3600.0
 
 
 def boards_of(ctx: typer.Context, out: Output) -> Boards:
@@ -32,6 +33,7 @@ def boards_of(ctx: typer.Context, out: Output) -> Boards:
 
 
 @app.command()
+@examples("edgekit board up", "edgekit board up --like rk3588 --name bench", "edgekit board up --like host")
 def up(
     ctx: typer.Context,
     name: Annotated[str, typer.Option("--name", help="The board; by default named after --like.")] = "",
@@ -70,6 +72,7 @@ def up(
 
 
 @app.command()
+@examples("edgekit board down", "edgekit board down --name bench")
 def down(ctx: typer.Context, name: Name = "virt", as_json: JsonFlag = False) -> None:
     """End a board and forget it, whatever state it is in."""
     from edgekit.host.board.this_machine import ThisMachine
@@ -83,6 +86,7 @@ def down(ctx: typer.Context, name: Name = "virt", as_json: JsonFlag = False) -> 
 
 
 @app.command("list")
+@examples("edgekit board list", "edgekit board list --json")
 def list_(ctx: typer.Context, as_json: JsonFlag = False) -> None:
     """List boards and how they are: running, paused, hung, dead or damaged."""
     from edgekit.host.board.boards import BoardStatus, State
@@ -117,18 +121,33 @@ def gc(ctx: typer.Context, days: DaysOption = 30.0, as_json: JsonFlag = False) -
 
 
 @app.command(context_settings={"ignore_unknown_options": True})
+@examples(
+    "edgekit board ssh", "edgekit board ssh --name bench uname -a", "edgekit board ssh --json -- cat /etc/os-release"
+)
 def ssh(
     ctx: typer.Context,
     command: Annotated[list[str] | None, typer.Argument(help="What to run there; nothing: a shell.")] = None,
     name: Name = "virt",
+    as_json: JsonFlag = False,
 ) -> None:
-    """Log in to a board as root."""
+    """Log in to a board as root. With --json run the command there and tell how it ended."""
+    from edgekit.errors import InputError
     from edgekit.host.board.login import exec_ssh
 
-    exec_ssh(boards_of(ctx, voice(False)).login(name), command or [])
+    out = voice(as_json)
+    login = boards_of(ctx, out).login(name)
+    if not as_json:
+        exec_ssh(login, command or [])
+    if not command:
+        raise InputError("a shell has no JSON", hint="give a command: edgekit board ssh --json -- uname -a")
+    done = local().run([*login.argv(), *command], timeout_s=_COMMAND_S)
+    result = {"name": name, "exit_code": done.returncode, "stdout": done.text, "stderr": done.errors}
+    out.result(result)
+    raise typer.Exit(done.returncode)
 
 
 @app.command()
+@examples("edgekit board reset --name bench")
 def reset(ctx: typer.Context, name: Name = "virt", as_json: JsonFlag = False) -> None:
     """Press a board's reset button."""
     out = voice(as_json)
@@ -137,6 +156,7 @@ def reset(ctx: typer.Context, name: Name = "virt", as_json: JsonFlag = False) ->
 
 
 @app.command()
+@examples("edgekit board power-cut --name bench")
 def power_cut(ctx: typer.Context, name: Name = "virt", as_json: JsonFlag = False) -> None:
     """Pull a board's plug; `board up` boots its disk again."""
     out = voice(as_json)
@@ -145,6 +165,7 @@ def power_cut(ctx: typer.Context, name: Name = "virt", as_json: JsonFlag = False
 
 
 @link.command("up")
+@examples("edgekit board link up --name bench")
 def link_up(ctx: typer.Context, name: Name = "virt", as_json: JsonFlag = False) -> None:
     """Plug a board's network cable in."""
     out = voice(as_json)
@@ -153,6 +174,7 @@ def link_up(ctx: typer.Context, name: Name = "virt", as_json: JsonFlag = False) 
 
 
 @link.command("down")
+@examples("edgekit board link down --name bench")
 def link_down(ctx: typer.Context, name: Name = "virt", as_json: JsonFlag = False) -> None:
     """Pull a board's network cable."""
     out = voice(as_json)

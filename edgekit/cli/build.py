@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgekit.cli.complete import TargetOption
 from edgekit.cli.session import JsonFlag, local, settings_of, voice
+from edgekit.cli.verbs import examples
 
 if TYPE_CHECKING:
     from edgekit.cli.output import Output
@@ -28,10 +30,15 @@ if TYPE_CHECKING:
     from edgekit.schema.target import Target
 
 
+@examples(
+    "edgekit build recipes/sorting-line --target host",
+    "edgekit build recipes/sorting-line --target rk3588-debian12 --out out/line",
+    "edgekit build recipes/sorting-line -t jetson-orin-nano-jp62 --builder bench-orin",
+)
 def build(
     ctx: typer.Context,
     recipe: Annotated[Path, typer.Argument(help="The recipe's folder.")],
-    target: Annotated[str, typer.Option("--target", "-t", help="A target's name: edgekit target list.")],
+    target: TargetOption,
     out: Annotated[Path | None, typer.Option(help="Folder of the release; by default below out/.")] = None,
     key: Annotated[Path | None, typer.Option(help="Signing key, or the public half of one in your agent.")] = None,
     builder: Annotated[str, typer.Option(help="Device that compiles engines, where only such a board can.")] = "",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgekit.cli.session import JsonFlag, settings_of, voice
+from edgekit.cli.verbs import examples
 
 if TYPE_CHECKING:
     from edgekit.cli.output import Output
@@ -19,6 +20,7 @@ _RECIPE = "sorting-line"
 _PASS_S = 180.0
 
 
+@examples("edgekit demo --device host", "edgekit demo")
 def demo(
     ctx: typer.Context,
     device: Annotated[str, typer.Option(help="virt: a virtual arm64 board; host: this machine itself.")] = "virt",
@@ -83,7 +85,9 @@ def _run(argv: list[str], settings: Settings, out: Output) -> None:
 
     out.note(f"$ edgekit {' '.join(argv)}")
     with contextlib.redirect_stdout(sys.stderr):
-        app(argv, standalone_mode=False, obj=settings)
+        code = app(argv, standalone_mode=False, obj=settings)
+    if code:  # typer has turned Ctrl-C, or a verb's own exit, into this
+        raise typer.Exit(code)
 
 
 def _wait_for_pass(ctx: typer.Context, device: str, out: Output) -> Status:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgekit.cli.complete import device_names
 from edgekit.cli.session import JsonFlag, settings_of, voice
+from edgekit.cli.verbs import examples
 
 if TYPE_CHECKING:
     from edgekit.cli.output import Output
@@ -20,10 +22,18 @@ if TYPE_CHECKING:
     from edgekit.schema.manifest import Manifest
 
 
+@examples(
+    "edgekit deploy out/line gate-7",
+    "edgekit deploy out/line gate-7 gate-8 --plan",
+    "edgekit deploy out/line root@10.0.0.7",
+)
 def deploy(
     ctx: typer.Context,
     release: Annotated[Path, typer.Argument(help="A release's folder, as `edgekit build --out` made it.")],
-    devices: Annotated[list[str], typer.Argument(help="Names from fleet.toml, running boards, or USER@HOST[:PORT].")],
+    devices: Annotated[
+        list[str],
+        typer.Argument(help="Names from fleet.toml, running boards, or USER@HOST[:PORT].", autocompletion=device_names),
+    ],
     plan: Annotated[bool, typer.Option("--plan", help="Only say for each device whether the release fits.")] = False,
     as_json: JsonFlag = False,
 ) -> None:

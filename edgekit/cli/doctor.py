@@ -10,6 +10,7 @@ import typer
 
 from edgekit.cli.keeper_session import DeviceArgument
 from edgekit.cli.session import JsonFlag, settings_of, voice
+from edgekit.cli.verbs import examples
 
 if TYPE_CHECKING:
     from edgekit.executor import Executor
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from edgekit.schema.manifest import Manifest
 
 
+@examples("edgekit doctor gate-7", "edgekit doctor gate-7 out/line")
 def doctor(
     ctx: typer.Context,
     device: DeviceArgument,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgekit.cli.session import DaysOption, JsonFlag, settings_of, voice
-from edgekit.cli.verbs import Verbs
+from edgekit.cli.verbs import Verbs, examples
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -22,6 +22,7 @@ _DAY_S = 86400.0
 
 
 @app.command()
+@examples("edgekit engine show out/line/files/engines/parts.rknn", "edgekit engine show model.onnx --json")
 def show(
     ctx: typer.Context,
     file: Annotated[Path, typer.Argument(help="An .rknn or TensorRT engine, or an ONNX model.")],
@@ -40,6 +41,7 @@ def show(
 
 
 @app.command(name="list")
+@examples("edgekit engine list")
 def list_(ctx: typer.Context, as_json: JsonFlag = False) -> None:
     """List the engines that were compiled here: for what, how exact, how large, when last used."""
     from edgekit.cli.engine_kit import engine_store
@@ -62,6 +64,7 @@ def list_(ctx: typer.Context, as_json: JsonFlag = False) -> None:
 
 
 @app.command()
+@examples("edgekit engine verify", "edgekit engine verify out/line/files/engines/parts.rknn")
 def verify(
     ctx: typer.Context,
     files: Annotated[list[Path] | None, typer.Argument(help="Engine files; none: all that are kept here.")] = None,
@@ -94,6 +97,7 @@ def verify(
 
 
 @app.command()
+@examples("edgekit engine gc", "edgekit engine gc --days 7")
 def gc(
     ctx: typer.Context,
     days: DaysOption = 30.0,

@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from edgekit.cli.session import JsonFlag, settings_of, voice
+from edgekit.cli.verbs import examples
 
 
+@examples("edgekit init my-line", "edgekit init my-line --in ~/recipes")
 def init(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="The new recipe's name: lower-case letters, digits and dashes.")],

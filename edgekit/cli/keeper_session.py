@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgekit.cli.complete import device_names
 from edgekit.cli.session import settings_of
 
 if TYPE_CHECKING:
     from edgekit.host.fleet.client import KeeperClient
 
-DeviceArgument = Annotated[str, typer.Argument(help="A name from fleet.toml, a running board, or USER@HOST[:PORT].")]
+DeviceArgument = Annotated[
+    str,
+    typer.Argument(help="A name from fleet.toml, a running board, or USER@HOST[:PORT].", autocompletion=device_names),
+]
 
 
 @contextmanager

@@ -9,12 +9,13 @@ from pathlib import Path
 import typer
 
 from edgekit.cli.session import JsonFlag, local, settings_of, voice
-from edgekit.cli.verbs import Verbs
+from edgekit.cli.verbs import Verbs, examples
 
 app = Verbs("Your signing key for releases.")
 
 
 @app.command()
+@examples("edgekit keys init")
 def init(ctx: typer.Context, as_json: JsonFlag = False) -> None:
     """Make your signing key (ed25519), and the allowed_signers file that provisioning installs; twice is once."""
     from edgekit.host.keys import make_key
@@ -30,6 +31,7 @@ def init(ctx: typer.Context, as_json: JsonFlag = False) -> None:
 
 
 @app.command()
+@examples("edgekit keys show >> signers")
 def show(ctx: typer.Context, as_json: JsonFlag = False) -> None:
     """Print your line for an allowed_signers file."""
     from edgekit.errors import InputError

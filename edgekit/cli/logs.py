@@ -8,11 +8,13 @@ import typer
 
 from edgekit.cli.keeper_session import DeviceArgument, keeper_of
 from edgekit.cli.session import JsonFlag, voice
+from edgekit.cli.verbs import examples
 
 if TYPE_CHECKING:
     from edgekit.schema.control import Event
 
 
+@examples("edgekit logs gate-7", "edgekit logs gate-7 -f", "edgekit logs gate-7 -n 500 --json")
 def logs(
     ctx: typer.Context,
     device: DeviceArgument,

@@ -6,8 +6,10 @@ import typer
 
 from edgekit.cli.keeper_session import DeviceArgument, keeper_of
 from edgekit.cli.session import JsonFlag, voice
+from edgekit.cli.verbs import examples
 
 
+@examples("edgekit metrics gate-7")
 def metrics(ctx: typer.Context, device: DeviceArgument, as_json: JsonFlag = False) -> None:
     """Print the keeper's and the application's figures in Prometheus's text format."""
     with keeper_of(ctx, device) as keeper:

@@ -7,12 +7,19 @@ from typing import Annotated
 
 import typer
 
+from edgekit.cli.keeper_session import DeviceArgument
 from edgekit.cli.session import JsonFlag, settings_of, voice
+from edgekit.cli.verbs import examples
 
 
+@examples(
+    "edgekit provision gate-7 --plan",
+    "edgekit provision gate-7",
+    "edgekit provision root@10.0.0.7 --allowed-signers signers",
+)
 def provision(
     ctx: typer.Context,
-    device: Annotated[str, typer.Argument(help="A name from fleet.toml, a running board, or USER@HOST[:PORT].")],
+    device: DeviceArgument,
     plan: Annotated[bool, typer.Option("--plan", help="Show what would change, and change nothing.")] = False,
     allowed_signers: Annotated[
         Path | None, typer.Option(help="Who may sign releases (OpenSSH's format); by default you alone.")

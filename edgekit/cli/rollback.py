@@ -6,8 +6,10 @@ import typer
 
 from edgekit.cli.keeper_session import DeviceArgument, keeper_of
 from edgekit.cli.session import JsonFlag, voice
+from edgekit.cli.verbs import examples
 
 
+@examples("edgekit rollback gate-7")
 def rollback(ctx: typer.Context, device: DeviceArgument, as_json: JsonFlag = False) -> None:
     """Activate the previous release, health-checked like any other."""
     from edgekit.cli.deploy import Watcher

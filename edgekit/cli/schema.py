@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from edgekit.cli.session import JsonFlag, voice
+from edgekit.cli.verbs import examples
 
 
+@examples("edgekit schema", "edgekit schema --out .vscode/schema")
 def schema(
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("schema"), as_json: JsonFlag = False
 ) -> None:

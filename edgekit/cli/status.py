@@ -9,6 +9,7 @@ import typer
 
 from edgekit.cli.keeper_session import DeviceArgument, keeper_of
 from edgekit.cli.session import JsonFlag, SecondsOption, voice
+from edgekit.cli.verbs import examples
 from edgekit.schema.units import format_bytes, format_cpus
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from edgekit.schema.report import Report
 
 
+@examples("edgekit status gate-7", "edgekit status gate-7 --watch 30")
 def status(
     ctx: typer.Context,
     device: DeviceArgument,

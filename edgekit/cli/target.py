@@ -9,7 +9,7 @@ import typer
 
 from edgekit.cli.keeper_session import DeviceArgument
 from edgekit.cli.session import JsonFlag, settings_of, voice
-from edgekit.cli.verbs import Verbs
+from edgekit.cli.verbs import Verbs, examples
 from edgekit.schema.units import format_bytes, format_cpus
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ app = Verbs("Show board types, and probe boards for theirs.")
 
 
 @app.command("list")
+@examples("edgekit target list")
 def list_(ctx: typer.Context, as_json: JsonFlag = False) -> None:
     """List the targets that releases can be built for."""
     from edgekit.host.catalogue import read_target, target_files
@@ -33,6 +34,7 @@ def list_(ctx: typer.Context, as_json: JsonFlag = False) -> None:
 
 
 @app.command()
+@examples("edgekit target show rk3588-debian12")
 def show(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="A target's name: edgekit target list.")],
@@ -47,6 +49,7 @@ def show(
 
 
 @app.command()
+@examples("edgekit target probe root@10.0.0.7", "edgekit target probe gate-7 --out targets/gate.toml")
 def probe(
     ctx: typer.Context,
     device: DeviceArgument,

@@ -42,6 +42,7 @@ class Verbs(typer.Typer):
             root: whether it is `edgekit` itself, which also brings shell completion.
         """
         super().__init__(
+            name="edgekit" if root else None,
             help=help,
             cls=_Group,
             no_args_is_help=True,

@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edgekit.cli.complete import TargetOption
 from edgekit.cli.session import JsonFlag, settings_of, voice
+from edgekit.cli.verbs import examples
 
 if TYPE_CHECKING:
     from edgekit.host.wheel.collect import Collected
 
-TargetOption = Annotated[str, typer.Option("--target", "-t", help="A target's name: edgekit target list.")]
 
-
+@examples(
+    "edgekit wheel build lap==0.5.13 --target jetson-orin-nano-jp62 --no-binary",
+    "edgekit wheel build ./my-extension --target rk3588-debian12 --out wheels",
+)
 def build(
     ctx: typer.Context,
     target: TargetOption,

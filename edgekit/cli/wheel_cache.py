@@ -7,10 +7,12 @@ import time
 import typer
 
 from edgekit.cli.session import DaysOption, JsonFlag, settings_of, voice
+from edgekit.cli.verbs import examples
 
 _DAY_S = 86400.0
 
 
+@examples("edgekit wheel list")
 def list_(ctx: typer.Context, as_json: JsonFlag = False) -> None:
     """List the wheels that were built here: for which Python and glibc, with what, how large, when last used."""
     from edgekit.cli.output import table
@@ -32,6 +34,7 @@ def list_(ctx: typer.Context, as_json: JsonFlag = False) -> None:
     voice(as_json).result({"wheels": told}, table(headers, rows) if kept else "no wheels were built here yet")
 
 
+@examples("edgekit wheel gc", "edgekit wheel gc --days 0")
 def gc(
     ctx: typer.Context,
     days: DaysOption = 30.0,

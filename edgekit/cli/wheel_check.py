@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgekit.cli.complete import TargetOption
 from edgekit.cli.session import JsonFlag, settings_of, voice
+from edgekit.cli.verbs import examples
 
 if TYPE_CHECKING:
     from edgekit.errors import WheelError
@@ -16,12 +18,13 @@ if TYPE_CHECKING:
 _ASKED = ("GLIBC", "GLIBCXX", "CXXABI")
 
 
+@examples("edgekit wheel check wheelhouse/lap.whl --target rk3588-debian12")
 def check(
     ctx: typer.Context,
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help="Wheels; what one of them brings counts for the others.")
     ],
-    target: Annotated[str, typer.Option("--target", "-t", help="A target's name: edgekit target list.")],
+    target: TargetOption,
     as_json: JsonFlag = False,
 ) -> None:
     """Read every compiled file of wheels and say what a target could not load, and why. Faults end in exit code 4."""

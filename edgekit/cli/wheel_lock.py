@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
+from edgekit.cli.complete import TargetOption
 from edgekit.cli.session import JsonFlag, settings_of, voice
-from edgekit.cli.wheel_build import TargetOption
+from edgekit.cli.verbs import examples
 
 
+@examples("edgekit wheel lock recipes/sorting-line --target rk3588-debian12")
 def lock(
     ctx: typer.Context,
     recipe: Annotated[Path, typer.Argument(help="The recipe's folder.")],

@@ -26,6 +26,11 @@ class Completed:
         return self.stdout.decode(errors="replace").strip()
 
     @property
+    def errors(self) -> str:
+        """Standard error as text, stripped."""
+        return self.stderr.decode(errors="replace").strip()
+
+    @property
     def output(self) -> str:
         """Both streams as text, for an error's details."""
         return (self.stdout + self.stderr).decode(errors="replace").strip()

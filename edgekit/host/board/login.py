@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekit.errors import EdgekitError, Unreachable
+from edgekit.errors import EdgekitError, InputError, Unreachable
 from edgekit.executor import Executor
 from edgekit.executor.local import is_running
 
@@ -93,6 +94,12 @@ def free_port() -> int:
 
 
 def exec_ssh(login: Login, command: list[str]) -> None:
-    """Become the ssh client. Does not return."""
+    """Become the ssh client. Does not return.
+
+    Raises:
+        InputError: there is none.
+    """
     argv = login.argv()
+    if shutil.which(argv[0]) is None:
+        raise InputError(f"{argv[0]} is not on this machine", hint="install openssh-client")
     os.execvp(argv[0], [*argv, *command])  # noqa: S606  the user's terminal belongs to ssh from here on
