@@ -13,6 +13,8 @@ from edgekit.errors import InputError, TrustError
 from edgekit.executor import Executor
 
 _TIMEOUT_S = 60.0
+_HEAD_BYTES = 64 << 10
+_PUBLIC = (b"ssh-", b"ecdsa-", b"sk-ssh-", b"sk-ecdsa-")
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -40,6 +42,7 @@ def sign(executor: Executor, message: bytes, *, key: Path, namespace: str) -> by
     """
     if not key.is_file():
         raise TrustError(f"{key} is not there", hint="edgekit keys init makes a signing key")
+    check_key(key)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "message")
         file.write_bytes(message)
@@ -47,10 +50,38 @@ def sign(executor: Executor, message: bytes, *, key: Path, namespace: str) -> by
         done = executor.run(argv, timeout_s=_TIMEOUT_S)
         signature = file.with_name("message.sig")
         if done.returncode or not signature.exists():
-            raise TrustError(
-                f"{key} did not sign", hint="add the key to your agent: ssh-add " + str(key), details=done.output
-            )
+            raise _did_not_sign(key, done.output)
         return signature.read_bytes()
+
+
+def check_key(key: Path) -> None:
+    """Return if a file looks like a key that can sign: a private one, or the public half of one in an agent.
+
+    Raises:
+        TrustError: it is empty, damaged or something else.
+        OSError: it cannot be read.
+    """
+    head = key.read_bytes()[:_HEAD_BYTES]
+    if head.startswith(_PUBLIC) or (b"PRIVATE KEY-----" in head and b"-----END" in head):
+        return
+    what = "is no key of OpenSSH's, or a damaged one" if head.strip() else "is empty"
+    raise TrustError(
+        f"{key} {what}",
+        hint=f"name another key with --key, or make yours anew: mv {key} {key}.bad && edgekit keys init (then "
+        "edgekit provision tells your devices of it)",
+    )
+
+
+def _did_not_sign(key: Path, output: str) -> TrustError:
+    """What ssh-keygen means, and what helps against that. Source: OpenSSH, sshkey_perm_ok in authfile.c."""
+    if "UNPROTECTED PRIVATE KEY" in output:
+        message = f"{key} may be read by others, so ssh-keygen does not use it"
+        return TrustError(message, hint=f"chmod 600 {key}", details=output)
+    private = key.with_suffix("") if key.suffix == ".pub" else key
+    hint = f"give the key to your agent: ssh-add {private} (where none runs, first: eval $(ssh-agent))"
+    return TrustError(
+        f"{key} did not sign: it is locked, or its private half is in no agent", hint=hint, details=output
+    )
 
 
 def verify(executor: Executor, message: bytes, signature: bytes, *, allowed_signers: Path, namespace: str) -> str:

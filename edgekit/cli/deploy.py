@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import socket
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -54,6 +52,7 @@ def deploy(
     from edgekit.host.fleet.inventory import find_device
     from edgekit.host.fleet.sending import Parcel
     from edgekit.host.release.folder import open_release
+    from edgekit.host.user import user_at_machine
 
     settings, out = settings_of(ctx), voice(as_json)
     folder = open_release(release)
@@ -72,7 +71,7 @@ def deploy(
             executor=executor,
             parcel=parcel,
             check_fits=lambda: check_fits(found, executor, folder.manifest, out),
-            holder=f"{getpass.getuser()}@{socket.gethostname()}",
+            holder=user_at_machine(),
             progress=out,
             watch=Watcher(device, out),
         ).run()

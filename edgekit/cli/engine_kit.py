@@ -67,11 +67,9 @@ def engine_bench(settings: Settings, out: Output, builder: str = "") -> Bench:
 
 def builders(settings: Settings, out: Output, named: str) -> Builders:
     """Devices that compile engines: the one that is named, else those of the target that are labelled `builder`."""
-    import getpass
-    import socket
-
     from edgekit.host.engine.builder.devices import LABEL, Builders
     from edgekit.host.fleet.inventory import find_device, known_devices
+    from edgekit.host.user import user_at_machine
 
     def find(target: Target) -> tuple[BuilderDevice, ...]:
         if named:
@@ -82,7 +80,7 @@ def builders(settings: Settings, out: Output, named: str) -> Builders:
     return Builders(
         find=find,
         kit=lambda target, kind: builder_kit(settings, out, target, kind),
-        holder=f"{getpass.getuser()}@{socket.gethostname()}",
+        holder=user_at_machine(),
     )
 
 

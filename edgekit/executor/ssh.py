@@ -17,9 +17,10 @@ import paramiko
 from edgekit.errors import Unreachable
 from edgekit.executor import Completed, Stream
 from edgekit.executor.address import SshAddress
+from edgekit.executor.login_errors import words_of
 from edgekit.executor.record import record_program
 from edgekit.executor.ssh_config import resolve_login
-from edgekit.executor.ssh_login import BROKEN, CONNECT_TIMEOUT_S, Connection, Pulse, words_of
+from edgekit.executor.ssh_login import BROKEN, CONNECT_TIMEOUT_S, Connection, Pulse
 
 _WINDOW_BYTES = 2 << 20
 _PIECE_BYTES = 1 << 18

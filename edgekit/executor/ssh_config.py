@@ -25,6 +25,8 @@ class Login:
     port: int
     identities: tuple[str, ...]
     """Private key files that exist."""
+    absent: tuple[str, ...]
+    """Private key files that were named for this host and do not exist."""
     known_hosts: tuple[str, ...]
     key_name: str
     """The name under which known_hosts has the host's key."""
@@ -54,7 +56,8 @@ def resolve_login(address: SshAddress, *, user: str, home: Path) -> Login:
     port = address.port or int(found.get("port", 22))
     alias = address.host_key_alias or str(found.get("hostkeyalias", ""))
     usual = [f"~/.ssh/{name}" for name in _IDENTITIES]
-    identities = [address.identity] if address.identity else (found.get("identityfile") or usual)
+    named = [address.identity] if address.identity else list(found.get("identityfile") or [])
+    identities = [_place(name, home) for name in named or usual]
     files = shlex.split(str(found.get("userknownhostsfile", "~/.ssh/known_hosts")))
     known = [address.known_hosts] if address.known_hosts else [*files, "/etc/ssh/ssh_known_hosts"]
     command, jump = str(found.get("proxycommand", "")), str(found.get("proxyjump", ""))
@@ -62,7 +65,8 @@ def resolve_login(address: SshAddress, *, user: str, home: Path) -> Login:
         host=host,
         user=address.user or str(found.get("user", user)),
         port=port,
-        identities=tuple(file for name in identities if Path(file := _place(name, home)).is_file()),
+        identities=tuple(file for file in identities if Path(file).is_file()),
+        absent=tuple(file for file in identities if named and not Path(file).exists()),
         known_hosts=tuple(_place(name, home) for name in known),
         key_name=alias or (host if port == 22 else f"[{host}]:{port}"),
         proxy_command="" if command.lower() == "none" else command,

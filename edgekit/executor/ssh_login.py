@@ -15,6 +15,7 @@ import paramiko
 from edgekit.errors import EdgekitError, Unreachable
 from edgekit.executor.address import parse_address
 from edgekit.executor.host_keys import CheckKnownHosts, KnownHosts
+from edgekit.executor.login_errors import not_let_in, not_there, words_of
 from edgekit.executor.ssh_config import Login, resolve_login
 
 CONNECT_TIMEOUT_S = 20.0
@@ -98,15 +99,6 @@ class Connection:
             alarm.cancel()
 
 
-def words_of(error: BaseException) -> str:
-    """What went wrong, without class names."""
-    if isinstance(error, paramiko.ssh_exception.NoValidConnectionsError):
-        return "; ".join(sorted({str(getattr(cause, "strerror", cause)) for cause in error.errors.values()}))
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
-
-
 def _log_in(login: Login, way: paramiko.Channel | paramiko.ProxyCommand | None) -> paramiko.SSHClient:
     known = KnownHosts(login)
     client = paramiko.SSHClient()
@@ -125,26 +117,11 @@ def _log_in(login: Login, way: paramiko.Channel | paramiko.ProxyCommand | None) 
             transport_factory=_asking_for(known.kinds),
         )
     except (*BROKEN, EdgekitError) as error:
+        transport = client.get_transport()
+        let_down = not_let_in if transport is not None and transport.initial_kex_done else not_there
         client.close()
-        raise error if isinstance(error, EdgekitError) else _refused(login, error) from None
+        raise error if isinstance(error, EdgekitError) else let_down(login, error) from None
     return client
-
-
-def _refused(login: Login, error: BaseException) -> Unreachable:
-    tried = ", ".join(login.identities) or "no key file"
-    match error:
-        case paramiko.PasswordRequiredException():
-            return Unreachable(
-                f"the key for {login.name} is locked with a passphrase", hint=f"ssh-add it first ({tried})"
-            )
-        case paramiko.AuthenticationException():
-            return Unreachable(
-                f"{login.name} does not let {login.user} in: {words_of(error)}",
-                hint=f"put your public key there: ssh-copy-id -p {login.port} {login.user}@{login.host} "
-                f"(tried: the agent's keys, {tried})",
-            )
-    hint = f"is it up? try: ssh -p {login.port} {login.user}@{login.host}"
-    return Unreachable(f"{login.name} does not answer: {words_of(error)}", hint=hint)
 
 
 def _asking_for(kinds: frozenset[str]) -> Callable[..., paramiko.Transport]:

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from edgekit.errors import EdgekitError, InputError
+from edgekit.errors import RolloutError
 from edgekit.executor import Executor
 from edgekit.executor.local import LocalExecutor
 from edgekit.schema.facts import DeviceFacts
@@ -57,16 +57,16 @@ def read_facts(executor: Executor, *, interpreter: str = "python3", state_dir: s
         state_dir: folder whose free space counts.
 
     Raises:
-        InputError: no Python there.
+        RolloutError: no Python there, or an old one.
         Unreachable: the machine does not answer.
     """
     argv = [interpreter, "-I", "-", "--state", state_dir]
     done = executor.run(argv, timeout_s=_TIMEOUT_S, stdin=facts_script().encode())
     if done.returncode in (126, 127):
-        raise InputError(f"{executor.name} has no {interpreter}", hint="install Python 3.10 or newer there")
+        raise RolloutError(f"{executor.name} has no {interpreter}", hint="install Python 3.10 or newer there")
     if done.returncode:
         hint = f"install Python 3.10 or newer as {interpreter} there"
-        raise EdgekitError(f"{interpreter} failed on {executor.name}", hint=hint, details=done.output)
+        raise RolloutError(f"{interpreter} failed on {executor.name}", hint=hint, details=done.output)
     # A shell's start-up file may have said something first.
     return from_json(DeviceFacts, done.stdout.strip().rpartition(b"\n")[2], f"facts of {executor.name}")
 

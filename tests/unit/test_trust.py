@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from edgekit.errors import InputError, TrustError
 from edgekit.executor.local import LocalExecutor
 from edgekit.trust import check_digest_name, check_sha256, sha256_bytes, sha256_file, sign, verify
+from tests.fakes.agent import running_agent
 
 LOCAL = LocalExecutor()
 MESSAGE = b'{"a": 1}\n'
@@ -78,10 +80,37 @@ def test_a_key_that_is_not_there_or_is_none(folder: Path) -> None:
     with pytest.raises(TrustError, match="is not there") as caught:
         sign(LOCAL, MESSAGE, key=folder / "nobody", namespace=SPACE)
     assert "edgekit keys init" in caught.value.hint
-    (folder / "odd").write_text("no key\n")
-    (folder / "odd").chmod(0o600)
-    with pytest.raises(TrustError, match="did not sign"):
-        sign(LOCAL, MESSAGE, key=folder / "odd", namespace=SPACE)
+    for content, words in (("no key\n", "is no key of OpenSSH's"), ("", "is empty"), ("-----BEGIN", "is no key")):
+        (folder / "odd").write_text(content)
+        (folder / "odd").chmod(0o600)
+        with pytest.raises(TrustError, match=words) as caught:
+            sign(LOCAL, MESSAGE, key=folder / "odd", namespace=SPACE)
+        assert f"mv {folder / 'odd'} {folder / 'odd'}.bad && edgekit keys init" in caught.value.hint
+
+
+def test_a_key_that_others_may_read_signs_once_the_hint_was_followed(folder: Path) -> None:
+    key = make_key(folder / "open")
+    key.chmod(0o644)
+    with pytest.raises(TrustError, match="may be read by others") as caught:
+        sign(LOCAL, MESSAGE, key=key, namespace=SPACE)
+    subprocess.run(caught.value.hint.split(), check=True)
+    assert sign(LOCAL, MESSAGE, key=key, namespace=SPACE)
+
+
+def test_a_locked_key_signs_once_an_agent_has_it(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = folder / "locked"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", str(key)], check=True)
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    with pytest.raises(TrustError, match="it is locked") as caught:
+        sign(LOCAL, MESSAGE, key=key, namespace=SPACE)
+    with running_agent(tmp_path, password="secret") as env:
+        for name, value in env.items():
+            monkeypatch.setenv(name, value)
+        command = re.search(r"ssh-add \S+", caught.value.hint)
+        assert command
+        subprocess.run(command[0].split(), check=True, stdin=subprocess.DEVNULL, capture_output=True)
+        assert sign(LOCAL, MESSAGE, key=key, namespace=SPACE)
+        assert sign(LOCAL, MESSAGE, key=key.with_name("locked.pub"), namespace=SPACE)
 
 
 def test_digests(tmp_path: Path) -> None:

@@ -167,11 +167,11 @@ class KeeperClient:
         words, name = self._stream.errors(), self._name
         provision = f"edgekit provision {name}"
         if "edgekitd.pyz" in words and "can't open file" in words:
-            return InputError(f"{name} has no keeper", hint=provision, details=words)
+            return Unreachable(f"{name} has no keeper", hint=provision, details=words)
         if PYTHON in words and "not found" in words:
-            return InputError(f"{name} has no {PYTHON}", hint="install Python 3.10 or newer there", details=words)
+            return Unreachable(f"{name} has no {PYTHON}", hint="install Python 3.10 or newer there", details=words)
         if "Permission denied" in words:
             hint = "log in as root, or as a member of the group edgekit there"
-            return InputError(f"you may not speak with the keeper on {name}", hint=hint, details=words)
+            return Unreachable(f"you may not speak with the keeper on {name}", hint=hint, details=words)
         hint = f"{provision} starts it; on a board, systemctl status edgekitd says how it ended"
         return Unreachable(f"the keeper on {name} does not answer", hint=hint, details=words)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import getpass
 from pathlib import Path
 
 from edgekit.errors import InputError
@@ -13,6 +12,7 @@ from edgekit.executor.local import LocalExecutor
 from edgekit.executor.record import record_program
 from edgekit.executor.ssh import SshExecutor
 from edgekit.host.fleet.inventory import LOCAL
+from edgekit.host.user import user_name
 from edgekit.schema.fleet import Device
 
 
@@ -35,4 +35,4 @@ def connect(device: Device) -> Executor:
         known_hosts=device.known_hosts,
         host_key_alias=device.host_key_alias,
     )
-    return SshExecutor(address, user=getpass.getuser(), home=Path.home())
+    return SshExecutor(address, user=user_name(), home=Path.home())

@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import pwd
+import shutil
 import socket
 import stat
 import subprocess
@@ -67,11 +68,23 @@ def running_keeper(path: str) -> str:
 
 def service_state(unit: str) -> str:
     """`enabled active`, or what systemd says instead."""
+    if shutil.which("systemctl") is None:
+        return "unknown unknown"
     words = [
         subprocess.run(["systemctl", verb, unit], capture_output=True, text=True, timeout=60, check=False)
         for verb in ("is-enabled", "is-active")
     ]
     return " ".join(done.stdout.strip() or "unknown" for done in words)
+
+
+def sudo_state() -> str:
+    """Whether this login may become root: `root`, `yes`, `password`, or `none` without sudo."""
+    if os.geteuid() == 0:
+        return "root"
+    if shutil.which("sudo") is None:
+        return "none"
+    done = subprocess.run(["sudo", "-n", "true"], capture_output=True, timeout=30, check=False)
+    return "password" if done.returncode else "yes"
 
 
 def look(wanted: dict[str, Any]) -> dict[str, Any]:
@@ -82,7 +95,8 @@ def look(wanted: dict[str, Any]) -> dict[str, Any]:
         "uid": os.geteuid(),
         "login": {"name": login, "groups": account(login, group=False)["groups"]},
         "python": list(sys.version_info[:2]),
-        "systemd": os.path.isdir("/run/systemd/system"),
+        "systemd": os.path.isdir("/run/systemd/system") and shutil.which("systemctl") is not None,
+        "sudo": sudo_state() if wanted["unit"] else "",
         "ssh_keygen": any(
             os.access(f"{folder}/ssh-keygen", os.X_OK) for folder in ("/usr/bin", "/bin", "/usr/local/bin")
         ),

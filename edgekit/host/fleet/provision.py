@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import InputError, RolloutError
-from edgekit.executor import Executor
+from edgekit.executor import Completed, Executor
 from edgekit.host.fleet.client import PYTHON, KeeperPaths
 from edgekit.schema.fleet import Device
 
@@ -99,7 +99,8 @@ def check_ready(desired: Desired, present: dict[str, Any], name: str) -> None:
     """Refuse a device that cannot take the keeper, with every reason.
 
     Raises:
-        InputError: Python too old, no ssh-keygen, no systemd; or a prefix that the kind of service cannot have.
+        InputError: a prefix that the kind of service cannot have.
+        RolloutError: Python too old, no ssh-keygen, no systemd, no right to become root.
     """
     if desired.systemd == (desired.device.prefix != "/"):
         raise InputError(
@@ -112,9 +113,16 @@ def check_ready(desired: Desired, present: dict[str, Any], name: str) -> None:
     if not present["ssh_keygen"]:
         lacks.append("no ssh-keygen: install openssh-client")
     if desired.systemd and not present["systemd"]:
-        lacks.append('systemd does not run there: use service = "process" with a prefix of your own')
+        lacks.append(
+            'systemd does not run there: describe the device in fleet.toml with service = "process" and a prefix = '
+            '"/FOLDER/OF/ITS/OWN"'
+        )
+    elif desired.systemd and present["sudo"] == "none":
+        lacks.append("you are not root there, and it has no sudo: log in as root, or install sudo")
+    elif desired.systemd and present["sudo"] == "password":
+        lacks.append("sudo asks for a password there: log in as root, or allow it without (NOPASSWD in /etc/sudoers.d)")
     if lacks:
-        raise InputError(f"{name} cannot take the keeper: {'; '.join(lacks)}", hint=f"then: edgekit provision {name}")
+        raise RolloutError(f"{name} cannot take the keeper: {'; '.join(lacks)}", hint=f"then: edgekit provision {name}")
 
 
 def plan_provision(desired: Desired, present: dict[str, Any]) -> tuple[Change, ...]:
@@ -248,10 +256,28 @@ def _ask(executor: Executor, request: dict[str, Any], *, sudo: bool) -> dict[str
     argv = [*(["sudo", "-n"] if sudo else []), PYTHON, "-I", "-"]
     done = executor.run(argv, timeout_s=_TIMEOUT_S, stdin=script)
     if done.returncode:
-        cure = (
-            "allow sudo without a password there, or log in as root" if sudo else "install Python 3.10 or newer there"
-        )
-        raise InputError(f"{executor.name} could not run the provisioning script", hint=cure, details=done.output)
-    answer = json.loads(done.stdout)
-    assert isinstance(answer, dict)
+        raise _failed(executor.name, done)
+    try:
+        # A shell's start-up file may have written something first.
+        answer = json.loads(done.stdout.strip().rpartition(b"\n")[2])
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        hint = "look at what its shell's start-up files print and run"
+        raise RolloutError(f"{executor.name} answered something else than asked", hint=hint, details=done.output)
     return answer
+
+
+def _failed(name: str, done: Completed) -> RolloutError:
+    """Why the script could not be run to its end."""
+    words = done.errors
+    message, hint = f"the provisioning script failed on {name}", "report this with the details"
+    if "sudo: " in words and done.returncode in (126, 127):
+        message, hint = f"{name} has no sudo", "log in as root, or install sudo there"
+    elif "sudo: " in words:
+        message, hint = f"you may not become root on {name}", "log in as root, or allow sudo without a password there"
+    elif done.returncode in (126, 127):
+        message, hint = f"{name} has no {PYTHON}", "install Python 3.10 or newer there: apt install python3"
+    elif "SyntaxError" in words or "ModuleNotFoundError" in words:
+        message, hint = f"the Python of {name} is too old or not whole", "install Python 3.10 or newer there"
+    return RolloutError(message, hint=hint, details=done.output)

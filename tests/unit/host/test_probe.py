@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.errors import EdgekitError, InputError
+from edgekit.errors import EdgekitError, InputError, RolloutError
 from edgekit.host.probe import read_facts, this_machine
 from edgekit.sent.facts.report import facts
 from tests.fakes.boards.tree import build_board
@@ -28,7 +28,7 @@ def test_script_goes_to_the_interpreters_input(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("code", [126, 127])
 def test_board_without_python_is_told_so(code: int) -> None:
-    with pytest.raises(InputError, match="root@board has no python3"):
+    with pytest.raises(RolloutError, match="root@board has no python3"):
         read_facts(ScriptedExecutor(returncode=code))
 
 

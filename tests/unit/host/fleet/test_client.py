@@ -55,14 +55,14 @@ def test_events_before_the_end_are_told() -> None:
     [
         (
             "python3: can't open file '/usr/lib/edgekit/edgekitd.pyz': [Errno 2] No such file or directory",
-            errors.InputError,
+            errors.Unreachable,
             "gate-7 has no keeper",
             "edgekit provision gate-7",
         ),
-        ("sh: 1: exec: python3: not found", errors.InputError, "gate-7 has no python3", "install Python 3.10"),
+        ("sh: 1: exec: python3: not found", errors.Unreachable, "gate-7 has no python3", "install Python 3.10"),
         (
             "the keeper does not answer on /run/edgekit/control.sock: Permission denied",
-            errors.InputError,
+            errors.Unreachable,
             "you may not speak with the keeper on gate-7",
             "log in as root",
         ),

@@ -43,6 +43,7 @@ BARE: dict[str, Any] = {
     "login": {"name": "root", "groups": []},
     "python": [3, 11],
     "systemd": True,
+    "sudo": "root",
     "ssh_keygen": True,
     "paths": dict.fromkeys(
         (
@@ -151,11 +152,19 @@ def test_whoever_logs_in_without_being_root_may_speak_with_the_keeper() -> None:
 
 def test_a_board_that_cannot_take_it_is_told_everything() -> None:
     present = BARE | {"python": [3, 9], "ssh_keygen": False, "systemd": False}
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(RolloutError) as caught:
         check_ready(BOARD, present, "gate-7")
     for word in ("Python 3.9", "install openssh-client", "systemd does not run"):
         assert word in caught.value.message
     check_ready(BOARD, BARE, "gate-7")
+
+
+@pytest.mark.parametrize(("sudo", "words"), [("none", "it has no sudo"), ("password", "asks for a password")])
+def test_a_login_that_cannot_become_root_is_told_before_anything_changes(sudo: str, words: str) -> None:
+    with pytest.raises(RolloutError, match=words) as caught:
+        check_ready(BOARD, BARE | {"sudo": sudo}, "gate-7")
+    assert "log in as root" in caught.value.message
+    check_ready(BOARD, BARE | {"sudo": "yes"}, "gate-7")
 
 
 @pytest.mark.parametrize(("prefix", "service"), [("/", "process"), ("/opt/ek", "systemd")])
