@@ -11,6 +11,7 @@ import typer
 from edgekit.cli.complete import device_names
 from edgekit.cli.session import JsonFlag, settings_of, voice
 from edgekit.cli.verbs import examples
+from edgekit.schema.units import counted
 
 if TYPE_CHECKING:
     from edgekit.cli.output import Output
@@ -127,5 +128,5 @@ class Watcher:
         elif event.report is not None and time.monotonic() - self._shown_s > 2:
             self._shown_s = time.monotonic()
             report = event.report
-            figures = f"{report.fps:.1f} fps, p99 {report.p99_ms:.0f} ms, {report.frames} frames"
+            figures = f"{report.fps:.1f} fps, p99 {report.p99_ms:.0f} ms, {counted(report.frames, 'frame')}"
             self._out.note(f"{self._device}:   {report.phase} {report.message or figures}")

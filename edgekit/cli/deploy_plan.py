@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from edgekit.cli.doctor import device_facts, worded
+from edgekit.schema.units import counted
 
 if TYPE_CHECKING:
     from edgekit.cli.output import Output
@@ -51,7 +52,7 @@ def plan_deployment(settings: Settings, release: Path, names: list[str], out: Ou
 
     folder = open_release(release)
     devices = [find_device(name, settings) for name in dict.fromkeys(names)]
-    with out.step(f"asking {len(devices)} devices"), ThreadPoolExecutor(_AT_ONCE) as pool:
+    with out.step(f"asking {counted(len(devices), 'device')}"), ThreadPoolExecutor(_AT_ONCE) as pool:
         verdicts = list(pool.map(lambda device: judge_device(device, folder.manifest), devices))
     manifest = folder.manifest
     total = {"digest": folder.digest, "application": manifest.application, "version": manifest.version}

@@ -106,14 +106,14 @@ def gc(
     """Throw away engines that nobody used for long. They can be compiled again."""
     from edgekit.cli.engine_kit import engine_store
     from edgekit.host.cache_use import emptying
-    from edgekit.schema.units import format_bytes
+    from edgekit.schema.units import counted, format_bytes
 
     settings = settings_of(ctx)
     with emptying(settings.cache_dir):
         gone = engine_store(settings).forget(days, time.time())
     freed = sum(one.record.bytes for one in gone)
     told = {"engines": [one.key for one in gone], "freed_bytes": freed}
-    voice(as_json).result(told, f"{len(gone)} engines thrown away, {format_bytes(freed)} freed")
+    voice(as_json).result(told, f"{counted(len(gone), 'engine')} thrown away, {format_bytes(freed)} freed")
 
 
 def _tables(shown: Shown) -> RenderableType:

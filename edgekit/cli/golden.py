@@ -25,7 +25,8 @@ def golden(
         str, typer.Option("--target", "-t", help="Also hold the engines for this target against the float model.")
     ] = "",
     frame: Annotated[
-        list[int] | None, typer.Option(min=0, help="Frame of the clip, for a recipe without golden frames. Repeatable.")
+        list[int] | None,
+        typer.Option(min=0, max=10_000_000, help="Frame of the clip, for a recipe without golden frames. Repeatable."),
     ] = None,
     pictures: Annotated[Path | None, typer.Option(help="Folder for annotated pictures; by default below out/.")] = None,
     as_json: JsonFlag = False,

@@ -26,6 +26,7 @@ _SCARCE_BYTES = 64 << 20
 """A file system with less than this may be the full one, where the system does not say which file it was."""
 _LITTLE_BYTES = 1 << 30
 """The same where another program says so, which removes what it wrote before anybody looks."""
+_MAKE_ROOM = "make room: "
 _NO_FOLDER = "you stand in a folder that was removed; go to one that is there: cd ~"
 _DEPTH = 5
 _FULL = re.compile(r"No space left on device|os error 28\b|Disk quota exceeded")
@@ -77,7 +78,10 @@ def with_cure(error: EdgekitError, run: Circumstances) -> EdgekitError:
     if not hint and isinstance(error, _MADE_HERE) and _FULL.search(f"{error.message}\n{error.details}"):
         mounts = [mount for mount in _usual_mounts(run.settings) if shutil.disk_usage(mount).free < _LITTLE_BYTES]
         hint = _no_space(_Place("", run)) if mounts else ""
-    return type(error)(error.message, hint=hint, details=error.details) if hint else error
+    if not hint:
+        return error
+    reason = ": no space was left on the disk" if hint.startswith(_MAKE_ROOM) and "o space" not in error.message else ""
+    return type(error)(f"{error.message}{reason}", hint=hint, details=error.details)
 
 
 def _os_error_below(error: BaseException) -> OSError | None:
@@ -138,13 +142,12 @@ def _no_space(place: _Place) -> str:
         return "the file or device that the output goes to takes no more: send it elsewhere"
     mounts = [_mount(place.first_there)] if place.name else _usual_mounts(place.run.settings)
     full = [mount for mount in mounts if shutil.disk_usage(mount).free < _SCARCE_BYTES or not _free_files(mount)]
-    told = "; ".join(_how_full(mount) for mount in (full or mounts))
-    gc = (
-        "edgekit wheel gc and edgekit engine gc empty its caches"
-        if not place.name or place.other.startswith("set E")
-        else ""
-    )
-    return "; ".join(filter(None, [f"make room: {told}", gc, f"or {place.other}" if place.name else ""]))
+    cures = [_MAKE_ROOM + "; ".join(_how_full(mount) for mount in (full or mounts))]
+    if not place.name or "EDGEKIT_HOME" in place.other:
+        cures.append("edgekit wheel gc and edgekit engine gc empty its caches; or set EDGEKIT_HOME to a larger disk")
+    else:
+        cures.append(f"or {place.other}")
+    return "; ".join(cures)
 
 
 def _usual_mounts(settings: Settings) -> list[Path]:
@@ -157,7 +160,7 @@ def _how_full(mount: Path) -> str:
     usage = shutil.disk_usage(mount)
     if not _free_files(mount):
         return f"{mount} has no room for another file (df -i {mount})"
-    return f"{mount} has {format_bytes(usage.free)} free of {format_bytes(usage.total)} (df -h {mount})"
+    return f"{mount} has {format_bytes(usage.free)} free now, of {format_bytes(usage.total)} (df -h {mount})"
 
 
 def _not_allowed(place: _Place) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgekit.cli.session import local
+from edgekit.schema.units import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -158,4 +159,5 @@ def _judge(folder: RecipeFolder, reply: RehearsalReply, floats: tuple[str, ...])
             details="\n".join([*wrong, f"golden frames pass {passed}: what comes before the first stage with state"]),
         )
     how = "through the float model, as only a board can run the engine" if floats else "as expected"
-    return f"{len(golden.frames)} golden frames {how}, within {golden.position_px:g} px and {golden.score:g}: {passed}"
+    frames = counted(len(golden.frames), "golden frame")
+    return f"{frames} {how}, within {golden.position_px:g} px and {golden.score:g}: {passed}"

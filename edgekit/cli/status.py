@@ -10,7 +10,7 @@ import typer
 from edgekit.cli.keeper_session import DeviceArgument, keeper_of
 from edgekit.cli.session import JsonFlag, SecondsOption, voice
 from edgekit.cli.verbs import examples
-from edgekit.schema.units import format_bytes, format_cpus
+from edgekit.schema.units import counted, format_bytes, format_cpus
 
 if TYPE_CHECKING:
     from edgekit.schema.control import ReleaseRef, Status
@@ -39,7 +39,8 @@ def status(
 def figures(report: Report) -> str:
     """A report in one line."""
     counts = ", ".join(f"{count} {name}" for name, count in sorted(report.counts.items()))
-    line = f"{report.fps:.1f} fps, p50 {report.p50_ms:.0f} ms, p99 {report.p99_ms:.0f} ms, {report.frames} frames"
+    frames = counted(report.frames, "frame")
+    line = f"{report.fps:.1f} fps, p50 {report.p50_ms:.0f} ms, p99 {report.p99_ms:.0f} ms, {frames}"
     return f"{line}; {counts}" if counts else line
 
 
@@ -65,13 +66,13 @@ def _release(ref: ReleaseRef | None) -> str:
 
 def _worker(found: Status) -> list[str]:
     worker = found.worker
-    told = f"{worker.state}, pid {worker.pid}, {worker.restarts} restarts" if worker.pid else worker.state
+    told = f"{worker.state}, pid {worker.pid}, {counted(worker.restarts, 'restart')}" if worker.pid else worker.state
     lines = [f"  worker    {told}"]
     if worker.last_exit:
         lines.append(f"  last exit {worker.last_exit}")
     limit = format_bytes(worker.memory_max) if worker.memory_max else "no limit"
     memory = f"{format_bytes(worker.memory_current)} of {limit}, peak {format_bytes(worker.memory_peak)}"
-    lines.append(f"  memory    {memory}, {worker.oom_kills} OOM kills")
+    lines.append(f"  memory    {memory}, {counted(worker.oom_kills, 'OOM kill')}")
     note = f" ({worker.limits_note})" if worker.limits_note else ""
     lines.append(f"  limits    {worker.limits}{note}, CPUs {worker.cpuset_cpus or 'all'}")
     return lines
@@ -88,7 +89,9 @@ def _report(report: Report) -> list[str]:
     if report.score:
         score = report.score
         right = f"{score.get('counted', 0):.0f} counted of {score.get('expected', 0):.0f}"
-        lines.append(f"  score     {right}, {score.get('wrong', 0):.0f} wrong, {score.get('passes', 0):.0f} passes")
+        lines.append(
+            f"  score     {right}, {score.get('wrong', 0):.0f} wrong, {counted(round(score.get('passes', 0)), 'pass')}"
+        )
     return lines
 
 

@@ -10,6 +10,7 @@ import typer
 from edgekit.cli.complete import TargetOption
 from edgekit.cli.session import JsonFlag, settings_of, voice
 from edgekit.cli.verbs import examples
+from edgekit.schema.units import counted
 
 if TYPE_CHECKING:
     from edgekit.errors import WheelError
@@ -46,7 +47,7 @@ def check(
 def describe(report: Report) -> list[str]:
     """A report for people."""
     asks = [f"{family} {version}" for family, version in report.versions.items() if family in _ASKED]
-    files = f"{report.elf_files} compiled files" if report.elf_files else "nothing compiled"
+    files = counted(report.elf_files, "compiled file") if report.elf_files else "nothing compiled"
     lines = [f"{report.file}: {', '.join([report.true_platform, files, *asks])}"]
     for fault in report.faults:
         spared = " (loads all the same)" if fault.severity == "warn" else ""
@@ -63,5 +64,5 @@ def summary(reports: tuple[Report, ...]) -> WheelError | None:
     if not faults:
         return None
     bad = sum(bool(report.faults) for report in reports)
-    more = f" ({len(faults)} faults in {bad} of {len(reports)} wheels)" if len(faults) > 1 else ""
+    more = f" ({len(faults)} faults in {bad} of {counted(len(reports), 'wheel')})" if len(faults) > 1 else ""
     return WheelError(f"{faults[0]}{more}", hint=faults[0].hint)

@@ -10,6 +10,7 @@ import typer
 from edgekit.cli.complete import TargetOption
 from edgekit.cli.session import JsonFlag, settings_of, voice
 from edgekit.cli.verbs import examples
+from edgekit.schema.units import counted
 
 
 @examples("edgekit wheel lock recipes/sorting-line --target rk3588-debian12")
@@ -40,4 +41,4 @@ def lock(
         voice_.note(f"warning: {warning}")
     told = {"lock": str(files.recipe), "target": found.name, "wheels": locked.wheels}
     built = sum(wheel.source == "cross-built" for wheel in locked.wheels)
-    voice_.result(told, f"{files.recipe}: {len(locked.wheels)} packages, {built} of them built from source")
+    voice_.result(told, f"{files.recipe}: {counted(len(locked.wheels), 'package')}, {built} of them built from source")

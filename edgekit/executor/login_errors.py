@@ -38,18 +38,19 @@ def not_there(login: Login, error: BaseException) -> Unreachable:
 def not_let_in(login: Login, error: BaseException) -> Unreachable:
     """The error for a device that answered, checked by its host key, and did not let the user in."""
     offered = [*login.identities, *(f"the agent's {key.get_name()}" for key in _agent_keys())]
-    copy = f"ssh-copy-id -p {login.port} {login.user}@{login.host}"
+    where = f"-p {login.port} {login.user}@{login.host}"
+    put_there = f"ssh-copy-id {where}"
     unreadable = {file: reason for file in login.identities if (reason := _unreadable(file))}
     if login.absent and not login.identities:
         return Unreachable(
             f"no way to log in to {login.name}: its key {login.absent[0]} is not there",
             hint=f"name the key that you have, as identity in fleet.toml or IdentityFile in ssh_config, or make this "
-            f"one: ssh-keygen -t ed25519 -f {login.absent[0]} && {copy.replace(' ', f' -i {login.absent[0]} ', 1)}",
+            f"one: ssh-keygen -t ed25519 -f {login.absent[0]} && ssh-copy-id -i {login.absent[0]} {where}",
         )
     if not offered:
         return Unreachable(
             f"no way to log in to {login.name}: you have no SSH key, neither in ~/.ssh nor in an agent",
-            hint=f"make one and put it there: ssh-keygen -t ed25519 && {copy}",
+            hint=f"make one and put it there: ssh-keygen -t ed25519 && {put_there}",
         )
     if isinstance(error, paramiko.PasswordRequiredException) or "passphrase" in unreadable.values():
         file = next((file for file, reason in unreadable.items() if reason == "passphrase"), offered[0])
@@ -62,11 +63,11 @@ def not_let_in(login: Login, error: BaseException) -> Unreachable:
         return Unreachable(
             f"no way to log in to {login.name}: {file} {reason}",
             hint=f"name a private key that you may read as identity in fleet.toml, or make a new one: ssh-keygen -t "
-            f"ed25519 && {copy}",
+            f"ed25519 && {put_there}",
         )
     return Unreachable(
         f"{login.name} does not let {login.user} in: {words_of(error)}",
-        hint=f"put your public key there: {copy} (tried: {', '.join(offered)})",
+        hint=f"put your public key there: {put_there} (tried: {', '.join(offered)})",
     )
 
 

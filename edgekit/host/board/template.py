@@ -27,6 +27,7 @@ from edgekit.host.board.shapes import Shape
 from edgekit.host.preflight import find_program, require
 from edgekit.host.progress import Progress
 from edgekit.schema.reader import to_json
+from edgekit.schema.units import counted
 from edgekit.trust import sha256_bytes
 
 _WARM = "systemctl is-system-running --wait; python3 -c 'import ssl, json, asyncio, zlib, typing'; ssh -V; sync"
@@ -132,7 +133,7 @@ def _make(template: Template, image: Image, seed: Seed, executor: Executor, prog
     (folder / "initrd.cpio").hardlink_to(image.initrd)
     base = folder / "base.ext4"
     if seed.files:
-        with progress.step(f"board template: placing {len(seed.files)} files in its store"):
+        with progress.step(f"board template: placing {counted(len(seed.files), 'file')} in its store"):
             _copy_seeded(image.disk, base, seed, executor)
     else:
         base.hardlink_to(image.disk)
@@ -191,7 +192,7 @@ def _copy_seeded(disk: Path, copy: Path, seed: Seed, executor: Executor) -> None
     wrong = [line for line in done.stderr.decode(errors="replace").splitlines() if not line.startswith("debugfs ")]
     if copied.returncode or done.returncode or wrong:
         raise EdgekitError(
-            f"{len(seed.files)} files could not be put on the board's disk",
+            f"{counted(len(seed.files), 'file')} could not be put on the board's disk",
             hint="look at the free disk here (df -h); the board's has 2 GiB",
             details="\n".join([copied.output, *wrong[:20]]),
         )

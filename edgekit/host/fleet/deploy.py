@@ -14,6 +14,7 @@ from edgekit.host.progress import Progress
 from edgekit.schema.control import Failure, Offer, Status
 from edgekit.schema.fleet import Device
 from edgekit.schema.reader import from_raw
+from edgekit.schema.units import counted
 
 TRIES = 4
 LOCK_WAIT_S = 120.0
@@ -148,7 +149,7 @@ class _Run:
         if not offer.missing:
             return
         files = len({entry.sha256 for entry in self.to.parcel.manifest.files})
-        text = f"{self.to.device.name}: sending {len(offer.missing)} of {files} files"
+        text = f"{self.to.device.name}: sending {len(offer.missing)} of {counted(files, 'file')}"
         with self.to.progress.amount(text, bytes_missing(self.to.parcel, offer.missing)) as advance:
             send_blobs(keeper, self.to.parcel, offer.missing, self.sent, advance)
 

@@ -25,6 +25,7 @@ from edgekit.host.wheel.resolve import Locked
 from edgekit.host.wheel.tidy import tidy, trim_rules
 from edgekit.host.wheel.tree import Tree, cached_tree
 from edgekit.host.wheel.uv import Uv
+from edgekit.schema.units import counted
 from edgekit.trust import sha256_file
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def lay_out_wheels(wanted: Wanted, locked: Locked, bench: Bench, uv: Uv, loads: 
     rules, wheels = trim_rules(), locked.wheels
 
     def fill(folder: Path) -> None:
-        with bench.progress.step(f"unpacking {len(wheels)} wheels for {wanted}"):
+        with bench.progress.step(f"unpacking {counted(len(wheels), 'wheel')} for {wanted}"):
             _install(wanted, locked, folder, uv)
         tidy(folder, rules)
         with bench.progress.step("checking what they bring and what they ask of the target"):

@@ -53,7 +53,7 @@ def test_the_cure_names_the_option_or_variable_that_named_the_place(
 def test_a_full_file_system_is_named_with_what_is_free(run_of: Circumstances, tmp_path: Path) -> None:
     for where in (tmp_path / "home/cache/x", None):
         error = explain(failing(errno.ENOSPC, where), run_of)
-        assert error and "free of" in error.hint and "df -h /" in error.hint
+        assert error and "free now, of " in error.hint and "df -h /" in error.hint
     assert error.message == "a file: no space is left for it"
 
 
@@ -109,7 +109,8 @@ def raised_from(below: OSError, kind: type[EdgekitError] = WheelError) -> Edgeki
 
 def test_a_full_disk_is_not_taken_for_the_network(run_of: Circumstances, tmp_path: Path) -> None:
     full = with_cure(raised_from(failing(errno.ENOSPC, tmp_path / "home/cache/x")), run_of)
-    assert (type(full), full.message, full.details) == (WheelError, "numpy cannot be fetched", "d")
+    told = "numpy cannot be fetched: no space was left on the disk"
+    assert (type(full), full.message, full.details) == (WheelError, told, "d")
     assert "network" not in full.hint and "make room" in full.hint
     network = with_cure(raised_from(ConnectionResetError(errno.ECONNRESET, "reset")), run_of)
     assert network.hint == "check the network and try again"

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import typer.main
@@ -37,7 +37,7 @@ NUMBERS = [
     (path, option)
     for path, command in LEAVES
     for option in command.params
-    if option.type_descriptor.annotation in (int, float)
+    if {option.type_descriptor.annotation, *get_args(option.type_descriptor.annotation)} & {int, float}
 ]
 EXAMPLES = [(path, line) for path, command in LEAVES for line in examples_of(command)]
 

@@ -20,6 +20,7 @@ from edgekit.host.progress import Progress
 from edgekit.schema.building import BuildAnswer, TrialAnswer, TrialRequest, answer_file, request_file
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.reader import from_json, to_json
+from edgekit.schema.units import counted
 from edgekit.trust import sha256_bytes
 
 _OUTPUT = "output:"
@@ -118,7 +119,7 @@ class Work:
         missing = self._client.missing(sizes)
         if missing:
             total = sum(sizes[sha256] - there for sha256, there in missing.items())
-            with self._progress.amount(f"{self._device}: sending {len(missing)} files", total) as advance:
+            with self._progress.amount(f"{self._device}: sending {counted(len(missing), 'file')}", total) as advance:
                 for sha256, there in missing.items():
                     self._client.send(sha256, wanted[sha256], there, advance)
 
