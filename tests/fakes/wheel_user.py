@@ -75,6 +75,11 @@ class User:
         return done.stderr
 
 
+def hint_of(said: str) -> str:
+    """The line of an error that says what to do."""
+    return next(line for line in said.splitlines() if line.startswith("hint: "))
+
+
 def uv_cache() -> str:
     import uv
 

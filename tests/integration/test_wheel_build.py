@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from edgekit.host.cache_use import using
-from tests.fakes.wheel_user import C_MODULE, User, write_package
+from tests.fakes.wheel_user import C_MODULE, User, hint_of, write_package
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parents[2]
@@ -83,7 +83,7 @@ def test_a_missing_header_names_the_package_that_has_it_and_the_log(user: User) 
     said = user.refused("./gate")
     error = next(line for line in said.splitlines() if line.startswith("error:"))
     assert "'sys/capability.h' file not found" in error and "gate.c" in error
-    hint = next(line for line in said.splitlines() if line.startswith("hint:"))
+    hint = hint_of(said)
     assert "libcap-dev" in hint
     log = Path(hint.rsplit(" ", 1)[1])
     assert "capability.h" in log.read_text()

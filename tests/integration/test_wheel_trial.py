@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.wheel_user import User, own_checkout
+from tests.fakes.wheel_user import User, hint_of, own_checkout
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 RK3588 = "rk3588-debian12"
@@ -55,10 +55,10 @@ def write(user: User, code: str, *, numpy: bool = False) -> None:
 
 
 def refused(user: User) -> tuple[str, str]:
-    lines = user.refused("./gate", target=RK3588).splitlines()
+    said = user.refused("./gate", target=RK3588)
     kept = [path for path in (user.cache / "cross/wheels").glob("*") if not path.name.startswith(".")]
     assert not kept, "it is refused before it is kept"
-    return tuple(next(line for line in lines if line.startswith(start)) for start in ("error: ", "hint: "))
+    return next(line for line in said.splitlines() if line.startswith("error: ")), hint_of(said)
 
 
 @pytest.mark.parametrize(

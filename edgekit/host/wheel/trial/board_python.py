@@ -16,7 +16,12 @@ from edgekit.host.wheel.interpreter import Interpreter
 
 _EMULATORS = ("qemu-aarch64-static", "qemu-aarch64")
 _EMULATOR_SET = "emulator"
-_LIMITS = 'ulimit -c 0; ulimit -t {cpu_s}; ulimit -v {kib}; ulimit -f {blocks}; exec "$@" > out 2> err'
+_LIMITS = """for limit in '-c 0' '-t {cpu_s}' '-v {kib}' '-f {blocks}'; do
+  (ulimit $limit) 2> /dev/null && ulimit $limit
+done
+exec "$@" > out 2> err
+"""
+"""A limit that is lower already stays: setting it would end the shell."""
 _MEMORY_BYTES = 8 << 30
 """Of address space: QEMU's own tables, the emulated program, and what that maps."""
 _OUTPUT_BYTES = 16 << 20
@@ -44,7 +49,7 @@ class BoardPython:
         Raises:
             EdgekitError: it took too long.
         """
-        limits = _LIMITS.format(cpu_s=int(timeout_s), kib=_MEMORY_BYTES >> 10, blocks=_OUTPUT_BYTES // _BLOCK_BYTES)
+        limits = _LIMITS.format(cpu_s=int(timeout_s) + 1, kib=_MEMORY_BYTES >> 10, blocks=_OUTPUT_BYTES // _BLOCK_BYTES)
         variables = {
             "PATH": "/usr/bin:/bin",
             "HOME": str(folder),
