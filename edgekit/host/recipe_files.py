@@ -143,7 +143,9 @@ def _check_answers(golden: Golden, path: Path, at: Problem) -> Iterator[Problem]
     except (InputError, ValueError, RecursionError) as error:
         yield dataclasses.replace(at, expected=f"{golden.expected} is not JSON: {error}; {_WRITES_ANSWERS}")
         return
-    yield from problems_in(dict[str, tuple[Detection, ...]], answers, str(path))
+    for problem in problems_in(dict[str, tuple[Detection, ...]], answers, str(path)):
+        whole = "" if problem.key else f"; {_WRITES_ANSWERS}"
+        yield dataclasses.replace(problem, expected=problem.expected + whole)
     names = [frame.rpartition("/")[2] for frame in golden.frames]
     lacking = [name for name in names if isinstance(answers, dict) and name not in answers]
     if lacking:
