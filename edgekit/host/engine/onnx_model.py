@@ -7,7 +7,7 @@ from math import prod
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from edgekit.errors import EngineError
 from edgekit.host.engine.faults import find_faults, find_graph_faults
@@ -16,6 +16,7 @@ from edgekit.host.engine.prepare.external import load_external
 from edgekit.host.engine.prepare.functions import check_functions
 from edgekit.trust import sha256_bytes
 
+_SHOWN_BYTES = 40
 MAX_MODEL_BYTES = 2 << 30
 """Source: protobuf, a message is smaller than 2 GiB."""
 _NAMES = {"float": "float32", "double": "float64"}
@@ -85,10 +86,29 @@ def load_onnx(path: Path) -> tuple[onnx.ModelProto, bytes]:
         raise EngineError(message, hint="export it again", details=str(error)) from None
     if not model.HasField("graph"):
         raise EngineError(f"{path} is no ONNX model: there is no graph in it", hint="export it again")
+    broken = find_broken_text(model)
+    if broken is not None:
+        message = f"{path} is damaged: a name in it is no text: {broken[:_SHOWN_BYTES]!r}"
+        raise EngineError(message, hint="export it again")
     check_functions(path, model)
     if load_external(path, model, MAX_MODEL_BYTES - len(data)):
         data = model.SerializeToString(deterministic=True)
     return model, data
+
+
+def find_broken_text(message: Message) -> bytes | None:
+    """The first text in a protobuf message, however deep, that is not UTF-8: protobuf gives such a one as bytes."""
+    for field, value in message.ListFields():
+        parts = [value] if isinstance(value, (str, bytes, Message)) else value
+        if field.type == field.TYPE_STRING:
+            broken = next((part for part in parts if isinstance(part, bytes)), None)
+        elif field.type == field.TYPE_MESSAGE:
+            broken = next((text for part in parts if (text := find_broken_text(part)) is not None), None)
+        else:
+            continue
+        if broken is not None:
+            return broken
+    return None
 
 
 def check_sound(path: Path, model: onnx.ModelProto) -> None:

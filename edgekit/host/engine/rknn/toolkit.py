@@ -140,7 +140,7 @@ class Toolkits:
         if found is None:
             raise EngineError(
                 f"the RKNN toolkit needs Python {PYTHON} on this machine, and there is none",
-                hint=f"apt-get install python{PYTHON}, pyenv install {PYTHON}, or uv python install {PYTHON}",
+                hint=f"pyenv install {PYTHON}, uv python install {PYTHON}, or Debian 12's python{PYTHON}",
             )
         return found
 

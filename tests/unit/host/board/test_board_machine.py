@@ -163,7 +163,7 @@ def test_a_seed_lands_in_the_store_read_only(disk: Path, tmp_path: Path) -> None
 def test_a_seed_that_does_not_fit_is_told(disk: Path, tmp_path: Path) -> None:
     source = tmp_path / "large"
     source.write_bytes(bytes(range(256)) * (6 << 12))
-    with pytest.raises(EdgekitError, match="1 files could not be put"):
+    with pytest.raises(EdgekitError, match="1 file could not be put"):
         _copy_seeded(disk, tmp_path / "copy", Seed(files={"ab" * 32: source}), LocalExecutor())
 
 

@@ -223,6 +223,25 @@ def test_damaged_models_are_sentences(name: str, places: list[tuple[int, int]]) 
                 prepare(Path(folder, "m.onnx"), "m", model_of(EXPORTS[name]), backend)
 
 
+@pytest.mark.parametrize("place", ["node", "input", "attribute", "metadata"])
+def test_names_that_are_no_text_are_told(place: str, tmp_path: Path) -> None:
+    export = EXPORTS["bytes, channels last"]
+    model = export.make()
+    match place:
+        case "node":
+            model.graph.node[0].name = "brokenname"
+        case "input":
+            model.graph.node[0].input[0] = "brokenname"
+        case "attribute":
+            model.graph.node[0].attribute.append(onnx.helper.make_attribute("brokenname", 1))
+        case "metadata":
+            model.metadata_props.add(key="brokenname", value="x")
+    file = tmp_path / "m.onnx"
+    file.write_bytes(model.SerializeToString().replace(b"brokenname", b"\x80rokenname"))
+    with pytest.raises(EngineError, match=r"a name in it is no text: b'\\x80rokenname'"):
+        prepare(file, "m", model_of(export), "rknn")
+
+
 GROWING = {
     "ConstantOfShape": lambda graph: graph.node("ConstantOfShape", [graph.sizes("s", 1 << 29, 1 << 29)], "big"),
     "Expand": lambda graph: graph.node("Expand", [graph.sizes("v", 1), graph.sizes("s", 1 << 29, 1 << 29)], "big"),
