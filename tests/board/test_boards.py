@@ -16,7 +16,7 @@ pytestmark = pytest.mark.board
 
 
 def state(edgekit: Edgekit, name: str) -> str:
-    found = {board["name"]: board["state"] for board in edgekit.ok("board", "list", "--json").json}
+    found = {board["name"]: board["state"] for board in edgekit.ok("board", "list", "--json").json["boards"]}
     return str(found.get(name, "gone"))
 
 
@@ -88,6 +88,6 @@ def test_nothing_runs_after_down(edgekit: Edgekit) -> None:
     found = subprocess.run(
         ["pgrep", "-f", str(edgekit.home)], capture_output=True, text=True, check=False
     ).stdout.split()
-    boards = {str(board["pid"]) for board in edgekit.ok("board", "list", "--json").json}
+    boards = {str(board["pid"]) for board in edgekit.ok("board", "list", "--json").json["boards"]}
     left = [pid for pid in found if pid not in boards and "qemu" in Path(f"/proc/{pid}/cmdline").read_text()]
     assert left == []
