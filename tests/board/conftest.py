@@ -105,7 +105,7 @@ def edgekit() -> Iterator[Edgekit]:
     user = Edgekit(home)
     user.ok("keys", "init")
     yield user
-    for board in json.loads(user.ok("board", "list", "--json").out):
+    for board in user.ok("board", "list", "--json").json["boards"]:
         user.ok("board", "down", "--name", board["name"])
     shutil.rmtree(home)
 
