@@ -7,10 +7,16 @@ pair: when the keeper is gone the worker reads end-of-file there and stops by it
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
+
+from edgekit.schema.bounds import Between
 
 MAX_REPORT_BYTES = 1 << 20
 REPORT_FD_VARIABLE = "EDGEKIT_REPORT_FD"
+
+Count = Annotated[int, Between(0, (1 << 63) - 1)]
+Amount = Annotated[float, Between(0, 1e18)]
+"""Numbers come from a worker, whatever it is: what a keeper adds, compares and prints has bounds."""
 
 Phase = Literal["starting", "golden", "running", "stopping", "failed"]
 
@@ -20,13 +26,13 @@ class LaneReport:
     """One lane since the last report."""
 
     name: str
-    tid: int
+    tid: Count
     """Kernel thread id, for /proc/<pid>/task/<tid>."""
-    cpus: tuple[int, ...]
+    cpus: tuple[Count, ...]
     """Affinity that the thread really has."""
-    busy_ratio: float
-    queue: int
-    dropped: dict[str, int]
+    busy_ratio: Amount
+    queue: Count
+    dropped: dict[str, Count]
     """Since the start, by cause: `drop_oldest`, `drop_newest`, `error`."""
 
 
@@ -37,20 +43,20 @@ class Report:
     phase: Phase
     message: str = ""
     """What it is doing, or why it failed."""
-    uptime_s: float = 0.0
-    frames: int = 0
+    uptime_s: Amount = 0.0
+    frames: Count = 0
     """Frames that reached the sinks since the start."""
-    errors: int = 0
-    fps: float = 0.0
+    errors: Count = 0
+    fps: Amount = 0.0
     """Over the last 5 s at most."""
-    p50_ms: float = 0.0
-    p99_ms: float = 0.0
+    p50_ms: Amount = 0.0
+    p99_ms: Amount = 0.0
     """Capture to sink, over the last 5 s at most."""
     golden: str = ""
     """`passed`, `failed: ...` with the values, or empty where the recipe has none."""
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, Count] = field(default_factory=dict)
     """The application's own counts, `colour class -> n`."""
-    score: dict[str, float] = field(default_factory=dict)
+    score: dict[str, Amount] = field(default_factory=dict)
     """Of the last full pass over the clip: `expected`, `counted`, `wrong`, `passes`."""
     lanes: tuple[LaneReport, ...] = ()
     metrics: str = ""
