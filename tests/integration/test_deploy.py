@@ -303,7 +303,7 @@ def test_somebody_else_deploys(board: Site) -> None:
 
 def test_a_device_that_cannot_be_used_is_told_with_the_cure(site: Site) -> None:
     bare = site.edgekit("status", "board", "--json")
-    assert bare.code == 2 and bare.json["error"]["hint"] == "edgekit provision board"
+    assert bare.code == 7 and bare.json["error"]["hint"] == "edgekit provision board"
     nothing = site.edgekit("rollback", "bord")
     assert nothing.code == 3 and "did you mean board?" in nothing.err
 
