@@ -9,6 +9,7 @@ from typing import Any
 from edgekit.schema.reader import bounds_of, hints
 from edgekit.schema.units import Bytes, Cpus, format_cpus
 
+_MOST, _MEGABYTE = 10**6, 10**6
 _SIZES = (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
 
 
@@ -55,8 +56,12 @@ def _value(kind: Any, item: Any) -> str:
 
 
 def _size(size: int) -> str:
+    """A size in the largest unit that it is whole in; its bytes as a number where readers take no such text.
+
+    They take six digits, and nothing in KiB where a megabyte is the least (see `SmallestUnit`).
+    """
     for unit, factor in _SIZES:
-        if size and size % factor == 0:
+        if size and size % factor == 0 and size // factor < _MOST and (unit != "KiB" or size < _MEGABYTE):
             return f'"{size // factor}{unit}"'
     return str(size)
 

@@ -30,7 +30,7 @@ def test_targets_come_back_as_they_were(target: Target, tmp_path: Path) -> None:
 @settings(max_examples=40, deadline=None)
 @given(
     title=st.text(),
-    memory=st.integers(1_000_000, (1 << 50) - 1),
+    memory=st.integers(1_000_000, (1 << 50) - 1) | st.integers(977, 1 << 39).map(lambda kib: kib << 10),
     cpus=st.lists(st.integers(0, 4095), min_size=1, unique=True),
     controllers=st.lists(st.text(), max_size=3),
 )
