@@ -54,8 +54,8 @@ def up(
     from edgekit.host.preflight import require
 
     out = voice(as_json)
-    require("build" if like == _HOST else "board")
     if like == _HOST:
+        require("build")
         if name not in ("", _HOST):
             raise InputError("this machine is always named host", hint="leave --name out")
         device = ThisMachine(settings_of(ctx), local()).up()
@@ -66,6 +66,7 @@ def up(
     name = name or like
     if not name.replace("-", "").isalnum() or name == _HOST:
         raise InputError(f"{name!r} is no board's name", hint="use letters, digits and dashes")
+    require("board")
     ctx.with_resource(using(settings_of(ctx).cache_dir))
     found = boards_of(ctx, out).up(name, SHAPES[like], seed=_seed(seed), fresh=fresh)
     out.result(found, f"{name}: {found.state} ({found.how}), {found.address}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shlex
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from edgekit.host.cache_use import using
 from tests.fakes.command_line import run
 
 FILE = Path(__file__).with_name("errors.txt")
@@ -51,20 +51,17 @@ COMMANDS = [
     "status root@127.0.0.1:1",
     "doctor root@127.0.0.1:1",
     # 9: somebody else holds the lock
-    "board up --name busy",
+    "wheel gc",
 ]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with a recipe, a file that is no wheel, and a board that somebody is bringing up."""
+    """A folder with a recipe, a file that is no wheel, and a cache that a build uses."""
     folder = tmp_path_factory.mktemp("errors")
     assert run("init", "line", cwd=folder).returncode == 0
     (folder / "x-1.0-cp311-cp311-manylinux_2_17_aarch64.whl").write_text("no archive")
-    lock = folder / "home/state/boards/busy.lock"
-    lock.parent.mkdir(parents=True)
-    with lock.open("a") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with using(folder / "home/cache"):
         yield folder
 
 
