@@ -58,7 +58,7 @@ def build(
     folder = read_recipe(recipe)
     found = find_target(target, settings)
     if builder:
-        check_builder(builder, found, settings)
+        check_builder(builder, found)
     signing_key = key or settings.signing_key
     if not signing_key.is_file():
         require("build")  # making a key takes what signing takes: told together
@@ -78,16 +78,14 @@ def build(
     voice_.result(built.result | {"seconds": round(time.monotonic() - began, 2)}, words)
 
 
-def check_builder(builder: str, target: Target, settings: Settings) -> None:
-    """Refuse a builder device that nobody would ask, or that there is not, before anything is made.
+def check_builder(builder: str, target: Target) -> None:
+    """Refuse a builder device that nobody would ask. One that is asked is looked up when an engine has to be made.
 
     Raises:
         InputError: the target's engines are made on this machine.
-        NothingSelected: there is no such device.
     """
     from edgekit.errors import InputError
     from edgekit.host.engine.compile import choose_backend
-    from edgekit.host.fleet.inventory import find_device
 
     kind = choose_backend(target)
     if kind == "rknn" or kind not in {accelerator.kind for accelerator in target.accelerators}:
@@ -95,7 +93,6 @@ def check_builder(builder: str, target: Target, settings: Settings) -> None:
             f"--builder {builder}: engines for {target.name} are made on this machine, no device is asked",
             hint="leave --builder out",
         )
-    find_device(builder, settings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
