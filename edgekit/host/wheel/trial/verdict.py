@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import ast
 import re
 import signal
 from dataclasses import dataclass
@@ -11,6 +11,8 @@ from typing import Literal
 from edgekit.executor import Completed
 from edgekit.host.wheel.trial.modules import Compiled
 
+_MAX_ANSWER = 32 << 10
+"""Characters of an answer that are read: the script keeps a message to 3000, each written as ten at most."""
 _SIGNAL = re.compile(r"uncaught target signal (\d+)")
 """What QEMU says of a program that a signal ends. Source: QEMU, linux-user/signal.c."""
 _UNDEFINED = re.compile(r"undefined symbol: (\S+)")
@@ -116,8 +118,12 @@ def _signal(ended: Completed, said: str) -> int:
 def _told(ended: Completed) -> tuple[str, str, str] | None:
     """What the script's last line says; an import that ended the program in silence is an answer as well."""
     lines = ended.stdout.decode(errors="replace").strip().splitlines()
+    silent = ("SystemExit", f"ended with {ended.returncode}", "")
     try:
-        answer = json.loads(lines[-1]) if lines else ["SystemExit", f"ended with {ended.returncode}", ""]
-    except ValueError:
-        answer = ["SystemExit", f"ended with {ended.returncode}", ""]
-    return None if answer is None else (str(answer[0]), str(answer[1]), str(answer[2]))
+        answer = ast.literal_eval(lines[-1][:_MAX_ANSWER]) if lines else silent
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        answer = silent
+    if answer is None:
+        return None
+    kind, message, missing = answer if isinstance(answer, (tuple, list)) and len(answer) == 3 else silent
+    return str(kind), str(message), str(missing)

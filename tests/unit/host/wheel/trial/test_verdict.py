@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from edgekit.executor import Completed
@@ -17,7 +15,7 @@ NUMPY_1 = "A module that was compiled using NumPy 1.x cannot be run in\nNumPy 2.
 
 
 def ended(answer: object = None, stderr: str = "", returncode: int = 0) -> Completed:
-    stdout = b"words of the module itself\n\n" + json.dumps(answer).encode() + b"\n"
+    stdout = b"words of the module itself\n\n" + ascii(answer).encode() + b"\n"
     return Completed(argv=(), returncode=returncode, stdout=stdout, stderr=stderr.encode())
 
 
