@@ -25,6 +25,7 @@ UNUSED = Interpreter(path=Path("/nonexistent"), version="", prefix=Path("/nonexi
 class Said:
     """What a program has said."""
 
+    returncode: int
     stdout: str
     stderr: str
 
@@ -41,7 +42,7 @@ class DebianPython:
         python = dataclasses.replace(self.python, environment=(*self.python.environment, *more))
         with tempfile.TemporaryDirectory() as folder:
             done = python.run(("-c", code), site, Path(folder), LocalExecutor(), 300)
-        return Said(done.stdout.decode(), done.stderr.decode())
+        return Said(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 def debian_python(minor: str, settings: Settings) -> DebianPython:
