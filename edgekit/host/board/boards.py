@@ -231,7 +231,7 @@ class Boards:
         image = Image(folder=Path(record.image), key=record.image_key)
         if not template.folder.is_dir():
             raise EdgekitError(f"the template of {name} is gone", hint=f"edgekit board up --name {name} --fresh")
-        with self._progress.step(f"{name}: cold boot (emulated)"):
+        with self._progress.step(f"{name}: cold boot (emulated)", usually="15 to 60 s"):
             self._start(name, shape, template, image, resume=False)
         self.login(name).run(self._executor, _set_clock())
         self._write_device(name, shape)

@@ -18,9 +18,11 @@ from edgekit.host.settings import Settings
 from edgekit.trust import sha256_bytes, sha256_file
 
 _TIMEOUT_S = 1800.0
+_USUALLY = {"configure": "1 to 3 minutes"}
+"""How long a stage takes on two cores."""
 _STAGES = {
     "unpack": "unpacking Debian packages",
-    "configure": "configuring them (emulated; takes minutes)",
+    "configure": "configuring them (emulated)",
     "settle": "making it this board",
     "pack": "packing the disk",
     "clean": "cleaning up",
@@ -128,7 +130,7 @@ def _build(scripts: Path, folder: Path, executor: Executor, progress: Progress) 
     # A container whose root may not do this may not mount either, and has nothing to leave behind.
     alone = ALONE if executor.run([*root, *ALONE, "true"], timeout_s=_TIMEOUT_S).returncode == 0 else ()
     for stage, words in _STAGES.items():
-        with progress.step(f"board image: {words}"):
+        with progress.step(f"board image: {words}", usually=_USUALLY.get(stage, "")):
             _script(executor, [*root, *alone], ["bash", str(scripts / "rootfs.sh"), stage, str(work)])
     for name in ("apt", "debs", "kernel-debs", "kernel", "busybox", "initrd"):
         shutil.rmtree(work / name, ignore_errors=True)

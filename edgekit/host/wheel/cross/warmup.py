@@ -62,7 +62,7 @@ def warm_up(shop: Workshop, languages: frozenset[str], executor: Executor, progr
     if not cold:
         return
     words = " and ".join(name.upper() for name in cold)
-    step = progress.step(f"preparing the compiler for {shop.abi}, {words}, once")
+    step = progress.step(f"preparing the compiler for {shop.abi}, {words}, once", usually="5 to 60 s")
     with step, tempfile.TemporaryDirectory(dir=shop.cache, prefix=".warm-") as work:
         for name in cold:
             program, file, text = _PROGRAMS[name]

@@ -70,7 +70,7 @@ def install_zig(version: str, data: ZigData, cache: Path, uv: Uv, progress: Prog
     hashes = "".join(f" --hash=sha256:{sha256}" for sha256 in data.versions[version].hashes)
 
     def fill(folder: Path) -> None:
-        with progress.step(f"fetching the compiler, zig {version}, 100 MB and 400 MB unpacked"):
+        with progress.step(f"fetching the compiler, zig {version}, 100 MB and 400 MB unpacked", usually="10 to 60 s"):
             done = uv.install_here(f"ziglang=={version}{hashes}", folder)
         if done.returncode:
             offline = is_offline(done.output)
