@@ -16,7 +16,7 @@ from edgekit.schema.manifest import FileEntry
 from edgekit.trust import sha256_bytes, sha256_file
 
 _KEPT_NOTES = 64
-"""How many folders are remembered."""
+"""How many folders or builds are remembered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,15 +73,7 @@ class FolderDigests:
             "noted_ns": time.time_ns(),
             "files": {path: [*note.stat, note.sha256] for path, note in found.items()},
         }
-        aside = self._file.with_suffix(f".{os.getpid()}")
-        try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            aside.write_text(json.dumps(record))
-            aside.rename(self._file)
-            forget_oldest(self._file.parent, _KEPT_NOTES)
-        except OSError:
-            with suppress(OSError):
-                aside.unlink()
+        write_note(self._file, json.dumps(record).encode())
 
 
 def _note(value: list[Any]) -> _Note:
@@ -96,12 +88,16 @@ def _entry(path: str, note: _Note) -> FileEntry:
     return FileEntry(path=path, sha256=note.sha256, bytes=size, executable=bool(mode & stat.S_IXUSR))
 
 
-def forget_oldest(folder: Path, count: int) -> None:
-    """Remove all but the youngest JSON files of a folder.
-
-    Raises:
-        OSError: one cannot be removed.
-    """
-    files = sorted(folder.glob("*.json"), key=lambda file: file.stat().st_mtime)
-    for file in files[:-count]:
-        file.unlink(missing_ok=True)
+def write_note(file: Path, content: bytes) -> None:
+    """Write a note of the cache, whole or not at all, and remove its folder's oldest ones. A failure does no harm."""
+    aside = file.with_suffix(f".{os.getpid()}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        aside.write_bytes(content)
+        aside.rename(file)
+        notes = sorted(file.parent.glob("*.json"), key=lambda note: note.stat().st_mtime)
+        for old in notes[:-_KEPT_NOTES]:
+            old.unlink(missing_ok=True)
+    except OSError:
+        with suppress(OSError):
+            aside.unlink()

@@ -7,21 +7,17 @@ import json
 import os
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgekit.errors import InputError
-from edgekit.host.release.digests import FolderDigests, forget_oldest
+from edgekit.host.release.digests import FolderDigests, write_note
 from edgekit.host.release.folder import FILES, MANIFEST, SIGNATURE
 from edgekit.host.snapshot import SETTLED_NS, Snapshot, take_snapshot
 from edgekit.schema.manifest import FileEntry
 from edgekit.schema.reader import from_json, to_json
 from edgekit.trust import sha256_bytes
-
-_KEPT = 64
-"""How many builds are remembered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,12 +95,7 @@ class Build:
         if snapshot is None or snapshot != self._snapshot or not settled or not release:
             return
         record = _Record(inputs=self._key(snapshot), release=release, built=built.result, notes=built.notes)
-        aside = self._file.with_suffix(f".{os.getpid()}")
-        with suppress(OSError):
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            aside.write_bytes(to_json(record))
-            aside.rename(self._file)
-            forget_oldest(self._file.parent, _KEPT)
+        write_note(self._file, to_json(record))
 
     def _key(self, snapshot: Snapshot) -> str:
         return sha256_bytes(json.dumps([snapshot.digest, *self._inputs.words]).encode())
