@@ -50,7 +50,7 @@ def up(
     from edgekit.errors import InputError
     from edgekit.host.board.shapes import SHAPES
     from edgekit.host.board.this_machine import ThisMachine
-    from edgekit.host.cache_use import using
+    from edgekit.host.cache import using
     from edgekit.host.preflight import require
 
     out = voice(as_json)
@@ -108,7 +108,7 @@ def list_(ctx: typer.Context, as_json: JsonFlag = False) -> None:
 @examples("edgekit board gc", "edgekit board gc --days 0")
 def gc(ctx: typer.Context, days: DaysOption = 30.0, as_json: JsonFlag = False) -> None:
     """Throw away templates and images of boards that nobody used for long. Boards that are there keep theirs."""
-    from edgekit.host.cache_use import emptying, remove_all
+    from edgekit.host.cache import emptying, remove_all
     from edgekit.schema.units import counted, format_bytes
 
     out = voice(as_json)

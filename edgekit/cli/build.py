@@ -17,8 +17,8 @@ from edgekit.cli.verbs import examples
 
 if TYPE_CHECKING:
     from edgekit.cli.output import Output
+    from edgekit.host.catalogue.recipes import RecipeFolder
     from edgekit.host.engine.backends import Engine
-    from edgekit.host.recipes import RecipeFolder
     from edgekit.host.rehearsal import Packages
     from edgekit.host.release.assemble import Content
     from edgekit.host.release.record import Built, Inputs
@@ -47,10 +47,10 @@ def build(
 ) -> None:
     """Build a recipe for a target: Python packages, engines, plan, SBOM, signature. Twice gives the same digest."""
     from edgekit.errors import TrustError
-    from edgekit.host.cache_use import using
-    from edgekit.host.catalogue import find_target
+    from edgekit.host.cache import using
+    from edgekit.host.catalogue.recipes import read_recipe
+    from edgekit.host.catalogue.targets import find_target
     from edgekit.host.preflight import require
-    from edgekit.host.recipes import read_recipe
     from edgekit.host.release.record import BuildRecords, Built
 
     began = time.monotonic()
@@ -112,7 +112,7 @@ class Order:
 def inputs_of(order: Order, settings: Settings, voice_: Output) -> Inputs:
     """Everything that can change what a build makes: the recipe, edgekit itself, its data, its Python, its settings."""
     import edgekit
-    from edgekit.host.catalogue import pyconfig_file, target_files
+    from edgekit.host.catalogue.targets import pyconfig_file, target_files
     from edgekit.host.release.record import Inputs
 
     target_file = target_files(settings).get(order.target.name, settings.data_dir)

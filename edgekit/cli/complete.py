@@ -11,7 +11,7 @@ from edgekit.cli.session import settings_of
 
 def target_names(ctx: typer.Context, incomplete: str) -> list[str]:
     """Names of targets. None where they cannot be read: completing is no time for errors."""
-    from edgekit.host.catalogue import target_files
+    from edgekit.host.catalogue.targets import target_files
 
     try:
         return [name for name in target_files(settings_of(ctx)) if name.startswith(incomplete)]
@@ -21,7 +21,7 @@ def target_names(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def device_names(ctx: typer.Context, incomplete: str) -> list[str]:
     """Names of running boards and of the fleet's devices."""
-    from edgekit.host.fleet.inventory import known_devices
+    from edgekit.host.link.inventory import known_devices
 
     try:
         return [name for name in known_devices(settings_of(ctx)) if name.startswith(incomplete)]

@@ -48,10 +48,10 @@ def deploy(
         told = f"{len(devices)} devices are named, and this edgekit deploys to one at a time"
         raise InputError(told, hint="deploy to one after the other; --plan takes several")
     (device,) = devices
-    from edgekit.host.fleet.connection import connect
-    from edgekit.host.fleet.deploy import Deployment
-    from edgekit.host.fleet.inventory import find_device
-    from edgekit.host.fleet.sending import Parcel
+    from edgekit.host.link.connection import connect
+    from edgekit.host.link.deploy import Deployment
+    from edgekit.host.link.inventory import find_device
+    from edgekit.host.link.sending import Parcel
     from edgekit.host.release.folder import open_release
     from edgekit.host.user import user_at_machine
 
@@ -92,7 +92,7 @@ def check_fits(device: Device, executor: Executor, manifest: Manifest, out: Outp
     """
     from edgekit.cli.doctor import device_facts
     from edgekit.errors import RolloutError
-    from edgekit.host.fleet.negotiate import judge_all
+    from edgekit.host.fit.negotiate import judge_all
 
     with out.step(f"{device.name}: does the release fit"):
         facts = device_facts(device, executor, manifest)

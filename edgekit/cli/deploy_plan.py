@@ -15,7 +15,7 @@ from edgekit.schema.units import counted
 
 if TYPE_CHECKING:
     from edgekit.cli.output import Output
-    from edgekit.host.fleet.finding import Finding
+    from edgekit.host.fit.finding import Finding
     from edgekit.host.settings import Settings
     from edgekit.schema.fleet import Device
     from edgekit.schema.manifest import Manifest
@@ -47,7 +47,7 @@ class Verdict:
 
 def plan_deployment(settings: Settings, release: Path, names: list[str], out: Output) -> None:
     """Ask every device at once, and say what each could do with a release. Exit code 8 where one cannot run it."""
-    from edgekit.host.fleet.inventory import find_device
+    from edgekit.host.link.inventory import find_device
     from edgekit.host.release.folder import open_release
 
     folder = open_release(release)
@@ -67,8 +67,8 @@ def plan_deployment(settings: Settings, release: Path, names: list[str], out: Ou
 def judge_device(device: Device, manifest: Manifest) -> Verdict:
     """Ask one device. Whatever happens is a value."""
     from edgekit.errors import EdgekitError, Unreachable
-    from edgekit.host.fleet.connection import connect
-    from edgekit.host.fleet.negotiate import judge_all
+    from edgekit.host.fit.negotiate import judge_all
+    from edgekit.host.link.connection import connect
 
     try:
         executor = connect(device)

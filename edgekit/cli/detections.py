@@ -35,7 +35,7 @@ def hold_detections(recipe: Recipe, rehearsal: Rehearsal, engines: tuple[Engine,
         EngineError: a detection is lost, or the engine has one that the float model has not.
     """
     from edgekit.errors import EngineError
-    from edgekit.host.engine.detections import compare_found
+    from edgekit.host.engine.verify.detections import compare_found
 
     held = {engine.entry.name: engine for engine in engines if engine.answers and engine.expected}
     pictures = shared_pictures(tuple(held.values()))

@@ -14,8 +14,8 @@ from edgekit.cli.verbs import examples
 
 if TYPE_CHECKING:
     from edgekit.executor import Executor
-    from edgekit.host.fleet.engine_fit import EngineVerdict
-    from edgekit.host.fleet.finding import Finding
+    from edgekit.host.fit.engine_fit import EngineVerdict
+    from edgekit.host.fit.finding import Finding
     from edgekit.schema.facts import DeviceFacts
     from edgekit.schema.fleet import Device
     from edgekit.schema.manifest import Manifest
@@ -29,12 +29,12 @@ def doctor(
     as_json: JsonFlag = False,
 ) -> None:
     """Say what is missing on a device for edgekit, and for a release; exit code 8 when something is."""
-    from edgekit.host.catalogue import list_targets
-    from edgekit.host.detect import match_target
-    from edgekit.host.fleet.connection import connect
-    from edgekit.host.fleet.engine_fit import judge_each
-    from edgekit.host.fleet.inventory import find_device
-    from edgekit.host.fleet.negotiate import judge_all, judge_board, judge_keeper, judge_login
+    from edgekit.host.catalogue.detect import match_target
+    from edgekit.host.catalogue.targets import list_targets
+    from edgekit.host.fit.engine_fit import judge_each
+    from edgekit.host.fit.negotiate import judge_all, judge_board, judge_keeper, judge_login
+    from edgekit.host.link.connection import connect
+    from edgekit.host.link.inventory import find_device
     from edgekit.host.release.folder import open_release
 
     settings, out = settings_of(ctx), voice(as_json)
@@ -86,9 +86,9 @@ def engine_lines(verdict: EngineVerdict) -> list[str]:
 
 def device_facts(device: Device, executor: Executor, manifest: Manifest | None) -> DeviceFacts:
     """Read a device's facts as a release's worker would meet them."""
-    from edgekit.host.fleet.client import KeeperPaths
     from edgekit.host.probe import read_facts
+    from edgekit.schema.board import BoardPaths
 
     interpreter = (manifest.requires.python_path if manifest else "") or "python3"
-    state_dir = KeeperPaths(prefix=device.prefix).below("/var/lib/edgekit")
+    state_dir = BoardPaths(prefix=device.prefix).state_dir
     return read_facts(executor, interpreter=interpreter, state_dir=state_dir)

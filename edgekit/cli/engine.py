@@ -14,7 +14,7 @@ from edgekit.cli.verbs import Verbs, examples
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from edgekit.host.engine.show import Shown
+    from edgekit.host.engine.files.show import Shown
     from edgekit.host.engine.store import EngineRecord
 
 app = Verbs("Compiled models: what is in them, and what is kept here.")
@@ -31,7 +31,7 @@ def show(
     """Tell what a file says of itself; for an engine made here also where its operators run and how exact it is."""
     from edgekit.cli.engine_kit import engine_store
     from edgekit.errors import InputError
-    from edgekit.host.engine.show import show_file
+    from edgekit.host.engine.files.show import show_file
 
     shown = show_file(file, engine_store(settings_of(ctx)))
     if shown.fault:
@@ -105,7 +105,7 @@ def gc(
 ) -> None:
     """Throw away engines that nobody used for long. They can be compiled again."""
     from edgekit.cli.engine_kit import engine_store
-    from edgekit.host.cache_use import emptying
+    from edgekit.host.cache import emptying
     from edgekit.schema.units import counted, format_bytes
 
     settings = settings_of(ctx)
@@ -143,7 +143,7 @@ def _tables(shown: Shown) -> RenderableType:
 
 def _record_rows(record: EngineRecord) -> list[tuple[str, str]]:
     """How an engine was made, and how each group of its outputs' channels agrees."""
-    from edgekit.host.engine.channels import summarise
+    from edgekit.host.engine.model.channels import summarise
 
     rows = [("made for", record.target), ("compiled in", f"{record.seconds:.1f} s")]
     if "tail" in record.facts:

@@ -68,7 +68,7 @@ def engine_bench(settings: Settings, out: Output, builder: str = "") -> Bench:
 def builders(settings: Settings, out: Output, named: str) -> Builders:
     """Devices that compile engines: the one that is named, else those of the target that are labelled `builder`."""
     from edgekit.host.engine.builder.devices import LABEL, Builders
-    from edgekit.host.fleet.inventory import find_device, known_devices
+    from edgekit.host.link.inventory import find_device, known_devices
     from edgekit.host.user import user_at_machine
 
     def find(target: Target) -> tuple[BuilderDevice, ...]:
@@ -86,7 +86,7 @@ def builders(settings: Settings, out: Output, named: str) -> Builders:
 
 def _builder(device: Device) -> BuilderDevice:
     from edgekit.host.engine.builder.devices import BuilderDevice
-    from edgekit.host.fleet.connection import connect
+    from edgekit.host.link.connection import connect
 
     return BuilderDevice(name=device.name, connect=lambda: connect(device), prefix=device.prefix)
 

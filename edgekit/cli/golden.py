@@ -12,7 +12,7 @@ from edgekit.cli.verbs import examples
 
 if TYPE_CHECKING:
     from edgekit.cli.golden_frames import Seen
-    from edgekit.host.recipes import RecipeFolder
+    from edgekit.host.catalogue.recipes import RecipeFolder
 
 
 @examples("edgekit golden recipes/sorting-line", "edgekit golden recipes/sorting-line --check --target rk3588-debian12")
@@ -34,9 +34,9 @@ def golden(
     """Show what the float model finds in the golden frames, and what changed; write it only with --write."""
     from edgekit.cli.golden_frames import engine_differences, look
     from edgekit.errors import InputError
-    from edgekit.host.cache_use import using
-    from edgekit.host.catalogue import find_target
-    from edgekit.host.recipes import read_recipe
+    from edgekit.host.cache import using
+    from edgekit.host.catalogue.recipes import read_recipe
+    from edgekit.host.catalogue.targets import find_target
 
     if write and check:
         raise InputError("--write and --check exclude each other", hint="look first, then --write; --check compares")

@@ -13,9 +13,9 @@ from edgekit.cli.session import local
 
 if TYPE_CHECKING:
     from edgekit.cli.output import Output
+    from edgekit.host.catalogue.recipes import RecipeFolder
     from edgekit.host.engine.backends import Engine
     from edgekit.host.golden.report import FrameReport
-    from edgekit.host.recipes import RecipeFolder
     from edgekit.host.rehearsal import Packages, Rehearsal
     from edgekit.host.settings import Settings
     from edgekit.schema.detection import Detection
@@ -97,7 +97,7 @@ def _rehearsal(
     folder: RecipeFolder, numbers: tuple[int, ...], scratch: Path, settings: Settings, out: Output
 ) -> Rehearsal:
     from edgekit.cli.rehearsal import float_engines, rehearsal_of, stand_in
-    from edgekit.host.catalogue import find_target
+    from edgekit.host.catalogue.targets import find_target
     from edgekit.schema.rehearsal import Grab
 
     engines = float_engines(folder, settings, out)
@@ -154,7 +154,7 @@ def engine_differences(folder: RecipeFolder, seen: Seen, target: Target, setting
 def _packages(folder: RecipeFolder, engines: tuple[Engine, ...], settings: Settings, out: Output) -> Packages | None:
     """The recipe's Python packages for this machine, where its own code may need some."""
     from edgekit.cli.build import lay_out_site
-    from edgekit.host.catalogue import find_target
+    from edgekit.host.catalogue.targets import find_target
 
     if folder.app is None or not folder.recipe.python.requirements:
         return None

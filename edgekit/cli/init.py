@@ -19,7 +19,7 @@ def init(
     as_json: JsonFlag = False,
 ) -> None:
     """Write a recipe that works: a clip, a small model, golden frames and a pipeline."""
-    from edgekit.host.template import write_recipe
+    from edgekit.host.catalogue.template import write_recipe
 
     out = voice(as_json)
     path = write_recipe(settings_of(ctx).data_dir / "recipes" / "sorting-line", name, folder)

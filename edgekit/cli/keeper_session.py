@@ -12,7 +12,7 @@ from edgekit.cli.complete import device_names
 from edgekit.cli.session import settings_of
 
 if TYPE_CHECKING:
-    from edgekit.host.fleet.client import KeeperClient
+    from edgekit.host.link.client import KeeperClient
 
 DeviceArgument = Annotated[
     str,
@@ -23,9 +23,9 @@ DeviceArgument = Annotated[
 @contextmanager
 def keeper_of(ctx: typer.Context, device: str) -> Iterator[KeeperClient]:
     """A conversation with the device's keeper."""
-    from edgekit.host.fleet.client import KeeperClient
-    from edgekit.host.fleet.connection import connect
-    from edgekit.host.fleet.inventory import find_device
+    from edgekit.host.link.client import KeeperClient
+    from edgekit.host.link.connection import connect
+    from edgekit.host.link.inventory import find_device
 
     found = find_device(device, settings_of(ctx))
     executor = connect(found)

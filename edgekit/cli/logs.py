@@ -23,7 +23,7 @@ def logs(
     as_json: JsonFlag = False,
 ) -> None:
     """Show what the application and its keeper wrote. With --json and --follow one object a line."""
-    from edgekit.host.fleet.client import ANSWER_S
+    from edgekit.host.link.client import ANSWER_S
 
     out = voice(as_json)
     found: list[dict[str, object]] = []

@@ -37,10 +37,10 @@ def provision(
     as_json: JsonFlag = False,
 ) -> None:
     """Install the keeper on a device. Run twice, it changes nothing."""
-    from edgekit.host.fleet.connection import connect
-    from edgekit.host.fleet.inventory import find_device
-    from edgekit.host.fleet.keeper import build_keeper
-    from edgekit.host.fleet.provision import Desired, apply_provision, check_ready, look, plan_provision
+    from edgekit.host.link.connection import connect
+    from edgekit.host.link.inventory import find_device
+    from edgekit.host.provision.keeper_zip import build_keeper
+    from edgekit.host.provision.provision import Desired, apply_provision, check_ready, look, plan_provision
 
     settings, out = settings_of(ctx), voice(as_json)
     found = find_device(device, settings)
@@ -114,8 +114,8 @@ def read_signers(given: Path | None, settings: Settings, *, without_me: bool) ->
         InputError: the file is none, or would keep the user from deploying.
     """
     from edgekit.errors import InputError
-    from edgekit.host.fleet.inventory import fleet_signers
     from edgekit.host.keys import public_half
+    from edgekit.host.link.inventory import fleet_signers
     from edgekit.host.signers import check_you, parse_signers
 
     file = given or fleet_signers(settings) or settings.allowed_signers

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edgekit.cli.output import Output
+    from edgekit.host.catalogue.recipes import RecipeFolder
     from edgekit.host.engine.backends import Engine
-    from edgekit.host.recipes import RecipeFolder
     from edgekit.host.rehearsal import Packages, Rehearsal
     from edgekit.host.settings import Settings
     from edgekit.schema.plan import EnginePlan, WorkerPlan
@@ -62,7 +62,7 @@ def _runs_here(engine: Engine) -> bool:
 
 def release_files(folder: RecipeFolder) -> dict[str, Path]:
     """What a release carries of the recipe's own, by its path there."""
-    from edgekit.host.recipes import files_below
+    from edgekit.host.catalogue.recipes import files_below
     from edgekit.host.release.plan import CARRIED
 
     files = {f"{CARRIED}/{path}": folder.file(path) for path in folder.carried}
@@ -76,7 +76,7 @@ def float_engines(folder: RecipeFolder, settings: Settings, out: Output) -> tupl
     import dataclasses
 
     from edgekit.cli.engine_kit import engine_bench
-    from edgekit.host.catalogue import find_target
+    from edgekit.host.catalogue.targets import find_target
     from edgekit.host.engine.compile import compile_models
 
     models = {

@@ -13,7 +13,7 @@ from edgekit.cli.verbs import examples
 def rollback(ctx: typer.Context, device: DeviceArgument, as_json: JsonFlag = False) -> None:
     """Activate the previous release, health-checked like any other."""
     from edgekit.cli.deploy import Watcher
-    from edgekit.host.fleet.client import ACTIVATION_S
+    from edgekit.host.link.client import ACTIVATION_S
 
     out = voice(as_json)
     with keeper_of(ctx, device) as keeper:

@@ -23,7 +23,7 @@ app = Verbs("Show board types, and probe boards for theirs.")
 @examples("edgekit target list")
 def list_(ctx: typer.Context, as_json: JsonFlag = False) -> None:
     """List the targets that releases can be built for."""
-    from edgekit.host.catalogue import read_target, target_files
+    from edgekit.host.catalogue.targets import read_target, target_files
 
     files = target_files(settings_of(ctx))
     targets = [(read_target(file), file) for _, file in sorted(files.items())]
@@ -41,7 +41,7 @@ def show(
     as_json: JsonFlag = False,
 ) -> None:
     """Show a target whole, as its file would say it; of `host`, what a probe of this machine finds."""
-    from edgekit.host.catalogue import find_target
+    from edgekit.host.catalogue.targets import find_target
     from edgekit.host.toml_text import to_toml
 
     target = find_target(name, settings_of(ctx))
@@ -59,10 +59,10 @@ def probe(
     as_json: JsonFlag = False,
 ) -> None:
     """Read what a board is, say which known target it is, and write a target file that describes it."""
-    from edgekit.host.catalogue import list_targets, pyconfig_file
-    from edgekit.host.detect import match_target, name_from_facts, target_from_facts
-    from edgekit.host.fleet.connection import connect
-    from edgekit.host.fleet.inventory import find_device
+    from edgekit.host.catalogue.detect import match_target, name_from_facts, target_from_facts
+    from edgekit.host.catalogue.targets import list_targets, pyconfig_file
+    from edgekit.host.link.connection import connect
+    from edgekit.host.link.inventory import find_device
     from edgekit.host.probe import read_facts, read_pyconfig
 
     settings, voice_ = settings_of(ctx), voice(as_json)

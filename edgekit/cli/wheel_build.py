@@ -38,8 +38,8 @@ def build(
     """Get wheels that a target can load: an index's where one fits, else cross-built. What they need is left out."""
     from edgekit.cli.wheel_kit import Kit
     from edgekit.errors import InputError
-    from edgekit.host.cache_use import using
-    from edgekit.host.catalogue import find_target
+    from edgekit.host.cache import using
+    from edgekit.host.catalogue.targets import find_target
     from edgekit.host.wheel.collect import How, collect
     from edgekit.host.wheel.given import lines_of
     from edgekit.host.wheel.needs import wanted_for

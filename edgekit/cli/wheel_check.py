@@ -30,7 +30,7 @@ def check(
 ) -> None:
     """Read every compiled file of wheels and say what a target could not load, and why. Faults end in exit code 4."""
     from edgekit.cli.output import Output
-    from edgekit.host.catalogue import find_target
+    from edgekit.host.catalogue.targets import find_target
     from edgekit.host.wheel.check.audit import check_wheels
     from edgekit.host.wheel.check.loads import loads_of
 

@@ -108,7 +108,7 @@ class Kit:
 
     def _pyconfig(self) -> str:
         """What a probe read of the board's own Python, beside the target's file."""
-        from edgekit.host.catalogue import pyconfig_file, target_files
+        from edgekit.host.catalogue.targets import pyconfig_file, target_files
 
         file = target_files(self._settings).get(self._target.name)
         read = pyconfig_file(file) if file else None

@@ -22,10 +22,10 @@ def lock(
 ) -> None:
     """Resolve a recipe's Python packages anew and write its lock for a target, with what source packages take."""
     from edgekit.cli.wheel_kit import Kit, lock_files
-    from edgekit.host.cache_use import using
-    from edgekit.host.catalogue import find_target
+    from edgekit.host.cache import using
+    from edgekit.host.catalogue.recipes import read_recipe
+    from edgekit.host.catalogue.targets import find_target
     from edgekit.host.engine.compile import choose_backend
-    from edgekit.host.recipes import read_recipe
     from edgekit.host.wheel.resolve import resolve
 
     settings, voice_ = settings_of(ctx), voice(as_json)

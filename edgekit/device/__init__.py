@@ -1,1 +1,1 @@
-"""The board side: the keeper, and the worker that it starts."""
+"""The board side: the keeper, the runtime that it starts, and what compiles engines on a builder device."""

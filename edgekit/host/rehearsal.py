@@ -1,7 +1,7 @@
 """Tries a release's stages on this machine before anything is sent. In a child: a recipe's code is foreign code.
 
-The child is `edgekit.device.worker.rehearse`: the worker's own stages, with recorded answers or ONNX Runtime in place
-of engines that cannot run here.
+The child is `edgekit.device.runtime.rehearsal.rehearse`: the worker's own stages, with recorded answers or ONNX
+Runtime in place of engines that cannot run here.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from edgekit.schema.plan import WorkerPlan
 from edgekit.schema.reader import from_json, to_json
 from edgekit.schema.rehearsal import NOW, OUTPUT, REPLY, REQUEST, Grab, RehearsalReply, RehearsalRequest
 
-_CHILD = "edgekit.device.worker.rehearse"
+_CHILD = "edgekit.device.runtime.rehearsal.rehearse"
 _MAX_REPLY_BYTES = 64 << 20
 _SHOWN_BYTES = 4000
 _COPIED_BYTES = 16 << 20

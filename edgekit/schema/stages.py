@@ -1,7 +1,7 @@
 """The steps of a pipeline as written in recipe.toml: one dataclass for each kind, and one for the options of each.
 
 `kind` tells them apart, so every option is checked when the recipe is read. A new kind is a class here, a member of
-`RecipeStage`, and a class in `edgekit/device/worker/stages/` that takes its options.
+`RecipeStage`, and a class in `edgekit/device/runtime/stages/` that takes its options.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ from scene import HEIGHT_PX, SHAPES, WIDTH_PX, belt, random_part, render, to_yuv
 from torch import nn
 from torch.nn import functional
 
-from edgekit.device.image.conversion import Converter, plan_conversion
-from edgekit.device.image.frames import FrameSpec, Yuv420Image
+from edgekit.imaging.conversion import Converter, plan_conversion
+from edgekit.imaging.image import FrameSpec, Yuv420Image
 from edgekit.schema.recipe import ColourContract
 
 SEED = 7

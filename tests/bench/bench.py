@@ -21,7 +21,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from edgekit.host.fleet.keeper import build_keeper
+from edgekit.host.provision.keeper_zip import build_keeper
 from measure import Figure, compared, cpu_seconds, machine, paired, paired_costs, spread
 
 IDLE_S = 20.0

@@ -29,7 +29,7 @@ from bench import show
 from edgekit.cli.engine_kit import engine_bench
 from edgekit.cli.output import Output
 from edgekit.errors import EdgekitError
-from edgekit.host.catalogue import find_target
+from edgekit.host.catalogue.targets import find_target
 from edgekit.host.engine.backends import Bench, Engine
 from edgekit.host.engine.compile import compile_models
 from edgekit.host.engine.store import EngineStore
@@ -68,7 +68,7 @@ QUANTISER = """
 import resource, sys
 from pathlib import Path
 import cv2, numpy as np
-from edgekit.host.engine.quantise import quantise
+from edgekit.host.engine.model.quantise import quantise
 from edgekit.schema.recipe import Quantisation
 folder = Path(sys.argv[1])
 frames = np.stack([cv2.imread(str(file)) for file in sorted(folder.glob("c*.png"))]).astype(np.float32) / 255

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.host.fleet.keeper import build_keeper
+from edgekit.host.provision.keeper_zip import build_keeper
 
 FORBIDDEN = ("numpy", "cv2", "av", "onnxruntime", "paramiko", "rich", "typer", "tomllib", "asyncio", "ssl")
 """Third parties, what Python 3.10 does not have, and what costs more memory than the keeper itself."""
@@ -45,20 +45,22 @@ def test_version(pyz: Path, python: str) -> None:
 
 @pytest.mark.parametrize("python", interpreters())
 def test_the_whole_keeper_imports_nothing_from_outside(pyz: Path, python: str) -> None:
-    modules = "edgekit.device.service, edgekit.device.background, edgekit.device.connect"
+    modules = "edgekit.device.keeper.service, edgekit.device.keeper.background, edgekit.device.keeper.control.connect"
     done = run(python, "-c", LIST.format(pyz=str(pyz), module=modules))
     loaded = done.stdout.split()
-    assert "edgekit.device.keeper" in loaded, done.stderr
+    assert "edgekit.device.keeper.loop" in loaded, done.stderr
     wrong = {name for name in loaded if name.split(".")[0] in FORBIDDEN}
     wrong |= {name for name in loaded if name.startswith(("edgekit.host", "edgekit.cli"))}
-    wrong |= {name for name in loaded if name.startswith(("edgekit.device.worker", "edgekit.device.image"))}
+    wrong |= {name for name in loaded if name.startswith(("edgekit.device.runtime", "edgekit.imaging"))}
     assert not wrong
 
 
 def test_connect_is_light(pyz: Path) -> None:
     """It runs once per command, on boards where importing is slow."""
     done = run(
-        interpreters()[0], "-c", LIST.format(pyz=str(pyz), module="edgekit.device.daemon, edgekit.device.connect")
+        interpreters()[0],
+        "-c",
+        LIST.format(pyz=str(pyz), module="edgekit.device.keeper.daemon, edgekit.device.keeper.control.connect"),
     )
     heavy = {"dataclasses", "typing", "re", "json", "inspect", "subprocess", "threading", "pathlib", "tempfile"}
     assert not heavy & set(done.stdout.split())

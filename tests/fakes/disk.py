@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from edgekit.device.disk import Disk
+from edgekit.device.keeper.update.disk import Disk
 
 
 class PowerCut(BaseException):

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgekit.device.cgroup import Limiter
-from edgekit.device.disk import Disk
-from edgekit.device.journal import Journal
-from edgekit.device.keeper import Keeper, Parts
-from edgekit.device.layout import Layout
-from edgekit.device.notify import Notifier
-from edgekit.device.orphans import Orphans
-from edgekit.device.process import Surroundings
-from edgekit.device.releases import Releases
-from edgekit.device.session import DeploymentLock, Services
-from edgekit.device.status import Figures
-from edgekit.device.store import Chunk, Store
-from edgekit.device.supervisor import Supervisor
-from edgekit.device.ticket import Ticket
+from edgekit.device.keeper.control.session import DeploymentLock, Services
+from edgekit.device.keeper.control.ticket import Ticket
+from edgekit.device.keeper.layout import Layout
+from edgekit.device.keeper.loop import Keeper, Parts
+from edgekit.device.keeper.notify import Notifier
+from edgekit.device.keeper.process.cgroup import Limiter
+from edgekit.device.keeper.process.journal import Journal
+from edgekit.device.keeper.process.life import Surroundings
+from edgekit.device.keeper.process.orphans import Orphans
+from edgekit.device.keeper.process.supervisor import Supervisor
+from edgekit.device.keeper.status import Figures
+from edgekit.device.keeper.update.disk import Disk
+from edgekit.device.keeper.update.releases import Releases
+from edgekit.device.keeper.update.store import Chunk, Store
 from edgekit.errors import EdgekitError
 from edgekit.schema.report import Report
 from tests.fakes.child import FakeChild, FakeStarter

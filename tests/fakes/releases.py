@@ -102,7 +102,7 @@ def make_release(
     files = {
         "plan.json": to_json(plan),
         "site/edgekit/__init__.py": b"",
-        "site/edgekit/device/worker/__main__.py": WORKER.format(behaviour=behaviour, period=period_s).encode(),
+        "site/edgekit/device/runtime/__main__.py": WORKER.format(behaviour=behaviour, period=period_s).encode(),
         "tool": b"#!/bin/sh\n",
         **(extra or {}),
     }

@@ -176,7 +176,7 @@ class Builder(Strict):
 
 
 def _plan(version: str, model: bytes, facts: dict[str, Any]) -> bytes:
-    """Source: edgekit/host/engine/plan_file.py."""
+    """Source: edgekit/host/engine/files/plan_file.py."""
     numbers = [int(part) for part in ([*version.split("."), "0", "0", "0"])[:4]]
     told = json.dumps(facts).encode()
     body = struct.pack("<I", len(told)) + told + model

@@ -15,9 +15,9 @@ from edgekit.device.runner.cuda_probe import probe_cuda
 from edgekit.device.runner.tensorrt import open_runner
 from edgekit.errors import EngineError
 from edgekit.executor.local import LocalExecutor
-from edgekit.host.engine.half import to_half
-from edgekit.host.engine.plan_file import PlanFile, read_plan
-from edgekit.host.engine.quantise import quantise
+from edgekit.host.engine.files.plan_file import PlanFile, read_plan
+from edgekit.host.engine.model.half import to_half
+from edgekit.host.engine.model.quantise import quantise
 from edgekit.schema.building import BuildRequest
 from edgekit.schema.plan import EnginePlan
 from edgekit.schema.recipe import ColourContract, Quantisation

@@ -334,9 +334,9 @@ def test_a_folder_that_is_not_ours_is_refused_in_a_sentence(tmp_path: Path) -> N
 def test_a_hundred_devices_of_four_kinds_cost_four_builds(bay: Bay, tmp_path: Path) -> None:
     from edgekit.host.engine.backends import ModelSource
     from edgekit.host.engine.builder.engines import Order, key_of, obtain
-    from edgekit.host.engine.onnx_model import read_onnx
-    from edgekit.host.engine.reference import answers_of
-    from edgekit.host.engine.verification import Pictures
+    from edgekit.host.engine.model.onnx_model import read_onnx
+    from edgekit.host.engine.verify.reference import answers_of
+    from edgekit.host.engine.verify.verification import Pictures
     from edgekit.schema.recipe import Model
     from tests.fakes.benches import bench_in
     from tests.fakes.networks import save, tiny

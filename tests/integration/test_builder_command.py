@@ -16,7 +16,7 @@ import onnxruntime as ort
 import pytest
 
 import edgekit
-from edgekit.host.catalogue import find_target
+from edgekit.host.catalogue.targets import find_target
 from edgekit.host.settings import settings_from
 from tests.fakes.sshd import PROGRAM, Sshd, running_sshd
 

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from edgekit.executor.local import LocalExecutor
-from edgekit.host.fleet.client import KeeperClient
+from edgekit.host.link.client import KeeperClient
 from edgekit.schema.manifest import SIGNATURE_NAMESPACE
 from edgekit.schema.recipe import Health
 from edgekit.trust import sign

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import edgekit
-from edgekit.host.catalogue import find_target
+from edgekit.host.catalogue.targets import find_target
 from edgekit.host.settings import settings_from
 from edgekit.schema.manifest import EngineEntry, Manifest, Requires
 from edgekit.schema.reader import to_json

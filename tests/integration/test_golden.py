@@ -130,7 +130,7 @@ def test_answers_with_nothing_in_them_are_not_written(recipe: Path) -> None:
 def test_a_decoder_that_does_not_say_that_it_has_no_state_is_named_and_the_hint_helps(recipe: Path) -> None:
     decoder = recipe / "app/mine.py"
     decoder.write_text(
-        "from edgekit.device.worker.stages.centres import Centres\n"
+        "from edgekit.device.runtime.stages.centres import Centres\n"
         "class Mine:\n    Options = Centres.Options\n"
         "    def __init__(self, context):\n        self.centres = Centres(context)\n"
         "    def __call__(self, item):\n        return self.centres(item)\n"

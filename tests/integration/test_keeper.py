@@ -19,7 +19,7 @@ from typing import TypeVar
 import pytest
 
 from edgekit.executor.local import LocalExecutor
-from edgekit.host.fleet.keeper import build_keeper
+from edgekit.host.provision.keeper_zip import build_keeper
 from edgekit.schema.control import Event, Offer, Status
 from edgekit.schema.manifest import SIGNATURE_NAMESPACE
 from edgekit.schema.reader import from_json, from_raw

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.host.catalogue import read_target, resolve_target
-from edgekit.host.detect import match_target
-from edgekit.host.fleet.connection import connect
+from edgekit.host.catalogue.detect import match_target
+from edgekit.host.catalogue.targets import read_target, resolve_target
+from edgekit.host.link.connection import connect
 from edgekit.host.probe import read_facts
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.reader import from_raw

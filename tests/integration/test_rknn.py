@@ -27,15 +27,15 @@ import edgekit
 from edgekit.cli.engine_kit import engine_bench
 from edgekit.cli.output import Output
 from edgekit.errors import EngineError
-from edgekit.host.catalogue import find_target
+from edgekit.host.catalogue.targets import find_target
 from edgekit.host.engine.backends import Bench, Engine, ModelSource, rknn
 from edgekit.host.engine.compile import split_source
-from edgekit.host.engine.onnx_model import read_onnx
+from edgekit.host.engine.files.rknn_file import RknnFile, parse_rknn, read_rknn
+from edgekit.host.engine.model.onnx_model import read_onnx
 from edgekit.host.engine.rknn.conversion import Converter
 from edgekit.host.engine.rknn.toolkit import DEFAULT_VERSION
-from edgekit.host.engine.rknn_file import RknnFile, parse_rknn, read_rknn
 from edgekit.host.engine.store import EngineStore
-from edgekit.host.engine.verification import Pictures
+from edgekit.host.engine.verify.verification import Pictures
 from edgekit.host.settings import settings_from
 from edgekit.schema.recipe import ColourContract, Model, Quantisation, Tolerance
 from tests.fakes import networks

@@ -14,7 +14,7 @@ import edgekit
 from edgekit.cli.engine_kit import engine_bench
 from edgekit.cli.output import Output
 from edgekit.errors import EngineError
-from edgekit.host.catalogue import find_target
+from edgekit.host.catalogue.targets import find_target
 from edgekit.host.engine.backends import Bench, Engine
 from edgekit.host.engine.compile import compile_models
 from edgekit.host.engine.rknn.toolkit import DEFAULT_VERSION

@@ -16,10 +16,10 @@ import onnx
 import pytest
 import uv
 
-from edgekit.host.engine.half import to_half
-from edgekit.host.engine.plan_file import PlanFault, PlanFile, read_plan
-from edgekit.host.engine.prepare.rewrite import prepare
-from edgekit.host.engine.quantise import quantise
+from edgekit.host.engine.files.plan_file import PlanFault, PlanFile, read_plan
+from edgekit.host.engine.model.half import to_half
+from edgekit.host.engine.model.prepare.rewrite import prepare
+from edgekit.host.engine.model.quantise import quantise
 from edgekit.schema.reader import from_raw
 from edgekit.schema.recipe import Model, Quantisation
 from tests.fakes.broken_models import BROKEN

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from edgekit.host.cache_use import using
+from edgekit.host.cache import using
 from tests.fakes.wheel_user import C_MODULE, User, hint_of, write_package
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]

@@ -21,7 +21,7 @@ import uv
 import edgekit
 from edgekit.errors import WheelError
 from edgekit.executor.local import LocalExecutor
-from edgekit.host.catalogue import find_target
+from edgekit.host.catalogue.targets import find_target
 from edgekit.host.progress import Silent
 from edgekit.host.settings import Settings, settings_from
 from edgekit.host.wheel.check.audit import check_wheel

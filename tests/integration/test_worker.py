@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
+from edgekit.host.catalogue.recipes import read_recipe
 from edgekit.host.engine.compile import compile_models
-from edgekit.host.recipes import read_recipe
 from edgekit.host.release.plan import plan_worker
 from edgekit.schema.plan import WorkerPlan
 from edgekit.schema.reader import to_json
@@ -95,7 +95,7 @@ def start(release: Path) -> Iterator[Any]:
 
     def begin() -> Worker:
         ours, theirs = socket.socketpair()
-        argv = [sys.executable, "-m", "edgekit.device.worker", "--release", release, "--work", release.parent / "work"]
+        argv = [sys.executable, "-m", "edgekit.device.runtime", "--release", release, "--work", release.parent / "work"]
         environ = {**os.environ, "EDGEKIT_REPORT_FD": str(theirs.fileno()), "PYTHONPATH": str(release / "app")}
         process = subprocess.Popen(
             argv, env=environ, pass_fds=[theirs.fileno()], stderr=subprocess.PIPE, text=True, cwd=RECIPE.parents[1]

@@ -1,7 +1,8 @@
 """Compiling on the board itself: what a builder device runs for a workstation.
 
-`agent.py` is sent as text and needs Python alone: it holds the device's lock, takes files, starts programs. Those are
-the rest of this folder; they travel with the packages that they need (`edgekit/host/engine/builder/` sends all).
+The agent, `edgekit/sent/builder_agent.py`, is sent as text and needs Python alone: it holds the device's lock, takes
+files, starts programs. Those are this folder; they travel with the packages that they need
+(`edgekit/host/engine/builder/` sends all).
 """
 
 from __future__ import annotations

@@ -13,10 +13,10 @@ import onnx
 
 from edgekit.errors import EngineError, InputError
 from edgekit.host.engine.backends import BACKENDS, Bench, Engine, ModelSource
-from edgekit.host.engine.onnx_model import read_onnx
-from edgekit.host.engine.prepare.rewrite import Prepared, prepare, prove_rewrite
-from edgekit.host.engine.tail import split_model
-from edgekit.host.engine.verification import Pictures
+from edgekit.host.engine.model.onnx_model import read_onnx
+from edgekit.host.engine.model.prepare.rewrite import Prepared, prepare, prove_rewrite
+from edgekit.host.engine.model.tail import split_model
+from edgekit.host.engine.verify.verification import Pictures
 from edgekit.schema.manifest import is_safe_path
 from edgekit.schema.recipe import Model, Recipe
 from edgekit.schema.target import AcceleratorKind, Target

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from edgekit.errors import InputError
-from edgekit.host.engine.agreement import Agreement, Answers
+from edgekit.host.engine.verify.agreement import Agreement, Answers
 from edgekit.schema.reader import from_json, to_json
 from edgekit.schema.target import AcceleratorKind
 from edgekit.trust import sha256_bytes, sha256_file

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 from edgekit.errors import WheelError
 from edgekit.executor import Executor
 from edgekit.host.progress import Progress
+from edgekit.host.travels import BUILDER, WORKER, travelling_files
 from edgekit.host.wheel.bytecode import compile_folder
 from edgekit.host.wheel.check.audit import check_site
 from edgekit.host.wheel.check.loads import Loads
 from edgekit.host.wheel.clash import check_clashes
 from edgekit.host.wheel.interpreter import Interpreter
 from edgekit.host.wheel.needs import Wanted
-from edgekit.host.wheel.own import own_files
 from edgekit.host.wheel.refusal import explain
 from edgekit.host.wheel.resolve import Locked
 from edgekit.host.wheel.tidy import tidy, trim_rules
@@ -116,7 +116,7 @@ def lay_out_own(package: Path, bench: Bench, *, builder: bool = False) -> Tree:
         bench: what laying out works with.
         builder: also what compiles engines on a device.
     """
-    names = own_files(package, builder=builder)
+    names = travelling_files(package, BUILDER if builder else WORKER)
 
     def fill(folder: Path) -> None:
         for name in names:

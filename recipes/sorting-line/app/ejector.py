@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgekit.device.worker.item import Item
-from edgekit.device.worker.stages import Stage, StageContext
+from edgekit.device.runtime.frames.item import Item
+from edgekit.device.runtime.stages import Stage, StageContext
 
 if TYPE_CHECKING:
     from spidev import SpiDev

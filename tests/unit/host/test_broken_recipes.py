@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from edgekit.errors import InputError
-from edgekit.host.recipes import read_recipe
+from edgekit.host.catalogue.recipes import read_recipe
 from tests.fakes.recipe_folder import TEXT, replaced, write_good
 
 if sys.version_info >= (3, 11):

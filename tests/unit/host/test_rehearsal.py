@@ -21,8 +21,8 @@ from tests.fakes.plans import python_stage, small_plan
 
 LOOK = python_stage("look", "look:Look")
 HEAD = """
-from edgekit.device.worker.item import Detection
-from edgekit.device.worker.stages import Stage
+from edgekit.device.runtime.frames.item import Detection
+from edgekit.device.runtime.stages import Stage
 import os, sys
 
 class Look(Stage):
@@ -63,7 +63,7 @@ def test_a_recipes_own_decoder_sees_recorded_answers_picture_by_picture(tmp_path
     ]
     decode = """
 import numbers_of_mine
-from edgekit.device.worker.item import Detection
+from edgekit.device.runtime.frames.item import Detection
 class Decode:
     stateless = True
     def __init__(self, context):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import edgekit
-from edgekit.host.catalogue import list_targets, read_target, resolve_target
+from edgekit.host.catalogue.targets import list_targets, read_target, resolve_target
 from edgekit.host.settings import settings_from
 from edgekit.host.toml_text import to_toml
 from edgekit.schema.reader import from_toml

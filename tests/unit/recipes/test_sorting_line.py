@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from edgekit.device.runner import Runner, load
-from edgekit.device.worker.figures import LaneFigures
-from edgekit.device.worker.golden import check_golden
-from edgekit.device.worker.item import EndOfPass, Item
-from edgekit.device.worker.parts import Parts, make_stage
-from edgekit.device.worker.sources import FileSource
+from edgekit.device.runtime.figures import LaneFigures
+from edgekit.device.runtime.frames.item import EndOfPass, Item
+from edgekit.device.runtime.golden import check_golden
+from edgekit.device.runtime.parts import Parts, make_stage
+from edgekit.device.runtime.sources.file import FileSource
 from edgekit.schema.plan import EnginePlan, LimitsPlan, StagePlan, WorkerPlan
 from edgekit.schema.reader import from_toml, to_raw
 from edgekit.schema.recipe import Recipe

@@ -13,11 +13,11 @@ from types import MappingProxyType
 
 from edgekit.executor import Executor
 from edgekit.host.engine.builder.devices import Builders
-from edgekit.host.engine.onnx_model import OnnxModel
+from edgekit.host.engine.model.onnx_model import OnnxModel
+from edgekit.host.engine.model.tail import Tail
 from edgekit.host.engine.rknn.toolkit import Toolkits
 from edgekit.host.engine.store import EngineStore, KeptEngine
-from edgekit.host.engine.tail import Tail
-from edgekit.host.engine.verification import Pictures
+from edgekit.host.engine.verify.verification import Pictures
 from edgekit.host.progress import Progress
 from edgekit.schema.manifest import EngineEntry
 from edgekit.schema.recipe import Model

@@ -14,16 +14,16 @@ from edgekit.errors import EngineError
 from edgekit.host.engine.backends import Bench, Engine, ModelSource, engine_of
 from edgekit.host.engine.builder.engines import Order, key_of, obtain
 from edgekit.host.engine.builder.job import Job
-from edgekit.host.engine.cure import cure_for
-from edgekit.host.engine.layers import compare_layers
-from edgekit.host.engine.pictures import digest_of, tensor_of
-from edgekit.host.engine.quantise import Quantised, Style, quantise
-from edgekit.host.engine.ranges import check_ranges
-from edgekit.host.engine.reference import answers_of, answers_of_bytes
-from edgekit.host.engine.runtime_words import runtime_words
+from edgekit.host.engine.model.cure import cure_for
+from edgekit.host.engine.model.quantise import Quantised, Style, quantise
+from edgekit.host.engine.model.ranges import check_ranges
+from edgekit.host.engine.model.runtime_words import runtime_words
 from edgekit.host.engine.store import EngineRecord, KeptEngine
-from edgekit.host.engine.verdict import check_agreement
-from edgekit.host.engine.verification import agreement_facts, hold_against
+from edgekit.host.engine.verify.layers import compare_layers
+from edgekit.host.engine.verify.pictures import digest_of, tensor_of
+from edgekit.host.engine.verify.reference import answers_of, answers_of_bytes
+from edgekit.host.engine.verify.verdict import check_agreement
+from edgekit.host.engine.verify.verification import agreement_facts, hold_against
 from edgekit.schema.building import BuildRequest
 from edgekit.schema.manifest import EngineEntry
 from edgekit.schema.target import Accelerator

@@ -11,21 +11,21 @@ from pathlib import Path
 import onnx
 
 from edgekit.errors import EngineError
-from edgekit.host.engine.agreement import Agreement, Answers
 from edgekit.host.engine.backends import Bench, Engine, ModelSource, engine_of
-from edgekit.host.engine.cure import cure_for
-from edgekit.host.engine.faults import refuse
-from edgekit.host.engine.pictures import digest_of, tensor_of
-from edgekit.host.engine.ranges import check_ranges
-from edgekit.host.engine.reference import answers_of
+from edgekit.host.engine.files.rknn_file import RknnFault, RknnFile, parse_rknn
+from edgekit.host.engine.model.cure import cure_for
+from edgekit.host.engine.model.faults import refuse
+from edgekit.host.engine.model.ranges import check_ranges
 from edgekit.host.engine.rknn import conversion
 from edgekit.host.engine.rknn.conversion import Converted, Converter, Job
 from edgekit.host.engine.rknn.refusals import refusals, tail_of
 from edgekit.host.engine.rknn.toolkit import choose_version
-from edgekit.host.engine.rknn_file import RknnFault, RknnFile, parse_rknn
 from edgekit.host.engine.store import EngineRecord, Placed
-from edgekit.host.engine.verdict import LayerError, check_agreement
-from edgekit.host.engine.verification import agreement_facts, hold_against
+from edgekit.host.engine.verify.agreement import Agreement, Answers
+from edgekit.host.engine.verify.pictures import digest_of, tensor_of
+from edgekit.host.engine.verify.reference import answers_of
+from edgekit.host.engine.verify.verdict import LayerError, check_agreement
+from edgekit.host.engine.verify.verification import agreement_facts, hold_against
 from edgekit.schema.target import Accelerator
 from edgekit.trust import sha256_bytes, sha256_file
 

@@ -18,16 +18,16 @@ from edgekit.host.engine.backends.onnxruntime import quantise_checked
 from edgekit.host.engine.builder.engines import Order, key_of, kind_of_device, obtain
 from edgekit.host.engine.builder.fit import bounds_for, version_of
 from edgekit.host.engine.builder.job import Job
-from edgekit.host.engine.contract import expected_shape
-from edgekit.host.engine.cure import cure_for
-from edgekit.host.engine.faults import node_name, refuse
-from edgekit.host.engine.half import to_half
-from edgekit.host.engine.pictures import digest_of
-from edgekit.host.engine.plan_file import PlanFault, parse_plan
-from edgekit.host.engine.prepare.quantised import quantised_at, unfit_pair
-from edgekit.host.engine.reference import answers_of_bytes
-from edgekit.host.engine.verdict import check_agreement
-from edgekit.host.engine.verification import hold_against
+from edgekit.host.engine.files.plan_file import PlanFault, parse_plan
+from edgekit.host.engine.model.cure import cure_for
+from edgekit.host.engine.model.faults import node_name, refuse
+from edgekit.host.engine.model.half import to_half
+from edgekit.host.engine.model.prepare.quantised import quantised_at, unfit_pair
+from edgekit.host.engine.verify.contract import expected_shape
+from edgekit.host.engine.verify.pictures import digest_of
+from edgekit.host.engine.verify.reference import answers_of_bytes
+from edgekit.host.engine.verify.verdict import check_agreement
+from edgekit.host.engine.verify.verification import hold_against
 from edgekit.schema.building import BuildRequest
 from edgekit.schema.target import Accelerator, Target
 from edgekit.schema.units import version_tuple

@@ -1,4 +1,4 @@
-"""Speaks with the agent on a builder device (`device/builder/agent.py`, sent as text: nothing has to be there)."""
+"""Speaks with the agent on a builder device (`edgekit/sent/builder_agent.py`, sent as text)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgekit.executor import Executor, Stream
 from edgekit.host.engine.builder.devices import BuilderDevice
 from edgekit.trust import sha256_bytes
 
-_AGENT = Path(__file__).parents[3] / "device/builder/agent.py"
+_AGENT = Path(__file__).parents[3] / "sent" / "builder_agent.py"
 _MAX_LINE_BYTES = 4 << 20
 MAX_ENGINE_BYTES = 4 << 30
 _MAX_ANSWER_BYTES = 16 << 20

@@ -7,14 +7,14 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
-from edgekit.host.engine.agreement import Agreement
 from edgekit.host.engine.backends import Bench, Engine, ModelSource, engine_of
 from edgekit.host.engine.builder.job import Job, Made
 from edgekit.host.engine.builder.remote import make_on_device
-from edgekit.host.engine.cure import cure_for
+from edgekit.host.engine.model.cure import cure_for
 from edgekit.host.engine.store import EngineRecord, KeptEngine
-from edgekit.host.engine.verdict import check_agreement
-from edgekit.host.engine.verification import agreement_facts, hold_against
+from edgekit.host.engine.verify.agreement import Agreement
+from edgekit.host.engine.verify.verdict import check_agreement
+from edgekit.host.engine.verify.verification import agreement_facts, hold_against
 from edgekit.schema.target import Accelerator, AcceleratorKind, Target
 from edgekit.trust import sha256_bytes
 

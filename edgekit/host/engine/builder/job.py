@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.host.engine.agreement import Answers
+from edgekit.host.engine.verify.agreement import Answers
 from edgekit.schema.building import BuildAnswer, BuildRequest, TrialAnswer
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.recipe import ColourContract

@@ -16,11 +16,11 @@ import onnx
 
 from edgekit.errors import EdgekitError, EngineError
 from edgekit.executor import Executor
-from edgekit.host.engine.faults import node_name
-from edgekit.host.engine.pictures import Pixels
+from edgekit.host.engine.model.faults import node_name
 from edgekit.host.engine.rknn.complaints import NodeName, explain, not_lowered
 from edgekit.host.engine.rknn.log import Account, read_accuracy, read_log
-from edgekit.host.engine.verdict import LayerError
+from edgekit.host.engine.verify.pictures import Pixels
+from edgekit.host.engine.verify.verdict import LayerError
 from edgekit.schema.recipe import Quantisation
 
 _LOG = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from edgekit.host.engine.verdict import LayerError
+from edgekit.host.engine.verify.verdict import LayerError
 
 _LAYER = re.compile(
     r"^D RKNN: \[[\d:.]+\] +\d+ +(?P<kind>\S+) +(?P<dtype>\S+) +(?P<place>[A-Z]+) +\S+ +(?P<shape>\S+) +"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import onnx
 
-from edgekit.host.engine.faults import node_name
+from edgekit.host.engine.model.faults import node_name
 from edgekit.schema.recipe import ColourContract, Model
 
 MAX_OPSET = 19

@@ -8,9 +8,9 @@ import pytest
 
 import edgekit
 from edgekit.errors import EngineError
-from edgekit.host.catalogue import find_target
+from edgekit.host.catalogue.targets import find_target
 from edgekit.host.engine.compile import compile_models
-from edgekit.host.engine.faults import find_faults
+from edgekit.host.engine.model.faults import find_faults
 from edgekit.host.settings import settings_from
 from edgekit.schema.reader import from_raw
 from edgekit.schema.recipe import Recipe

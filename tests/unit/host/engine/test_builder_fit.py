@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import edgekit
-from edgekit.host.catalogue import find_target
+from edgekit.host.catalogue.targets import find_target
 from edgekit.host.engine.builder.fit import bounds_for, judge_builder, version_of
 from edgekit.host.settings import settings_from
 from edgekit.schema.facts import DeviceFacts

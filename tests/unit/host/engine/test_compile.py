@@ -9,9 +9,9 @@ import pytest
 
 import edgekit
 from edgekit.errors import EngineError, InputError
-from edgekit.host.catalogue import find_target
+from edgekit.host.catalogue.recipes import read_recipe
+from edgekit.host.catalogue.targets import find_target
 from edgekit.host.engine.compile import choose_backend, compile_models, find_pictures
-from edgekit.host.recipes import read_recipe
 from edgekit.host.release.plan import plan_worker
 from edgekit.host.settings import settings_from
 from edgekit.schema.manifest import EngineEntry

@@ -7,8 +7,8 @@ import os
 
 import numpy as np
 
-from edgekit.host.engine.agreement import Agreement
 from edgekit.host.engine.store import EngineRecord, EngineStore, Placed
+from edgekit.host.engine.verify.agreement import Agreement
 from edgekit.trust import sha256_bytes
 
 RECORD = EngineRecord(

@@ -15,13 +15,13 @@ import pytest
 
 import edgekit
 from edgekit.errors import EngineError
-from edgekit.host.catalogue import find_target
+from edgekit.host.catalogue.recipes import read_recipe
+from edgekit.host.catalogue.targets import find_target
 from edgekit.host.engine.compile import compile_models, find_pictures
-from edgekit.host.engine.layers import compare_layers
-from edgekit.host.engine.quantise import quantise
-from edgekit.host.engine.reference import answers_of_bytes
-from edgekit.host.engine.verification import Pictures, hold_against
-from edgekit.host.recipes import read_recipe
+from edgekit.host.engine.model.quantise import quantise
+from edgekit.host.engine.verify.layers import compare_layers
+from edgekit.host.engine.verify.reference import answers_of_bytes
+from edgekit.host.engine.verify.verification import Pictures, hold_against
 from edgekit.host.settings import settings_from
 from edgekit.schema.reader import from_raw
 from edgekit.schema.recipe import Quantisation, Recipe
@@ -104,7 +104,7 @@ def test_the_same_bytes_in_any_process(tmp_path: Path) -> None:
     model = networks.save(networks.tiny(), tmp_path / "m.onnx")
     script = (
         "import sys, hashlib, numpy as np; from pathlib import Path;"
-        " from edgekit.host.engine.quantise import quantise; from edgekit.schema.recipe import Quantisation;"
+        " from edgekit.host.engine.model.quantise import quantise; from edgekit.schema.recipe import Quantisation;"
         " frames = np.linspace(0, 1, 4 * 3 * 256, dtype=np.float32).reshape(4, 3, 16, 16);"
         " print([hashlib.sha256(quantise(Path(sys.argv[1]), frames, Quantisation(), style).model).hexdigest()"
         " for style in ('cpu', 'tensorrt')])"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from edgekit.host.engine.rknn.complaints import NodeName, explain, not_lowered
 from edgekit.host.engine.rknn.log import Layer, clean_line, read_accuracy, read_log
-from edgekit.host.engine.verdict import LayerError
+from edgekit.host.engine.verify.verdict import LayerError
 
 MODEL = Path("m.onnx")
 HEAD = "D RKNN: [00:34:02.588] "

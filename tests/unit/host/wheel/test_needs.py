@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import edgekit
-from edgekit.host.catalogue import find_target
+from edgekit.host.catalogue.targets import find_target
 from edgekit.host.settings import settings_from
 from edgekit.host.wheel.needs import runners_of, wanted_for
 from edgekit.schema.manifest import EngineEntry

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import edgekit
-from edgekit.host.catalogue import find_target
+from edgekit.host.catalogue.targets import find_target
 from edgekit.host.settings import Settings, settings_from
 from edgekit.host.wheel.check.loads import Loads, loads_of
 

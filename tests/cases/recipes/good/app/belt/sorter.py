@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from edgekit.device.worker.stages import Stage
+from edgekit.device.runtime.stages import Stage
 from edgekit.schema.bounds import Between
 
 

@@ -1,1 +1,0 @@
-"""Images that know their colours, and conversions between them."""

@@ -1,0 +1,1 @@
+"""How clients reach the keeper: its socket, their sessions, the framing of messages."""

@@ -1,0 +1,128 @@
+"""The keeper's socket: accepts clients, a bounded number of them, each on a thread of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from edgekit.device.keeper.control.session import Services, Session
+from edgekit.device.keeper.control.wire import Wire
+from edgekit.errors import EdgekitError, InputError, LockHeld, RolloutError, Unreachable
+from edgekit.schema.control import Event
+
+MAX_CONNECTIONS = 16
+_PAUSE_S = 0.2
+"""After a failed accept: descriptors or memory are short, and the client still waits."""
+
+
+class ControlServer:
+    """Serves one socket until closed."""
+
+    def __init__(self, services: Services, path: Path, *, group: int | None, say: Callable[[str], None]) -> None:
+        """Bind and listen; the caller holds the keeper's lock, so a socket that is there is a dead one.
+
+        Args:
+            services: what the verbs act on.
+            path: where the socket goes.
+            group: the group that may use it beside its owner; None for the owner alone.
+            say: where failures of the keeper itself are told.
+        """
+        self._services = services
+        self._say = say
+        self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        self._closed = threading.Event()
+        path.unlink(missing_ok=True)
+        self._listener = socket.socket(socket.AF_UNIX)
+        old = os.umask(0o177)
+        try:
+            self._listener.bind(os.fspath(path))
+        finally:
+            os.umask(old)
+        if group is not None:
+            os.chown(path, 0, group)
+            path.chmod(0o660)
+        self._listener.listen(MAX_CONNECTIONS)
+        self._path = path
+
+    def start(self) -> None:
+        """Accept clients from now on, on a thread of its own."""
+        threading.Thread(target=self._accept, name="control", daemon=True).start()
+
+    def close(self) -> None:
+        """Accept nobody any more. Threads that serve end with the process."""
+        self._closed.set()
+        self._path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes `accept`, which closing alone does not
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError as error:
+                if self._closed.wait(_PAUSE_S):
+                    return
+                self._say(f"a client cannot be accepted now: {error.strerror}")
+                continue
+            if not self._slots.acquire(blocking=False):
+                self._turn_away(connection, f"{MAX_CONNECTIONS} clients are connected already")
+                continue
+            try:
+                threading.Thread(target=self._serve, args=(connection,), name="client", daemon=True).start()
+            except RuntimeError as error:  # no thread to be had
+                self._slots.release()
+                self._turn_away(connection, f"a client cannot be served now: {error}")
+
+    def _turn_away(self, connection: socket.socket, message: str) -> None:
+        with connection, contextlib.suppress(OSError):
+            Wire(connection).send(error_event(LockHeld(message, hint="try again soon")))
+
+    def _serve(self, connection: socket.socket) -> None:
+        session = Session(self._services, Wire(connection))
+        try:
+            with connection:
+                self._answer_all(session)
+        finally:
+            session.close()
+            self._slots.release()
+
+    def _answer_all(self, session: Session) -> None:
+        wire = session.wire
+        while True:
+            try:
+                found = wire.request()
+            except InputError as error:
+                wire.send(error_event(error))
+                return
+            except Unreachable:
+                return
+            if found is None:
+                return
+            try:
+                for event in session.answer(*found):
+                    wire.send(event)
+            except EdgekitError as error:
+                wire.send(error_event(error))
+            except Exception as error:
+                self._say(traceback.format_exc())
+                wire.send(_unexpected(error))
+
+
+def error_event(error: EdgekitError) -> Event:
+    """An error as the last line of an answer."""
+    return Event(kind="error", message=error.message, exit_code=error.exit_code, hint=error.hint, details=error.details)
+
+
+def _unexpected(error: Exception) -> Event:
+    """A full disk is found in many places, temporary files among them; all else is a bug."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        hint = "free some space below /var/lib/edgekit and /tmp there, and deploy again"
+        return error_event(RolloutError("the device's disk is full", hint=hint))
+    return Event(kind="error", message=f"the keeper failed: {error!r}", exit_code=1, hint="edgekit logs")

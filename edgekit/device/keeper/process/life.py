@@ -1,0 +1,211 @@
+"""One life of a worker: started in its leaf, read while it runs, ended with everything that it started."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.device.keeper.process.cgroup import Leaf, MemoryFigures
+from edgekit.device.keeper.process.journal import MAX_LINE_BYTES, Journal, LineCutter
+from edgekit.device.keeper.process.launch import Owner, worker_argv, worker_env
+from edgekit.device.keeper.process.orphans import Orphans
+from edgekit.device.keeper.update.releases import Release
+from edgekit.errors import EdgekitError
+from edgekit.executor.child import Child, Starter
+from edgekit.schema.reader import from_json
+from edgekit.schema.report import MAX_REPORT_BYTES, Report
+from edgekit.schema.units import format_bytes
+
+GRACE_S = 10.0
+"""Between SIGTERM and SIGKILL."""
+_PIECE_BYTES = 1 << 16
+_PIECES = 16
+"""Read at most so many at a time: a worker that floods its log cannot keep the keeper from its watchdog."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """Why a worker ended, in words."""
+
+    reason: str
+    out_of_memory: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What every worker of one keeper is started with."""
+
+    starter: Starter
+    journal: Journal
+    orphans: Orphans
+    owner: Owner | None
+    clock: Callable[[], float]
+    """Monotonic seconds."""
+    proc: Path = Path("/proc")
+
+
+class WorkerProcess:
+    """A running worker. Its constructor starts it; `finish` frees everything."""
+
+    def __init__(self, surroundings: Surroundings, release: Release, work: Path, leaf: Leaf | None) -> None:
+        self.release = release
+        self.leaf = leaf
+        self.report: Report | None = None
+        self._around = surroundings
+        self._peak_bytes = 0
+        self._killed_because = ""
+        self._kill_at_s: float | None = None
+        self._lines, self._reports = LineCutter(MAX_LINE_BYTES), LineCutter(MAX_REPORT_BYTES)
+        self._oom_kills_before = leaf.figures().oom_kills if leaf else 0
+        self._socket, theirs = socket.socketpair()
+        with theirs:
+            self._socket.setblocking(False)
+            argv = worker_argv(release, work, leaf=leaf.path if leaf else None, owner=surroundings.owner)
+            self._child = self._start(argv, work, theirs.fileno())
+        self._open = [self._socket.fileno(), self._child.output]
+        self.started_s = self.heard_s = surroundings.clock()
+        surroundings.orphans.record(self._child.pid)
+
+    @property
+    def pid(self) -> int:
+        """The worker's process id."""
+        return self._child.pid
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What to wait on for reading; what the worker has closed is not among them."""
+        return tuple(self._open)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was asked or forced to end."""
+        return self._kill_at_s is not None or bool(self._killed_because)
+
+    @property
+    def kill_at_s(self) -> float | None:
+        """When patience with a stopping worker ends."""
+        return self._kill_at_s
+
+    def pump(self) -> list[Report]:
+        """Read what it has said: reports are returned, lines go to the journal."""
+        for line in self._lines.feed(self._drain(self._child.output)):
+            self._around.journal.write(line.decode(errors="replace"))
+        found = []
+        for line in self._reports.feed(self._drain(self._socket.fileno())):
+            try:
+                found.append(from_json(Report, line, "report"))
+            except EdgekitError as error:
+                self._around.journal.write(f"keeper: a report that cannot be read: {error.message[:200]}")
+        if found:
+            self.report, self.heard_s = found[-1], self._around.clock()
+            self._peak_bytes = max(self._peak_bytes, self.memory().current)
+        return found
+
+    def memory(self) -> MemoryFigures:
+        """What it uses: the leaf's figures, or without one the process's resident memory."""
+        if self.leaf:
+            figures = self.leaf.figures()
+            peak = figures.peak or max(self._peak_bytes, figures.current)
+            return MemoryFigures(
+                current=figures.current,
+                peak=peak,
+                oom_kills=figures.oom_kills,
+                pressure_some_avg10=figures.pressure_some_avg10,
+            )
+        return _resident(self._around.proc / str(self.pid) / "status")
+
+    def terminate(self) -> None:
+        """Ask it to end; `expire` ends it after the time of grace."""
+        if not self.stopping:
+            self._kill_at_s = self._around.clock() + GRACE_S
+            self._child.signal(signal.SIGTERM)
+
+    def expire(self) -> None:
+        """End it where the time of grace is over."""
+        if self._kill_at_s is not None and self._around.clock() >= self._kill_at_s:
+            self._kill_at_s = None
+            self.kill(f"did not stop within {GRACE_S:g} s of SIGTERM and was killed")
+
+    def kill(self, because: str) -> None:
+        """End it and all that it started, now."""
+        self._killed_because = because
+        self._kill_all()
+
+    def ended(self) -> bool:
+        """Whether the worker itself has ended; `finish` may be called then."""
+        return self._child.ended()
+
+    def finish(self) -> Exit:
+        """Kill what it left behind, read its last words, and say why it ended."""
+        self._kill_all()
+        self.pump()
+        for line in self._lines.flush():
+            self._around.journal.write(line.decode(errors="replace"))
+        memory = self.leaf.figures() if self.leaf else MemoryFigures()
+        code = self._child.reap()
+        self._socket.close()
+        self._around.orphans.forget()
+        return self._why(code, memory)
+
+    def _start(self, argv: list[str], work: Path, report_fd: int) -> Child:
+        try:
+            return self._around.starter(argv, env=worker_env(work, report_fd), cwd=str(work), inherit=(report_fd,))
+        except (EdgekitError, OSError):
+            self._socket.close()
+            raise
+
+    def _drain(self, fd: int) -> bytes:
+        """What can be read without waiting, up to a bound."""
+        data = bytearray()
+        for _ in range(_PIECES if fd in self._open else 0):
+            try:
+                piece = os.read(fd, _PIECE_BYTES)
+            except BlockingIOError:
+                break
+            except ConnectionResetError:
+                piece = b""
+            if not piece:
+                self._open.remove(fd)
+                break
+            data += piece
+        return bytes(data)
+
+    def _kill_all(self) -> None:
+        if self.leaf:
+            self.leaf.kill()
+        self._child.kill()
+
+    def _why(self, code: int, memory: MemoryFigures) -> Exit:
+        if memory.oom_kills > self._oom_kills_before:
+            limit = format_bytes(self.release.plan.limits.memory_max)
+            peak = format_bytes(memory.peak or self._peak_bytes)
+            return Exit(reason=f"out of memory: killed at memory_max {limit} (peak {peak})", out_of_memory=True)
+        if self._killed_because:
+            return Exit(reason=self._killed_because)
+        if self.stopping and code in (0, -signal.SIGTERM):
+            return Exit(reason="stopped")
+        if code < 0:
+            return Exit(reason=f"killed by {_signal_name(-code)}")
+        said = self.report.message if self.report and self.report.phase == "failed" else ""
+        return Exit(reason=f"exited with code {code}" + (f": {said}" if said else ""))
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _resident(status: Path) -> MemoryFigures:
+    """Source: proc_pid_status(5), VmRSS and VmHWM."""
+    try:
+        fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
+    except OSError:
+        return MemoryFigures()
+    current, peak = (int(fields.get(name, "0 kB").split()[0]) << 10 for name in ("VmRSS", "VmHWM"))
+    return MemoryFigures(current=current, peak=peak)

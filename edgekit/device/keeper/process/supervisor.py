@@ -1,0 +1,225 @@
+"""Keeps one worker running: starts it in its leaf, watches its reports, starts it again with growing delays."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from edgekit.device.keeper.layout import Layout
+from edgekit.device.keeper.process.cgroup import Leaf, Limiter, MemoryFigures
+from edgekit.device.keeper.process.life import Exit, Surroundings, WorkerProcess
+from edgekit.device.keeper.update.releases import Release
+from edgekit.errors import EdgekitError, RolloutError
+from edgekit.schema.control import WorkerStatus
+from edgekit.schema.report import Report
+from edgekit.schema.units import format_cpus
+
+FIRST_DELAY_S, LAST_DELAY_S = 1.0, 60.0
+STEADY_S = 60.0
+"""A worker that ran for so long starts with the first delay again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reported:
+    """The worker has said how it is."""
+
+    report: Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """The worker has ended without being asked, or could not be started."""
+
+    reason: str
+
+
+class Supervisor:
+    """One worker at a time. Not thread-safe: the keeper's loop owns it; `status` may be read from anywhere."""
+
+    def __init__(self, layout: Layout, limiter: Limiter, surroundings: Surroundings) -> None:
+        self._layout = layout
+        self._limiter = limiter
+        self._around = surroundings
+        self._process: WorkerProcess | None = None
+        self._release: Release | None = None
+        self._start_at_s: float | None = None
+        self._delay_s = FIRST_DELAY_S
+        self._note = ""
+        self.restarts = 0
+        self.oom_kills = 0
+        self.last_exit = ""
+
+    @property
+    def release(self) -> Release | None:
+        """What it keeps running, or None where it is stopped or about to be."""
+        return self._release
+
+    @property
+    def stopped(self) -> bool:
+        """Whether no process is left and none is to come."""
+        return self._process is None and self._release is None
+
+    @property
+    def process(self) -> WorkerProcess | None:
+        """The worker that lives now."""
+        return self._process
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What to wait on for reading."""
+        return self._process.descriptors if self._process else ()
+
+    @property
+    def wake_at_s(self) -> float | None:
+        """When `step` has something to do though nothing was read."""
+        process = self._process
+        if process is None:
+            return self._start_at_s
+        if process.stopping:
+            return process.kill_at_s
+        return process.heard_s + self._patience_s(process)
+
+    def check(self, release: Release) -> None:
+        """Refuse a release whose limits cannot be held here, unless they are only advice.
+
+        Raises:
+            RolloutError: no cgroup v2, or none that is the keeper's.
+        """
+        if self._limiter.tree is None and not release.plan.limits.advisory:
+            raise RolloutError(
+                f"limits cannot be enforced: {self._limiter.note}",
+                hint='write limits = "advisory" in [limits] of recipe.toml, and build again, to run without',
+            )
+
+    def start(self, release: Release) -> None:
+        """Keep this release's worker running from the next step on. Only when stopped."""
+        assert self.stopped
+        self._release = release
+        self._start_at_s = self._around.clock()
+        self._delay_s = FIRST_DELAY_S
+        self.restarts = 0
+
+    def stop(self) -> None:
+        """Let the worker end, and do not start it again."""
+        self._release = None
+        self._start_at_s = None
+        if self._process:
+            self._process.terminate()
+
+    def kill_now(self) -> None:
+        """End the worker without grace."""
+        self.stop()
+        if self._process:
+            self._process.kill("killed")
+
+    def step(self) -> list[Reported | Ended]:
+        """Do all that is due, without waiting."""
+        happened: list[Reported | Ended] = []
+        if self._process:
+            happened += self._watch(self._process)
+        now = self._around.clock()
+        if self._process is None and self._release and self._start_at_s is not None and now >= self._start_at_s:
+            happened += self._start(self._release)
+        return happened
+
+    def status(self) -> WorkerStatus:
+        """How the worker is, with its leaf's figures."""
+        process, release = self._process, self._release
+        limits = process.release.plan.limits if process else release.plan.limits if release else None
+        memory = process.memory() if process else MemoryFigures()
+        how: Literal["enforced", "advisory", "none"] = "none"
+        if process:
+            how = "enforced" if process.leaf else "advisory"
+        return WorkerStatus(
+            pid=process.pid if process else 0,
+            state=self._state(process),
+            restarts=self.restarts,
+            last_exit=self.last_exit,
+            oom_kills=self.oom_kills,
+            memory_current=memory.current,
+            memory_peak=memory.peak,
+            memory_max=limits.memory_max if limits else 0,
+            cpuset_cpus=format_cpus(limits.cpuset_cpus) if limits else "",
+            limits=how,
+            limits_note=self._note if process else "",
+        )
+
+    def _state(self, process: WorkerProcess | None) -> Literal["stopped", "starting", "running", "backoff"]:
+        if process is None:
+            return "backoff" if self._release else "stopped"
+        return "running" if process.report and process.report.phase in ("running", "stopping") else "starting"
+
+    def _watch(self, process: WorkerProcess) -> list[Reported | Ended]:
+        ended = process.ended()
+        happened: list[Reported | Ended] = [Reported(report=report) for report in process.pump()]
+        if ended:
+            return happened + self._bury(process)
+        process.expire()
+        patience_s = self._patience_s(process)
+        if not process.stopping and self._around.clock() - process.heard_s >= patience_s:
+            process.kill(f"no report for {patience_s:g} s")
+        return happened
+
+    def _patience_s(self, process: WorkerProcess) -> float:
+        health = process.release.plan.health
+        return health.stall_s if process.report else max(health.start_s, health.stall_s)
+
+    def _bury(self, process: WorkerProcess) -> list[Reported | Ended]:
+        exit_ = process.finish()
+        self._process = None
+        self.last_exit = exit_.reason
+        self.oom_kills += exit_.out_of_memory
+        wanted = self._release is process.release
+        said = f"keeper: {process.release.ref.application} {process.release.ref.version}: worker {exit_.reason}"
+        self._around.journal.write(said)
+        if not wanted:
+            return []
+        return self._retry(exit_, ran_s=self._around.clock() - process.started_s)
+
+    def _retry(self, exit_: Exit, ran_s: float) -> list[Reported | Ended]:
+        if ran_s >= STEADY_S:
+            self._delay_s = FIRST_DELAY_S
+        self._start_at_s = self._around.clock() + self._delay_s
+        self._delay_s = min(2 * self._delay_s, LAST_DELAY_S)
+        self.restarts += 1
+        return [Ended(reason=exit_.reason)]
+
+    def _start(self, release: Release) -> list[Reported | Ended]:
+        self._start_at_s = None
+        work = self._layout.work(release.ref.application)
+        try:
+            self.check(release)
+            leaf = self._leaf(release)
+            self._make(work)
+            self._process = WorkerProcess(self._around, release, work, leaf)
+        except (EdgekitError, OSError) as error:
+            self.last_exit = f"did not start: {error}"
+            self._around.journal.write(f"keeper: worker {self.last_exit}")
+            return self._retry(Exit(reason=self.last_exit), ran_s=0.0)
+        limits = "" if leaf else f", limits are advisory: {self._note}"
+        what = f"{release.ref.application} {release.ref.version} ({release.ref.digest[:12]})"
+        self._around.journal.write(f"keeper: {what} started as process {self._process.pid}{limits}")
+        return []
+
+    def _leaf(self, release: Release) -> Leaf | None:
+        """The leaf with this release's limits in it, or None with the reason noted where they are advisory."""
+        self._note = self._limiter.note
+        if self._limiter.tree is None:
+            return None
+        leaf = self._limiter.tree.leaf(release.ref.application)
+        try:
+            leaf.empty()
+            leaf.limit(release.plan.limits)
+        except RolloutError as error:
+            if not release.plan.limits.advisory:
+                raise
+            self._note = error.message
+            return None
+        return leaf
+
+    def _make(self, work: Path) -> None:
+        work.mkdir(parents=True, exist_ok=True, mode=0o750)
+        if self._around.owner:
+            os.chown(work, self._around.owner.uid, self._around.owner.gid)

@@ -1,0 +1,149 @@
+"""`run`: puts the keeper together from its parts, and lets it turn until it is told to end."""
+
+from __future__ import annotations
+
+import fcntl
+import grp
+import os
+import pwd
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from edgekit.device.keeper.control.listener import ControlServer
+from edgekit.device.keeper.control.session import DeploymentLock, Services
+from edgekit.device.keeper.layout import Layout
+from edgekit.device.keeper.loop import Keeper, Parts
+from edgekit.device.keeper.notify import Notifier
+from edgekit.device.keeper.process.cgroup import Limiter, find_limiter, is_delegated
+from edgekit.device.keeper.process.journal import Journal, stderr_sink
+from edgekit.device.keeper.process.launch import Owner
+from edgekit.device.keeper.process.life import Surroundings
+from edgekit.device.keeper.process.orphans import Orphans
+from edgekit.device.keeper.process.supervisor import Supervisor
+from edgekit.device.keeper.status import Figures
+from edgekit.device.keeper.update.disk import Disk
+from edgekit.device.keeper.update.releases import Releases
+from edgekit.device.keeper.update.store import Store
+from edgekit.errors import InputError, LockHeld
+from edgekit.executor.child import start_child
+from edgekit.executor.local import LocalExecutor
+from edgekit.schema.board import CONTROL_GROUP, WORKER_USER
+from edgekit.trust import sha256_file
+
+_STDERR = 2
+_MAX_SOCKET_BYTES = 100
+
+
+def run(layout: Layout, program: Path, environ: Mapping[str, str]) -> int:
+    """Be the keeper of this prefix until SIGTERM.
+
+    Raises:
+        LockHeld: another keeper runs here.
+        InputError: the prefix is too long for a socket, or provisioning has not made the worker's user.
+    """
+    os.umask(0o022)
+    owner, group = _accounts(layout)
+    _make_folders(layout)
+    with only_one(layout):
+        journal = Journal(stderr_sink(_STDERR, layout.log_file.with_suffix(".log.1")), time.time)
+        notifier = Notifier(environ, time.monotonic)
+        limiter = find_limiter(root=Path("/sys/fs/cgroup"), proc=Path("/proc"), delegated=is_delegated)
+        orphans = Orphans(layout.worker_file)
+        _end_leftovers(limiter, orphans, journal)
+        around = Surroundings(starter=start_child, journal=journal, orphans=orphans, owner=owner, clock=time.monotonic)
+        services = _assemble(layout, journal, notifier, Supervisor(layout, limiter, around), program)
+        _listen_to_signals(services.keeper)
+        server = ControlServer(services, layout.socket, group=group, say=journal.write)
+        services.keeper.step()
+        server.start()
+        notifier.ready()
+        journal.write(f"keeper: ready, {limiter.note or 'limits are enforced'}")
+        services.keeper.run()
+        notifier.stopping()
+        server.close()
+    return 0
+
+
+@contextmanager
+def only_one(layout: Layout) -> Iterator[None]:
+    """Hold the prefix's lock, with this process's id in it.
+
+    Raises:
+        LockHeld: another keeper has it.
+    """
+    with layout.lock_file.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LockHeld(f"a keeper runs below {layout.prefix} already", hint="edgekitd.pyz halt ends it") from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def _accounts(layout: Layout) -> tuple[Owner | None, int | None]:
+    """Whom workers run as, and the group that may use the socket: only the system's own keeper has these."""
+    if not layout.owned or os.geteuid() != 0:
+        return None, None
+    try:
+        user = pwd.getpwnam(WORKER_USER)
+        groups = tuple(os.getgrouplist(WORKER_USER, user.pw_gid))
+        return Owner(uid=user.pw_uid, gid=user.pw_gid, groups=groups), grp.getgrnam(CONTROL_GROUP).gr_gid
+    except KeyError as error:
+        raise InputError(f"this system lacks an account: {error}", hint="edgekit provision the device again") from None
+
+
+def _make_folders(layout: Layout) -> None:
+    if len(os.fsencode(layout.socket)) > _MAX_SOCKET_BYTES:
+        raise InputError(f"{layout.socket} is too long for a socket", hint="choose a shorter --prefix")
+    work = layout.state_dir / "work"
+    for folder in (layout.store_dir, layout.incoming_dir, layout.releases_dir, work, layout.socket.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def _end_leftovers(limiter: Limiter, orphans: Orphans, journal: Journal) -> None:
+    """No worker of a keeper before this one goes on unwatched."""
+    killed = orphans.end()
+    if killed:
+        journal.write(f"keeper: ended {killed} processes whose keeper had gone")
+    for leaf in limiter.tree.leaves() if limiter.tree else ():
+        leaf.empty()
+
+
+def _assemble(layout: Layout, journal: Journal, notifier: Notifier, supervisor: Supervisor, program: Path) -> Services:
+    disk = Disk()
+    store = Store(layout, disk)
+    releases = Releases(layout, disk, store, LocalExecutor())
+    releases.tidy()
+    parts = Parts(
+        layout=layout,
+        disk=disk,
+        releases=releases,
+        supervisor=supervisor,
+        journal=journal,
+        notifier=notifier,
+        clock=time.monotonic,
+        wall_clock=time.time,
+    )
+    keeper = Keeper(parts)
+    sha256 = sha256_file(program) if program.is_file() else ""
+    return Services(
+        keeper=keeper,
+        releases=releases,
+        store=store,
+        journal=journal,
+        figures=Figures(keeper=keeper, supervisor=supervisor, store=store, keeper_sha256=sha256),
+        lock=DeploymentLock(),
+    )
+
+
+def _listen_to_signals(keeper: Keeper) -> None:
+    """SIGTERM ends the loop; SIGCHLD turns it, so that a worker's end is seen at once."""
+    signal.signal(signal.SIGTERM, lambda _number, _frame: keeper.close())
+    signal.signal(signal.SIGINT, lambda _number, _frame: keeper.close())
+    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    signal.set_wakeup_fd(keeper.waker.fd, warn_on_full_buffer=False)

@@ -1,0 +1,216 @@
+"""Which release runs: the saved state machine of an activation.
+
+`next_state` is pure. The keeper saves a state before it does the state's work, so that a power cut at any moment
+leaves exactly the old release (`activating`, `settling`, `rolling_back`) or exactly the new one (`running`): the step
+from `settling` to `running` is one rename of one file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from edgekit.device.keeper.update.disk import Disk
+from edgekit.errors import InputError, RolloutError
+from edgekit.schema.control import Failure, ReleaseRef
+from edgekit.schema.reader import from_json, to_json
+
+_STATE_BYTES = 4096
+
+Phase = Literal["idle", "activating", "settling", "running", "rolling_back", "stopped"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What `state.json` holds."""
+
+    phase: Phase = "idle"
+    current: ReleaseRef | None = None
+    """The committed release."""
+    previous: ReleaseRef | None = None
+    """The one committed before it."""
+    candidate: ReleaseRef | None = None
+    """The one on trial."""
+    failure: Failure | None = None
+    """The last one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activate:
+    """Try this release."""
+
+    candidate: ReleaseRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BecameHealthy:
+    """The candidate's report is good for the first time, or again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LostHealth:
+    """The candidate's report is bad again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """The candidate was healthy for long enough."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The worker ended, hangs, or is not healthy in time."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """The release that ran before runs again, or is at least looked after as ever."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """The operator wants nothing to run for now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume:
+    """The operator wants the committed release to run again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """The keeper has come up, after whatever ended the last one."""
+
+    at_s: float
+
+
+Happening = Activate | BecameHealthy | LostHealth | Settled | Failed | Restored | Stop | Resume | Started
+
+
+def next_state(state: State, happening: Happening) -> State:
+    """The state after something happened; the same object where it changes nothing."""
+    match happening:
+        case Activate(candidate=candidate) if state.phase in ("idle", "running", "stopped"):
+            return replace(state, phase="activating", candidate=candidate)
+        case BecameHealthy() if state.phase == "activating":
+            return replace(state, phase="settling")
+        case LostHealth() if state.phase == "settling":
+            return replace(state, phase="activating")
+        case Settled() if state.phase == "settling":
+            return State(phase="running", current=state.candidate, previous=_previous(state), failure=state.failure)
+        case Failed(failure=failure):
+            return _after_failure(state, failure)
+        case Restored() if state.phase == "rolling_back":
+            return replace(state, phase="running")
+        case Stop() if state.phase in ("running", "idle"):
+            return replace(state, phase="stopped")
+        case Resume() if state.phase == "stopped" and state.current:
+            return replace(state, phase="running")
+        case Started(at_s=at_s):
+            return _after_start(state, at_s)
+    return state
+
+
+def wanted(state: State) -> ReleaseRef | None:
+    """The release whose worker has to run in this state."""
+    match state.phase:
+        case "activating" | "settling":
+            return state.candidate
+        case "running" | "rolling_back":
+            return state.current
+    return None
+
+
+def _previous(state: State) -> ReleaseRef | None:
+    same = state.current is not None and state.candidate is not None and state.current.digest == state.candidate.digest
+    return state.previous if same else state.current
+
+
+def _after_failure(state: State, failure: Failure) -> State:
+    if state.phase in ("activating", "settling"):
+        back: Phase = "rolling_back" if state.current else "stopped"
+        return replace(state, phase=back, candidate=None, failure=failure)
+    if state.phase == "rolling_back":
+        return replace(state, phase="running")
+    return replace(state, failure=failure)
+
+
+def _after_start(state: State, at_s: float) -> State:
+    """Nothing runs yet. What was on trial when the keeper ended did not pass."""
+    failure = state.failure
+    if state.candidate:
+        failure = Failure(
+            digest=state.candidate.digest,
+            application=state.candidate.application,
+            version=state.candidate.version,
+            reason="the keeper or the power went away before the release was committed",
+            probes=(),
+            log_tail=(),
+            at_s=at_s,
+        )
+    phase: Phase = "running" if state.current else "idle"
+    return replace(state, phase=phase, candidate=None, failure=failure)
+
+
+def load_state(path: Path, at_s: float) -> State:
+    """Read the saved state; there is none before the first activation.
+
+    A file that cannot be read is put aside as `.bad`, and the state says so: the keeper must come up all the same.
+    """
+    path.with_name(path.name + ".tmp").unlink(missing_ok=True)
+    try:
+        return from_json(State, path.read_bytes(), path.name)
+    except FileNotFoundError:
+        return State()
+    except (InputError, OSError) as error:
+        bad = path.with_name(path.name + ".bad")
+        path.rename(bad)
+        reason = f"{path} could not be read and is now {bad.name}; nothing runs until the next deploy: {error}"
+        failure = Failure(digest="", application="", version="", reason=reason, probes=(), log_tail=(), at_s=at_s)
+        return State(failure=failure)
+
+
+def save_state(path: Path, state: State, disk: Disk) -> None:
+    """Make a state durable. When this returns, the state's work may begin."""
+    disk.replace(path, to_json(state))
+
+
+class Machine:
+    """The state, and its file."""
+
+    def __init__(self, path: Path, disk: Disk, at_s: float) -> None:
+        self._path = path
+        self._disk = disk
+        self.state = load_state(path, at_s)
+
+    def apply(self, happening: Happening) -> str:
+        """Save the next state, then be in it.
+
+        A state that only undoes or observes is entered even where it cannot be saved: what is on disk then leads to
+        the same release after a restart.
+
+        Returns:
+            Why the state could not be saved, or empty.
+
+        Raises:
+            RolloutError: a state that promises something could not be saved, and is not entered.
+        """
+        new = next_state(self.state, happening)
+        trouble = ""
+        if new is not self.state:
+            try:
+                with self._disk.told_when_full(self._path.parent, _STATE_BYTES):
+                    save_state(self._path, new, self._disk)
+            except (RolloutError, OSError) as error:
+                trouble = f"the state {new.phase} could not be saved: {error}"
+                if isinstance(happening, (Activate, Settled)):
+                    raise RolloutError(trouble, hint="free space on the device, or check its disk") from error
+        self.state = new
+        return trouble
+
+    def note(self, happening: Happening) -> None:
+        """Be in the next state without saving it: for what a restart may forget."""
+        self.state = next_state(self.state, happening)

@@ -1,0 +1,219 @@
+"""Blobs by their SHA-256: received in parts, visible only when whole and right, shared by releases as hard links.
+
+A blob becomes durable with the release that links to it: one sync for an installation, not one for each of its
+thousands of files. A power cut before that may tear blobs, so one that no release links to and that has not come in
+this keeper's life is checked by its hash before an offer counts it as there.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.device.keeper.layout import Layout
+from edgekit.device.keeper.update.disk import Disk, disk_full
+from edgekit.errors import InputError, RolloutError, TrustError
+from edgekit.schema.control import MissingBlob
+from edgekit.schema.manifest import FileEntry
+from edgekit.trust import sha256_bytes, sha256_file
+
+RESERVE_BYTES = 16 << 20
+"""Left free by every transfer: state, logs and the rest of the system need to write too."""
+_PART_AGE_S = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """The next piece of a blob, decoded."""
+
+    sha256: str
+    size_bytes: int
+    """Of the whole blob, as the manifest has it."""
+    offset: int
+    data: bytes
+
+
+class Store:
+    """The blobs below one prefix. Callers hold the deployment lock when they change it."""
+
+    def __init__(self, layout: Layout, disk: Disk, *, reserve_bytes: int = RESERVE_BYTES) -> None:
+        self._layout = layout
+        self._disk = disk
+        self._reserve_bytes = reserve_bytes
+        self._size_bytes: int | None = None
+        self._sealed: set[str] = set()
+        self._begun: set[str] = set()
+
+    def missing(self, sizes: dict[str, int]) -> tuple[MissingBlob, ...]:
+        """What has to be sent of the blobs `sha256 -> bytes`. An empty blob never has to.
+
+        Raises:
+            RolloutError: the disk has no room for it.
+        """
+        found = [
+            MissingBlob(sha256=sha256, have_bytes=self._part_bytes(sha256, size))
+            for sha256, size in sizes.items()
+            if size and not self._has(sha256, size)
+        ]
+        needed = sum(sizes[blob.sha256] - blob.have_bytes for blob in found) + self._reserve_bytes
+        free = self.free_bytes
+        if needed > free:
+            raise disk_full(needed, free)
+        return tuple(found)
+
+    def receive(self, chunk: Chunk) -> None:
+        """Take the next piece of a blob; the last one makes the blob visible.
+
+        Raises:
+            InputError: the piece does not fit what has arrived so far.
+            TrustError: the whole blob is not what its name says; it is thrown away.
+            RolloutError: the disk is full, or the part was torn by a power cut; it is thrown away.
+        """
+        part = self._layout.part(chunk.sha256)
+        have = _size(part)
+        end = chunk.offset + len(chunk.data)
+        if not 0 <= chunk.offset <= have or end > chunk.size_bytes:
+            raise InputError(
+                f"blob {chunk.sha256[:12]}: {chunk.offset}..{end} does not go on from {have} of {chunk.size_bytes}",
+                hint="offer the release again: the answer says where to go on",
+            )
+        with self._disk.told_when_full(self._layout.state_dir, chunk.size_bytes - chunk.offset):
+            try:
+                self._disk.extend(part, chunk.offset, chunk.data)
+                self._begun |= set() if chunk.offset else {chunk.sha256}
+                if end == chunk.size_bytes:
+                    self._seal(part, chunk.sha256, sha256_file(part) if chunk.offset else sha256_bytes(chunk.data))
+            except OSError:
+                self._disk.remove(part)
+                raise
+
+    def materialise(self, entry: FileEntry) -> Path | None:
+        """The blob's file with the mode that the entry asks for, checked by its hash.
+
+        A blob that does not fit its name (bit rot, or put there by hand) is removed: the next offer asks for it.
+
+        Returns:
+            None where there is no such blob, or no longer.
+        """
+        path = self._layout.blob(entry.sha256, entry.executable)
+        if not path.exists() and not self._derive(path, entry):
+            return None
+        if path.stat().st_size == entry.bytes and sha256_file(path) == entry.sha256:
+            return path
+        for bad in self._variants(entry.sha256):
+            self._disk.remove(bad)
+        self._size_bytes = None
+        return None
+
+    def collect(self, wanted: Iterable[str] = ()) -> None:
+        """Remove blobs that no release links to, and parts that nobody went on with for a day.
+
+        Args:
+            wanted: digests to leave alone all the same.
+        """
+        spared = set(wanted)
+        for blob in self._blobs():
+            if blob.stat().st_nlink == 1 and blob.name.split(".")[0] not in spared:
+                self._disk.remove(blob)
+        for part in self._layout.incoming_dir.iterdir():
+            if time.time() - part.stat().st_mtime > _PART_AGE_S:
+                self._disk.remove(part)
+        self._sealed.clear()
+        self._begun.clear()
+        self._size_bytes = None
+
+    @property
+    def size_bytes(self) -> int:
+        """All blobs together; counted again after a change."""
+        if self._size_bytes is None:
+            self._size_bytes = sum(blob.stat().st_size for blob in self._blobs())
+        return self._size_bytes
+
+    @property
+    def free_bytes(self) -> int:
+        """Free for this store."""
+        return self._disk.free_bytes(self._layout.state_dir)
+
+    def _blobs(self) -> Iterator[Path]:
+        for folder in self._layout.store_dir.iterdir():
+            yield from folder.iterdir()
+
+    def _variants(self, sha256: str) -> tuple[Path, Path]:
+        return self._layout.blob(sha256), self._layout.blob(sha256, executable=True)
+
+    def _has(self, sha256: str, size: int) -> bool:
+        """Whether a blob is there and can be believed."""
+        for path in self._variants(sha256):
+            try:
+                found = path.stat()
+            except FileNotFoundError:
+                continue
+            if found.st_size == size and (found.st_nlink > 1 or sha256 in self._sealed or self._whole(path, sha256)):
+                return True
+        return False
+
+    def _whole(self, path: Path, sha256: str) -> bool:
+        """Check a blob that came before this keeper; a torn one goes."""
+        if sha256_file(path) == sha256:
+            self._sealed.add(sha256)
+            return True
+        self._disk.remove(path)
+        return False
+
+    def _part_bytes(self, sha256: str, size: int) -> int:
+        """What can be kept of an interrupted transfer: never all of it, so that the last piece seals it."""
+        have = _size(self._layout.part(sha256))
+        return have if have < size else 0
+
+    def _seal(self, part: Path, sha256: str, found: str) -> None:
+        """Make a part whose last byte has come, and whose digest was found so, a blob."""
+        if found != sha256:
+            self._disk.remove(part)
+            raise _wrong(sha256) if sha256 in self._begun else _torn(sha256)
+        blob = self._layout.blob(sha256)
+        part.chmod(0o444)
+        try:
+            self._disk.rename(part, blob)
+        except FileNotFoundError:
+            blob.parent.mkdir()
+            self._disk.rename(part, blob)
+        self._sealed.add(sha256)
+        self._size_bytes = None
+
+    def _derive(self, path: Path, entry: FileEntry) -> bool:
+        """Make the missing variant of a blob from the other one; an empty blob from nothing."""
+        source = self._layout.blob(entry.sha256, not entry.executable)
+        if entry.bytes and not source.exists():
+            return False
+        path.parent.mkdir(exist_ok=True)
+        aside = self._layout.part(path.name)
+        try:
+            self._disk.write(aside, b"")
+            if entry.bytes:
+                shutil.copyfile(source, aside)
+        except OSError:
+            self._disk.remove(aside)
+            raise
+        aside.chmod(0o555 if entry.executable else 0o444)
+        self._disk.rename(aside, path)
+        return True
+
+
+def _wrong(sha256: str) -> TrustError:
+    return TrustError(
+        f"what arrived as blob {sha256[:12]} is something else", hint="deploy again; if it stays, build again"
+    )
+
+
+def _torn(sha256: str) -> RolloutError:
+    return RolloutError(f"what was kept of blob {sha256[:12]} was torn by a power cut", hint="deploy again")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

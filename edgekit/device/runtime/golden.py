@@ -1,0 +1,109 @@
+"""Golden frames: pictures whose right answers are known go through the production runner before anything counts.
+
+They pass the stages up to the first one with state. A difference is a reason to refuse the release.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from itertools import takewhile
+from pathlib import Path
+
+import cv2
+
+from edgekit.device.runtime.frames.item import Detection, Item
+from edgekit.device.runtime.parts import Parts, make_stage
+from edgekit.device.runtime.stages import Stage, close_stage, find_class
+from edgekit.errors import InputError
+from edgekit.imaging.image import RgbImage, RgbSpec
+from edgekit.schema.detection import differences, read_expected
+from edgekit.schema.plan import StagePlan
+from edgekit.schema.recipe import Golden
+
+_MAX_SHOWN = 8
+_FPS = 1.0
+
+
+def check_golden(golden: Golden, parts: Parts) -> tuple[str, ...]:
+    """Run all golden frames.
+
+    Returns:
+        Every difference, with values; none means passed.
+
+    Raises:
+        InputError: a frame or the expected answers cannot be read.
+    """
+    expected = _expected(parts.release / golden.expected)
+    wrong: list[str] = []
+    with closing(
+        Passage(leading(parts.plan.stages), lambda plan, spec: make_stage(plan, parts, spec, _FPS))
+    ) as passage:
+        for path in golden.frames:
+            name = Path(path).name
+            if name not in expected:
+                raise InputError(f"{golden.expected} says nothing of {name}", hint="write what must be found in it")
+            found = passage.find(parts.release / path)
+            wrong += [f"{name}: {text}" for text in compare(expected[name], found, golden)]
+    return tuple(wrong[:_MAX_SHOWN]) + ((f"and {len(wrong) - _MAX_SHOWN} more",) if len(wrong) > _MAX_SHOWN else ())
+
+
+def compare(expected: Iterable[Detection], found: Iterable[Detection], golden: Golden) -> Iterator[str]:
+    """Every difference, within the recipe's tolerances."""
+    return differences(expected, found, position_px=golden.position_px, score=golden.score)
+
+
+def leading(stages: Iterable[StagePlan]) -> tuple[StagePlan, ...]:
+    """The stages before the first one with state: what they find in a frame depends on that frame alone."""
+    return tuple(takewhile(lambda stage: is_stateless(find_class(stage.kind, stage.entry)), stages))
+
+
+def is_stateless(cls: object) -> bool:
+    """Whether a stage's class says that it has no state."""
+    return bool(getattr(cls, "stateless", False))
+
+
+class Passage:
+    """Stages that pictures pass, made once for each size of picture. Close it: that closes them."""
+
+    def __init__(self, stages: Iterable[StagePlan], make: Callable[[StagePlan, RgbSpec], Stage]) -> None:
+        self._plans = tuple(stages)
+        self._make = make
+        self._made: dict[RgbSpec, list[Stage]] = {}
+
+    def find(self, file: Path) -> tuple[Detection, ...]:
+        """What the stages find in a picture.
+
+        Raises:
+            InputError: it is no picture, or a stage cannot be made.
+        """
+        pixels = cv2.imread(str(file), cv2.IMREAD_COLOR)
+        if pixels is None:
+            raise InputError(f"frame {file.name} is no picture that can be read", hint="give a PNG")
+        image = RgbImage(pixels=pixels, order="BGR")  # type: ignore[arg-type]  # IMREAD_COLOR gives uint8
+        item: Item | None = Item(source="golden", index=0, loop=0, captured_s=0.0, image=image)
+        for stage in self._stages(image.spec):
+            if item is None:
+                return ()
+            item = stage(item)
+        return item.detections if item is not None else ()
+
+    def close(self) -> None:
+        """Free what the stages hold."""
+        while self._made:
+            for stage in self._made.popitem()[1]:
+                close_stage(stage)
+
+    def _stages(self, spec: RgbSpec) -> list[Stage]:
+        if spec not in self._made:
+            stages = self._made[spec] = []
+            stages.extend(self._make(plan, spec) for plan in self._plans)
+        return self._made[spec]
+
+
+def _expected(file: Path) -> dict[str, tuple[Detection, ...]]:
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file.name} cannot be read: {error.strerror}", hint="build the release again") from None
+    return dict(read_expected(text, file.name))

@@ -1,0 +1,178 @@
+"""Everything of a release is made as its device will make it, and pictures pass the stages that have no state."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
+
+from edgekit.device.runner import Runner, load
+from edgekit.device.runtime.figures import Outcome
+from edgekit.device.runtime.frames.item import Item
+from edgekit.device.runtime.golden import Passage, is_stateless
+from edgekit.device.runtime.grab import grab_frames
+from edgekit.device.runtime.parts import Parts, make_stage
+from edgekit.device.runtime.rehearsal.recorded import Recorded
+from edgekit.device.runtime.rehearsal.watch import MAKING, CannotTry, Watch
+from edgekit.device.runtime.sinks.kinds import make_sink
+from edgekit.device.runtime.sources.file import FileSource
+from edgekit.device.runtime.stages import Stage, close_stage, find_class
+from edgekit.errors import InputError
+from edgekit.imaging.image import FrameSpec, RgbSpec
+from edgekit.schema.detection import Detection
+from edgekit.schema.plan import StagePlan
+from edgekit.schema.rehearsal import Grab, RehearsalReply, RehearsalRequest, Untried
+
+T = TypeVar("T")
+
+_FPS = 1.0
+
+
+class _WatchedStage(Stage):
+    """A stage whose every step is watched."""
+
+    def __init__(self, stage: Stage, name: str, watch: Watch) -> None:
+        self._stage, self._name, self._watch = stage, name, watch
+
+    def __call__(self, item: Item) -> Item | None:
+        doing = f"running {self._name} on {self._watch.picture}"
+        try:
+            with self._watch.step(doing):
+                return self._stage(item)
+        except CannotTry as reason:
+            raise CannotTry(f"{doing}: {reason}") from None
+
+    def close(self) -> None:
+        with self._watch.step(f"closing {self._name}"):
+            close_stage(self._stage)
+
+
+class Rehearsal:
+    """One request, carried out."""
+
+    def __init__(self, request: RehearsalRequest, watch: Watch) -> None:
+        """Load what stands in for engines.
+
+        Raises:
+            InputError: an engine does not take what its contract says.
+        """
+        self._watch, self._pictures, self._grab = watch, tuple(map(Path, request.pictures)), request.grab
+        self._plan, self._release = request.plan, Path(request.release)
+        self._untried: dict[str, str] = {}
+        self._recorded = {name: Recorded(Path(file)) for name, file in request.answers.items()}
+        runners: dict[str, Runner] = {**self._recorded}
+        for name in sorted(self._plan.engines.keys() - runners.keys()):
+            with watch.step(f"loading engine {name}"):
+                runners[name] = load(self._plan.engines[name], self._release)
+        self._parts = Parts(plan=self._plan, release=self._release, runners=runners)
+
+    def run(self) -> RehearsalReply:
+        """Make everything, then let the pictures pass.
+
+        Raises:
+            InputError: something would fail on the device too.
+        """
+        classes = {stage.name: self._import(stage) for stage in self._plan.stages}
+        for name, cls in classes.items():
+            if getattr(cls, "board_only", False):
+                self._untried[name] = "it is board_only"
+        self._make_all()
+        passed: list[StagePlan] = []
+        for stage in self._plan.stages:
+            if stage.name in self._untried:
+                return self._reply(passed, unjudged=f"stage {stage.name}: {self._untried[stage.name]}")
+            if not is_stateless(classes[stage.name]):
+                break
+            passed.append(stage)
+        if self._grab is not None:
+            self._pictures = self._grabbed(self._grab)
+        try:
+            return self._reply(passed, pictures=self._find(passed))
+        except CannotTry as reason:
+            return self._reply(passed, unjudged=str(reason))
+
+    def _import(self, stage: StagePlan) -> object:
+        return self._try(stage, "importing", lambda: find_class(stage.kind, stage.entry))
+
+    def _make_all(self) -> None:
+        """Source, stages and sinks, as the device's pipeline makes them."""
+        for name, source in self._plan.sources.items():
+            with self._watch.step(f"opening source {name}"):
+                opened = FileSource(name, source, self._release)
+                opened.close()
+            made = [self._make(stage, opened.spec, opened.fps) for stage in self._plan.stages]
+            for stage in made:
+                close_stage(stage)
+        with TemporaryDirectory() as work:
+            for name, sink in self._plan.sinks.items():
+                with self._watch.step(f"making sink {name}"):
+                    make_sink(sink, self._release, Path(work), Outcome()).close()
+
+    def _make(self, stage: StagePlan, frames: FrameSpec | RgbSpec, fps: float) -> Stage | None:
+        made = self._try(stage, MAKING, lambda: make_stage(stage, self._parts, frames, fps))
+        return None if made is None else _WatchedStage(made, _named(stage), self._watch)
+
+    def _try(self, stage: StagePlan, doing: str, act: Callable[[], T]) -> T | None:
+        """Do one step of a stage; None where this machine cannot."""
+        if stage.name in self._untried:
+            return None
+        try:
+            with self._watch.step(f"{doing} {_named(stage)}"):
+                return act()
+        except CannotTry as reason:
+            self._untried[stage.name] = str(reason)
+            return None
+
+    def _grabbed(self, grab: Grab) -> tuple[Path, ...]:
+        name, source = next(iter(self._plan.sources.items()))
+        with self._watch.step(f"taking frames from source {name}"):
+            return grab_frames(name, source, self._release, grab)
+
+    def _find(self, stages: list[StagePlan]) -> tuple[tuple[Detection, ...], ...]:
+        """What stages find in each picture."""
+        found = []
+        with closing(Passage(stages, self._make_for_pictures)) as passage:
+            for index, picture in enumerate(self._pictures):
+                self._watch.picture = picture.name
+                for runner in self._recorded.values():
+                    runner.turn_to(index)
+                detections = passage.find(picture)
+                with self._watch.step(f"reading what was found in {picture.name}"):
+                    found.append(tuple(map(_plain, detections)))
+        return tuple(found)
+
+    def _make_for_pictures(self, stage: StagePlan, spec: RgbSpec) -> Stage:
+        made = self._make(stage, spec, _FPS)
+        if made is None:
+            raise CannotTry(f"stage {stage.name}: {self._untried[stage.name]}")
+        return made
+
+    def _reply(
+        self, passed: list[StagePlan], *, pictures: tuple[tuple[Detection, ...], ...] = (), unjudged: str = ""
+    ) -> RehearsalReply:
+        return RehearsalReply(
+            passed=tuple(stage.name for stage in passed),
+            pictures=pictures,
+            grabbed=tuple(map(str, self._pictures)) if self._grab else (),
+            unjudged=unjudged,
+            untried=tuple(Untried(stage=name, reason=reason) for name, reason in self._untried.items()),
+        )
+
+
+def _plain(found: Detection) -> Detection:
+    """A detection as JSON holds it: a recipe's code may have put numpy's numbers into it."""
+    numbers = {name: float(getattr(found, name)) for name in ("x_px", "y_px", "width_px", "height_px", "score")}
+    wrong = [name for name, value in numbers.items() if not math.isfinite(value)]
+    if wrong:
+        raise InputError(
+            f"a detection of {found.label!r} has {wrong[0]} = {numbers[wrong[0]]}",
+            hint="set finite numbers; a model's NaN or infinity must not become a detection",
+        )
+    return Detection(label=str(found.label), colour=str(found.colour), track=int(found.track), **numbers)
+
+
+def _named(stage: StagePlan) -> str:
+    return f"stage {stage.name} ({stage.entry or stage.kind})"

@@ -1,0 +1,1 @@
+"""Where stages run: lanes of pinned threads, and the bounded queues in front of them."""

@@ -1,0 +1,1 @@
+"""Where results go. One module a kind."""

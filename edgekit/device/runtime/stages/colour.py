@@ -1,0 +1,56 @@
+"""`colour`: names the colour at each detection's centre. Right only where the conversion from the camera is right."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+import numpy as np
+
+from edgekit.device.runtime.frames.item import Detection, Item
+from edgekit.device.runtime.stages import Stage, StageContext
+from edgekit.errors import InputError
+from edgekit.imaging.fit import plan_fit
+from edgekit.imaging.image import Pixels
+from edgekit.schema.stages import ColourOptions
+
+UNKNOWN = "unknown"
+
+
+class Colour(Stage):
+    """Takes the median of a small square, so that an edge or a speck in it does not count."""
+
+    Options: ClassVar[type] = ColourOptions
+
+    def __init__(self, context: StageContext) -> None:
+        super().__init__(context)
+        self._options: ColourOptions = context.options
+        if context.contract is None:
+            raise InputError(f"stage {context.name} belongs to no model", hint='write model = "..." in the stage')
+        self._fit = plan_fit(context.frames.width_px, context.frames.height_px, context.contract)
+
+    def __call__(self, item: Item) -> Item:
+        """Name the colour of every detection."""
+        assert item.rgb is not None, "`colour` comes after `preprocess`"
+        item.detections = tuple(
+            dataclasses.replace(found, colour=self._name(found, item.rgb)) for found in item.detections
+        )
+        return item
+
+    def _name(self, found: Detection, rgb: Pixels) -> str:
+        x, y = (int(place) for place in self._fit.to_input(found.x_px, found.y_px))
+        radius = self._options.radius_px
+        rows, columns = (
+            slice(max(0, y - radius), max(0, y + radius + 1)),
+            slice(max(0, x - radius), max(0, x + radius + 1)),
+        )
+        square = rgb[rows, columns].reshape(-1, 3)
+        if not len(square):
+            return UNKNOWN
+        middle = np.sort(square, axis=0)[len(square) // 2].tolist()
+        distances = {
+            name: sum((a - b) ** 2 for a, b in zip(middle, colour, strict=True))
+            for name, colour in self._options.palette.items()
+        }
+        nearest = min(distances, key=distances.__getitem__)
+        return nearest if distances[nearest] <= self._options.max_distance**2 else UNKNOWN

@@ -1,1 +1,0 @@
-"""What the keeper measures and serves."""

@@ -1,1 +1,0 @@
-"""One process per application: sources, stages and sinks on pinned lanes."""

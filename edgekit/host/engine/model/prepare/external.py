@@ -1,0 +1,127 @@
+"""Weights that a model keeps in files beside itself ("external data"): read into it, wherever in it they hang.
+
+Source: ONNX, docs/ExternalData.md: `location` is relative to the model's folder, `offset` and `length` are bytes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnx
+
+from edgekit.errors import EngineError
+from edgekit.host.engine.files.reading import open_file
+from edgekit.schema.units import format_bytes
+
+_MAX_DEPTH = 64
+"""Of graphs in graphs; protobuf itself stops near 100."""
+
+
+def load_external(path: Path, model: onnx.ModelProto, room_bytes: int) -> int:
+    """Read all weights that lie beside a model into it.
+
+    Args:
+        path: the model's file.
+        model: what it holds; changed.
+        room_bytes: how many bytes may be added.
+
+    Returns:
+        How many tensors were read.
+
+    Raises:
+        EngineError: a file is missing, too short or too large, or leads out of the model's folder.
+    """
+    count = 0
+    for tensor in tensors_of(model):
+        if tensor.data_location != onnx.TensorProto.EXTERNAL:
+            continue
+        data = _read(path, tensor, room_bytes)
+        room_bytes -= len(data)
+        tensor.raw_data = data
+        tensor.ClearField("data_location")
+        del tensor.external_data[:]
+        count += 1
+    return count
+
+
+def tensors_of(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """Every constant of a model: weights, values of nodes, those of inner graphs and of functions."""
+    yield from _graph_tensors(model.graph, 0)
+    for function in model.functions:
+        for node in function.node:
+            yield from _node_tensors(node, 0)
+
+
+def _graph_tensors(graph: onnx.GraphProto, depth: int) -> Iterator[onnx.TensorProto]:
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+    for node in graph.node:
+        yield from _node_tensors(node, depth)
+
+
+def _node_tensors(node: onnx.NodeProto, depth: int) -> Iterator[onnx.TensorProto]:
+    if depth > _MAX_DEPTH:
+        return
+    for attribute in node.attribute:
+        if attribute.HasField("t"):
+            yield attribute.t
+        yield from attribute.tensors
+        sparse = [
+            *attribute.sparse_tensors,
+            *([attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else []),
+        ]
+        for one in sparse:
+            yield from (one.values, one.indices)
+        for graph in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
+            yield from _graph_tensors(graph, depth + 1)
+
+
+def _read(path: Path, tensor: onnx.TensorProto, room_bytes: int) -> bytes:
+    said = {entry.key: entry.value for entry in tensor.external_data}
+    file = _inside(path, said.get("location", ""))
+    offset, length = _number(path, said.get("offset", "0")), _number(path, said.get("length", "-1"))
+    with open_file(file) as stream:
+        there = os.fstat(stream.fileno()).st_size - offset
+        wanted = there if length < 0 else length
+        if not 0 <= wanted <= there or offset < 0:
+            raise EngineError(
+                f"{path}: its weights in {file.name} are cut short: {tensor.name} ends behind the file's end",
+                hint="copy both files again, or export the model again as one file",
+            )
+        if wanted > room_bytes:
+            raise EngineError(
+                f"{path} and its weights in {file.name} are larger than {format_bytes(2 << 30)}",
+                hint="export a smaller model",
+            )
+        stream.seek(offset)
+        return stream.read(wanted)
+
+
+def _inside(path: Path, location: str) -> Path:
+    """The file that is meant; links in its way may not lead out of the model's folder."""
+    folder = Path(os.path.realpath(path.parent))
+    file = path.parent / location
+    real = Path(os.path.realpath(file))
+    if not location or Path(location).is_absolute() or not real.is_relative_to(folder):
+        raise EngineError(
+            f"{path} keeps its weights in {location!r}, which is not in its folder",
+            hint=f'put them beside the model, or save it as one file: onnx.save_model(onnx.load("{path.name}"), ...)',
+        )
+    if not real.exists():
+        raise EngineError(
+            f"{path} keeps its weights in {location}, which is not there",
+            hint=f"copy {location} beside the model, or export it again as one file",
+        )
+    return file
+
+
+def _number(path: Path, text: str) -> int:
+    try:
+        return int(text[:20])
+    except ValueError:
+        raise EngineError(
+            f"{path}: where its weights lie is no number: {text[:40]!r}", hint="export it again"
+        ) from None

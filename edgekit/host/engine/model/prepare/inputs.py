@@ -1,0 +1,164 @@
+"""Leaves a model with one input, the picture: the others are made of it, or are constants that the recipe gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from edgekit.errors import EngineError
+from edgekit.host.engine.model.onnx_model import Tensor, inputs_of
+from edgekit.host.engine.model.prepare.graphs import free_name, put_in_front, set_constant
+from edgekit.host.engine.verify.contract import check_input
+from edgekit.schema.recipe import ColourContract, Model, OtherInput
+
+
+def find_picture(path: Path, name: str, inputs: tuple[Tensor, ...], model: Model) -> Tensor:
+    """The input that takes the recipe's `input`: the one that `other_inputs` does not name.
+
+    Args:
+        path: the model's file, for messages.
+        name: the model's name in the recipe.
+        inputs: what the file takes.
+        model: the recipe's.
+
+    Raises:
+        EngineError: none or several are left, or an input is named that there is not.
+    """
+    names = ", ".join(map(str, inputs)) or "none"
+    unknown = [one for one in model.other_inputs if one not in {tensor.name for tensor in inputs}]
+    if unknown:
+        raise EngineError(
+            f"models.{name}.other_inputs names {unknown[0]}, and {path} has the inputs {names}",
+            hint=f"correct models.{name}.other_inputs in recipe.toml",
+        )
+    left = [tensor for tensor in inputs if tensor.name not in model.other_inputs]
+    if len(left) == 1:
+        return left[0]
+    second = left[-1].name if left else ""
+    raise EngineError(
+        f"{path} has {len(inputs)} inputs: {names}; models.{name}.input describes one",
+        hint=f"describe the others: models.{name}.other_inputs.{second} = {{ value = 1.0 }} for a constant, "
+        "{ picture = { ... } } for the same picture in another form"
+        if left
+        else "export a model that takes a picture",
+    )
+
+
+def settle_inputs(path: Path, name: str, proto: onnx.ModelProto, model: Model, picture: Tensor) -> Iterator[str]:
+    """Replace every input but the picture.
+
+    Args:
+        path: the model's file, for messages.
+        name: the model's name in the recipe.
+        proto: changed in place.
+        model: the recipe's.
+        picture: the input that stays.
+
+    Yields:
+        What was changed, for people.
+
+    Raises:
+        EngineError: an input does not take what the recipe says.
+    """
+    graph = proto.graph
+    given = {tensor.name: tensor for tensor in inputs_of(proto)}
+    nodes: list[onnx.NodeProto] = []
+    for one, other in model.other_inputs.items():
+        key = f"models.{name}.other_inputs.{one}"
+        if other.picture is not None:
+            check_input(path, given[one], other.picture, f"{key}.picture")
+            nodes += _derive(graph, picture.name, one, model.input, _same_picture(key, model.input, other.picture))
+            yield f"input {one} is made of {picture.name}, the same picture"
+        else:
+            graph.initializer.append(onnx.numpy_helper.from_array(constant_input(path, key, given[one], other), one))
+            yield f"input {one} is a constant"
+        graph.input.remove(next(value for value in graph.input if value.name == one))
+    if nodes:
+        put_in_front(graph, nodes)
+
+
+def constant_input(
+    path: Path, key: str, tensor: Tensor, other: OtherInput
+) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
+    """The value that the recipe gives an input, in the model's type and shape; open sizes are what the values fill."""
+    assert other.value is not None
+    values: np.ndarray[tuple[int, ...], np.dtype[np.float64]] = np.asarray(other.value, np.float64).ravel()
+    shape = tuple(size or (1 if index == 0 else -1) for index, size in enumerate(tensor.shape))
+    fixed = prod(size for size in shape if size > 0)
+    if len(values) == 1 and -1 not in shape:
+        values = np.repeat(values, fixed)
+    open_sizes = shape.count(-1)
+    fits = len(values) == fixed if not open_sizes else open_sizes == 1 and len(values) % fixed == 0
+    try:
+        dtype = np.dtype(tensor.dtype)
+    except TypeError:
+        fits, dtype = False, np.dtype(np.float32)
+    if not fits:
+        raise EngineError(
+            f"{path} takes {tensor}, and {key}.value has {len(values)} numbers",
+            hint=f"give as many numbers as {tensor} has, in its order",
+        )
+    return values.astype(dtype).reshape(shape)
+
+
+def _same_picture(key: str, first: ColourContract, second: ColourContract) -> ColourContract:
+    for field in ("width_px", "height_px", "fit"):
+        if getattr(first, field) != getattr(second, field):
+            raise EngineError(
+                f"{key}.picture differs from the model's input in {field}: a frame is brought to one size only",
+                hint="export a model that takes both at one size, and scales the picture itself",
+            )
+    if "GRAY" in (first.order, second.order) and first.order != second.order:
+        raise EngineError(
+            f"{key}.picture has order {second.order}, the model's input {first.order}: a frame is one of both",
+            hint="export a model that takes both in colour, and makes grey itself",
+        )
+    return second
+
+
+def _derive(
+    graph: onnx.GraphProto, source: str, target: str, first: ColourContract, second: ColourContract
+) -> list[onnx.NodeProto]:
+    """Nodes that make one form of a picture of another: pixels first, then the other's mean and scale."""
+    nodes: list[onnx.NodeProto] = []
+    place = source
+
+    def step(kind: str, *more: str, **attributes: Any) -> None:
+        nonlocal place
+        made = free_name(graph, f"{target}_{kind.lower()}{len(nodes)}")
+        nodes.append(onnx.helper.make_node(kind, [place, *more], [made], name=made, **attributes))
+        place = made
+
+    axis = 1 if first.layout == "NCHW" else 3
+    shape = [1, -1, 1, 1] if axis == 1 else [1, 1, 1, -1]
+
+    def constant(values: tuple[float, ...]) -> str:
+        return set_constant(graph, f"{target}_values{len(nodes)}", np.array(values, np.float32).reshape(shape))
+
+    if first.dtype == "uint8":
+        step("Cast", to=onnx.TensorProto.FLOAT)
+    swapped = first.order != second.order
+    scales, means = second.scales, second.means
+    if swapped:
+        scales, means = scales[::-1], means[::-1]  # in the first one's order, until the channels are swapped
+    factor = tuple(after / before for before, after in zip(first.scales, scales, strict=True))
+    offset = tuple((one - other) * scale for one, other, scale in zip(first.means, means, scales, strict=True))
+    if any(value != 1.0 for value in factor):
+        step("Mul", constant(factor))
+    if any(offset):
+        step("Add", constant(offset))
+    if swapped:
+        step("Gather", set_constant(graph, f"{target}_order", np.array([2, 1, 0], np.int64)), axis=axis)
+    if first.layout != second.layout:
+        step("Transpose", perm=[0, 2, 3, 1] if axis == 1 else [0, 3, 1, 2])
+    if second.dtype == "uint8":
+        step("Round")
+        step("Cast", to=onnx.TensorProto.UINT8)
+    step("Identity")
+    nodes[-1].output[0] = target
+    return nodes

@@ -1,0 +1,219 @@
+"""The pass from a user's model to the one that engines are made from."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from edgekit.errors import EdgekitError, EngineError
+from edgekit.host.engine.model.faults import find_faults
+from edgekit.host.engine.model.onnx_model import (
+    OnnxModel,
+    Tensor,
+    check_graph,
+    check_sound,
+    describe,
+    inputs_of,
+    load_onnx,
+)
+from edgekit.host.engine.model.prepare import edge, proof
+from edgekit.host.engine.model.prepare.functions import inline_functions
+from edgekit.host.engine.model.prepare.inputs import constant_input, find_picture, settle_inputs
+from edgekit.host.engine.model.prepare.operators import expand_operators, keep_reduced_axes, plain_constants
+from edgekit.host.engine.model.prepare.opset import lower_opset
+from edgekit.host.engine.model.prepare.precision import to_single
+from edgekit.host.engine.model.prepare.quantised import check_precision
+from edgekit.host.engine.model.prepare.sizes import fix_sizes, name_outputs, settle_sizes
+from edgekit.host.engine.rknn.refusals import MAX_OPSET
+from edgekit.host.engine.verify.contract import check_input, expected_shape
+from edgekit.host.engine.verify.pictures import read_pictures
+from edgekit.schema.recipe import Model
+from edgekit.schema.target import AcceleratorKind
+from edgekit.schema.units import counted
+from edgekit.trust import sha256_bytes
+
+_PROOF_PICTURES = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A model that engines can be made from: one input of fixed size, float32, all in one piece."""
+
+    data: bytes
+    """The ONNX model, whole."""
+    onnx: OnnxModel
+    """What it is."""
+    model: Model
+    """The recipe's, its `input` being what this model takes."""
+    notes: tuple[str, ...] = ()
+    """What was rewritten; empty where it is the user's file, byte for byte."""
+    key: str = ""
+    """Names the rewrite: of which model it was made, and into which."""
+    unproven: tuple[proof.Side, proof.Side] | None = None
+    """Both models; see `prove_rewrite`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """The user's model, and what is wanted of it."""
+
+    path: Path
+    name: str
+    model: Model
+    backend: AcceleratorKind
+    proto: onnx.ModelProto
+    data: bytes
+    picture: Tensor
+    """The input that takes the picture, as the file has it."""
+
+
+def prepare(path: Path, name: str, model: Model, backend: AcceleratorKind) -> Prepared:
+    """Bring a model to what the recipe says and a backend takes. The same inputs give the same bytes.
+
+    Args:
+        path: the user's ONNX file.
+        name: the model's name in the recipe.
+        model: the recipe's.
+        backend: what will make the engine.
+
+    Raises:
+        EngineError: it is no model, does not take what the recipe says, or cannot be brought to it.
+    """
+    try:
+        return _prepare(path, name, model, backend)
+    except EdgekitError:
+        raise
+    except Exception as error:  # onnx, protobuf and numpy have no class in common for what is not what it says
+        if _is_sound(path):
+            raise
+        message = f"{path} is damaged: a part of it is not what it says"
+        raise EngineError(message, hint="export it again", details=str(error)) from None
+
+
+def _is_sound(path: Path) -> bool:
+    try:
+        return not find_faults(load_onnx(path)[0])
+    except Exception:  # as above
+        return False
+
+
+def _prepare(path: Path, name: str, model: Model, backend: AcceleratorKind) -> Prepared:
+    proto, data = load_onnx(path)
+    check_graph(path, proto)
+    check_precision(path, name, proto, model)
+    picture = find_picture(path, name, inputs_of(proto), model)
+    given = _Given(path=path, name=name, model=model, backend=backend, proto=proto, data=data, picture=picture)
+    made, notes = _rewrite(given)
+    _check(given, made)
+    if not notes:
+        return Prepared(data=data, onnx=describe(proto, data), model=model)
+    recipe = model
+    if backend == "rknn":
+        recipe = dataclasses.replace(model, input=dataclasses.replace(model.input, layout="NCHW", dtype="float32"))
+    output = made.SerializeToString(deterministic=True)
+    described = describe(made, output)
+    return Prepared(
+        data=output,
+        onnx=described,
+        model=recipe,
+        notes=tuple(notes),
+        key=sha256_bytes(f"{sha256_bytes(data)} {described.sha256}".encode()),
+        unproven=(_given_side(given), _made_side(output, described, recipe)),
+    )
+
+
+def prove_rewrite(path: Path, prepared: Prepared, pictures: tuple[Path, ...]) -> str:
+    """Run the user's model and the rewritten one; see `proof.prove`.
+
+    Args:
+        path: the user's ONNX file, for messages.
+        prepared: of it.
+        pictures: some that the recipe names; where there are none, noise stands in.
+
+    Raises:
+        EngineError: they do not answer alike.
+    """
+    if prepared.unproven is None:
+        return ""
+    given, made = prepared.unproven
+    shown = read_pictures(pictures[:_PROOF_PICTURES], given.contract)
+    return proof.prove(path, given, made, shown if len(shown) else proof.noise(given.contract))
+
+
+def _rewrite(given: _Given) -> tuple[onnx.ModelProto, list[str]]:
+    """All rewrites, in the order in which each finds what it needs."""
+    path, name, model = given.path, given.name, given.model
+    made = onnx.ModelProto()
+    made.CopyFrom(given.proto)
+    notes = ["weights read from beside the file"] if path.stat().st_size != len(given.data) else []
+    if made.functions:
+        notes.append(f"{counted(len(made.functions), 'function')} put in place of calls")
+        made = inline_functions(made)
+    notes += to_single(made)
+    notes += settle_inputs(path, name, made, model, given.picture)
+    there = next(tensor for tensor in inputs_of(made) if tensor.name == given.picture.name)
+    check_input(path, there, model.input, f"models.{name}.input")
+    notes += fix_sizes(made, there.name, expected_shape(model.input))
+    notes += name_outputs(made)
+    notes += _for_backend(given, made)
+    return made, notes
+
+
+def _for_backend(given: _Given, made: onnx.ModelProto) -> Iterator[str]:
+    contract, name = given.model.input, given.picture.name
+    if given.backend == "rknn":
+        yield from expand_operators(made)
+        yield from lower_opset(made, MAX_OPSET, "the RKNN toolkit", given.path)
+        if contract.dtype == "uint8":
+            yield from edge.take_floats(made, name)
+        if contract.layout == "NHWC":
+            yield from edge.take_planes(made, name)
+    elif given.backend == "tensorrt" and contract.dtype == "uint8":
+        yield from edge.cast_at_once(made, name)
+    if given.backend != "onnxruntime":
+        yield from settle_sizes(made)
+    if given.backend == "rknn":
+        yield from plain_constants(made)
+        yield from keep_reduced_axes(made)
+
+
+def _check(given: _Given, made: onnx.ModelProto) -> None:
+    """Refuse what contradicts itself: the user's own model first, then the one of the recipe's size."""
+    faults = find_faults(made)
+    if not faults:
+        return
+    check_sound(given.path, given.proto)
+    key = f"models.{given.name}.input"
+    raise EngineError(
+        f"{given.path} takes {given.picture}, and at the size of {key} it contradicts itself: {faults[0]}",
+        hint=f"give {key} the size that it was exported for, or export it with that size fixed",
+        details="\n".join(faults[1:]),
+    )
+
+
+def _given_side(given: _Given) -> proof.Side:
+    tensors = {tensor.name: tensor for tensor in inputs_of(given.proto)}
+    others, derived = {}, {}
+    for one, other in given.model.other_inputs.items():
+        if other.picture is not None:
+            derived[one] = other.picture
+        else:
+            key = f"models.{given.name}.other_inputs.{one}"
+            others[one] = constant_input(given.path, key, tensors[one], other)
+    shape = given.picture.shape
+    return proof.Side(
+        data=given.data,
+        picture=given.picture.name,
+        contract=given.model.input,
+        batch=shape[0] if shape and shape[0] else 1,
+        others=others,
+        derived=derived,
+    )
+
+
+def _made_side(data: bytes, described: OnnxModel, recipe: Model) -> proof.Side:
+    return proof.Side(data=data, picture=described.inputs[0].name, contract=recipe.input, others={}, derived={})

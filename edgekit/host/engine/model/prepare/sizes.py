@@ -1,0 +1,94 @@
+"""Gives a model the one size that it will run at: its input's, and with it every size that follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import onnx
+
+from edgekit.host.engine.model.onnx_model import tensor_info
+from edgekit.host.engine.model.prepare.constants import fold_constants
+from edgekit.host.engine.model.prepare.graphs import constant_of, set_constant
+from edgekit.schema.units import counted
+
+_SHAPED = {"Reshape": 1, "Expand": 1}
+"""Operators that are given a shape as a tensor, and where: an export at a batch of 4 has a 4 in it."""
+
+
+def fix_sizes(model: onnx.ModelProto, name: str, shape: Sequence[int]) -> Iterator[str]:
+    """Set an input's sizes, and work out what follows.
+
+    Args:
+        model: changed in place.
+        name: the input's.
+        shape: what it shall be; where the model has a fixed size it is the same, but for the batch.
+
+    Yields:
+        What was changed, for people.
+    """
+    value = next(value for value in model.graph.input if value.name == name)
+    before = tensor_info(value)
+    if before.shape == tuple(shape):
+        return
+    given = _dims(value)
+    if before.shape and before.shape[0] > 1:
+        _unbatch(model, before.shape[0])
+    del value.type.tensor_type.shape.dim[:]
+    for size in shape:
+        value.type.tensor_type.shape.dim.add().dim_value = size
+    forget_sizes(model)
+    yield f"input {name} fixed from [{', '.join(given)}] to [{', '.join(map(str, shape))}]"
+    yield from settle_sizes(model)
+
+
+def name_outputs(model: onnx.ModelProto) -> Iterator[str]:
+    """Write down the sizes of outputs that have none: valid ONNX must have them, and hand-made graphs do not."""
+    missing = [value for value in model.graph.output if not value.type.tensor_type.HasField("shape")]
+    if missing:
+        infer(model)
+        yield f"sizes of {', '.join(value.name for value in missing)} written down"
+
+
+def settle_sizes(model: onnx.ModelProto) -> Iterator[str]:
+    """Put constants where sizes were computed, and write down what is known of every tensor."""
+    count = fold_constants(model)
+    if count:
+        yield f"{counted(count, 'node')} made constant: the picture does not matter to them"
+    infer(model)
+
+
+def forget_sizes(model: onnx.ModelProto) -> None:
+    """Throw away what a model says of its inner tensors' and outputs' sizes: it was true for others."""
+    del model.graph.value_info[:]
+    for output in model.graph.output:
+        output.type.tensor_type.ClearField("shape")
+
+
+def infer(model: onnx.ModelProto) -> None:
+    """Write inferred sizes into a model, as far as they can be known; what contradicts itself is left for `faults`."""
+    try:
+        known = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    except (onnx.shape_inference.InferenceError, ValueError):
+        return
+    del model.graph.value_info[:]
+    model.graph.value_info.extend(known.value_info)
+    for output, found in zip(model.graph.output, known.output, strict=True):
+        output.CopyFrom(found)
+
+
+def _dims(value: onnx.ValueInfoProto) -> list[str]:
+    """Sizes as the model has them: numbers, names, or a question mark."""
+    return [str(size.dim_param or size.dim_value or "?") for size in value.type.tensor_type.shape.dim]
+
+
+def _unbatch(model: onnx.ModelProto, batch: int) -> None:
+    """Shapes that were exported for a batch of several are for one; the proof shows whether that was right."""
+    for node in model.graph.node:
+        place = _SHAPED.get(node.op_type)
+        if place is None or len(node.input) <= place:
+            continue
+        shape = constant_of(model.graph, node.input[place])
+        if shape is not None and shape.ndim == 1 and len(shape) > 1 and shape[0] == batch:
+            changed = shape.copy()
+            changed[0] = 1
+            node.input[place] = set_constant(model.graph, f"{node.input[place]}_one", changed)

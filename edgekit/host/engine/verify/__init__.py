@@ -1,0 +1,1 @@
+"""Does an engine answer as its float model does, on real pictures."""

@@ -1,0 +1,118 @@
+"""What the float model itself answers: ONNX Runtime on this machine, one thread, so that it is the same each time."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime as ort  # type: ignore[import-untyped]
+
+from edgekit.errors import EngineError
+from edgekit.host.engine.model.runtime_words import runtime_words
+from edgekit.host.engine.verify.agreement import Answers
+
+_ERRORS_ONLY = 3
+_Answers = dict[str, npt.NDArray[np.generic]]
+
+
+def answers_of(path: Path, tensor: npt.NDArray[np.generic]) -> _Answers:
+    """Run a model once a frame.
+
+    Args:
+        path: an ONNX model with one input.
+        tensor: inputs, [frames, ...]; the model takes one at a time.
+
+    Returns:
+        Its outputs by name, [frames, ...].
+
+    Raises:
+        EngineError: ONNX Runtime cannot run it.
+    """
+    return _run(str(path), tensor, path)
+
+
+def answers_of_bytes(model: bytes, tensor: npt.NDArray[np.generic], path: Path) -> _Answers:
+    """The same of a model in memory; `path` is what it was made of, for messages."""
+    return _run(model, tensor, path)
+
+
+def answers_with(path: Path, tensors: Iterable[str], frames: npt.NDArray[np.generic]) -> _Answers:
+    """The same with further tensors of the model in sight, of any type; inputs and constants too."""
+    model = onnx.load(path)
+    known = {value.name for value in model.graph.output}
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in tensors if name not in known)
+    return answers_of_bytes(model.SerializeToString(), frames, path)
+
+
+def run_on(path: Path, inputs: Answers) -> _Answers:
+    """Run a model with several inputs once a frame: each is [frames, ...], reshaped to what the model takes."""
+    session = _session(str(path), path)
+    names = [output.name for output in session.get_outputs()]
+    shapes = {value.name: value.shape for value in session.get_inputs()}
+    found = []
+    for index in range(len(next(iter(inputs.values())))):
+        given = {name: array[index].reshape(shapes[name]).astype(np.float32) for name, array in inputs.items()}
+        try:
+            found.append(session.run(names, given))
+        except Exception as error:  # onnxruntime's errors share no class of their own
+            raise _cannot(path, error) from error
+    return _stacked(names, found, path)
+
+
+def time_on(path: Path, inputs: Answers, runs: int) -> float:
+    """Milliseconds of one run on the first frame: the median of several, after one that does not count."""
+    session = _session(str(path), path)
+    given = {name: np.ascontiguousarray(array[0], np.float32) for name, array in inputs.items()}
+    times = []
+    for _ in range(runs + 1):
+        began = time.perf_counter()
+        session.run(None, given)
+        times.append(time.perf_counter() - began)
+    return statistics.median(times[1:]) * 1000
+
+
+def _session(model: str | bytes, path: Path) -> Any:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = _ERRORS_ONLY
+    try:
+        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors share no class of their own
+        raise _cannot(path, error) from error
+
+
+def _run(model: str | bytes, tensor: npt.NDArray[np.generic], path: Path) -> _Answers:
+    session = _session(model, path)
+    name = session.get_inputs()[0].name
+    names = [output.name for output in session.get_outputs()]
+    try:
+        found = [session.run(names, {name: frame[None]}) for frame in tensor]
+    except Exception as error:  # onnxruntime's errors share no class of their own
+        raise _cannot(path, error) from error
+    return _stacked(names, found, path)
+
+
+def _stacked(names: list[str], found: list[list[Any]], path: Path) -> _Answers:
+    """Answers of all frames as one array an output, which must have one size on all of them."""
+    answers = {}
+    for index, name in enumerate(names):
+        arrays = [np.asarray(answer[index]) for answer in found]
+        sizes = dict.fromkeys(str(list(array.shape)) for array in arrays)
+        if len(sizes) > 1:
+            raise EngineError(
+                f"{path}: output {name} has another size on each picture, such as {' and '.join([*sizes][:2])}: "
+                "no engine can be verified by it",
+                hint="end the model before what decides the size (NonMaxSuppression, NonZero), and do that in app/",
+            )
+        answers[name] = np.stack(arrays)
+    return answers
+
+
+def _cannot(path: Path, error: Exception) -> EngineError:
+    return EngineError(f"{path} cannot be run: {runtime_words(error)}", hint="export it again", details=str(error))

@@ -1,0 +1,1 @@
+"""Does a release fit that device: one file per accelerator."""

@@ -1,0 +1,165 @@
+"""Joins what a release requires with what a device has, before a byte moves. Pure: every reason, each with its cure."""
+
+from __future__ import annotations
+
+from edgekit.host.fit.engine_fit import judge_engines
+from edgekit.host.fit.finding import Finding, refuse, warn
+from edgekit.schema.facts import DeviceFacts
+from edgekit.schema.fleet import Device
+from edgekit.schema.manifest import Manifest, Requires
+from edgekit.schema.target import Target
+from edgekit.schema.units import format_bytes, format_cpus, version_tuple
+
+_MAX_SKEW_S = 300.0
+_MIN_PYTHON = (3, 10)
+
+
+def judge_keeper(facts: DeviceFacts, *, systemd: bool, clock_s: float) -> tuple[Finding, ...]:
+    """What the keeper itself needs.
+
+    Args:
+        facts: the device.
+        systemd: whether the keeper shall be a systemd service.
+        clock_s: the host's clock now, to compare: signatures have validity times.
+    """
+    python = version_tuple(facts.python.version)
+    skew = facts.clock_s - clock_s
+    checks = (
+        refuse(python >= _MIN_PYTHON, "Python", facts.python.version, "3.10 or newer", "install a newer python3"),
+        refuse(facts.ssh_keygen, "ssh-keygen", "", "", "apt-get install openssh-client"),
+        refuse(
+            not systemd or bool(facts.systemd),
+            "systemd",
+            facts.systemd,
+            "",
+            'use an image with systemd, or service = "process" in fleet.toml',
+        ),
+        warn(
+            abs(skew) <= _MAX_SKEW_S,
+            "the clock",
+            f"{abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}",
+            "within 5 minutes of this machine's",
+            "set it, or run a time service: signatures have validity times",
+        ),
+    )
+    return tuple(finding for finding in checks if finding)
+
+
+def judge_release(requires: Requires, facts: DeviceFacts, *, present_bytes: int = 0) -> tuple[Finding, ...]:
+    """What a release needs of a device, beside the keeper.
+
+    Args:
+        requires: from the release's manifest.
+        facts: the device.
+        present_bytes: how much of the release the device has already.
+    """
+    python = ".".join(facts.python.version.split(".")[:2])
+    absent = set(requires.cpus) - set(facts.cpus_present)
+    off = set(requires.cpus) - set(facts.cpus_online) - absent
+    missing = [name for name in requires.cgroup_controllers if name not in facts.cgroup_controllers]
+    disk = max(0, requires.disk_bytes - present_bytes)
+    rebuild = "build the release for this board: edgekit target probe writes its target"
+    checks = (
+        refuse(facts.arch == requires.arch, "the architecture", facts.arch, requires.arch, rebuild),
+        refuse(
+            version_tuple(facts.libc_version) >= version_tuple(requires.libc_version),
+            "libc",
+            facts.libc_version,
+            f"{requires.libc_version} or newer",
+            rebuild,
+        ),
+        refuse(python == requires.python, "Python", python, requires.python, rebuild),
+        refuse(
+            not absent,
+            "the range of CPUs",
+            format_cpus(facts.cpus_present),
+            format_cpus(requires.cpus),
+            "set limits.cpus for this board, or build for the target that edgekit target probe writes",
+        ),
+        refuse(
+            not off,
+            "the range of CPUs that are on",
+            format_cpus(facts.cpus_online),
+            format_cpus(requires.cpus),
+            "take a power mode that has them on (Jetson: sudo nvpmodel -q names it), or set limits.cpus",
+        ),
+        refuse(
+            not requires.cgroup_controllers or facts.cgroup_version == 2,
+            "cgroup",
+            f"version {facts.cgroup_version}" if facts.cgroup_version else "",
+            "version 2",
+            'boot with systemd.unified_cgroup_hierarchy=1, or write limits = "advisory"',
+        ),
+        refuse(
+            facts.cgroup_version != 2 or not missing,
+            "the kernel's cgroup controllers",
+            " ".join(facts.cgroup_controllers),
+            " ".join(missing),
+            'boot a kernel with them (cgroup_enable=memory), or write limits = "advisory"',
+        ),
+        refuse(
+            facts.memory_bytes >= requires.memory_bytes,
+            "memory",
+            format_bytes(facts.memory_bytes),
+            format_bytes(requires.memory_bytes),
+            "lower limits.memory_max, or take a larger board",
+        ),
+        refuse(
+            facts.disk_free_bytes >= disk,
+            "free disk",
+            format_bytes(facts.disk_free_bytes),
+            format_bytes(disk),
+            "free some space below /var/lib/edgekit",
+        ),
+        warn(facts.psi or not requires.cgroup_controllers, "PSI", "", "", "boot with psi=1 to see memory pressure"),
+    )
+    return tuple(finding for finding in checks if finding)
+
+
+def judge_login(facts: DeviceFacts, *, systemd: bool) -> tuple[Finding, ...]:
+    """What provisioning needs of the login."""
+    found = warn(
+        not systemd or facts.uid == 0,
+        "the login",
+        f"user id {facts.uid}",
+        "root, or sudo without a password, to provision",
+        "write root@HOST, or give this user NOPASSWD in sudoers",
+    )
+    return (found,) if found else ()
+
+
+def judge_board(target: Target, *, recognised: str) -> tuple[Finding, ...]:
+    """Whether a device is of the board type that a release is for.
+
+    Args:
+        target: what the release was built for.
+        recognised: name of the target that the device was recognised as, or empty.
+    """
+    found = warn(
+        recognised in ("", target.name) or not target.recognise.arch,
+        "the board",
+        recognised,
+        target.name,
+        f"build with --target {recognised}",
+    )
+    return (found,) if found else ()
+
+
+def judge_all(
+    manifest: Manifest, facts: DeviceFacts, device: Device, *, clock_s: float, present: bool = False
+) -> tuple[Finding, ...]:
+    """Everything that a release needs of a device: keeper, system, engines.
+
+    Args:
+        manifest: the release's.
+        facts: the device's.
+        device: how it is reached and kept.
+        clock_s: the host's clock now.
+        present: whether the release may be there already, so that its size does not count.
+    """
+    present_bytes = manifest.requires.disk_bytes if present else 0
+    return (
+        *judge_keeper(facts, systemd=device.service == "systemd", clock_s=clock_s),
+        *judge_release(manifest.requires, facts, present_bytes=present_bytes),
+        *judge_engines(manifest.engines, manifest.wheels, facts),
+    )

@@ -1,1 +1,0 @@
-"""Devices: inventory, facts, provisioning, deployment."""

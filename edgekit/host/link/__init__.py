@@ -1,0 +1,1 @@
+"""From a device's name to its keeper: inventory, connection, protocol, sending."""

@@ -1,0 +1,156 @@
+"""Speaks with a device's keeper: `edgekit.schema.control` over a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from edgekit.errors import BY_EXIT_CODE, EdgekitError, InputError, Unreachable
+from edgekit.executor import Executor, Stream
+from edgekit.schema.board import PYTHON, BoardPaths
+from edgekit.schema.control import MAX_LINE_BYTES, PROTOCOL, Event, Request, Status, Verb
+from edgekit.schema.fleet import Device
+from edgekit.schema.reader import from_json, from_raw, to_line
+
+ANSWER_S = 120.0
+"""How long the keeper may say nothing. A dead link is noticed earlier, by the executor."""
+ACTIVATION_S = 900.0
+"""The same while it lays out or starts a release: a worker may take long to report for the first time."""
+_OUTBOX_BYTES = 256 << 10
+
+Watch = Callable[[Event], None]
+
+
+class KeeperClient:
+    """One conversation with one keeper. Use as a context manager."""
+
+    def __init__(self, device: Device, executor: Executor) -> None:
+        self._name = device.name
+        self._stream: Stream = executor.open(BoardPaths(prefix=device.prefix).command("connect"))
+        self._outbox = bytearray()
+
+    def __enter__(self) -> KeeperClient:
+        """Greet the keeper and see that it speaks our protocol."""
+        try:
+            self._greet()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Hang up: that also frees the deployment lock."""
+        self.close()
+
+    def close(self) -> None:
+        """Hang up."""
+        self._stream.close()
+
+    def ask(
+        self,
+        verb: Verb,
+        *,
+        payload: bytes = b"",
+        watch: Watch | None = None,
+        patience_s: float | None = ANSWER_S,
+        **fields: object,
+    ) -> dict[str, object]:
+        """Send a request and wait for its end.
+
+        Args:
+            verb: what to ask.
+            payload: raw bytes after the request.
+            watch: told of every event before the end.
+            patience_s: how long the keeper may say nothing; None for ever.
+            fields: the request's other fields.
+
+        Returns:
+            The data of the `done` event.
+
+        Raises:
+            EdgekitError: what the keeper answered, as the class with its exit code.
+            Unreachable: the link broke, or no keeper listens.
+        """
+        self._pack(verb, payload, fields)
+        self._stream.settimeout(ANSWER_S)
+        self._flush()
+        self._stream.settimeout(patience_s)
+        for event in self._events():
+            if event.kind == "done":
+                return event.data
+            if watch is not None:
+                watch(event)
+        raise self._hung_up()
+
+    def send(self, verb: Verb, *, payload: bytes, **fields: object) -> None:
+        """Send a request that is answered by nothing when all is well: `chunk`. Small ones travel together.
+
+        Raises:
+            EdgekitError: what the keeper answered meanwhile to one of those before.
+        """
+        self._pack(verb, payload, fields)
+        if len(self._outbox) >= _OUTBOX_BYTES:
+            self._stream.settimeout(ANSWER_S)
+            self._flush()
+            self._look_for_refusal()
+
+    def status(self) -> Status:
+        """What runs there."""
+        return from_raw(Status, self.ask("status"), f"status of {self._name}")
+
+    def _greet(self) -> None:
+        spoken = self.ask("hello").get("protocol")
+        if spoken != PROTOCOL:
+            raise InputError(
+                f"the keeper on {self._name} speaks protocol {spoken}, this edgekit speaks {PROTOCOL}",
+                hint=f"edgekit provision {self._name}",
+            )
+
+    def _pack(self, verb: Verb, payload: bytes, fields: dict[str, object]) -> None:
+        request = from_raw(Request, {"verb": verb, "payload_bytes": len(payload), **fields}, "request")
+        self._outbox += to_line(request) + payload
+
+    def _flush(self) -> None:
+        """Write what waits. A keeper that hung up in the middle may have said why, and that counts more."""
+        data, self._outbox = bytes(self._outbox), bytearray()
+        try:
+            self._stream.write(data)
+        except Unreachable:
+            self._look_for_refusal()
+            raise
+
+    def _look_for_refusal(self) -> None:
+        self._stream.settimeout(0)
+        try:
+            line = self._stream.readline(MAX_LINE_BYTES)
+        except Unreachable:  # nothing has come, or nothing will: the next write tells
+            return
+        if not line:
+            raise self._hung_up()
+        self._event(line)
+
+    def _events(self) -> Iterator[Event]:
+        while line := self._stream.readline(MAX_LINE_BYTES):
+            yield self._event(line)
+
+    def _event(self, line: bytes) -> Event:
+        if not line.endswith(b"\n"):
+            raise self._hung_up()
+        event = from_json(Event, line, f"answer of {self._name}")
+        if event.kind == "error":
+            kind = BY_EXIT_CODE.get(event.exit_code, EdgekitError)
+            raise kind(event.message, hint=event.hint or f"edgekit logs {self._name}", details=event.details)
+        return event
+
+    def _hung_up(self) -> EdgekitError:
+        """Why the conversation ended, from what the program over there wrote to its standard error."""
+        words, name = self._stream.errors(), self._name
+        provision = f"edgekit provision {name}"
+        if "edgekitd.pyz" in words and "can't open file" in words:
+            return Unreachable(f"{name} has no keeper", hint=provision, details=words)
+        if PYTHON in words and "not found" in words:
+            return Unreachable(f"{name} has no {PYTHON}", hint="install Python 3.10 or newer there", details=words)
+        if "Permission denied" in words:
+            hint = "log in as root, or as a member of the group edgekit there"
+            return Unreachable(f"you may not speak with the keeper on {name}", hint=hint, details=words)
+        hint = f"{provision} starts it; on a board, systemctl status edgekitd says how it ended"
+        return Unreachable(f"the keeper on {name} does not answer", hint=hint, details=words)

@@ -1,0 +1,183 @@
+"""Brings a release to a device: offer, send what is missing, install, activate. A broken link is taken up again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from edgekit.errors import LockHeld, RolloutError, Unreachable
+from edgekit.executor import Executor
+from edgekit.host.link.client import ACTIVATION_S, KeeperClient, Watch
+from edgekit.host.link.sending import Parcel, Sent, bytes_missing, send_blobs
+from edgekit.host.progress import Progress
+from edgekit.schema.control import Failure, Offer, Status
+from edgekit.schema.fleet import Device
+from edgekit.schema.reader import from_raw
+from edgekit.schema.units import counted
+
+TRIES = 4
+LOCK_WAIT_S = 120.0
+"""How long to wait for a lock of our own that a broken or interrupted connection left behind."""
+_POLL_S = 1.0
+_AT_REST = ("idle", "running", "stopped")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a deployment did."""
+
+    device: str
+    digest: str
+    signer: str
+    changed: bool
+    sent_bytes: int
+    """On the wire, without SSH's own."""
+    sent_blobs: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """One release on its way to one device."""
+
+    device: Device
+    executor: Executor
+    parcel: Parcel
+    check_fits: Callable[[], None]
+    """Raises where the device cannot run the release; called before a byte of it moves."""
+    holder: str
+    """Who deploys, `USER@HOST`, for others who meet the lock."""
+    progress: Progress
+    watch: Watch
+    """Told what the keeper reports while the release starts and settles."""
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+    def run(self) -> Outcome:
+        """Bring the release there and wait until it is committed.
+
+        Raises:
+            TrustError: the device refuses signature or content; nothing was switched.
+            RolloutError: it does not fit, or did not become healthy and the previous one runs again.
+            Unreachable: the link broke too often.
+            LockHeld: somebody else deploys there.
+        """
+        return _Run(self).run()
+
+
+@dataclass(slots=True)
+class _Run:
+    """The course of one deployment."""
+
+    to: Deployment
+    sent: Sent = field(default_factory=Sent)
+    reached: bool = False
+    """Whether the keeper has answered once. Before, the device is simply not there, and nothing is tried again."""
+    activating: bool = False
+    """Whether an activation was asked for, whose outcome the keeper knows."""
+    failed_before_s: float = 0.0
+    """When the last failure was that has nothing to do with this deployment."""
+
+    def run(self) -> Outcome:
+        began = self.to.clock()
+        changed, signer = self._through_breaks()
+        return Outcome(
+            device=self.to.device.name,
+            digest=self.to.parcel.digest,
+            signer=signer,
+            changed=changed,
+            sent_bytes=self.sent.wire_bytes,
+            sent_blobs=self.sent.blobs,
+            seconds=round(self.to.clock() - began, 2),
+        )
+
+    def _through_breaks(self) -> tuple[bool, str]:
+        """Do it; after a broken link connect anew and go on where it was, a few times."""
+        for tried in range(1, TRIES + 1):
+            try:
+                with KeeperClient(self.to.device, self.to.executor) as keeper:
+                    return self._follow(keeper) if self.activating else self._bring(keeper)
+            except Unreachable as error:
+                if tried == TRIES or not self.reached:
+                    raise
+                self.to.progress.note(f"{error.message}; connecting again ({tried} of {TRIES - 1})")
+                self.to.executor.close()
+                self.to.sleep(2.0**tried)
+        raise AssertionError("the last try returns or raises")
+
+    def _bring(self, keeper: KeeperClient) -> tuple[bool, str]:
+        """The whole way, as far as it is not done yet. Gives whether anything changed, and the signer."""
+        before = keeper.status()
+        if before.current and before.phase == "running" and before.current.digest == self.to.parcel.digest:
+            return False, before.current.signer
+        if not self.reached:
+            self.to.check_fits()
+        self.reached = True
+        self._lock(keeper)
+        offer = self._offer(keeper)
+        self._send(keeper, offer)
+        with self.to.progress.step(f"{self.to.device.name}: verifying and installing"):
+            keeper.ask("install", digest=self.to.parcel.digest, patience_s=ACTIVATION_S)
+        self.failed_before_s = before.last_failure.at_s if before.last_failure else 0.0
+        self._activate(keeper)
+        return True, offer.signer
+
+    def _lock(self, keeper: KeeperClient) -> None:
+        """Take the deployment lock. Another user's is not waited for; one of our own is given back soon."""
+        until = self.to.clock() + LOCK_WAIT_S
+        told = False
+        while True:
+            try:
+                keeper.ask("lock", holder=self.to.holder)
+                return
+            except LockHeld as error:
+                if self.to.holder not in error.message or self.to.clock() >= until:
+                    raise
+                if not told:
+                    self.to.progress.note(f"{self.to.device.name}: {error.message}; waiting for it")
+                told = True
+            self.to.sleep(_POLL_S)
+
+    def _offer(self, keeper: KeeperClient) -> Offer:
+        parcel = self.to.parcel
+        payload = parcel.manifest_bytes + parcel.signature
+        answer = keeper.ask("offer", payload=payload, signature_bytes=len(parcel.signature))
+        return from_raw(Offer, answer, f"offer of {self.to.device.name}")
+
+    def _send(self, keeper: KeeperClient, offer: Offer) -> None:
+        if not offer.missing:
+            return
+        files = len({entry.sha256 for entry in self.to.parcel.manifest.files})
+        text = f"{self.to.device.name}: sending {len(offer.missing)} of {counted(files, 'file')}"
+        with self.to.progress.amount(text, bytes_missing(self.to.parcel, offer.missing)) as advance:
+            send_blobs(keeper, self.to.parcel, offer.missing, self.sent, advance)
+
+    def _activate(self, keeper: KeeperClient) -> None:
+        self.activating = True
+        keeper.ask("activate", digest=self.to.parcel.digest, watch=self.to.watch, patience_s=ACTIVATION_S)
+
+    def _follow(self, keeper: KeeperClient) -> tuple[bool, str]:
+        """After the link broke in an activation: the keeper went on; wait for the outcome and take it as ours."""
+        status = keeper.status()
+        while status.phase not in _AT_REST:
+            self.to.sleep(_POLL_S)
+            status = keeper.status()
+        if status.current and status.current.digest == self.to.parcel.digest:
+            return True, status.current.signer
+        failure = self._own_failure(status)
+        if failure is None:  # the request never arrived
+            self.activating = False
+            return self._bring(keeper)
+        back = status.current
+        runs = f"; {back.application} {back.version} ({back.digest[:12]}) runs again" if back else ""
+        raise RolloutError(
+            f"{failure.application} {failure.version} was rolled back: {failure.reason}{runs}",
+            hint=f"edgekit logs {self.to.device.name} shows more; mend the recipe, build and deploy again",
+            details="\n".join([*failure.probes, *failure.log_tail]),
+        )
+
+    def _own_failure(self, status: Status) -> Failure | None:
+        failure = status.last_failure
+        ours = failure and failure.digest == self.to.parcel.digest and failure.at_s > self.failed_before_s
+        return failure if ours else None

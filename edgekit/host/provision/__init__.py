@@ -1,0 +1,1 @@
+"""The keeper onto a device: facts, plan, apply."""

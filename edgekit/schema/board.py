@@ -1,0 +1,64 @@
+"""What workstation and board both know of a board: where things lie, and whose they are. Typed here alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PYTHON = "python3"
+"""The board's own interpreter: any from 3.10 on."""
+CONTROL_GROUP = "edgekit"
+"""Who may talk to the keeper."""
+WORKER_USER = "edgekit-worker"
+"""Who runs applications."""
+UNIT = "edgekitd.service"
+"""The keeper's service."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardPaths:
+    """Where things lie on a device, from its prefix: `/` on a provisioned board, a folder in process mode."""
+
+    prefix: str
+
+    def below(self, path: str) -> str:
+        """The place of `/path` on the device."""
+        return self.prefix.rstrip("/") + path
+
+    @property
+    def program_dir(self) -> str:
+        """Where the keeper's program lies."""
+        return self.below("/usr/lib/edgekit")
+
+    @property
+    def program(self) -> str:
+        """The keeper's zip application, as the service names it."""
+        return f"{self.program_dir}/edgekitd.pyz"
+
+    @property
+    def settings_dir(self) -> str:
+        """What operators decide: who may sign, what the device is."""
+        return self.below("/etc/edgekit")
+
+    @property
+    def allowed_signers(self) -> str:
+        """Who may sign releases, in OpenSSH's format."""
+        return f"{self.settings_dir}/allowed_signers"
+
+    @property
+    def state_dir(self) -> str:
+        """All that outlives a reboot."""
+        return self.below("/var/lib/edgekit")
+
+    @property
+    def run_dir(self) -> str:
+        """What a reboot forgets: the socket, locks, notes of process ids."""
+        return self.below("/run/edgekit")
+
+    @property
+    def socket(self) -> str:
+        """Where the keeper answers."""
+        return f"{self.run_dir}/control.sock"
+
+    def command(self, verb: str) -> list[str]:
+        """The keeper's program with one of its verbs."""
+        return [PYTHON, "-I", self.program, verb, "--prefix", self.prefix]

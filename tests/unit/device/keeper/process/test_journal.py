@@ -1,0 +1,52 @@
+"""Lines are kept, cut and passed on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from edgekit.device.keeper.process.journal import MAX_FILE_BYTES, MAX_LINE_BYTES, Journal, LineCutter, stderr_sink
+
+
+def test_only_the_last_lines_are_kept() -> None:
+    passed: list[bytes] = []
+    journal = Journal(passed.append, lambda: 7.0, kept=3)
+    for number in range(5):
+        journal.write(f"line {number}")
+    assert [line.text for line in journal.tail(10)] == ["line 2", "line 3", "line 4"]
+    assert [line.number for line in journal.tail(10, after=4)] == [5]
+    assert (journal.tail(0), len(journal.tail(1)), journal.tail(1)[0].at_s) == ((), 1, 7.0)
+    assert passed[0] == b"line 0\n"
+
+
+def test_a_long_line_is_cut() -> None:
+    journal = Journal(lambda data: None, lambda: 0.0)
+    journal.write("ä" * MAX_LINE_BYTES)
+    assert journal.tail(1)[0].text == "ä" * (MAX_LINE_BYTES // 2) + " ..."
+
+
+def test_waiting_ends_with_a_line_or_with_the_time() -> None:
+    journal = Journal(lambda data: None, lambda: 0.0)
+    assert not journal.wait(0, 0.01)
+    journal.write("x")
+    assert journal.wait(0, 0.01)
+
+
+def test_lines_are_put_together_and_bounded() -> None:
+    cutter = LineCutter(10)
+    assert cutter.feed(b"one\ntw") == [b"one"]
+    assert cutter.feed(b"o\n") == [b"two"]
+    assert cutter.feed(b"x" * 11) == [b"x" * 11]
+    assert cutter.feed(b"rest") == []
+    assert (cutter.flush(), cutter.flush()) == ([b"rest"], [])
+
+
+def test_a_log_file_stays_small(tmp_path: Path) -> None:
+    log = tmp_path / "keeper.log"
+    fd = os.open(log, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+    write = stderr_sink(fd, tmp_path / "keeper.log.1")
+    for _ in range(MAX_FILE_BYTES // 100_000 + 2):
+        write(b"x" * 100_000)
+    os.close(fd)
+    assert log.stat().st_size < 200_001
+    assert (tmp_path / "keeper.log.1").stat().st_size > MAX_FILE_BYTES

@@ -1,0 +1,48 @@
+"""The steps between the keeper and a worker's first line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from edgekit.device.keeper.process.launch import JOIN, Owner, worker_argv, worker_env
+from tests.fakes.keeper import Bench
+from tests.fakes.releases import make_plan, make_release
+
+
+def test_the_leaf_is_joined_before_the_program_runs(tmp_path: Path) -> None:
+    (tmp_path / "cgroup.procs").touch()
+    script = f"cat {tmp_path}/cgroup.procs; umask; cat /proc/self/oom_score_adj"
+    argv = [sys.executable, "-I", "-S", "-c", JOIN, str(tmp_path), "", "/bin/sh", "-c", script]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["00027", "500"]
+
+
+def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
+    argv = [sys.executable, "-I", "-S", "-c", JOIN, "", "", "/no/python"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "/no/python: No such file or directory\n")
+
+
+def test_a_leaf_that_cannot_be_joined_ends_it(tmp_path: Path) -> None:
+    argv = [sys.executable, "-I", "-S", "-c", JOIN, str(tmp_path / "gone"), "", "/bin/true"]
+    assert subprocess.run(argv, capture_output=True, check=False).returncode == 1
+
+
+def test_the_release_comes_before_the_systems_packages(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    release = make_release(plan=make_plan(python=sys.executable))
+    bench.install(release)
+    found = bench.releases.trusted(release.digest)
+    argv = worker_argv(found, tmp_path, leaf=tmp_path / "leaf", owner=Owner(uid=5, gid=6, groups=(7, 8)))
+    assert argv[5:8] == [str(tmp_path / "leaf"), "5:6:7:8", sys.executable]
+    assert argv[-5:] == [f"{found.path}/site", "--release", str(found.path), "--work", str(tmp_path)]
+
+
+def test_nothing_of_the_keepers_environment_is_handed_on(tmp_path: Path) -> None:
+    env = worker_env(tmp_path, 9)
+    assert (env["EDGEKIT_REPORT_FD"], env["HOME"], env["OMP_NUM_THREADS"]) == ("9", str(tmp_path), "1")
+    assert "NOTIFY_SOCKET" not in env
+    assert env["PATH"] != os.environ["PATH"]

@@ -1,0 +1,95 @@
+"""Healthy or not, with the figure and its limit; and when a trial is over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from edgekit.device.keeper.update.health import Trial, judge, observe, verdict
+from edgekit.schema.recipe import Health
+from edgekit.schema.report import Report
+
+HEALTH = Health(min_fps=2.0, max_p99_ms=100.0, max_error_ratio=0.1, settle_s=20.0, start_s=60.0, stall_s=15.0)
+GOOD = Report(phase="running", fps=10.0, p99_ms=50.0, frames=100, errors=1)
+
+
+@pytest.mark.parametrize(
+    ("report", "age_s", "expected"),
+    [
+        (GOOD, 1.0, ()),
+        (None, 3.0, ("no report since the start 3.0 s ago",)),
+        (GOOD, 16.0, ("last report 16.0 s ago > stall_s 15",)),
+        (replace(GOOD, phase="starting"), 0.0, ("phase is starting",)),
+        (replace(GOOD, phase="failed", message="no camera"), 0.0, ("phase is failed: no camera",)),
+        (replace(GOOD, fps=0.0), 0.0, ("fps 0.0 < min_fps 2.0",)),
+        (replace(GOOD, p99_ms=130.0), 0.0, ("p99_ms 130.0 > max_p99_ms 100.0",)),
+        (replace(GOOD, errors=100), 0.0, ("error_ratio 0.500 > max_error_ratio 0.1",)),
+        (replace(GOOD, golden="failed: frame 1"), 0.0, ("golden frames failed: frame 1",)),
+        (
+            replace(GOOD, fps=1.0, p99_ms=130.0),
+            0.0,
+            ("fps 1.0 < min_fps 2.0", "p99_ms 130.0 > max_p99_ms 100.0"),
+        ),
+    ],
+)
+def test_every_reason_has_value_and_limit(report: Report | None, age_s: float, expected: tuple[str, ...]) -> None:
+    assert judge(HEALTH, report, age_s) == expected
+
+
+def test_what_cannot_be_judged_is_not_healthy() -> None:
+    huge = replace(GOOD, frames=1 - 10**400, errors=10**400)
+    (reason,) = judge(HEALTH, huge, 1.0)
+    assert reason.startswith("its last report cannot be judged: OverflowError")
+
+
+def follow(reports: list[tuple[float, Report | None]], *, golden: bool = False) -> tuple[str, str]:
+    """The verdict after these reports, each at its time."""
+    trial = Trial(health=HEALTH, golden=golden, started_s=0.0)
+    for at_s, report in reports:
+        trial = observe(trial, report, 0.0, at_s)
+        found = verdict(trial, at_s)
+    return found
+
+
+BAD = replace(GOOD, fps=0.0)
+
+
+def test_healthy_for_long_enough_is_settled() -> None:
+    assert follow([(5, GOOD), (24.9, GOOD)])[0] == "settling"
+    assert follow([(5, GOOD), (25, GOOD)])[0] == "settled"
+
+
+def test_silence_after_a_good_report_settles_nothing() -> None:
+    trial = observe(Trial(health=HEALTH, golden=False, started_s=0.0), GOOD, 0.0, 5.0)
+    assert verdict(observe(trial, GOOD, 14.0, 19.0), 25.0)[0] == "settling"
+
+
+def test_a_break_starts_the_time_anew() -> None:
+    assert follow([(5, GOOD), (20, BAD), (21, GOOD), (40, GOOD)])[0] == "settling"
+    assert follow([(5, GOOD), (20, BAD), (21, GOOD), (41, GOOD)])[0] == "settled"
+
+
+def test_never_healthy() -> None:
+    assert follow([(59.9, BAD)])[0] == "waiting"
+    assert follow([(60, BAD)]) == ("failed", "not healthy within 60 s: fps 0.0 < min_fps 2.0")
+    assert follow([(60, None)])[0] == "failed"
+
+
+def test_healthy_once_and_then_no_more() -> None:
+    assert follow([(5, GOOD), (10, BAD), (29.9, BAD)])[0] == "waiting"
+    assert follow([(5, GOOD), (10, BAD), (30, BAD)])[1].startswith("was healthy, then not for 20 s: fps 0.0")
+
+
+def test_on_and_off_comes_to_an_end() -> None:
+    reports = [(float(at_s), GOOD if at_s % 10 else BAD) for at_s in range(1, 121)]
+    assert follow([*reports[:-1]])[0] != "failed"
+    assert follow(reports)[1].startswith("never healthy for 20 s without a break")
+
+
+def test_golden_frames_must_have_passed() -> None:
+    assert follow([(5, GOOD), (30, GOOD)], golden=True)[0] == "waiting"
+    assert (
+        follow([(5, replace(GOOD, golden="passed")), (25, replace(GOOD, golden="passed"))], golden=True)[0] == "settled"
+    )
+    assert follow([(5, replace(GOOD, golden="failed: x"))]) == ("failed", "golden frames failed: x")

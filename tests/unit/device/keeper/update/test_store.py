@@ -1,0 +1,163 @@
+"""Blobs arrive in parts, become visible only when right, and go when nobody needs them."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from edgekit.device.keeper.layout import Layout
+from edgekit.device.keeper.update.disk import Disk
+from edgekit.device.keeper.update.store import Chunk, Store
+from edgekit.errors import InputError, RolloutError, TrustError
+from edgekit.schema.manifest import FileEntry
+from edgekit.trust import sha256_bytes
+from tests.fakes.keeper import make_layout
+
+DATA = bytes(range(256)) * 40
+SHA = sha256_bytes(DATA)
+
+
+class FullDisk(Disk):
+    """Has no room at one step."""
+
+    def __init__(self, full_at: str) -> None:
+        self._full_at = full_at
+
+    def free_bytes(self, path: Path) -> int:
+        return 100
+
+    def extend(self, path: Path, offset: int, data: bytes) -> None:
+        super().extend(path, offset, data[:7] if self._full_at == "extend" else data)
+        self._step("extend")
+
+    def rename(self, source: Path, target: Path) -> None:
+        self._step("rename")
+        super().rename(source, target)
+
+    def _step(self, name: str) -> None:
+        if name == self._full_at:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    return make_layout(tmp_path)
+
+
+@pytest.fixture
+def store(layout: Layout) -> Store:
+    return Store(layout, Disk(), reserve_bytes=0)
+
+
+def send(store: Store, data: bytes, offset: int = 0, *, sha256: str = SHA, size: int = len(DATA)) -> None:
+    store.receive(Chunk(sha256=sha256, size_bytes=size, offset=offset, data=data))
+
+
+def entry(data: bytes = DATA, *, executable: bool = False) -> FileEntry:
+    return FileEntry(path="a/b", sha256=sha256_bytes(data), bytes=len(data), executable=executable)
+
+
+def test_a_blob_is_visible_when_its_last_piece_has_come(store: Store, layout: Layout) -> None:
+    send(store, DATA[:1000])
+    assert not layout.blob(SHA).exists()
+    assert [(blob.sha256, blob.have_bytes) for blob in store.missing({SHA: len(DATA)})] == [(SHA, 1000)]
+    send(store, DATA[1000:], 1000)
+    assert layout.blob(SHA).read_bytes() == DATA
+    assert layout.blob(SHA).stat().st_mode & 0o777 == 0o444
+    assert store.missing({SHA: len(DATA)}) == ()
+    assert not list(layout.incoming_dir.iterdir())
+
+
+def test_a_piece_that_comes_again_is_taken_again(store: Store, layout: Layout) -> None:
+    send(store, DATA[:3000])
+    send(store, DATA[1000:], 1000)
+    assert layout.blob(SHA).read_bytes() == DATA
+
+
+@pytest.mark.parametrize(("offset", "size"), [(5, 10), (0, len(DATA) + 1)])
+def test_a_piece_that_leaves_a_gap_or_the_blob_is_refused(store: Store, offset: int, size: int) -> None:
+    with pytest.raises(InputError):
+        send(store, DATA[:size] + b"x" * (size - len(DATA)), offset)
+
+
+def test_a_wrong_blob_is_thrown_away(store: Store, layout: Layout) -> None:
+    with pytest.raises(TrustError):
+        send(store, DATA[:-1] + b"x")
+    assert not layout.blob(SHA).exists()
+    assert not layout.part(SHA).exists()
+
+
+def test_a_full_disk_refuses_up_front(layout: Layout) -> None:
+    with pytest.raises(RolloutError, match=r"disk full: needs 10\.0 KiB, free 100 B"):
+        Store(layout, FullDisk(""), reserve_bytes=0).missing({SHA: len(DATA)})
+
+
+@pytest.mark.parametrize("step", ["extend", "rename"])
+def test_a_disk_that_fills_up_leaves_no_part(layout: Layout, step: str) -> None:
+    with pytest.raises(RolloutError, match="disk full"):
+        send(Store(layout, FullDisk(step), reserve_bytes=0), DATA)
+    assert not list(layout.incoming_dir.iterdir())
+    assert not layout.blob(SHA).exists()
+
+
+def test_an_executable_is_a_file_of_its_own(store: Store) -> None:
+    send(store, DATA)
+    tool = store.materialise(entry(executable=True))
+    plain = store.materialise(entry())
+    assert tool is not None and plain is not None
+    assert (tool.stat().st_mode & 0o777, plain.stat().st_mode & 0o777) == (0o555, 0o444)
+    assert tool.read_bytes() == plain.read_bytes() == DATA
+
+
+def test_an_empty_blob_needs_no_sending(store: Store) -> None:
+    assert store.missing({sha256_bytes(b""): 0}) == ()
+    empty = store.materialise(entry(b""))
+    assert empty is not None
+    assert empty.read_bytes() == b""
+
+
+def test_bit_rot_is_found_and_asked_for_again(store: Store, layout: Layout) -> None:
+    send(store, DATA)
+    layout.blob(SHA).chmod(0o644)
+    layout.blob(SHA).write_bytes(b"x" + DATA[1:])
+    assert store.materialise(entry()) is None
+    assert [blob.sha256 for blob in store.missing({SHA: len(DATA)})] == [SHA]
+
+
+def test_a_blob_that_a_power_cut_has_torn_is_asked_for_again(store: Store, layout: Layout) -> None:
+    send(store, DATA)
+    layout.blob(SHA).chmod(0o644)
+    layout.blob(SHA).write_bytes(bytes(len(DATA)))
+    again = Store(layout, Disk(), reserve_bytes=0)
+    assert [blob.sha256 for blob in again.missing({SHA: len(DATA)})] == [SHA]
+    send(again, DATA)
+    assert Store(layout, Disk(), reserve_bytes=0).missing({SHA: len(DATA)}) == ()
+
+
+def test_a_part_that_a_power_cut_has_torn_is_no_broken_trust(store: Store, layout: Layout) -> None:
+    send(store, DATA[:1000])
+    layout.part(SHA).write_bytes(bytes(1000))
+    again = Store(layout, Disk(), reserve_bytes=0)
+    with pytest.raises(RolloutError, match="was torn"):
+        send(again, DATA[1000:], 1000)
+    send(again, DATA)
+    assert layout.blob(SHA).read_bytes() == DATA
+
+
+def test_blobs_that_no_release_links_to_are_collected(store: Store, layout: Layout, tmp_path: Path) -> None:
+    send(store, DATA)
+    other = b"other"
+    send(store, other, sha256=sha256_bytes(other), size=len(other))
+    (tmp_path / "link").hardlink_to(layout.blob(SHA))
+    old, young = layout.part("0" * 64), layout.part("1" * 64)
+    old.write_bytes(b"1")
+    young.write_bytes(b"1")
+    os.utime(old, (0, 0))
+    store.collect()
+    assert layout.blob(SHA).exists()
+    assert not layout.blob(sha256_bytes(other)).exists()
+    assert (old.exists(), young.exists()) == (False, True)
+    assert store.size_bytes == len(DATA)

@@ -1,0 +1,83 @@
+"""What streams say of themselves, and what is refused."""
+
+from __future__ import annotations
+
+import av
+import numpy as np
+import pytest
+
+from edgekit.device.runtime.frames.decoded import image_of, spec_of
+from edgekit.errors import InputError
+
+SILENT, BT709, FCC = 2, 1, 4
+
+
+def clip(path, *, colorspace=BT709, color_range=1, pix_fmt="yuv420p", width=72, values=(81, 90, 240)):
+    """Two frames of one colour; 72 pixels wide, so that the decoder pads its rows."""
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=10, options={"qp": "0"})
+        stream.width, stream.height, stream.pix_fmt = width, 40, pix_fmt
+        stream.codec_context.colorspace, stream.codec_context.color_range = colorspace, color_range
+        for pts in range(2):
+            frame = av.VideoFrame(width, 40, pix_fmt)
+            for plane, value in zip(frame.planes, values, strict=True):
+                plane.update(bytes([value]) * plane.buffer_size)
+            frame.pts = pts
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    return av.open(str(path))
+
+
+def test_colours_come_from_the_stream(tmp_path):
+    with clip(tmp_path / "clip.mp4") as container:
+        spec = spec_of(container.streams.video[0].codec_context, None, None, "belt")
+    assert (spec.matrix, spec.range, spec.siting, spec.width_px) == ("709", "limited", "left", 72)
+
+
+def test_planes_are_views_without_the_padding(tmp_path):
+    with clip(tmp_path / "clip.mp4") as container:
+        spec = spec_of(container.streams.video[0].codec_context, None, None, "belt")
+        frames = list(container.decode(video=0))
+        images = [image_of(frame, spec) for frame in frames]
+    assert frames[0].planes[0].line_size > 72
+    del frames
+    for found in images:
+        for plane, shape, value in ((found.y, (40, 72), 81), (found.u, (20, 36), 90), (found.v, (20, 36), 240)):
+            assert plane.shape == shape and (plane == value).all()
+            assert plane.base is not None and not plane.flags.writeable
+    assert isinstance(images[0].y, np.ndarray)
+
+
+def test_what_the_stream_leaves_open_the_recipe_says(tmp_path):
+    with clip(tmp_path / "clip.mp4", colorspace=SILENT, color_range=0) as container:
+        stream = container.streams.video[0].codec_context
+        spec = spec_of(stream, "601", "full", "belt")
+        assert (spec.matrix, spec.range) == ("601", "full")
+        with pytest.raises(InputError, match="source belt: neither the stream nor the recipe says its matrix"):
+            spec_of(stream, None, "full", "belt")
+        with pytest.raises(InputError, match="says its range"):
+            spec_of(stream, "601", None, "belt")
+
+
+def test_a_contradiction_is_refused(tmp_path):
+    with clip(tmp_path / "clip.mp4") as container:
+        stream = container.streams.video[0].codec_context
+        assert spec_of(stream, "709", "limited", "belt").matrix == "709"
+        with pytest.raises(InputError, match="the stream says matrix 709, the recipe says 601"):
+            spec_of(stream, "601", None, "belt")
+        with pytest.raises(InputError, match="the stream says range limited, the recipe says full"):
+            spec_of(stream, None, "full", "belt")
+
+
+def test_unknown_formats_and_matrices_are_refused(tmp_path):
+    for told, change in (("format is yuv444p", {"pix_fmt": "yuv444p"}), ("number 4 of H", {"colorspace": FCC})):
+        with clip(tmp_path / "clip.mp4", **change) as container, pytest.raises(InputError, match=told):
+            spec_of(container.streams.video[0].codec_context, "709", None, "belt")
+
+
+def test_a_stream_that_changes_is_an_error(tmp_path):
+    with clip(tmp_path / "a.mp4") as container:
+        spec = spec_of(container.streams.video[0].codec_context, None, None, "belt")
+    for name, change in (("w", {"width": 80}), ("r", {"color_range": 2}), ("m", {"colorspace": 6})):
+        with clip(tmp_path / f"{name}.mp4", **change) as container, pytest.raises(ValueError, match="stream changed"):
+            image_of(next(container.decode(video=0)), spec)

@@ -1,0 +1,159 @@
+"""YOLO's output becomes boxes: against a second way of doing it, one box at a time, and by hand through a letterbox."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgekit.device.runtime.frames.item import Item
+from edgekit.device.runtime.stages import StageContext
+from edgekit.device.runtime.stages.yolo import Yolo
+from edgekit.errors import InputError
+from edgekit.imaging.image import RgbImage, RgbSpec
+from edgekit.schema.reader import from_raw
+from edgekit.schema.recipe import ColourContract
+from edgekit.schema.stages import YoloOptions
+
+LABELS = ("person", "car", "dog")
+
+
+def stage(width=640, height=360, fit="letterbox", **options) -> Yolo:
+    contract = ColourContract(width_px=320, height_px=320, order="RGB", fit=fit)
+    return Yolo(
+        StageContext(
+            name="find",
+            options=from_raw(YoloOptions, {"labels": list(LABELS), **options}, "recipe.toml"),
+            frames=RgbSpec(width_px=width, height_px=height, order="RGB"),
+            fps=10.0,
+            release=Path(),
+            runner=None,
+            contract=contract,
+        )
+    )
+
+
+def found(made: Yolo, output: np.ndarray, name: str = "output0"):
+    image = RgbImage(pixels=np.zeros((2, 2, 3), np.uint8), order="RGB")
+    item = Item(source="s", index=0, loop=0, captured_s=0.0, image=image, outputs={name: output})
+    return made(item).detections
+
+
+def output_of(*rows: tuple[float, ...]) -> np.ndarray:
+    """[1, 7, anchors]."""
+    return np.array(rows, np.float32).reshape(-1, 7).T[None]
+
+
+def random_output(seed: int, anchors: int = 300) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    middles = random.uniform(0, 320, (anchors // 10, 2)).repeat(10, axis=0) + random.normal(0, 6, (anchors, 2))
+    sizes = random.uniform(5, 120, (anchors // 10, 2)).repeat(10, axis=0) * random.uniform(0.8, 1.2, (anchors, 2))
+    scores = np.round(random.uniform(0, 1, (anchors, 3)) ** 3, 2)  # rounded: some are equal
+    return np.concatenate([middles, sizes, scores], axis=1).astype(np.float32).T[None]
+
+
+def by_hand(output: np.ndarray, threshold: float, overlap: float) -> list[tuple[str, float, tuple[float, ...]]]:
+    """Without arrays: the picture is 640x360 in 320x320, so it is halved, with 70 pixels of black above and below."""
+    boxes = []
+    for index, (x, y, w, h, *scores) in enumerate(output[0].T.tolist()):
+        best = max(scores)
+        if best >= threshold:
+            boxes.append((-best, index, scores.index(best), (x - w / 2, y - h / 2, x + w / 2, y + h / 2)))
+    kept: list[tuple[float, int, int, tuple[float, ...]]] = []
+    for one in sorted(boxes):
+        if all(one[2] != other[2] or overlap_of(one[3], other[3]) <= overlap for other in kept):
+            kept.append(one)
+    made = []
+    for score, _, label, (left, top, right, bottom) in kept:
+        corners = (max(0, left * 2), max(0, (top - 70) * 2), min(640, right * 2), min(360, (bottom - 70) * 2))
+        if corners[2] > corners[0] and corners[3] > corners[1]:
+            made.append((LABELS[label], -score, corners))
+    return made
+
+
+def overlap_of(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    both = max(0, width) * max(0, height)
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
+    return both / (sum(areas) - both)
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize(("threshold", "overlap"), [(0.25, 0.45), (0.6, 0.1), (0.05, 0.9)])
+def test_it_finds_what_a_second_way_finds(seed, threshold, overlap):
+    output = random_output(seed)
+    got = found(stage(threshold=threshold, iou=overlap), output)
+    want = by_hand(output, threshold, overlap)
+    assert [one.label for one in got] == [label for label, _, _ in want]
+    for one, (_, score, (left, top, right, bottom)) in zip(got, want, strict=True):
+        assert one.score == pytest.approx(score)
+        corners = (one.x_px - one.width_px / 2, one.y_px - one.height_px / 2, one.width_px, one.height_px)
+        assert corners == pytest.approx((left, top, right - left, bottom - top), abs=1e-3)
+
+
+def test_through_a_letterbox_into_the_picture_and_cut_off_at_its_edge():
+    (one,) = found(stage(), output_of((10, 90, 40, 20, 0.1, 0.9, 0.2)))
+    assert (one.label, one.score) == ("car", pytest.approx(0.9))
+    # left edge: 10 - 20 = -10 is cut off at 0; right edge: 30 is 60 there; 80..100 is 20..60 without the bar above
+    assert (one.x_px, one.y_px, one.width_px, one.height_px) == pytest.approx((30, 40, 60, 40))
+
+
+def test_a_stretched_picture_has_two_scales():
+    (one,) = found(stage(fit="stretch"), output_of((160, 160, 32, 32, 0.9, 0, 0)))
+    assert (one.x_px, one.y_px, one.width_px, one.height_px) == pytest.approx((320, 180, 64, 36))
+
+
+def test_what_lies_in_the_bars_alone_is_no_detection():
+    assert not found(stage(), output_of((160, 30, 40, 20, 0.9, 0, 0)))
+
+
+def test_only_boxes_of_one_class_suppress_each_other():
+    same = (160, 160, 40, 40)
+    assert [
+        one.label for one in found(stage(), output_of((*same, 0.5, 0, 0), (*same, 0.9, 0, 0), (*same, 0, 0.4, 0)))
+    ] == [
+        "person",
+        "car",
+    ]
+
+
+def test_what_is_no_number_is_left_out():
+    nan, inf = float("nan"), float("inf")
+    rows = ((nan, 160, 9, 9, 0.9, 0, 0), (160, inf, 9, 9, 0.9, 0, 0), (160, 160, 9, 9, nan, nan, nan))
+    assert not found(stage(), output_of(*rows))
+    assert len(found(stage(), output_of(*rows, (160, 160, 9, 9, 0.9, 0, 0)))) == 1
+
+
+def test_the_other_way_round_is_the_same():
+    output = random_output(1)
+    assert found(stage(), output.transpose(0, 2, 1)) == found(stage(), output)
+
+
+def test_no_more_than_wanted_and_the_strongest():
+    rows = [(20 * index + 10, 160, 5, 5, 0.5 + index / 100, 0, 0) for index in range(10)]
+    assert [round(one.score, 2) for one in found(stage(most=3), output_of(*rows))] == [0.59, 0.58, 0.57]
+
+
+@pytest.mark.parametrize(
+    ("output", "told"),
+    [
+        (np.zeros((1, 9, 100)), r"output output0 is \[1, 9, 100\], and 3 labels want \[1, 7, anchors\]"),
+        (np.zeros((2, 7, 100)), r"output output0 is \[2, 7, 100\]"),
+        (np.zeros((1, 700)), r"output output0 is \[1, 700\]"),
+    ],
+)
+def test_an_output_of_another_shape_is_told(output, told):
+    with pytest.raises(InputError, match=told):
+        found(stage(), output)
+    with pytest.raises(InputError, match="the model has no output output0"):
+        found(stage(), np.zeros((1, 7, 10)), "boxes")
+
+
+@pytest.mark.parametrize(
+    "options", [{"labels": []}, {"threshold": 0.0}, {"threshold": 1.5}, {"iou": 0}, {"most": 0}, {"treshold": 0.5}]
+)
+def test_options_that_are_wrong_are_told(options):
+    with pytest.raises(InputError):
+        stage(**options)

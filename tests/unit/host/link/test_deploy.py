@@ -1,0 +1,194 @@
+"""A deployment's course: what is sent, what is taken up again, and what counts as the outcome."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edgekit.errors import EdgekitError, LockHeld, RolloutError, TrustError, Unreachable
+from edgekit.host.link.deploy import TRIES, Deployment
+from edgekit.host.link.sending import Parcel, _pieces
+from edgekit.host.progress import Silent
+from edgekit.schema.control import Event
+from edgekit.schema.fleet import Device
+from tests.fakes.keeper_link import FakeLink
+from tests.fakes.releases import make_release, write_release
+
+NOISE = os.urandom(700_000)
+RELEASE = make_release(extra={"app/noise": NOISE, "app/text": b"word " * 100_000, "app/empty": b""})
+
+
+class Clock:
+    """Time that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.on_sleep: Callable[[], None] = lambda: None
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.on_sleep()
+
+
+def deployment(link: FakeLink, folder: Path, clock: Clock | None = None, **fields: object) -> Deployment:
+    write_release(RELEASE, folder)
+    clock = clock or Clock()
+    parcel = Parcel(
+        manifest=RELEASE.manifest,
+        manifest_bytes=RELEASE.manifest_json,
+        signature=RELEASE.signature,
+        digest=RELEASE.digest,
+        file=lambda path: folder / "files" / path,
+    )
+    usual: dict[str, object] = {
+        "device": Device(name="gate-7", address="root@gate-7"),
+        "executor": link,
+        "parcel": parcel,
+        "check_fits": lambda: None,
+        "holder": "ann@desk",
+        "progress": Silent(),
+        "watch": lambda _: None,
+        "clock": clock,
+        "sleep": clock.sleep,
+    }
+    return Deployment(**{**usual, **fields})  # type: ignore[arg-type]
+
+
+def test_all_of_it_the_first_time_and_nothing_the_second(tmp_path: Path) -> None:
+    link = FakeLink()
+    told = deployment(link, tmp_path).run()
+    assert link.verbs() == ["hello", "status", "lock", "offer", "chunk", "install", "activate"]
+    assert {sha: data for sha, data in RELEASE.blobs.items() if data} == link.blobs
+    assert told.changed and told.signer == "ann"
+    assert len(NOISE) < told.sent_bytes < len(NOISE) + 20_000, "text is compressed, noise is not"
+    link.asked.clear()
+    again = deployment(link, tmp_path).run()
+    assert (again.changed, again.sent_bytes) == (False, 0)
+    assert link.verbs() == ["hello", "status"]
+
+
+def test_a_stopped_release_is_started_again(tmp_path: Path) -> None:
+    link = FakeLink()
+    deployment(link, tmp_path).run()
+    link.status = replace(link.status, phase="stopped")
+    assert deployment(link, tmp_path).run().changed
+    assert link.status.phase == "running"
+
+
+def test_what_does_not_fit_is_refused_before_a_byte_moves(tmp_path: Path) -> None:
+    def check() -> None:
+        raise RolloutError("no", hint="mend")
+
+    link = FakeLink()
+    with pytest.raises(RolloutError):
+        deployment(link, tmp_path, check_fits=check).run()
+    assert link.verbs() == ["hello", "status"]
+
+
+def test_a_device_that_is_not_there_is_tried_once(tmp_path: Path) -> None:
+    link = FakeLink(breaks=[("hello", 1)])
+    with pytest.raises(Unreachable):
+        deployment(link, tmp_path).run()
+    assert link.connections == 1
+
+
+@pytest.mark.parametrize("broken", [("offer", 1), ("chunk", 2), ("chunk", 5), ("install", 1)])
+def test_a_broken_link_is_taken_up_where_it_broke(broken: tuple[str, int], tmp_path: Path) -> None:
+    link = FakeLink(breaks=[broken])
+    told = deployment(link, tmp_path).run()
+    assert told.changed and link.connections == 2 and link.closed == 1
+    assert {sha: data for sha, data in RELEASE.blobs.items() if data} == link.blobs
+
+
+def test_a_link_that_keeps_breaking_ends_the_try(tmp_path: Path) -> None:
+    link, clock = FakeLink(breaks=[("install", n) for n in (1, 1, 1, 1, 1)]), Clock()
+    with pytest.raises(Unreachable):
+        deployment(link, tmp_path, clock).run()
+    assert link.connections == TRIES
+    assert clock.now < 30
+
+
+@pytest.mark.parametrize(
+    ("refusal", "kind"), [(6, TrustError), (8, RolloutError), (9, LockHeld)], ids=["trust", "full disk", "locked"]
+)
+def test_refusals_are_never_tried_again(refusal: int, kind: type[EdgekitError], tmp_path: Path) -> None:
+    link = FakeLink(refuse={"install": Event(kind="error", message="no", exit_code=refusal, hint="x")})
+    with pytest.raises(kind):
+        deployment(link, tmp_path).run()
+    assert link.connections == 1
+    assert "activate" not in link.verbs()
+
+
+def test_somebody_elses_lock_is_not_waited_for(tmp_path: Path) -> None:
+    link, clock = FakeLink(locked_by=["eve@desk"]), Clock()
+    with pytest.raises(LockHeld, match="eve@desk"):
+        deployment(link, tmp_path, clock).run()
+    assert clock.now == 0
+
+
+def test_a_lock_of_ones_own_is_waited_for(tmp_path: Path) -> None:
+    link, clock = FakeLink(locked_by=["ann@desk"] * 5), Clock()
+    assert deployment(link, tmp_path, clock).run().changed
+    assert clock.now == 5
+    link = FakeLink(locked_by=["ann@desk"] * 500)
+    with pytest.raises(LockHeld):
+        deployment(link, tmp_path).run()
+
+
+def test_a_lost_answer_of_an_activation_is_found_in_the_status(tmp_path: Path) -> None:
+    link = FakeLink(breaks_after=["activate"])
+    assert deployment(link, tmp_path).run().changed
+    assert link.verbs().count("activate") == 1, "it is not activated twice"
+
+
+def test_a_roll_back_behind_a_broken_link_is_told_with_its_evidence(tmp_path: Path) -> None:
+    link, clock = FakeLink(breaks_after=["activate"]), Clock()
+    link.commit("0" * 64)
+    link.fail(RELEASE.digest, at_s=5.0)
+    turns: list[float] = []
+
+    def on_sleep() -> None:
+        turns.append(clock.now)
+        if len(turns) == 1:
+            link.commit("0" * 64)
+            link.status = replace(link.status, phase="settling")
+        if len(turns) == 3:
+            link.fail(RELEASE.digest, at_s=9.0)
+
+    clock.on_sleep = on_sleep
+    with pytest.raises(RolloutError, match=r"sorter 1 was rolled back: no; sorter 1 .* runs again") as caught:
+        deployment(link, tmp_path, clock).run()
+    assert caught.value.details == "fps 0\nx"
+    assert len(turns) == 3
+
+
+def test_an_activation_that_never_arrived_is_asked_for_again(tmp_path: Path) -> None:
+    link = FakeLink(breaks=[("activate", 1)])
+    link.fail(RELEASE.digest, at_s=5.0)
+    assert deployment(link, tmp_path).run().changed
+    assert link.verbs().count("activate") == 1
+
+
+def test_files_that_are_missing_here_are_left_out(tmp_path: Path) -> None:
+    link = FakeLink()
+    parcel = deployment(link, tmp_path)
+    (tmp_path / "files/app/noise").unlink()
+    (tmp_path / "files/app/text").write_bytes(b"word " * 200_000)
+    parcel.run()
+    assert NOISE not in link.blobs.values()
+    assert b"word " * 100_000 in link.blobs.values(), "never more than the manifest lists"
+
+
+def test_pieces_end_where_the_manifest_says_and_noise_is_not_packed(tmp_path: Path) -> None:
+    (tmp_path / "noise").write_bytes(NOISE)
+    pieces = list(_pieces(tmp_path / "noise", 100, 600_000))
+    assert b"".join(piece for piece, _ in pieces) == NOISE[100:600_000]
+    assert all(payload is piece for piece, payload in pieces)
+    assert list(_pieces(tmp_path / "nowhere", 0, 5)) == []

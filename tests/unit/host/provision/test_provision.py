@@ -1,0 +1,201 @@
+"""Provisioning: the plan for every state that a device can be in, and the script that looks and changes."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgekit.errors import InputError, RolloutError
+from edgekit.executor.local import LocalExecutor
+from edgekit.host.provision.provision import (
+    Change,
+    Desired,
+    apply_provision,
+    check_ready,
+    look,
+    plan_provision,
+)
+from edgekit.schema.fleet import Device
+
+SIGNERS = b"# mine\nann@desk ssh-ed25519 AAAA\nbob@desk ssh-ed25519 BBBB\n"
+BOARD = Desired(device=Device(name="gate-7", address="root@gate-7"), keeper=b"keeper", allowed_signers=SIGNERS)
+SHA = hashlib.sha256(b"keeper").hexdigest()
+COPY = f"edgekitd-{SHA[:12]}.pyz"
+LIB = "/usr/lib/edgekit"
+NONE = {"kind": "none"}
+PATHS = (
+    LIB,
+    "/etc/edgekit",
+    "/var/lib/edgekit",
+    f"{LIB}/{COPY}",
+    "/etc/edgekit/allowed_signers",
+    "/etc/systemd/system/edgekitd.service",
+    f"{LIB}/edgekitd.pyz",
+)
+BARE: dict[str, Any] = {
+    "uid": 0,
+    "login": {"name": "root", "groups": []},
+    "python": [3, 11],
+    "systemd": True,
+    "sudo": "root",
+    "ssh_keygen": True,
+    "paths": dict.fromkeys(
+        (
+            LIB,
+            "/etc/edgekit",
+            "/var/lib/edgekit",
+            f"{LIB}/{COPY}",
+            "/etc/edgekit/allowed_signers",
+            "/etc/systemd/system/edgekitd.service",
+            f"{LIB}/edgekitd.pyz",
+        ),
+        NONE,
+    ),
+    "groups": {"edgekit": False},
+    "users": {"edgekit-worker": {"there": False, "groups": []}},
+    "optional_groups": ["video"],
+    "service": "not-found inactive",
+    "keeper": "",
+}
+WHOLE_PLAN = [
+    "make group edgekit",
+    "make user edgekit-worker",
+    "let edgekit-worker into group video",
+    f"make folder {LIB}",
+    "make folder /etc/edgekit",
+    "make folder /var/lib/edgekit",
+    f"install {LIB}/{COPY}",
+    "install /etc/edgekit/allowed_signers: releases by ann@desk, bob@desk",
+    "install /etc/systemd/system/edgekitd.service",
+    f"switch {LIB}/edgekitd.pyz to {COPY}",
+    "tell systemd of the service",
+    "enable edgekitd.service",
+    "start edgekitd.service",
+]
+
+
+def texts(changes: tuple[Change, ...]) -> list[str]:
+    return [change.what for change in changes]
+
+
+def provisioned() -> dict[str, Any]:
+    """What `look` finds after the whole plan was carried out."""
+    present = deepcopy(BARE)
+    for change in plan_provision(BOARD, BARE):
+        step = change.step
+        match step["do"]:
+            case "folder":
+                present["paths"][step["path"]] = {"kind": "folder", "mode": step["mode"], "uid": 0, "names": [COPY]}
+            case "file":
+                digest = hashlib.sha256(base64.b64decode(step["content"])).hexdigest()
+                present["paths"][step["path"]] = {"kind": "file", "mode": step["mode"], "uid": 0, "sha256": digest}
+            case "link":
+                present["paths"][step["path"]] = {"kind": "link", "to": step["to"]}
+    present["groups"] = {"edgekit": True}
+    present["users"] = {"edgekit-worker": {"there": True, "groups": ["video"]}}
+    return present | {"service": "enabled active", "keeper": SHA}
+
+
+def changed(**fields: Any) -> list[str]:
+    return texts(plan_provision(BOARD, provisioned() | fields))
+
+
+def test_a_bare_board_gets_everything_in_order() -> None:
+    assert texts(plan_provision(BOARD, BARE)) == WHOLE_PLAN
+
+
+def test_twice_changes_nothing() -> None:
+    assert changed() == []
+
+
+def test_a_new_keeper_keeps_the_old_copy_drops_older_ones_and_says_that_the_application_restarts() -> None:
+    present = provisioned()
+    present["paths"][LIB]["names"] = ["edgekitd-old.pyz", "edgekitd-older.pyz", "edgekitd.pyz"]
+    present["paths"][f"{LIB}/edgekitd.pyz"]["to"] = "edgekitd-old.pyz"
+    present["paths"][f"{LIB}/{COPY}"] = NONE
+    assert texts(plan_provision(BOARD, present)) == [
+        f"install {LIB}/{COPY}",
+        f"switch {LIB}/edgekitd.pyz to {COPY}",
+        f"remove {LIB}/edgekitd-older.pyz",
+        "restart (the application restarts with it) edgekitd.service",
+    ]
+
+
+def test_a_keeper_that_was_switched_but_never_restarted_is_restarted() -> None:
+    assert changed(keeper="0" * 64) == ["restart (the application restarts with it) edgekitd.service"]
+    assert changed(keeper="unknown") == []
+    assert changed(service="enabled failed", keeper="") == ["start edgekitd.service"]
+    assert changed(service="disabled active") == ["enable edgekitd.service"]
+
+
+@pytest.mark.parametrize("found", [{"mode": 0o666}, {"uid": 1000}, {"sha256": "0" * 64}, {"kind": "none"}])
+def test_signers_that_differ_are_replaced_without_a_restart(found: Mapping[str, Any]) -> None:
+    present = provisioned()
+    present["paths"]["/etc/edgekit/allowed_signers"] |= found
+    if found.get("kind"):
+        present["paths"]["/etc/edgekit/allowed_signers"] = NONE
+    (what,) = texts(plan_provision(BOARD, present))
+    assert what.endswith("/etc/edgekit/allowed_signers: releases by ann@desk, bob@desk")
+
+
+def test_whoever_logs_in_without_being_root_may_speak_with_the_keeper() -> None:
+    (what,) = changed(uid=1000, login={"name": "ann", "groups": ["sudo"]})
+    assert what.startswith("let ann into group edgekit")
+    assert changed(uid=1000, login={"name": "ann", "groups": ["edgekit"]}) == []
+
+
+def test_a_board_that_cannot_take_it_is_told_everything() -> None:
+    present = BARE | {"python": [3, 9], "ssh_keygen": False, "systemd": False}
+    with pytest.raises(RolloutError) as caught:
+        check_ready(BOARD, present, "gate-7")
+    for word in ("Python 3.9", "install openssh-client", "systemd does not run"):
+        assert word in caught.value.message
+    check_ready(BOARD, BARE, "gate-7")
+
+
+@pytest.mark.parametrize(("sudo", "words"), [("none", "it has no sudo"), ("password", "asks for a password")])
+def test_a_login_that_cannot_become_root_is_told_before_anything_changes(sudo: str, words: str) -> None:
+    with pytest.raises(RolloutError, match=words) as caught:
+        check_ready(BOARD, BARE | {"sudo": sudo}, "gate-7")
+    assert "log in as root" in caught.value.message
+    check_ready(BOARD, BARE | {"sudo": "yes"}, "gate-7")
+
+
+@pytest.mark.parametrize(("prefix", "service"), [("/", "process"), ("/opt/ek", "systemd")])
+def test_a_prefix_that_does_not_fit_the_service(prefix: str, service: Any) -> None:
+    device = Device(name="gate-7", address="local", prefix=prefix, service=service)
+    with pytest.raises(InputError, match="prefix"):
+        check_ready(Desired(device=device, keeper=b"k", allowed_signers=b""), BARE, "gate-7")
+
+
+def test_the_script_looks_and_changes_on_a_real_folder(tmp_path: Path) -> None:
+    device = Device(name="here", address="local", prefix=str(tmp_path), service="process")
+    desired = Desired(device=device, keeper=b"keeper", allowed_signers=SIGNERS)
+    executor = LocalExecutor()
+    present = look(desired, executor)
+    assert present["keeper"] == ""
+    changes = [change for change in plan_provision(desired, present) if change.step["do"] != "command"]
+    apply_provision(desired, executor, tuple(changes), sudo=False)
+    assert (tmp_path / "usr/lib/edgekit/edgekitd.pyz").read_bytes() == b"keeper"
+    assert (tmp_path / "etc/edgekit/allowed_signers").stat().st_mode & 0o777 == 0o644
+    assert (tmp_path / "var/lib/edgekit").stat().st_mode & 0o777 == 0o700
+    assert texts(plan_provision(desired, look(desired, executor))) == ["start the keeper"]
+    assert not list(tmp_path.rglob("*.new"))
+
+
+def test_a_step_that_fails_is_named_and_the_next_run_does_the_rest(tmp_path: Path) -> None:
+    device = Device(name="here", address="local", prefix=str(tmp_path), service="process")
+    desired = Desired(device=device, keeper=b"keeper", allowed_signers=SIGNERS)
+    good = Change(what="make folder a", step={"do": "folder", "path": str(tmp_path / "a"), "mode": 0o700})
+    bad = Change(what="frobnicate", step={"do": "command", "argv": ["sh", "-c", "echo no such frob >&2; exit 1"]})
+    never = Change(what="make folder b", step={"do": "folder", "path": str(tmp_path / "b"), "mode": 0o700})
+    with pytest.raises(RolloutError, match=r"could not frobnicate: .*no such frob") as caught:
+        apply_provision(desired, LocalExecutor(), (good, bad, never), sudo=False)
+    assert "edgekit provision here" in caught.value.hint
+    assert (tmp_path / "a").is_dir() and not (tmp_path / "b").exists()
