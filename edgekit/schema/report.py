@@ -36,6 +36,42 @@ class LaneReport:
     """Since the start, by cause: `drop_oldest`, `drop_newest`, `error`."""
 
 
+StreamState = Literal["starting", "running", "stalled", "restarting", "ended", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropReport:
+    """Frames of one stream that did not reach the sinks, since the start."""
+
+    place: str
+    """The lane, stage or sink where it happened."""
+    cause: str
+    """`drop_oldest`, `drop_newest`, `error`, `stage` (a stage returned None), `closing`."""
+    count: Count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamReport:
+    """The frames of one source on their way, now."""
+
+    name: str
+    state: StreamState
+    since_s: Amount
+    """How long it has been in this state."""
+    message: str = ""
+    """Why it is in this state, where that is not plain."""
+    frames: Count = 0
+    """Frames that reached the sinks since the start."""
+    fps: Amount = 0.0
+    wanted_fps: Amount = 0.0
+    """What the source says that it gives; 0 where it does not say."""
+    p50_ms: Amount = 0.0
+    p99_ms: Amount = 0.0
+    """Capture to sink, over the last 5 s at most."""
+    restarts: Count = 0
+    drops: tuple[DropReport, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """One worker, now."""
@@ -47,6 +83,11 @@ class Report:
     frames: Count = 0
     """Frames that reached the sinks since the start."""
     errors: Count = 0
+    """Frames that a stage failed on, since the start."""
+    error_ratio: Annotated[float, Between(0, 1)] = 0.0
+    """Of the frames of the last 60 s at most: those that a stage failed on."""
+    idle_s: Amount = 0.0
+    """Since a frame last reached the sinks, or since the pipeline began; 0 where every source has ended."""
     fps: Amount = 0.0
     """Over the last 5 s at most."""
     p50_ms: Amount = 0.0
@@ -59,5 +100,6 @@ class Report:
     score: dict[str, Amount] = field(default_factory=dict)
     """Of the last full pass over the clip: `expected`, `counted`, `wrong`, `passes`."""
     lanes: tuple[LaneReport, ...] = ()
+    streams: tuple[StreamReport, ...] = ()
     metrics: str = ""
     """The worker's figures in Prometheus's text format."""
