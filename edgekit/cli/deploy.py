@@ -49,11 +49,11 @@ def deploy(
         raise InputError(told, hint="deploy to one after the other; --plan takes several")
     (device,) = devices
     from edgekit.host.link.connection import connect
-    from edgekit.host.link.deploy import Deployment
     from edgekit.host.link.inventory import find_device
     from edgekit.host.link.sending import Parcel
     from edgekit.host.release.folder import open_release
     from edgekit.host.user import user_at_machine
+    from edgekit.host.workflow.deploy import Deployment
 
     settings, out = settings_of(ctx), voice(as_json)
     folder = open_release(release)

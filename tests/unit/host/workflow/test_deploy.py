@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from edgekit.errors import EdgekitError, LockHeld, RolloutError, TrustError, Unreachable
-from edgekit.host.link.deploy import TRIES, Deployment
 from edgekit.host.link.sending import Parcel, _pieces
 from edgekit.host.progress import Silent
+from edgekit.host.workflow.deploy import TRIES, Deployment
 from edgekit.schema.control import Event
 from edgekit.schema.fleet import Device
 from tests.fakes.keeper_link import FakeLink
