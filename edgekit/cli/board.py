@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgekit.cli.session import DaysOption, JsonFlag, local, settings_of, voice
+from edgekit.cli.session import DaysOption, JsonFlag, local, output_for, settings_of
 from edgekit.cli.verbs import Verbs, examples
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def up(
     from edgekit.host.cache import using
     from edgekit.host.preflight import require
 
-    out = voice(as_json)
+    out = output_for(as_json)
     if like == _HOST:
         require("build")
         if name not in ("", _HOST):
@@ -78,7 +78,7 @@ def down(ctx: typer.Context, name: Name = "virt", as_json: JsonFlag = False) -> 
     """End a board and forget it, whatever state it is in."""
     from edgekit.host.board.this_machine import ThisMachine
 
-    out = voice(as_json)
+    out = output_for(as_json)
     if name == _HOST:
         ThisMachine(settings_of(ctx), local()).down()
     else:
@@ -93,7 +93,7 @@ def list_(ctx: typer.Context, as_json: JsonFlag = False) -> None:
     from edgekit.host.board.boards import BoardStatus, State
     from edgekit.host.board.this_machine import ThisMachine
 
-    out = voice(as_json)
+    out = output_for(as_json)
     boards = boards_of(ctx, out)
     found = [boards.status(name) for name in boards.names()]
     host = ThisMachine(settings_of(ctx), local())
@@ -111,7 +111,7 @@ def gc(ctx: typer.Context, days: DaysOption = 30.0, as_json: JsonFlag = False) -
     from edgekit.host.cache import emptying, remove_all
     from edgekit.schema.units import counted, format_bytes
 
-    out = voice(as_json)
+    out = output_for(as_json)
     with emptying(settings_of(ctx).cache_dir):
         unused = boards_of(ctx, out).unused(days, time.time())
         freed = remove_all(unused)
@@ -135,7 +135,7 @@ def ssh(
     from edgekit.errors import InputError
     from edgekit.host.board.login import exec_ssh
 
-    out = voice(as_json)
+    out = output_for(as_json)
     login = boards_of(ctx, out).login(name)
     if not as_json:
         exec_ssh(login, command or [])
@@ -151,7 +151,7 @@ def ssh(
 @examples("edgekit board reset --name bench")
 def reset(ctx: typer.Context, name: Name = "virt", as_json: JsonFlag = False) -> None:
     """Press a board's reset button."""
-    out = voice(as_json)
+    out = output_for(as_json)
     boards_of(ctx, out).reset(name)
     out.result({"name": name, "state": "reset"}, f"{name}: reset")
 
@@ -160,7 +160,7 @@ def reset(ctx: typer.Context, name: Name = "virt", as_json: JsonFlag = False) ->
 @examples("edgekit board power-cut --name bench")
 def power_cut(ctx: typer.Context, name: Name = "virt", as_json: JsonFlag = False) -> None:
     """Pull a board's plug; `board up` boots its disk again."""
-    out = voice(as_json)
+    out = output_for(as_json)
     boards_of(ctx, out).power_cut(name)
     out.result({"name": name, "state": "dead"}, f"{name}: without power; edgekit board up --name {name}")
 
@@ -169,7 +169,7 @@ def power_cut(ctx: typer.Context, name: Name = "virt", as_json: JsonFlag = False
 @examples("edgekit board link up --name bench")
 def link_up(ctx: typer.Context, name: Name = "virt", as_json: JsonFlag = False) -> None:
     """Plug a board's network cable in."""
-    out = voice(as_json)
+    out = output_for(as_json)
     boards_of(ctx, out).link(name, up=True)
     out.result({"name": name, "link": "up"}, f"{name}: link up")
 
@@ -178,7 +178,7 @@ def link_up(ctx: typer.Context, name: Name = "virt", as_json: JsonFlag = False) 
 @examples("edgekit board link down --name bench")
 def link_down(ctx: typer.Context, name: Name = "virt", as_json: JsonFlag = False) -> None:
     """Pull a board's network cable."""
-    out = voice(as_json)
+    out = output_for(as_json)
     boards_of(ctx, out).link(name, up=False)
     out.result({"name": name, "link": "down"}, f"{name}: link down")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgekit.cli.complete import TargetOption
-from edgekit.cli.session import JsonFlag, local, settings_of, voice
+from edgekit.cli.session import JsonFlag, local, output_for, settings_of
 from edgekit.cli.verbs import examples
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def build(
     from edgekit.host.release.record import BuildRecords, Built
 
     began = time.monotonic()
-    settings, voice_ = settings_of(ctx), voice(as_json)
+    settings, output = settings_of(ctx), output_for(as_json)
     folder = read_recipe(recipe)
     found = find_target(target, settings)
     if builder:
@@ -66,16 +66,16 @@ def build(
     path = out or Path("out", f"{folder.recipe.name}-{folder.recipe.version}-{found.name}")
     order = Order(folder=folder, target=found, key=signing_key, builder=builder, out=path, update_lock=update_lock)
     ctx.with_resource(using(settings.cache_dir))
-    work = BuildRecords(settings.cache_dir).begin(inputs_of(order, settings, voice_), path)
+    work = BuildRecords(settings.cache_dir).begin(inputs_of(order, settings, output), path)
     built = None if update_lock else work.before()
     if built is None:
-        built = make_release(order, settings, voice_)
+        built = make_release(order, settings, output)
         work.done(Built(result=built.result | {"from_cache": True}, notes=built.notes))
     else:
         for note in built.notes:
-            voice_.note(note)
+            output.note(note)
     words = f"{path}: {folder.recipe.name} {folder.recipe.version} for {found.name}, {built.result['digest'][:12]}"
-    voice_.result(built.result | {"seconds": round(time.monotonic() - began, 2)}, words)
+    output.result(built.result | {"seconds": round(time.monotonic() - began, 2)}, words)
 
 
 def check_builder(builder: str, target: Target) -> None:
@@ -109,7 +109,7 @@ class Order:
     update_lock: bool
 
 
-def inputs_of(order: Order, settings: Settings, voice_: Output) -> Inputs:
+def inputs_of(order: Order, settings: Settings, output: Output) -> Inputs:
     """Everything that can change what a build makes: the recipe, edgekit itself, its data, its Python, its settings."""
     import edgekit
     from edgekit.host.catalogue.targets import pyconfig_file, target_files
@@ -127,11 +127,11 @@ def inputs_of(order: Order, settings: Settings, voice_: Output) -> Inputs:
             settings.pyenv_root / "versions",
             Path(sysconfig.get_path("purelib")),
         ),
-        words=(*words, *_given_files(order, settings, voice_)),
+        words=(*words, *_given_files(order, settings, output)),
     )
 
 
-def _given_files(order: Order, settings: Settings, voice_: Output) -> tuple[str, ...]:
+def _given_files(order: Order, settings: Settings, output: Output) -> tuple[str, ...]:
     """Requirements that are files, by digest: they may lie outside the recipe's folder, or behind links in it."""
     from edgekit.cli.wheel_kit import Kit
     from edgekit.host.requirements import names_file
@@ -139,11 +139,11 @@ def _given_files(order: Order, settings: Settings, voice_: Output) -> tuple[str,
     python = order.folder.recipe.python
     if not any(map(names_file, python.requirements)):
         return ()
-    wanted = Kit(settings, order.target, voice_).wanted((), python, order.folder.folder)
+    wanted = Kit(settings, order.target, output).wanted((), python, order.folder.folder)
     return repr(wanted.requirements), repr(wanted.files)
 
 
-def make_release(order: Order, settings: Settings, voice_: Output) -> Built:
+def make_release(order: Order, settings: Settings, output: Output) -> Built:
     """Do the whole build, step by step; what is in a cache is taken from there."""
     import hashlib
 
@@ -161,22 +161,22 @@ def make_release(order: Order, settings: Settings, voice_: Output) -> Built:
 
     folder, found, builder = order.folder, order.target, order.builder
     lock = folder.folder / "locks" / f"{found.name}.txt"
-    require("build", more=Kit(settings, found, voice_).building_needs(lock))
+    require("build", more=Kit(settings, found, output).building_needs(lock))
     plan_worker(folder.recipe, found, (), has_app=folder.app is not None)  # what does not fit is said before compiling
-    engines = compile_models(folder.recipe, folder.folder, found, engine_bench(settings, voice_, builder))
+    engines = compile_models(folder.recipe, folder.folder, found, engine_bench(settings, output, builder))
     plan = plan_worker(folder.recipe, found, [engine.entry for engine in engines], has_app=folder.app is not None)
-    site = lay_out_site(settings, folder, found, engines, voice_, update_lock=order.update_lock)
+    site = lay_out_site(settings, folder, found, engines, output, update_lock=order.update_lock)
     notes = (
         *(note for engine in engines for note in engine.notes),
         *(f"warning: {text}" for text in (*plan.warnings, *site.warnings)),
-        *rehearse(folder, plan, engines, site.packages(found), settings, voice_),
+        *rehearse(folder, plan, engines, site.packages(found), settings, output),
     )
     for note in notes:
-        voice_.note(note)
+        output.note(note)
     content = gather(folder, plan, engines, site)
     entries = content.entries()
     manifest = finish_manifest(site.manifest(plan, found, engines, entries))
-    with voice_.step("signing"):
+    with output.step("signing"):
         signature = sign(local(), manifest, key=order.key, namespace=SIGNATURE_NAMESPACE)
     signed = Signed(manifest=manifest, files=entries, signature=signature)
     write_release(order.out, content, signed, notes=settings.cache_dir / "digests")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgekit.cli.session import JsonFlag, settings_of, voice
+from edgekit.cli.session import JsonFlag, output_for, settings_of
 from edgekit.cli.verbs import examples
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def demo(
 
     if device not in ("virt", "host"):
         raise InputError(f"the demo knows no device {device!r}", hint="--device virt or --device host")
-    settings, out = settings_of(ctx), voice(as_json)
+    settings, out = settings_of(ctx), output_for(as_json)
     _look_ahead(device, settings)
     began = time.monotonic()
     target = "host" if device == "host" else "virt-arm64"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgekit.cli.complete import device_names
-from edgekit.cli.session import JsonFlag, settings_of, voice
+from edgekit.cli.session import JsonFlag, output_for, settings_of
 from edgekit.cli.verbs import examples
 from edgekit.schema.units import counted
 
@@ -40,7 +40,7 @@ def deploy(
     if plan:
         from edgekit.cli.deploy_plan import plan_deployment
 
-        plan_deployment(settings_of(ctx), release, devices, voice(as_json))
+        plan_deployment(settings_of(ctx), release, devices, output_for(as_json))
         return
     if len(devices) > 1:
         from edgekit.errors import InputError
@@ -55,7 +55,7 @@ def deploy(
     from edgekit.host.user import user_at_machine
     from edgekit.host.workflow.deploy import Deployment
 
-    settings, out = settings_of(ctx), voice(as_json)
+    settings, out = settings_of(ctx), output_for(as_json)
     folder = open_release(release)
     found = find_device(device, settings)
     executor = connect(found)

@@ -26,7 +26,7 @@ def hold_detections(recipe: Recipe, rehearsal: Rehearsal, engines: tuple[Engine,
         recipe: for its tolerances.
         rehearsal: of the release.
         engines: of it; those that run the model itself have nothing to compare.
-        out: the command's voice.
+        out: the command's output.
 
     Returns:
         How well they agree; nothing where no stage makes detections of an engine's answers.

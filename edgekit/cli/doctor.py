@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgekit.cli.keeper_session import DeviceArgument
-from edgekit.cli.session import JsonFlag, settings_of, voice
+from edgekit.cli.session import JsonFlag, output_for, settings_of
 from edgekit.cli.verbs import examples
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def doctor(
     from edgekit.host.link.inventory import find_device
     from edgekit.host.release.folder import open_release
 
-    settings, out = settings_of(ctx), voice(as_json)
+    settings, out = settings_of(ctx), output_for(as_json)
     manifest = open_release(release).manifest if release else None
     found = find_device(device, settings)
     executor = connect(found)

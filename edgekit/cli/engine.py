@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgekit.cli.session import DaysOption, JsonFlag, settings_of, voice
+from edgekit.cli.session import DaysOption, JsonFlag, output_for, settings_of
 from edgekit.cli.verbs import Verbs, examples
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def show(
     if shown.fault:
         raise InputError(f"{file}: {shown.fault}", hint="give an .rknn or TensorRT engine or an ONNX model, whole")
     told = {"file": str(file), "kind": shown.kind, "facts": shown.facts, "record": shown.record}
-    voice(as_json).result(told, _tables(shown))
+    output_for(as_json).result(told, _tables(shown))
 
 
 @app.command(name="list")
@@ -60,7 +60,7 @@ def list_(ctx: typer.Context, as_json: JsonFlag = False) -> None:
         precision = record.facts.get("precision", "")
         rows.append((record.model, record.target, record.kind, precision, exact, size, built, unused, one.key[:12]))
     told = [{"key": one.key, "path": str(one.file), "used_s": one.used_s, "record": one.record} for one in kept]
-    voice(as_json).result({"engines": told}, table(headers, rows) if kept else "no engines were compiled here yet")
+    output_for(as_json).result({"engines": told}, table(headers, rows) if kept else "no engines were compiled here yet")
 
 
 @app.command()
@@ -91,7 +91,7 @@ def verify(
         for path, fault in faults.items()
     ]
     told = [{"path": path, "key": found[path].key, "fault": fault} for path, fault in faults.items()]
-    voice(as_json).result({"engines": told}, "\n".join(lines) or "no engines were compiled here yet")
+    output_for(as_json).result({"engines": told}, "\n".join(lines) or "no engines were compiled here yet")
     if any(faults.values()):
         raise typer.Exit(5)
 
@@ -113,7 +113,7 @@ def gc(
         gone = engine_store(settings).forget(days, time.time())
     freed = sum(one.record.bytes for one in gone)
     told = {"engines": [one.key for one in gone], "freed_bytes": freed}
-    voice(as_json).result(told, f"{counted(len(gone), 'engine')} thrown away, {format_bytes(freed)} freed")
+    output_for(as_json).result(told, f"{counted(len(gone), 'engine')} thrown away, {format_bytes(freed)} freed")
 
 
 def _tables(shown: Shown) -> RenderableType:

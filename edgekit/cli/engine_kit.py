@@ -30,7 +30,7 @@ def engine_bench(settings: Settings, out: Output, builder: str = "") -> Bench:
 
     Args:
         settings: the user's.
-        out: the command's voice.
+        out: the command's output.
         builder: a device that compiles what this machine cannot, instead of those that fleet.toml labels for it.
     """
     import uv as uv_package

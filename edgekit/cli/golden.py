@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgekit.cli.session import JsonFlag, settings_of, voice
+from edgekit.cli.session import JsonFlag, output_for, settings_of
 from edgekit.cli.verbs import examples
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def golden(
 
     if write and check:
         raise InputError("--write and --check exclude each other", hint="look first, then --write; --check compares")
-    settings, out = settings_of(ctx), voice(as_json)
+    settings, out = settings_of(ctx), output_for(as_json)
     board = find_target(target, settings) if target else None
     folder = read_recipe(recipe, unwritten=("golden.expected",))
     if frame and folder.recipe.golden is not None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgekit.cli.session import JsonFlag, settings_of, voice
+from edgekit.cli.session import JsonFlag, output_for, settings_of
 from edgekit.cli.verbs import examples
 
 
@@ -21,6 +21,6 @@ def init(
     """Write a recipe that works: a clip, a small model, golden frames and a pipeline."""
     from edgekit.host.catalogue.template import write_recipe
 
-    out = voice(as_json)
+    out = output_for(as_json)
     path = write_recipe(settings_of(ctx).data_dir / "recipes" / "sorting-line", name, folder)
     out.result({"name": name, "path": str(path)}, f"{path}/recipe.toml\nnext: edgekit build {path} --target host")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from edgekit.cli.session import JsonFlag, local, settings_of, voice
+from edgekit.cli.session import JsonFlag, local, output_for, settings_of
 from edgekit.cli.verbs import Verbs, examples
 
 app = Verbs("Your signing key for releases.")
@@ -25,7 +25,7 @@ def init(ctx: typer.Context, as_json: JsonFlag = False) -> None:
     line = next(line for line in settings.allowed_signers.read_text().splitlines() if key in line.split())
     told = {"key": str(settings.signing_key), "made": made, "allowed_signers": line}
     word = "made" if made else "is there already"
-    voice(as_json).result(told, f"{settings.signing_key} {word}\n{line}")
+    output_for(as_json).result(told, f"{settings.signing_key} {word}\n{line}")
 
 
 @app.command()
@@ -43,4 +43,4 @@ def show(ctx: typer.Context, as_json: JsonFlag = False) -> None:
     yours = "\n".join(line for line in file.read_text().splitlines() if key in line.split())
     if not yours:
         raise InputError(f"{file} does not name your key", hint="edgekit keys init adds it")
-    voice(as_json).result({"allowed_signers": yours}, yours)
+    output_for(as_json).result({"allowed_signers": yours}, yours)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgekit.cli.keeper_session import DeviceArgument, keeper_of
-from edgekit.cli.session import JsonFlag, voice
+from edgekit.cli.session import JsonFlag, output_for
 from edgekit.cli.verbs import examples
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def logs(
     """Show what the application and its keeper wrote. With --json and --follow one object a line."""
     from edgekit.host.link.client import ANSWER_S
 
-    out = voice(as_json)
+    out = output_for(as_json)
     found: list[dict[str, object]] = []
 
     def show(event: Event) -> None:

@@ -50,7 +50,7 @@ class CleanConsole(Console):
 
 
 class Output:
-    """One command's voice. With `as_json` exactly one JSON object goes to stdout; everything else goes to stderr."""
+    """One command's output. With `as_json` exactly one JSON object goes to stdout; everything else goes to stderr."""
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json

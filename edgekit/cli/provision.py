@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edgekit.cli.keeper_session import DeviceArgument
-from edgekit.cli.session import JsonFlag, local, settings_of, voice
+from edgekit.cli.session import JsonFlag, local, output_for, settings_of
 from edgekit.cli.verbs import examples
 from edgekit.schema.units import counted
 
@@ -42,7 +42,7 @@ def provision(
     from edgekit.host.provision.keeper_zip import build_keeper
     from edgekit.host.provision.provision import Desired, apply_provision, check_ready, look, plan_provision
 
-    settings, out = settings_of(ctx), voice(as_json)
+    settings, out = settings_of(ctx), output_for(as_json)
     found = find_device(device, settings)
     signers = read_signers(allowed_signers, settings, without_me=without_me)
     for line in signers.lines:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from edgekit.cli.keeper_session import DeviceArgument, keeper_of
-from edgekit.cli.session import JsonFlag, voice
+from edgekit.cli.session import JsonFlag, output_for
 from edgekit.cli.verbs import examples
 
 
@@ -15,7 +15,7 @@ def rollback(ctx: typer.Context, device: DeviceArgument, as_json: JsonFlag = Fal
     from edgekit.cli.deploy import Watcher
     from edgekit.host.link.client import ACTIVATION_S
 
-    out = voice(as_json)
+    out = output_for(as_json)
     with keeper_of(ctx, device) as keeper:
         answer = keeper.ask("rollback", watch=Watcher(device, out), patience_s=ACTIVATION_S)
         current = keeper.status().current

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgekit.cli.session import JsonFlag, voice
+from edgekit.cli.session import JsonFlag, output_for
 from edgekit.cli.verbs import examples
 
 
@@ -23,4 +23,4 @@ def schema(
     for file, text in files.items():
         Path(file).write_bytes(text)
     lines = [*files, f"In the first line of a recipe.toml editors want: #:schema {out / 'recipe.schema.json'}"]
-    voice(as_json).result({"files": list(files)}, "\n".join(lines))
+    output_for(as_json).result({"files": list(files)}, "\n".join(lines))

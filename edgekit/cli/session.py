@@ -1,4 +1,4 @@
-"""What every verb gets: the user's settings and a voice."""
+"""What every verb gets: the user's settings and an output."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def settings_of(ctx: typer.Context) -> Settings:
     return settings
 
 
-def voice(as_json: bool) -> Output:
+def output_for(as_json: bool) -> Output:
     """The verb's output."""
     from edgekit.cli.output import Output
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgekit.cli.keeper_session import DeviceArgument, keeper_of
-from edgekit.cli.session import JsonFlag, SecondsOption, voice
+from edgekit.cli.session import JsonFlag, SecondsOption, output_for
 from edgekit.cli.verbs import examples
 from edgekit.schema.units import counted, format_bytes, format_cpus
 
@@ -25,7 +25,7 @@ def status(
     as_json: JsonFlag = False,
 ) -> None:
     """Show what runs on a device, how well, and if not: why."""
-    out = voice(as_json)
+    out = output_for(as_json)
     with keeper_of(ctx, device) as keeper:
         until = time.monotonic() + watch
         while time.monotonic() < until:

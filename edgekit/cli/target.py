@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgekit.cli.keeper_session import DeviceArgument
-from edgekit.cli.session import JsonFlag, settings_of, voice
+from edgekit.cli.session import JsonFlag, output_for, settings_of
 from edgekit.cli.verbs import Verbs, examples
 from edgekit.schema.units import format_bytes, format_cpus
 
@@ -30,7 +30,7 @@ def list_(ctx: typer.Context, as_json: JsonFlag = False) -> None:
     width = max((len(name) for name in files), default=0)
     lines = [f"{target.name:{width}}  {target.title}" for target, _ in targets]
     told = [{"name": target.name, "title": target.title, "file": str(file)} for target, file in targets]
-    voice(as_json).result({"targets": told}, "\n".join(lines))
+    output_for(as_json).result({"targets": told}, "\n".join(lines))
 
 
 @app.command()
@@ -45,7 +45,7 @@ def show(
     from edgekit.host.toml_text import to_toml
 
     target = find_target(name, settings_of(ctx))
-    voice(as_json).result(target, to_toml(target).rstrip())
+    output_for(as_json).result(target, to_toml(target).rstrip())
 
 
 @app.command()
@@ -65,10 +65,10 @@ def probe(
     from edgekit.host.link.inventory import find_device
     from edgekit.host.probe import read_facts, read_pyconfig
 
-    settings, voice_ = settings_of(ctx), voice(as_json)
+    settings, output = settings_of(ctx), output_for(as_json)
     executor = connect(find_device(device, settings))
     try:
-        with voice_.step(f"{device}: reading what it is"):
+        with output.step(f"{device}: reading what it is"):
             facts = read_facts(executor)
             pyconfig = read_pyconfig(executor, facts.python.path) if facts.python.path else ""
     finally:
@@ -86,7 +86,7 @@ def probe(
     else:
         lines.append(f"No known target is like it; {file} describes it.")
     lines.append(f"edgekit build RECIPE --target {match.target or target.name}")
-    voice_.result(told, "\n".join(lines))
+    output.result(told, "\n".join(lines))
 
 
 def target_file(out: Path | None, name: str) -> Path:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edgekit.cli.complete import TargetOption
-from edgekit.cli.session import JsonFlag, settings_of, voice
+from edgekit.cli.session import JsonFlag, output_for, settings_of
 from edgekit.cli.verbs import examples
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ def build(
     from edgekit.host.wheel.given import lines_of
     from edgekit.host.wheel.needs import wanted_for
 
-    settings, voice_ = settings_of(ctx), voice(as_json)
+    settings, output = settings_of(ctx), output_for(as_json)
     ctx.with_resource(using(settings.cache_dir))
     found = find_target(target, settings)
-    kit = Kit(settings, found, voice_)
+    kit = Kit(settings, found, output)
     asked = lines_of([*(requirements or ()), *(f"-r {file}" for file in lists or ())], Path())
     if not asked:
         raise InputError("nothing was asked for", hint="name a requirement: edgekit wheel build NAME --target T")
@@ -62,7 +62,7 @@ def build(
         told = {"path": str(path), "seconds": round(time.monotonic() - began, 2), **describe(collected)}
         wheels.append(told)
         lines.append(f"{path}  {told['how']}")
-    voice_.result({"target": found.name, "wheels": wheels}, "\n".join(lines))
+    output.result({"target": found.name, "wheels": wheels}, "\n".join(lines))
 
 
 def describe(collected: Collected) -> dict[str, Any]:

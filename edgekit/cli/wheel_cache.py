@@ -6,7 +6,7 @@ import time
 
 import typer
 
-from edgekit.cli.session import DaysOption, JsonFlag, settings_of, voice
+from edgekit.cli.session import DaysOption, JsonFlag, output_for, settings_of
 from edgekit.cli.verbs import examples
 
 _DAY_S = 86400.0
@@ -31,7 +31,7 @@ def list_(ctx: typer.Context, as_json: JsonFlag = False) -> None:
     told = [
         {"key": wheel.key, "path": str(wheel.wheel), "used_s": wheel.used_s, "built": wheel.record} for wheel in kept
     ]
-    voice(as_json).result({"wheels": told}, table(headers, rows) if kept else "no wheels were built here yet")
+    output_for(as_json).result({"wheels": told}, table(headers, rows) if kept else "no wheels were built here yet")
 
 
 @examples("edgekit wheel gc", "edgekit wheel gc --days 0")
@@ -56,4 +56,4 @@ def gc(
         freed = sum(wheel.record.bytes for wheel in gone) + remove_all(trees) + remove_leftovers(places, days, now_s)
     told = {"wheels": [wheel.record.filename for wheel in gone], "sites": len(trees), "freed_bytes": freed}
     what = f"{counted(len(gone), 'wheel')} and {counted(len(trees), 'laid-out set')} of packages thrown away"
-    voice(as_json).result(told, f"{what}, {format_bytes(freed)} freed")
+    output_for(as_json).result(told, f"{what}, {format_bytes(freed)} freed")

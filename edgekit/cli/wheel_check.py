@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgekit.cli.complete import TargetOption
-from edgekit.cli.session import JsonFlag, settings_of, voice
+from edgekit.cli.session import JsonFlag, output_for, settings_of
 from edgekit.cli.verbs import examples
 from edgekit.schema.units import counted
 
@@ -38,7 +38,7 @@ def check(
     found = find_target(target, settings)
     reports = check_wheels(files, loads_of(found, settings.data_dir / "cross"))
     text = "\n".join(line for report in reports for line in describe(report))
-    voice(as_json).result({"target": found.name, "wheels": reports}, text)
+    output_for(as_json).result({"target": found.name, "wheels": reports}, text)
     if error := summary(reports):
         Output(as_json=False).error(error)  # on stderr alone: stdout has its one object
         raise typer.Exit(error.exit_code)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from edgekit.cli.complete import TargetOption
-from edgekit.cli.session import JsonFlag, settings_of, voice
+from edgekit.cli.session import JsonFlag, output_for, settings_of
 from edgekit.cli.verbs import examples
 from edgekit.schema.units import counted
 
@@ -28,17 +28,17 @@ def lock(
     from edgekit.host.engine.compile import choose_backend
     from edgekit.host.wheel.resolve import resolve
 
-    settings, voice_ = settings_of(ctx), voice(as_json)
+    settings, output = settings_of(ctx), output_for(as_json)
     ctx.with_resource(using(settings.cache_dir))
     folder = read_recipe(recipe)
     found = find_target(target, settings)
     runners = {choose_backend(found)} if folder.recipe.models else set()
-    kit = Kit(settings, found, voice_)
+    kit = Kit(settings, found, output)
     wanted = kit.wanted(sorted(runners), folder.recipe.python, folder.folder)
     files = lock_files(settings, folder.folder, found, update=True)
-    locked = resolve(wanted, files, kit.uv, kit.builder(wanted), voice_)
+    locked = resolve(wanted, files, kit.uv, kit.builder(wanted), output)
     for warning in locked.warnings:
-        voice_.note(f"warning: {warning}")
+        output.note(f"warning: {warning}")
     told = {"lock": str(files.recipe), "target": found.name, "wheels": locked.wheels}
     built = sum(wheel.source == "cross-built" for wheel in locked.wheels)
-    voice_.result(told, f"{files.recipe}: {counted(len(locked.wheels), 'package')}, {built} of them built from source")
+    output.result(told, f"{files.recipe}: {counted(len(locked.wheels), 'package')}, {built} of them built from source")

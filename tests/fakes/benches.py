@@ -24,19 +24,19 @@ def bench_in(
     builders: Builders | None = None,
 ) -> Bench:
     """A bench without an interpreter for the RKNN toolkit: nothing is fetched."""
-    run, voice = executor or LocalExecutor(), progress or Silent()
+    run, shown = executor or LocalExecutor(), progress or Silent()
     toolkits = Toolkits(
         folder=folder / "toolkits",
         locks=CROSS,
         uv=uv.find_uv_bin(),
         python=lambda _minor: None,
         executor=run,
-        progress=voice,
+        progress=shown,
     )
     return Bench(
         store=EngineStore(folder / "engines"),
         toolkits=toolkits,
         builders=builders or no_builders(),
         executor=run,
-        progress=voice,
+        progress=shown,
     )
