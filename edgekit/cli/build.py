@@ -18,7 +18,7 @@ from edgekit.cli.verbs import examples
 if TYPE_CHECKING:
     from edgekit.cli.output import Output
     from edgekit.host.catalogue.recipes import RecipeFolder
-    from edgekit.host.engine.backends import Engine
+    from edgekit.host.engine.engine import Engine
     from edgekit.host.rehearsal import Packages
     from edgekit.host.release.assemble import Content
     from edgekit.host.release.record import Built, Inputs

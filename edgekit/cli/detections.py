@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edgekit.cli.output import Output
-    from edgekit.host.engine.backends import Engine
+    from edgekit.host.engine.engine import Engine
     from edgekit.host.rehearsal import Rehearsal
     from edgekit.schema.detection import Detection
     from edgekit.schema.plan import WorkerPlan

@@ -143,7 +143,7 @@ def _tables(shown: Shown) -> RenderableType:
 
 def _record_rows(record: EngineRecord) -> list[tuple[str, str]]:
     """How an engine was made, and how each group of its outputs' channels agrees."""
-    from edgekit.host.engine.model.channels import summarise
+    from edgekit.host.engine.verify.channels import summarise
 
     rows = [("made for", record.target), ("compiled in", f"{record.seconds:.1f} s")]
     if "tail" in record.facts:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edgekit.cli.output import Output
-    from edgekit.host.engine.backends import Bench
+    from edgekit.host.engine.bench import EngineBench
     from edgekit.host.engine.builder.devices import BuilderDevice, Builders, KitFile
     from edgekit.host.engine.store import EngineStore
     from edgekit.host.settings import Settings
@@ -25,7 +25,7 @@ def engine_store(settings: Settings) -> EngineStore:
     return EngineStore(settings.cache_dir / "engines")
 
 
-def engine_bench(settings: Settings, out: Output, builder: str = "") -> Bench:
+def engine_bench(settings: Settings, out: Output, builder: str = "") -> EngineBench:
     """What `compile_models` takes. Nothing is fetched, and no device asked, until an engine needs it.
 
     Args:
@@ -35,7 +35,7 @@ def engine_bench(settings: Settings, out: Output, builder: str = "") -> Bench:
     """
     import uv as uv_package
 
-    from edgekit.host.engine.backends import Bench
+    from edgekit.host.engine.bench import EngineBench
     from edgekit.host.engine.rknn.toolkit import Toolkits
     from edgekit.host.wheel.interpreter import Finder
     from edgekit.host.wheel.uv import Uv
@@ -56,7 +56,7 @@ def engine_bench(settings: Settings, out: Output, builder: str = "") -> Bench:
         executor=executor,
         progress=out,
     )
-    return Bench(
+    return EngineBench(
         store=engine_store(settings),
         toolkits=toolkits,
         builders=builders(settings, out, builder),

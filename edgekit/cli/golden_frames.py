@@ -14,7 +14,7 @@ from edgekit.cli.session import local
 if TYPE_CHECKING:
     from edgekit.cli.output import Output
     from edgekit.host.catalogue.recipes import RecipeFolder
-    from edgekit.host.engine.backends import Engine
+    from edgekit.host.engine.engine import Engine
     from edgekit.host.golden.report import FrameReport
     from edgekit.host.rehearsal import Packages, Rehearsal
     from edgekit.host.settings import Settings

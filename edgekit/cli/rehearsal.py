@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from edgekit.cli.output import Output
     from edgekit.host.catalogue.recipes import RecipeFolder
-    from edgekit.host.engine.backends import Engine
+    from edgekit.host.engine.engine import Engine
     from edgekit.host.rehearsal import Packages, Rehearsal
     from edgekit.host.settings import Settings
     from edgekit.schema.plan import EnginePlan, WorkerPlan

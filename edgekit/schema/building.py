@@ -50,7 +50,7 @@ class BuildRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class BuilderFailure:
     """An error of the other side: the fields of an EdgekitError."""
 
     message: str
@@ -62,7 +62,7 @@ class Failure:
 class BuildAnswer:
     """How compiling went. The engine lies where the request wanted it."""
 
-    failure: Failure | None = None
+    failure: BuilderFailure | None = None
     toolkit: str = ""
     """The compiler's own version: `10.3.0`."""
     seconds: float = 0.0
@@ -93,7 +93,7 @@ class TrialRequest:
 class TrialAnswer:
     """How running went."""
 
-    failure: Failure | None = None
+    failure: BuilderFailure | None = None
     median_ms: float = 0.0
     """Of one frame, the first left out. For orientation: nothing is promised from one run."""
     memory_bytes: int = 0

@@ -30,8 +30,9 @@ from edgekit.cli.engine_kit import engine_bench
 from edgekit.cli.output import Output
 from edgekit.errors import EdgekitError
 from edgekit.host.catalogue.targets import find_target
-from edgekit.host.engine.backends import Bench, Engine
+from edgekit.host.engine.bench import EngineBench
 from edgekit.host.engine.compile import compile_models
+from edgekit.host.engine.engine import Engine
 from edgekit.host.engine.store import EngineStore
 from edgekit.host.progress import Silent
 from edgekit.host.settings import settings_from
@@ -93,12 +94,12 @@ class Shop:
         made = {"name": "x", "version": "1.0.0", "models": {"m": model}, "pipeline": PIPELINE}
         return from_raw(Recipe, {**made, "limits": {"memory_max": "100MiB"}}, "recipe")
 
-    def compile(self, bench: Bench, target: str, **fields: Any) -> Engine:
+    def compile(self, bench: EngineBench, target: str, **fields: Any) -> Engine:
         settings = settings_from(os.environ, Path(edgekit.__file__).parent)
         return compile_models(self.recipe(**fields), self.folder, find_target(target, settings), bench)[0]
 
 
-def fresh(shared: Bench, folder: Path) -> Bench:
+def fresh(shared: EngineBench, folder: Path) -> EngineBench:
     """The same bench with an empty cache."""
     return dataclasses.replace(shared, store=EngineStore(Path(tempfile.mkdtemp(dir=folder))), progress=Silent())
 
@@ -111,7 +112,7 @@ def figure(name: str, values: list[float], unit: str, against: str, **fields: An
     )
 
 
-def measure_rknn(shops: list[Shop], shared: Bench, folder: Path, table: Table) -> list[Figure]:
+def measure_rknn(shops: list[Shop], shared: EngineBench, folder: Path, table: Table) -> list[Figure]:
     """The vendor's toolkit: int8, simulated against ONNX Runtime."""
     try:
         shared.toolkits.open("2.3.2")
@@ -146,7 +147,7 @@ def measure_rknn(shops: list[Shop], shared: Bench, folder: Path, table: Table) -
     ]
 
 
-def measure_onnxruntime(shops: list[Shop], shared: Bench, folder: Path, table: Table) -> list[Figure]:
+def measure_onnxruntime(shops: list[Shop], shared: EngineBench, folder: Path, table: Table) -> list[Figure]:
     """int8 against float32 on this CPU, one thread each."""
     ratios, times = [], []
     for shop in shops:

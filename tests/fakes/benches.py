@@ -8,7 +8,7 @@ import uv
 
 from edgekit.executor import Executor
 from edgekit.executor.local import LocalExecutor
-from edgekit.host.engine.backends import Bench
+from edgekit.host.engine.bench import EngineBench
 from edgekit.host.engine.builder.devices import Builders, no_builders
 from edgekit.host.engine.rknn.toolkit import Toolkits
 from edgekit.host.engine.store import EngineStore
@@ -22,7 +22,7 @@ def bench_in(
     executor: Executor | None = None,
     progress: Progress | None = None,
     builders: Builders | None = None,
-) -> Bench:
+) -> EngineBench:
     """A bench without an interpreter for the RKNN toolkit: nothing is fetched."""
     run, shown = executor or LocalExecutor(), progress or Silent()
     toolkits = Toolkits(
@@ -33,7 +33,7 @@ def bench_in(
         executor=run,
         progress=shown,
     )
-    return Bench(
+    return EngineBench(
         store=EngineStore(folder / "engines"),
         toolkits=toolkits,
         builders=builders or no_builders(),

@@ -22,7 +22,7 @@ from edgekit.executor import Executor
 from edgekit.executor.local import LocalExecutor, is_running
 from edgekit.host.engine.builder.client import AgentClient, Held
 from edgekit.host.engine.builder.devices import BuilderDevice, Builders
-from edgekit.host.engine.builder.job import Job, Made
+from edgekit.host.engine.builder.job import CompiledEngine, DeviceJob
 from edgekit.host.engine.builder.remote import make_on_device
 from edgekit.host.progress import Silent
 from edgekit.schema.building import BuildRequest
@@ -73,11 +73,13 @@ def target_of(name: str = "board") -> Target:
     )
 
 
-def job_of(name: str = "net", *, target: Target | None = None, model: bytes = b"onnx", cache: bool = False) -> Job:
+def job_of(
+    name: str = "net", *, target: Target | None = None, model: bytes = b"onnx", cache: bool = False
+) -> DeviceJob:
     request = BuildRequest(
         kind="onnxruntime", model="model.onnx", engine="engine", timing_cache="timing.cache" if cache else ""
     )
-    return Job(
+    return DeviceJob(
         name=name,
         key=f"key-{name}",
         target=target or target_of(),
@@ -135,7 +137,7 @@ def until(true: Callable[[], object], seconds: float = 20.0) -> None:
         time.sleep(0.02)
 
 
-def in_thread(work: Callable[[], Made]) -> tuple[threading.Thread, list[object]]:
+def in_thread(work: Callable[[], CompiledEngine]) -> tuple[threading.Thread, list[object]]:
     came: list[object] = []
 
     def run() -> None:
@@ -188,8 +190,8 @@ def test_one_at_a_time_and_the_holder_is_named(bay: Bay) -> None:
     hold.unlink()
     first.join(30)
     waiting.join(30)
-    assert isinstance(came[0], Made)
-    assert isinstance(second[0], Made)
+    assert isinstance(came[0], CompiledEngine)
+    assert isinstance(second[0], CompiledEngine)
     assert bay.runs() == ["job-key-first", "job-key-second"]
 
 
@@ -332,11 +334,10 @@ def test_a_folder_that_is_not_ours_is_refused_in_a_sentence(tmp_path: Path) -> N
 
 
 def test_a_hundred_devices_of_four_kinds_cost_four_builds(bay: Bay, tmp_path: Path) -> None:
-    from edgekit.host.engine.backends import ModelSource
-    from edgekit.host.engine.builder.engines import Order, key_of, obtain
+    from edgekit.host.engine.builder.engines import EngineOrder, key_of, obtain
     from edgekit.host.engine.model.onnx_model import read_onnx
-    from edgekit.host.engine.verify.reference import answers_of
-    from edgekit.host.engine.verify.verification import Pictures
+    from edgekit.host.engine.model.reference import answers_of
+    from edgekit.host.engine.source import ModelSource, Pictures
     from edgekit.schema.recipe import Model
     from tests.fakes.benches import bench_in
     from tests.fakes.networks import save, tiny
@@ -362,7 +363,9 @@ def test_a_hundred_devices_of_four_kinds_cost_four_builds(bay: Bay, tmp_path: Pa
         key = key_of(target, accelerator, "tiny")
         frames, contract = pictures.tensors, pictures.contract
         job = dataclasses.replace(job_of("tiny", target=target), key=key, frames=frames, input=contract)
-        return obtain(Order(source=source, job=job, suffix=".plan", check=lambda _: {}), bench).entry.facts["device"]
+        return obtain(EngineOrder(source=source, job=job, suffix=".plan", check=lambda _: {}), bench).entry.facts[
+            "device"
+        ]
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(build, range(100)))

@@ -28,14 +28,16 @@ from edgekit.cli.engine_kit import engine_bench
 from edgekit.cli.output import Output
 from edgekit.errors import EngineError
 from edgekit.host.catalogue.targets import find_target
-from edgekit.host.engine.backends import Bench, Engine, ModelSource, rknn
+from edgekit.host.engine.backends import rknn
+from edgekit.host.engine.bench import EngineBench
 from edgekit.host.engine.compile import split_source
+from edgekit.host.engine.engine import Engine
 from edgekit.host.engine.files.rknn_file import RknnFile, parse_rknn, read_rknn
 from edgekit.host.engine.model.onnx_model import read_onnx
-from edgekit.host.engine.rknn.conversion import Converter
+from edgekit.host.engine.rknn.conversion import RknnConverter
 from edgekit.host.engine.rknn.toolkit import DEFAULT_VERSION
+from edgekit.host.engine.source import ModelSource, Pictures
 from edgekit.host.engine.store import EngineStore
-from edgekit.host.engine.verify.verification import Pictures
 from edgekit.host.settings import settings_from
 from edgekit.schema.recipe import ColourContract, Model, Quantisation, Tolerance
 from tests.fakes import networks
@@ -51,7 +53,7 @@ ENGINES = ROOT / "tests/fakes/rknn"
 
 
 @pytest.fixture(scope="module")
-def user_bench() -> Bench:
+def user_bench() -> EngineBench:
     """What the user compiles with; where no index has the toolkit's packages, that is said and these tests are not."""
     shared = engine_bench(SETTINGS, Output(as_json=False))
     try:
@@ -64,7 +66,7 @@ def user_bench() -> Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, user_bench: Bench) -> Bench:
+def bench(tmp_path: Path, user_bench: EngineBench) -> EngineBench:
     """The user's toolkit, a store of the test's own."""
     shared = user_bench
     return dataclasses.replace(shared, store=EngineStore(tmp_path / "engines"))
@@ -83,7 +85,7 @@ class Case:
             self.files.append(folder / f"{index:02}.png")
             cv2.imwrite(str(self.files[-1]), picture)
 
-    def compile(self, bench: Bench, **changes: object) -> Engine:
+    def compile(self, bench: EngineBench, **changes: object) -> Engine:
         source = ModelSource(
             name="net",
             path=self.path,
@@ -101,7 +103,7 @@ INT8 = {"precision": "int8", "calibration": ("*.png",)}
 
 def test_the_committed_engines_come_again(bench):
     """Padding may differ between machines: the compiler lets addresses slip into it."""
-    converter = Converter(toolkit=bench.toolkits.open("2.3.2"), executor=bench.executor)
+    converter = RknnConverter(toolkit=bench.toolkits.open("2.3.2"), executor=bench.executor)
     for name, engine in make(converter):
         assert parse_rknn(BytesIO(engine)) == read_rknn(ENGINES / name)
 

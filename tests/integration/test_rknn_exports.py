@@ -15,8 +15,9 @@ from edgekit.cli.engine_kit import engine_bench
 from edgekit.cli.output import Output
 from edgekit.errors import EngineError
 from edgekit.host.catalogue.targets import find_target
-from edgekit.host.engine.backends import Bench, Engine
+from edgekit.host.engine.bench import EngineBench
 from edgekit.host.engine.compile import compile_models
+from edgekit.host.engine.engine import Engine
 from edgekit.host.engine.rknn.toolkit import DEFAULT_VERSION
 from edgekit.host.engine.store import EngineStore
 from edgekit.host.settings import settings_from
@@ -33,7 +34,7 @@ INT8 = ("all sizes open", "torchvision", "tf2onnx", "bytes, channels last", "two
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+def bench(tmp_path_factory: pytest.TempPathFactory) -> EngineBench:
     """The user's toolkit, a store of these tests' own; where no index has the toolkit, that is said."""
     shared = engine_bench(SETTINGS, Output(as_json=False))
     try:
@@ -45,7 +46,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     return dataclasses.replace(shared, store=EngineStore(tmp_path_factory.mktemp("engines")))
 
 
-def build(export: Export, folder: Path, bench: Bench, **more: object) -> Engine:
+def build(export: Export, folder: Path, bench: EngineBench, **more: object) -> Engine:
     (folder / "m.onnx").write_bytes(export.make().SerializeToString())
     for index in range(8):
         pixels = np.random.default_rng(index).integers(0, 256, (6, 6, 3), np.uint8)
@@ -58,7 +59,7 @@ def build(export: Export, folder: Path, bench: Bench, **more: object) -> Engine:
 
 
 @pytest.mark.parametrize("name", EXPORTS)
-def test_each_builds_and_agrees_with_the_float_model(name: str, tmp_path: Path, bench: Bench) -> None:
+def test_each_builds_and_agrees_with_the_float_model(name: str, tmp_path: Path, bench: EngineBench) -> None:
     engine = build(EXPORTS[name], tmp_path, bench)
     agreement = [value for key, value in engine.entry.facts.items() if key.startswith("agreement.")]
     assert agreement and all(value.startswith(("cosine 1.0", "cosine 0.999")) for value in agreement), agreement
@@ -66,12 +67,12 @@ def test_each_builds_and_agrees_with_the_float_model(name: str, tmp_path: Path, 
 
 
 @pytest.mark.parametrize("name", INT8)
-def test_int8_takes_the_same_forms(name: str, tmp_path: Path, bench: Bench) -> None:
+def test_int8_takes_the_same_forms(name: str, tmp_path: Path, bench: EngineBench) -> None:
     engine = build(EXPORTS[name], tmp_path, bench, precision="int8", tolerance={"cosine": 0.95})
     assert engine.entry.facts["precision"] == "int8"
 
 
-def test_what_the_toolkit_cannot_do_is_one_sentence_with_the_node(tmp_path: Path, bench: Bench) -> None:
+def test_what_the_toolkit_cannot_do_is_one_sentence_with_the_node(tmp_path: Path, bench: EngineBench) -> None:
     graph = exports.Graph()
     graph.constant("regions", [[0, 0, 9, 9]])
     graph.sizes("of", 0)

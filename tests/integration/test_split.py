@@ -18,9 +18,9 @@ from edgekit.device.runner import load
 from edgekit.errors import EngineError
 from edgekit.host.engine.backends import rknn
 from edgekit.host.engine.compile import split_source
+from edgekit.host.engine.model.reference import answers_of
 from edgekit.host.engine.store import EngineStore
 from edgekit.host.engine.verify.pictures import read_pictures, tensor_of
-from edgekit.host.engine.verify.reference import answers_of
 from edgekit.schema.plan import WorkerPlan
 from edgekit.schema.reader import from_json
 from tests.fakes.yolo_recipe import write_recipe

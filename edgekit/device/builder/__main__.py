@@ -17,8 +17,8 @@ from edgekit.device.builder.trial import run_trial
 from edgekit.errors import EdgekitError, InputError
 from edgekit.schema.building import (
     BuildAnswer,
+    BuilderFailure,
     BuildRequest,
-    Failure,
     TrialAnswer,
     TrialRequest,
     answer_file,
@@ -36,9 +36,11 @@ def main(argv: list[str]) -> None:
     try:
         answer = work((folder / request_file(verb)).read_bytes(), folder)
     except EdgekitError as error:
-        answer = failed(failure=Failure(message=error.message, hint=error.hint, details=error.details))
+        answer = failed(failure=BuilderFailure(message=error.message, hint=error.hint, details=error.details))
     except ImportError as error:
-        answer = failed(failure=Failure(message=f"a Python package is missing there: {error}", hint="report this"))
+        answer = failed(
+            failure=BuilderFailure(message=f"a Python package is missing there: {error}", hint="report this")
+        )
     (folder / answer_file(verb)).write_bytes(to_json(answer))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from edgekit.device.runner.cuda import Gpu
 
 
-class Account:
+class MemoryAccount:
     """An allocator's books. Make one for a build; `allocator` gives TensorRT what it calls."""
 
     def __init__(self, gpu: Gpu, *, limit_bytes: int = 0) -> None:

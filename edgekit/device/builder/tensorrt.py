@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.device.builder import Tell
-from edgekit.device.builder.accounting import Account
+from edgekit.device.builder.accounting import MemoryAccount
 from edgekit.device.runner.cuda import open_gpu
 from edgekit.device.runner.nvinfer import Nvinfer, open_nvinfer
 from edgekit.errors import EngineError
@@ -43,7 +43,7 @@ def build(request: BuildRequest, folder: Path, tell: Tell) -> BuildAnswer:
         EngineError: no usable GPU, or TensorRT refuses the model.
     """
     gpu, nvinfer = open_gpu(), open_nvinfer()
-    account = Account(gpu)
+    account = MemoryAccount(gpu)
     with gpu.current():
         built = build_plan(request, folder, nvinfer, tell, account)
     return BuildAnswer(
@@ -55,7 +55,7 @@ def build(request: BuildRequest, folder: Path, tell: Tell) -> BuildAnswer:
 
 
 def build_plan(
-    request: BuildRequest, folder: Path, nvinfer: Nvinfer, tell: Tell, account: Account | None = None
+    request: BuildRequest, folder: Path, nvinfer: Nvinfer, tell: Tell, account: MemoryAccount | None = None
 ) -> BuiltPlan:
     """Compile a model; the plan and the timing cache are left in the folder.
 
@@ -92,7 +92,7 @@ def build_plan(
     return BuiltPlan(warnings=_warnings(nvinfer.cut()), cache_used=cache_used)
 
 
-def make_builder(nvinfer: Nvinfer, account: Account | None) -> Any:
+def make_builder(nvinfer: Nvinfer, account: MemoryAccount | None) -> Any:
     """A builder, with our allocator where memory is counted."""
     try:
         builder = nvinfer.trt.Builder(nvinfer.logger)

@@ -12,11 +12,13 @@ from typing import cast
 import onnx
 
 from edgekit.errors import EngineError, InputError
-from edgekit.host.engine.backends import BACKENDS, Bench, Engine, ModelSource
+from edgekit.host.engine.backends import BACKENDS
+from edgekit.host.engine.bench import EngineBench
+from edgekit.host.engine.engine import Engine
 from edgekit.host.engine.model.onnx_model import read_onnx
 from edgekit.host.engine.model.prepare.rewrite import Prepared, prepare, prove_rewrite
 from edgekit.host.engine.model.tail import split_model
-from edgekit.host.engine.verify.verification import Pictures
+from edgekit.host.engine.source import ModelSource, Pictures
 from edgekit.schema.manifest import is_safe_path
 from edgekit.schema.recipe import Model, Recipe
 from edgekit.schema.target import AcceleratorKind, Target
@@ -24,7 +26,7 @@ from edgekit.schema.target import AcceleratorKind, Target
 _PREFERRED: tuple[AcceleratorKind, ...] = ("rknn", "tensorrt")
 
 
-def compile_models(recipe: Recipe, folder: Path, target: Target, bench: Bench) -> tuple[Engine, ...]:
+def compile_models(recipe: Recipe, folder: Path, target: Target, bench: EngineBench) -> tuple[Engine, ...]:
     """Make every engine of a recipe, sorted by name.
 
     Args:
@@ -76,7 +78,7 @@ def choose_backend(target: Target) -> AcceleratorKind:
     return next((kind for kind in _PREFERRED if kind in kinds), "onnxruntime")
 
 
-def _source(name: str, recipe: Recipe, folder: Path, target: Target, bench: Bench) -> ModelSource:
+def _source(name: str, recipe: Recipe, folder: Path, target: Target, bench: EngineBench) -> ModelSource:
     model = recipe.models[name]
     file, kind = folder / model.onnx, choose_backend(target)
     calibration = find_pictures(folder, name, model)
@@ -125,7 +127,7 @@ def split_source(source: ModelSource, kind: AcceleratorKind, folder: Path) -> Mo
     )
 
 
-def _place(file: Path, name: str, prepared: Prepared, pictures: tuple[Path, ...], bench: Bench) -> Path:
+def _place(file: Path, name: str, prepared: Prepared, pictures: tuple[Path, ...], bench: EngineBench) -> Path:
     """Where a rewritten model lies; it is proven before it is put there, and not again."""
     kept = bench.store.find_model(prepared.key, prepared.onnx.sha256)
     if kept is not None:

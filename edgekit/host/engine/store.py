@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from edgekit.errors import InputError
-from edgekit.host.engine.verify.agreement import Agreement, Answers
+from edgekit.host.engine.model.answers import Answers
+from edgekit.host.engine.verify.agreement import Agreement
 from edgekit.schema.reader import from_json, to_json
 from edgekit.schema.target import AcceleratorKind
 from edgekit.trust import sha256_bytes, sha256_file
@@ -72,7 +73,7 @@ class EngineRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeptEngine:
+class CachedEngine:
     """An engine in the cache."""
 
     key: str
@@ -108,7 +109,7 @@ class EngineStore:
         """Where models that are split keep their heads and tails."""
         return self._folder / ".parts"
 
-    def find(self, key: str) -> KeptEngine | None:
+    def find(self, key: str) -> CachedEngine | None:
         """An engine by its key, or None; one that is damaged is thrown away."""
         kept = self._read(self._folder / key)
         if kept is None:
@@ -120,7 +121,7 @@ class EngineStore:
         os.utime(kept.folder / _RECORD)
         return kept
 
-    def keep(self, key: str, engine: bytes, record: EngineRecord, answers: Answers, expected: Answers) -> KeptEngine:
+    def keep(self, key: str, engine: bytes, record: EngineRecord, answers: Answers, expected: Answers) -> CachedEngine:
         """Put an engine in, with its and the float model's answers; if another build was faster, its engine stays."""
         assert sha256_bytes(engine) == record.sha256
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -179,21 +180,21 @@ class EngineStore:
         Path(aside.name).rename(file)
         return file
 
-    def list(self) -> tuple[KeptEngine, ...]:
+    def list(self) -> tuple[CachedEngine, ...]:
         """All engines, by the model's name and target."""
         found = [self._read(folder) for folder in self._folder.glob("[!.]*")]
         return tuple(
             sorted((one for one in found if one), key=lambda one: (one.record.model, one.record.target, one.key))
         )
 
-    def by_file(self, file: Path) -> KeptEngine | None:
+    def by_file(self, file: Path) -> CachedEngine | None:
         """The engine with a file's content, whatever its key; a file of another size than any is not read."""
         size = file.stat().st_size
         alike = [kept for kept in self.list() if kept.record.bytes == size]
         sha256 = sha256_file(file) if alike else ""
         return next((kept for kept in alike if kept.record.sha256 == sha256), None)
 
-    def check(self, kept: KeptEngine) -> str:
+    def check(self, kept: CachedEngine) -> str:
         """What is wrong with an engine as it lies there; empty where it is what its record says."""
         try:
             if sha256_file(kept.file) != kept.record.sha256:
@@ -205,7 +206,7 @@ class EngineStore:
         missing = [one.output for one in kept.record.agreement if one.output not in names]
         return f"its answers of {missing[0]} are missing" if missing else ""
 
-    def forget(self, unused_days: float, now_s: float) -> tuple[KeptEngine, ...]:
+    def forget(self, unused_days: float, now_s: float) -> tuple[CachedEngine, ...]:
         """Throw away engines that nobody used for so many days; give what went."""
         old = tuple(kept for kept in self.list() if now_s - kept.used_s >= unused_days * _DAY_S)
         for kept in old:
@@ -218,10 +219,10 @@ class EngineStore:
                 shutil.rmtree(record.parent, ignore_errors=True)
         return old
 
-    def _read(self, folder: Path) -> KeptEngine | None:
+    def _read(self, folder: Path) -> CachedEngine | None:
         file = folder / _RECORD
         try:
             record = from_json(EngineRecord, file.read_bytes(), str(file))
-            return KeptEngine(key=folder.name, folder=folder, record=record, used_s=file.stat().st_mtime)
+            return CachedEngine(key=folder.name, folder=folder, record=record, used_s=file.stat().st_mtime)
         except (OSError, InputError):
             return None

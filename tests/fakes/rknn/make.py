@@ -7,20 +7,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from edgekit.host.engine.rknn.conversion import Converter, Job
+from edgekit.host.engine.rknn.conversion import RknnConverter, RknnJob
 from edgekit.schema.recipe import Quantisation
 from tests.fakes.networks import pictures, save, tiny
 
 HERE = Path(__file__).parent
 
 
-def make(converter: Converter) -> Iterator[tuple[str, bytes]]:
+def make(converter: RknnConverter) -> Iterator[tuple[str, bytes]]:
     """Names and bytes of the committed engines."""
     shown = pictures(8, 16, 16)
     with TemporaryDirectory() as folder:
         for name, quantisation in (("tiny-int8", Quantisation()), ("tiny-float16", None)):
             model = save(tiny(), Path(folder) / "tiny.onnx")
-            job = Job(
+            job = RknnJob(
                 model=model,
                 file=model,
                 platform="rk3588",
@@ -37,5 +37,5 @@ def make(converter: Converter) -> Iterator[tuple[str, bytes]]:
 if __name__ == "__main__":
     from edgekit.executor.local import LocalExecutor
 
-    for name, engine in make(Converter(toolkit=Path(sys.argv[1]), executor=LocalExecutor())):
+    for name, engine in make(RknnConverter(toolkit=Path(sys.argv[1]), executor=LocalExecutor())):
         (HERE / name).write_bytes(engine)

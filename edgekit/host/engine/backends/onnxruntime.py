@@ -11,17 +11,19 @@ import onnx
 import onnxruntime as ort  # type: ignore[import-untyped]
 
 from edgekit.errors import EngineError
-from edgekit.host.engine.backends import Bench, Engine, ModelSource, engine_of
-from edgekit.host.engine.builder.engines import Order, key_of, obtain
-from edgekit.host.engine.builder.job import Job
-from edgekit.host.engine.model.cure import cure_for
+from edgekit.host.engine.bench import EngineBench
+from edgekit.host.engine.builder.engines import EngineOrder, key_of, obtain
+from edgekit.host.engine.builder.job import DeviceJob
+from edgekit.host.engine.engine import Engine, engine_of
 from edgekit.host.engine.model.quantise import Quantised, Style, quantise
 from edgekit.host.engine.model.ranges import check_ranges
+from edgekit.host.engine.model.reference import answers_of, answers_of_bytes
 from edgekit.host.engine.model.runtime_words import runtime_words
-from edgekit.host.engine.store import EngineRecord, KeptEngine
+from edgekit.host.engine.source import ModelSource
+from edgekit.host.engine.store import CachedEngine, EngineRecord
+from edgekit.host.engine.verify.cure import cure_for
 from edgekit.host.engine.verify.layers import compare_layers
 from edgekit.host.engine.verify.pictures import digest_of, tensor_of
-from edgekit.host.engine.verify.reference import answers_of, answers_of_bytes
 from edgekit.host.engine.verify.verdict import check_agreement
 from edgekit.host.engine.verify.verification import agreement_facts, hold_against
 from edgekit.schema.building import BuildRequest
@@ -36,7 +38,7 @@ _RANGE_FRAMES = 8
 _ERRORS_ONLY = 3
 
 
-def compile_model(source: ModelSource, bench: Bench) -> Engine:
+def compile_model(source: ModelSource, bench: EngineBench) -> Engine:
     """Take the model as it is, unless the recipe or the target asks for more.
 
     Raises:
@@ -87,7 +89,7 @@ def _facts(source: ModelSource, precision: str) -> dict[str, str]:
     }
 
 
-def _quantised(source: ModelSource, bench: Bench) -> Engine:
+def _quantised(source: ModelSource, bench: EngineBench) -> Engine:
     """int8, from the cache or made here; verified either way."""
     pictures = source.pictures
     if not pictures.calibration:
@@ -121,7 +123,7 @@ def _quantised(source: ModelSource, bench: Bench) -> Engine:
     return engine_of(source, kept, "onnxruntime", ".onnx", fresh=fresh)
 
 
-def _make(source: ModelSource, key: str, bench: Bench) -> KeptEngine:
+def _make(source: ModelSource, key: str, bench: EngineBench) -> CachedEngine:
     began, recipe, pictures = time.monotonic(), source.model, source.pictures
     made = quantise_checked(source, "cpu", bench)
     verified = hold_against(
@@ -155,7 +157,7 @@ def _make(source: ModelSource, key: str, bench: Bench) -> KeptEngine:
     return bench.store.keep(key, made.model, record, verified.answers, verified.expected)
 
 
-def quantise_checked(source: ModelSource, style: Style, bench: Bench) -> Quantised:
+def quantise_checked(source: ModelSource, style: Style, bench: EngineBench) -> Quantised:
     """int8 by ONNX Runtime's quantiser, unless an output mixes ranges and nothing of it stays float.
 
     Raises:
@@ -176,12 +178,12 @@ def quantise_checked(source: ModelSource, style: Style, bench: Bench) -> Quantis
         return quantise(source.path, inputs, source.model.quantisation, style)
 
 
-def _tuned(source: ModelSource, accelerator: Accelerator, bench: Bench) -> Engine:
+def _tuned(source: ModelSource, accelerator: Accelerator, bench: EngineBench) -> Engine:
     """What ONNX Runtime on a builder device makes of the model, for that very CPU."""
     contract, frames = source.model.input, source.pictures.tensors
     model = source.path.read_bytes()
     request = BuildRequest(kind="onnxruntime", model="model.onnx", engine="engine.onnx")
-    job = Job(
+    job = DeviceJob(
         name=source.name,
         key=key_of(source.target, accelerator, _FORMAT, source.onnx.sha256, contract, request, digest_of(frames)),
         target=source.target,
@@ -192,4 +194,4 @@ def _tuned(source: ModelSource, accelerator: Accelerator, bench: Bench) -> Engin
         input=contract,
         frames=frames,
     )
-    return obtain(Order(source=source, job=job, suffix=".onnx", check=lambda _: {"format": "onnx"}), bench)
+    return obtain(EngineOrder(source=source, job=job, suffix=".onnx", check=lambda _: {"format": "onnx"}), bench)

@@ -11,19 +11,23 @@ from pathlib import Path
 import onnx
 
 from edgekit.errors import EngineError
-from edgekit.host.engine.backends import Bench, Engine, ModelSource, engine_of
+from edgekit.host.engine.bench import EngineBench
+from edgekit.host.engine.engine import Engine, engine_of
 from edgekit.host.engine.files.rknn_file import RknnFault, RknnFile, parse_rknn
-from edgekit.host.engine.model.cure import cure_for
+from edgekit.host.engine.model.answers import Answers
 from edgekit.host.engine.model.faults import refuse
+from edgekit.host.engine.model.graph import computed_from
 from edgekit.host.engine.model.ranges import check_ranges
+from edgekit.host.engine.model.reference import answers_of
 from edgekit.host.engine.rknn import conversion
-from edgekit.host.engine.rknn.conversion import Converted, Converter, Job
-from edgekit.host.engine.rknn.refusals import refusals, tail_of
+from edgekit.host.engine.rknn.conversion import Converted, RknnConverter, RknnJob
+from edgekit.host.engine.rknn.refusals import refusals
 from edgekit.host.engine.rknn.toolkit import choose_version
+from edgekit.host.engine.source import ModelSource
 from edgekit.host.engine.store import EngineRecord, Placed
-from edgekit.host.engine.verify.agreement import Agreement, Answers
+from edgekit.host.engine.verify.agreement import Agreement
+from edgekit.host.engine.verify.cure import cure_for
 from edgekit.host.engine.verify.pictures import digest_of, tensor_of
-from edgekit.host.engine.verify.reference import answers_of
 from edgekit.host.engine.verify.verdict import LayerError, check_agreement
 from edgekit.host.engine.verify.verification import agreement_facts, hold_against
 from edgekit.schema.target import Accelerator
@@ -41,11 +45,11 @@ class _Order:
 
     source: ModelSource
     version: str
-    job: Job
+    job: RknnJob
     key: str
 
 
-def compile_model(source: ModelSource, bench: Bench) -> Engine:
+def compile_model(source: ModelSource, bench: EngineBench) -> Engine:
     """Compile a model for the target's NPU, or take it from the cache; verified either way.
 
     Raises:
@@ -74,18 +78,18 @@ def _accelerator(source: ModelSource) -> Accelerator:
     return found[0]
 
 
-def _order(source: ModelSource, version: str, platform: str, proto: onnx.ModelProto, bench: Bench) -> _Order:
+def _order(source: ModelSource, version: str, platform: str, proto: onnx.ModelProto, bench: EngineBench) -> _Order:
     recipe, contract = source.model, source.model.input
     int8 = recipe.precision == "int8"
     pixels = source.pictures.pixels
-    job = Job(
+    job = RknnJob(
         model=source.path,
         file=source.file,
         platform=platform,
         mean=contract.means,
         std=tuple(1 / scale for scale in contract.scales),
         quantisation=recipe.quantisation if int8 else None,
-        keep_float=tail_of(proto, recipe.quantisation.keep_float) if int8 else (),
+        keep_float=computed_from(proto, recipe.quantisation.keep_float) if int8 else (),
         calibration=source.pictures.ranges if int8 else pixels[:0],
         frames=pixels,
     )
@@ -93,7 +97,7 @@ def _order(source: ModelSource, version: str, platform: str, proto: onnx.ModelPr
     return _Order(source=source, version=version, job=dataclasses.replace(job, custom=f"edgekit {key}"), key=key)
 
 
-def _key(job: Job, source: ModelSource, version: str, bench: Bench) -> str:
+def _key(job: RknnJob, source: ModelSource, version: str, bench: EngineBench) -> str:
     """Everything that can change the engine or what is recorded of it."""
     said = {
         "format": _FORMAT,
@@ -112,12 +116,12 @@ def _key(job: Job, source: ModelSource, version: str, bench: Bench) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
-def _make(order: _Order, proto: onnx.ModelProto, bench: Bench) -> tuple[bytes, EngineRecord, Answers, Answers]:
+def _make(order: _Order, proto: onnx.ModelProto, bench: EngineBench) -> tuple[bytes, EngineRecord, Answers, Answers]:
     source, job = order.source, order.job
     if job.quantisation is not None and not job.keep_float:
         some = source.pictures.ranges[:_RANGE_FRAMES]
         check_ranges(source.file, proto, answers_of(source.path, tensor_of(some, source.model.input)))
-    converter = Converter(toolkit=bench.toolkits.open(order.version), executor=bench.executor)
+    converter = RknnConverter(toolkit=bench.toolkits.open(order.version), executor=bench.executor)
     precision = "float16" if job.quantisation is None else f"int8 from {len(job.calibration)} pictures"
     with bench.progress.step(f"compiling {source.name} for {job.platform}, {precision}"):
         made = converter.convert(job)
@@ -131,8 +135,8 @@ def _make(order: _Order, proto: onnx.ModelProto, bench: Bench) -> tuple[bytes, E
     return made.engine, record, verified.answers, verified.expected
 
 
-def _analyse(order: _Order, bench: Bench) -> tuple[LayerError, ...]:
-    converter = Converter(toolkit=bench.toolkits.open(order.version), executor=bench.executor)
+def _analyse(order: _Order, bench: EngineBench) -> tuple[LayerError, ...]:
+    converter = RknnConverter(toolkit=bench.toolkits.open(order.version), executor=bench.executor)
     with bench.progress.step(f"looking where the error of {order.source.name} starts"):
         return converter.convert(order.job, analyse=True).layer_errors
 

@@ -13,19 +13,21 @@ from io import BytesIO
 import onnx
 
 from edgekit.errors import EngineError
-from edgekit.host.engine.backends import Bench, Engine, ModelSource
 from edgekit.host.engine.backends.onnxruntime import quantise_checked
-from edgekit.host.engine.builder.engines import Order, key_of, kind_of_device, obtain
+from edgekit.host.engine.bench import EngineBench
+from edgekit.host.engine.builder.engines import EngineOrder, key_of, kind_of_device, obtain
 from edgekit.host.engine.builder.fit import bounds_for, version_of
-from edgekit.host.engine.builder.job import Job
+from edgekit.host.engine.builder.job import DeviceJob
+from edgekit.host.engine.engine import Engine
 from edgekit.host.engine.files.plan_file import PlanFault, parse_plan
-from edgekit.host.engine.model.cure import cure_for
-from edgekit.host.engine.model.faults import node_name, refuse
+from edgekit.host.engine.model.contract import expected_shape
+from edgekit.host.engine.model.faults import DYNAMIC, node_name, refuse
 from edgekit.host.engine.model.half import to_half
 from edgekit.host.engine.model.prepare.quantised import quantised_at, unfit_pair
-from edgekit.host.engine.verify.contract import expected_shape
+from edgekit.host.engine.model.reference import answers_of_bytes
+from edgekit.host.engine.source import ModelSource
+from edgekit.host.engine.verify.cure import cure_for
 from edgekit.host.engine.verify.pictures import digest_of
-from edgekit.host.engine.verify.reference import answers_of_bytes
 from edgekit.host.engine.verify.verdict import check_agreement
 from edgekit.host.engine.verify.verification import hold_against
 from edgekit.schema.building import BuildRequest
@@ -37,11 +39,9 @@ _FORMAT = 2
 _STRONGLY_TYPED = (11,)
 """From here on precisions come from the model alone. Source: the recorded API."""
 _FOREIGN = "export the model with operators of ONNX alone"
-_DYNAMIC = frozenset({"If", "Loop", "Scan", "NonZero", "NonMaxSuppression", "Unique", "SequenceAt", "SplitToSequence"})
-"""Operators whose outputs have sizes that only content tells: a runner could not hold them ready."""
 
 
-def compile_model(source: ModelSource, bench: Bench) -> Engine:
+def compile_model(source: ModelSource, bench: EngineBench) -> Engine:
     """Have a builder device compile a model, or take it from the cache.
 
     Raises:
@@ -77,7 +77,7 @@ def _nodes(model: onnx.ModelProto) -> Iterator[str]:
         name = node_name(node, index)
         if node.domain not in ("", "ai.onnx"):
             yield f"node {name}: operator {node.op_type} of domain {node.domain} is no part of ONNX: {_FOREIGN}"
-        elif node.op_type in _DYNAMIC:
+        elif node.op_type in DYNAMIC:
             yield f"node {name}: operator {node.op_type} makes outputs of no fixed size: end the model before it"
 
 
@@ -91,7 +91,7 @@ def _recipe(source: ModelSource, accelerator: Accelerator) -> Iterator[str]:
         yield 'a DLA computes in float16 or int8: write precision = "float16"'
 
 
-def _order(source: ModelSource, accelerator: Accelerator, proto: onnx.ModelProto, bench: Bench) -> Order:
+def _order(source: ModelSource, accelerator: Accelerator, proto: onnx.ModelProto, bench: EngineBench) -> EngineOrder:
     recipe, contract, bounds = source.model, source.model.input, bounds_for(source.target)
     pictures, model, told = source.pictures, source.path.read_bytes(), ""
     own_ranges = bool(quantised_at(proto))
@@ -119,7 +119,7 @@ def _order(source: ModelSource, accelerator: Accelerator, proto: onnx.ModelProto
     frames, tail = pictures.tensors, source.tail.sha256 if source.tail else ""
     made_of = (source.onnx.sha256, tail, model, contract, request, digest_of(frames))
     key = key_of(source.target, accelerator, _FORMAT, *made_of)
-    job = Job(
+    job = DeviceJob(
         name=source.name,
         key=key,
         target=source.target,
@@ -132,7 +132,7 @@ def _order(source: ModelSource, accelerator: Accelerator, proto: onnx.ModelProto
         frames=frames,
     )
     prove = (lambda: prove_int8(source, model)) if recipe.precision == "int8" else lambda: None
-    return Order(
+    return EngineOrder(
         source=source, job=job, suffix=".plan", check=lambda plan: check_plan(plan, source.target), prove=prove
     )
 

@@ -7,12 +7,14 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
-from edgekit.host.engine.backends import Bench, Engine, ModelSource, engine_of
-from edgekit.host.engine.builder.job import Job, Made
+from edgekit.host.engine.bench import EngineBench
+from edgekit.host.engine.builder.job import CompiledEngine, DeviceJob
 from edgekit.host.engine.builder.remote import make_on_device
-from edgekit.host.engine.model.cure import cure_for
-from edgekit.host.engine.store import EngineRecord, KeptEngine
+from edgekit.host.engine.engine import Engine, engine_of
+from edgekit.host.engine.source import ModelSource
+from edgekit.host.engine.store import CachedEngine, EngineRecord
 from edgekit.host.engine.verify.agreement import Agreement
+from edgekit.host.engine.verify.cure import cure_for
 from edgekit.host.engine.verify.verdict import check_agreement
 from edgekit.host.engine.verify.verification import agreement_facts, hold_against
 from edgekit.schema.target import Accelerator, AcceleratorKind, Target
@@ -20,11 +22,11 @@ from edgekit.trust import sha256_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class EngineOrder:
     """An engine that is wanted."""
 
     source: ModelSource
-    job: Job
+    job: DeviceJob
     suffix: str
     """Of its file: `.plan`."""
     check: Callable[[bytes], Mapping[str, str]]
@@ -38,7 +40,7 @@ class Order:
         return self.job.request.kind
 
 
-def obtain(order: Order, bench: Bench) -> Engine:
+def obtain(order: EngineOrder, bench: EngineBench) -> Engine:
     """An engine from the cache; else from a builder device, verified against the float model before it is kept.
 
     Twins share it: as many builds as there are kinds of devices, however many ask and when.
@@ -76,7 +78,7 @@ def kind_of_device(target: Target, accelerator: Accelerator) -> str:
     return key_of(target, accelerator, "timings")
 
 
-def _make(order: Order, bench: Bench) -> KeptEngine:
+def _make(order: EngineOrder, bench: EngineBench) -> CachedEngine:
     job, source = order.job, order.source
     order.prove()
     made = make_on_device(job, bench.builders, bench.progress)
@@ -102,7 +104,9 @@ def _make(order: Order, bench: Bench) -> KeptEngine:
     return bench.store.keep(job.key, made.engine, record, verified.answers, verified.expected)
 
 
-def _facts(order: Order, made: Made, told: Mapping[str, str], agreement: tuple[Agreement, ...]) -> dict[str, str]:
+def _facts(
+    order: EngineOrder, made: CompiledEngine, told: Mapping[str, str], agreement: tuple[Agreement, ...]
+) -> dict[str, str]:
     """What the manifest tells of it: what must be the same on every device that loads it, and how it was made."""
     source, request = order.source, order.job.request
     facts = {

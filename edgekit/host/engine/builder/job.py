@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.host.engine.verify.agreement import Answers
+from edgekit.host.engine.model.answers import Answers
 from edgekit.schema.building import BuildAnswer, BuildRequest, TrialAnswer
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.recipe import ColourContract
@@ -15,7 +15,7 @@ from edgekit.schema.target import Accelerator, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class DeviceJob:
     """An engine that a device shall compile."""
 
     name: str
@@ -37,7 +37,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
+class CompiledEngine:
     """What came back."""
 
     device: str

@@ -11,7 +11,7 @@ from edgekit.executor import Executor
 from edgekit.host.engine.builder.client import AgentClient, Held
 from edgekit.host.engine.builder.devices import BuilderDevice, Builders
 from edgekit.host.engine.builder.fit import judge_builder
-from edgekit.host.engine.builder.job import Job, Made
+from edgekit.host.engine.builder.job import CompiledEngine, DeviceJob
 from edgekit.host.engine.builder.work import Work
 from edgekit.host.probe import read_facts
 from edgekit.host.progress import Progress
@@ -20,7 +20,7 @@ from edgekit.schema.target import Accelerator, Target
 _POLL_S = 2.0
 
 
-def make_on_device(job: Job, builders: Builders, progress: Progress) -> Made:
+def make_on_device(job: DeviceJob, builders: Builders, progress: Progress) -> CompiledEngine:
     """Have the first device make an engine that is free and as it must be.
 
     Raises:
@@ -49,12 +49,12 @@ def no_builder(target: Target, accelerator: Accelerator) -> EngineError:
 class _Search:
     """Goes through devices until one has made the engine."""
 
-    def __init__(self, job: Job, builders: Builders, progress: Progress) -> None:
+    def __init__(self, job: DeviceJob, builders: Builders, progress: Progress) -> None:
         self._job, self._builders, self._progress = job, builders, progress
         self._unfit: list[str] = []
         self._unreachable: list[Unreachable] = []
 
-    def run(self, devices: tuple[BuilderDevice, ...]) -> Made:
+    def run(self, devices: tuple[BuilderDevice, ...]) -> CompiledEngine:
         until, waiting = time.monotonic() + self._builders.wait_s, list(devices)
         while waiting:
             held: dict[str, Held] = {}
@@ -71,7 +71,7 @@ class _Search:
                 self._wait(held, until)
         raise self._nobody()
 
-    def _ask(self, device: BuilderDevice) -> Made | None:
+    def _ask(self, device: BuilderDevice) -> CompiledEngine | None:
         """Have a device do it; None where it cannot, and why is kept. Raises Held."""
         try:
             executor = device.connect()
@@ -114,7 +114,7 @@ class _Search:
 
 
 @contextmanager
-def _reserved(device: BuilderDevice, executor: Executor, job: Job, holder: str) -> Iterator[AgentClient]:
+def _reserved(device: BuilderDevice, executor: Executor, job: DeviceJob, holder: str) -> Iterator[AgentClient]:
     with AgentClient(device, executor, job.target.os.python_path) as client:
         client.reserve(holder, job.name)
         yield client

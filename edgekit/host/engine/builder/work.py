@@ -15,7 +15,7 @@ import numpy.typing as npt
 from edgekit.errors import EngineError
 from edgekit.host.engine.builder.client import MAX_ENGINE_BYTES, AgentClient
 from edgekit.host.engine.builder.devices import KitFile
-from edgekit.host.engine.builder.job import Job, Made
+from edgekit.host.engine.builder.job import CompiledEngine, DeviceJob
 from edgekit.host.progress import Progress
 from edgekit.schema.building import BuildAnswer, TrialAnswer, TrialRequest, answer_file, request_file
 from edgekit.schema.facts import DeviceFacts
@@ -40,12 +40,12 @@ _Answer = TypeVar("_Answer", BuildAnswer, TrialAnswer)
 class Work:
     """One job on one device."""
 
-    def __init__(self, job: Job, kit: tuple[KitFile, ...], client: AgentClient, progress: Progress) -> None:
+    def __init__(self, job: DeviceJob, kit: tuple[KitFile, ...], client: AgentClient, progress: Progress) -> None:
         self._job, self._kit, self._client, self._progress = job, kit, client, progress
         self._device = client.name
         self._folder = f"job-{job.key}"
 
-    def run(self, facts: DeviceFacts) -> Made:
+    def run(self, facts: DeviceFacts) -> CompiledEngine:
         """Do it all; `facts` are the device's.
 
         Raises:
@@ -63,7 +63,7 @@ class Work:
             answers = _read_answers(self._must(_ANSWERS))
         timings = f"{self._folder}/{job.request.timing_cache}"
         cache = self._client.fetch(timings, MAX_ENGINE_BYTES) if job.request.timing_cache else None
-        return Made(
+        return CompiledEngine(
             device=self._device,
             facts=facts,
             engine=engine,

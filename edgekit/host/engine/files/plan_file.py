@@ -59,7 +59,7 @@ class PlanFault:
     reason: str
 
 
-class _Malformed(Exception):
+class _BadPlan(Exception):
     """Left by the readers below; never leaves this module."""
 
 
@@ -76,7 +76,7 @@ def parse_plan(stream: BinaryIO) -> PlanFile | PlanFault:
     """Read an open file; see `read_plan`."""
     try:
         return _read(stream)
-    except _Malformed as fault:
+    except _BadPlan as fault:
         return PlanFault(reason=str(fault))
 
 
@@ -92,27 +92,27 @@ def _read(stream: BinaryIO) -> PlanFile:
     head = _at(stream, offset, _HEADER)
     tag = head[:4]
     if tag == _ARCHIVE:
-        raise _Malformed("it is a timing cache, or an engine of TensorRT 8.5 or older, which says nothing of itself")
+        raise _BadPlan("it is a timing cache, or an engine of TensorRT 8.5 or older, which says nothing of itself")
     if tag not in (_TENSORRT, _RTX):
-        raise _Malformed("it does not begin as a TensorRT engine does" if total else "it is empty")
+        raise _BadPlan("it does not begin as a TensorRT engine does" if total else "it is empty")
     if len(head) < _HEADER:
-        raise _Malformed("it is cut short in its header")
+        raise _BadPlan("it is cut short in its header")
     serialization, size = struct.unpack_from("<I8xQ", head, 4)
     rtx = tag == _RTX
     _check(head, serialization, rtx)
     if rtx and size != total - offset:
-        raise _Malformed(f"it has {total - offset} bytes, and its header says {size}: it is cut short or damaged")
+        raise _BadPlan(f"it has {total - offset} bytes, and its header says {size}: it is cut short or damaged")
     major, minor, patch, build = head[24:28]
     return PlanFile(bytes=total, version=(major, minor, patch, build), rtx=rtx, size=size, offset=offset)
 
 
 def _check(head: bytes, serialization: int, rtx: bool) -> None:
     if serialization:
-        raise _Malformed(f"its layout has version {serialization}, and only 0 is known")
+        raise _BadPlan(f"its layout has version {serialization}, and only 0 is known")
     if not head[24]:
-        raise _Malformed("it is damaged: it names no version of TensorRT")
+        raise _BadPlan("it is damaged: it names no version of TensorRT")
     if rtx and head[28:32] != _RTX:
-        raise _Malformed("it is damaged: the second tag of its header is missing")
+        raise _BadPlan("it is damaged: the second tag of its header is missing")
 
 
 def _prefix(stream: BinaryIO) -> int:

@@ -81,7 +81,7 @@ class RknnFault:
     reason: str
 
 
-class _Malformed(Exception):
+class _BadRknn(Exception):
     """Left by the readers below; never leaves this module."""
 
 
@@ -103,7 +103,7 @@ def parse_rknn(stream: BinaryIO) -> RknnFile | RknnFault:
     """Read an open file; see `read_rknn`."""
     try:
         return _read(stream)
-    except _Malformed as fault:
+    except _BadRknn as fault:
         return RknnFault(reason=str(fault))
     except (*_DAMAGE, *_TOO_DEEP):
         return RknnFault(reason="it is damaged: a part of it is not what its header says")
@@ -113,14 +113,14 @@ def _read(stream: BinaryIO) -> RknnFile:
     total = stream.seek(0, os.SEEK_END)
     head = _at(stream, 0, min(total, _PAYLOAD))
     if head[:4] == b"RKCE":
-        raise _Malformed("it is encrypted")
+        raise _BadRknn("it is encrypted")
     if head[:4] != b"RKNN":
-        raise _Malformed("it does not begin as an .rknn file does" if head else "it is empty")
+        raise _BadRknn("it does not begin as an .rknn file does" if head else "it is empty")
     if len(head) < _PAYLOAD:
-        raise _Malformed("it is cut short in its header")
+        raise _BadRknn("it is cut short in its header")
     version, size = struct.unpack_from("<QQ", head, 8)
     if total < _PAYLOAD + size + 8:
-        raise _Malformed(f"it is cut short: {total} bytes, its header promises more than {_PAYLOAD + size}")
+        raise _BadRknn(f"it is cut short: {total} bytes, its header promises more than {_PAYLOAD + size}")
     tail = _tail(stream, _PAYLOAD + size, total)
     table = _Table(stream, size)
     about = _literal(table.text(_ABOUT))
@@ -145,21 +145,21 @@ def _read(stream: BinaryIO) -> RknnFile:
 
 def _at(stream: BinaryIO, offset: int, size: int) -> bytes:
     if not 0 <= size <= _MAX_TEXT_BYTES or offset < 0:
-        raise _Malformed("it is damaged: a length in it cannot be")
+        raise _BadRknn("it is damaged: a length in it cannot be")
     stream.seek(offset)
     data = stream.read(size)
     if len(data) != size:
-        raise _Malformed("it is cut short")
+        raise _BadRknn("it is cut short")
     return data
 
 
 def _tail(stream: BinaryIO, start: int, total: int) -> Mapping[str, Any]:
     (length,) = struct.unpack("<Q", _at(stream, start, 8))
     if start + 8 + length != total:
-        raise _Malformed(f"its last part has {total - start - 8} bytes, and should have {length}")
+        raise _BadRknn(f"its last part has {total - start - 8} bytes, and should have {length}")
     found = json.loads(_at(stream, start + 8, length))
     if not isinstance(found, dict):
-        raise _Malformed("its last part is no table")
+        raise _BadRknn("its last part is no table")
     return found
 
 
@@ -170,7 +170,7 @@ class _Table:
         self._stream, self._size = stream, size
         (root,) = struct.unpack_from("<I", self._part(0, 8))
         if self._part(4, 4) != b"RKNN":
-            raise _Malformed("its payload has no identifier: it is damaged or encrypted")
+            raise _BadRknn("its payload has no identifier: it is damaged or encrypted")
         vtable = root - int(struct.unpack("<i", self._part(root, 4))[0])
         (length,) = struct.unpack_from("<H", self._part(vtable, 4))
         count = max(0, min((length - 4) // 2, _MAX_FIELDS))
@@ -188,7 +188,7 @@ class _Table:
 
     def _part(self, offset: int, size: int) -> bytes:
         if offset < 0 or offset + size > self._size:
-            raise _Malformed("it is damaged: an offset leads out of its payload")
+            raise _BadRknn("it is damaged: an offset leads out of its payload")
         return _at(self._stream, _PAYLOAD + offset, size)
 
 
@@ -224,7 +224,7 @@ def _tensor(name: str, given: Mapping[str, Any], held: Mapping[str, str], about:
 def _literal(text: str) -> dict[str, Any]:
     """The toolkit writes this part as Python's repr; read as data, never run."""
     if len(text) > _MAX_REPR_BYTES:
-        raise _Malformed("it is damaged: its description is too long")
+        raise _BadRknn("it is damaged: its description is too long")
     found = ast.literal_eval(text or "{}")
     return found if isinstance(found, dict) else {}
 

@@ -8,9 +8,9 @@ from typing import BinaryIO
 
 from edgekit.errors import EngineError, InputError
 from edgekit.host.engine.files.plan_file import PlanFault, PlanFile, is_plan, parse_plan
-from edgekit.host.engine.files.reading import open_file
 from edgekit.host.engine.files.rknn_file import RknnFault, RknnFile, parse_rknn
 from edgekit.host.engine.model.onnx_model import OnnxModel, read_onnx
+from edgekit.host.engine.reading import open_file
 from edgekit.host.engine.store import EngineRecord, EngineStore
 
 _RKNN = (b"RKNN", b"RKCE")

@@ -10,6 +10,8 @@ import onnx
 
 from edgekit.errors import EngineError
 
+DYNAMIC = frozenset({"If", "Loop", "NonMaxSuppression", "NonZero", "Scan", "SequenceAt", "SplitToSequence", "Unique"})
+"""Operators whose outputs have sizes that only content tells: a runner could not hold them ready."""
 _OWN = ("", "ai.onnx")
 _NODE = re.compile(r"\(op_type: ?(\w+)(?:, node name: ?([^)]*))?\)")
 _UNEQUAL = re.compile(r"Dimension mismatch in unification between (\d+) and (\d+)")

@@ -89,3 +89,12 @@ class Graph:
         made = {name for index in tail for name in self.nodes[index].output}
         taken = (name for index in sorted(tail) for name in self.varying(self.nodes[index]))
         return tuple(dict.fromkeys(name for name in taken if name not in made))
+
+
+def computed_from(model: onnx.ModelProto, tensors: Iterable[str]) -> tuple[str, ...]:
+    """Tensors, and all that is computed from them, in the graph's order."""
+    found = dict.fromkeys(tensors)
+    for node in model.graph.node:
+        if any(name in found for name in node.input):
+            found.update(dict.fromkeys(node.output))
+    return tuple(found)

@@ -10,10 +10,10 @@ import onnx
 from google.protobuf.message import DecodeError, Message
 
 from edgekit.errors import EngineError
-from edgekit.host.engine.files.reading import read_bounded
 from edgekit.host.engine.model.faults import find_faults, find_graph_faults
 from edgekit.host.engine.model.prepare.external import load_external
 from edgekit.host.engine.model.prepare.functions import check_functions
+from edgekit.host.engine.reading import read_bounded
 from edgekit.trust import sha256_bytes
 
 _SHOWN_BYTES = 40

@@ -24,7 +24,7 @@ from onnxruntime.quantization import (  # type: ignore[import-untyped]
 )
 
 from edgekit.errors import EngineError
-from edgekit.host.engine.rknn.refusals import tail_of
+from edgekit.host.engine.model.graph import computed_from
 from edgekit.schema.recipe import Quantisation
 
 Style = Literal["cpu", "tensorrt"]
@@ -75,7 +75,7 @@ def _quantise(
 ) -> bytes:
     plain, prepared, made = (folder / f"{name}.onnx" for name in ("plain", "prepared", "made"))
     model = _named(onnx.load(path))
-    floating = set(tail_of(model, quantisation.keep_float))
+    floating = set(computed_from(model, quantisation.keep_float))
     name = next(value.name for value in model.graph.input if value.name not in _weights(model))
     onnx.save(model, plain)
     quant_pre_process(plain, prepared, skip_symbolic_shape=True)

@@ -13,8 +13,7 @@ import numpy as np
 import onnx
 
 from edgekit.errors import EngineError
-from edgekit.host.engine.model.channels import channel_axis
-from edgekit.host.engine.verify.agreement import Answers
+from edgekit.host.engine.model.answers import Answers, channel_axis
 
 _LEVELS = 255
 _MIN_LEVELS = 2.5

@@ -18,12 +18,11 @@ import onnx
 import onnxruntime as ort  # type: ignore[import-untyped]
 
 from edgekit.errors import EngineError
-from edgekit.host.engine.model.channels import finite
+from edgekit.host.engine.model.answers import Answers, finite
 from edgekit.host.engine.model.graph import Graph
 from edgekit.host.engine.model.ranges import find_mixed
+from edgekit.host.engine.model.reference import answers_of, answers_with, run_on, time_on
 from edgekit.host.engine.model.split import Cut, NoCut, cut_model, find_cut, joins, named_cut, needed_values
-from edgekit.host.engine.verify.agreement import Answers
-from edgekit.host.engine.verify.reference import answers_of, answers_with, run_on, time_on
 from edgekit.schema.reader import from_json, to_json
 from edgekit.trust import sha256_file
 

@@ -18,7 +18,7 @@ from edgekit.errors import EdgekitError, EngineError
 from edgekit.executor import Executor
 from edgekit.host.engine.model.faults import node_name
 from edgekit.host.engine.rknn.complaints import NodeName, explain, not_lowered
-from edgekit.host.engine.rknn.log import Account, read_accuracy, read_log
+from edgekit.host.engine.rknn.log import CompilerLog, read_accuracy, read_log
 from edgekit.host.engine.verify.pictures import Pixels
 from edgekit.host.engine.verify.verdict import LayerError
 from edgekit.schema.recipe import Quantisation
@@ -31,7 +31,7 @@ _MODEL, _ENGINE, _FRAMES, _OUTPUTS, _SAMPLES = "model.onnx", "engine.rknn", "fra
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class RknnJob:
     """What to convert, and what to try it on."""
 
     model: Path
@@ -59,7 +59,7 @@ class Converted:
     engine: bytes
     answers: tuple[npt.NDArray[np.generic], ...]
     """Of the simulator, one array an output: [frames, ...]."""
-    account: Account
+    account: CompilerLog
     layer_errors: tuple[LayerError, ...]
     kept_float: tuple[str, ...]
     seconds: dict[str, float]
@@ -69,7 +69,7 @@ class Converted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Converter:
+class RknnConverter:
     """The toolkit of one version."""
 
     toolkit: Path
@@ -77,7 +77,7 @@ class Converter:
     executor: Executor
     deadline_s: float = _DEADLINE_S
 
-    def convert(self, job: Job, *, analyse: bool = False) -> Converted:
+    def convert(self, job: RknnJob, *, analyse: bool = False) -> Converted:
         """Compile and simulate.
 
         Args:
@@ -100,7 +100,7 @@ class Converter:
                 raise wrong
             return _converted(scratch, answer, said)
 
-    def _run(self, job: Job, scratch: Path) -> str:
+    def _run(self, job: RknnJob, scratch: Path) -> str:
         """The toolkit is called through a link in the scratch folder, so that its own place shifts nothing either."""
         (scratch / "toolkit").symlink_to(self.toolkit.resolve())
         shutil.copyfile(Path(__file__).parent / "worker.py", scratch / "worker.py")
@@ -124,7 +124,7 @@ def _nodes(model: Path) -> tuple[NodeName, ...]:
     )
 
 
-def _request(job: Job, scratch: Path, *, analyse: bool) -> dict[str, Any]:
+def _request(job: RknnJob, scratch: Path, *, analyse: bool) -> dict[str, Any]:
     shutil.copyfile(job.model, scratch / _MODEL)
     quantise = None
     if job.quantisation is not None:

@@ -64,7 +64,7 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class CompilerLog:
     """What the compiler says of an engine."""
 
     layers: tuple[Layer, ...]
@@ -84,11 +84,11 @@ class Account:
         return tuple(layer for layer in self.layers if layer.place == "CPU")
 
 
-def read_log(text: str) -> Account:
+def read_log(text: str) -> CompilerLog:
     """Everything of use in what the toolkit printed."""
     lines = [_COLOUR.sub("", line).strip("\r") for line in re.split(r"[\r\n]+", text)]
     memory = {kind: int(float(size) * 1024) for line in lines for kind, size in _MEMORY.findall(line)}
-    return Account(
+    return CompilerLog(
         layers=tuple(layer for line in lines if (layer := _layer(line)) and layer.kind not in _ENDS),
         internal_bytes=memory.get("Internal", 0),
         weight_bytes=memory.get("Weight", 0),

@@ -6,18 +6,13 @@ from collections.abc import Iterator
 
 import onnx
 
-from edgekit.host.engine.model.faults import node_name
+from edgekit.host.engine.model.faults import DYNAMIC, node_name
+from edgekit.host.engine.model.prepare.quantised import QUANTISED
 from edgekit.schema.recipe import ColourContract, Model
 
-MAX_OPSET = 19
-"""Source: measured, rknn-toolkit2 2.3.2 and 2.5.0: "Unsupport onnx opset"."""
-QUANTISED = "ConvInteger DynamicQuantizeLinear MatMulInteger QLinearAdd QLinearConv QLinearMatMul QLinearMul"
-"""Operators that compute in int8 by themselves, which neither toolkit takes: they want Q/DQ pairs around float ones."""
 _FOREIGN = "export the model with operators of ONNX alone"
 _FLOAT = "give the float model that it was made from"
-DYNAMIC = "If Loop NonMaxSuppression NonZero Scan SequenceAt SplitToSequence Unique"
-"""Operators whose output has a size that only their input's content tells."""
-NOT_LOWERED = """
+_NOT_LOWERED = """
     Acos Acosh Asin Asinh Atan Atanh BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Ceil Celu CenterCropPad Col2Im
     Compress Cosh DFT Det IsInf IsNaN LpPool Mean MeanVarianceNormalization Min Mish NegativeLogLikelihoodLoss
     OptionalGetElement Or ReduceL1 ReduceProd ScatterElements Selu Shrink Sign Sinh Size SoftmaxCrossEntropyLoss
@@ -35,25 +30,16 @@ def refusals(model: onnx.ModelProto, recipe: Model) -> tuple[str, ...]:
     return (*_nodes(model), *_contract(recipe.input), *_kept(model, recipe))
 
 
-def tail_of(model: onnx.ModelProto, tensors: tuple[str, ...]) -> tuple[str, ...]:
-    """Tensors, and all that is computed from them, in the graph's order."""
-    found = dict.fromkeys(tensors)
-    for node in model.graph.node:
-        if any(name in found for name in node.input):
-            found.update(dict.fromkeys(node.output))
-    return tuple(found)
-
-
 def _nodes(model: onnx.ModelProto) -> Iterator[str]:
     for index, node in enumerate(model.graph.node):
         name = node_name(node, index)
         if node.domain not in ("", "ai.onnx"):
             yield f"node {name}: operator {node.op_type} of domain {node.domain} is no part of ONNX: {_FOREIGN}"
-        elif node.op_type in QUANTISED.split():
+        elif node.op_type in QUANTISED:
             yield f"node {name}: operator {node.op_type} is quantised in a form of ONNX Runtime's own: {_FLOAT}"
-        elif node.op_type in DYNAMIC.split():
+        elif node.op_type in DYNAMIC:
             yield f"node {name}: operator {node.op_type} makes outputs of no fixed size: end the model before it"
-        elif node.op_type in NOT_LOWERED.split():
+        elif node.op_type in _NOT_LOWERED.split():
             yield f"node {name}: operator {node.op_type} runs neither on RK3588's NPU nor in its runtime: replace it"
 
 

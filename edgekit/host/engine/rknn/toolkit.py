@@ -33,7 +33,7 @@ _ENV = {"UV_PYTHON_DOWNLOADS": "never", "NO_COLOR": "1"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Locked:
+class LockedPackage:
     """One package of the environment."""
 
     requirement: str
@@ -106,7 +106,7 @@ class Toolkits:
         aside.rename(made)
         self.progress.note(f"RKNN toolkit {version}: {format_bytes(size_of(made))} in {made}")
 
-    def _install(self, package: Locked, aside: Path) -> None:
+    def _install(self, package: LockedPackage, aside: Path) -> None:
         """Take a package from the user's own links or the index; builds of torch without CUDA have an index apart."""
         argv = ["pip", "install", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
         argv += ["--python", str(aside / "bin/python"), "-r", "-"]
@@ -174,7 +174,7 @@ class Toolkits:
             yield
 
 
-def read_lock(file: Path) -> tuple[Locked, ...]:
+def read_lock(file: Path) -> tuple[LockedPackage, ...]:
     """The packages of a lock file.
 
     Raises:
@@ -185,7 +185,7 @@ def read_lock(file: Path) -> tuple[Locked, ...]:
     except FileNotFoundError:
         raise EngineError(f"{file} is not there: no such toolkit is locked", hint="install edgekit again") from None
     found = (line.partition("  # ") for line in lines if line and not line.startswith("#"))
-    return tuple(Locked(requirement=requirement, bytes=int(size or 0)) for requirement, _, size in found)
+    return tuple(LockedPackage(requirement=requirement, bytes=int(size or 0)) for requirement, _, size in found)
 
 
 def choose_version(runtime: str, known: tuple[str, ...]) -> str:
@@ -215,7 +215,7 @@ def size_of(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
 
 
-def _not_fetched(package: Locked, said: str) -> EngineError:
+def _not_fetched(package: LockedPackage, said: str) -> EngineError:
     if _OFFLINE.search(said):
         return EngineError(
             f"{package.name}, which the RKNN toolkit needs, cannot be fetched: the package index is out of reach",

@@ -38,7 +38,7 @@ def own_name(tensor: str) -> str:
     return RENAMED.sub("", tensor)
 
 
-class Failed(Exception):
+class StepFailed(Exception):
     """A step of the toolkit did not work."""
 
 
@@ -131,7 +131,9 @@ class Worker:
         lost = [name for name in quantise["asked"] if name not in found]
         if lost:
             there = [name for name in map(own_name, known) if name in wanted]
-            raise Failed(f"no layer of {lost[0]} is left; those behind it: {', '.join(dict.fromkeys(there)) or 'none'}")
+            raise StepFailed(
+                f"no layer of {lost[0]} is left; those behind it: {', '.join(dict.fromkeys(there)) or 'none'}"
+            )
         self.answer["kept_float"] = kept
         lines = "".join(f"    {name}: float16\n" for name in kept)
         head = re.compile(r"^custom_quantize_layers:.*$", re.M)
@@ -147,7 +149,7 @@ class Worker:
         began = time.monotonic()
         found = [self._rknn.inference([frame[None]], data_format=["nhwc"]) for frame in np.load(frames)]
         if any(one is None for one in found):
-            raise Failed("the simulator gave no answer")
+            raise StepFailed("the simulator gave no answer")
         self.answer["times_s"]["simulate"] = round(time.monotonic() - began, 3)
         arrays = [np.stack([np.asarray(one[index], np.float32) for one in found]) for index in range(len(found[0]))]
         np.savez(outputs, *arrays)
@@ -163,7 +165,7 @@ class Worker:
         code = function(*positional, **named)
         self.answer["times_s"][name] = round(time.monotonic() - began, 3)
         if code not in (0, None):
-            raise Failed(f"it answered {code}")
+            raise StepFailed(f"it answered {code}")
 
 
 class Inline(threading.Thread):

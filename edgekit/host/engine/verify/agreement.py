@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.host.engine.model.channels import Channel, compare_channels, finite
+from edgekit.host.engine.model.answers import Answers, finite
+from edgekit.host.engine.verify.channels import Channel, compare_channels
 
-Answers = Mapping[str, npt.NDArray[np.generic]]
-"""One array a model's output: [frames, ...]."""
 _NEXT_TO_NOTHING = 0.02
 """An output that stays below this part of its largest value is one of a picture with nothing on it: the direction of
 what is left there is noise, and its size counts."""

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
+from edgekit.host.engine.model.reference import answers_of_bytes
 from edgekit.host.engine.verify.agreement import compare
-from edgekit.host.engine.verify.reference import answers_of_bytes
 from edgekit.host.engine.verify.verdict import LayerError
 
 _DEQUANTISED = "_DequantizeLinear_Output"

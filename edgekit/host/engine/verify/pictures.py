@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import InputError
-from edgekit.host.engine.files.reading import open_file
+from edgekit.host.engine.reading import open_file
 from edgekit.host.engine.verify.picture_size import HEAD_BYTES, MAX_PIXELS, picture_size
 from edgekit.schema.recipe import ColourContract
 

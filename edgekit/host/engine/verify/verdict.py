@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from edgekit.errors import EngineError
-from edgekit.host.engine.model.channels import lost, summarise
 from edgekit.host.engine.verify.agreement import Agreement
+from edgekit.host.engine.verify.channels import lost, summarise
 from edgekit.schema.recipe import Tolerance
 from edgekit.schema.units import counted
 
@@ -40,7 +40,7 @@ class Overflow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cure:
+class AgreementCure:
     """What helps one model on one target; each is a change of the recipe that was seen to work for its kind."""
 
     channels: Callable[[], str]
@@ -53,7 +53,7 @@ def check_agreement(
     name: str,
     agreement: Iterable[Agreement],
     tolerance: Tolerance,
-    cure: Cure,
+    cure: AgreementCure,
     analyse: Callable[[], tuple[LayerError, ...]] = tuple,
 ) -> None:
     """Hold an engine's answers against the float model's: channel by channel, then against the recipe's tolerance.

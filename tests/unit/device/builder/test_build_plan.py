@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edgekit.device.builder.accounting import Account
+from edgekit.device.builder.accounting import MemoryAccount
 from edgekit.device.builder.tensorrt import BuiltPlan, build_plan
 from edgekit.device.runner.cuda import Gpu
 from edgekit.device.runner.nvinfer import Nvinfer
@@ -27,7 +27,7 @@ class Bay:
         self.told: list[str] = []
         save(classifier(), folder / "model.onnx")
 
-    def build(self, account: Account | None = None, **fields: Any) -> BuiltPlan:
+    def build(self, account: MemoryAccount | None = None, **fields: Any) -> BuiltPlan:
         request = BuildRequest(kind="tensorrt", model="model.onnx", engine="net.plan", **fields)
         return build_plan(request, self.folder, self.nvinfer, self.told.append, account)
 
@@ -98,7 +98,7 @@ def test_a_dla_core_is_used_where_there_is_one(bay: Bay, tmp_path: Path) -> None
 
 def test_memory_is_counted_and_given_back(bay: Bay) -> None:
     gpu = Gpu(bay.cuda)
-    account = Account(gpu)
+    account = MemoryAccount(gpu)
     with gpu.current():
         bay.build(account)
     assert account.peak_bytes == 4 << 20
@@ -110,11 +110,11 @@ def test_an_account_has_a_bound_and_says_no_with_zero() -> None:
     cuda = Driver(limit_bytes=10 << 20)
     gpu = Gpu(cuda)
     with gpu.current():
-        account = Account(gpu, limit_bytes=4 << 20)
+        account = MemoryAccount(gpu, limit_bytes=4 << 20)
         first = account.take(3 << 20)
         assert first
         assert account.take(2 << 20) == 0
-        assert Account(gpu).take(20 << 20) == 0  # the GPU itself has no more
+        assert MemoryAccount(gpu).take(20 << 20) == 0  # the GPU itself has no more
         assert not account.give_back(12345)
         assert account.give_back(first)
         assert account.take(4 << 20)

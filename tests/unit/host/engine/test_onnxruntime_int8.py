@@ -19,9 +19,10 @@ from edgekit.host.catalogue.recipes import read_recipe
 from edgekit.host.catalogue.targets import find_target
 from edgekit.host.engine.compile import compile_models, find_pictures
 from edgekit.host.engine.model.quantise import quantise
+from edgekit.host.engine.model.reference import answers_of_bytes
+from edgekit.host.engine.source import Pictures
 from edgekit.host.engine.verify.layers import compare_layers
-from edgekit.host.engine.verify.reference import answers_of_bytes
-from edgekit.host.engine.verify.verification import Pictures, hold_against
+from edgekit.host.engine.verify.verification import hold_against
 from edgekit.host.settings import settings_from
 from edgekit.schema.reader import from_raw
 from edgekit.schema.recipe import Quantisation, Recipe

@@ -11,13 +11,12 @@ import pytest
 
 import edgekit
 from edgekit.host.catalogue.targets import find_target
-from edgekit.host.engine.backends import ModelSource
 from edgekit.host.engine.compile import split_source
-from edgekit.host.engine.model.cure import cure_for, find_large
 from edgekit.host.engine.model.half import to_half
 from edgekit.host.engine.model.onnx_model import read_onnx
-from edgekit.host.engine.verify.reference import answers_of, answers_of_bytes
-from edgekit.host.engine.verify.verification import Pictures
+from edgekit.host.engine.model.reference import answers_of, answers_of_bytes
+from edgekit.host.engine.source import ModelSource, Pictures
+from edgekit.host.engine.verify.cure import cure_for, find_large
 from edgekit.host.settings import settings_from
 from edgekit.schema.recipe import ColourContract, Model
 from tests.fakes import networks

@@ -6,7 +6,8 @@ import dataclasses
 
 import pytest
 
-from edgekit.host.engine.rknn.refusals import refusals, tail_of
+from edgekit.host.engine.model.graph import computed_from
+from edgekit.host.engine.rknn.refusals import refusals
 from edgekit.schema.recipe import ColourContract, Model, Quantisation
 from tests.fakes.networks import classifier, detector, single
 
@@ -62,6 +63,6 @@ def test_int8_needs_pictures_and_tails_that_are_there():
 
 
 def test_a_tail_is_all_that_is_computed_from_it():
-    assert tail_of(detector(joined=True), ("boxes",)) == ("boxes", "found")
-    assert tail_of(detector(joined=True), ("conv4", "conv5")) == ("conv4", "conv5", "boxes", "scores", "found")
-    assert tail_of(detector(), ()) == ()
+    assert computed_from(detector(joined=True), ("boxes",)) == ("boxes", "found")
+    assert computed_from(detector(joined=True), ("conv4", "conv5")) == ("conv4", "conv5", "boxes", "scores", "found")
+    assert computed_from(detector(), ()) == ()

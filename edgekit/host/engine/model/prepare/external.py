@@ -12,7 +12,7 @@ from pathlib import Path
 import onnx
 
 from edgekit.errors import EngineError
-from edgekit.host.engine.files.reading import open_file
+from edgekit.host.engine.reading import open_file
 from edgekit.schema.units import format_bytes
 
 _MAX_DEPTH = 64

@@ -11,9 +11,9 @@ import numpy as np
 import onnx
 
 from edgekit.errors import EngineError
+from edgekit.host.engine.model.contract import check_input
 from edgekit.host.engine.model.onnx_model import Tensor, inputs_of
 from edgekit.host.engine.model.prepare.graphs import free_name, put_in_front, set_constant
-from edgekit.host.engine.verify.contract import check_input
 from edgekit.schema.recipe import ColourContract, Model, OtherInput
 
 

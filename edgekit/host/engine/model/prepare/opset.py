@@ -10,6 +10,9 @@ from edgekit.errors import EngineError
 from edgekit.host.engine.model.faults import find_faults
 from edgekit.host.engine.model.onnx_model import opset_of
 
+RKNN_MAX_OPSET = 19
+"""Source: measured, rknn-toolkit2 2.3.2 and 2.5.0: "Unsupport onnx opset"."""
+
 
 def lower_opset(model: onnx.ModelProto, newest: int, toolkit: str, path: object) -> Iterator[str]:
     """Convert a model that has a newer operator set.

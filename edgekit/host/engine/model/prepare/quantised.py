@@ -8,16 +8,27 @@ import onnx
 
 from edgekit.errors import EngineError
 from edgekit.host.engine.model.faults import node_name
-from edgekit.host.engine.rknn.refusals import QUANTISED
 from edgekit.schema.recipe import Model
 
+QUANTISED = frozenset(
+    {
+        "ConvInteger",
+        "DynamicQuantizeLinear",
+        "MatMulInteger",
+        "QLinearAdd",
+        "QLinearConv",
+        "QLinearMatMul",
+        "QLinearMul",
+    }
+)
+"""Operators that compute in int8 by themselves, which no accelerator's compiler takes: they want Q/DQ pairs."""
 _PAIRS = frozenset({"QuantizeLinear", "DequantizeLinear"})
 
 
 def quantised_at(model: onnx.ModelProto) -> str:
     """The first node that quantises, for messages; empty where the model is a float one."""
     for index, node in enumerate(model.graph.node):
-        if node.op_type in _PAIRS or node.op_type in QUANTISED.split():
+        if node.op_type in _PAIRS or node.op_type in QUANTISED:
             return f"{node.op_type} at node {node_name(node, index)}"
     return ""
 
@@ -51,7 +62,7 @@ def unfit_pair(proto: onnx.ModelProto) -> str:
     """
     zeros = {tensor.name: tensor for tensor in proto.graph.initializer}
     for index, node in enumerate(proto.graph.node):
-        if node.op_type in QUANTISED.split():
+        if node.op_type in QUANTISED:
             return (
                 f"node {node_name(node, index)}: operator {node.op_type} is quantised in a form of ONNX Runtime's own"
             )

@@ -10,6 +10,7 @@ from pathlib import Path
 import onnx
 
 from edgekit.errors import EdgekitError, EngineError
+from edgekit.host.engine.model.contract import check_input, expected_shape
 from edgekit.host.engine.model.faults import find_faults
 from edgekit.host.engine.model.onnx_model import (
     OnnxModel,
@@ -24,12 +25,10 @@ from edgekit.host.engine.model.prepare import edge, proof
 from edgekit.host.engine.model.prepare.functions import inline_functions
 from edgekit.host.engine.model.prepare.inputs import constant_input, find_picture, settle_inputs
 from edgekit.host.engine.model.prepare.operators import expand_operators, keep_reduced_axes, plain_constants
-from edgekit.host.engine.model.prepare.opset import lower_opset
+from edgekit.host.engine.model.prepare.opset import RKNN_MAX_OPSET, lower_opset
 from edgekit.host.engine.model.prepare.precision import to_single
 from edgekit.host.engine.model.prepare.quantised import check_precision
 from edgekit.host.engine.model.prepare.sizes import fix_sizes, name_outputs, settle_sizes
-from edgekit.host.engine.rknn.refusals import MAX_OPSET
-from edgekit.host.engine.verify.contract import check_input, expected_shape
 from edgekit.host.engine.verify.pictures import read_pictures
 from edgekit.schema.recipe import Model
 from edgekit.schema.target import AcceleratorKind
@@ -167,7 +166,7 @@ def _for_backend(given: _Given, made: onnx.ModelProto) -> Iterator[str]:
     contract, name = given.model.input, given.picture.name
     if given.backend == "rknn":
         yield from expand_operators(made)
-        yield from lower_opset(made, MAX_OPSET, "the RKNN toolkit", given.path)
+        yield from lower_opset(made, RKNN_MAX_OPSET, "the RKNN toolkit", given.path)
         if contract.dtype == "uint8":
             yield from edge.take_floats(made, name)
         if contract.layout == "NHWC":

@@ -11,9 +11,9 @@ import pytest
 
 from edgekit.errors import EngineError
 from edgekit.host.engine.model.graph import Graph
+from edgekit.host.engine.model.reference import answers_of
 from edgekit.host.engine.model.split import NoCut, named_cut
 from edgekit.host.engine.model.tail import split_model
-from edgekit.host.engine.verify.reference import answers_of
 from tests.fakes import networks, yolo
 
 HEADS = {"/head/4/box", "/head/4/cls", "/head/8/box", "/head/8/cls"}

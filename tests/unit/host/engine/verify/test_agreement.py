@@ -10,14 +10,14 @@ import pytest
 from edgekit.errors import EngineError
 from edgekit.host.engine.model.ranges import find_mixed
 from edgekit.host.engine.verify.agreement import Agreement, compare
-from edgekit.host.engine.verify.verdict import Cure, LayerError, Overflow, check_agreement, starts
+from edgekit.host.engine.verify.verdict import AgreementCure, LayerError, Overflow, check_agreement, starts
 from edgekit.schema.reader import to_json
 from edgekit.schema.recipe import Tolerance
 from tests.fakes.networks import detector
 
 ONE = Agreement(output="heat", frames=4, cosine_min=0.95, cosine_mean=0.99, max_abs=0.5)
 
-CURE = Cure(channels=lambda: 'write split = "auto"', overflow=lambda: None)
+CURE = AgreementCure(channels=lambda: 'write split = "auto"', overflow=lambda: None)
 
 
 def test_the_worst_frame_counts():
@@ -72,7 +72,7 @@ def test_a_refusal_names_picture_cosine_and_difference():
 
 def test_an_overflow_is_named_before_what_came_of_it():
     overflow = Overflow(reason="float16 overflows at q", hint='split = ["a"]', details="q: 0 to 160180")
-    cure = Cure(channels=lambda: "", overflow=lambda: overflow)
+    cure = AgreementCure(channels=lambda: "", overflow=lambda: overflow)
     (broken,) = compare({"a": np.ones((1, 2))}, {"a": np.array([[np.inf, 1.0]])})
     (silent,) = compare({"a": np.ones((1, 2))}, {"a": np.zeros((1, 2))})
     for found, told in ((broken, "1 values that are no numbers"), (silent, "cosine 0.00000")):

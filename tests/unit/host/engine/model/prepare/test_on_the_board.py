@@ -11,7 +11,7 @@ import edgekit
 from edgekit.device.runner import load
 from edgekit.host.catalogue.targets import find_target
 from edgekit.host.engine.compile import compile_models
-from edgekit.host.engine.verify.reference import answers_of
+from edgekit.host.engine.model.reference import answers_of
 from edgekit.host.release.plan import plan_worker
 from edgekit.host.settings import settings_from
 from edgekit.imaging.conversion import Converter, plan_conversion

@@ -10,12 +10,11 @@ import pytest
 
 import edgekit
 from edgekit.host.catalogue.targets import find_target
-from edgekit.host.engine.backends import ModelSource
 from edgekit.host.engine.backends.tensorrt import accelerator_of, refusals
 from edgekit.host.engine.model.onnx_model import describe
 from edgekit.host.engine.model.prepare.quantised import quantised_at
 from edgekit.host.engine.rknn.refusals import refusals as rknn_refusals
-from edgekit.host.engine.verify.verification import Pictures
+from edgekit.host.engine.source import ModelSource, Pictures
 from edgekit.host.settings import settings_from
 from edgekit.schema.recipe import ColourContract, Model
 from tests.fakes.exports import open_sizes, quantised

@@ -18,8 +18,8 @@ import edgekit
 from edgekit.errors import EdgekitError, EngineError
 from edgekit.host.catalogue.targets import find_target
 from edgekit.host.engine.compile import compile_models
+from edgekit.host.engine.model.contract import expected_shape
 from edgekit.host.engine.model.prepare.rewrite import Prepared, prepare, prove_rewrite
-from edgekit.host.engine.verify.contract import expected_shape
 from edgekit.host.settings import settings_from
 from edgekit.schema.reader import from_raw
 from edgekit.schema.recipe import Model, Recipe

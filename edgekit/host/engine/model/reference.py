@@ -14,8 +14,8 @@ import onnx
 import onnxruntime as ort  # type: ignore[import-untyped]
 
 from edgekit.errors import EngineError
+from edgekit.host.engine.model.answers import Answers
 from edgekit.host.engine.model.runtime_words import runtime_words
-from edgekit.host.engine.verify.agreement import Answers
 
 _ERRORS_ONLY = 3
 _Answers = dict[str, npt.NDArray[np.generic]]

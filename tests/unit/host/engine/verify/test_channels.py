@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from edgekit.errors import EngineError
-from edgekit.host.engine.model.channels import channel_axis, compare_channels, lost, summarise
 from edgekit.host.engine.verify.agreement import compare
-from edgekit.host.engine.verify.verdict import Cure, check_agreement
+from edgekit.host.engine.verify.channels import channel_axis, compare_channels, lost, summarise
+from edgekit.host.engine.verify.verdict import AgreementCure, check_agreement
 from edgekit.schema.recipe import Tolerance
 
 RANDOM = np.random.default_rng(1)
-CURE = Cure(channels=lambda: 'write split = "auto"', overflow=lambda: None)
+CURE = AgreementCure(channels=lambda: 'write split = "auto"', overflow=lambda: None)
 
 
 def yolo(frames: int = 3, anchors: int = 400) -> np.ndarray:

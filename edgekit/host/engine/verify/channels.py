@@ -12,6 +12,8 @@ from itertools import groupby
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.host.engine.model.answers import channel_axis, finite
+
 _MANY = 256
 """Different values that an int8 tensor has at most."""
 _HANDFUL = 8
@@ -57,16 +59,6 @@ class Channel:
         if self.is_score:
             return self.float_high - self.float_low > _SCORE_ERROR
         return self.float_values > _HANDFUL and self.spread > _STILL * size
-
-
-def channel_axis(shape: tuple[int, ...]) -> int | None:
-    """The axis of channels in [frames, batch, ...]: a map's first, the shorter of a list's; a vector has none."""
-    match len(shape) - 2:
-        case 2:
-            return 2 if shape[2] <= shape[3] else 3
-        case 3 | 4:
-            return 2
-    return None
 
 
 def compare_channels(want: npt.NDArray[np.generic], got: npt.NDArray[np.generic]) -> tuple[Channel, ...]:
@@ -160,11 +152,6 @@ def _compare(index: int, want: npt.NDArray[np.generic], got: npt.NDArray[np.gene
         max_abs=float(np.abs(first - second).max()),
         spread=float(last - fifth),
     )
-
-
-def finite(array: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
-    """Numbers to calculate with: 0 stands for what is none."""
-    return np.nan_to_num(array.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _values(array: npt.NDArray[np.generic]) -> int:

@@ -8,11 +8,11 @@ import numpy as np
 import onnx
 
 from edgekit.errors import EdgekitError
-from edgekit.host.engine.backends import ModelSource
 from edgekit.host.engine.model.graph import Graph
 from edgekit.host.engine.model.ranges import find_mixed, split_hint
-from edgekit.host.engine.verify.reference import answers_with
-from edgekit.host.engine.verify.verdict import Cure, Overflow
+from edgekit.host.engine.model.reference import answers_with
+from edgekit.host.engine.source import ModelSource
+from edgekit.host.engine.verify.verdict import AgreementCure, Overflow
 
 _LARGEST = 65504.0
 """Of float16. Source: IEEE 754-2019, binary16."""
@@ -21,14 +21,14 @@ _FEW = 4
 _SHOWN = 4
 
 
-def cure_for(source: ModelSource, precision: str) -> Cure:
+def cure_for(source: ModelSource, precision: str) -> AgreementCure:
     """Hints for one model, made when they are needed.
 
     Args:
         source: the model.
         precision: that the engine computes in.
     """
-    return Cure(
+    return AgreementCure(
         channels=lambda: _channels(source, precision),
         overflow=lambda: _overflow(source, precision),
     )

@@ -1,0 +1,24 @@
+"""What engines are made with on this machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgekit.executor import Executor
+from edgekit.host.engine.builder.devices import Builders
+from edgekit.host.engine.rknn.toolkit import Toolkits
+from edgekit.host.engine.store import EngineStore
+from edgekit.host.progress import Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineBench:
+    """What engines are made with."""
+
+    store: EngineStore
+    toolkits: Toolkits
+    """RKNN's, made when the first engine needs one."""
+    builders: Builders
+    """Devices that compile what this machine cannot."""
+    executor: Executor
+    progress: Progress

@@ -1,0 +1,52 @@
+"""A compiled model as a release takes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.host.engine.source import ModelSource
+from edgekit.host.engine.store import CachedEngine
+from edgekit.schema.manifest import EngineEntry
+from edgekit.schema.target import AcceleratorKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """A compiled model: its entry in the manifest, and the file to be carried under `entry.path`."""
+
+    entry: EngineEntry
+    file: Path
+    answers: Path | None = None
+    """What it answers on `pictures`, an array `output:NAME` each, [pictures, ...]; None for the model itself."""
+    expected: Path | None = None
+    """What the float model answers on them."""
+    pictures: tuple[Path, ...] = ()
+    """Golden frames, then calibration pictures; none where it was verified on made-up ones."""
+    tail: Path | None = None
+    """What the CPU computes behind it: the file to be carried under `entry.tail`."""
+    from_cache: bool = True
+    """Whether nothing had to be compiled."""
+    notes: tuple[str, ...] = ()
+    """What its user should know."""
+
+
+def engine_of(source: ModelSource, kept: CachedEngine, runner: AcceleratorKind, suffix: str, *, fresh: bool) -> Engine:
+    """What a kept engine is to a release."""
+    return Engine(
+        entry=EngineEntry(
+            name=source.name,
+            runner=runner,
+            path=f"engines/{source.name}{suffix}",
+            model_sha256=source.sha256,
+            facts=kept.record.facts,
+            tail=f"engines/{source.name}.tail.onnx" if source.tail else "",
+        ),
+        file=kept.file,
+        answers=kept.answers,
+        expected=kept.expected,
+        pictures=source.pictures.files,
+        tail=source.tail.file if source.tail else None,
+        from_cache=not fresh,
+        notes=(*source.notes, *kept.record.notes),
+    )

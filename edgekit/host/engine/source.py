@@ -1,0 +1,127 @@
+"""What an engine is made from: a model with all that the recipe says of it, and pictures to verify it with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.host.engine.model.onnx_model import OnnxModel
+from edgekit.host.engine.model.tail import Tail
+from edgekit.host.engine.verify.pictures import Pixels, digest_of, read_pictures, tensor_of
+from edgekit.schema.recipe import ColourContract, Model
+from edgekit.schema.target import Target
+
+_MAX_BYTES = 1 << 30
+"""Of all pictures as float tensors: they and what is answered on them lie in memory together."""
+_MADE_UP = ("black", "white", "noise")
+"""Pictures that stand in where a recipe has none: float16 overflows on them too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """What a model is calibrated and verified with. Read when they are first looked at."""
+
+    golden: tuple[Path, ...] = ()
+    calibration: tuple[Path, ...] = ()
+    contract: ColourContract
+
+    @cached_property
+    def files(self) -> tuple[Path, ...]:
+        """Those to verify with: golden frames, then calibration pictures, each once; none where they are made up."""
+        channels = 1 if self.contract.order == "GRAY" else 3
+        most = max(1, _MAX_BYTES // (4 * channels * self.contract.width_px * self.contract.height_px))
+        return tuple(dict.fromkeys((*self.golden, *self.calibration)))[:most]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the pictures to verify with."""
+        return tuple(file.name for file in self.files) or _MADE_UP
+
+    @cached_property
+    def pixels(self) -> Pixels:
+        """Those to verify with: uint8[count, height, width, channels]. Raises InputError where one cannot be read."""
+        return read_pictures(self.files, self.contract) if self.files else _made_up(self.contract)
+
+    @cached_property
+    def ranges(self) -> Pixels:
+        """Those that ranges of int8 come from, all of them."""
+        there = {file: index for index, file in enumerate(self.files)}
+        if all(file in there for file in self.calibration):
+            return self.pixels[[there[file] for file in self.calibration]]
+        return read_pictures(self.calibration, self.contract)
+
+    @property
+    def tensors(self) -> npt.NDArray[np.generic]:
+        """The float model's inputs, to verify with."""
+        return tensor_of(self.pixels, self.contract)
+
+    @property
+    def digest(self) -> str:
+        """Names those to verify with by content."""
+        return digest_of(self.pixels)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is not usual about them."""
+        if not self.files:
+            return (f"verified on made-up pictures alone ({', '.join(_MADE_UP)}): name some in calibration",)
+        whole = len({*self.golden, *self.calibration})
+        return (f"verified on {len(self.files)} of {whole} pictures: no memory for more",) * (whole > len(self.files))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSource:
+    """What an engine is made from."""
+
+    name: str
+    """The model's name in the recipe."""
+    path: Path
+    """The ONNX file that engines are made from: the user's own, or what `prepare` made of it."""
+    file: Path
+    """The user's own, for messages."""
+    rewrites: tuple[str, ...] = ()
+    """What is different in it."""
+    model: Model
+    """As the recipe has it; its `input` is what the file at `path` takes."""
+    onnx: OnnxModel
+    target: Target
+    pictures: Pictures
+    """To find ranges with, and to verify with."""
+    tail: Tail | None = None
+    """What the CPU computes behind the engine, where the model is split: `path` is the head then."""
+
+    @property
+    def sha256(self) -> str:
+        """Of the recipe's model."""
+        return self.tail.whole_sha256 if self.tail else self.onnx.sha256
+
+    @property
+    def tail_bytes(self) -> int:
+        """Memory that the tail takes."""
+        return self.tail.record.bytes if self.tail else 0
+
+    @property
+    def tail_ms(self) -> float:
+        """Time that the tail takes for a frame, on this machine."""
+        return self.tail.record.milliseconds if self.tail else 0.0
+
+    @property
+    def tail_facts(self) -> dict[str, str]:
+        """What the manifest tells of the tail."""
+        return self.tail.facts if self.tail else {}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What its user should know before it is compiled."""
+        told = (*self.pictures.notes, *((self.tail.note,) if self.tail else ()))
+        return tuple(f"{self.name}: {one}" for one in told)
+
+
+def _made_up(contract: ColourContract) -> Pixels:
+    shape = (contract.height_px, contract.width_px, 1 if contract.order == "GRAY" else 3)
+    noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    return np.stack([np.zeros(shape, np.uint8), np.full(shape, 255, np.uint8), noise])
