@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from edgekit.errors import InputError
+from edgekit.executor.starting import why_not_started
 
 
 class Child(Protocol):
@@ -104,6 +104,6 @@ def start_child(argv: Sequence[str], *, env: Mapping[str, str], cwd: str, inheri
             pass_fds=tuple(inherit),
             start_new_session=True,
         )
-    except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
-        raise InputError(f"{argv[0]} does not start: {error}", hint=f"ls -ld {argv[0]} {cwd}") from None
+    except OSError as error:
+        raise why_not_started(error, argv[0], cwd) from None
     return LocalChild(process)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import select
 import shutil
@@ -15,6 +14,8 @@ from pathlib import Path
 
 from edgekit.errors import EdgekitError, InputError, Unreachable
 from edgekit.executor import Completed, Stream
+from edgekit.executor.capture import Capture
+from edgekit.executor.starting import why_not_started
 
 
 class LocalExecutor:
@@ -36,28 +37,24 @@ class LocalExecutor:
         cwd: str | None = None,
     ) -> Completed:
         """Run to the end. See `Executor.run`."""
-        process = _start(argv, env, cwd, stderr=subprocess.PIPE)
         began = time.monotonic()
+        process = _start(argv, env, cwd, stderr=subprocess.PIPE)
+        capture, in_time = Capture(process, stdin), False
         try:
-            stdout, stderr = process.communicate(stdin, timeout=timeout_s)
-        except BaseException as error:
-            _kill(process)
-            done = self._ended(argv, process, process.communicate(), began)
-            if not isinstance(error, subprocess.TimeoutExpired):
-                raise
+            in_time = capture.until_end(began + timeout_s)
+        finally:
+            if not in_time:
+                _kill(process)
+            stdout, stderr = capture.finish()
+            done = Completed(argv=tuple(argv), returncode=process.returncode, stdout=stdout, stderr=stderr)
+            if self._record is not None:
+                self._record(self.name, done, time.monotonic() - began)
+        if not in_time:
             raise EdgekitError(
                 f"{argv[0]} took longer than {timeout_s:g} s and was stopped",
                 hint="try again on a less busy machine",
                 details=done.output,
-            ) from None
-        return self._ended(argv, process, (stdout, stderr), began)
-
-    def _ended(
-        self, argv: Sequence[str], process: subprocess.Popen[bytes], streams: tuple[bytes, bytes], began: float
-    ) -> Completed:
-        done = Completed(argv=tuple(argv), returncode=process.returncode, stdout=streams[0], stderr=streams[1])
-        if self._record is not None:
-            self._record(self.name, done, time.monotonic() - began)
+            )
         return done
 
     def open(self, argv: Sequence[str]) -> Stream:
@@ -209,16 +206,8 @@ def _start(
             cwd=cwd,
             start_new_session=True,
         )
-    except FileNotFoundError as error:
-        missing = error.filename if error.filename == cwd else argv[0]
-        raise InputError(f"{missing} is not on this machine", hint=f"install {missing}") from None
-    except PermissionError:
-        raise InputError(f"{argv[0]} may not be run", hint=f"ls -l {argv[0]}") from None
     except OSError as error:
-        if error.errno not in (errno.ENOEXEC, errno.ENOTDIR):
-            raise
-        hint = f"file {argv[0]} tells what it is; it must be a program for this machine"
-        raise InputError(f"{argv[0]} cannot be run: {error.strerror}", hint=hint) from None
+        raise why_not_started(error, argv[0], cwd) from None
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -17,6 +17,7 @@ import paramiko
 from edgekit.errors import Unreachable
 from edgekit.executor import Completed, Stream
 from edgekit.executor.address import SshAddress
+from edgekit.executor.capture import LINGER_S, Bounded
 from edgekit.executor.login_errors import words_of
 from edgekit.executor.record import record_program
 from edgekit.executor.ssh_config import resolve_login
@@ -195,30 +196,46 @@ def _communicate(channel: paramiko.Channel, argv: Sequence[str], stdin: bytes, d
         TimeoutError: it did not end in time.
         EOFError: the connection ended before the program did.
     """
-    out, err = bytearray(), bytearray()
+    stdout, stderr = Bounded(), Bounded()
     helpers = [
         threading.Thread(target=_feed, args=(channel, stdin), daemon=True),
-        threading.Thread(target=_drain_errors, args=(channel, err), daemon=True),
+        threading.Thread(target=_drain_errors, args=(channel, stderr), daemon=True),
     ]
     for helper in helpers:
         helper.start()
     try:
-        while True:
-            channel.settimeout(max(0.0, deadline - time.monotonic()))
-            data = channel.recv(_PIECE_BYTES)
-            if not data:
-                break
-            out += data
+        _drain(channel, stdout, deadline)
         if not channel.status_event.wait(max(0.0, deadline - time.monotonic())):
             raise TimeoutError
     finally:
-        if not channel.exit_status_ready():
+        # A program that ended and left somebody with its output open: sshd would wait for them.
+        if not channel.exit_status_ready() or not channel.eof_received:
             _close(channel)
         for helper in helpers:
             helper.join(CONNECT_TIMEOUT_S)
     if channel.exit_status == -1 and not channel.get_transport().is_active():
         raise EOFError("the device does not answer any more")
-    return Completed(argv=tuple(argv), returncode=channel.exit_status, stdout=bytes(out), stderr=bytes(err))
+    return Completed(argv=tuple(argv), returncode=channel.exit_status, stdout=stdout.content(), stderr=stderr.content())
+
+
+def _drain(channel: paramiko.Channel, into: Bounded, deadline: float) -> None:
+    """Take what comes until the end of the output, or until the program has ended and nothing came for a while."""
+    while True:
+        left = deadline - time.monotonic()
+        channel.settimeout(max(0.0, min(left, LINGER_S)))
+        try:
+            data = channel.recv(_PIECE_BYTES)
+        except TimeoutError:
+            if channel.exit_status_ready():
+                return
+            if left <= LINGER_S:
+                raise
+            continue
+        if not data:
+            return
+        into.add(data)
+        if left <= 0 and not channel.exit_status_ready():
+            raise TimeoutError
 
 
 def _feed(channel: paramiko.Channel, data: bytes) -> None:
@@ -227,7 +244,7 @@ def _feed(channel: paramiko.Channel, data: bytes) -> None:
         channel.shutdown_write()
 
 
-def _drain_errors(channel: paramiko.Channel, into: bytearray) -> None:
+def _drain_errors(channel: paramiko.Channel, into: Bounded) -> None:
     with contextlib.suppress(*BROKEN):
         while data := channel.recv_stderr(_PIECE_BYTES):
-            into += data
+            into.add(data)

@@ -13,6 +13,7 @@ import pytest
 
 from edgekit.errors import EdgekitError, TrustError, Unreachable
 from edgekit.executor.address import SshAddress
+from edgekit.executor.capture import MAX_OUTPUT_BYTES
 from edgekit.executor.ssh import SshExecutor
 from edgekit.executor.ssh_login import Pulse
 from tests.fakes.sshd import PROGRAM, Sshd, running_sshd
@@ -64,6 +65,27 @@ def test_a_program_that_takes_too_long_is_left_and_the_connection_lives(device: 
         device.run(["sleep", "60"], timeout_s=0.5)
     assert time.monotonic() - began < 5
     assert device.run(["echo", "on"], timeout_s=10).text == "on"
+
+
+def test_a_daemon_that_a_program_leaves_behind_is_not_waited_for(device: SshExecutor) -> None:
+    began = time.monotonic()
+    done = device.run(["sh", "-c", "echo why >&2; setsid sleep 15 & echo started; exit 3"], timeout_s=30)
+    assert (done.returncode, done.text, done.errors) == (3, "started", "why")
+    assert time.monotonic() - began < 8
+    assert device.run(["echo", "on"], timeout_s=10).text == "on"
+
+
+def test_a_device_that_never_stops_printing_ends_at_its_time(device: SshExecutor) -> None:
+    began = time.monotonic()
+    with pytest.raises(Unreachable, match=r"did not end within 1 s"):
+        device.run(["yes"], timeout_s=1)
+    assert time.monotonic() - began < 8
+
+
+def test_what_a_device_writes_is_bounded(device: SshExecutor) -> None:
+    done = device.run(["sh", "-c", "echo first; head -c 30000000 /dev/zero; echo last"], timeout_s=60)
+    assert done.stdout.startswith(b"first\n\0") and done.stdout.endswith(b"\0last\n")
+    assert b"bytes left out" in done.stdout and len(done.stdout) < MAX_OUTPUT_BYTES + 100
 
 
 def test_a_stream_both_ways(device: SshExecutor) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from edgekit.errors import InputError
 from edgekit.executor.child import Child, start_child
+from tests.fakes.programs import foreign_program
 
 
 def sh(script: str, *, inherit: tuple[int, ...] = ()) -> Child:
@@ -99,9 +100,23 @@ def test_a_signal_reaches_the_program() -> None:
     assert child.reap() == 4
 
 
-@pytest.mark.parametrize("argv", [["/no/such/program"], ["/etc/passwd"]])
-def test_what_cannot_start_is_said(argv: list[str]) -> None:
-    with pytest.raises(InputError, match="does not start"):
-        start_child(argv, env={}, cwd="/", inherit=())
-    with pytest.raises(InputError, match="does not start"):
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [("/no/such/program", "is not on this machine"), ("/etc/passwd", "may not be run"), ("/", "may not be run")],
+)
+def test_what_cannot_start_is_told_with_a_hint(program: str, reason: str) -> None:
+    with pytest.raises(InputError, match=f"{program} {reason}") as caught:
+        start_child([program], env={}, cwd="/", inherit=())
+    assert program in caught.value.hint
+
+
+def test_a_program_of_another_machine_is_told_with_a_hint(tmp_path: Path) -> None:
+    foreign = foreign_program(tmp_path)
+    with pytest.raises(InputError, match="cannot be run: Exec format error") as caught:
+        start_child([str(foreign)], env={}, cwd="/", inherit=())
+    assert caught.value.hint.startswith(f"file {foreign} ")
+
+
+def test_a_folder_that_is_not_there_is_named() -> None:
+    with pytest.raises(InputError, match="/no/such/folder"):
         start_child(["/bin/true"], env={}, cwd="/no/such/folder", inherit=())

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from edgekit.errors import EdgekitError, InputError, Unreachable
+from edgekit.executor.capture import LINGER_S, MAX_OUTPUT_BYTES
 from edgekit.executor.local import LocalExecutor
+from tests.fakes.programs import foreign_program
 
 LOCAL = LocalExecutor()
 
@@ -49,6 +51,56 @@ def test_a_time_out_ends_the_children_too_and_keeps_what_was_said() -> None:
         LOCAL.run(["sh", "-c", "echo before; sleep 60 & sleep 60"], timeout_s=0.3)
     assert time.monotonic() - began < 10, "a child that lives on would keep the output open"
     assert caught.value.details.strip() == "before"
+
+
+def test_a_time_out_does_not_wait_for_whoever_left_the_group_and_holds_the_output() -> None:
+    began = time.monotonic()
+    with pytest.raises(EdgekitError, match="took longer") as caught:
+        LOCAL.run(["sh", "-c", "echo before; setsid sleep 8 & sleep 30"], timeout_s=0.5)
+    assert time.monotonic() - began < 4
+    assert caught.value.details.strip() == "before"
+
+
+def test_a_daemon_that_a_program_leaves_behind_is_not_waited_for() -> None:
+    began = time.monotonic()
+    done = LOCAL.run(["sh", "-c", "setsid sleep 8 & echo compiled; exit 3"], timeout_s=30)
+    assert (done.returncode, done.text) == (3, "compiled")
+    assert LINGER_S <= time.monotonic() - began < LINGER_S + 3
+
+
+def test_what_a_program_writes_is_bounded_by_its_first_and_last_part() -> None:
+    script = "import sys\nsys.stdout.write('first ' + 'x' * (40 << 20) + ' last')\nprint('why', file=sys.stderr)"
+    done = LOCAL.run([sys.executable, "-c", script], timeout_s=60)
+    assert done.stdout.startswith(b"first xx") and done.stdout.endswith(b"xx last")
+    assert len(done.stdout) < MAX_OUTPUT_BYTES + 100
+    assert f"[... {(40 << 20) + 11 - MAX_OUTPUT_BYTES} bytes left out ...]".encode() in done.stdout
+    assert done.errors == "why"
+
+
+def test_an_endless_program_ends_at_its_time_and_not_with_all_of_the_memory() -> None:
+    with pytest.raises(EdgekitError) as caught:
+        LOCAL.run(["sh", "-c", "setsid yes & yes"], timeout_s=1)
+    assert len(caught.value.details) < MAX_OUTPUT_BYTES + 100
+
+
+def test_output_that_ends_before_the_program_does() -> None:
+    done = LOCAL.run(
+        ["sh", "-c", "exec >&- 2>&-; cat > /dev/null; sleep 0.3; exit 5"], timeout_s=20, stdin=b"x" * 200_000
+    )
+    assert (done.returncode, done.stdout) == (5, b"")
+
+
+def test_a_program_of_another_machine_and_one_without_its_interpreter(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be run: Exec format error"):
+        LOCAL.run([str(foreign_program(tmp_path))], timeout_s=10)
+    script = tmp_path / "script"
+    script.write_text("#!/no/such/python\n")
+    script.chmod(0o755)
+    with pytest.raises(InputError, match="its interpreter is not there"):
+        LOCAL.open([str(script)])
+    with pytest.raises(InputError, match="so many words") as caught:
+        LOCAL.run(["true", "x" * (1 << 22)], timeout_s=10)
+    assert "file" in caught.value.hint
 
 
 def test_more_than_a_pipe_holds_both_ways() -> None:
