@@ -108,7 +108,7 @@ def list_(ctx: typer.Context, as_json: JsonFlag = False) -> None:
 @examples("edgekit board gc", "edgekit board gc --days 0")
 def gc(ctx: typer.Context, days: DaysOption = 30.0, as_json: JsonFlag = False) -> None:
     """Throw away templates and images of boards that nobody used for long. Boards that are there keep theirs."""
-    from edgekit.host.cache import emptying, remove_all
+    from edgekit.host.cache_users import emptying, remove_all
     from edgekit.schema.units import counted, format_bytes
 
     out = output_for(as_json)

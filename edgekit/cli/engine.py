@@ -105,7 +105,7 @@ def gc(
 ) -> None:
     """Throw away engines that nobody used for long. They can be compiled again."""
     from edgekit.cli.engine_kit import engine_store
-    from edgekit.host.cache import emptying
+    from edgekit.host.cache_users import emptying
     from edgekit.schema.units import counted, format_bytes
 
     settings = settings_of(ctx)

@@ -42,7 +42,7 @@ def gc(
 ) -> None:
     """Throw away built wheels and laid-out packages that nobody used for long, and what cut-off builds have left."""
     from edgekit.cli.wheel_kit import wheel_places
-    from edgekit.host.cache import emptying, remove_all
+    from edgekit.host.cache_users import emptying, remove_all
     from edgekit.host.wheel.cross.leftovers import remove_leftovers
     from edgekit.host.wheel.cross.store import WheelStore
     from edgekit.host.wheel.tree import unused_trees

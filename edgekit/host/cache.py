@@ -1,66 +1,314 @@
-"""Who uses the cache: what builds shares it with others, and what empties it has it alone."""
+"""One kind of thing that takes long to make, kept in a folder of the cache: one folder for each, named by its key.
+
+A key names everything that the content is made from. An entry is made aside, synced and renamed, so a half one is never
+seen; its content is compared with its digest whenever it is taken, and one that is damaged is thrown away.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import shutil
-from collections.abc import Iterable, Iterator
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from edgekit.errors import LockHeld
+from edgekit.errors import InputError
+from edgekit.host.cache_users import using
+from edgekit.host.content import Content, Memo, boot_id, read_content
+from edgekit.host.disk import remove, size_of, sync, sync_all, write_whole
+from edgekit.host.locking import against_sharers, locked, locked_at_once, shared
+from edgekit.host.progress import Progress, Silent
+from edgekit.schema.reader import from_json, to_json
 
-_LOCK = "in-use.lock"
+__all__ = ("Cache", "Cached", "Entry", "using")
+_ENTRY = "entry.json"
+_FILES = "files"
+_LISTING = "content.json"
+_MEMO = "memo.json"
+_LOCK = ".lock"
+_ASIDE = ".aside-"
+_MAKING = ".making"
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+_MOST_SYNCED = 256
+"""Files of an entry with more are not synced: that takes longer than making it again after a power cut, and the digest
+tells whether that has to be."""
+_FORSAKEN_S = 3600.0
+"""An unfinished entry of this age without a lock: its maker was killed before it held one."""
 
 
-@contextlib.contextmanager
-def using(cache_dir: Path) -> Iterator[None]:
-    """Keep others from emptying the cache meanwhile; waits while somebody does. A read-only cache is left as it is."""
-    try:
-        cache_dir.mkdir(parents=True, exist_ok=True)
-        lock = os.open(cache_dir / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError:
-        yield
-        return
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH)
-        yield
-    finally:
-        os.close(lock)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cached:
+    """The content of an entry, checked. Nobody writes into it."""
+
+    key: str
+    folder: Path
+    content: Content
+    from_cache: bool
+    """Whether it was there already."""
 
 
-@contextlib.contextmanager
-def emptying(cache_dir: Path) -> Iterator[None]:
-    """Have the cache alone.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """An entry, as it is listed: not checked."""
 
-    Raises:
-        LockHeld: a build goes on.
+    kind: str
+    key: str
+    title: str
+    """What it is, for people; may be empty."""
+    path: Path
+    bytes: int
+    made_s: float
+    """Seconds since the epoch."""
+    used_s: float
+    """When it was last used; 0 for what is no whole entry."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Record:
+    digest: str
+    bytes: int
+    made_s: float
+    title: str
+
+
+class Cache:
+    """The entries of one kind.
+
+    Args:
+        folder: holds them; its name is the kind's.
+        progress: is told of waiting, and of entries that were damaged.
+        clock: seconds since the epoch.
     """
-    cache_dir.mkdir(parents=True, exist_ok=True)
-    with (cache_dir / _LOCK).open("a") as lock:
+
+    def __init__(self, folder: Path, progress: Progress | None = None, clock: Callable[[], float] = time.time) -> None:
+        self.folder = folder
+        self.kind = folder.name
+        self._progress = progress or Silent()
+        self._clock = clock
+
+    def path(self, key: str) -> Path:
+        """Where an entry's content lies, or will: content may name its own path, as compilers' scripts do."""
+        return self._place(key) / _FILES
+
+    def take(self, key: str) -> Cached | None:
+        """An entry's content, or None. One that is damaged is thrown away, and that is said."""
+        place = self._place(key)
+        record = self._mark_used(place)
+        content = self._check(place, record) if record else None
+        return Cached(key=key, folder=place / _FILES, content=content, from_cache=True) if content else None
+
+    def get(self, key: str, make: Callable[[Path], None], title: str = "") -> Cached:
+        """An entry's content, made where it is not there. One process makes it, others wait.
+
+        Args:
+            key: names everything that it is made from.
+            make: fills the folder that it is given, which is renamed to `path(key)` afterwards.
+            title: what the entry is, for people.
+        """
+        if cached := self.take(key):
+            return cached
+        with self.making(key, title):
+            return self.take(key) or self.put(key, make, title)
+
+    def put(self, key: str, make: Callable[[Path], None], title: str = "") -> Cached:
+        """Make an entry. Where another process was faster, its content stays, and is what is given back."""
+        place = self._place(key)
+        with self._aside(key) as aside:
+            made = aside / "made"
+            (made / _FILES).mkdir(parents=True)
+            make(made / _FILES)
+            content, memo = read_content(made / _FILES, Memo())
+            now_s = self._clock()
+            record = _Record(digest=content.digest, bytes=content.size_bytes, made_s=now_s, title=title)
+            (made / _LISTING).write_bytes(content.dump())
+            (made / _MEMO).write_bytes(self._dump(memo))
+            (made / _ENTRY).write_bytes(to_json(record))
+            os.utime(made / _ENTRY, times=(now_s, now_s))
+            if len(content.items) <= _MOST_SYNCED:
+                sync_all(made)
+            sync(made / _ENTRY)
+            there = self._publish(made, place)
+        return there or Cached(key=key, folder=place / _FILES, content=content, from_cache=False)
+
+    @contextlib.contextmanager
+    def making(self, key: str, title: str = "") -> Iterator[None]:
+        """Be the only process that makes an entry: others wait, and say so. Look again once inside."""
+        what = title or f"{self._place(key).parent.name}/{key[:16]}"
+        with locked(
+            self.folder / _MAKING / key,
+            lambda: self._progress.step(f"waiting for another edgekit that makes {what}"),
+        ):
+            yield
+
+    def entries(self) -> tuple[Entry, ...]:
+        """All entries, and what lies there and is none, with a last use of 0. Nothing is checked."""
+        return tuple(self._entry(place) for place in sorted(self.folder.glob("[!.]*")))
+
+    def drop(self, entry: Entry, unused_since_s: float) -> int:
+        """Throw an entry away, unless somebody has used it since.
+
+        Args:
+            entry: one of `entries`.
+            unused_since_s: seconds since the epoch.
+
+        Returns:
+            Bytes that were freed.
+        """
+        place = self.folder / entry.key
+        with against_sharers(self.folder / _LOCK):
+            if _used_s(place) >= unused_since_s:
+                return 0
+            trash = self._out_of_the_way(place)
+        return remove(trash)
+
+    def sweep(self) -> int:
+        """Remove what makers that were killed have left.
+
+        Returns:
+            Bytes that were freed.
+        """
+        for lock in (self.folder / _MAKING).glob("*"):
+            with contextlib.suppress(OSError), locked_at_once(lock):
+                lock.unlink()
+        return sum(self._sweep(aside) for aside in self.folder.glob(f"{_ASIDE}*"))
+
+    def check(self, key: str) -> str:
+        """What is wrong with an entry, its every byte read; empty where it is whole."""
+        place = self._place(key)
+        record = _read_record(place)
+        if record is None:
+            return "it is no whole entry"
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            hint = "when edgekit build, wheel build and board up have ended: the same command again"
-            raise LockHeld(f"another command uses what is in {cache_dir}", hint=hint) from None
-        yield
+            content, _ = read_content(place / _FILES, Memo())
+        except OSError as error:
+            return f"{error.filename} cannot be read: {error.strerror}"
+        return "" if content.digest == record.digest else _difference(place, content)
+
+    def _place(self, key: str) -> Path:
+        if not _KEY.fullmatch(key):
+            raise ValueError(f"{key!r} is no key")
+        return self.folder / key
+
+    def _mark_used(self, place: Path) -> _Record | None:
+        """Note the use of an entry, so that nobody throws it away meanwhile; give its record."""
+        try:
+            with shared(self.folder / _LOCK):
+                record = _read_record(place)
+                if record is not None:
+                    os.utime(place / _ENTRY, times=(self._clock(), self._clock()))
+                return record
+        except OSError:  # no such folder, or one that cannot be written: then nobody throws anything away
+            return _read_record(place)
+
+    def _check(self, place: Path, record: _Record) -> Content | None:
+        memo = Memo.load(_read(place / _MEMO), boot_id())
+        try:
+            content, seen = read_content(place / _FILES, memo)
+        except OSError as error:
+            self._throw_away(place, f"{error.filename} cannot be read: {error.strerror}")
+            return None
+        if content.digest != record.digest:
+            self._throw_away(place, _difference(place, content))
+            return None
+        if seen.files != memo.files:
+            with contextlib.suppress(OSError):
+                write_whole(place / _MEMO, self._dump(seen))
+        return content
+
+    def _throw_away(self, place: Path, reason: str) -> None:
+        self._progress.note(f"{self.kind}/{place.name[:16]} in the cache is damaged and is made again: {reason}")
+        with against_sharers(self.folder / _LOCK):
+            trash = self._out_of_the_way(place)
+        remove(trash)
+
+    def _dump(self, memo: Memo) -> bytes:
+        return memo.dump(int(self._clock() * 1e9), boot_id())
+
+    def _publish(self, made: Path, place: Path) -> Cached | None:
+        """Give what was made its name; what is there already is given back where it is whole, and else replaced."""
+        while True:
+            try:
+                made.rename(place)
+            except OSError:
+                if not os.path.lexists(place):
+                    raise
+            else:
+                sync(self.folder)
+                return None
+            if there := self.take(place.name):
+                return there
+            if os.path.lexists(place):
+                self._throw_away(place, "it is no whole entry")
+
+    @contextlib.contextmanager
+    def _aside(self, key: str) -> Iterator[Path]:
+        """A folder to make something in, locked for as long as its maker lives."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(dir=self.folder, prefix=f"{_ASIDE}{key[:16]}-"))
+        try:
+            with locked(aside / _LOCK):
+                yield aside
+        finally:
+            remove(aside)
+
+    def _sweep(self, aside: Path) -> int:
+        lock = aside / _LOCK
+        if lock.exists():
+            with contextlib.suppress(OSError), locked_at_once(lock):
+                return remove(aside)
+        elif self._clock() - _mtime_s(aside) > _FORSAKEN_S:
+            return remove(aside)
+        return 0
+
+    def _out_of_the_way(self, place: Path) -> Path:
+        """Rename an entry, so that nobody finds it any more, whatever becomes of us."""
+        trash = Path(tempfile.mkdtemp(dir=self.folder, prefix=_ASIDE))
+        with contextlib.suppress(FileNotFoundError):
+            place.rename(trash / "gone")
+        return trash
+
+    def _entry(self, place: Path) -> Entry:
+        record = _read_record(place)
+        return Entry(
+            kind=self.kind,
+            key=place.name,
+            title=record.title if record else "",
+            path=place / _FILES,
+            bytes=record.bytes if record else size_of(place),
+            made_s=record.made_s if record else 0.0,
+            used_s=_used_s(place) if record else 0.0,
+        )
 
 
-def remove_all(paths: Iterable[Path]) -> int:
-    """Remove files and folders of a cache.
+def _read_record(place: Path) -> _Record | None:
+    """The record of an entry; None where there is none, or half of one."""
+    try:
+        return from_json(_Record, (place / _ENTRY).read_bytes(), str(place / _ENTRY))
+    except (OSError, InputError):
+        return None
 
-    Returns:
-        Bytes that were freed.
-    """
-    return sum(_remove(path) for path in paths)
+
+def _difference(place: Path, content: Content) -> str:
+    changed = content.first_change(_read(place / _LISTING))
+    return f"{changed} is not what it was" if changed else "its content is not what it was"
 
 
-def _remove(path: Path) -> int:
-    if path.is_symlink() or not path.is_dir():
-        size = path.lstat().st_size
-        path.unlink(missing_ok=True)
-        return size
-    files = [file.lstat() for file in path.rglob("*") if file.is_file() and not file.is_symlink()]
-    shutil.rmtree(path, ignore_errors=True)
-    return sum(file.st_size for file in files if file.st_nlink == 1)
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""
+
+
+def _mtime_s(path: Path) -> float:
+    try:
+        return path.lstat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _used_s(place: Path) -> float:
+    return _mtime_s(place / _ENTRY)

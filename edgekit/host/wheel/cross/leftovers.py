@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgekit.host.cache import remove_all
+from edgekit.host.cache_users import remove_all
 from edgekit.host.wheel.cross.places import Places
 
 _DAY_S = 86400.0

@@ -1,0 +1,94 @@
+"""Small texts that are remembered in the cache, one file each; each with a digest, and none is read that is damaged."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from edgekit.host.cache import Entry
+from edgekit.host.disk import write_whole
+from edgekit.trust import sha256_bytes
+
+_DIGEST_BYTES = 64
+_DAY_S = 86400.0
+
+
+class Notes:
+    """Notes of one kind. A failure to write one does no harm: it is made again.
+
+    Args:
+        folder: holds them; its name is the kind's.
+        most: how many are kept: the oldest go first; 0: all.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(self, folder: Path, most: int = 0, clock: Callable[[], float] = time.time) -> None:
+        self.folder = folder
+        self.kind = folder.name
+        self._most = most
+        self._clock = clock
+
+    def read(self, key: str) -> bytes | None:
+        """A note; None where there is none, or a damaged one."""
+        file = self.folder / key
+        try:
+            written = file.read_bytes()
+        except OSError:
+            return None
+        digest, content = written[:_DIGEST_BYTES], written[_DIGEST_BYTES + 1 :]
+        if digest != sha256_bytes(content).encode():
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(file, times=(self._clock(), self._clock()))
+        return content
+
+    def write(self, key: str, content: bytes) -> None:
+        """Write a note, whole or not at all, in place of the one that was there."""
+        with contextlib.suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_whole(self.folder / key, sha256_bytes(content).encode() + b"\n" + content)
+            self._limit()
+
+    def _limit(self) -> None:
+        notes = sorted(self.folder.glob("[!.]*"), key=lambda note: note.stat().st_mtime) if self._most else []
+        for old in notes[: -self._most]:
+            old.unlink(missing_ok=True)
+
+    def entries(self) -> tuple[Entry, ...]:
+        """All notes."""
+        found = []
+        for file in sorted(self.folder.glob("[!.]*")):
+            with contextlib.suppress(FileNotFoundError):
+                status = file.lstat()
+                times = (status.st_ctime, status.st_mtime)
+                made_s, used_s = min(times), times[1]
+                found.append(
+                    Entry(
+                        kind=self.kind,
+                        key=file.name,
+                        title="",
+                        path=file,
+                        bytes=status.st_size,
+                        made_s=made_s,
+                        used_s=used_s,
+                    )
+                )
+        return tuple(found)
+
+    def drop(self, entry: Entry, unused_since_s: float) -> int:
+        """Remove a note unless it was used since. See `Cache.drop`."""
+        with contextlib.suppress(OSError):
+            if entry.path.lstat().st_mtime < unused_since_s:
+                entry.path.unlink()
+                return entry.bytes
+        return 0
+
+    def sweep(self) -> int:
+        """Remove what was half written, a day ago at least."""
+        old = [file for file in self.folder.glob(".*") if self._clock() - file.lstat().st_mtime > _DAY_S]
+        for file in old:
+            file.unlink(missing_ok=True)
+        return 0
