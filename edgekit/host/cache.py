@@ -17,7 +17,7 @@ from pathlib import Path
 
 from edgekit.errors import InputError
 from edgekit.host.cache_users import using
-from edgekit.host.content import Content, Memo, boot_id, read_content
+from edgekit.host.content import FolderContent, Memo, boot_id, read_content
 from edgekit.host.disk import remove, size_of, sync, sync_all, write_whole
 from edgekit.host.locking import against_sharers, locked, locked_at_once, shared
 from edgekit.host.progress import Progress, Silent
@@ -45,7 +45,7 @@ class Cached:
 
     key: str
     folder: Path
-    content: Content
+    content: FolderContent
     from_cache: bool
     """Whether it was there already."""
 
@@ -67,7 +67,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Record:
+class _EntryRecord:
     digest: str
     bytes: int
     made_s: float
@@ -122,7 +122,7 @@ class Cache:
             make(made / _FILES)
             content, memo = read_content(made / _FILES, Memo())
             now_s = self._clock()
-            record = _Record(digest=content.digest, bytes=content.size_bytes, made_s=now_s, title=title)
+            record = _EntryRecord(digest=content.digest, bytes=content.size_bytes, made_s=now_s, title=title)
             (made / _LISTING).write_bytes(content.dump())
             (made / _MEMO).write_bytes(self._dump(memo))
             (made / _ENTRY).write_bytes(to_json(record))
@@ -192,7 +192,7 @@ class Cache:
             raise ValueError(f"{key!r} is no key")
         return self.folder / key
 
-    def _mark_used(self, place: Path) -> _Record | None:
+    def _mark_used(self, place: Path) -> _EntryRecord | None:
         """Note the use of an entry, so that nobody throws it away meanwhile; give its record."""
         try:
             with shared(self.folder / _LOCK):
@@ -203,7 +203,7 @@ class Cache:
         except OSError:  # no such folder, or one that cannot be written: then nobody throws anything away
             return _read_record(place)
 
-    def _check(self, place: Path, record: _Record) -> Content | None:
+    def _check(self, place: Path, record: _EntryRecord) -> FolderContent | None:
         memo = Memo.load(_read(place / _MEMO), boot_id())
         try:
             content, seen = read_content(place / _FILES, memo)
@@ -283,15 +283,15 @@ class Cache:
         )
 
 
-def _read_record(place: Path) -> _Record | None:
+def _read_record(place: Path) -> _EntryRecord | None:
     """The record of an entry; None where there is none, or half of one."""
     try:
-        return from_json(_Record, (place / _ENTRY).read_bytes(), str(place / _ENTRY))
+        return from_json(_EntryRecord, (place / _ENTRY).read_bytes(), str(place / _ENTRY))
     except (OSError, InputError):
         return None
 
 
-def _difference(place: Path, content: Content) -> str:
+def _difference(place: Path, content: FolderContent) -> str:
     changed = content.first_change(_read(place / _LISTING))
     return f"{changed} is not what it was" if changed else "its content is not what it was"
 

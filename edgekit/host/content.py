@@ -39,7 +39,7 @@ class ContentItem:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Content:
+class FolderContent:
     """Everything in a folder, sorted by path."""
 
     items: tuple[ContentItem, ...]
@@ -133,7 +133,7 @@ def boot_id(file: Path = _BOOT_ID) -> str:
         return ""
 
 
-def read_content(folder: Path, memo: Memo) -> tuple[Content, Memo]:
+def read_content(folder: Path, memo: Memo) -> tuple[FolderContent, Memo]:
     """List a folder, reading the files that the memo does not know as they are.
 
     Returns:
@@ -154,7 +154,7 @@ def read_content(folder: Path, memo: Memo) -> tuple[Content, Memo]:
         seen[path] = (now, sha256)
         executable = bool(status.st_mode & stat.S_IXUSR)
         items.append(ContentItem(path=path, kind="file", value=sha256, bytes=status.st_size, executable=executable))
-    return Content(items=tuple(sorted(items, key=lambda item: item.path))), Memo(files=seen)
+    return FolderContent(items=tuple(sorted(items, key=lambda item: item.path))), Memo(files=seen)
 
 
 def _walk(folder: str, below: str) -> Iterator[tuple[str, os.stat_result]]:
