@@ -10,6 +10,7 @@ from pathlib import Path
 from edgekit.errors import RolloutError
 from edgekit.executor import Executor
 from edgekit.executor.local import LocalExecutor
+from edgekit.executor.sent_program import run_program
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.reader import from_json
 
@@ -60,15 +61,15 @@ def read_facts(executor: Executor, *, interpreter: str = "python3", state_dir: s
         RolloutError: no Python there, or an old one.
         Unreachable: the machine does not answer.
     """
-    argv = [interpreter, "-I", "-", "--state", state_dir]
-    done = executor.run(argv, timeout_s=_TIMEOUT_S, stdin=facts_script().encode())
+    script = facts_script().encode()
+    answer = run_program(executor, [interpreter], script, "--state", state_dir, timeout_s=_TIMEOUT_S)
+    done = answer.done
     if done.returncode in (126, 127):
         raise RolloutError(f"{executor.name} has no {interpreter}", hint="install Python 3.10 or newer there")
     if done.returncode:
         hint = f"install Python 3.10 or newer as {interpreter} there"
         raise RolloutError(f"{interpreter} failed on {executor.name}", hint=hint, details=done.output)
-    # A shell's start-up file may have said something first.
-    return from_json(DeviceFacts, done.stdout.strip().rpartition(b"\n")[2], f"facts of {executor.name}")
+    return from_json(DeviceFacts, answer.output, f"facts of {executor.name}")
 
 
 def read_pyconfig(executor: Executor, interpreter: str) -> str:
@@ -81,8 +82,8 @@ def read_pyconfig(executor: Executor, interpreter: str) -> str:
     Returns:
         Its text; empty where the board has Python without its headers (python3-dev on Debian).
     """
-    done = executor.run([interpreter, "-I", "-c", _PYCONFIG], timeout_s=_TIMEOUT_S)
-    return done.stdout[:_MAX_PYCONFIG_BYTES].decode(errors="replace") if done.returncode == 0 else ""
+    answer = run_program(executor, [interpreter], _PYCONFIG.encode(), timeout_s=_TIMEOUT_S)
+    return answer.output[:_MAX_PYCONFIG_BYTES].decode(errors="replace") if answer.done.returncode == 0 else ""
 
 
 def this_machine() -> DeviceFacts:

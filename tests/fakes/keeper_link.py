@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from edgekit.errors import Unreachable
 from edgekit.executor import Completed
+from edgekit.schema.answer import ANSWER_MARK
 from edgekit.schema.control import (
     PROTOCOL,
     Event,
@@ -73,6 +74,8 @@ class FakeLink:
     """Errors instead of answers, by verb."""
     says: str = ""
     """What stands on standard error where no keeper answers."""
+    greeting: str = ""
+    """What the login shell prints before the keeper is reached."""
     asked: list[Request] = field(default_factory=list)
     connections: int = 0
     closed: int = 0
@@ -183,7 +186,7 @@ class FakeStream:
     def __init__(self, link: FakeLink) -> None:
         self._link = link
         self._in = bytearray()
-        self._out = bytearray()
+        self._out = bytearray(b"" if link.says else f"{link.greeting}\n{ANSWER_MARK}\n".encode())
         self._broken = False
         self._timeout: float | None = None
 

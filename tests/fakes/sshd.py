@@ -117,6 +117,16 @@ class Sshd:
         _make_key(self.folder / "host-key")
         self.start()
 
+    def greet(self, greeting: str) -> None:
+        """Have every login shell print this first, without an end of line, as a start-up file may."""
+        shell = self.folder / "greeting-shell"
+        shell.write_text(f'#!/bin/sh\ncat << "END" | head -c -1\n{greeting}\nEND\neval "$SSH_ORIGINAL_COMMAND"\n')
+        shell.chmod(0o755)
+        with (self.folder / "config").open("a") as config:
+            config.write(f"ForceCommand {shell}\n")
+        self.stop()
+        self.start()
+
     def _greets(self) -> bool:
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=5) as client:

@@ -132,6 +132,17 @@ def board() -> Iterator[Site]:
         yield site
 
 
+def test_a_login_shell_that_greets_stands_in_nobodys_way(site: Site) -> None:
+    site.sshd.greet('Welcome!\n{"kind": "done", "data": {}}\nno end of line')
+    done = site.edgekit("provision", "board")
+    assert done.code == 0, done.err
+    probed = site.edgekit("doctor", "board", "--json")
+    assert probed.json["findings"] is not None, probed.err
+    deployed = site.edgekit("deploy", str(site.release("greeted")), "board", "--json")
+    assert deployed.code == 0, deployed.err
+    assert site.status()["phase"] == "running"
+
+
 def test_provisioning_shows_first_does_once_and_completes_what_broke_off(site: Site) -> None:
     planned = site.edgekit("provision", "board", "--plan", "--json")
     assert planned.code == 0 and len(planned.json["changes"]) > 5

@@ -19,6 +19,7 @@ from typing import TypeVar
 import pytest
 
 from edgekit.executor.local import LocalExecutor
+from edgekit.executor.sent_program import skip_greeting
 from edgekit.host.provision.keeper_zip import build_keeper
 from edgekit.schema.control import Event, Offer, Status
 from edgekit.schema.manifest import SIGNATURE_NAMESPACE
@@ -78,6 +79,8 @@ class Client:
     def __init__(self, device: Device) -> None:
         argv = [PYTHON, "-I", str(device.pyz), "connect", "--prefix", str(device.prefix)]
         self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self.process.stdout is not None
+        skip_greeting(self.process.stdout.readline)
 
     def __enter__(self) -> Client:
         return self

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from edgekit.errors import BY_EXIT_CODE, EdgekitError, InputError, Unreachable
 from edgekit.executor import Executor, Stream
+from edgekit.executor.sent_program import skip_greeting
 from edgekit.schema.board import PYTHON, BoardPaths
 from edgekit.schema.control import MAX_LINE_BYTES, PROTOCOL, Event, Request, Status, Verb
 from edgekit.schema.fleet import Device
@@ -27,6 +28,7 @@ class KeeperClient:
         self._name = device.name
         self._stream: Stream = executor.open(BoardPaths(prefix=device.prefix).command("connect"))
         self._outbox = bytearray()
+        self._greeted = False
 
     def __enter__(self) -> KeeperClient:
         """Greet the keeper and see that it speaks our protocol."""
@@ -121,7 +123,7 @@ class KeeperClient:
     def _look_for_refusal(self) -> None:
         self._stream.settimeout(0)
         try:
-            line = self._stream.readline(MAX_LINE_BYTES)
+            line = self._line()
         except Unreachable:  # nothing has come, or nothing will: the next write tells
             return
         if not line:
@@ -129,8 +131,14 @@ class KeeperClient:
         self._event(line)
 
     def _events(self) -> Iterator[Event]:
-        while line := self._stream.readline(MAX_LINE_BYTES):
+        while line := self._line():
             yield self._event(line)
+
+    def _line(self) -> bytes:
+        """The next line of the keeper's; empty at the end."""
+        if not self._greeted:
+            self._greeted = skip_greeting(self._stream.readline)
+        return self._stream.readline(MAX_LINE_BYTES) if self._greeted else b""
 
     def _event(self, line: bytes) -> Event:
         if not line.endswith(b"\n"):

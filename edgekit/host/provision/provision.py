@@ -11,6 +11,7 @@ from typing import Any
 
 from edgekit.errors import InputError, RolloutError
 from edgekit.executor import Completed, Executor
+from edgekit.executor.sent_program import run_program
 from edgekit.schema.board import CONTROL_GROUP, PYTHON, UNIT, WORKER_USER, BoardPaths
 from edgekit.schema.fleet import Device
 
@@ -252,19 +253,15 @@ def _ask(executor: Executor, request: dict[str, Any], *, sudo: bool) -> dict[str
     """Run the script there with a request; both travel on standard input, so nothing shows in a process list."""
     encoded = base64.b64encode(json.dumps(request).encode())
     script = _SCRIPT.read_bytes() + b'\n\nREQUEST = "' + encoded + b'"\nmain()\n'
-    argv = [*(["sudo", "-n"] if sudo else []), PYTHON, "-I", "-"]
-    done = executor.run(argv, timeout_s=_TIMEOUT_S, stdin=script)
-    if done.returncode:
-        raise _failed(executor.name, done)
-    try:
-        # A shell's start-up file may have written something first.
-        answer = json.loads(done.stdout.strip().rpartition(b"\n")[2])
-    except ValueError:
-        answer = None
-    if not isinstance(answer, dict):
+    python = [*(["sudo", "-n"] if sudo else []), PYTHON]
+    answer = run_program(executor, python, script, timeout_s=_TIMEOUT_S)
+    if answer.done.returncode:
+        raise _failed(executor.name, answer.done)
+    found = answer.json_object()
+    if found is None:
         hint = "look at what its shell's start-up files print and run"
-        raise RolloutError(f"{executor.name} answered something else than asked", hint=hint, details=done.output)
-    return answer
+        raise RolloutError(f"{executor.name} answered something else than asked", hint=hint, details=answer.done.output)
+    return found
 
 
 def _failed(name: str, done: Completed) -> RolloutError:

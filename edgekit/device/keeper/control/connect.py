@@ -8,6 +8,8 @@ import select
 import socket
 import sys
 
+from edgekit.schema.answer import ANSWER_MARK
+
 _PIECE_BYTES = 1 << 16
 
 
@@ -20,6 +22,7 @@ def connect(path: str) -> int:
         sys.stderr.write(f"the keeper does not answer on {path}: {error.strerror}\n")
         return 7
     try:
+        os.write(1, f"\n{ANSWER_MARK}\n".encode())
         _copy(keeper)
     except (BrokenPipeError, ConnectionResetError):
         return 0  # one side has gone: so does this

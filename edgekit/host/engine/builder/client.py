@@ -12,6 +12,7 @@ from typing import Any
 
 from edgekit.errors import EngineError, Unreachable
 from edgekit.executor import Executor, Stream
+from edgekit.executor.sent_program import open_program, skip_greeting
 from edgekit.host.engine.builder.devices import BuilderDevice
 from edgekit.trust import sha256_bytes
 
@@ -20,7 +21,6 @@ _MAX_LINE_BYTES = 4 << 20
 MAX_ENGINE_BYTES = 4 << 30
 _MAX_ANSWER_BYTES = 16 << 20
 _PIECE_BYTES = 1 << 20
-_MAX_BANNER_LINES = 50
 _SILENCE_S = 60.0
 """A program that runs is told of every few seconds."""
 _LAY_S = 600.0
@@ -54,7 +54,7 @@ class AgentClient:
             python: its interpreter.
         """
         self._device = device
-        self._stream: Stream = executor.open([python, "-I", "-c", _AGENT.read_text(encoding="utf-8"), device.folder])
+        self._stream: Stream = open_program(executor, python, _AGENT.read_text(encoding="utf-8"), device.folder)
         self._stream.settimeout(_SILENCE_S)
         self._greeted = False
 
@@ -163,16 +163,14 @@ class AgentClient:
         self._stream.write(json.dumps(request).encode() + b"\n" + payload)
 
     def _answer(self) -> dict[str, Any]:
-        answer = None
-        for _ in range(1 if self._greeted else _MAX_BANNER_LINES):  # a shell's start-up file may say something first
-            line = self._stream.readline(_MAX_LINE_BYTES)
-            with contextlib.suppress(ValueError):
-                answer = json.loads(line)
-            if isinstance(answer, dict) or not line:
-                break
+        if not self._greeted and not skip_greeting(self._stream.readline):
+            raise self._broken(b"")
+        self._greeted = True
+        line, answer = self._stream.readline(_MAX_LINE_BYTES), None
+        with contextlib.suppress(ValueError):
+            answer = json.loads(line)
         if not isinstance(answer, dict):
             raise self._broken(line)
-        self._greeted = True
         if "error" in answer:
             raise self._refused(str(answer["error"]), str(answer.get("hint", "")))
         return answer

@@ -27,6 +27,13 @@ def test_it_greets_and_asks() -> None:
     assert link.verbs() == ["hello", "status"]
 
 
+@pytest.mark.parametrize("greeting", ["Welcome to gate-7!\n{}", "no newline at the end", '{"kind": "done"}'])
+def test_a_login_shell_that_greets_is_not_taken_for_the_keeper(greeting: str) -> None:
+    link = FakeLink(greeting=greeting)
+    with KeeperClient(DEVICE, link) as keeper:
+        assert keeper.status() == link.status
+
+
 def test_another_protocol_is_cured_by_provisioning() -> None:
     with pytest.raises(errors.InputError, match="speaks protocol 99, this edgekit speaks") as caught:
         KeeperClient(DEVICE, FakeLink(protocol=99)).__enter__()

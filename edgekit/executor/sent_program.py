@@ -1,0 +1,83 @@
+"""Python programs that are sent as text, and their answers: found whatever a login shell's start-up files print first.
+
+What a program over there writes begins below `schema.answer.ANSWER_MARK`.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edgekit.executor import Completed, Executor, Stream
+from edgekit.schema.answer import ANSWER_MARK
+
+_MARK_LINE = ANSWER_MARK.encode()
+_MAX_LINE_BYTES = 1 << 16
+_MAX_GREETING_BYTES = 1 << 20
+_BEGIN = f'import sys; sys.stdout.write("\\n{ANSWER_MARK}\\n"); sys.stdout.flush(); '
+_FROM_STDIN = _BEGIN + 'exec(compile(sys.stdin.buffer.read(), "sent", "exec"))'
+_FROM_ARGUMENT = _BEGIN + 'exec(compile(sys.argv.pop(1), "sent", "exec"))'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """How a sent program ended."""
+
+    done: Completed
+    output: bytes
+    """What the program itself wrote; empty where it was never reached."""
+
+    def json_object(self) -> dict[str, Any] | None:
+        """The one JSON object that it wrote; None where it wrote something else."""
+        try:
+            value = json.loads(self.output)
+        except ValueError:
+            return None
+        return value if isinstance(value, dict) else None
+
+
+def run_program(executor: Executor, python: Sequence[str], program: bytes, *arguments: str, timeout_s: float) -> Answer:
+    """Run a program to its end. It travels on standard input, so nothing of it shows in a process list.
+
+    Args:
+        executor: the machine.
+        python: the interpreter there and what stands before it: `("sudo", "-n", "/usr/bin/python3")`.
+        program: its text.
+        arguments: its command line.
+        timeout_s: see `Executor.run`.
+
+    Raises:
+        Unreachable: the machine does not answer.
+    """
+    done = executor.run([*python, "-I", "-c", _FROM_STDIN, *arguments], timeout_s=timeout_s, stdin=program)
+    output = io.BytesIO(done.stdout)
+    return Answer(done=done, output=output.read() if skip_greeting(output.readline) else b"")
+
+
+def open_program(executor: Executor, python: str, program: str, *arguments: str) -> Stream:
+    """Start a program and talk to it over its standard streams; call `skip_greeting` before the first answer is read.
+
+    Args:
+        executor: the machine.
+        python: the interpreter there.
+        program: its text; 128 KiB at most, the kernel's limit for one argument.
+        arguments: its command line.
+    """
+    return executor.open([python, "-I", "-c", _FROM_ARGUMENT, program, *arguments])
+
+
+def skip_greeting(readline: Callable[[int], bytes]) -> bool:
+    """Read up to and with the mark; what stands above it is the login shell's.
+
+    Returns:
+        False where the output ended, or grew past all greetings, without one.
+    """
+    left = _MAX_GREETING_BYTES
+    while left > 0 and (line := readline(_MAX_LINE_BYTES)):
+        if line.rstrip(b"\r\n") == _MARK_LINE:
+            return True
+        left -= len(line)
+    return False
