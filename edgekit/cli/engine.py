@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from edgekit.host.engine.files.show import Shown
-    from edgekit.host.engine.store import EngineRecord
+    from edgekit.host.engine.record import EngineRecord
 
 app = Verbs("Compiled models: what is in them, and what is kept here.")
 _DAY_S = 86400.0
@@ -77,7 +77,7 @@ def verify(
     store = engine_store(settings_of(ctx))
     chosen = {}
     for file in files or ():
-        kept = store.by_file(file) if file.is_file() else None
+        kept = store.find_by_file(file) if file.is_file() else None
         if kept is None:
             raise NothingSelected(
                 f"{file} was not compiled here", hint="edgekit engine show tells what it says of itself"
@@ -110,7 +110,7 @@ def gc(
 
     settings = settings_of(ctx)
     with emptying(settings.cache_dir):
-        gone = engine_store(settings).forget(days, time.time())
+        gone = engine_store(settings).remove_unused(days, time.time())
     freed = sum(one.record.bytes for one in gone)
     told = {"engines": [one.key for one in gone], "freed_bytes": freed}
     output_for(as_json).result(told, f"{counted(len(gone), 'engine')} thrown away, {format_bytes(freed)} freed")

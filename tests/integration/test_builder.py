@@ -22,8 +22,9 @@ from edgekit.executor import Executor
 from edgekit.executor.local import LocalExecutor, is_running
 from edgekit.host.engine.builder.client import AgentClient, Held
 from edgekit.host.engine.builder.devices import BuilderDevice, Builders
-from edgekit.host.engine.builder.job import CompiledEngine, DeviceJob
-from edgekit.host.engine.builder.remote import make_on_device
+from edgekit.host.engine.builder.job import DeviceJob
+from edgekit.host.engine.builder.remote import compile_on_device
+from edgekit.host.engine.record import CompiledEngine
 from edgekit.host.progress import Silent
 from edgekit.schema.building import BuildRequest
 from edgekit.schema.recipe import ColourContract
@@ -153,13 +154,13 @@ def in_thread(work: Callable[[], CompiledEngine]) -> tuple[threading.Thread, lis
 
 def test_an_engine_is_made_over_ssh_and_what_was_sent_stays_there(remote: Bay) -> None:
     heard = Heard()
-    made = make_on_device(job_of(cache=True), remote.builders(), heard)
+    made = compile_on_device(job_of(cache=True), remote.builders(), heard)
     assert made.engine == b"engine of onnx"
     assert made.timing_cache == b"timed;"
-    assert made.device == "bay-1"
+    assert remote.runs() == ["job-key-net"]
     assert "compiling by build" in heard.notes
     blobs = sorted(path.stat().st_mtime_ns for path in (remote.agent / "blobs").iterdir())
-    again = make_on_device(
+    again = compile_on_device(
         dataclasses.replace(job_of("other", cache=True), timing_cache=b"old;"), remote.builders(), heard
     )
     assert again.timing_cache == b"old;timed;"
@@ -171,7 +172,7 @@ def test_what_it_answers_on_frames_comes_back(bay: Bay) -> None:
     bay.control.mkdir(parents=True)
     np.savez(bay.control / "answers.npz", **{"output:heat": np.arange(3.0)})
     job = dataclasses.replace(job_of(), frames=np.zeros((2, 3, 8, 8), np.float32))
-    made = make_on_device(job, bay.builders(), Silent())
+    made = compile_on_device(job, bay.builders(), Silent())
     np.testing.assert_array_equal(made.answers["heat"], np.arange(3.0))
     sent = np.load(io.BytesIO((bay.agent / f"laid/job-{job.key}/frames.npy").read_bytes()))
     assert sent.shape == (2, 3, 8, 8)
@@ -179,12 +180,12 @@ def test_what_it_answers_on_frames_comes_back(bay: Bay) -> None:
 
 def test_one_at_a_time_and_the_holder_is_named(bay: Bay) -> None:
     hold = bay.hold()
-    first, came = in_thread(lambda: make_on_device(job_of("first"), bay.builders(holder="anna@desk"), Silent()))
+    first, came = in_thread(lambda: compile_on_device(job_of("first"), bay.builders(holder="anna@desk"), Silent()))
     until(bay.runs)
     with pytest.raises(LockHeld, match=r"bay-1: anna@desk has been compiling first there for \d+ s") as raised:
-        make_on_device(job_of("second"), bay.builders(holder="bob@lap"), Silent())
+        compile_on_device(job_of("second"), bay.builders(holder="bob@lap"), Silent())
     assert "--builder" in raised.value.hint
-    waiting, second = in_thread(lambda: make_on_device(job_of("second"), bay.builders(wait_s=60.0), Silent()))
+    waiting, second = in_thread(lambda: compile_on_device(job_of("second"), bay.builders(wait_s=60.0), Silent()))
     time.sleep(0.2)
     assert bay.runs() == ["job-key-first"]
     hold.unlink()
@@ -200,10 +201,11 @@ def test_a_device_that_is_taken_or_gone_is_passed_over(bay: Bay, tmp_path: Path,
     gone = Bay(tmp_path / "three", lambda: sshd.executor(port=1), "bay-3")
     with AgentClient(bay.device, LocalExecutor(), sys.executable) as client:
         client.reserve("carl@pc", "his model")
-        made = make_on_device(job_of(), gone.builders(bay, other), Silent())
-    assert made.device == "bay-2"
+        made = compile_on_device(job_of(), gone.builders(bay, other), Silent())
+    assert made.engine
+    assert (gone.runs(), bay.runs(), other.runs()) == ([], [], ["job-key-net"])
     with pytest.raises(Unreachable):
-        make_on_device(job_of(), gone.builders(), Silent())
+        compile_on_device(job_of(), gone.builders(), Silent())
 
 
 def test_the_lock_goes_with_its_holder_however_that_ends(bay: Bay) -> None:
@@ -237,17 +239,17 @@ def test_nothing_is_done_without_the_lock(bay: Bay) -> None:
 def test_a_compiler_that_fails_is_told_with_its_words(bay: Bay, say: str, told: str) -> None:
     bay.say(say)
     with pytest.raises(EngineError, match=told) as raised:
-        make_on_device(job_of(), bay.builders(), Silent())
+        compile_on_device(job_of(), bay.builders(), Silent())
     assert "noise of the compiler" in raised.value.details
     (bay.control / "say").unlink()
-    assert make_on_device(job_of(), bay.builders(), Silent()).engine  # and nothing of it is left
+    assert compile_on_device(job_of(), bay.builders(), Silent()).engine  # and nothing of it is left
 
 
 def test_a_compiler_ends_with_the_agent(bay: Bay) -> None:
     bay.hold()
     executor = LocalExecutor()
     client = AgentClient(bay.device, executor, sys.executable)
-    thread, _ = in_thread(lambda: make_on_device(job_of(), bay.builders(), Silent()))
+    thread, _ = in_thread(lambda: compile_on_device(job_of(), bay.builders(), Silent()))
     until(lambda: (bay.control / "pid").exists() and (bay.control / "pid").read_text())
     child = int((bay.control / "pid").read_text())
     parent = int(Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[1])
@@ -260,7 +262,7 @@ def test_a_compiler_ends_with_the_agent(bay: Bay) -> None:
 def test_a_broken_link_costs_no_byte_twice(tmp_path: Path, sshd: Sshd) -> None:
     bay = Bay(tmp_path, sshd.executor)
     bay.kit = pretended_kit(tmp_path / "kit", extra_bytes=64 << 20)
-    thread, came = in_thread(lambda: make_on_device(job_of(), bay.builders(), Silent()))
+    thread, came = in_thread(lambda: compile_on_device(job_of(), bay.builders(), Silent()))
     until(lambda: any(part.stat().st_size > 1 << 20 for part in (bay.agent / "blobs").glob("*.part")))
     sshd.stop()
     thread.join(60)
@@ -278,7 +280,7 @@ def test_a_broken_link_costs_no_byte_twice(tmp_path: Path, sshd: Sshd) -> None:
             return super().amount(text, total)
 
     until(lambda: _free(bay))
-    assert make_on_device(job_of(), bay.builders(wait_s=30), Counts()).engine
+    assert compile_on_device(job_of(), bay.builders(wait_s=30), Counts()).engine
     assert Counts.total <= (64 << 20) - there + 65536
 
 
@@ -294,7 +296,7 @@ def _free(bay: Bay) -> bool:
 def test_a_link_that_breaks_while_it_compiles_does_not_stop_it(tmp_path: Path, sshd: Sshd) -> None:
     bay = Bay(tmp_path, sshd.executor)
     hold = bay.hold()
-    thread, came = in_thread(lambda: make_on_device(job_of(), bay.builders(), Silent()))
+    thread, came = in_thread(lambda: compile_on_device(job_of(), bay.builders(), Silent()))
     until(bay.runs)
     sshd.stop()
     thread.join(60)
@@ -303,7 +305,7 @@ def test_a_link_that_breaks_while_it_compiles_does_not_stop_it(tmp_path: Path, s
     hold.unlink()
     until(lambda: _free(bay))
     heard = Heard()
-    assert make_on_device(job_of(), bay.builders(), heard).engine == b"engine of onnx"
+    assert compile_on_device(job_of(), bay.builders(), heard).engine == b"engine of onnx"
     assert bay.runs() == ["job-key-net"]
     assert "bay-1 has compiled net already" in heard.notes
 
@@ -317,12 +319,12 @@ def test_ctrl_c_here_ends_the_compiler_there(remote: Bay) -> None:
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        make_on_device(job_of(), remote.builders(), Interrupted())
+        compile_on_device(job_of(), remote.builders(), Interrupted())
     child = int((remote.control / "pid").read_text())
     until(lambda: not is_running(child))
     until(lambda: _free(remote))
     hold.unlink()
-    assert make_on_device(job_of(), remote.builders(), Silent()).engine
+    assert compile_on_device(job_of(), remote.builders(), Silent()).engine
 
 
 def test_a_folder_that_is_not_ours_is_refused_in_a_sentence(tmp_path: Path) -> None:
@@ -330,11 +332,13 @@ def test_a_folder_that_is_not_ours_is_refused_in_a_sentence(tmp_path: Path) -> N
     blocked.write_text("a file where a folder should be")
     bay = Bay(tmp_path, LocalExecutor)
     with pytest.raises(EngineError, match="bay-1 cannot compile: Not a directory"):
-        make_on_device(job_of(), bay.builders(), Silent())
+        compile_on_device(job_of(), bay.builders(), Silent())
 
 
 def test_a_hundred_devices_of_four_kinds_cost_four_builds(bay: Bay, tmp_path: Path) -> None:
-    from edgekit.host.engine.builder.engines import EngineOrder, key_of, obtain
+    from edgekit.host.engine.backends.on_device import device_key
+    from edgekit.host.engine.backends.onnxruntime import TunedCompilation
+    from edgekit.host.engine.making import make_engine
     from edgekit.host.engine.model.onnx_model import read_onnx
     from edgekit.host.engine.model.reference import answers_of
     from edgekit.host.engine.source import ModelSource, Pictures
@@ -360,12 +364,19 @@ def test_a_hundred_devices_of_four_kinds_cost_four_builds(bay: Bay, tmp_path: Pa
         source = ModelSource(
             name="tiny", path=onnx, file=onnx, model=model, onnx=read_onnx(onnx), target=target, pictures=pictures
         )
-        key = key_of(target, accelerator, "tiny")
+        key = device_key(target, accelerator, model="tiny")
         frames, contract = pictures.tensors, pictures.contract
         job = dataclasses.replace(job_of("tiny", target=target), key=key, frames=frames, input=contract)
-        return obtain(EngineOrder(source=source, job=job, suffix=".plan", check=lambda _: {}), bench).entry.facts[
-            "device"
-        ]
+        wanted = TunedCompilation(
+            source=source,
+            kind="tensorrt",
+            key=key,
+            precision="float32",
+            suffix=".plan",
+            bench=bench,
+            job=job,
+        )
+        return make_engine(wanted, bench.store).entry.facts["device"]
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(build, range(100)))

@@ -28,9 +28,8 @@ from edgekit.cli.engine_kit import engine_bench
 from edgekit.cli.output import Output
 from edgekit.errors import EngineError
 from edgekit.host.catalogue.targets import find_target
-from edgekit.host.engine.backends import rknn
 from edgekit.host.engine.bench import EngineBench
-from edgekit.host.engine.compile import split_source
+from edgekit.host.engine.compile import compile_source, split_source
 from edgekit.host.engine.engine import Engine
 from edgekit.host.engine.files.rknn_file import RknnFile, parse_rknn, read_rknn
 from edgekit.host.engine.model.onnx_model import read_onnx
@@ -95,7 +94,7 @@ class Case:
             target=TARGET,
             pictures=Pictures(golden=tuple(self.files[:3]), calibration=tuple(self.files), contract=self.model.input),
         )
-        return rknn.compile_model(split_source(source, "rknn", bench.store.parts), bench)
+        return compile_source(split_source(source, "rknn", bench.store.splits), bench)
 
 
 INT8 = {"precision": "int8", "calibration": ("*.png",)}
@@ -171,7 +170,7 @@ def test_a_newer_runtime_gets_the_newer_toolkit(tmp_path, bench):
         target=dataclasses.replace(TARGET, accelerators=newer),
         pictures=Pictures(golden=tuple(case.files[:2]), contract=case.model.input),
     )
-    file = read_rknn(rknn.compile_model(source, bench).file)
+    file = read_rknn(compile_source(source, bench).file)
     assert isinstance(file, RknnFile) and file.toolkit == "2.5.0" and file.format_version == 6
 
 

@@ -16,8 +16,7 @@ import pytest
 
 from edgekit.device.runner import load
 from edgekit.errors import EngineError
-from edgekit.host.engine.backends import rknn
-from edgekit.host.engine.compile import split_source
+from edgekit.host.engine.compile import compile_source, split_source
 from edgekit.host.engine.model.reference import answers_of
 from edgekit.host.engine.store import EngineStore
 from edgekit.host.engine.verify.pictures import read_pictures, tensor_of
@@ -113,10 +112,10 @@ def test_what_overflows_in_float16_is_named_and_cut_off(tmp_path, user_bench):
     with pytest.raises(
         EngineError, match=r"float16, which ends at 65504, overflows at q \(0 to .* in float32\), s"
     ) as raised:
-        rknn.compile_model(source, bench)
+        compile_source(source, bench)
     (name,) = re.findall(r'split = \["(\w+)"\]', raised.value.hint)
     cured = dataclasses.replace(source, model=dataclasses.replace(source.model, split=(name,)))
-    engine = rknn.compile_model(split_source(cured, "rknn", tmp_path / "parts"), bench)
+    engine = compile_source(split_source(cured, "rknn", tmp_path / "parts"), bench)
     want, got = (np.load(file)["output:y"] for file in (engine.expected, engine.answers))
     seen = np.isfinite(want)
     assert np.abs(got - want)[seen].max() < 1e-3 * np.abs(want[seen]).max()

@@ -7,7 +7,6 @@ import dataclasses
 import importlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 
 import onnx
 
@@ -15,6 +14,7 @@ from edgekit.errors import EngineError, InputError
 from edgekit.host.engine.backends import BACKENDS
 from edgekit.host.engine.bench import EngineBench
 from edgekit.host.engine.engine import Engine
+from edgekit.host.engine.making import Compilation, make_engine
 from edgekit.host.engine.model.onnx_model import read_onnx
 from edgekit.host.engine.model.prepare.rewrite import Prepared, prepare, prove_rewrite
 from edgekit.host.engine.model.tail import split_model
@@ -38,14 +38,20 @@ def compile_models(recipe: Recipe, folder: Path, target: Target, bench: EngineBe
     Raises:
         EngineError: a model is not valid, does not take what its contract says, or cannot be compiled.
     """
-    backend = importlib.import_module(BACKENDS[choose_backend(target)])
     sources = [_source(name, recipe, folder, target, bench) for name in sorted(recipe.models)]
     engines = []
     for source in sources:
         parts = (source.tail.head, source.tail.file, source.tail.whole) if source.tail else ()
         with _naming_the_user_s(source.file, source.path, *parts):
-            engines.append(_named(cast(Engine, backend.compile_model(source, bench)), source))
+            engines.append(_named(compile_source(source, bench), source))
     return tuple(engines)
+
+
+def compile_source(source: ModelSource, bench: EngineBench) -> Engine:
+    """Make one engine by its target's backend, or take it from the cache. Raises as `compile_models`."""
+    backend = importlib.import_module(BACKENDS[choose_backend(source.target)])
+    planned: Compilation | Engine = backend.plan_engine(source, bench)
+    return planned if isinstance(planned, Engine) else make_engine(planned, bench.store)
 
 
 @contextlib.contextmanager
@@ -95,7 +101,7 @@ def _source(name: str, recipe: Recipe, folder: Path, target: Target, bench: Engi
         pictures=Pictures(golden=golden, calibration=calibration, contract=prepared.model.input),
     )
     with _naming_the_user_s(file, source.path):
-        return split_source(source, kind, bench.store.parts)
+        return split_source(source, kind, bench.store.splits)
 
 
 def split_source(source: ModelSource, kind: AcceleratorKind, folder: Path) -> ModelSource:
@@ -136,7 +142,7 @@ def _place(file: Path, name: str, prepared: Prepared, pictures: tuple[Path, ...]
         doubt = prove_rewrite(file, prepared, pictures)
     if doubt:
         bench.progress.note(f"{name}: the rewritten model was not compared: {doubt}")
-    return bench.store.keep_model(prepared.key, prepared.data)
+    return bench.store.add_model(prepared.key, prepared.data)
 
 
 def find_pictures(folder: Path, name: str, model: Model) -> tuple[Path, ...]:

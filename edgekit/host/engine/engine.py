@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekit.host.engine.source import ModelSource
-from edgekit.host.engine.store import CachedEngine
 from edgekit.schema.manifest import EngineEntry
-from edgekit.schema.target import AcceleratorKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,24 +26,3 @@ class Engine:
     """Whether nothing had to be compiled."""
     notes: tuple[str, ...] = ()
     """What its user should know."""
-
-
-def engine_of(source: ModelSource, kept: CachedEngine, runner: AcceleratorKind, suffix: str, *, fresh: bool) -> Engine:
-    """What a kept engine is to a release."""
-    return Engine(
-        entry=EngineEntry(
-            name=source.name,
-            runner=runner,
-            path=f"engines/{source.name}{suffix}",
-            model_sha256=source.sha256,
-            facts=kept.record.facts,
-            tail=f"engines/{source.name}.tail.onnx" if source.tail else "",
-        ),
-        file=kept.file,
-        answers=kept.answers,
-        expected=kept.expected,
-        pictures=source.pictures.files,
-        tail=source.tail.file if source.tail else None,
-        from_cache=not fresh,
-        notes=(*source.notes, *kept.record.notes),
-    )

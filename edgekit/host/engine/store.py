@@ -1,75 +1,33 @@
-"""Engines that were compiled here, kept by everything that can change them."""
+"""The cache of engines: each in a folder named by a digest of everything that affects it."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
+import json
 import os
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from edgekit.errors import InputError
 from edgekit.host.engine.model.answers import Answers
-from edgekit.host.engine.verify.agreement import Agreement
+from edgekit.host.engine.record import EngineRecord
 from edgekit.schema.reader import from_json, to_json
-from edgekit.schema.target import AcceleratorKind
 from edgekit.trust import sha256_bytes, sha256_file
 
 _RECORD = "engine.json"
 _ANSWERS = "answers.npz"
 _EXPECTED = "expected.npz"
 OUTPUT = "output:"
-"""In front of every output's name in that file: `file` is none that numpy takes."""
+"""In front of every output's name in that file: numpy refuses an array named `file`."""
 _DAY_S = 86400.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
-    """Where one operator of an engine runs."""
-
-    kind: str
-    name: str
-    place: str
-    """`NPU`, `CPU`, `GPU`, `DLA`."""
-    dtype: str
-    cycles: int = 0
-    """As the compiler estimates; 0 where it has no idea."""
-    traffic_bytes: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineRecord:
-    """How an engine was made and how it did, as kept beside it in `engine.json`."""
-
-    model: str
-    """Its name in the recipe."""
-    kind: AcceleratorKind
-    target: str
-    filename: str
-    sha256: str
-    bytes: int
-    facts: dict[str, str]
-    """What goes into a release's manifest."""
-    agreement: tuple[Agreement, ...]
-    layers: tuple[Placed, ...]
-    warnings: tuple[str, ...]
-    seconds: float
-    peak_bytes: int
-    """Memory that compiling took."""
-    tail_ms: float = 0.0
-    """What the CPU computes behind it, for one frame, on the machine that made it; 0 where there is no tail."""
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """For who builds: how well it agrees, and the compiler's warnings."""
-        told = [f"{self.model}: {one}" for one in self.agreement]
-        return (*told, *(f"warning: {self.model}: {warning}" for warning in self.warnings))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +56,15 @@ class CachedEngine:
         return self.folder / _EXPECTED
 
 
+def cache_key(**parts: object) -> str:
+    """A digest of everything that affects an engine and its record: plain values, dataclasses, bytes."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=_plain).encode()).hexdigest()
+
+
+def _plain(value: object) -> object:
+    return sha256_bytes(value) if isinstance(value, bytes) else asdict(value)  # type: ignore[call-overload]
+
+
 class EngineStore:
     """The cache of engines: a folder for each, named by its key."""
 
@@ -105,7 +72,7 @@ class EngineStore:
         self._folder = folder
 
     @property
-    def parts(self) -> Path:
+    def splits(self) -> Path:
         """Where models that are split keep their heads and tails."""
         return self._folder / ".parts"
 
@@ -121,7 +88,7 @@ class EngineStore:
         os.utime(kept.folder / _RECORD)
         return kept
 
-    def keep(self, key: str, engine: bytes, record: EngineRecord, answers: Answers, expected: Answers) -> CachedEngine:
+    def add(self, key: str, engine: bytes, record: EngineRecord, answers: Answers, expected: Answers) -> CachedEngine:
         """Put an engine in, with its and the float model's answers; if another build was faster, its engine stays."""
         assert sha256_bytes(engine) == record.sha256
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -140,7 +107,7 @@ class EngineStore:
         return kept
 
     @contextlib.contextmanager
-    def alone(self, key: str) -> Iterator[None]:
+    def lock(self, key: str) -> Iterator[None]:
         """Be the only one who makes an engine; the system lets go when its holder dies. Look again once inside."""
         lock = self._folder / ".locks" / key
         lock.parent.mkdir(parents=True, exist_ok=True)
@@ -155,7 +122,7 @@ class EngineStore:
         except FileNotFoundError:
             return b""
 
-    def keep_timings(self, kind_of_device: str, timings: bytes) -> None:
+    def save_timings(self, kind_of_device: str, timings: bytes) -> None:
         """Keep what a device has timed, for the next engine for its kind."""
         file = self._folder / ".timings" / kind_of_device
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -171,7 +138,7 @@ class EngineStore:
         os.utime(file)
         return file
 
-    def keep_model(self, key: str, model: bytes) -> Path:
+    def add_model(self, key: str, model: bytes) -> Path:
         """Keep a rewritten model, for the engines that are made from it."""
         file = self._folder / ".models" / f"{key}.onnx"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -187,7 +154,7 @@ class EngineStore:
             sorted((one for one in found if one), key=lambda one: (one.record.model, one.record.target, one.key))
         )
 
-    def by_file(self, file: Path) -> CachedEngine | None:
+    def find_by_file(self, file: Path) -> CachedEngine | None:
         """The engine with a file's content, whatever its key; a file of another size than any is not read."""
         size = file.stat().st_size
         alike = [kept for kept in self.list() if kept.record.bytes == size]
@@ -206,7 +173,7 @@ class EngineStore:
         missing = [one.output for one in kept.record.agreement if one.output not in names]
         return f"its answers of {missing[0]} are missing" if missing else ""
 
-    def forget(self, unused_days: float, now_s: float) -> tuple[CachedEngine, ...]:
+    def remove_unused(self, unused_days: float, now_s: float) -> tuple[CachedEngine, ...]:
         """Throw away engines that nobody used for so many days; give what went."""
         old = tuple(kept for kept in self.list() if now_s - kept.used_s >= unused_days * _DAY_S)
         for kept in old:
@@ -214,7 +181,7 @@ class EngineStore:
         for file in self._folder.glob(".models/*"):
             if now_s - file.stat().st_mtime >= unused_days * _DAY_S:
                 file.unlink(missing_ok=True)
-        for record in self.parts.glob("*/split.json"):
+        for record in self.splits.glob("*/split.json"):
             if now_s - record.stat().st_mtime >= unused_days * _DAY_S:
                 shutil.rmtree(record.parent, ignore_errors=True)
         return old

@@ -1,7 +1,8 @@
 """One file per accelerator: how its engines are made. `BACKENDS` finds the right one.
 
-Each module has `compile_model(source: ModelSource, bench: EngineBench) -> Engine`; its other half is the file of the
-same name in `device/runner/`.
+Each module has `plan_engine(source: ModelSource, bench: EngineBench)`, which gives a `Compilation` for `making.py` to
+walk through, or the `Engine` itself where nothing has to be compiled. Its other half is the file of the same name in
+`device/runner/`. `on_device.py` is what those share whose engines a builder device compiles.
 """
 
 from __future__ import annotations

@@ -2,64 +2,55 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 import onnx
 import onnxruntime as ort  # type: ignore[import-untyped]
 
 from edgekit.errors import EngineError
+from edgekit.host.engine.backends.on_device import DeviceCompilation, device_key
 from edgekit.host.engine.bench import EngineBench
-from edgekit.host.engine.builder.engines import EngineOrder, key_of, obtain
 from edgekit.host.engine.builder.job import DeviceJob
-from edgekit.host.engine.engine import Engine, engine_of
-from edgekit.host.engine.model.quantise import Quantised, Style, quantise
+from edgekit.host.engine.engine import Engine
+from edgekit.host.engine.making import Compilation
+from edgekit.host.engine.model.onnx_model import opset_of
+from edgekit.host.engine.model.quantise import Quantised, Style, describe_quantisation, quantise
 from edgekit.host.engine.model.ranges import check_ranges
 from edgekit.host.engine.model.reference import answers_of, answers_of_bytes
 from edgekit.host.engine.model.runtime_words import runtime_words
+from edgekit.host.engine.record import CompiledEngine
 from edgekit.host.engine.source import ModelSource
-from edgekit.host.engine.store import CachedEngine, EngineRecord
-from edgekit.host.engine.verify.cure import cure_for
+from edgekit.host.engine.store import cache_key
 from edgekit.host.engine.verify.layers import compare_layers
 from edgekit.host.engine.verify.pictures import digest_of, tensor_of
-from edgekit.host.engine.verify.verdict import check_agreement
-from edgekit.host.engine.verify.verification import agreement_facts, hold_against
+from edgekit.host.engine.verify.verdict import LayerError
 from edgekit.schema.building import BuildRequest
 from edgekit.schema.manifest import EngineEntry
 from edgekit.schema.target import Accelerator
-from edgekit.trust import sha256_bytes
 
-_FORMAT = 3
+_FORMAT = 4
 """Of the keys; raise it when engines are made in another way."""
 _RANGE_FRAMES = 8
 """Calibration pictures that tell whether an output mixes ranges."""
 _ERRORS_ONLY = 3
 
 
-def compile_model(source: ModelSource, bench: EngineBench) -> Engine:
-    """Take the model as it is, unless the recipe or the target asks for more.
+def plan_engine(source: ModelSource, bench: EngineBench) -> Compilation | Engine:
+    """How a model is compiled for a CPU; the engine itself where the model is taken as it is.
 
     Raises:
-        EngineError: ONNX Runtime does not take the model, or int8 is too far from it.
+        EngineError: ONNX Runtime does not take the model, or int8 has no pictures to find ranges with.
     """
     check_loads(source)
     tuned = [accelerator for accelerator in source.target.accelerators if accelerator.kind == "onnxruntime"]
     if tuned:
         return _tuned(source, tuned[0], bench)
     if source.model.cpu_precision == "int8":
-        return _quantised(source, bench)
-    precision = source.model.precision
-    told = (f"{source.name}: float32 on the CPU, {precision} is for accelerators",) if precision != "float32" else ()
-    entry = EngineEntry(
-        name=source.name,
-        runner="onnxruntime",
-        path=f"engines/{source.name}.onnx",
-        model_sha256=source.sha256,
-        facts=_facts(source, "float32"),
-    )
-    return Engine(entry=entry, file=source.path, notes=told)
+        return _int8(source, bench)
+    return _as_it_is(source)
 
 
 def check_loads(source: ModelSource) -> None:
@@ -77,84 +68,81 @@ def check_loads(source: ModelSource) -> None:
         ) from None
 
 
-def _facts(source: ModelSource, precision: str) -> dict[str, str]:
-    return {
+def _as_it_is(source: ModelSource) -> Engine:
+    precision = source.model.precision
+    note = (f"{source.name}: float32 on the CPU, {precision} is for accelerators",) if precision != "float32" else ()
+    facts = {
         "format": "onnx",
-        "precision": precision,
+        "precision": "float32",
         "opset": str(source.onnx.opset),
         "ir_version": str(source.onnx.ir_version),
         "inputs": ", ".join(map(str, source.onnx.inputs)),
         "outputs": ", ".join(map(str, source.onnx.outputs)),
         **source.onnx.macs_fact,
     }
+    entry = EngineEntry(
+        name=source.name,
+        runner="onnxruntime",
+        path=f"engines/{source.name}.onnx",
+        model_sha256=source.sha256,
+        facts=facts,
+    )
+    return Engine(entry=entry, file=source.path, notes=note)
 
 
-def _quantised(source: ModelSource, bench: EngineBench) -> Engine:
-    """int8, from the cache or made here; verified either way."""
-    pictures = source.pictures
-    if not pictures.calibration:
+@dataclass(frozen=True, kw_only=True)
+class Int8Compilation(Compilation):
+    """The model with int8 ranges in it, made by ONNX Runtime's quantiser."""
+
+    bench: EngineBench
+
+    def compile(self) -> CompiledEngine:
+        """Quantise, and run the outcome."""
+        began, source = time.monotonic(), self.source
+        pictures, quantisation = source.pictures, source.model.quantisation
+        made = quantise_checked(source, "cpu", self.bench)
+        return CompiledEngine(
+            engine=made.model,
+            answers=answers_of_bytes(made.model, pictures.tensors, source.path),
+            facts={
+                "quantiser": f"onnxruntime {ort.__version__}",
+                "calibration": f"{len(pictures.calibration)} pictures, sha256 {digest_of(pictures.ranges)}",
+                "quantisation": describe_quantisation(quantisation),
+            },
+            warnings=made.notes,
+            seconds=round(time.monotonic() - began, 3),
+        )
+
+    def check(self, engine: bytes) -> Mapping[str, str]:
+        """What a runtime must know to load it."""
+        return {
+            "format": "onnx",
+            "opset": str(opset_of(onnx.load_from_string(engine))),
+            "ir_version": str(self.source.onnx.ir_version),
+        }
+
+    def compare_layers(self, engine: Path) -> tuple[LayerError, ...]:
+        """Tensor by tensor, in both graphs."""
+        return compare_layers(self.source.path, engine, self.source.pictures.tensors[:1])
+
+
+def _int8(source: ModelSource, bench: EngineBench) -> Compilation:
+    if not source.pictures.calibration:
         raise EngineError(
             f'models.{source.name}: cpu_precision = "int8" needs pictures to find ranges with',
             hint='name them: calibration = ["calibration/*.png"]',
         )
-    said = {
-        "format": _FORMAT,
-        "model": source.onnx.sha256,
-        "tail": source.tail.sha256 if source.tail else "",
-        "input": dataclasses.asdict(source.model.input),
-        "quantisation": dataclasses.asdict(source.model.quantisation),
-        "calibration": digest_of(pictures.ranges),
-        "frames": pictures.digest,
-        "onnxruntime": ort.__version__,
-    }
-    key = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
-    kept = bench.store.find(key)
-    fresh = kept is None
-    if kept is None:
-        kept = _make(source, key, bench)
-    engine = kept.file
-    check_agreement(
-        source.name,
-        kept.record.agreement,
-        source.model.tolerance,
-        cure_for(source, "int8"),
-        lambda: compare_layers(source.path, engine, pictures.tensors[:1]),
+    key = cache_key(
+        format=_FORMAT,
+        model=source.onnx.sha256,
+        tail=source.tail.sha256 if source.tail else "",
+        input=source.model.input,
+        quantisation=source.model.quantisation,
+        calibration=digest_of(source.pictures.ranges),
+        frames=source.pictures.digest,
+        onnxruntime=ort.__version__,
     )
-    return engine_of(source, kept, "onnxruntime", ".onnx", fresh=fresh)
-
-
-def _make(source: ModelSource, key: str, bench: EngineBench) -> CachedEngine:
-    began, recipe, pictures = time.monotonic(), source.model, source.pictures
-    made = quantise_checked(source, "cpu", bench)
-    verified = hold_against(
-        source.path, source.tail, pictures, answers_of_bytes(made.model, pictures.tensors, source.path)
-    )
-    facts = _facts(source, "int8") | {
-        "opset": str(
-            max(entry.version for entry in onnx.load_from_string(made.model).opset_import if not entry.domain)
-        ),
-        "quantiser": f"onnxruntime {ort.__version__}",
-        "calibration": f"{len(pictures.calibration)} pictures, sha256 {digest_of(pictures.ranges)}",
-        "quantisation": f"{recipe.quantisation.method}, {'channel' if recipe.quantisation.per_channel else 'layer'}",
-        **source.tail_facts,
-        **agreement_facts(verified.agreement),
-    }
-    record = EngineRecord(
-        model=source.name,
-        kind="onnxruntime",
-        target=source.target.name,
-        filename=f"{source.name}.onnx",
-        sha256=sha256_bytes(made.model),
-        bytes=len(made.model),
-        facts=facts,
-        agreement=verified.agreement,
-        layers=(),
-        warnings=made.notes,
-        seconds=round(time.monotonic() - began, 3),
-        peak_bytes=0,
-        tail_ms=source.tail_ms,
-    )
-    return bench.store.keep(key, made.model, record, verified.answers, verified.expected)
+    return Int8Compilation(source=source, kind="onnxruntime", key=key, precision="int8", suffix=".onnx", bench=bench)
 
 
 def quantise_checked(source: ModelSource, style: Style, bench: EngineBench) -> Quantised:
@@ -178,20 +166,44 @@ def quantise_checked(source: ModelSource, style: Style, bench: EngineBench) -> Q
         return quantise(source.path, inputs, source.model.quantisation, style)
 
 
-def _tuned(source: ModelSource, accelerator: Accelerator, bench: EngineBench) -> Engine:
+@dataclass(frozen=True, kw_only=True)
+class TunedCompilation(DeviceCompilation):
     """What ONNX Runtime on a builder device makes of the model, for that very CPU."""
-    contract, frames = source.model.input, source.pictures.tensors
-    model = source.path.read_bytes()
+
+    def check(self, engine: bytes) -> Mapping[str, str]:  # noqa: ARG002  the device's runner has run it
+        """Its form alone."""
+        return {"format": "onnx"}
+
+
+def _tuned(source: ModelSource, accelerator: Accelerator, bench: EngineBench) -> Compilation:
+    frames, contract = source.pictures.tensors, source.model.input
     request = BuildRequest(kind="onnxruntime", model="model.onnx", engine="engine.onnx")
+    key = device_key(
+        source.target,
+        accelerator,
+        format=_FORMAT,
+        model=source.onnx.sha256,
+        input=contract,
+        request=request,
+        frames=digest_of(frames),
+    )
     job = DeviceJob(
         name=source.name,
-        key=key_of(source.target, accelerator, _FORMAT, source.onnx.sha256, contract, request, digest_of(frames)),
+        key=key,
         target=source.target,
         accelerator=accelerator,
         request=request,
-        model=model,
+        model=source.path.read_bytes(),
         timing_cache=b"",
         input=contract,
         frames=frames,
     )
-    return obtain(EngineOrder(source=source, job=job, suffix=".onnx", check=lambda _: {"format": "onnx"}), bench)
+    return TunedCompilation(
+        source=source,
+        kind="onnxruntime",
+        key=key,
+        precision=request.precision,
+        suffix=".onnx",
+        bench=bench,
+        job=job,
+    )

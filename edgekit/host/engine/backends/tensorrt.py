@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from io import BytesIO
 
 import onnx
 
 from edgekit.errors import EngineError
+from edgekit.host.engine.backends.on_device import DeviceCompilation, device_key, timings_key
 from edgekit.host.engine.backends.onnxruntime import quantise_checked
 from edgekit.host.engine.bench import EngineBench
-from edgekit.host.engine.builder.engines import EngineOrder, key_of, kind_of_device, obtain
 from edgekit.host.engine.builder.fit import bounds_for, version_of
 from edgekit.host.engine.builder.job import DeviceJob
-from edgekit.host.engine.engine import Engine
 from edgekit.host.engine.files.plan_file import PlanFault, parse_plan
+from edgekit.host.engine.making import Compilation
 from edgekit.host.engine.model.contract import expected_shape
 from edgekit.host.engine.model.faults import DYNAMIC, node_name, refuse
 from edgekit.host.engine.model.half import to_half
@@ -29,30 +30,28 @@ from edgekit.host.engine.source import ModelSource
 from edgekit.host.engine.verify.cure import cure_for
 from edgekit.host.engine.verify.pictures import digest_of
 from edgekit.host.engine.verify.verdict import check_agreement
-from edgekit.host.engine.verify.verification import hold_against
+from edgekit.host.engine.verify.verification import verify_answers
 from edgekit.schema.building import BuildRequest
 from edgekit.schema.target import Accelerator, Target
 from edgekit.schema.units import version_tuple
 
-_FORMAT = 2
+_FORMAT = 3
 """Of the key; raise it when engines are made in another way."""
 _STRONGLY_TYPED = (11,)
 """From here on precisions come from the model alone. Source: the recorded API."""
 _FOREIGN = "export the model with operators of ONNX alone"
 
 
-def compile_model(source: ModelSource, bench: EngineBench) -> Engine:
-    """Have a builder device compile a model, or take it from the cache.
+def plan_engine(source: ModelSource, bench: EngineBench) -> Compilation:
+    """How a model is compiled on a builder device.
 
     Raises:
-        EngineError: no builder device, or it cannot be compiled or does not agree with the float model.
-        LockHeld: every builder device is taken.
-        Unreachable: the link to it broke.
+        EngineError: it cannot be: the target has no GPU, or TensorRT does not take the model.
     """
     accelerator = accelerator_of(source.target)
     proto = onnx.load(source.path)
     refuse(source.file, refusals(proto, source, accelerator))
-    return obtain(_order(source, accelerator, proto, bench), bench)
+    return _compilation(source, accelerator, proto, bench)
 
 
 def accelerator_of(target: Target) -> Accelerator:
@@ -91,20 +90,79 @@ def _recipe(source: ModelSource, accelerator: Accelerator) -> Iterator[str]:
         yield 'a DLA computes in float16 or int8: write precision = "float16"'
 
 
-def _order(source: ModelSource, accelerator: Accelerator, proto: onnx.ModelProto, bench: EngineBench) -> EngineOrder:
-    recipe, contract, bounds = source.model, source.model.input, bounds_for(source.target)
-    pictures, model, told = source.pictures, source.path.read_bytes(), ""
+@dataclass(frozen=True, kw_only=True)
+class TensorrtCompilation(DeviceCompilation):
+    """A plan that TensorRT makes on a builder device."""
+
+    def prove(self) -> None:
+        """Hold a model with int8 ranges against the float model, before a device is asked."""
+        source = self.source
+        if source.model.precision == "int8":
+            verified = verify_answers(source, answers_of_bytes(self.job.model, source.pictures.tensors, source.path))
+            check_agreement(source.name, verified.agreement, source.model.tolerance, cure_for(source, "int8"))
+
+    def check(self, engine: bytes) -> Mapping[str, str]:
+        """Read the plan's own header."""
+        return check_plan(engine, self.source.target)
+
+
+def _compilation(
+    source: ModelSource, accelerator: Accelerator, proto: onnx.ModelProto, bench: EngineBench
+) -> Compilation:
     own_ranges = bool(quantised_at(proto))
-    if recipe.precision == "int8":
-        model = quantise_checked(source, "tensorrt", bench).model
-        told = f"{len(pictures.calibration)} pictures, sha256 {digest_of(pictures.ranges)}"
-    elif (
-        recipe.precision == "float16"
-        and not own_ranges
-        and version_tuple(accelerator.runtime_version) >= _STRONGLY_TYPED
-    ):
-        model = to_half(source.path)
-    request = BuildRequest(
+    model, facts = _model_to_send(source, accelerator, bench, own_ranges=own_ranges)
+    request = _request(source, own_ranges=own_ranges)
+    key = device_key(
+        source.target,
+        accelerator,
+        format=_FORMAT,
+        source=source.onnx.sha256,
+        tail=source.tail.sha256 if source.tail else "",
+        model=model,
+        input=source.model.input,
+        request=request,
+        frames=digest_of(source.pictures.tensors),
+    )
+    job = DeviceJob(
+        name=source.name,
+        key=key,
+        target=source.target,
+        accelerator=accelerator,
+        request=request,
+        model=model,
+        timing_cache=bench.store.timings(timings_key(source.target, accelerator)),
+        input=source.model.input,
+        frames=source.pictures.tensors,
+    )
+    return TensorrtCompilation(
+        source=source,
+        kind="tensorrt",
+        key=key,
+        precision=request.precision,
+        suffix=".plan",
+        bench=bench,
+        job=job,
+        facts=facts,
+    )
+
+
+def _model_to_send(
+    source: ModelSource, accelerator: Accelerator, bench: EngineBench, *, own_ranges: bool
+) -> tuple[bytes, dict[str, str]]:
+    """The ONNX file in the form that gives the wanted precision, and facts for the manifest."""
+    precision, pictures = source.model.precision, source.pictures
+    if precision == "int8":
+        ranges = f"{len(pictures.calibration)} pictures, sha256 {digest_of(pictures.ranges)}"
+        return quantise_checked(source, "tensorrt", bench).model, {"calibration": ranges}
+    strongly_typed = version_tuple(accelerator.runtime_version) >= _STRONGLY_TYPED
+    if precision == "float16" and not own_ranges and strongly_typed:
+        return to_half(source.path), {}
+    return source.path.read_bytes(), {}
+
+
+def _request(source: ModelSource, *, own_ranges: bool) -> BuildRequest:
+    recipe, bounds = source.model, bounds_for(source.target)
+    return BuildRequest(
         kind="tensorrt",
         model="model.onnx",
         engine="engine.plan",
@@ -114,34 +172,8 @@ def _order(source: ModelSource, accelerator: Accelerator, proto: onnx.ModelProto
         timing_iterations=2,
         timing_cache="timing.cache",
         dla_core=-1 if recipe.dla_core is None else recipe.dla_core,
-        shapes={tensor.name: expected_shape(contract) for tensor in source.onnx.inputs},
+        shapes={tensor.name: expected_shape(recipe.input) for tensor in source.onnx.inputs},
     )
-    frames, tail = pictures.tensors, source.tail.sha256 if source.tail else ""
-    made_of = (source.onnx.sha256, tail, model, contract, request, digest_of(frames))
-    key = key_of(source.target, accelerator, _FORMAT, *made_of)
-    job = DeviceJob(
-        name=source.name,
-        key=key,
-        target=source.target,
-        accelerator=accelerator,
-        request=request,
-        model=model,
-        calibration=told,
-        timing_cache=bench.store.timings(kind_of_device(source.target, accelerator)),
-        input=contract,
-        frames=frames,
-    )
-    prove = (lambda: prove_int8(source, model)) if recipe.precision == "int8" else lambda: None
-    return EngineOrder(
-        source=source, job=job, suffix=".plan", check=lambda plan: check_plan(plan, source.target), prove=prove
-    )
-
-
-def prove_int8(source: ModelSource, quantised: bytes) -> None:
-    """Hold the model with its ranges against the float model, here, before a device is asked. Raises EngineError."""
-    found = answers_of_bytes(quantised, source.pictures.tensors, source.path)
-    verified = hold_against(source.path, source.tail, source.pictures, found)
-    check_agreement(source.name, verified.agreement, source.model.tolerance, cure_for(source, "int8"))
 
 
 def check_plan(plan: bytes, target: Target) -> Mapping[str, str]:

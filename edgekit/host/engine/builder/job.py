@@ -1,4 +1,4 @@
-"""A job for a builder device, and what comes back. Frozen data."""
+"""What a builder device is sent for one engine. Frozen data; `CompiledEngine` comes back."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.host.engine.model.answers import Answers
-from edgekit.schema.building import BuildAnswer, BuildRequest, TrialAnswer
-from edgekit.schema.facts import DeviceFacts
+from edgekit.schema.building import BuildRequest
 from edgekit.schema.recipe import ColourContract
 from edgekit.schema.target import Accelerator, Target
 
@@ -21,29 +19,14 @@ class DeviceJob:
     name: str
     """The model's, for people."""
     key: str
-    """Everything that can change the engine: the device keeps the job's folder under it."""
+    """Cache key of the engine: names the job's folder on the device too."""
     target: Target
     accelerator: Accelerator
     request: BuildRequest
     model: bytes
     """The ONNX file that goes there."""
-    calibration: str = ""
-    """What ranges of int8 come from, for the manifest."""
     timing_cache: bytes
     """What such a device has timed before; may be empty."""
     input: ColourContract
     frames: npt.NDArray[np.generic]
     """What it is tried on: the model's inputs, [frames, ...]."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompiledEngine:
-    """What came back."""
-
-    device: str
-    facts: DeviceFacts
-    engine: bytes
-    timing_cache: bytes
-    built: BuildAnswer
-    tried: TrialAnswer
-    answers: Answers

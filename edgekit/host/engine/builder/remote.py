@@ -11,8 +11,9 @@ from edgekit.executor import Executor
 from edgekit.host.engine.builder.client import AgentClient, Held
 from edgekit.host.engine.builder.devices import BuilderDevice, Builders
 from edgekit.host.engine.builder.fit import judge_builder
-from edgekit.host.engine.builder.job import CompiledEngine, DeviceJob
+from edgekit.host.engine.builder.job import DeviceJob
 from edgekit.host.engine.builder.work import Work
+from edgekit.host.engine.record import CompiledEngine
 from edgekit.host.probe import read_facts
 from edgekit.host.progress import Progress
 from edgekit.schema.target import Accelerator, Target
@@ -20,7 +21,7 @@ from edgekit.schema.target import Accelerator, Target
 _POLL_S = 2.0
 
 
-def make_on_device(job: DeviceJob, builders: Builders, progress: Progress) -> CompiledEngine:
+def compile_on_device(job: DeviceJob, builders: Builders, progress: Progress) -> CompiledEngine:
     """Have the first device make an engine that is free and as it must be.
 
     Raises:

@@ -15,7 +15,8 @@ import numpy.typing as npt
 from edgekit.errors import EngineError
 from edgekit.host.engine.builder.client import MAX_ENGINE_BYTES, AgentClient
 from edgekit.host.engine.builder.devices import KitFile
-from edgekit.host.engine.builder.job import CompiledEngine, DeviceJob
+from edgekit.host.engine.builder.job import DeviceJob
+from edgekit.host.engine.record import CompiledEngine
 from edgekit.host.progress import Progress
 from edgekit.schema.building import BuildAnswer, TrialAnswer, TrialRequest, answer_file, request_file
 from edgekit.schema.facts import DeviceFacts
@@ -64,13 +65,14 @@ class Work:
         timings = f"{self._folder}/{job.request.timing_cache}"
         cache = self._client.fetch(timings, MAX_ENGINE_BYTES) if job.request.timing_cache else None
         return CompiledEngine(
-            device=self._device,
-            facts=facts,
             engine=engine,
-            timing_cache=cache or b"",
-            built=built,
-            tried=tried,
             answers=answers,
+            facts={"l4t": facts.l4t, "device": facts.model or facts.os_title},
+            warnings=built.warnings,
+            seconds=built.seconds,
+            peak_bytes=built.peak_bytes,
+            memory_bytes=tried.memory_bytes or built.gpu_peak_bytes,
+            timing_cache=cache or b"",
         )
 
     def _left_behind(self) -> BuildAnswer | None:

@@ -11,7 +11,8 @@ from edgekit.host.engine.files.plan_file import PlanFault, PlanFile, is_plan, pa
 from edgekit.host.engine.files.rknn_file import RknnFault, RknnFile, parse_rknn
 from edgekit.host.engine.model.onnx_model import OnnxModel, read_onnx
 from edgekit.host.engine.reading import open_file
-from edgekit.host.engine.store import EngineRecord, EngineStore
+from edgekit.host.engine.record import EngineRecord
+from edgekit.host.engine.store import EngineStore
 
 _RKNN = (b"RKNN", b"RKCE")
 _UNREADABLE = (ValueError, RuntimeError, TypeError, LookupError, MemoryError)
@@ -63,7 +64,7 @@ def _show(path: Path, stream: BinaryIO, store: EngineStore) -> Shown:
 
 
 def _record(path: Path, store: EngineStore) -> EngineRecord | None:
-    kept = store.by_file(path)
+    kept = store.find_by_file(path)
     return kept.record if kept else None
 
 

@@ -46,6 +46,11 @@ class Quantised:
     """What its user should know."""
 
 
+def describe_quantisation(quantisation: Quantisation) -> str:
+    """For the manifest: `mmse, channel`."""
+    return f"{quantisation.method}, {'channel' if quantisation.per_channel else 'layer'}"
+
+
 def quantise(path: Path, tensors: npt.NDArray[np.generic], quantisation: Quantisation, style: Style) -> Quantised:
     """Find ranges, and write them into the model. The same inputs give the same bytes.
 

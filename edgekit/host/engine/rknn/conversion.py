@@ -59,7 +59,7 @@ class Converted:
     engine: bytes
     answers: tuple[npt.NDArray[np.generic], ...]
     """Of the simulator, one array an output: [frames, ...]."""
-    account: CompilerLog
+    log: CompilerLog
     layer_errors: tuple[LayerError, ...]
     kept_float: tuple[str, ...]
     seconds: dict[str, float]
@@ -176,7 +176,7 @@ def _converted(scratch: Path, answer: dict[str, Any], said: str) -> Converted:
     return Converted(
         engine=(scratch / _ENGINE).read_bytes(),
         answers=answers,
-        account=read_log(said),
+        log=read_log(said),
         layer_errors=read_accuracy(answer.get("analysis", "")),
         kept_float=tuple(answer.get("kept_float", ())),
         seconds=answer["times_s"],

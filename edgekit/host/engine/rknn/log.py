@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from edgekit.host.engine.record import PlacedOperator
 from edgekit.host.engine.verify.verdict import LayerError
 
 _LAYER = re.compile(
-    r"^D RKNN: \[[\d:.]+\] +\d+ +(?P<kind>\S+) +(?P<dtype>\S+) +(?P<place>[A-Z]+) +\S+ +(?P<shape>\S+) +"
+    r"^D RKNN: \[[\d:.]+\] +\d+ +(?P<kind>\S+) +(?P<dtype>\S+) +(?P<place>[A-Z]+) +\S+ +\S+ +"
     r"\d+/\d+/(?P<cycles>\d+) +(?P<kib>\d+)\b.* [^\s:]+:(?P<name>\S+) *$"
 )
 _MEMORY = re.compile(r"Total (Internal|Weight) Memory Size: ([\d.]+)KB")
@@ -47,27 +48,10 @@ _ENDS = frozenset({"InputOperator", "OutputOperator"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
-    """Where one operator runs and what it is thought to cost."""
-
-    kind: str
-    name: str
-    dtype: str
-    place: str
-    """`NPU`, `CPU` or `GPU`."""
-    shape: str
-    """Of its output."""
-    cycles: int
-    """Of the NPU, as the compiler estimates; 0 where it has no idea."""
-    traffic_bytes: int
-    """Read and written."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CompilerLog:
     """What the compiler says of an engine."""
 
-    layers: tuple[Layer, ...]
+    layers: tuple[PlacedOperator, ...]
     internal_bytes: int
     weight_bytes: int
     warnings: tuple[str, ...]
@@ -79,7 +63,7 @@ class CompilerLog:
         return sum(layer.cycles for layer in self.layers)
 
     @property
-    def on_cpu(self) -> tuple[Layer, ...]:
+    def on_cpu(self) -> tuple[PlacedOperator, ...]:
         """Layers that the NPU leaves to the CPU."""
         return tuple(layer for layer in self.layers if layer.place == "CPU")
 
@@ -134,16 +118,15 @@ def _cosine(text: str) -> float:
     return float(text) if _NUMBER.fullmatch(text) else float("nan")
 
 
-def _layer(line: str) -> Layer | None:
+def _layer(line: str) -> PlacedOperator | None:
     found = _LAYER.match(line)
     if found is None:
         return None
-    return Layer(
+    return PlacedOperator(
         kind=found["kind"],
         name=found["name"],
         dtype=found["dtype"],
         place=found["place"],
-        shape=found["shape"],
         cycles=int(found["cycles"]),
         traffic_bytes=int(found["kib"]) * 1024,
     )

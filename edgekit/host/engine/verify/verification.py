@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from edgekit.errors import EngineError
 from edgekit.host.engine.model.answers import Answers
 from edgekit.host.engine.model.reference import answers_of
-from edgekit.host.engine.model.tail import Tail
-from edgekit.host.engine.source import Pictures
+from edgekit.host.engine.source import ModelSource
 from edgekit.host.engine.verify.agreement import Agreement, compare
 
 
@@ -23,24 +21,23 @@ class Verified:
     agreement: tuple[Agreement, ...]
 
 
-def hold_against(model: Path, tail: Tail | None, pictures: Pictures, found: Answers) -> Verified:
+def verify_answers(source: ModelSource, found: Answers) -> Verified:
     """Compare what an engine answers with what the model does.
 
     Args:
-        model: the engine's own model: the head where a tail is behind it.
-        tail: computes the rest in float.
-        pictures: what both are given.
-        found: the engine's own answers on them.
+        source: what the engine was made from: its pictures, and the tail that computes the rest in float.
+        found: the engine's own answers on the pictures.
 
     Raises:
         EngineError: an output is missing, or has another size.
     """
-    expected = answers_of(tail.whole if tail else model, pictures.tensors)
+    tail, pictures = source.tail, source.pictures
+    expected = answers_of(tail.whole if tail else source.path, pictures.tensors)
     try:
         answers = tail.complete(found) if tail else {name: found[name] for name in expected}
         agreement = compare(expected, answers, pictures.names)
     except (KeyError, ValueError) as error:
-        raise EngineError(f"{model}: the engine does not give all outputs: {error}", hint="report this") from None
+        raise EngineError(f"{source.path}: the engine does not give all outputs: {error}", hint="report this") from None
     return Verified(expected=expected, answers=answers, agreement=agreement)
 
 

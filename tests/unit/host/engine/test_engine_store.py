@@ -7,7 +7,8 @@ import os
 
 import numpy as np
 
-from edgekit.host.engine.store import EngineRecord, EngineStore, Placed
+from edgekit.host.engine.record import EngineRecord, PlacedOperator
+from edgekit.host.engine.store import EngineStore
 from edgekit.host.engine.verify.agreement import Agreement
 from edgekit.trust import sha256_bytes
 
@@ -20,7 +21,7 @@ RECORD = EngineRecord(
     bytes=6,
     facts={"toolkit": "2.3.2"},
     agreement=(Agreement(output="heat", frames=1, cosine_min=1.0, cosine_mean=1.0, max_abs=0.0),),
-    layers=(Placed(kind="Conv", name="conv1", place="NPU", dtype="INT8"),),
+    layers=(PlacedOperator(kind="Conv", name="conv1", place="NPU", dtype="INT8"),),
     warnings=("w",),
     seconds=1.0,
     peak_bytes=1,
@@ -31,7 +32,7 @@ ANSWERS = {"heat": np.ones((1, 2), np.float32)}
 def test_what_is_kept_is_found(tmp_path):
     store = EngineStore(tmp_path / "engines")
     assert store.find("k") is None and store.list() == ()
-    kept = store.keep("k", b"engine", RECORD, ANSWERS, ANSWERS)
+    kept = store.add("k", b"engine", RECORD, ANSWERS, ANSWERS)
     assert kept.file.read_bytes() == b"engine" and kept.record == RECORD
     again = store.find("k")
     with np.load(kept.answers) as arrays:
@@ -40,24 +41,24 @@ def test_what_is_kept_is_found(tmp_path):
     assert [one.key for one in store.list()] == ["k"]
     (tmp_path / "copy").write_bytes(b"engine")
     (tmp_path / "other").write_bytes(b"Engine")
-    assert store.by_file(tmp_path / "copy").key == "k"
-    assert store.by_file(tmp_path / "other") is None
+    assert store.find_by_file(tmp_path / "copy").key == "k"
+    assert store.find_by_file(tmp_path / "other") is None
 
 
 def test_the_first_one_stays(tmp_path):
     store = EngineStore(tmp_path)
-    store.keep("k", b"engine", RECORD, ANSWERS, ANSWERS)
+    store.add("k", b"engine", RECORD, ANSWERS, ANSWERS)
     other = dataclasses.replace(RECORD, sha256=sha256_bytes(b"other"))
-    assert store.keep("k", b"other", other, ANSWERS, ANSWERS).record == RECORD
+    assert store.add("k", b"other", other, ANSWERS, ANSWERS).record == RECORD
     assert [path.name for path in tmp_path.iterdir()] == ["k"]
 
 
 def test_a_damaged_engine_is_thrown_away(tmp_path):
     store = EngineStore(tmp_path)
-    store.keep("k", b"engine", RECORD, ANSWERS, ANSWERS).file.write_bytes(b"engime")
+    store.add("k", b"engine", RECORD, ANSWERS, ANSWERS).file.write_bytes(b"engime")
     assert store.find("k") is None
     assert not (tmp_path / "k").exists()
-    assert store.keep("k", b"engine", RECORD, ANSWERS, ANSWERS).file.read_bytes() == b"engine"
+    assert store.add("k", b"engine", RECORD, ANSWERS, ANSWERS).file.read_bytes() == b"engine"
 
 
 def test_rubbish_beside_it_is_passed_over(tmp_path):
@@ -69,8 +70,8 @@ def test_rubbish_beside_it_is_passed_over(tmp_path):
 
 def test_the_unused_go(tmp_path):
     store = EngineStore(tmp_path)
-    record = store.keep("k", b"engine", RECORD, ANSWERS, ANSWERS).folder / "engine.json"
+    record = store.add("k", b"engine", RECORD, ANSWERS, ANSWERS).folder / "engine.json"
     os.utime(record, (1000, 1000))
-    assert store.forget(30, now_s=1000 + 29 * 86400.0) == ()
-    assert [one.key for one in store.forget(30, now_s=1000 + 30 * 86400.0)] == ["k"]
+    assert store.remove_unused(30, now_s=1000 + 29 * 86400.0) == ()
+    assert [one.key for one in store.remove_unused(30, now_s=1000 + 30 * 86400.0)] == ["k"]
     assert store.list() == ()

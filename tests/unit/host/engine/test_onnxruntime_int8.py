@@ -19,10 +19,10 @@ from edgekit.host.catalogue.recipes import read_recipe
 from edgekit.host.catalogue.targets import find_target
 from edgekit.host.engine.compile import compile_models, find_pictures
 from edgekit.host.engine.model.quantise import quantise
-from edgekit.host.engine.model.reference import answers_of_bytes
+from edgekit.host.engine.model.reference import answers_of, answers_of_bytes
 from edgekit.host.engine.source import Pictures
+from edgekit.host.engine.verify.agreement import compare
 from edgekit.host.engine.verify.layers import compare_layers
-from edgekit.host.engine.verify.verification import hold_against
 from edgekit.host.settings import settings_from
 from edgekit.schema.reader import from_raw
 from edgekit.schema.recipe import Quantisation, Recipe
@@ -163,5 +163,5 @@ def test_the_sorting_line_s_peaks_live_in_int8_on_every_runtime(tmp_path: Path) 
     path = folder.folder / model.onnx
     for style in ("cpu", "tensorrt"):
         made = quantise(path, pictures.tensors, model.quantisation, style)
-        verified = hold_against(path, None, pictures, answers_of_bytes(made.model, pictures.tensors, path))
-        assert min(one.cosine_min for one in verified.agreement) > 0.99
+        agreement = compare(answers_of(path, pictures.tensors), answers_of_bytes(made.model, pictures.tensors, path))
+        assert min(one.cosine_min for one in agreement) > 0.99

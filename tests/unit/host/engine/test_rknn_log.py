@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgekit.host.engine.record import PlacedOperator
 from edgekit.host.engine.rknn.complaints import NodeName, explain, not_lowered
-from edgekit.host.engine.rknn.log import Layer, clean_line, read_accuracy, read_log
+from edgekit.host.engine.rknn.log import clean_line, read_accuracy, read_log
 from edgekit.host.engine.verify.verdict import LayerError
 
 MODEL = Path("m.onnx")
@@ -36,20 +37,19 @@ layer_name                               simulator_error
 
 
 def test_layers_memory_and_warnings():
-    account = read_log(LOG)
-    assert account.layers[0] == Layer(
+    log = read_log(LOG)
+    assert log.layers[0] == PlacedOperator(
         kind="ConvRelu",
         name="conv1",
         dtype="INT8",
         place="NPU",
-        shape="(1,16,80,80)",
         cycles=57600,
         traffic_bytes=77 << 10,
     )
-    assert [layer.name for layer in account.on_cpu] == ["logits/tp_rs"]
-    assert (account.cycles, account.internal_bytes, account.weight_bytes) == (57600, 275 << 10, 19648)
-    assert account.warnings == ("some weights have outliers, which costs int8 accuracy",)
-    assert account.errors == ()
+    assert [layer.name for layer in log.on_cpu] == ["logits/tp_rs"]
+    assert (log.cycles, log.internal_bytes, log.weight_bytes) == (57600, 275 << 10, 19648)
+    assert log.warnings == ("some weights have outliers, which costs int8 accuracy",)
+    assert log.errors == ()
 
 
 def test_accuracy_rows():
@@ -135,11 +135,9 @@ def test_a_size_beyond_the_registers_is_a_warning_in_words():
     line = (
         "E RKNN: [13:38:22.316] REGTASK: The bit width of field value exceeds the limit, target: v2, offset: 0x500c, "
     )
-    account = read_log(f"{line}shift = 0, limit: 0x1fff, value: 0x20cf\n" * 3)
-    assert account.errors == ()
-    assert account.warnings == (
-        "a size of 8400 does not fit the NPU's registers (8192 do): try this engine on a board",
-    )
+    log = read_log(f"{line}shift = 0, limit: 0x1fff, value: 0x20cf\n" * 3)
+    assert log.errors == ()
+    assert log.warnings == ("a size of 8400 does not fit the NPU's registers (8192 do): try this engine on a board",)
 
 
 def test_what_the_compiler_says_to_itself_is_left_out():

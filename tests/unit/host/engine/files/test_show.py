@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgekit.host.engine.files.show import show_file
-from edgekit.host.engine.store import EngineRecord, EngineStore, Placed
+from edgekit.host.engine.record import EngineRecord, PlacedOperator
+from edgekit.host.engine.store import EngineStore
 from edgekit.trust import sha256_bytes
 from tests.fakes.exports import open_sizes
 from tests.fakes.networks import save, tiny
@@ -48,12 +49,12 @@ def test_an_engine_that_was_made_here_tells_how(tmp_path):
         bytes=len(ENGINE),
         facts={},
         agreement=(),
-        layers=(Placed(kind="Conv", name="conv1", place="NPU", dtype="INT8"),),
+        layers=(PlacedOperator(kind="Conv", name="conv1", place="NPU", dtype="INT8"),),
         warnings=(),
         seconds=1.0,
         peak_bytes=1,
     )
-    kept = EngineStore(tmp_path / "engines").keep("k", ENGINE, record, {}, {})
+    kept = EngineStore(tmp_path / "engines").add("k", ENGINE, record, {}, {})
     assert shown(tmp_path, ENGINE).record == record
     assert show_file(kept.file, EngineStore(tmp_path / "engines")).record == record
 

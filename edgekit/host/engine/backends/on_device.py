@@ -1,0 +1,43 @@
+"""Engines that a builder device compiles: what TensorRT's and ONNX Runtime's own have in common."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from edgekit.host.engine.bench import EngineBench
+from edgekit.host.engine.builder.job import DeviceJob
+from edgekit.host.engine.builder.remote import compile_on_device
+from edgekit.host.engine.making import Compilation
+from edgekit.host.engine.record import CompiledEngine
+from edgekit.host.engine.store import cache_key
+from edgekit.schema.target import Accelerator, Target
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DeviceCompilation(Compilation):
+    """An engine that a builder device compiles and runs on the pictures. Devices of a kind share it by its key."""
+
+    bench: EngineBench
+    job: DeviceJob
+    facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """For the manifest, beside the device's own."""
+
+    def compile(self) -> CompiledEngine:
+        """Have a device do it that is free and as it must be; keep what it has timed for the next engine."""
+        job, store = self.job, self.bench.store
+        compiled = compile_on_device(job, self.bench.builders, self.bench.progress)
+        if compiled.timing_cache:
+            store.save_timings(timings_key(job.target, job.accelerator), compiled.timing_cache)
+        dla = "" if job.request.dla_core < 0 else str(job.request.dla_core)
+        return dataclasses.replace(compiled, facts={**compiled.facts, "dla": dla, **self.facts})
+
+
+def device_key(target: Target, accelerator: Accelerator, **parts: object) -> str:
+    """Cache key by the kind of device that an engine is for, and by everything else that affects it."""
+    return cache_key(accelerator=accelerator, l4t=target.os.l4t, arch=target.os.arch, **parts)
+
+
+def timings_key(target: Target, accelerator: Accelerator) -> str:
+    """Names the timing cache that devices share which time alike."""
+    return device_key(target, accelerator, made="timings")
