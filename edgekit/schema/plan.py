@@ -19,6 +19,8 @@ class EnginePlan:
     runner: AcceleratorKind
     path: str
     input: ColourContract
+    picture: str = ""
+    """Name of the input that takes the picture which `input` describes; empty where the engine has one input."""
     threads: int
     cpus: tuple[int, ...] = ()
     """CPUs of the lanes that run it, for its further threads; none: wherever the process may run."""

@@ -44,6 +44,13 @@ class ColourContract:
         return 1 if self.order == "GRAY" else 3
 
     @property
+    def tensor_shape(self) -> tuple[int, int, int, int]:
+        """Of the input tensor, batch of one."""
+        if self.layout == "NCHW":
+            return (1, self.channels, self.height_px, self.width_px)
+        return (1, self.height_px, self.width_px, self.channels)
+
+    @property
     def scales(self) -> tuple[float, ...]:
         """One for each channel."""
         return _each(self.scale, self.channels)

@@ -27,7 +27,6 @@ _TWICE = {
     "Machine",
     "Need",
     "Outcome",
-    "Output",
     "Package",
     "Parts",
     "Pipeline",

@@ -114,3 +114,20 @@ def pictures(count: int, height: int, width: int, seed: int = 0) -> np.ndarray:
 def save(model: onnx.ModelProto, file: Path) -> Path:
     onnx.save(model, file)
     return file
+
+
+def two_by_two(size: int = 96) -> onnx.ModelProto:
+    """`images` and `weight` (a factor and a term) become `more` = images * factor + term, and `less` with minus."""
+    shape, nodes = (1, 3, size, size), [
+        helper.make_node("Split", ["weight"], ["factor", "term"], axis=3),
+        helper.make_node("Mul", ["images", "factor"], ["scaled"]),
+        helper.make_node("Add", ["scaled", "term"], ["more"]),
+        helper.make_node("Sub", ["scaled", "term"], ["less"]),
+    ]  # fmt: skip
+    inputs = {"images": shape, "weight": (1, 1, 1, 2)}
+    values = [
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, made) for name, made in group.items()]
+        for group in (inputs, {"more": shape, "less": shape})
+    ]
+    graph = helper.make_graph(nodes, "two", *values)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)

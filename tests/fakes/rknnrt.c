@@ -3,9 +3,11 @@
    Written from the runtime's binary interface alone (names, sizes, numbers); the vendor's header is not needed. Every
    call is checked: known context, right order, right sizes, one thread a context, nothing left behind. What is wrong is
    kept as text, see fake_faults(). The model is told by fake_model() or the variable FAKE_RKNN_MODEL, as
-   "images=1x16x16x3 conv2=1x4x8x8"; the first tensor is the input. Output number o has at element e the value
+   "images=1x16x16x3 conv2=1x4x8x8"; the first tensor is the picture, and those with a plus are further inputs of
+   float32: "images=1x16x16x3 +size=1x2 conv2=1x4x8x8". Output number o has at element e the value
 
-       e = 0: the first byte of the input     1: the last     2: the core mask     else: e + 1000 * o
+       e = 0: the picture's first byte     1: its last     2: the core mask     else: e + 1000 * o
+       e = 3, where there is a further input: that one's last number
 
        cc -shared -fPIC -O1 -pthread -o librknnrt.so rknnrt.c  */
 #include <pthread.h>
@@ -46,14 +48,15 @@ struct tensor { char name[64]; uint32_t dims[8], rank, elements; };
 struct context {
   int open, parent, mask, inside, has_input, has_run, duplicates;
   unsigned char first, last;
-  struct memory *bound_input, *bound_outputs[MAX_TENSORS];
+  float further;
+  struct memory *bound_inputs[MAX_TENSORS], *bound_outputs[MAX_TENSORS];
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct context contexts[MAX_CONTEXTS];
 static struct { struct memory memory; int owner; } memories[MAX_MEMORIES];
 static struct tensor tensors[MAX_TENSORS];
-static int tensor_count, run_us, failing_code, peak_inside, loans;
+static int tensor_count, input_count, run_us, failing_code, peak_inside, loans;
 static char failing_call[64], faults[8192];
 
 static void fault(const char *format, ...) {
@@ -83,6 +86,7 @@ int fake_live(void) {
 int fake_model(const char *text) {
   char copy[512], *rest = copy;
   snprintf(copy, sizeof copy, "%s", text);
+  input_count = 1;
   for (tensor_count = 0; tensor_count < MAX_TENSORS; tensor_count++) {
     char *word = strsep(&rest, " "), *sizes;
     struct tensor *tensor = &tensors[tensor_count];
@@ -91,6 +95,7 @@ int fake_model(const char *text) {
     sizes = strchr(word, '=');
     if (!sizes) return FAIL;
     *sizes++ = 0;
+    if (*word == '+') word++, input_count = tensor_count + 1;
     snprintf(tensor->name, sizeof tensor->name, "%s", word);
     tensor->elements = 1;
     for (char *size; (size = strsep(&sizes, "x")) && tensor->rank < 8; tensor->elements *= tensor->dims[tensor->rank++])
@@ -199,15 +204,15 @@ int rknn_set_core_mask(uint64_t handle, int mask) {
 
 static int attributes(struct attr *attr, int is_input) {
   uint32_t index = attr->index;
-  const struct tensor *tensor = &tensors[is_input ? 0 : index + 1];
-  if (is_input ? index != 0 : index + 1 >= (uint32_t)tensor_count) return PARAM_INVALID;
+  const struct tensor *tensor = &tensors[is_input ? index : index + input_count];
+  if (index >= (uint32_t)(is_input ? input_count : tensor_count - input_count)) return PARAM_INVALID;
   memset(attr, 0, sizeof *attr);
   attr->index = index;
   attr->n_dims = tensor->rank;
   memcpy(attr->dims, tensor->dims, sizeof tensor->dims);
   strcpy(attr->name, tensor->name);
   attr->n_elems = attr->size = attr->size_with_stride = tensor->elements;
-  attr->fmt = is_input ? NHWC : tensor->rank == 4 ? NCHW : UNDEFINED;
+  attr->fmt = tensor->rank != 4 ? UNDEFINED : is_input ? NHWC : NCHW;
   attr->type = INT8;
   attr->qnt_type = AFFINE;
   attr->scale = 0.05f;
@@ -229,7 +234,7 @@ int rknn_query(uint64_t handle, int command, void *answer, uint32_t size) {
       return PARAM_INVALID;
     }
   switch (command) {
-  case COUNTS: ((uint32_t *)answer)[0] = 1; ((uint32_t *)answer)[1] = tensor_count - 1; return OK;
+  case COUNTS: ((uint32_t *)answer)[0] = input_count; ((uint32_t *)answer)[1] = tensor_count - input_count; return OK;
   case INPUT_ATTR: return attributes(answer, 1);
   case OUTPUT_ATTR: return attributes(answer, 0);
   case VERSIONS:
@@ -250,14 +255,20 @@ int rknn_inputs_set(uint64_t handle, uint32_t count, struct input inputs[]) {
   const unsigned char *bytes;
   if (!context) return CTX_INVALID;
   if (fails("rknn_inputs_set")) return failing_code;
-  if (count != 1 || inputs[0].index || !inputs[0].buf || inputs[0].size != tensors[0].elements || inputs[0].type != UINT8 ||
-      inputs[0].fmt != NHWC || inputs[0].pass_through) {
-    fault("rknn_inputs_set: not one uint8 NHWC picture of %u bytes", tensors[0].elements);
-    return INPUT_INVALID;
+  if (count != (uint32_t)input_count) fault("rknn_inputs_set: %u inputs", count);
+  for (uint32_t i = 0; i < count; i++) {
+    uint32_t size = tensors[i].elements * (i ? sizeof(float) : 1);
+    int type = i ? FLOAT32 : UINT8, fmt = tensors[i].rank == 4 ? NHWC : UNDEFINED;
+    if (inputs[i].index != i || !inputs[i].buf || inputs[i].size != size || inputs[i].type != type || inputs[i].fmt != fmt ||
+        inputs[i].pass_through) {
+      fault("rknn_inputs_set: input %u is not %u bytes of %s", i, size, i ? "float32" : "uint8 NHWC");
+      return INPUT_INVALID;
+    }
   }
   bytes = inputs[0].buf;
   context->first = bytes[0];
   context->last = bytes[inputs[0].size - 1];
+  if (count > 1) context->further = ((const float *)inputs[1].buf)[tensors[1].elements - 1];
   context->has_input = 1;
   return OK;
 }
@@ -266,20 +277,22 @@ static float value(const struct context *context, uint32_t output, uint32_t elem
   return element == 0   ? context->first
          : element == 1 ? context->last
          : element == 2 ? (float)context->mask
+         : element == 3 && input_count > 1 ? context->further
                         : (float)(element + 1000 * output);
 }
 
 static void fill(const struct context *context, uint32_t output, float *values) {
-  for (uint32_t e = 0; e < tensors[output + 1].elements; e++) values[e] = value(context, output, e);
+  for (uint32_t e = 0; e < tensors[output + input_count].elements; e++) values[e] = value(context, output, e);
 }
 
 static void read_bound(struct context *context) {
   struct attr attr = {.index = 0};
-  const unsigned char *bytes = context->bound_input->virt;
+  const unsigned char *bytes = context->bound_inputs[0]->virt;
   const uint32_t *dims = tensors[0].dims;
   attributes(&attr, 1);
   context->first = bytes[0];
   context->last = bytes[((dims[1] - 1) * attr.w_stride + dims[2] - 1) * dims[3] + dims[3] - 1];
+  if (input_count > 1) context->further = ((const float *)context->bound_inputs[1]->virt)[tensors[1].elements - 1];
 }
 
 int rknn_run(uint64_t handle, void *extend) {
@@ -287,14 +300,14 @@ int rknn_run(uint64_t handle, void *extend) {
   (void)extend;
   if (!context) return CTX_INVALID;
   if (fails("rknn_run")) return failing_code;
-  if (!context->has_input && !context->bound_input) {
+  if (!context->has_input && !context->bound_inputs[input_count - 1]) {
     fault("rknn_run: no input was given");
     return INPUT_INVALID;
   }
   enter(context, "rknn_run");
   if (run_us) usleep(run_us);
-  if (context->bound_input) read_bound(context);
-  for (int o = 0; o + 1 < tensor_count; o++)
+  if (context->bound_inputs[0]) read_bound(context);
+  for (int o = 0; o + input_count < tensor_count; o++)
     if (context->bound_outputs[o]) fill(context, o, context->bound_outputs[o]->virt);
   context->has_input = 0;
   context->has_run = 1;
@@ -307,12 +320,12 @@ int rknn_outputs_get(uint64_t handle, uint32_t count, struct output outputs[], v
   (void)extend;
   if (!context) return CTX_INVALID;
   if (fails("rknn_outputs_get")) return failing_code;
-  if (!context->has_run || count != (uint32_t)tensor_count - 1) {
+  if (!context->has_run || count != (uint32_t)(tensor_count - input_count)) {
     fault("rknn_outputs_get: %s", context->has_run ? "not all outputs" : "before a run");
     return OUTPUT_INVALID;
   }
   for (uint32_t o = 0; o < count; o++) {
-    uint32_t size = tensors[o + 1].elements * sizeof(float);
+    uint32_t size = tensors[o + input_count].elements * sizeof(float);
     if (!outputs[o].want_float || outputs[o].index != o || (outputs[o].is_prealloc && outputs[o].size != size)) {
       fault("rknn_outputs_get: output %u has not %u bytes of float", o, size);
       return OUTPUT_INVALID;
@@ -361,8 +374,10 @@ int rknn_destroy_mem(uint64_t handle, struct memory *memory) {
   struct context *context = find(handle, "rknn_destroy_mem");
   int found = context ? known_memory(handle, memory, "rknn_destroy_mem") : -1;
   if (found < 0) return PARAM_INVALID;
-  if (context->bound_input == memory) context->bound_input = NULL;
-  for (int o = 0; o < MAX_TENSORS; o++) if (context->bound_outputs[o] == memory) context->bound_outputs[o] = NULL;
+  for (int i = 0; i < MAX_TENSORS; i++) {
+    if (context->bound_inputs[i] == memory) context->bound_inputs[i] = NULL;
+    if (context->bound_outputs[i] == memory) context->bound_outputs[i] = NULL;
+  }
   free(memory->virt);
   memories[found].owner = 0;
   return OK;
@@ -370,16 +385,17 @@ int rknn_destroy_mem(uint64_t handle, struct memory *memory) {
 
 int rknn_set_io_mem(uint64_t handle, struct memory *memory, struct attr *attr) {
   struct context *context = find(handle, "rknn_set_io_mem");
-  int is_input = context && !strcmp(attr->name, tensors[0].name);
+  int is_input = 0;
   uint32_t needed;
   if (!context || known_memory(handle, memory, "rknn_set_io_mem") < 0) return PARAM_INVALID;
   if (fails("rknn_set_io_mem")) return failing_code;
-  needed = is_input ? attr->size_with_stride : attr->n_elems * sizeof(float);
-  if (memory->size < needed || attr->type != (is_input ? UINT8 : FLOAT32) || attr->pass_through) {
+  for (int i = 0; i < input_count; i++) is_input |= !strcmp(attr->name, tensors[i].name);
+  needed = is_input && !attr->index ? attr->size_with_stride : attr->n_elems * sizeof(float);
+  if (memory->size < needed || attr->type != (is_input && !attr->index ? UINT8 : FLOAT32) || attr->pass_through) {
     fault("rknn_set_io_mem: %s has %u bytes, needed are %u of another kind", attr->name, memory->size, needed);
     return PARAM_INVALID;
   }
-  if (is_input) context->bound_input = memory;
+  if (is_input) context->bound_inputs[attr->index] = memory;
   else context->bound_outputs[attr->index] = memory;
   return OK;
 }

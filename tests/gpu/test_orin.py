@@ -73,11 +73,11 @@ def test_an_engine_is_built_and_agrees(name: str, precision: Any, mapped: bool, 
     assert ".".join(map(str, plan.version[:3])) in answer.toolkit
     contract = ColourContract(width_px=size, height_px=size, order="RGB")
     wanted = EnginePlan(runner="tensorrt", path="net.plan", input=contract, threads=1)
-    runner = open_runner(wanted, tmp_path / "net.plan", lanes=2, mapped=mapped)
+    runner = open_runner(wanted, tmp_path / "net.plan", slots=2, mapped=mapped)
     session = ort.InferenceSession(str(plain), providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     for frame in frames:
-        found = runner.infer(np.ascontiguousarray(frame[None]))
+        found = runner.infer({runner.picture: frame[None]})
         for output, want in zip(names, session.run(names, {"images": frame[None]}), strict=True):
             got = found[output].astype(np.float64).ravel()
             cosine = got @ want.ravel() / (np.linalg.norm(got) * np.linalg.norm(want) or 1)

@@ -337,7 +337,7 @@ picture = np.full((1, 90, 160, 3), 7, np.uint8)
 found = []
 for mapped in (False, True):
     runner = open_runner(plan, release / plan.path, libraries=[library], mapped=mapped)
-    threads = [threading.Thread(target=lambda: found.append(runner.infer(picture))) for _ in range(6)]
+    threads = [threading.Thread(target=lambda: found.append(runner.infer({runner.picture: picture}))) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:

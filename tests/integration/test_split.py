@@ -98,7 +98,7 @@ def test_on_this_machine_both_parts_run_as_the_board_runs_them(tmp_path, user_be
     expected = answers_of(recipe / "net.onnx", frames)["output0"]
     runner = load(plan, release)
     for frame, want in zip(frames, expected, strict=True):
-        (name, found), *_ = runner.infer(np.ascontiguousarray(frame[None])).items()
+        (name, found), *_ = runner.infer({runner.picture: frame[None]}).items()
         assert name == "output0"
         assert found.shape == want.shape
         assert np.abs(found - want)[:, 4:].max() < 0.1

@@ -24,17 +24,17 @@ def run_trial(request: TrialRequest, folder: Path) -> TrialAnswer:
         frames = np.load(folder / request.frames, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise InputError(f"{request.frames} cannot be read: {error}", hint="report this") from None
-    wanted = EnginePlan(
+    plan = EnginePlan(
         runner=request.kind, path=request.engine, input=request.input, threads=1, dla_core=request.dla_core
     )
-    runner = load(wanted, folder)
+    runner = load(plan, folder)
     try:
         answers, times_s = [], []
         for frame in frames:
             began = time.perf_counter()
-            answers.append(runner.infer(np.ascontiguousarray(frame[None])))
+            answers.append(runner.infer({runner.picture: frame[None]}))
             times_s.append(time.perf_counter() - began)
-        memory_bytes = int(getattr(runner, "memory_bytes", 0))
+        memory_bytes = runner.memory_bytes
     finally:
         runner.close()
     outputs = answers[0].keys() if answers else ()

@@ -6,13 +6,13 @@ import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol, cast
+from typing import cast
 
-import numpy as np
-import numpy.typing as npt
-
+from edgekit.device.runner.loaded import Runner
 from edgekit.errors import InputError
 from edgekit.schema.plan import EnginePlan
+
+__all__ = ["RUNNERS", "Runner", "load"]
 
 RUNNERS: Mapping[str, str] = MappingProxyType(
     {
@@ -24,23 +24,6 @@ RUNNERS: Mapping[str, str] = MappingProxyType(
 """Module of each kind of runner; it has `load(engine, path, *, cache) -> Runner`."""
 _TAIL = "edgekit.device.runner.tail"
 """Imported where a plan has a tail alone: a release without one carries no ONNX Runtime for it."""
-
-
-class Runner(Protocol):
-    """A loaded engine. One thread at a time may use it."""
-
-    def infer(self, tensor: npt.NDArray[np.generic]) -> dict[str, npt.NDArray[np.generic]]:
-        """Run the engine once.
-
-        Args:
-            tensor: the model's input as its colour contract says, batch of one. Read only during the call.
-
-        Returns:
-            The outputs by name. The caller owns them: the runner neither keeps nor reuses their memory.
-        """
-
-    def close(self) -> None:
-        """Free the engine. May be called twice."""
 
 
 def load(engine: EnginePlan, release: Path, *, cache: Path | None = None) -> Runner:

@@ -60,8 +60,8 @@ def probe_cuda(executor: Executor, python: str, library: str = "libcuda.so.1") -
     except EdgekitError as error:
         raise EngineError(f"CUDA does not answer: {error.message}", hint=_HINT, details=error.details) from None
     if done.returncode < 0:
-        told = f"asking for CUDA crashes, with signal {-done.returncode}"
-        raise EngineError(told, hint=_HINT, details=done.output)
+        message = f"asking for CUDA crashes, with signal {-done.returncode}"
+        raise EngineError(message, hint=_HINT, details=done.output)
     try:
         answer = json.loads(done.text)
     except ValueError:
@@ -73,8 +73,8 @@ def probe_cuda(executor: Executor, python: str, library: str = "libcuda.so.1") -
         )
     if "call" in answer:
         code = answer["code"]
-        words = f" ({_CODES[code]})" if code in _CODES else ""
-        raise EngineError(f"CUDA cannot be used: {answer['call']} failed with {code}{words}", hint=_HINT)
+        meaning = f" ({_CODES[code]})" if code in _CODES else ""
+        raise EngineError(f"CUDA cannot be used: {answer['call']} failed with {code}{meaning}", hint=_HINT)
     if not answer["devices"]:
         raise EngineError("the CUDA driver finds no GPU", hint=_HINT)
     version = answer["version"]

@@ -87,7 +87,7 @@ class Attributes(c.Structure):
         return tuple(self.sizes[: min(self.rank, 16)])
 
 
-class Input(c.Structure):
+class InputRequest(c.Structure):
     """`rknn_input`."""
 
     _fields_ = (
@@ -100,7 +100,7 @@ class Input(c.Structure):
     )
 
 
-class Output(c.Structure):
+class OutputRequest(c.Structure):
     """`rknn_output`."""
 
     _fields_ = (
@@ -154,9 +154,9 @@ _CALLS: Mapping[str, tuple[Any, ...]] = MappingProxyType(
         "rknn_destroy": (_CONTEXT,),
         "rknn_query": (_CONTEXT, c.c_int, _P, _U32),
         "rknn_set_core_mask": (_CONTEXT, c.c_int),
-        "rknn_inputs_set": (_CONTEXT, _U32, c.POINTER(Input)),
+        "rknn_inputs_set": (_CONTEXT, _U32, c.POINTER(InputRequest)),
         "rknn_run": (_CONTEXT, _P),
-        "rknn_outputs_get": (_CONTEXT, _U32, c.POINTER(Output), _P),
+        "rknn_outputs_get": (_CONTEXT, _U32, c.POINTER(OutputRequest), _P),
         "rknn_create_mem": (_CONTEXT, _U32),
         "rknn_destroy_mem": (_CONTEXT, c.POINTER(TensorMemory)),
         "rknn_set_io_mem": (_CONTEXT, c.POINTER(TensorMemory), c.POINTER(Attributes)),
@@ -165,7 +165,7 @@ _CALLS: Mapping[str, tuple[Any, ...]] = MappingProxyType(
 )
 
 
-def open_library(candidates: Iterable[str] = LIBRARIES) -> Runtime:
+def open_library(candidates: Iterable[str] = LIBRARIES) -> Librknnrt:
     """Load the board's runtime.
 
     Raises:
@@ -174,7 +174,7 @@ def open_library(candidates: Iterable[str] = LIBRARIES) -> Runtime:
     tried = []
     for name in candidates:
         try:
-            return Runtime(c.CDLL(name))
+            return Librknnrt(c.CDLL(name))
         except OSError as error:
             tried.append(str(error))
         except AttributeError as error:
@@ -185,7 +185,7 @@ def open_library(candidates: Iterable[str] = LIBRARIES) -> Runtime:
     )
 
 
-class Runtime:
+class Librknnrt:
     """The loaded library. Its calls leave the interpreter's lock while they run."""
 
     def __init__(self, library: c.CDLL) -> None:
@@ -223,7 +223,7 @@ class Runtime:
 class Context:
     """An engine that is loaded, or a further way to run the same one. One thread at a time may use it."""
 
-    def __init__(self, runtime: Runtime, handle: c.c_uint64) -> None:
+    def __init__(self, runtime: Librknnrt, handle: c.c_uint64) -> None:
         self._runtime = runtime
         self._handle = handle
         self._open = True
@@ -256,7 +256,7 @@ class Context:
         found = self._query(QUERY_MEMORY, MemorySize())
         return found.weights, found.internal
 
-    def run(self, inputs: c.Array[Input]) -> None:
+    def run(self, inputs: c.Array[InputRequest]) -> None:
         """Hand over inputs and run; their buffers are free again afterwards."""
         self._runtime.call("rknn_inputs_set", self._handle, len(inputs), inputs)
         self._runtime.call("rknn_run", self._handle, None)
@@ -265,20 +265,17 @@ class Context:
         """Run on the memory that was bound."""
         self._runtime.call("rknn_run", self._handle, None)
 
-    def fetch(self, outputs: c.Array[Output]) -> None:
+    def fetch(self, outputs: c.Array[OutputRequest]) -> None:
         """Copy outputs into buffers of the caller's."""
         self._runtime.call("rknn_outputs_get", self._handle, len(outputs), outputs, None)
 
-    def bind_memory(self, attributes: Attributes, size: int) -> BoundMemory:
-        """Memory that an input is read from, or an output written to, without a copy."""
-        pointer = self._runtime.create_memory(self._handle, size)
-        memory = BoundMemory(self._runtime, self._handle, pointer)
-        try:
-            self._runtime.call("rknn_set_io_mem", self._handle, pointer, c.byref(attributes))
-        except EngineError:
-            memory.close()
-            raise
-        return memory
+    def create_memory(self, size: int) -> BoundMemory:
+        """Memory that the NPU sees, too: an input is read from it, or an output written to it, once it is bound.
+
+        Raises:
+            EngineError: there is none.
+        """
+        return BoundMemory(self._runtime, self._handle, self._runtime.create_memory(self._handle, size))
 
     def close(self) -> None:
         """Free it. May be called twice."""
@@ -295,9 +292,9 @@ class Context:
 
 
 class BoundMemory:
-    """Memory shared with the NPU. Close it before its context."""
+    """Memory of a context that is shared with the NPU. Close it before the context."""
 
-    def __init__(self, runtime: Runtime, handle: c.c_uint64, pointer: Any) -> None:
+    def __init__(self, runtime: Librknnrt, handle: c.c_uint64, pointer: Any) -> None:
         self._runtime, self._handle, self._pointer = runtime, handle, pointer
 
     @property
@@ -305,6 +302,10 @@ class BoundMemory:
         """For `numpy.frombuffer`; valid until `close`."""
         memory = self._pointer.contents
         return memoryview((c.c_uint8 * memory.bytes).from_address(memory.address)).cast("B")
+
+    def bind(self, attributes: Attributes) -> None:
+        """Read this input from here from now on, or write this output to here."""
+        self._runtime.call("rknn_set_io_mem", self._handle, self._pointer, c.byref(attributes))
 
     def sync(self, direction: int) -> None:
         """Make one side's writes seen by the other: `SYNC_TO_DEVICE`, `SYNC_FROM_DEVICE`."""

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from edgekit.errors import EngineError
 
 MODULE = "tensorrt"
-_KEPT_LINES = 200
+_MAX_LINES = 200
 _MAX_LINE = 1000
 _T = TypeVar("_T")
 _CURES = (
@@ -42,7 +42,7 @@ class Nvinfer:
 
     def __init__(self, trt: Any) -> None:
         self.trt = trt
-        self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._lines: deque[str] = deque(maxlen=_MAX_LINES)
         self.logger = _make_logger(trt, self._lines)
 
     @property
@@ -70,19 +70,19 @@ class Nvinfer:
             raise self.error(doing)
         return value
 
-    def error(self, doing: str, words: str = "") -> EngineError:
-        """Say what TensorRT could not do, with its last words.
+    def error(self, doing: str, output: str = "") -> EngineError:
+        """An error that says what TensorRT could not do, with what it logged.
 
         Args:
             doing: what it was to do.
-            words: what it said itself; empty: its first error of the log.
+            output: its own message; empty: the first error in its log.
         """
         lines = self.cut()
-        first = words or next((line for line in lines if line.startswith("error: ")), next(iter(lines), ""))
-        told = first.removeprefix("error: ").removeprefix("warning: ") or "it does not say why"
-        said = "\n".join([words, *lines])
-        hint = next((cure for part, cure in _CURES if part in said), "see what TensorRT logged, below")
-        return EngineError(f"TensorRT failed at {doing}: {told}", hint=hint, details="\n".join(lines))
+        first = output or next((line for line in lines if line.startswith("error: ")), next(iter(lines), ""))
+        reason = first.removeprefix("error: ").removeprefix("warning: ") or "it does not say why"
+        logged = "\n".join([output, *lines])
+        hint = next((cure for part, cure in _CURES if part in logged), "see what TensorRT logged, below")
+        return EngineError(f"TensorRT failed at {doing}: {reason}", hint=hint, details="\n".join(lines))
 
 
 @lru_cache(maxsize=1)
@@ -104,7 +104,7 @@ def open_nvinfer(module: str = MODULE) -> Nvinfer:
 
 def _make_logger(trt: Any, lines: deque[str]) -> Any:
     """A logger that keeps warnings and errors. Warnings count: 8.5 reports a missing driver as one."""
-    kept = {
+    levels = {
         trt.ILogger.Severity.INTERNAL_ERROR: "error",
         trt.ILogger.Severity.ERROR: "error",
         trt.ILogger.Severity.WARNING: "warning",
@@ -118,7 +118,7 @@ def _make_logger(trt: Any, lines: deque[str]) -> Any:
 
         def log(self, severity: Any, msg: str) -> None:
             """TensorRT calls it, from any thread."""
-            if severity in kept:
-                lines.append(f"{kept[severity]}: {msg.strip()[:_MAX_LINE]}")
+            if severity in levels:
+                lines.append(f"{levels[severity]}: {msg.strip()[:_MAX_LINE]}")
 
     return Ring()

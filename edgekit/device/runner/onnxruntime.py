@@ -4,25 +4,46 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnxruntime as ort  # type: ignore[import-untyped]
 
-from edgekit.device.runner.contract import expected_shape
+from edgekit.device.runner.loaded import LoadedEngine, Runner, spare_sets
 from edgekit.device.runner.optimised import Optimised
-from edgekit.errors import InputError
+from edgekit.device.runner.tensors import (
+    OPEN,
+    InputBuffers,
+    Tensors,
+    TensorSpec,
+    fixed_inputs,
+    picture_name,
+    plain_inputs,
+)
+from edgekit.errors import EngineError, InputError
 from edgekit.schema.plan import EnginePlan
-from edgekit.schema.recipe import ColourContract
 
 _ERRORS_ONLY = 3
 _PROVIDERS = ["CPUExecutionProvider"]
-_DTYPES = {"float32": "tensor(float)", "uint8": "tensor(uint8)"}
+_HINT = "correct models.<name>.input in recipe.toml, or export the model again"
+_DTYPES: Mapping[str, np.dtype[Any]] = MappingProxyType(
+    {
+        "tensor(float)": np.dtype(np.float32),
+        "tensor(double)": np.dtype(np.float64),
+        "tensor(bool)": np.dtype(np.bool_),
+        **{
+            f"tensor({name})": np.dtype(name)
+            for name in ("float16", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+        },
+    }
+)
+"""Source: ONNX Runtime, the type strings of NodeArg.type."""
 
 
-def load(engine: EnginePlan, path: Path, *, cache: Path | None = None) -> OnnxRunner:
+def load(engine: EnginePlan, path: Path, *, cache: Path | None = None) -> Runner:
     """Load an ONNX file.
 
     Args:
@@ -33,8 +54,35 @@ def load(engine: EnginePlan, path: Path, *, cache: Path | None = None) -> OnnxRu
     Raises:
         InputError: it cannot be loaded, or its input is not what the contract says.
     """
+    return open_runner(engine, path, cache=cache)
+
+
+def open_runner(engine: EnginePlan, path: Path, *, cache: Path | None = None, slots: int = 1) -> Runner:
+    """Load an ONNX file.
+
+    Args:
+        engine: its plan.
+        path: the file.
+        cache: see `load`.
+        slots: how many inferences may run at the same time; they share one session and its threads.
+
+    Raises:
+        InputError: it cannot be loaded, or does not take what its contract says.
+    """
     session = open_session(engine, path, cache)
-    return OnnxRunner(session, _checked_input(session, engine.input, path.name))
+    inputs = fixed_inputs(specs_of(session.get_inputs()), engine, path.name, _HINT)
+    outputs = specs_of(session.get_outputs())
+    return Runner(
+        LoadedEngine(
+            inputs=inputs,
+            outputs=outputs,
+            picture=picture_name(inputs, engine, path.name, _HINT),
+            contexts=tuple(SessionContext(session, inputs, outputs) for _ in range(slots)),
+            spare=tuple(plain_inputs(inputs) for _ in range(spare_sets(slots))),
+            close=lambda: None,
+            hint="give the model's lane more CPUs, or take a smaller model",
+        )
+    )
 
 
 def open_session(engine: EnginePlan, path: Path, cache: Path | None) -> Any:
@@ -45,8 +93,8 @@ def open_session(engine: EnginePlan, path: Path, cache: Path | None) -> Any:
         try:
             session = _session(path, _options(engine, optimise=True), optimised)
         except Exception as error:  # onnxruntime's errors share no class of their own
-            told = f"engine {path.name} cannot be loaded: {error}"
-            raise InputError(told, hint="build the release again") from error
+            message = f"engine {path.name} cannot be loaded: {error}"
+            raise InputError(message, hint="build the release again") from error
     return session
 
 
@@ -80,40 +128,69 @@ def _options(engine: EnginePlan, *, optimise: bool) -> Any:
     return options
 
 
-def _checked_input(session: Any, contract: ColourContract, name: str) -> str:
-    """The input's name, once shape and dtype are known to be the contract's."""
-    inputs = session.get_inputs()
-    if len(inputs) != 1:
-        raise _mismatch(f"engine {name} has {len(inputs)} inputs, a pipeline gives it one")
-    found = inputs[0]
-    expected = expected_shape(contract)
-    fits = len(found.shape) == len(expected) and all(
-        not isinstance(size, int) or size == wanted for size, wanted in zip(found.shape, expected, strict=True)
-    )
-    if not fits or found.type != _DTYPES[contract.dtype]:
-        raise _mismatch(
-            f"engine {name} takes {found.type} {list(found.shape)} as {found.name!r}, "
-            f"its contract says {_DTYPES[contract.dtype]} {list(expected)}"
+class SessionContext:
+    """A session with buffers of its own. It computes on the thread that waits; other contexts may share the session.
+
+    Outputs whose size only the content tells are new arrays after each run.
+    """
+
+    def __init__(self, session: Any, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]) -> None:
+        self.inputs = plain_inputs(inputs)
+        self._session, self._binding = session, session.io_binding()
+        self._names = [spec.name for spec in outputs]
+        self._outputs = {spec.name: np.zeros(spec.shape, spec.dtype) for spec in outputs if _is_bound(spec)}
+        for name in self._names:  # in order: what a binding gives back comes in the order of the first calls
+            self._bind_output(name)
+        self._bound: dict[str, int] = {}
+
+    def accepts(self, inputs: InputBuffers) -> bool:
+        """See `EngineContext.accepts`: whatever lies in memory without gaps."""
+        return inputs.is_contiguous
+
+    def start(self, inputs: InputBuffers) -> None:
+        """See `EngineContext.start`."""
+        for name, array in inputs.arrays.items():
+            address = array.ctypes.data
+            if self._bound.get(name) != address:
+                self._binding.bind_input(name, "cpu", 0, array.dtype.type, array.shape, address)
+                self._bound[name] = address
+
+    def finish(self) -> Tensors:
+        """See `EngineContext.finish`."""
+        for name in self._names:
+            if name not in self._outputs:
+                self._bind_output(name)  # else the size of the last run would be wanted again
+        try:
+            self._session.run_with_iobinding(self._binding)
+        except Exception as error:  # onnxruntime's errors share no class of their own
+            raise EngineError(f"ONNX Runtime failed: {error}", hint="build the release again") from error
+        if len(self._outputs) == len(self._names):
+            return self._outputs
+        made = dict(zip(self._names, self._binding.get_outputs(), strict=True))
+        return {name: self._outputs[name] if name in self._outputs else one.numpy() for name, one in made.items()}
+
+    def cancel(self) -> None:
+        """See `EngineContext.cancel`: nothing runs."""
+
+    def _bind_output(self, name: str) -> None:
+        array = self._outputs.get(name)
+        if array is None:
+            self._binding.bind_output(name, "cpu")
+        else:
+            self._binding.bind_output(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+
+
+def _is_bound(spec: TensorSpec) -> bool:
+    return spec.is_fixed and spec.dtype != np.dtype(object)
+
+
+def specs_of(values: Any) -> tuple[TensorSpec, ...]:
+    """A session's inputs or outputs."""
+    return tuple(
+        TensorSpec(
+            name=str(value.name),
+            shape=tuple(size if isinstance(size, int) else OPEN for size in value.shape),
+            dtype=_DTYPES.get(value.type, np.dtype(object)),
         )
-    return str(found.name)
-
-
-def _mismatch(message: str) -> InputError:
-    return InputError(message, hint="correct models.<name>.input in recipe.toml, or export the model again")
-
-
-class OnnxRunner:
-    """A loaded ONNX model. See `edgekit.device.runner.Runner`."""
-
-    def __init__(self, session: Any, input_name: str) -> None:
-        self._session = session
-        self._input = input_name
-        self._outputs = [output.name for output in session.get_outputs()]
-
-    def infer(self, tensor: npt.NDArray[np.generic]) -> dict[str, npt.NDArray[np.generic]]:
-        """See `Runner.infer`."""
-        return dict(zip(self._outputs, self._session.run(self._outputs, {self._input: tensor}), strict=True))
-
-    def close(self) -> None:
-        """See `Runner.close`."""
-        self._session = None
+        for value in values
+    )

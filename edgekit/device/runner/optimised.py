@@ -1,4 +1,4 @@
-"""What ONNX Runtime's optimiser made of a model on this CPU, kept between starts. Nothing hangs on it."""
+"""A cache of what ONNX Runtime's optimiser made of models on this CPU: it makes starts faster, and may be deleted."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from typing import Any
 
 import onnxruntime as ort  # type: ignore[import-untyped]
 
-_KEPT = 8
+_MAX_CACHED = 8
 
 
 class Optimised:
-    """One model's place in the cache, named by everything that can change what the optimiser makes."""
+    """One model's file in the cache, named by everything that can change what the optimiser makes."""
 
     def __init__(self, folder: Path, model: Path, cpuinfo: Path = Path("/proc/cpuinfo")) -> None:
         made_of = hashlib.sha256(model.read_bytes() if model.is_file() else b"")
@@ -27,7 +27,7 @@ class Optimised:
         self._file = folder / f"{made_of.hexdigest()}.onnx"
 
     def load(self, options: Any) -> Any:
-        """A session of what is kept; None where nothing is, or it is damaged: then it is thrown away."""
+        """A session of the cached model; None where there is none, or it is damaged: then it is deleted."""
         if not self._file.is_file():
             return None
         try:
@@ -41,14 +41,14 @@ class Optimised:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Path]:
-        """Where the optimiser shall write; kept once the block has ended without an error."""
+        """Where the optimiser shall write; cached once the block has ended without an error."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._folder, prefix=".aside-", ignore_cleanup_errors=True) as aside:
             made = Path(aside, "made.onnx")
             yield made
             if made.is_file():
                 made.replace(self._file)
-        for old in sorted(self._folder.glob("*.onnx"), key=lambda file: -file.stat().st_mtime)[_KEPT:]:
+        for old in sorted(self._folder.glob("*.onnx"), key=lambda file: -file.stat().st_mtime)[_MAX_CACHED:]:
             old.unlink(missing_ok=True)
 
 

@@ -1,16 +1,14 @@
-"""RKNN engines on RK3588's NPU: one context a core, all on the same weights."""
+"""RKNN engines on RK3588's NPU: a slot for each core, one context a core, all on the same weights."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from edgekit.device.runner.free import FreeLanes
 from edgekit.device.runner.librknnrt import (
     CORES,
     FORMAT_NHWC,
@@ -22,32 +20,45 @@ from edgekit.device.runner.librknnrt import (
     Attributes,
     BoundMemory,
     Context,
-    Input,
-    Output,
+    InputRequest,
+    OutputRequest,
     open_library,
 )
-from edgekit.errors import EngineError, InputError
+from edgekit.device.runner.loaded import LoadedEngine, Runner, spare_sets
+from edgekit.device.runner.tensors import (
+    InputBuffers,
+    Tensor,
+    Tensors,
+    TensorSpec,
+    fixed_inputs,
+    picture_name,
+    plain_inputs,
+)
+from edgekit.errors import InputError
 from edgekit.schema.plan import EnginePlan
-from edgekit.schema.recipe import ColourContract
+
+_HINT = "build the release again"
+_SETS_A_CORE = 2
+"""Of mapped input buffers: a context reads no memory that another one made."""
 
 
-def load(engine: EnginePlan, path: Path, *, cache: Path | None = None) -> RknnRunner:  # noqa: ARG001  nothing to keep
+def load(plan: EnginePlan, path: Path, *, cache: Path | None = None) -> Runner:  # noqa: ARG001  nothing to keep
     """Load an engine onto every NPU core; see `open_runner`."""
-    return open_runner(engine, path)
+    return open_runner(plan, path)
 
 
 def open_runner(
-    engine: EnginePlan,
+    plan: EnginePlan,
     path: Path,
     *,
     libraries: Iterable[str] = LIBRARIES,
-    cores: Iterable[int] = CORES,
+    cores: Sequence[int] = CORES,
     mapped: bool = False,
-) -> RknnRunner:
+) -> Runner:
     """Load an engine onto every NPU core.
 
     Args:
-        engine: its plan.
+        plan: its plan.
         path: the `.rknn` file.
         libraries: where the board's runtime may be, the first that loads counts.
         cores: masks of the cores to use.
@@ -57,132 +68,166 @@ def open_runner(
         InputError: no runtime, or the engine does not take what its contract says.
         EngineError: the runtime refuses the engine.
     """
-    lanes: list[Lane] = []
+    contexts: list[CopiedContext | MappedContext] = []
     with contextlib.ExitStack() as held:  # frees duplicates before the context that they share weights with
         base = open_library(libraries).open(path)
         held.callback(base.close)
-        _check_input(base, engine.input, path.name)
+        inputs, picture = _checked_inputs(base, plan, path.name)
         for index, core in enumerate(cores):
             context = base.duplicate() if index else base
             held.callback(context.close)
             context.bind_core(core)
-            lanes.append(MappedLane(context, held) if mapped else CopiedLane(context))
-        return RknnRunner(lanes, held.pop_all())
-
-
-def _check_input(context: Context, contract: ColourContract, name: str) -> None:
-    """The engine must take one picture, uint8 and NHWC, of the contract's size: mean and scale are inside."""
-    found = context.inputs()
-    expected = (1, contract.height_px, contract.width_px, contract.channels)
-    if len(found) != 1:
-        raise _mismatch(f"engine {name} has {len(found)} inputs, a pipeline gives it one")
-    if (contract.dtype, contract.layout) != ("uint8", "NHWC"):
-        raise _mismatch(f"engine {name} takes uint8 NHWC, its contract says {contract.dtype} {contract.layout}")
-    if found[0].shape != expected or found[0].format != FORMAT_NHWC:
-        raise _mismatch(f"engine {name} takes {list(found[0].shape)}, its contract says {list(expected)}")
-
-
-def _mismatch(message: str) -> InputError:
-    return InputError(message, hint="build the release again")
-
-
-class Lane(Protocol):
-    """One core."""
-
-    def infer(self, tensor: npt.NDArray[np.generic]) -> dict[str, npt.NDArray[np.generic]]:
-        """Run once. The outputs are new arrays."""
-
-
-class CopiedLane:
-    """Has the runtime copy: it converts the picture, and fills the outputs in place."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        (self._given,) = context.inputs()
-        self._made = context.outputs()
-        self._inputs: Any = (Input * 1)(Input(index=0, type=TYPE_UINT8, format=FORMAT_NHWC))
-        self._outputs: Any = (Output * len(self._made))()
-
-    def infer(self, tensor: npt.NDArray[np.generic]) -> dict[str, npt.NDArray[np.generic]]:
-        """See `Lane.infer`."""
-        _check_tensor(tensor, self._given)
-        self._inputs[0].buffer, self._inputs[0].bytes = tensor.ctypes.data, tensor.nbytes
-        self._context.run(self._inputs)
-        made = {one.name: np.empty(one.shape, np.float32) for one in self._made}
-        for index, array in enumerate(made.values()):
-            self._outputs[index] = Output(
-                want_float=1, is_preallocated=1, index=index, buffer=array.ctypes.data, bytes=array.nbytes
-            )
-        self._context.fetch(self._outputs)
-        return dict(made)
-
-
-class MappedLane:
-    """Writes the picture where the NPU reads it, and takes the outputs from where it wrote them."""
-
-    def __init__(self, context: Context, held: contextlib.ExitStack) -> None:
-        self._context = context
-        (given,) = context.inputs()
-        given.type, given.format, given.pass_through = TYPE_UINT8, FORMAT_NHWC, 0
-        self._given = given
-        self._input = context.bind_memory(given, max(given.strided_bytes, given.elements))
-        held.callback(self._input.close)
-        self._outputs: list[tuple[Attributes, BoundMemory]] = []
-        for made in context.outputs():
-            made.type, made.pass_through = TYPE_FLOAT32, 0
-            memory = context.bind_memory(made, made.elements * 4)
-            held.callback(memory.close)
-            self._outputs.append((made, memory))
-
-    def infer(self, tensor: npt.NDArray[np.generic]) -> dict[str, npt.NDArray[np.generic]]:
-        """See `Lane.infer`. Rows lie as far apart as the NPU wants them."""
-        _check_tensor(tensor, self._given)
-        _, height, width, channels = self._given.shape
-        stride = max(self._given.row_stride, width)
-        rows = np.frombuffer(self._input.content, np.uint8, height * stride * channels)
-        rows.reshape(height, stride, channels)[:, :width] = tensor[0]
-        self._input.sync(SYNC_TO_DEVICE)
-        self._context.run_bound()
-        found: dict[str, npt.NDArray[np.generic]] = {}
-        for made, memory in self._outputs:
-            memory.sync(SYNC_FROM_DEVICE)
-            found[made.name] = np.frombuffer(memory.content, np.float32, made.elements).reshape(made.shape).copy()
-        return found
-
-
-def _check_tensor(tensor: npt.NDArray[np.generic], given: Attributes) -> None:
-    if tensor.dtype != np.uint8 or tensor.shape != given.shape or not tensor.flags.c_contiguous:
-        raise EngineError(
-            f"the NPU takes uint8 {list(given.shape)} without gaps, it was given {tensor.dtype} {list(tensor.shape)}",
-            hint="report this",
+            contexts.append(MappedContext(context, inputs, held) if mapped else CopiedContext(context, inputs))
+        copied = () if mapped else tuple(plain_inputs(inputs) for _ in range(spare_sets(len(contexts))))
+        spare = tuple(one for context in contexts if isinstance(context, MappedContext) for one in context.spare)
+        outputs = tuple(_spec(one, np.dtype(np.float32)) for one in base.outputs())
+        resources = held.pop_all()
+    return Runner(
+        LoadedEngine(
+            inputs=inputs,
+            outputs=outputs,
+            picture=picture,
+            contexts=tuple(contexts),
+            spare=(*copied, *spare),
+            close=resources.close,
+            hint="see the kernel's log: dmesg | grep -i rknpu",
         )
+    )
 
 
-class RknnRunner:
-    """An engine on all cores. See `edgekit.device.runner.Runner`; here as many threads as there are cores may call.
+def _checked_inputs(context: Context, plan: EnginePlan, name: str) -> tuple[tuple[TensorSpec, ...], str]:
+    """The engine's inputs, and which one is the picture: uint8 and NHWC, as mean and scale are inside the engine."""
+    found, contract = context.inputs(), plan.input
+    if (contract.dtype, contract.layout) != ("uint8", "NHWC"):
+        message = f"engine {name} takes uint8 NHWC, its contract says {contract.dtype} {contract.layout}"
+        raise InputError(message, hint=_HINT)
+    plain = tuple(_spec(one, np.dtype(np.float32)) for one in found)
+    picture = picture_name(plain, plan, name, _HINT)
+    if next(one for one in found if one.name == picture).format != FORMAT_NHWC:
+        raise InputError(f"engine {name} does not take its picture as NHWC", hint=_HINT)
+    specs = [_spec(one, np.dtype(np.uint8 if one.name == picture else np.float32)) for one in found]
+    return fixed_inputs(specs, plan, name, _HINT), picture
 
-    A call takes a core that is free, or waits for one.
+
+def _spec(found: Attributes, dtype: np.dtype[Any]) -> TensorSpec:
+    return TensorSpec(name=found.name, shape=found.shape, dtype=dtype)
+
+
+_TYPES = {np.dtype(np.uint8): TYPE_UINT8, np.dtype(np.float32): TYPE_FLOAT32}
+
+
+class CopiedContext:
+    """Has the runtime copy: it converts inputs from any memory, and fills the outputs in place. See `EngineContext`.
+
+    The NPU works in `finish`, where this thread sleeps in the driver.
     """
 
-    def __init__(self, lanes: list[Lane], held: contextlib.ExitStack) -> None:
-        self._lanes = FreeLanes(lanes, "no NPU core became free", "see the kernel's log: dmesg | grep -i rknpu")
-        self._held = held
+    def __init__(self, context: Context, inputs: tuple[TensorSpec, ...]) -> None:
+        self._context = context
+        self.inputs = plain_inputs(inputs)
+        self._requests: Any = (InputRequest * len(inputs))()
+        for request, spec, found in zip(self._requests, inputs, context.inputs(), strict=True):
+            request.index, request.type, request.format = found.index, _TYPES[spec.dtype], found.format
+        made = context.outputs()
+        self._outputs: dict[str, Tensor] = {one.name: np.zeros(one.shape, np.float32) for one in made}
+        self._wanted: Any = (OutputRequest * len(made))()
+        for request, one in zip(self._wanted, made, strict=True):
+            array = self._outputs[one.name]
+            request.want_float, request.is_preallocated, request.index = 1, 1, one.index
+            request.buffer, request.bytes = array.ctypes.data, array.nbytes
 
-    @property
-    def cores(self) -> int:
-        """How many calls run at the same time."""
-        return self._lanes.count
+    def accepts(self, inputs: InputBuffers) -> bool:
+        """See `EngineContext.accepts`: whatever lies in memory without gaps."""
+        return inputs.is_contiguous
 
-    def infer(self, tensor: npt.NDArray[np.generic]) -> dict[str, npt.NDArray[np.generic]]:
-        """See `Runner.infer`.
+    def start(self, inputs: InputBuffers) -> None:
+        """See `EngineContext.start`."""
+        for request, name in zip(self._requests, self.inputs.arrays, strict=True):
+            array = inputs.arrays[name]
+            request.buffer, request.bytes = array.ctypes.data, array.nbytes
 
-        Raises:
-            EngineError: the runtime says so, or no core becomes free.
-        """
-        with self._lanes.one() as lane:
-            return lane.infer(tensor)
+    def finish(self) -> Tensors:
+        """See `EngineContext.finish`."""
+        self._context.run(self._requests)
+        self._context.fetch(self._wanted)
+        return self._outputs
 
-    def close(self) -> None:
-        """See `Runner.close`. Waits for calls that are running."""
-        self._lanes.end()
-        self._held.close()
+    def cancel(self) -> None:
+        """See `EngineContext.cancel`: nothing runs."""
+
+
+class MappedInputs(InputBuffers):
+    """Input buffers in memory that one context's core reads. Rows lie as far apart as the NPU wants them."""
+
+    def __init__(self, context: Context, specs: tuple[TensorSpec, ...], held: contextlib.ExitStack) -> None:
+        self.context = context
+        self.bound: list[tuple[Attributes, BoundMemory]] = []
+        arrays: dict[str, Tensor] = {}
+        for spec, found in zip(specs, context.inputs(), strict=True):
+            found.type, found.pass_through = _TYPES[spec.dtype], 0
+            memory = context.create_memory(max(found.strided_bytes, found.elements) * spec.dtype.itemsize)
+            held.callback(memory.close)
+            self.bound.append((found, memory))
+            arrays[spec.name] = _rows(memory, found, spec)
+        super().__init__(arrays)
+
+
+def _rows(memory: BoundMemory, found: Attributes, spec: TensorSpec) -> Tensor:
+    flat = np.frombuffer(memory.content, spec.dtype)
+    if len(spec.shape) != 4 or found.format != FORMAT_NHWC:
+        return flat[: found.elements].reshape(spec.shape)
+    _, height, width, channels = spec.shape
+    stride = max(found.row_stride, width)
+    return flat[: height * stride * channels].reshape(1, height, stride, channels)[:, :, :width]
+
+
+class MappedContext:
+    """Reads inputs and writes outputs where they lie, in memory that the NPU shares. See `EngineContext`.
+
+    The NPU works in `finish`, where this thread sleeps in the driver.
+    """
+
+    def __init__(self, context: Context, inputs: tuple[TensorSpec, ...], held: contextlib.ExitStack) -> None:
+        self._context = context
+        own, *spare = [MappedInputs(context, inputs, held) for _ in range(_SETS_A_CORE)]
+        self.inputs: InputBuffers = own
+        self.spare = spare
+        self._read = self._bind(own)
+        self._written: list[BoundMemory] = []
+        self._outputs: dict[str, Tensor] = {}
+        for made in context.outputs():
+            made.type, made.pass_through = TYPE_FLOAT32, 0
+            memory = context.create_memory(made.elements * 4)
+            held.callback(memory.close)
+            memory.bind(made)
+            self._written.append(memory)
+            content = np.frombuffer(memory.content, np.float32, made.elements)
+            self._outputs[made.name] = content.reshape(made.shape)
+
+    def accepts(self, inputs: InputBuffers) -> bool:
+        """See `EngineContext.accepts`: memory that this context made."""
+        return isinstance(inputs, MappedInputs) and inputs.context is self._context
+
+    def start(self, inputs: InputBuffers) -> None:
+        """See `EngineContext.start`."""
+        assert isinstance(inputs, MappedInputs), "what it accepts"
+        if inputs is not self._read:
+            self._read = self._bind(inputs)
+        for _, memory in inputs.bound:
+            memory.sync(SYNC_TO_DEVICE)
+
+    def finish(self) -> Tensors:
+        """See `EngineContext.finish`."""
+        self._context.run_bound()
+        for memory in self._written:
+            memory.sync(SYNC_FROM_DEVICE)
+        return self._outputs
+
+    def cancel(self) -> None:
+        """See `EngineContext.cancel`: nothing runs."""
+
+    @staticmethod
+    def _bind(inputs: MappedInputs) -> MappedInputs:
+        for attributes, memory in inputs.bound:
+            memory.bind(attributes)
+        return inputs

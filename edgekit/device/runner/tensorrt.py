@@ -1,4 +1,4 @@
-"""TensorRT engines on Jetson Orin's GPU: a context and a stream for each lane, all memory taken at the start.
+"""TensorRT engines on Jetson Orin's GPU: a context and a stream for each slot, all memory taken at the start.
 
 One code path for TensorRT 8.6 to 11; see `nvinfer.py`.
 """
@@ -6,96 +6,104 @@ One code path for TensorRT 8.6 to 11; see `nvinfer.py`.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from edgekit.device.runner.contract import expected_shape
 from edgekit.device.runner.cuda import Buffer, DeviceBuffer, Gpu, HostBuffer, open_gpu
-from edgekit.device.runner.free import FreeLanes
+from edgekit.device.runner.loaded import LoadedEngine, Runner, spare_sets
 from edgekit.device.runner.nvinfer import Nvinfer, open_nvinfer
-from edgekit.errors import EngineError, InputError
+from edgekit.device.runner.tensors import InputBuffers, Tensors, TensorSpec, fixed_inputs, picture_name
+from edgekit.errors import EngineError
 from edgekit.schema.plan import EnginePlan
-from edgekit.schema.recipe import ColourContract
+
+_HINT = "build the release again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
+class GpuSystem:
     """What engines run on: the process's TensorRT and GPU."""
 
     nvinfer: Nvinfer
     gpu: Gpu
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Port:
-    """An input or output."""
-
-    name: str
-    dtype: np.dtype[Any]
-    shape: tuple[int, ...]
-    given: bool
-    """Whether it is an input."""
-
-
-def load(wanted: EnginePlan, path: Path, *, cache: Path | None = None) -> TensorrtRunner:  # noqa: ARG001  nothing to keep
+def load(plan: EnginePlan, path: Path, *, cache: Path | None = None) -> Runner:  # noqa: ARG001  nothing to keep
     """Load an engine onto this board's GPU; see `open_runner`."""
-    return open_runner(wanted, path)
+    return open_runner(plan, path)
 
 
 def open_runner(
-    wanted: EnginePlan,
+    plan: EnginePlan,
     path: Path,
     *,
-    machine: Machine | None = None,
-    lanes: int = 1,
+    system: GpuSystem | None = None,
+    slots: int = 1,
     mapped: bool = True,
-) -> TensorrtRunner:
+) -> Runner:
     """Load an engine.
 
     Args:
-        wanted: its plan.
+        plan: its plan.
         path: the engine's file.
-        machine: what to run it on; None: this process's own.
-        lanes: how many calls may run at the same time.
+        system: what to run it on; None: this process's own.
+        slots: how many inferences may run at the same time.
         mapped: let the GPU read and write the host's memory in place, instead of copying.
 
     Raises:
         EngineError: no GPU, no TensorRT, or it refuses the engine.
         InputError: the engine does not take what its contract says.
     """
-    machine = machine or Machine(gpu=open_gpu(), nvinfer=open_nvinfer())
-    with machine.gpu.current(), contextlib.ExitStack() as held:
-        loaded = _Loaded(machine, wanted, path)
+    system = system or GpuSystem(gpu=open_gpu(), nvinfer=open_nvinfer())
+    gpu, kind = system.gpu, HostBuffer if mapped else DeviceBuffer
+    with gpu.current(), contextlib.ExitStack() as held:
+        loaded = _DeserializedEngine(system, plan, path)
         held.callback(loaded.close)
-        kind = HostBuffer if mapped else DeviceBuffer
-        made = []
-        for _ in range(lanes):
-            lane = Lane(machine, loaded, kind)
-            held.callback(lane.close)
-            made.append(lane)
-        return TensorrtRunner(machine, loaded, made, held.pop_all())
+        sets = [_input_buffers(gpu, loaded.inputs, kind, held) for _ in range(slots + spare_sets(slots))]
+        contexts = []
+        for own in sets[:slots]:
+            contexts.append(GpuContext(system, loaded, own, kind))
+            held.callback(contexts[-1].close)
+        resources = held.pop_all()
+    return Runner(
+        LoadedEngine(
+            inputs=loaded.inputs,
+            outputs=contexts[0].specs,
+            picture=picture_name(loaded.inputs, plan, path.name, _HINT),
+            contexts=tuple(contexts),
+            spare=tuple(sets[slots:]),
+            close=lambda: _free(gpu, resources),
+            hint="see the kernel's log: dmesg | grep -i nvgpu",
+            memory_bytes=loaded.memory_bytes * slots,
+        )
+    )
 
 
-class _Loaded:
+def _free(gpu: Gpu, resources: contextlib.ExitStack) -> None:
+    with gpu.current():
+        resources.close()
+
+
+class _DeserializedEngine:
     """An engine in memory."""
 
-    def __init__(self, machine: Machine, wanted: EnginePlan, path: Path) -> None:
-        nvinfer = machine.nvinfer
+    def __init__(self, system: GpuSystem, plan: EnginePlan, path: Path) -> None:
+        nvinfer = system.nvinfer
         nvinfer.cut()
         try:
             self._runtime = runtime = nvinfer.trt.Runtime(nvinfer.logger)
         except TypeError:  # "factory function returned nullptr": no usable library or GPU
             raise nvinfer.error("starting its runtime") from None
-        if wanted.dla_core >= 0:
-            runtime.DLA_core = wanted.dla_core
-        self.engine = engine = nvinfer.check(runtime.deserialize_cuda_engine(path.read_bytes()), f"loading {path.name}")
-        self.fixed = expected_shape(wanted.input)
-        self.ports = _ports(nvinfer, engine)
-        _check_input(self.ports, wanted.input, path.name)
+        if plan.dla_core >= 0:
+            runtime.DLA_core = plan.dla_core
+        doing = f"loading {path.name}"
+        self.engine = engine = nvinfer.check(runtime.deserialize_cuda_engine(path.read_bytes()), doing)
+        modes = nvinfer.trt.TensorIOMode
+        self.inputs = fixed_inputs(_specs(nvinfer, engine, modes.INPUT), plan, path.name, _HINT)
+        self.outputs = _specs(nvinfer, engine, modes.OUTPUT)
 
     @property
     def memory_bytes(self) -> int:
@@ -111,143 +119,111 @@ class _Loaded:
         self._runtime = None
 
 
-def _ports(nvinfer: Nvinfer, engine: Any) -> tuple[Port, ...]:
-    trt, found = nvinfer.trt, []
-    for index in range(engine.num_io_tensors):
-        name = engine.get_tensor_name(index)
-        found.append(
-            Port(
-                name=str(name),
-                dtype=np.dtype(trt.nptype(engine.get_tensor_dtype(name))),
-                shape=tuple(engine.get_tensor_shape(name)),
-                given=engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT,
-            )
+def _specs(nvinfer: Nvinfer, engine: Any, mode: Any) -> tuple[TensorSpec, ...]:
+    """The engine's tensors of one mode; TensorRT's open size is -1, as ours."""
+    names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
+    return tuple(
+        TensorSpec(
+            name=str(name),
+            shape=tuple(engine.get_tensor_shape(name)),
+            dtype=np.dtype(nvinfer.trt.nptype(engine.get_tensor_dtype(name))),
         )
-    return tuple(found)
-
-
-def _check_input(ports: tuple[Port, ...], contract: ColourContract, name: str) -> None:
-    """The engine must take the contract's one tensor; sizes that a profile leaves open are the contract's."""
-    given = [port for port in ports if port.given]
-    wanted = expected_shape(contract)
-    if len(given) != 1:
-        raise _mismatch(f"engine {name} has {len(given)} inputs, a pipeline gives it one")
-    found = given[0]
-    fits = len(found.shape) == len(wanted) and all(
-        size in (-1, fixed) for size, fixed in zip(found.shape, wanted, strict=True)
+        for name in names
+        if engine.get_tensor_mode(name) == mode
     )
-    if not fits or found.dtype != np.dtype(contract.dtype):
-        raise _mismatch(
-            f"engine {name} takes {found.dtype} {list(found.shape)}, its contract says {contract.dtype} {list(wanted)}"
-        )
 
 
-def _mismatch(message: str) -> InputError:
-    return InputError(message, hint="build the release again")
+class GpuInputs(InputBuffers):
+    """Input buffers that the GPU reads where they lie, or that are copied to it in the stream."""
+
+    def __init__(self, buffers: dict[str, Buffer]) -> None:
+        super().__init__({name: buffer.array for name, buffer in buffers.items()})
+        self.buffers = buffers
+
+    def free(self) -> None:
+        """Nobody may use its arrays any more."""
+        self.arrays = {}
+        for buffer in self.buffers.values():
+            buffer.free()
 
 
-class Lane:
-    """One execution context with its stream and memory. One thread at a time uses it; the GPU's context is current."""
+def _input_buffers(gpu: Gpu, specs: Iterable[TensorSpec], kind: type[Buffer], held: contextlib.ExitStack) -> GpuInputs:
+    with contextlib.ExitStack() as taken:
+        buffers: dict[str, Buffer] = {}
+        for spec in specs:
+            buffers[spec.name] = buffer = kind(gpu, spec.shape, spec.dtype)
+            taken.callback(buffer.free)
+        taken.pop_all()
+    made = GpuInputs(buffers)
+    held.callback(made.free)
+    return made
 
-    def __init__(self, machine: Machine, loaded: _Loaded, kind: type[Buffer]) -> None:
-        self._nvinfer = nvinfer = machine.nvinfer
+
+class GpuContext:
+    """One execution context with its stream and memory. See `EngineContext`; it works by itself from `start` on."""
+
+    def __init__(self, system: GpuSystem, loaded: _DeserializedEngine, inputs: GpuInputs, kind: type[Buffer]) -> None:
+        """Fix all sizes, and take memory for the outputs. The GPU's context must be current."""
+        self.inputs: InputBuffers = inputs
+        self._nvinfer = nvinfer = system.nvinfer
+        self._gpu = gpu = system.gpu
         self._held = contextlib.ExitStack()
+        self._made: dict[str, Buffer] = {}
         with contextlib.ExitStack() as held:
-            self._context = context = nvinfer.check(
-                loaded.engine.create_execution_context(), "making an execution context"
-            )
-            self._stream = machine.gpu.cuda.Stream()
-            self._done = machine.gpu.event()
-            self._made: dict[str, Buffer] = {}
-            for port in sorted(loaded.ports, key=lambda port: not port.given):  # inputs fix what outputs have
-                if port.given:
-                    nvinfer.check(context.set_input_shape(port.name, loaded.fixed), "fixing the input's size")
-                shape = tuple(context.get_tensor_shape(port.name))
-                if any(size < 0 for size in shape):
-                    told = f"output {port.name} has a size that only its content tells: {list(shape)}"
-                    raise EngineError(told, hint="end the model before the operator that makes it")
-                buffer = kind(machine.gpu, shape, port.dtype)
+            doing = "making an execution context"
+            self._context = context = nvinfer.check(loaded.engine.create_execution_context(), doing)
+            self._stream = gpu.cuda.Stream()
+            self._done = gpu.event()
+            for spec in loaded.inputs:  # they fix what outputs have
+                nvinfer.check(context.set_input_shape(spec.name, spec.shape), "fixing the input's size")
+            self.specs = tuple(self._fixed(spec) for spec in loaded.outputs)
+            for spec in self.specs:
+                buffer = self._made[spec.name] = kind(gpu, spec.shape, spec.dtype)
                 held.callback(buffer.free)
-                nvinfer.check(context.set_tensor_address(port.name, buffer.address), f"placing {port.name}")
-                if port.given:
-                    self.input, self._input_name = buffer, port.name
-                else:
-                    self._made[port.name] = buffer
+                nvinfer.check(context.set_tensor_address(spec.name, buffer.address), f"placing {spec.name}")
             self._held = held.pop_all()
 
-    def infer(self, tensor: npt.NDArray[np.generic], address: int = 0) -> dict[str, npt.NDArray[Any]]:
-        """Run once.
+    def accepts(self, inputs: InputBuffers) -> bool:
+        """See `EngineContext.accepts`: memory that the GPU knows."""
+        return isinstance(inputs, GpuInputs)
 
-        Args:
-            tensor: the input.
-            address: where the GPU can read it in place; 0: it is copied to where the lane has its own.
-
-        Returns:
-            Outputs by name, valid until the next call on this lane.
-
-        Raises:
-            EngineError: TensorRT or CUDA says so.
-        """
+    def start(self, inputs: InputBuffers) -> None:
+        """See `EngineContext.start`."""
+        assert isinstance(inputs, GpuInputs), "what it accepts"
         nvinfer, context, stream = self._nvinfer, self._context, self._stream
-        if not address:
-            np.copyto(self.input.array, tensor)
-            self.input.give(stream)
-        nvinfer.check(context.set_tensor_address(self._input_name, address or self.input.address), "placing the input")
-        nvinfer.check(context.execute_async_v3(stream.handle), "running the engine")
-        for buffer in self._made.values():
-            buffer.fetch(stream)
-        self._done.record(stream)
-        self._done.synchronize()
+        with self._gpu.current():
+            for name, buffer in inputs.buffers.items():
+                buffer.give(stream)
+                nvinfer.check(context.set_tensor_address(name, buffer.address), f"placing {name}")
+            try:
+                nvinfer.check(context.execute_async_v3(stream.handle), "running the engine")
+                for buffer in self._made.values():
+                    buffer.fetch(stream)
+            finally:  # also where it fails: copies of inputs may be under way
+                self._done.record(stream)
+
+    def finish(self) -> Tensors:
+        """See `EngineContext.finish`."""
+        self.cancel()
         return {name: buffer.array for name, buffer in self._made.items()}
 
+    def cancel(self) -> None:
+        """See `EngineContext.cancel`: sleeps until the stream is through."""
+        with self._gpu.current():
+            self._done.synchronize()
+
     def close(self) -> None:
-        """Free everything; the context first, which uses the rest."""
+        """Free everything; the context first, which uses the rest. The GPU's context must be current."""
         self._context = None
         self._done = None
         self._stream = None
+        self._made.clear()
         self._held.close()
 
-
-class TensorrtRunner:
-    """A loaded engine. See `edgekit.device.runner.Runner`; as many threads as there are lanes may call."""
-
-    def __init__(self, machine: Machine, loaded: _Loaded, lanes: list[Lane], held: contextlib.ExitStack) -> None:
-        self._gpu = machine.gpu
-        self._input = next(port for port in loaded.ports if port.given)
-        self._shape, self._held = loaded.fixed, held
-        self.memory_bytes = loaded.memory_bytes * len(lanes)
-        self._lanes = FreeLanes(lanes, "the GPU did not answer", "dmesg | grep -i nvgpu")
-        self._lent: dict[int, HostBuffer] = {}
-
-    def host_array(self) -> npt.NDArray[Any]:
-        """Memory for an input that the GPU reads in place: whoever fills it and gives it to `infer` copies nothing.
-
-        Valid until `close`.
-        """
-        with self._gpu.current():
-            buffer = HostBuffer(self._gpu, self._shape, self._input.dtype)
-        self._lent[buffer.array.ctypes.data] = buffer
-        return buffer.array
-
-    def infer(self, tensor: npt.NDArray[np.generic]) -> dict[str, npt.NDArray[np.generic]]:
-        """See `Runner.infer`.
-
-        Raises:
-            EngineError: TensorRT says so, the tensor is another, or no lane becomes free.
-        """
-        if tensor.shape != self._shape or tensor.dtype != self._input.dtype:
-            told = f"the engine takes {self._input.dtype} {list(self._shape)}, it was given "
-            raise EngineError(f"{told}{tensor.dtype} {list(tensor.shape)}", hint="report this")
-        lent = self._lent.get(tensor.ctypes.data)
-        with self._lanes.one() as lane, self._gpu.current():
-            made = lane.infer(tensor, lent.address if lent is not None else 0)
-            return {name: array.copy() for name, array in made.items()}
-
-    def close(self) -> None:
-        """See `Runner.close`. Waits for calls that are running."""
-        self._lanes.end()
-        with self._gpu.current():
-            for buffer in self._lent.values():
-                buffer.free()
-            self._lent.clear()
-            self._held.close()
+    def _fixed(self, spec: TensorSpec) -> TensorSpec:
+        """An output with the sizes that the inputs give it."""
+        shape = tuple(self._context.get_tensor_shape(spec.name))
+        if any(size < 0 for size in shape):
+            message = f"output {spec.name} has a size that only its content tells: {list(shape)}"
+            raise EngineError(message, hint="end the model before the operator that makes it")
+        return TensorSpec(name=spec.name, shape=shape, dtype=spec.dtype)

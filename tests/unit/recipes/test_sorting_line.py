@@ -37,9 +37,17 @@ class Noisy:
         self._levels = levels
         self._random = np.random.default_rng(0)
 
-    def infer(self, tensor: np.ndarray) -> dict[str, np.ndarray]:
+    @property
+    def picture(self) -> str:
+        return self._runner.picture
+
+    def lend(self) -> dict[str, np.ndarray] | None:
+        return self._runner.lend()
+
+    def infer(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        tensor = tensors[self.picture]
         off = self._random.integers(-self._levels, self._levels + 1, tensor.shape) / 255
-        outputs = self._runner.infer((tensor + off).astype(tensor.dtype))
+        outputs = self._runner.infer({self.picture: (tensor + off).astype(tensor.dtype)})
         heat = outputs["heat"]
         outputs["heat"] = heat + self._random.uniform(-self._noise, self._noise, heat.shape).astype(heat.dtype)
         return outputs

@@ -62,8 +62,10 @@ class Rehearsal:
         self._watch, self._pictures, self._grab = watch, tuple(map(Path, request.pictures)), request.grab
         self._plan, self._release = request.plan, Path(request.release)
         self._untried: dict[str, str] = {}
-        self._recorded = {name: Recorded(Path(file)) for name, file in request.answers.items()}
-        runners: dict[str, Runner] = {**self._recorded}
+        self._recorded = {
+            name: Recorded(Path(file), self._plan.engines[name].input) for name, file in request.answers.items()
+        }
+        runners: dict[str, Runner] = {name: recorded.runner for name, recorded in self._recorded.items()}
         for name in sorted(self._plan.engines.keys() - runners.keys()):
             with watch.step(f"loading engine {name}"):
                 runners[name] = load(self._plan.engines[name], self._release)
@@ -137,8 +139,8 @@ class Rehearsal:
         with closing(Passage(stages, self._make_for_pictures)) as passage:
             for index, picture in enumerate(self._pictures):
                 self._watch.picture = picture.name
-                for runner in self._recorded.values():
-                    runner.turn_to(index)
+                for recorded in self._recorded.values():
+                    recorded.turn_to(index)
                 detections = passage.find(picture)
                 with self._watch.step(f"reading what was found in {picture.name}"):
                     found.append(tuple(map(_plain, detections)))

@@ -19,6 +19,6 @@ class Infer(Stage):
     def __call__(self, item: Item) -> Item:
         """Set `outputs`; the tensor is not needed any more."""
         assert item.tensor is not None, "`infer` comes after `preprocess`"
-        item.outputs = self._runner.infer(item.tensor)
+        item.outputs = self._runner.infer({self._runner.picture: item.tensor})
         item.tensor = None
         return item

@@ -39,8 +39,8 @@ def plan(contract=RGB, runner="onnxruntime", threads=1) -> EnginePlan:
 def test_it_answers_by_name_and_gives_the_arrays_away(tmp_path, height):
     write_model(tmp_path / "m.onnx", shape=(1, 3, height, 4))
     runner = load(plan(), tmp_path)
-    first = runner.infer(np.full((1, 3, 2, 4), 5, np.float32))
-    second = runner.infer(np.full((1, 3, 2, 4), 7, np.float32))
+    first = runner.infer({"pixels0": np.full((1, 3, 2, 4), 5, np.float32)})
+    second = runner.infer({"pixels0": np.full((1, 3, 2, 4), 7, np.float32)})
     assert (float(first["largest"]), float(second["largest"])) == (5, 7)
     runner.close()
     runner.close()
@@ -49,10 +49,10 @@ def test_it_answers_by_name_and_gives_the_arrays_away(tmp_path, height):
 @pytest.mark.parametrize(
     ("made", "contract", "told"),
     [
-        ({"shape": (1, 3, 4, 2)}, RGB, r"takes tensor\(float\) \[1, 3, 4, 2\].*says tensor\(float\) \[1, 3, 2, 4\]"),
-        ({"dtype": TensorProto.UINT8}, RGB, r"takes tensor\(uint8\)"),
-        ({"inputs": 2}, RGB, "has 2 inputs"),
-        ({}, ColourContract(width_px=4, height_px=2, order="GRAY"), r"says tensor\(float\) \[1, 1, 2, 4\]"),
+        ({"shape": (1, 3, 4, 2)}, RGB, r"takes float32 \[1, 3, 4, 2\] as 'pixels0'.*says float32 \[1, 3, 2, 4\]"),
+        ({"dtype": TensorProto.UINT8}, RGB, r"takes uint8"),
+        ({"inputs": 2}, RGB, "has no one input that takes the picture, it has 2: pixels0, pixels1"),
+        ({}, ColourContract(width_px=4, height_px=2, order="GRAY"), r"says float32 \[1, 1, 2, 4\]"),
         ({}, ColourContract(width_px=4, height_px=2, order="RGB", layout="NHWC"), r"\[1, 2, 4, 3\]"),
     ],
 )

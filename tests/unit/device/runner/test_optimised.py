@@ -16,7 +16,7 @@ from edgekit.schema.recipe import ColourContract
 from tests.fakes.networks import detector, save, tiny
 
 CONTRACT = ColourContract(width_px=96, height_px=96, order="RGB")
-PICTURE = np.random.default_rng(1).random((1, 3, 96, 96), np.float32)
+PICTURE = {"images": np.random.default_rng(1).random((1, 3, 96, 96), np.float32)}
 
 
 def wanted(**fields: object) -> EnginePlan:

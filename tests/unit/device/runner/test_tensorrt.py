@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import threading
 from collections.abc import Callable
@@ -13,14 +14,15 @@ import onnxruntime as ort
 import pytest
 
 from edgekit.device.builder.tensorrt import build_plan
+from edgekit.device.runner import Runner
 from edgekit.device.runner.cuda import Gpu
 from edgekit.device.runner.nvinfer import Nvinfer
-from edgekit.device.runner.tensorrt import Machine, open_runner
+from edgekit.device.runner.tensorrt import GpuSystem, open_runner
 from edgekit.errors import EngineError, InputError
 from edgekit.schema.building import BuildRequest
 from edgekit.schema.plan import EnginePlan
 from edgekit.schema.recipe import ColourContract
-from tests.fakes.networks import detector, save, tiny
+from tests.fakes.networks import detector, save, tiny, two_by_two
 from tests.fakes.pycuda import Driver
 from tests.fakes.recorded_api import SUPPORTED
 from tests.fakes.tensorrt import Trt
@@ -35,11 +37,11 @@ class Bay:
     def __init__(self, version: str, folder: Path, model: onnx.ModelProto | None = None) -> None:
         self.cuda = Driver()
         self.trt = Trt(version, self.cuda)
-        self.machine = Machine(nvinfer=Nvinfer(self.trt), gpu=Gpu(self.cuda))
+        self.system = GpuSystem(nvinfer=Nvinfer(self.trt), gpu=Gpu(self.cuda))
         self.onnx = save(model or detector(), folder / "model.onnx")
         shapes = {"images": (1, 3, 96, 96)}
         request = BuildRequest(kind="tensorrt", model="model.onnx", engine="net.plan", shapes=shapes)
-        build_plan(request, folder, self.machine.nvinfer, lambda _: None)
+        build_plan(request, folder, self.system.nvinfer, lambda _: None)
         self.plan = folder / "net.plan"
 
     def nothing_left(self) -> bool:
@@ -62,11 +64,15 @@ def expected(bay: Bay, tensor: np.ndarray) -> dict[str, np.ndarray]:
     return dict(zip(names, session.run(names, {"images": tensor}), strict=True))
 
 
+def infer(runner: Runner, tensor: np.ndarray) -> dict[str, np.ndarray]:
+    return runner.infer({runner.picture: tensor})
+
+
 @pytest.mark.parametrize("mapped", [True, False])
 def test_answers_are_the_models_own(bay: Bay, mapped: bool) -> None:
-    runner = open_runner(WANTED, bay.plan, machine=bay.machine, mapped=mapped)
+    runner = open_runner(WANTED, bay.plan, system=bay.system, mapped=mapped)
     for seed in range(3):
-        made = runner.infer(picture(seed))
+        made = infer(runner, picture(seed))
         for name, want in expected(bay, picture(seed)).items():
             np.testing.assert_allclose(made[name], want, rtol=1e-5)
     assert runner.memory_bytes in (4096, 8192)
@@ -76,9 +82,9 @@ def test_answers_are_the_models_own(bay: Bay, mapped: bool) -> None:
 
 
 def test_nothing_is_allocated_and_nobody_spins_while_it_runs(bay: Bay) -> None:
-    runner = open_runner(WANTED, bay.plan, machine=bay.machine)
+    runner = open_runner(WANTED, bay.plan, system=bay.system)
     before = bay.cuda.allocations
-    kept = [runner.infer(picture(seed)) for seed in range(5)]
+    kept = [infer(runner, picture(seed)) for seed in range(5)]
     assert bay.cuda.allocations == before
     assert bay.cuda.waited == bay.cuda.launched == 5
     for seed, made in enumerate(kept):  # the caller owns them
@@ -86,32 +92,82 @@ def test_nothing_is_allocated_and_nobody_spins_while_it_runs(bay: Bay) -> None:
     runner.close()
 
 
-def test_what_is_written_where_the_gpu_reads_is_not_copied(bay: Bay) -> None:
-    runner = open_runner(WANTED, bay.plan, machine=bay.machine)
-    arrays = [runner.host_array() for _ in range(2)]
-    for seed, array in enumerate(arrays):
-        array[:] = picture(seed)
-    with runner._lanes.one() as lane:
-        lane_input = lane.input.array
-    lane_input[:] = 7.0
-    del lane
-    for seed, array in enumerate(arrays):
-        made = runner.infer(array)
+@pytest.mark.parametrize("mapped", [True, False])
+def test_what_is_written_where_the_gpu_reads_is_not_copied(bay: Bay, mapped: bool) -> None:
+    runner = open_runner(WANTED, bay.plan, system=bay.system, mapped=mapped)
+    lent = [runner.lend() for _ in range(2)]
+    for seed, tensors in enumerate(lent):
+        tensors["images"][:] = picture(seed)
+    with runner.take() as slot:
+        own = slot.inputs["images"]
+        own[:] = 7.0
+    for seed, tensors in enumerate(lent):
+        made = runner.infer(tensors)
         np.testing.assert_allclose(made["boxes"], expected(bay, picture(seed))["boxes"], rtol=1e-5)
-    assert (lane_input == 7.0).all()
-    del arrays, array, lane_input
+    assert (own == 7.0).all()
+    del lent, tensors, own
     runner.close()
     assert bay.nothing_left()
 
 
-def test_lanes_run_beside_each_other_from_any_thread(tmp_path: Path) -> None:
+def test_outputs_are_read_where_the_gpu_writes_them(bay: Bay) -> None:
+    runner = open_runner(WANTED, bay.plan, system=bay.system)
+    with runner.take() as slot:
+        addresses = set()
+        for seed in range(3):
+            slot.inputs["images"][:] = picture(seed)
+            slot.submit()
+            boxes = slot.wait()["boxes"]
+            addresses.add(boxes.ctypes.data)
+            np.testing.assert_allclose(boxes, expected(bay, picture(seed))["boxes"], rtol=1e-5)
+    assert len(addresses) == 1
+    del boxes
+    runner.close()
+
+
+def test_a_slot_that_goes_back_has_ended_what_it_began(bay: Bay) -> None:
+    runner = open_runner(WANTED, bay.plan, system=bay.system)
+    with runner.take() as slot:
+        slot.submit()
+        assert (bay.cuda.launched, bay.cuda.waited) == (1, 0)
+    assert (bay.cuda.launched, bay.cuda.waited) == (1, 1)
+    runner.close()
+
+
+def test_memory_that_is_lent_outlives_the_engine(bay: Bay) -> None:
+    runner = open_runner(WANTED, bay.plan, system=bay.system)
+    lent = runner.lend()
+    view = lent["images"][0, 1, 2:5]
+    del lent
+    runner.close()
+    assert not bay.nothing_left()
+    view[:] = 3.0
+    del view
+    assert bay.nothing_left()
+
+
+def test_several_inputs_and_outputs(tmp_path: Path) -> None:
+    bay = Bay("10.3.0", tmp_path, two_by_two())
+    with pytest.raises(InputError, match="has no one input that takes the picture, it has 2: images, weight"):
+        open_runner(WANTED, bay.plan, system=bay.system)
+    runner = open_runner(dataclasses.replace(WANTED, picture="images"), bay.plan, system=bay.system)
+    assert [(spec.name, spec.shape) for spec in runner.inputs] == [("images", (1, 3, 96, 96)), ("weight", (1, 1, 1, 2))]
+    assert [spec.name for spec in runner.outputs] == ["more", "less"]
+    weight = np.array([3.0, 1.0], np.float32).reshape(1, 1, 1, 2)
+    made = runner.infer({"images": picture(), "weight": weight})
+    np.testing.assert_allclose(made["more"], picture() * 3 + 1, rtol=1e-5)
+    np.testing.assert_allclose(made["less"], picture() * 3 - 1, rtol=1e-5)
+    runner.close()
+
+
+def test_slots_run_beside_each_other_from_any_thread(tmp_path: Path) -> None:
     bay = Bay("10.3.0", tmp_path)
-    runner = open_runner(WANTED, bay.plan, machine=bay.machine, lanes=3)
+    runner = open_runner(WANTED, bay.plan, system=bay.system, slots=3)
     wrong: list[str] = []
 
     def work(seed: int) -> None:
         for _ in range(4):
-            made, want = runner.infer(picture(seed)), expected(bay, picture(seed))
+            made, want = infer(runner, picture(seed)), expected(bay, picture(seed))
             if not np.allclose(made["scores"], want["scores"], rtol=1e-4):
                 wrong.append(str(seed))
 
@@ -132,8 +188,8 @@ def test_an_open_batch_is_fixed_once_at_the_start(bay: Bay, tmp_path: Path) -> N
     folder = tmp_path / "open"
     folder.mkdir()
     other = Bay(bay.trt.__version__, folder, model)
-    runner = open_runner(WANTED, other.plan, machine=other.machine)
-    assert runner.infer(picture())["boxes"].shape == (1, 4, 12, 12)
+    runner = open_runner(WANTED, other.plan, system=other.system)
+    assert infer(runner, picture())["boxes"].shape == (1, 4, 12, 12)
     runner.close()
 
 
@@ -141,17 +197,17 @@ def test_an_open_batch_is_fixed_once_at_the_start(bay: Bay, tmp_path: Path) -> N
 def test_a_load_that_fails_says_why_and_leaves_nothing(bay: Bay, call: str) -> None:
     bay.trt.fails.add(call)
     with pytest.raises(EngineError, match="TensorRT failed at"):
-        open_runner(WANTED, bay.plan, machine=bay.machine)
+        open_runner(WANTED, bay.plan, system=bay.system)
     assert bay.nothing_left()
 
 
-def test_a_call_that_fails_leaves_the_lane_usable(bay: Bay) -> None:
-    runner = open_runner(WANTED, bay.plan, machine=bay.machine)
+def test_a_call_that_fails_leaves_the_slot_usable(bay: Bay) -> None:
+    runner = open_runner(WANTED, bay.plan, system=bay.system)
     bay.trt.fails.add("execute_async_v3")
     with pytest.raises(EngineError, match="running the engine: IExecutionContext::enqueueV3: Error Code 1"):
-        runner.infer(picture())
+        infer(runner, picture())
     bay.trt.fails.clear()
-    assert runner.infer(picture())
+    assert infer(runner, picture())
     runner.close()
 
 
@@ -171,19 +227,21 @@ def _other_version(bay: Bay) -> None:
 def test_a_file_that_does_not_load_is_told(bay: Bay, spoil: Callable[[Bay], None], told: str, hint: str) -> None:
     spoil(bay)
     with pytest.raises(EngineError, match=told) as raised:
-        open_runner(WANTED, bay.plan, machine=bay.machine)
+        open_runner(WANTED, bay.plan, system=bay.system)
     assert hint in raised.value.hint
 
 
 def test_another_contract_is_refused(tmp_path: Path) -> None:
     bay = Bay("10.3.0", tmp_path, tiny())
-    with pytest.raises(InputError, match=r"takes float32 \[1, 3, 16, 16\], its contract says float32 \[1, 3, 96, 96\]"):
-        open_runner(WANTED, bay.plan, machine=bay.machine)
+    with pytest.raises(
+        InputError, match=r"takes float32 \[1, 3, 16, 16\] as 'images', its contract says float32 \[1, 3, 96, 96\]"
+    ):
+        open_runner(WANTED, bay.plan, system=bay.system)
     assert bay.nothing_left()
 
 
 def test_another_tensor_is_refused(bay: Bay) -> None:
-    runner = open_runner(WANTED, bay.plan, machine=bay.machine)
-    with pytest.raises(EngineError, match=r"was given uint8"):
-        runner.infer(np.zeros((1, 3, 96, 96), np.uint8))
+    runner = open_runner(WANTED, bay.plan, system=bay.system)
+    with pytest.raises(EngineError, match=r"takes float32 \[1, 3, 96, 96\] as its input images, it was given uint8"):
+        infer(runner, np.zeros((1, 3, 96, 96), np.uint8))
     runner.close()

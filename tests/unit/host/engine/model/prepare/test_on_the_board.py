@@ -59,7 +59,8 @@ def test_the_runner_takes_what_the_stage_makes(name: str, tmp_path: Path) -> Non
     frame = RgbImage(pixels=np.random.default_rng(5).integers(0, 256, size, np.uint8), order="RGB")
     converter = Converter(plan_conversion(frame.spec, contract))
     tensor = converter.tensor(converter.rgb(frame))
-    found = load(plan, tmp_path).infer(tensor)
+    runner = load(plan, tmp_path)
+    found = runner.infer({runner.picture: tensor})
     expected = answers_of(tmp_path / "m.onnx", tensor)
     assert found.keys() == expected.keys()
     for output, want in expected.items():

@@ -1,0 +1,118 @@
+"""A loaded engine, whatever the accelerator: its tensors by name, its slots, and input buffers to fill ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edgekit.device.runner.slots import TIMEOUT_S, EngineContext, Slot, SlotPool
+from edgekit.device.runner.tensors import InputBuffers, InputPool, Tensor, Tensors, TensorSpec, lent_buffers
+
+
+def spare_sets(slots: int) -> int:
+    """How many sets of input buffers are lent beside the slots' own: one filled ahead for each, one being filled."""
+    return slots + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedEngine:
+    """What an accelerator's module gives for one engine."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    picture: str
+    """The input that takes the picture of the colour contract."""
+    contexts: tuple[EngineContext, ...]
+    """One for each inference that may run at the same time."""
+    spare: tuple[InputBuffers, ...] = ()
+    """Input buffers beside the contexts' own, to be lent out."""
+    close: Callable[[], None]
+    """Frees all of it; called once."""
+    hint: str
+    """What helps where the accelerator does not answer."""
+    memory_bytes: int = 0
+    """What it takes on the accelerator to run, where that is known."""
+
+
+class Runner:
+    """A loaded engine. Any number of threads may call it; as many inferences as it has slots run at the same time."""
+
+    def __init__(self, engine: LoadedEngine) -> None:
+        self.engine = engine
+        self._slots = SlotPool(engine.contexts, engine.inputs, engine.hint)
+        self._spare = InputPool(engine.spare)
+        self._closed = False
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """Every input; all of them are given for each inference."""
+        return self.engine.inputs
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """Every output."""
+        return self.engine.outputs
+
+    @property
+    def picture(self) -> str:
+        """The input that takes the picture of the model's colour contract."""
+        return self.engine.picture
+
+    @property
+    def slots(self) -> int:
+        """How many inferences may run at the same time."""
+        return self._slots.count
+
+    @property
+    def memory_bytes(self) -> int:
+        """What it takes on the accelerator to run; 0 where that is not known."""
+        return self.engine.memory_bytes
+
+    def lend(self) -> dict[str, Tensor] | None:
+        """Input buffers to fill ahead of a run, which `submit` and `infer` take without a copy. Never waits.
+
+        Returns:
+            Arrays by name, one for each input, with what their last use left in them; None where all are lent: fill
+            memory of your own then, which is copied. A set belongs to whoever holds one of its arrays, or a view of
+            one; it is given back when nobody does, also where that is after `close`.
+        """
+        return self._spare.lend()
+
+    def take(self, tensors: Tensors | None = None, *, timeout_s: float = TIMEOUT_S) -> Slot:
+        """Take a slot; sleeps until one is free.
+
+        Args:
+            tensors: what it will be given: a slot that reads it without a copy is preferred.
+            timeout_s: how long to wait.
+
+        Raises:
+            EngineError: none became free, or the engine is closed.
+        """
+        return self._slots.take(lent_buffers(tensors) if tensors else None, timeout_s)
+
+    def infer(self, tensors: Tensors) -> dict[str, Tensor]:
+        """Run once, in a slot of its own.
+
+        Args:
+            tensors: all inputs by name; read only during the call. Those that `lend` gave are not copied.
+
+        Returns:
+            The outputs by name. The caller owns them: the runner neither keeps nor reuses their memory.
+
+        Raises:
+            EngineError: an input is missing or another, no slot becomes free, or the accelerator says so.
+        """
+        with self.take(tensors) as slot:
+            slot.submit(tensors)
+            return {name: array.copy() for name, array in slot.wait().items()}
+
+    def close(self) -> None:
+        """Free the engine once no slot is taken and no buffer lent. May be called twice.
+
+        Raises:
+            EngineError: a slot is not given back in time; nothing is freed then, and it may be called again.
+        """
+        self._slots.close(TIMEOUT_S)
+        if not self._closed:
+            self._closed = True
+            self._spare.close(self.engine.close)
