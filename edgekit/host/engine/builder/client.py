@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from edgekit.errors import EngineError, Unreachable
 from edgekit.executor import Executor, Stream
 from edgekit.executor.sent_program import open_program, skip_greeting
+from edgekit.host.blobs import cut_file
 from edgekit.host.engine.builder.devices import BuilderDevice
 from edgekit.trust import sha256_bytes
 
@@ -24,8 +24,6 @@ _PIECE_BYTES = 1 << 20
 _SILENCE_S = 60.0
 """A program that runs is told of every few seconds."""
 _LAY_S = 600.0
-_LEVEL = 4
-_WORTH_IT = 0.95
 
 
 class Held(Exception):
@@ -93,20 +91,10 @@ class AgentClient:
             offset: how much of it is there.
             advance: told of every further byte.
         """
-        size, packs = file.stat().st_size, True
-        with file.open("rb") as content:
-            content.seek(offset)
-            last = False
-            while not last:
-                piece = content.read(_PIECE_BYTES)
-                packed = zlib.compress(piece, _LEVEL) if packs else piece
-                packs = len(packed) < _WORTH_IT * len(piece)
-                payload, encoding = (packed, "zlib") if packs else (piece, "raw")
-                last = not piece or offset + len(piece) >= size
-                head = {"verb": "put", "sha256": sha256, "offset": offset, "encoding": encoding, "last": last}
-                self._say({**head, "payload_bytes": len(payload)}, payload)
-                offset += len(piece)
-                advance(len(piece))
+        for piece in cut_file(file, offset, file.stat().st_size, _PIECE_BYTES):
+            place = {"sha256": sha256, "offset": piece.offset, "encoding": piece.encoding, "last": piece.last}
+            self._say({"verb": "put", **place, "payload_bytes": len(piece.payload)}, piece.payload)
+            advance(piece.size_bytes)
 
     def lay(self, folder: str, files: Sequence[dict[str, object]], *, keep: bool) -> str:
         """Lay sent files out in a folder.
