@@ -42,6 +42,14 @@ def test_after_a_piece_that_does_not_shrink_nothing_is_compressed(tmp_path: Path
     assert [len(piece.payload) for piece in pieces][1:] == [4096, 4096]
 
 
+def test_pieces_end_where_they_shall_and_noise_is_not_compressed(tmp_path: Path) -> None:
+    noise = os.urandom(700_000)
+    (tmp_path / "noise").write_bytes(noise)
+    pieces = list(cut_file(tmp_path / "noise", 100, 600_000, 256 << 10))
+    assert b"".join(piece.payload for piece in pieces) == noise[100:600_000]
+    assert {piece.encoding for piece in pieces} == {"raw"}
+
+
 def test_a_file_that_is_shorter_than_announced_has_no_last_piece(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"abc")
     pieces = list(cut_file(tmp_path / "file", 0, 10, 2))

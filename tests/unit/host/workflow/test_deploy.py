@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.errors import EdgekitError, LockHeld, RolloutError, TrustError, Unreachable
-from edgekit.host.link.sending import Parcel, _pieces
+from edgekit.host.link.sending import Parcel
 from edgekit.host.progress import Silent
 from edgekit.host.workflow.deploy import TRIES, Deployment
 from edgekit.schema.control import Event
@@ -184,11 +184,3 @@ def test_files_that_are_missing_here_are_left_out(tmp_path: Path) -> None:
     parcel.run()
     assert NOISE not in link.blobs.values()
     assert b"word " * 100_000 in link.blobs.values(), "never more than the manifest lists"
-
-
-def test_pieces_end_where_the_manifest_says_and_noise_is_not_packed(tmp_path: Path) -> None:
-    (tmp_path / "noise").write_bytes(NOISE)
-    pieces = list(_pieces(tmp_path / "noise", 100, 600_000))
-    assert b"".join(piece for piece, _ in pieces) == NOISE[100:600_000]
-    assert all(payload is piece for piece, payload in pieces)
-    assert list(_pieces(tmp_path / "nowhere", 0, 5)) == []
