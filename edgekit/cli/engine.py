@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 app = Verbs("Compiled models: what is in them, and what is kept here.")
 _DAY_S = 86400.0
+_NONE = "no engines were compiled here yet"
 
 
 @app.command()
@@ -29,29 +30,25 @@ def show(
     as_json: JsonFlag = False,
 ) -> None:
     """Tell what a file says of itself; for an engine made here also where its operators run and how exact it is."""
-    from edgekit.cli.engine_kit import engine_store
-    from edgekit.errors import InputError
-    from edgekit.host.engine.files.show import show_file
+    from edgekit.host.workflow.engine_cache import show_engine
 
-    shown = show_file(file, engine_store(settings_of(ctx)))
-    if shown.fault:
-        raise InputError(f"{file}: {shown.fault}", hint="give an .rknn or TensorRT engine or an ONNX model, whole")
-    told = {"file": str(file), "kind": shown.kind, "facts": shown.facts, "record": shown.record}
-    output_for(as_json).result(told, _tables(shown))
+    shown = show_engine(file, settings_of(ctx))
+    result = {"file": str(file), "kind": shown.kind, "facts": shown.facts, "record": shown.record}
+    output_for(as_json).result(result, _tables(shown))
 
 
 @app.command(name="list")
 @examples("edgekit engine list")
 def list_(ctx: typer.Context, as_json: JsonFlag = False) -> None:
     """List the engines that were compiled here: for what, how exact, how large, when last used."""
-    from edgekit.cli.engine_kit import engine_store
     from edgekit.cli.output import table
+    from edgekit.host.workflow.engine_cache import engine_store
     from edgekit.schema.units import format_bytes
 
-    kept = engine_store(settings_of(ctx)).list()
+    cached = engine_store(settings_of(ctx)).list()
     headers = ("model", "target", "kind", "precision", "cosine", "size", "built in", "unused for", "key")
     rows = []
-    for one in kept:
+    for one in cached:
         record = one.record
         cosine = min((output.cosine_min for output in record.agreement), default=0.0)
         exact = f"{cosine:.5f}" if record.agreement else ""
@@ -59,8 +56,8 @@ def list_(ctx: typer.Context, as_json: JsonFlag = False) -> None:
         size, built = format_bytes(record.bytes), f"{record.seconds:.1f} s"
         precision = record.facts.get("precision", "")
         rows.append((record.model, record.target, record.kind, precision, exact, size, built, unused, one.key[:12]))
-    told = [{"key": one.key, "path": str(one.file), "used_s": one.used_s, "record": one.record} for one in kept]
-    output_for(as_json).result({"engines": told}, table(headers, rows) if kept else "no engines were compiled here yet")
+    engines = [{"key": one.key, "path": str(one.file), "used_s": one.used_s, "record": one.record} for one in cached]
+    output_for(as_json).result({"engines": engines}, table(headers, rows) if cached else _NONE)
 
 
 @app.command()
@@ -71,28 +68,17 @@ def verify(
     as_json: JsonFlag = False,
 ) -> None:
     """Check that engines are what was verified when they were made; exit code 5 when one is not."""
-    from edgekit.cli.engine_kit import engine_store
-    from edgekit.errors import NothingSelected
+    from edgekit.host.workflow.engine_cache import verify_engines
 
-    store = engine_store(settings_of(ctx))
-    chosen = {}
-    for file in files or ():
-        kept = store.find_by_file(file) if file.is_file() else None
-        if kept is None:
-            raise NothingSelected(
-                f"{file} was not compiled here", hint="edgekit engine show tells what it says of itself"
-            )
-        chosen[str(file)] = kept
-    found = chosen or {str(one.file): one for one in store.list()}
-    faults = {path: store.check(kept) for path, kept in found.items()}
-    lines = [
-        f"{found[path].record.model} for {found[path].record.target}: "
-        + (f"damaged: {fault}" if fault else "; ".join(map(str, found[path].record.agreement)) or "whole, not verified")
-        for path, fault in faults.items()
-    ]
-    told = [{"path": path, "key": found[path].key, "fault": fault} for path, fault in faults.items()]
-    output_for(as_json).result({"engines": told}, "\n".join(lines) or "no engines were compiled here yet")
-    if any(faults.values()):
+    checked = verify_engines(files or (), settings_of(ctx))
+    lines = []
+    for one in checked:
+        record = one.engine.record
+        fine = "; ".join(map(str, record.agreement)) or "whole, not verified"
+        lines.append(f"{record.model} for {record.target}: {f'damaged: {one.fault}' if one.fault else fine}")
+    engines = [{"path": one.path, "key": one.engine.key, "fault": one.fault} for one in checked]
+    output_for(as_json).result({"engines": engines}, "\n".join(lines) or _NONE)
+    if any(one.fault for one in checked):
         raise typer.Exit(5)
 
 
@@ -104,16 +90,13 @@ def gc(
     as_json: JsonFlag = False,
 ) -> None:
     """Throw away engines that nobody used for long. They can be compiled again."""
-    from edgekit.cli.engine_kit import engine_store
-    from edgekit.host.cache_users import emptying
+    from edgekit.host.workflow.engine_cache import delete_engines
     from edgekit.schema.units import counted, format_bytes
 
-    settings = settings_of(ctx)
-    with emptying(settings.cache_dir):
-        gone = engine_store(settings).remove_unused(days, time.time())
+    gone = delete_engines(settings_of(ctx), days, time.time())
     freed = sum(one.record.bytes for one in gone)
-    told = {"engines": [one.key for one in gone], "freed_bytes": freed}
-    output_for(as_json).result(told, f"{counted(len(gone), 'engine')} thrown away, {format_bytes(freed)} freed")
+    result = {"engines": [one.key for one in gone], "freed_bytes": freed}
+    output_for(as_json).result(result, f"{counted(len(gone), 'engine')} thrown away, {format_bytes(freed)} freed")
 
 
 def _tables(shown: Shown) -> RenderableType:

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgekit.cli.session import JsonFlag, output_for, settings_of
+from edgekit.cli.session import JsonFlag, output_for, workstation_of
 from edgekit.cli.verbs import examples
 
 if TYPE_CHECKING:
-    from edgekit.cli.golden_frames import Seen
-    from edgekit.host.catalogue.recipes import RecipeFolder
+    from edgekit.host.workflow.golden import GoldenReport
 
 
 @examples("edgekit golden recipes/sorting-line", "edgekit golden recipes/sorting-line --check --target rk3588-debian12")
@@ -32,149 +31,52 @@ def golden(
     as_json: JsonFlag = False,
 ) -> None:
     """Show what the float model finds in the golden frames, and what changed; write it only with --write."""
-    from edgekit.cli.golden_frames import engine_differences, look
-    from edgekit.errors import InputError
-    from edgekit.host.cache import using
-    from edgekit.host.catalogue.recipes import read_recipe
-    from edgekit.host.catalogue.targets import find_target
+    from edgekit.host.workflow.golden import GoldenOptions, find_golden
 
-    if write and check:
-        raise InputError("--write and --check exclude each other", hint="look first, then --write; --check compares")
-    settings, out = settings_of(ctx), output_for(as_json)
-    board = find_target(target, settings) if target else None
-    folder = read_recipe(recipe, unwritten=("golden.expected",))
-    if frame and folder.recipe.golden is not None:
-        hint = "leave --frame out, or change golden.frames in recipe.toml"
-        raise InputError("--frame is for a recipe without golden frames, and this one has some", hint=hint)
-    ctx.with_resource(using(settings.cache_dir))
-    if board is not None and folder.recipe.golden is None:
-        hint = f"edgekit golden {folder.folder} --write makes some"
-        raise InputError("--target holds engines against golden frames, and this recipe has none", hint=hint)
-    shown = pictures or Path("out", f"{folder.recipe.name}-golden")
-    with look(folder, tuple(frame or ()), settings, out) as seen:
-        _draw(seen, shown)
-        if check:
-            _check(folder, seen, shown)
-        if write:
-            _write(folder, seen)
-        off = engine_differences(folder, seen, board, settings, out) if board else []
-    if check and off:
-        _fail_for_engine(target, off)
-    facts = _facts(folder, seen, shown, written=write) | {"target": target, "engine_differences": off}
-    agree = [f"engines for {target} find the same"] if board and not off else []
-    out.result(facts, "\n".join([*_words(folder, seen, shown, written=write), *off, *agree]))
+    output = output_for(as_json)
+    options = GoldenOptions(write=write, check=check, target=target, frames=tuple(frame or ()), pictures=pictures)
+    report = find_golden(recipe, options, workstation_of(ctx, output))
+    agree = [f"engines for {target} find the same"] if target and not report.engine_differences else []
+    output.result(_facts(report), "\n".join([*_words(report), *report.engine_differences, *agree]))
 
 
-def _draw(seen: Seen, folder: Path) -> None:
-    from edgekit.host.golden.drawing import draw
-    from edgekit.host.golden.writing import write_new
-
-    for report in seen.frames:
-        write_new((folder / report.frame).with_suffix(".png"), draw(report.file, report.found, report.changes))
-
-
-def _check(folder: RecipeFolder, seen: Seen, shown: Path) -> None:
-    """Raise EngineError where answers left the recipe's tolerances, or there are none."""
-    from edgekit.errors import EngineError, InputError
-
-    if seen.proposed:
-        hint = f"edgekit golden {folder.folder} shows frames to take"
-        raise InputError(f"{folder.folder}/recipe.toml has no golden frames", hint=hint)
-    if seen.beyond:
-        raise EngineError(
-            f"{folder.folder}: the float model finds other things than the golden answers say in "
-            f"{len(seen.beyond)} of {len(seen.frames)} frames: {seen.beyond[0].words}",
-            hint=f"look at {shown}; where it is right, edgekit golden {folder.folder} --write",
-            details="\n".join(report.words for report in seen.beyond),
-        )
-
-
-def _fail_for_engine(target: str, off: list[str]) -> None:
-    from edgekit.errors import EngineError
-
-    raise EngineError(
-        f"the engines for {target} find other things than the float model: {off[0]}",
-        hint="add calibration pictures, or quantise less of the model: precision and quantisation in recipe.toml",
-        details="\n".join(off),
-    )
-
-
-def _write(folder: RecipeFolder, seen: Seen) -> None:
-    """Write the answers, and the frames where they were taken from the clip.
-
-    Raises:
-        InputError: nothing is found in any frame, or other frames of these names are there.
-    """
-    from edgekit.errors import InputError
-    from edgekit.host.golden.writing import FOLDER, answers_text, write_frames, write_new
-
-    if nothing := _nothing(seen):
-        raise InputError(
-            f"{nothing}: such answers would also pass an engine that sees nothing", hint=_cure(folder, seen)
-        )
-    if seen.proposed:
-        write_frames({report.frame: report.file.read_bytes() for report in seen.frames}, folder.folder / FOLDER)
-    answers = {report.frame: report.found for report in seen.frames}
-    write_new(folder.file(seen.golden.expected), answers_text(answers))
-
-
-def _nothing(seen: Seen) -> str:
-    """What is wrong with frames that nothing at all is found in."""
-    if any(report.found for report in seen.frames):
-        return ""
-    return f"nothing is found in any of {len(seen.frames)} frames by {', '.join(seen.passed) or 'no stage'}"
-
-
-def _cure(folder: RecipeFolder, seen: Seen) -> str:
-    following = [name for name in folder.recipe.pipeline.stages if name not in seen.passed]
-    if not following:
-        return "add a stage that makes detections of the model's outputs, or choose frames with something in them"
-    return (
-        f"choose frames with something in them; if stage {following[0]} makes detections and has no state, "
-        "write stateless = True in its class"
-    )
-
-
-def _facts(folder: RecipeFolder, seen: Seen, shown: Path, *, written: bool) -> dict[str, object]:
-    from edgekit.host.golden.writing import section
-
+def _facts(report: GoldenReport) -> dict[str, object]:
     return {
-        "recipe": folder.recipe.name,
+        "recipe": report.recipe,
         "frames": [
             {
-                "frame": report.frame,
-                "found": report.found,
-                "changes": report.changes,
-                "within_tolerance": report.within,
-                "picture": str((shown / report.frame).with_suffix(".png")),
+                "frame": one.frame,
+                "found": one.found,
+                "changes": one.changes,
+                "within_tolerance": one.within,
+                "picture": str(report.picture(one.frame)),
             }
-            for report in seen.frames
+            for one in report.frames
         ],
-        "dropped": seen.dropped,
-        "stages": seen.passed,
-        "expected": str(folder.file(seen.golden.expected)),
-        "written": written,
-        "add_to_recipe": section(seen.golden) if seen.proposed else "",
+        "dropped": report.dropped,
+        "stages": report.passed,
+        "expected": str(report.expected),
+        "written": report.written,
+        "add_to_recipe": report.section,
+        "target": report.target,
+        "engine_differences": report.engine_differences,
     }
 
 
-def _words(folder: RecipeFolder, seen: Seen, shown: Path, *, written: bool) -> list[str]:
-    from edgekit.host.golden.writing import section
-
-    expected = folder.file(seen.golden.expected)
+def _words(report: GoldenReport) -> list[str]:
     lines = [
-        *(report.words for report in seen.frames),
-        *(f"{name}: no golden frame of this recipe any more" for name in seen.dropped),
-        f"stages: {', '.join(seen.passed) or 'none without state before the first one with state'}",
-        f"pictures: {shown}",
+        *(one.words for one in report.frames),
+        *(f"{name}: no golden frame of this recipe any more" for name in report.dropped),
+        f"stages: {', '.join(report.passed) or 'none without state before the first one with state'}",
+        f"pictures: {report.pictures}",
     ]
-    if written:
-        lines.append(f"written: {expected}")
-    elif nothing := _nothing(seen):
-        lines.append(f"{nothing}: {_cure(folder, seen)}")
+    if report.written:
+        lines.append(f"written: {report.expected}")
+    elif report.nothing:
+        lines.append(f"{report.nothing}: {report.cure}")
         return lines
-    elif seen.proposed or seen.dropped or any(report.changes for report in seen.frames):
-        lines.append(f"nothing written; if the pictures are right: edgekit golden {folder.folder} --write")
-    if seen.proposed:
-        lines += [f"{'add' if written else 'then add'} to {folder.folder}/recipe.toml:", "", section(seen.golden)]
+    elif report.section or report.dropped or any(one.changes for one in report.frames):
+        lines.append(f"nothing written; if the pictures are right: edgekit golden {report.folder} --write")
+    if report.section:
+        lines += [f"{'add' if report.written else 'then add'} to {report.folder}/recipe.toml:", "", report.section]
     return lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from edgekit.cli.session import JsonFlag, local, output_for, settings_of
+from edgekit.cli.session import JsonFlag, output_for, workstation_of
 from edgekit.cli.verbs import Verbs, examples
 
 app = Verbs("Your signing key for releases.")
@@ -14,33 +14,23 @@ app = Verbs("Your signing key for releases.")
 @examples("edgekit keys init")
 def init(ctx: typer.Context, as_json: JsonFlag = False) -> None:
     """Make your signing key (ed25519), and the allowed_signers file that provisioning installs. Safe to run again."""
-    from edgekit.host.keys import make_key, public_half
-    from edgekit.host.preflight import require
-    from edgekit.host.user import user_at_machine
+    from edgekit.host.workflow.keys import ensure_key
 
-    require("build")
-    settings = settings_of(ctx)
-    made = make_key(settings, local(), principal=user_at_machine())
-    key = public_half(settings.signing_key, local()).split()[1]
-    line = next(line for line in settings.allowed_signers.read_text().splitlines() if key in line.split())
-    told = {"key": str(settings.signing_key), "made": made, "allowed_signers": line}
-    word = "made" if made else "is there already"
-    output_for(as_json).result(told, f"{settings.signing_key} {word}\n{line}")
+    output = output_for(as_json)
+    key = ensure_key(workstation_of(ctx, output))
+    word = "made" if key.made else "is there already"
+    output.result(
+        {"key": str(key.file), "made": key.made, "allowed_signers": key.allowed_signers},
+        f"{key.file} {word}\n{key.allowed_signers}",
+    )
 
 
 @app.command()
 @examples("edgekit keys show >> signers")
 def show(ctx: typer.Context, as_json: JsonFlag = False) -> None:
     """Print your line for an allowed_signers file."""
-    from edgekit.errors import InputError
-    from edgekit.host.keys import public_half
+    from edgekit.host.workflow.keys import own_signers
 
-    settings = settings_of(ctx)
-    file = settings.allowed_signers
-    if not file.is_file() or not settings.signing_key.exists():
-        raise InputError(f"{file} is not there", hint="edgekit keys init makes your key")
-    key = public_half(settings.signing_key, local()).split()[1]
-    yours = "\n".join(line for line in file.read_text().splitlines() if key in line.split())
-    if not yours:
-        raise InputError(f"{file} does not name your key", hint="edgekit keys init adds it")
-    output_for(as_json).result({"allowed_signers": yours}, yours)
+    output = output_for(as_json)
+    lines = own_signers(workstation_of(ctx, output)).allowed_signers
+    output.result({"allowed_signers": lines}, lines)

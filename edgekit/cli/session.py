@@ -12,6 +12,7 @@ from edgekit.host.settings import Settings
 if TYPE_CHECKING:
     from edgekit.cli.output import Output
     from edgekit.executor.local import LocalExecutor
+    from edgekit.host.workflow.workstation import Workstation
 
 
 def _finite(value: float) -> float:
@@ -41,6 +42,13 @@ def output_for(as_json: bool) -> Output:
     from edgekit.cli.output import Output
 
     return Output(as_json=as_json)
+
+
+def workstation_of(ctx: typer.Context, output: Output) -> Workstation:
+    """What a whole job of `host.workflow` works with."""
+    from edgekit.host.workflow.workstation import Workstation
+
+    return Workstation(settings=settings_of(ctx), executor=local(), progress=output)
 
 
 def local() -> LocalExecutor:

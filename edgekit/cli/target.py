@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgekit.cli.keeper_session import DeviceArgument
-from edgekit.cli.session import JsonFlag, output_for, settings_of
+from edgekit.cli.session import JsonFlag, output_for, settings_of, workstation_of
 from edgekit.cli.verbs import Verbs, examples
 from edgekit.schema.units import format_bytes, format_cpus
 
 if TYPE_CHECKING:
     from edgekit.schema.facts import DeviceFacts
-    from edgekit.schema.target import Accelerator, Target
+    from edgekit.schema.target import Accelerator
 
 app = Verbs("Show board types, and probe boards for theirs.")
 
@@ -29,8 +29,8 @@ def list_(ctx: typer.Context, as_json: JsonFlag = False) -> None:
     targets = [(read_target(file), file) for _, file in sorted(files.items())]
     width = max((len(name) for name in files), default=0)
     lines = [f"{target.name:{width}}  {target.title}" for target, _ in targets]
-    told = [{"name": target.name, "title": target.title, "file": str(file)} for target, file in targets]
-    output_for(as_json).result({"targets": told}, "\n".join(lines))
+    listed = [{"name": target.name, "title": target.title, "file": str(file)} for target, file in targets]
+    output_for(as_json).result({"targets": listed}, "\n".join(lines))
 
 
 @app.command()
@@ -59,66 +59,18 @@ def probe(
     as_json: JsonFlag = False,
 ) -> None:
     """Read what a board is, say which known target it is, and write a target file that describes it."""
-    from edgekit.host.catalogue.detect import match_target, name_from_facts, target_from_facts
-    from edgekit.host.catalogue.targets import list_targets, pyconfig_file
-    from edgekit.host.link.connection import connect
-    from edgekit.host.link.inventory import find_device
-    from edgekit.host.probe import read_facts, read_pyconfig
+    from edgekit.host.workflow.probe import TargetChoice, probe_board
 
-    settings, output = settings_of(ctx), output_for(as_json)
-    executor = connect(find_device(device, settings))
-    try:
-        with output.step(f"{device}: reading what it is"):
-            facts = read_facts(executor)
-            pyconfig = read_pyconfig(executor, facts.python.path) if facts.python.path else ""
-    finally:
-        executor.close()
-    match = match_target(facts, list_targets(settings))
-    file = target_file(out, name or (out.stem if out else name_from_facts(facts)))
-    target = target_from_facts(facts, name=file.stem)
-    write_target(file, target, force=force)
-    if pyconfig:
-        pyconfig_file(file).write_text(pyconfig, encoding="utf-8")
-    told = {"target": match.target, "reasons": match.reasons, "file": str(file), "facts": facts}
-    lines = [*describe(facts), *[f"  warning   {text}" for text in facts.warnings]]
-    if match.target:
-        lines.append(f"It is a {match.target}; {file} describes it as it is now.")
+    output = output_for(as_json)
+    board = probe_board(device, TargetChoice(name=name, out=out, force=force), workstation_of(ctx, output))
+    lines = [*describe(board.facts), *[f"  warning   {text}" for text in board.facts.warnings]]
+    if board.match.target:
+        lines.append(f"It is a {board.match.target}; {board.file} describes it as it is now.")
     else:
-        lines.append(f"No known target is like it; {file} describes it.")
-    lines.append(f"edgekit build RECIPE --target {match.target or target.name}")
-    output.result(told, "\n".join(lines))
-
-
-def target_file(out: Path | None, name: str) -> Path:
-    """Where a target of this name goes.
-
-    Raises:
-        InputError: the file's name would not be the target's.
-    """
-    from edgekit.errors import InputError
-
-    file = out or Path("targets", f"{name}.toml")
-    if file.suffix != ".toml" or file.stem != name or name != Path(name).name:
-        raise InputError(f"{file} cannot hold a target named {name!r}", hint=f"write --out {name or 'NAME'}.toml")
-    return file
-
-
-def write_target(file: Path, target: Target, *, force: bool) -> None:
-    """Write a target's file, whole or not at all.
-
-    Raises:
-        InputError: another one is there.
-    """
-    from edgekit.errors import InputError
-    from edgekit.host.toml_text import to_toml
-
-    text = f"# Written by edgekit target probe.\n{to_toml(target)}"
-    if file.exists() and not force and file.read_text(encoding="utf-8", errors="replace") != text:
-        raise InputError(f"{file} is there and says something else", hint="choose another --name, or add --force")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_name(f".{file.name}.new")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(file)
+        lines.append(f"No known target is like it; {board.file} describes it.")
+    lines.append(f"edgekit build RECIPE --target {board.match.target or board.target.name}")
+    result = {"target": board.match.target, "reasons": board.match.reasons, "file": str(board.file)}
+    output.result(result | {"facts": board.facts}, "\n".join(lines))
 
 
 def describe(facts: DeviceFacts) -> list[str]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from edgekit.cli.complete import TargetOption
-from edgekit.cli.session import JsonFlag, output_for, settings_of
+from edgekit.cli.session import JsonFlag, output_for, workstation_of
 from edgekit.cli.verbs import examples
 
 if TYPE_CHECKING:
@@ -36,33 +35,16 @@ def build(
     as_json: JsonFlag = False,
 ) -> None:
     """Get wheels that a target can load: an index's where one fits, else cross-built. What they need is left out."""
-    from edgekit.cli.wheel_kit import Kit
-    from edgekit.errors import InputError
-    from edgekit.host.cache import using
-    from edgekit.host.catalogue.targets import find_target
-    from edgekit.host.wheel.collect import How, collect
-    from edgekit.host.wheel.given import lines_of
-    from edgekit.host.wheel.needs import wanted_for
+    from edgekit.host.workflow.wheel_jobs import WheelChoice, build_wheels
 
-    settings, output = settings_of(ctx), output_for(as_json)
-    ctx.with_resource(using(settings.cache_dir))
-    found = find_target(target, settings)
-    kit = Kit(settings, found, output)
-    asked = lines_of([*(requirements or ()), *(f"-r {file}" for file in lists or ())], Path())
-    if not asked:
-        raise InputError("nothing was asked for", hint="name a requirement: edgekit wheel build NAME --target T")
-    wanted = wanted_for(found, (), ()).only()
-    builder = kit.builder(wanted)
-    wheels, lines = [], []
-    for requirement, base in asked:
-        began = time.monotonic()
-        how = How(binary=not no_binary, again=again, base=base)
-        collected = collect(requirement, wanted, kit.uv, builder, how)
-        path = copy_into(collected.path, out)
-        told = {"path": str(path), "seconds": round(time.monotonic() - began, 2), **describe(collected)}
-        wheels.append(told)
-        lines.append(f"{path}  {told['how']}")
-    output.result({"target": found.name, "wheels": wheels}, "\n".join(lines))
+    output = output_for(as_json)
+    asked = [*(requirements or ()), *(f"-r {file}" for file in lists or ())]
+    choice = WheelChoice(out=out, binary=not no_binary, again=again)
+    made = build_wheels(asked, target, choice, workstation_of(ctx, output))
+    wheels = [{"path": str(one.path), "seconds": one.seconds, **describe(one.wheel)} for one in made]
+    output.result(
+        {"target": target, "wheels": wheels}, "\n".join(f"{wheel['path']}  {wheel['how']}" for wheel in wheels)
+    )
 
 
 def describe(collected: Collected) -> dict[str, Any]:
@@ -82,23 +64,3 @@ def describe(collected: Collected) -> dict[str, Any]:
         "how": how,
         "built": record,
     }
-
-
-def copy_into(wheel: Path, folder: Path) -> Path:
-    """Copy a wheel, whole or not at all.
-
-    Raises:
-        InputError: the folder cannot be written.
-    """
-    import shutil
-
-    from edgekit.errors import InputError
-
-    made, aside = folder / wheel.name, folder / f".{wheel.name}.part"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(wheel, aside)
-        aside.replace(made)
-    except OSError as error:
-        raise InputError(f"{folder} cannot be written: {error.strerror}", hint="choose another --out") from None
-    return made

@@ -30,15 +30,11 @@ def check(
 ) -> None:
     """Read every compiled file of wheels and say what a target could not load, and why. Faults end in exit code 4."""
     from edgekit.cli.output import Output
-    from edgekit.host.catalogue.targets import find_target
-    from edgekit.host.wheel.check.audit import check_wheels
-    from edgekit.host.wheel.check.loads import loads_of
+    from edgekit.host.workflow.wheel_cache import check_files
 
-    settings = settings_of(ctx)
-    found = find_target(target, settings)
-    reports = check_wheels(files, loads_of(found, settings.data_dir / "cross"))
+    reports = check_files(files, target, settings_of(ctx))
     text = "\n".join(line for report in reports for line in describe(report))
-    output_for(as_json).result({"target": found.name, "wheels": reports}, text)
+    output_for(as_json).result({"target": target, "wheels": reports}, text)
     if error := summary(reports):
         Output(as_json=False).error(error)  # on stderr alone: stdout has its one object
         raise typer.Exit(error.exit_code)

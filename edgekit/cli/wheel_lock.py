@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from edgekit.cli.complete import TargetOption
-from edgekit.cli.session import JsonFlag, output_for, settings_of
+from edgekit.cli.session import JsonFlag, output_for, workstation_of
 from edgekit.cli.verbs import examples
 from edgekit.schema.units import counted
 
@@ -21,24 +21,12 @@ def lock(
     as_json: JsonFlag = False,
 ) -> None:
     """Resolve a recipe's Python packages anew and write its lock for a target, with what source packages take."""
-    from edgekit.cli.wheel_kit import Kit, lock_files
-    from edgekit.host.cache import using
-    from edgekit.host.catalogue.recipes import read_recipe
-    from edgekit.host.catalogue.targets import find_target
-    from edgekit.host.engine.compile import choose_backend
-    from edgekit.host.wheel.resolve import resolve
+    from edgekit.host.workflow.wheel_jobs import lock_recipe
 
-    settings, output = settings_of(ctx), output_for(as_json)
-    ctx.with_resource(using(settings.cache_dir))
-    folder = read_recipe(recipe)
-    found = find_target(target, settings)
-    runners = {choose_backend(found)} if folder.recipe.models else set()
-    kit = Kit(settings, found, output)
-    wanted = kit.wanted(sorted(runners), folder.recipe.python, folder.folder)
-    files = lock_files(settings, folder.folder, found, update=True)
-    locked = resolve(wanted, files, kit.uv, kit.builder(wanted), output)
-    for warning in locked.warnings:
-        output.note(f"warning: {warning}")
-    told = {"lock": str(files.recipe), "target": found.name, "wheels": locked.wheels}
-    built = sum(wheel.source == "cross-built" for wheel in locked.wheels)
-    output.result(told, f"{files.recipe}: {counted(len(locked.wheels), 'package')}, {built} of them built from source")
+    output = output_for(as_json)
+    written = lock_recipe(recipe, target, workstation_of(ctx, output))
+    built = sum(wheel.source == "cross-built" for wheel in written.wheels)
+    result = {"lock": str(written.lock), "target": target, "wheels": written.wheels}
+    output.result(
+        result, f"{written.lock}: {counted(len(written.wheels), 'package')}, {built} of them built from source"
+    )

@@ -26,9 +26,9 @@ from rich.table import Table
 
 import edgekit
 from bench import show
-from edgekit.cli.engine_kit import engine_bench
 from edgekit.cli.output import Output
 from edgekit.errors import EdgekitError
+from edgekit.executor.local import LocalExecutor
 from edgekit.host.catalogue.targets import find_target
 from edgekit.host.engine.bench import EngineBench
 from edgekit.host.engine.compile import compile_models
@@ -36,6 +36,8 @@ from edgekit.host.engine.engine import Engine
 from edgekit.host.engine.store import EngineStore
 from edgekit.host.progress import Silent
 from edgekit.host.settings import settings_from
+from edgekit.host.workflow.engines import engine_bench
+from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.reader import from_raw
 from edgekit.schema.recipe import Recipe
 from measure import Figure, machine, paired, seconds, spread
@@ -197,7 +199,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path)
     wanted = parser.parse_args()
-    shared = engine_bench(settings_from(os.environ, Path(edgekit.__file__).parent), Output(as_json=False))
+    settings = settings_from(os.environ, Path(edgekit.__file__).parent)
+    station = Workstation(settings=settings, executor=LocalExecutor(), progress=Output(as_json=False))
+    shared = engine_bench(station)
     table = Table("backend", "network", "built in", "peak memory", "least cosine", "size", box=None)
     with tempfile.TemporaryDirectory(prefix="edgekit-bench-") as scratch:
         folder = Path(scratch)

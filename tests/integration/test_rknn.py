@@ -24,8 +24,6 @@ import pytest
 from onnx import helper
 
 import edgekit
-from edgekit.cli.engine_kit import engine_bench
-from edgekit.cli.output import Output
 from edgekit.errors import EngineError
 from edgekit.host.catalogue.targets import find_target
 from edgekit.host.engine.bench import EngineBench
@@ -38,11 +36,13 @@ from edgekit.host.engine.rknn.toolkit import DEFAULT_VERSION
 from edgekit.host.engine.source import ModelSource, Pictures
 from edgekit.host.engine.store import EngineStore
 from edgekit.host.settings import settings_from
+from edgekit.host.workflow.engines import engine_bench
 from edgekit.schema.recipe import ColourContract, Model, Quantisation, Tolerance
 from tests.fakes import networks
 from tests.fakes.board_python import debian_python
 from tests.fakes.native import compile_library
 from tests.fakes.rknn.make import make
+from tests.fakes.workstations import workstation
 
 pytestmark = pytest.mark.integration
 SETTINGS = settings_from(os.environ, Path(edgekit.__file__).parent)
@@ -54,7 +54,7 @@ ENGINES = ROOT / "tests/fakes/rknn"
 @pytest.fixture(scope="module")
 def user_bench() -> EngineBench:
     """What the user compiles with; where no index has the toolkit's packages, that is said and these tests are not."""
-    shared = engine_bench(SETTINGS, Output(as_json=False))
+    shared = engine_bench(workstation(SETTINGS))
     try:
         shared.toolkits.open(DEFAULT_VERSION)
     except EngineError as error:
@@ -222,11 +222,14 @@ def test_a_broken_model_is_one_sentence(tmp_path, bench, name):
 MAKER = """
 import sys
 from pathlib import Path
-from edgekit.cli.engine_kit import engine_bench
 from edgekit.cli.output import Output
+from edgekit.executor.local import LocalExecutor
 from edgekit.host.settings import settings_from
+from edgekit.host.workflow.engines import engine_bench
+from edgekit.host.workflow.workstation import Workstation
 import edgekit, os
-bench = engine_bench(settings_from(os.environ, Path(edgekit.__file__).parent), Output(as_json=False))
+settings = settings_from(os.environ, Path(edgekit.__file__).parent)
+bench = engine_bench(Workstation(settings=settings, executor=LocalExecutor(), progress=Output(as_json=False)))
 print(bench.toolkits.open("2.3.2"))
 """
 

@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 
 import edgekit
-from edgekit.cli.engine_kit import engine_bench
-from edgekit.cli.output import Output
 from edgekit.errors import EngineError
 from edgekit.host.catalogue.targets import find_target
 from edgekit.host.engine.bench import EngineBench
@@ -21,10 +19,12 @@ from edgekit.host.engine.engine import Engine
 from edgekit.host.engine.rknn.toolkit import DEFAULT_VERSION
 from edgekit.host.engine.store import EngineStore
 from edgekit.host.settings import settings_from
+from edgekit.host.workflow.engines import engine_bench
 from edgekit.schema.reader import from_raw
 from edgekit.schema.recipe import Recipe
 from tests.fakes import exports
 from tests.fakes.exports import EXPORTS, Export, contract_of
+from tests.fakes.workstations import workstation
 from tests.fakes.written import PIPELINE
 
 pytestmark = pytest.mark.integration
@@ -36,7 +36,7 @@ INT8 = ("all sizes open", "torchvision", "tf2onnx", "bytes, channels last", "two
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> EngineBench:
     """The user's toolkit, a store of these tests' own; where no index has the toolkit, that is said."""
-    shared = engine_bench(SETTINGS, Output(as_json=False))
+    shared = engine_bench(workstation(SETTINGS))
     try:
         shared.toolkits.open(DEFAULT_VERSION)
     except EngineError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -9,13 +10,12 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edgekit.errors import InputError
 from edgekit.host.release.digests import FolderDigests, write_note
 from edgekit.host.release.folder import FILES, MANIFEST, SIGNATURE
 from edgekit.host.snapshot import SETTLED_NS, Snapshot, take_snapshot
-from edgekit.schema.manifest import FileEntry
+from edgekit.schema.manifest import EngineEntry, FileEntry
 from edgekit.schema.reader import from_json, to_json
 from edgekit.trust import sha256_bytes
 
@@ -33,21 +33,38 @@ class Inputs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Built:
-    """What a build said when it was done."""
+class BuiltRelease:
+    """A release that was built, in figures: what `edgekit build --json` prints."""
 
-    result: dict[str, Any]
-    """As `edgekit build --json` prints it."""
+    digest: str
+    path: str
+    target: str
+    wheels: tuple[str, ...]
+    """`NAME==VERSION` of each."""
+    engines: tuple[EngineEntry, ...]
+    files: int
+    bytes: int
+    from_cache: bool
+    """Whether nothing had to be compiled or resolved."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """What a build has to report."""
+
+    application: str
+    version: str
+    release: BuiltRelease
     notes: tuple[str, ...]
-    """What a person was told on the way, and is told again."""
+    """What its user should know, this time and whenever the same build is asked for again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Record:
     inputs: str
-    release: str
-    built: dict[str, Any]
-    notes: tuple[str, ...]
+    content: str
+    """Digest of the release as it was written."""
+    built: Built
 
 
 class BuildRecords:
@@ -79,14 +96,15 @@ class Build:
         self._digests = digests
 
     def before(self) -> Built | None:
-        """What the same build said, if its release still lies there, whole."""
+        """The same build's report, if its release still lies there, whole."""
         try:
             record = from_json(_Record, self._file.read_bytes(), str(self._file))
         except (OSError, InputError):
             return None
-        if self._snapshot is None or record.inputs != self._key(self._snapshot) or record.release != self._release():
+        if self._snapshot is None or record.inputs != self._key(self._snapshot) or record.content != self._release():
             return None
-        return Built(result=record.built, notes=record.notes)
+        release = dataclasses.replace(record.built.release, from_cache=True)
+        return dataclasses.replace(record.built, release=release)
 
     def done(self, built: Built) -> None:
         """Remember it, unless an input changed meanwhile or just before. Best effort."""
@@ -94,7 +112,7 @@ class Build:
         settled = snapshot is not None and snapshot.newest_ns < self._began_ns - SETTLED_NS
         if snapshot is None or snapshot != self._snapshot or not settled or not release:
             return
-        record = _Record(inputs=self._key(snapshot), release=release, built=built.result, notes=built.notes)
+        record = _Record(inputs=self._key(snapshot), content=release, built=built)
         write_note(self._file, to_json(record))
 
     def _key(self, snapshot: Snapshot) -> str:

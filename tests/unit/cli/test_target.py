@@ -10,8 +10,9 @@ from typer.testing import CliRunner
 
 import edgekit
 from edgekit.cli.main import app
-from edgekit.cli.target import describe, target_file
+from edgekit.cli.target import describe
 from edgekit.errors import InputError
+from edgekit.host.workflow.probe import target_file
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.json_schema import schema_files
 from edgekit.schema.reader import from_raw, from_toml

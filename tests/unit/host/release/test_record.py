@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from pathlib import Path
 
 import pytest
 
-from edgekit.host.release.record import BuildRecords, Built, Inputs
+from edgekit.host.release.record import BuildRecords, Built, BuiltRelease, Inputs
 
-BUILT = Built(result={"digest": "d", "files": 1}, notes=("warning: w",))
+RELEASE = BuiltRelease(
+    digest="d", path="out", target="board", wheels=("numpy==2.2",), engines=(), files=1, bytes=4, from_cache=False
+)
+BUILT = Built(application="line", version="1.0.0", release=RELEASE, notes=("warning: w",))
 
 
 class Bench:
@@ -44,10 +48,10 @@ def bench(tmp_path: Path) -> Bench:
     return made
 
 
-def test_what_a_build_said_is_said_again(bench: Bench) -> None:
+def test_a_build_is_reported_again_as_one_from_the_cache(bench: Bench) -> None:
     assert bench.before() is None
     bench.begin().done(BUILT)
-    assert bench.before() == BUILT
+    assert bench.before() == dataclasses.replace(BUILT, release=dataclasses.replace(RELEASE, from_cache=True))
 
 
 @pytest.mark.parametrize("change", ["recipe", "words", "file", "manifest", "signature", "extra", "gone", "bytecode"])

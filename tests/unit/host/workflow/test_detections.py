@@ -9,9 +9,6 @@ import numpy as np
 import pytest
 
 import edgekit
-from edgekit.cli.detections import hold_detections, least_score, shared_pictures
-from edgekit.cli.output import Output
-from edgekit.cli.rehearsal import release_files
 from edgekit.errors import EngineError
 from edgekit.host.catalogue.recipes import read_recipe
 from edgekit.host.catalogue.targets import find_target
@@ -21,7 +18,10 @@ from edgekit.host.engine.verify.pictures import read_pictures, tensor_of
 from edgekit.host.rehearsal import Rehearsal
 from edgekit.host.release.plan import plan_worker
 from edgekit.host.settings import settings_from
+from edgekit.host.workflow.detections import hold_detections, least_score, shared_pictures
+from edgekit.host.workflow.rehearse import release_files
 from edgekit.schema.manifest import EngineEntry
+from tests.fakes.workstations import workstation
 from tests.fakes.yolo_recipe import write_recipe
 
 TARGET = find_target("host", settings_from({"HOME": "/nonexistent"}, Path(edgekit.__file__).parent))
@@ -49,7 +49,7 @@ class Case:
             expected=self.folder.file("expected.npz"),
             pictures=self.pictures,
         )
-        return hold_detections(self.folder.recipe, self.rehearsal, (engine,), Output(as_json=True))
+        return hold_detections(self.folder.recipe, self.rehearsal, (engine,), workstation())
 
 
 def test_a_detection_that_is_lost_ends_the_build_and_the_others_are_told(tmp_path: Path) -> None:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import dataclasses
+from pathlib import Path
 
-from edgekit.cli.session import local
+from edgekit.errors import EngineError, InputError
+from edgekit.host.catalogue.recipes import RecipeFolder, files_below
+from edgekit.host.engine.engine import Engine
+from edgekit.host.rehearsal import Packages, Rehearsal, run_rehearsal
+from edgekit.host.release.plan import CARRIED
+from edgekit.host.workflow.detections import hold_detections
+from edgekit.host.workflow.engines import float_engines
+from edgekit.host.workflow.workstation import Workstation
+from edgekit.schema.detection import differences, read_expected
+from edgekit.schema.plan import EnginePlan, WorkerPlan
+from edgekit.schema.rehearsal import RehearsalReply
 from edgekit.schema.units import counted
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from edgekit.cli.output import Output
-    from edgekit.host.catalogue.recipes import RecipeFolder
-    from edgekit.host.engine.engine import Engine
-    from edgekit.host.rehearsal import Packages, Rehearsal
-    from edgekit.host.settings import Settings
-    from edgekit.schema.plan import EnginePlan, WorkerPlan
-    from edgekit.schema.rehearsal import RehearsalReply
 
 
 def rehearse(
@@ -24,8 +24,7 @@ def rehearse(
     plan: WorkerPlan,
     engines: tuple[Engine, ...],
     packages: Packages,
-    settings: Settings,
-    out: Output,
+    station: Workstation,
 ) -> tuple[str, ...]:
     """Make every stage of the release, and run its golden frames.
 
@@ -36,18 +35,15 @@ def rehearse(
         InputError: the recipe's code would fail on the device too.
         EngineError: the golden frames show other things than they must.
     """
-    from edgekit.cli.detections import hold_detections
-    from edgekit.host.rehearsal import run_rehearsal
-
     floats = tuple(engine.entry.name for engine in engines if needs_float(engine))
-    stand_ins = stand_in(folder, float_engines(folder, settings, out)) if floats else {}
+    stand_ins = stand_in(folder, float_engines(folder, station)) if floats else {}
     wanted = rehearsal_of(folder, plan, engines, {name: stand_ins[name] for name in floats}, packages)
-    with out.step("trying the release's stages here"):
-        reply = run_rehearsal(wanted, local())
+    with station.progress.step("trying the release's stages here"):
+        reply = run_rehearsal(wanted, station.executor)
     notes = tuple(f"stage {one.stage} was not tried here: {one.reason}" for one in reply.untried)
     if plan.golden is not None:
         notes += (_judge(folder, reply, floats),)
-    return (*notes, *hold_detections(folder.recipe, wanted, engines, out))
+    return (*notes, *hold_detections(folder.recipe, wanted, engines, station))
 
 
 def needs_float(engine: Engine) -> bool:
@@ -62,35 +58,14 @@ def _runs_here(engine: Engine) -> bool:
 
 def release_files(folder: RecipeFolder) -> dict[str, Path]:
     """What a release carries of the recipe's own, by its path there."""
-    from edgekit.host.catalogue.recipes import files_below
-    from edgekit.host.release.plan import CARRIED
-
     files = {f"{CARRIED}/{path}": folder.file(path) for path in folder.carried}
     if folder.app is not None:
         files |= {f"app/{path}": folder.app / path for path in files_below(folder.app)}
     return files
 
 
-def float_engines(folder: RecipeFolder, settings: Settings, out: Output) -> tuple[Engine, ...]:
-    """The recipe's models in float32 for this machine: what engines of another kind are held against."""
-    import dataclasses
-
-    from edgekit.cli.engine_kit import engine_bench
-    from edgekit.host.catalogue.targets import find_target
-    from edgekit.host.engine.compile import compile_models
-
-    models = {
-        name: dataclasses.replace(model, precision="float32", cpu_precision="float32")
-        for name, model in folder.recipe.models.items()
-    }
-    recipe = dataclasses.replace(folder.recipe, models=models)
-    return compile_models(recipe, folder.folder, find_target("host", settings), engine_bench(settings, out))
-
-
 def stand_in(folder: RecipeFolder, engines: tuple[Engine, ...]) -> dict[str, EnginePlan]:
     """What of `float_engines` takes the place of a plan's engines."""
-    from edgekit.schema.plan import EnginePlan
-
     return {
         engine.entry.name: EnginePlan(
             runner="onnxruntime",
@@ -110,10 +85,6 @@ def rehearsal_of(
     packages: Packages | None,
 ) -> Rehearsal:
     """A plan with its golden frames, each engine where it lies, recorded, or with a model in its place."""
-    import dataclasses
-
-    from edgekit.host.rehearsal import Rehearsal
-
     here = {
         engine.entry.name: dataclasses.replace(
             plan.engines[engine.entry.name],
@@ -134,9 +105,6 @@ def rehearsal_of(
 
 
 def _judge(folder: RecipeFolder, reply: RehearsalReply, floats: tuple[str, ...]) -> str:
-    from edgekit.errors import EngineError, InputError
-    from edgekit.schema.detection import differences, read_expected
-
     golden = folder.recipe.golden
     assert golden is not None
     if reply.unjudged:

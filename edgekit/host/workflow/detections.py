@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from edgekit.cli.output import Output
-    from edgekit.host.engine.engine import Engine
-    from edgekit.host.rehearsal import Rehearsal
-    from edgekit.schema.detection import Detection
-    from edgekit.schema.plan import WorkerPlan
-    from edgekit.schema.recipe import Recipe
+from edgekit.errors import EngineError
+from edgekit.host.engine.engine import Engine
+from edgekit.host.engine.verify.detections import compare_found
+from edgekit.host.rehearsal import Rehearsal, run_rehearsal
+from edgekit.host.workflow.workstation import Workstation
+from edgekit.schema.detection import Detection
+from edgekit.schema.plan import WorkerPlan
+from edgekit.schema.recipe import Recipe
 
 _NO_DECODING = ("preprocess", "infer")
 
 
-def hold_detections(recipe: Recipe, rehearsal: Rehearsal, engines: tuple[Engine, ...], out: Output) -> tuple[str, ...]:
+def hold_detections(
+    recipe: Recipe, rehearsal: Rehearsal, engines: tuple[Engine, ...], station: Workstation
+) -> tuple[str, ...]:
     """Let the stages decode both, on every golden and calibration picture.
 
     Args:
         recipe: for its tolerances.
         rehearsal: of the release.
         engines: of it; those that run the model itself have nothing to compare.
-        out: the command's output.
+        station: this machine.
 
     Returns:
         How well they agree; nothing where no stage makes detections of an engine's answers.
@@ -34,18 +35,15 @@ def hold_detections(recipe: Recipe, rehearsal: Rehearsal, engines: tuple[Engine,
     Raises:
         EngineError: a detection is lost, or the engine has one that the float model has not.
     """
-    from edgekit.errors import EngineError
-    from edgekit.host.engine.verify.detections import compare_found
-
     held = {engine.entry.name: engine for engine in engines if engine.answers and engine.expected}
     pictures = shared_pictures(tuple(held.values()))
     if not pictures or all(stage.kind in _NO_DECODING for stage in rehearsal.plan.stages):
         return ()
-    with out.step(f"comparing what is found on {len(pictures)} pictures with the float model's"):
+    with station.progress.step(f"comparing what is found on {len(pictures)} pictures with the float model's"):
         answers = {name: engine.answers for name, engine in held.items() if engine.answers}
         expected_answers = {name: engine.expected for name, engine in held.items() if engine.expected}
-        found = _find(rehearsal, pictures, answers)
-        expected = _find(rehearsal, pictures, expected_answers) if found is not None else None
+        found = _find(rehearsal, pictures, answers, station)
+        expected = _find(rehearsal, pictures, expected_answers, station) if found is not None else None
     if found is None or expected is None or not (any(found) or any(expected)):
         return ()
     names = [picture.name for picture in pictures]
@@ -81,11 +79,8 @@ def least_score(recipe: Recipe, plan: WorkerPlan) -> float:
 
 
 def _find(
-    rehearsal: Rehearsal, pictures: tuple[Path, ...], answers: Mapping[str, Path]
+    rehearsal: Rehearsal, pictures: tuple[Path, ...], answers: Mapping[str, Path], station: Workstation
 ) -> tuple[tuple[Detection, ...], ...] | None:
     """Detections of each picture; None where a stage cannot be tried on this machine."""
-    from edgekit.cli.session import local
-    from edgekit.host.rehearsal import run_rehearsal
-
-    reply = run_rehearsal(dataclasses.replace(rehearsal, pictures=pictures, answers=dict(answers)), local())
+    reply = run_rehearsal(dataclasses.replace(rehearsal, pictures=pictures, answers=dict(answers)), station.executor)
     return None if reply.unjudged else reply.pictures

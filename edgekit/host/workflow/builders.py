@@ -1,0 +1,59 @@
+"""Finds the devices that compile engines, and prepares the packages that they need for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import edgekit
+from edgekit.host.engine.builder.devices import LABEL, BuilderDevice, Builders, KitFile
+from edgekit.host.link.connection import connect
+from edgekit.host.link.inventory import find_device, known_devices
+from edgekit.host.user import user_at_machine
+from edgekit.host.wheel.check.loads import loads_of
+from edgekit.host.wheel.layout import Bench, lay_out_own, lay_out_wheels
+from edgekit.host.wheel.needs import wanted_for_builder
+from edgekit.host.wheel.resolve import LockFiles, resolve
+from edgekit.host.workflow.wheels import WheelTools
+from edgekit.host.workflow.workstation import Workstation
+from edgekit.schema.fleet import Device
+from edgekit.schema.target import AcceleratorKind, Target
+
+
+def builders(station: Workstation, named: str) -> Builders:
+    """Devices that compile engines: the one that is named, else those of the target that are labelled `builder`."""
+
+    def find(target: Target) -> tuple[BuilderDevice, ...]:
+        if named:
+            return (_builder(find_device(named, station.settings)),)
+        known = known_devices(station.settings).values()
+        return tuple(_builder(device) for device in known if device.target == target.name and LABEL in device.labels)
+
+    return Builders(
+        find=find,
+        kit=lambda target, kind: builder_packages(station, target, kind),
+        holder=user_at_machine(),
+    )
+
+
+def _builder(device: Device) -> BuilderDevice:
+    return BuilderDevice(name=device.name, connect=lambda: connect(device), prefix=device.prefix)
+
+
+def builder_packages(station: Workstation, target: Target, kind: AcceleratorKind) -> tuple[KitFile, ...]:
+    """Python packages with which a device compiles and tries engines, laid out as a release's are."""
+    settings = station.settings
+    tools, wanted = WheelTools(station, target), wanted_for_builder(target, kind)
+    lock = LockFiles(recipe=None, cache_dir=settings.cache_dir)
+    locked = resolve(wanted, lock, tools.uv, tools.builder(wanted), station.progress)
+    interpreter = tools.finder.find(target.os.python)
+    bench = Bench(
+        trees=settings.cache_dir / "sites",
+        interpreter=interpreter,
+        executor=station.executor,
+        progress=station.progress,
+    )
+    trees = (
+        lay_out_wheels(wanted, locked, bench, tools.uv, loads_of(target, settings.data_dir / "cross")),
+        lay_out_own(Path(edgekit.__file__).parent, bench, builder=True),
+    )
+    return tuple(KitFile(entry=entry, file=tree.folder / entry.path) for tree in trees for entry in tree.files)

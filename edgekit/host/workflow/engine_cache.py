@@ -1,0 +1,73 @@
+"""Looks after the engines that were compiled on this machine, and at engine files from anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.errors import InputError, NothingSelected
+from edgekit.host.cache_users import emptying
+from edgekit.host.engine.files.show import Shown, show_file
+from edgekit.host.engine.store import CachedEngine, EngineStore
+from edgekit.host.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedEngine:
+    """An engine of the cache, as it lies there now."""
+
+    path: str
+    """The file that was asked for."""
+    engine: CachedEngine
+    fault: str
+    """What is wrong with it; empty where it is what was verified."""
+
+
+def engine_store(settings: Settings) -> EngineStore:
+    """The cache of engines."""
+    return EngineStore(settings.cache_dir / "engines")
+
+
+def show_engine(file: Path, settings: Settings) -> Shown:
+    """What a file says of itself, and how it was made where that was here.
+
+    Raises:
+        InputError: it is no engine or model, or cannot be read.
+    """
+    shown = show_file(file, engine_store(settings))
+    if shown.fault:
+        raise InputError(f"{file}: {shown.fault}", hint="give an .rknn or TensorRT engine or an ONNX model, whole")
+    return shown
+
+
+def verify_engines(files: Sequence[Path], settings: Settings) -> tuple[CheckedEngine, ...]:
+    """Check that engines are what was verified when they were made.
+
+    Args:
+        files: engines; none: all of the cache.
+        settings: the user's.
+
+    Raises:
+        NothingSelected: a file was not compiled here.
+    """
+    store = engine_store(settings)
+    chosen = {str(file): _find(file, store) for file in files} or {str(one.file): one for one in store.list()}
+    return tuple(CheckedEngine(path=path, engine=one, fault=store.check(one)) for path, one in chosen.items())
+
+
+def _find(file: Path, store: EngineStore) -> CachedEngine:
+    found = store.find_by_file(file) if file.is_file() else None
+    if found is None:
+        raise NothingSelected(f"{file} was not compiled here", hint="edgekit engine show tells what it says of itself")
+    return found
+
+
+def delete_engines(settings: Settings, unused_days: float, now_s: float) -> tuple[CachedEngine, ...]:
+    """Delete engines that nobody used for so many days; return them.
+
+    Raises:
+        LockHeld: a build goes on.
+    """
+    with emptying(settings.cache_dir):
+        return engine_store(settings).remove_unused(unused_days, now_s)

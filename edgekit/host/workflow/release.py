@@ -1,0 +1,121 @@
+"""Makes a release, step by step: packages, engines, rehearsal, assembly, signature. See `build.build_release`."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from dataclasses import dataclass
+
+import edgekit
+from edgekit.host.engine.engine import Engine
+from edgekit.host.preflight import require
+from edgekit.host.release.assemble import Content, Signed, finish_manifest, write_release
+from edgekit.host.release.plan import plan_worker, requires_of
+from edgekit.host.release.record import Built, BuiltRelease
+from edgekit.host.release.sbom import make_sbom
+from edgekit.host.workflow.engines import make_engines
+from edgekit.host.workflow.rehearse import rehearse, release_files
+from edgekit.host.workflow.release_job import ReleaseJob
+from edgekit.host.workflow.site import Site, lay_out_site
+from edgekit.host.workflow.wheels import WheelTools, lock_file
+from edgekit.host.workflow.workstation import Workstation
+from edgekit.schema.manifest import FORMAT, SIGNATURE_NAMESPACE, EngineEntry, FileEntry, Manifest
+from edgekit.schema.plan import WorkerPlan
+from edgekit.schema.reader import to_json
+from edgekit.trust import sign
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseParts:
+    """What a release is assembled from."""
+
+    site: Site
+    engines: tuple[Engine, ...]
+    plan: WorkerPlan
+
+    @property
+    def entries(self) -> tuple[EngineEntry, ...]:
+        """The engines, for the manifest."""
+        return tuple(engine.entry for engine in self.engines)
+
+    @property
+    def from_cache(self) -> bool:
+        """Whether nothing had to be compiled or resolved."""
+        return self.site.from_cache and all(engine.from_cache for engine in self.engines)
+
+
+def make_release(job: ReleaseJob, station: Workstation) -> Built:
+    """Do the whole build; what is in a cache is taken from there. Raises as `build_release`."""
+    folder, target = job.folder, job.target
+    require("build", more=WheelTools(station, target).building_needs(lock_file(folder.folder, target)))
+    _plan(job, ())  # what does not fit is reported before anything is built
+    site = lay_out_site(folder, target, station, update_lock=job.update_lock)
+    engines = make_engines(folder, target, station, job.builder)
+    parts = ReleaseParts(site=site, engines=engines, plan=_plan(job, engines))
+    notes = (
+        *(note for engine in engines for note in engine.notes),
+        *(f"warning: {text}" for text in (*parts.plan.warnings, *site.warnings)),
+        *rehearse(folder, parts.plan, engines, site.importable, station),
+    )
+    for note in notes:
+        station.progress.note(note)
+    release = _assemble(job, parts, station)
+    return Built(application=parts.plan.application, version=parts.plan.version, release=release, notes=notes)
+
+
+def _plan(job: ReleaseJob, engines: tuple[Engine, ...]) -> WorkerPlan:
+    entries = [engine.entry for engine in engines]
+    return plan_worker(job.folder.recipe, job.target, entries, has_app=job.folder.app is not None)
+
+
+def _assemble(job: ReleaseJob, parts: ReleaseParts, station: Workstation) -> BuiltRelease:
+    """Write the release, signed."""
+    content = content_of(job, parts)
+    files = content.entries()
+    manifest = finish_manifest(manifest_of(job, parts, files))
+    with station.progress.step("signing"):
+        signature = sign(station.executor, manifest, key=job.key, namespace=SIGNATURE_NAMESPACE)
+    signed = Signed(manifest=manifest, files=files, signature=signature)
+    write_release(job.out, content, signed, notes=station.settings.cache_dir / "digests")
+    return BuiltRelease(
+        digest=hashlib.sha256(manifest).hexdigest(),
+        path=str(job.out),
+        target=job.target.name,
+        wheels=tuple(f"{wheel.name}=={wheel.version}" for wheel in parts.site.wheels),
+        engines=parts.entries,
+        files=len(files),
+        bytes=sum(entry.bytes for entry in files),
+        from_cache=parts.from_cache,
+    )
+
+
+def content_of(job: ReleaseJob, parts: ReleaseParts) -> Content:
+    """Everything that goes into the release, by its path there."""
+    site, engines = parts.site, parts.engines
+    files = {engine.entry.path: engine.file for engine in engines}
+    files |= {engine.entry.tail: engine.tail.resolve() for engine in engines if engine.tail is not None}
+    files |= release_files(job.folder)
+    known = {}
+    for tree in (site.packages, site.own):
+        for entry in tree.files:
+            path = f"site/{entry.path}"
+            files[path] = tree.folder / entry.path
+            known[path] = dataclasses.replace(entry, path=path)
+    sbom = make_sbom(job.folder.recipe, site.wheels, parts.entries, site.packages.folder)
+    return Content(files=files, texts={"plan.json": to_json(parts.plan), "sbom.cdx.json": sbom}, known=known)
+
+
+def manifest_of(job: ReleaseJob, parts: ReleaseParts, files: tuple[FileEntry, ...]) -> Manifest:
+    """What the release says of itself."""
+    plan = parts.plan
+    return Manifest(
+        format=FORMAT,
+        application=plan.application,
+        version=plan.version,
+        target=job.target.name,
+        edgekit=edgekit.__version__,
+        requires=requires_of(plan, job.target, sum(entry.bytes for entry in files)),
+        files=files,
+        wheels=parts.site.wheels,
+        engines=parts.entries,
+    )

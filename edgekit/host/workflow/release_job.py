@@ -1,0 +1,71 @@
+"""Reads and checks what a build is asked for, before any work begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.errors import InputError, TrustError
+from edgekit.host.catalogue.recipes import RecipeFolder, read_recipe
+from edgekit.host.catalogue.targets import find_target
+from edgekit.host.preflight import require
+from edgekit.host.settings import Settings
+from edgekit.schema.target import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildOptions:
+    """How a release is built, where the user says so."""
+
+    out: Path | None = None
+    """Folder of the release; None: one below `out/`, named after recipe and target."""
+    key: Path | None = None
+    """Signs the release; None: the user's own key."""
+    builder: str = ""
+    """Device that compiles engines; empty: one that the fleet names."""
+    update_lock: bool = False
+    """Resolve Python packages anew, and write the recipe's lock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseJob:
+    """A release that is to be built: everything that was asked for is there."""
+
+    folder: RecipeFolder
+    target: Target
+    key: Path
+    builder: str
+    out: Path
+    update_lock: bool
+
+
+def read_job(recipe: Path, target: str, options: BuildOptions, settings: Settings) -> ReleaseJob:
+    """Find everything that a build is asked for. Raises InputError or TrustError where something is not there."""
+    folder = read_recipe(recipe)
+    found = find_target(target, settings)
+    if options.builder:
+        _check_builder(options.builder, found)
+    key = options.key or settings.signing_key
+    if not key.is_file():
+        require("build")  # making a key takes what signing takes: reported together
+        raise TrustError(f"{key} is not there: releases are signed", hint="edgekit keys init makes your key")
+    return ReleaseJob(
+        folder=folder,
+        target=found,
+        key=key,
+        builder=options.builder,
+        out=options.out or Path("out", f"{folder.recipe.name}-{folder.recipe.version}-{found.name}"),
+        update_lock=options.update_lock,
+    )
+
+
+def _check_builder(builder: str, target: Target) -> None:
+    """Refuse a builder device that nobody would ask. One that is asked is looked up when an engine has to be made."""
+    from edgekit.host.engine.compile import choose_backend  # noqa: PLC0415  imports onnx
+
+    kind = choose_backend(target)
+    if kind == "rknn" or kind not in {accelerator.kind for accelerator in target.accelerators}:
+        raise InputError(
+            f"--builder {builder}: engines for {target.name} are made on this machine, no device is asked",
+            hint="leave --builder out",
+        )
