@@ -25,6 +25,7 @@ from edgekit.host.engine.builder.devices import BuilderDevice, Builders
 from edgekit.host.engine.builder.job import DeviceJob
 from edgekit.host.engine.builder.remote import compile_on_device
 from edgekit.host.engine.record import CompiledEngine
+from edgekit.host.fit.builder import judge_builder
 from edgekit.host.progress import Silent
 from edgekit.schema.building import BuildRequest
 from edgekit.schema.recipe import ColourContract
@@ -105,7 +106,8 @@ class Bay:
 
     def builders(self, *others: Bay, holder: str = "anna@desk", wait_s: float = 0.0) -> Builders:
         devices = tuple(bay.device for bay in (self, *others))
-        return Builders(find=lambda _: devices, kit=lambda *_: self.kit, holder=holder, wait_s=wait_s)
+        judge = lambda *asked: tuple(map(str, judge_builder(*asked)))  # noqa: E731
+        return Builders(find=lambda _: devices, kit=lambda *_: self.kit, judge=judge, holder=holder, wait_s=wait_s)
 
     def say(self, text: str) -> None:
         self.control.mkdir(parents=True, exist_ok=True)

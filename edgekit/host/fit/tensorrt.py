@@ -15,6 +15,11 @@ from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.target import Accelerator
 from edgekit.schema.units import version_tuple
 
+LIBRARY = "TensorRT"
+CAPABILITY = "the GPU's compute capability"
+SM_COUNT = "the number of SMs that are on"
+POWER_MODE = "the power mode"
+"""Subjects of findings that `builder.py` knows."""
 _NVMAP_REGRESSION = ("36.4.7",)
 """Its NvMap runs out of memory with gigabytes free; 36.5.0 mends it. Source: field reports."""
 _PIP_KNOWS_ORIN = (10, 16)
@@ -50,13 +55,11 @@ def judge(engine: Mapping[str, str], facts: DeviceFacts) -> Iterator[Finding]:
 def _library(engine: Mapping[str, str], gpu: Accelerator, facts: DeviceFacts) -> Iterator[Finding | None]:
     found, needed = _version(gpu.runtime_version), _version(engine.get("tensorrt", ""))
     if not gpu.runtime_version:
-        yield refuse(
-            False, "TensorRT", "", needed, "apt-get install tensorrt python3-libnvinfer, from JetPack's archive"
-        )
+        yield refuse(False, LIBRARY, "", needed, "apt-get install tensorrt python3-libnvinfer, from JetPack's archive")
     elif found and needed:
         shorter = min(found.count("."), needed.count(".")) + 1
         same = version_tuple(found)[:shorter] == version_tuple(needed)[:shorter]
-        yield refuse(same, "TensorRT", found, f"{needed}: all four numbers count", _REBUILD)
+        yield refuse(same, LIBRARY, found, f"{needed}: all four numbers count", _REBUILD)
     yield _pip(facts, found)
 
 
@@ -74,7 +77,7 @@ def _pip(facts: DeviceFacts, own: str) -> Finding | None:
 
 def _silicon(engine: Mapping[str, str], gpu: Accelerator) -> Iterator[Finding | None]:
     sm, dla = engine.get("sm", ""), engine.get("dla", "")
-    yield refuse(not sm or not gpu.sm or sm == gpu.sm, "the GPU's compute capability", gpu.sm, sm, _REBUILD)
+    yield refuse(not sm or not gpu.sm or sm == gpu.sm, CAPABILITY, gpu.sm, sm, _REBUILD)
     if re.fullmatch("[0-9]{1,2}", dla):
         cure = "leave dla_core out of the recipe: Orin Nano has no DLA, Orin NX 8GB one, the others two"
         yield refuse(int(dla) < gpu.dla_cores, "the number of DLA cores", str(gpu.dla_cores), f"core {dla}", cure)
@@ -83,14 +86,14 @@ def _silicon(engine: Mapping[str, str], gpu: Accelerator) -> Iterator[Finding | 
 def _power(engine: Mapping[str, str], gpu: Accelerator) -> Iterator[Finding | None]:
     count = engine.get("sm_count", "")
     if re.fullmatch("[1-9][0-9]{0,3}", count) and gpu.sm_count:
-        subject, cure = "the number of SMs that are on", "choose the power mode it was built in: sudo nvpmodel -m"
-        yield warn(gpu.sm_count == int(count), subject, str(gpu.sm_count), count, cure)
+        cure = "choose the power mode it was built in: sudo nvpmodel -m"
+        yield warn(gpu.sm_count == int(count), SM_COUNT, str(gpu.sm_count), count, cure)
     built, now = (
         _mode(engine.get("power_mode", ""), engine.get("power_conf", "")),
         _mode(gpu.power_mode, gpu.power_conf),
     )
     fits = not engine.get("power_mode") or not gpu.power_mode or built == now
-    yield warn(fits, "the power mode", now, built, "sudo nvpmodel -m with that mode's number: engines are tuned for it")
+    yield warn(fits, POWER_MODE, now, built, "sudo nvpmodel -m with that mode's number: engines are tuned for it")
 
 
 def _system(engine: Mapping[str, str], gpu: Accelerator, facts: DeviceFacts) -> Iterator[Finding | None]:

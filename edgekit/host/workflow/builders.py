@@ -6,6 +6,7 @@ from pathlib import Path
 
 import edgekit
 from edgekit.host.engine.builder.devices import LABEL, BuilderDevice, Builders, KitFile
+from edgekit.host.fit.builder import judge_builder
 from edgekit.host.link.connection import connect
 from edgekit.host.link.inventory import find_device, known_devices
 from edgekit.host.user import user_at_machine
@@ -31,6 +32,7 @@ def builders(station: Workstation, named: str) -> Builders:
     return Builders(
         find=find,
         kit=lambda target, kind: builder_packages(station, target, kind),
+        judge=lambda target, needed, facts: tuple(map(str, judge_builder(target, needed, facts))),
         holder=user_at_machine(),
     )
 

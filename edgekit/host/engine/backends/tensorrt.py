@@ -17,7 +17,7 @@ from edgekit.errors import EngineError
 from edgekit.host.engine.backends.on_device import DeviceCompilation, device_key, timings_key
 from edgekit.host.engine.backends.onnxruntime import quantise_checked
 from edgekit.host.engine.bench import EngineBench
-from edgekit.host.engine.builder.fit import bounds_for, version_of
+from edgekit.host.engine.builder.bounds import bounds_for, version_of
 from edgekit.host.engine.builder.job import DeviceJob
 from edgekit.host.engine.files.plan_file import PlanFault, parse_plan
 from edgekit.host.engine.making import Compilation

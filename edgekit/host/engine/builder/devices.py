@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.executor import Executor
+from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.manifest import FileEntry
-from edgekit.schema.target import AcceleratorKind, Target
+from edgekit.schema.target import Accelerator, AcceleratorKind, Target
 
 LABEL = "builder"
 """A device of fleet.toml with this label compiles engines for its target."""
@@ -46,6 +47,8 @@ class Builders:
     """Devices of a target that may compile for it, the preferred first."""
     kit: Callable[[Target, AcceleratorKind], tuple[KitFile, ...]]
     """Python packages for one kind of engine on a target, as its `site/` has them."""
+    judge: Callable[[Target, Accelerator, DeviceFacts], tuple[str, ...]]
+    """Every reason why a device must not compile for a target."""
     holder: str
     """Who builds, `USER@HOST`, for others who meet the lock."""
     wait_s: float = 600.0
@@ -54,4 +57,4 @@ class Builders:
 
 def no_builders() -> Builders:
     """Nobody: every engine that needs a device is refused."""
-    return Builders(find=lambda _target: (), kit=lambda _target, _kind: (), holder="")
+    return Builders(find=lambda _target: (), kit=lambda _target, _kind: (), judge=lambda *_: (), holder="")

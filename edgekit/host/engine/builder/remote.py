@@ -10,7 +10,6 @@ from edgekit.errors import EngineError, InputError, LockHeld, Unreachable
 from edgekit.executor import Executor
 from edgekit.host.engine.builder.client import AgentClient, Held
 from edgekit.host.engine.builder.devices import BuilderDevice, Builders
-from edgekit.host.engine.builder.fit import judge_builder
 from edgekit.host.engine.builder.job import DeviceJob
 from edgekit.host.engine.builder.work import Work
 from edgekit.host.engine.record import CompiledEngine
@@ -84,7 +83,7 @@ class _Search:
             with _reserved(device, executor, self._job, self._builders.holder) as client:
                 reached = True
                 facts = read_facts(executor, interpreter=self._job.target.os.python_path)
-                wrong = judge_builder(self._job.target, self._job.accelerator, facts)
+                wrong = self._builders.judge(self._job.target, self._job.accelerator, facts)
                 if wrong:
                     self._unfit += [f"{device.name} must not compile: {reason}" for reason in wrong]
                     return None
