@@ -5,7 +5,10 @@ Source: OpenSSH, ssh-keygen(1), "ALLOWED SIGNERS" and `-Y sign|verify|find-princ
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import re
+import struct
 import tempfile
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from edgekit.executor import Executor
 
 _TIMEOUT_S = 60.0
 _HEAD_BYTES = 64 << 10
+_PRINCIPALS = re.compile(r'\s*(?:"([^"]*)"|([^\s"]+))\s')
 _PUBLIC = (b"ssh-", b"ecdsa-", b"sk-ssh-", b"sk-ecdsa-")
 
 
@@ -102,22 +106,47 @@ def verify(executor: Executor, message: bytes, signature: bytes, *, allowed_sign
         file.write_bytes(signature)
         trusted = ["-f", str(allowed_signers), "-s", str(file)]
         found = executor.run(["ssh-keygen", "-Y", "find-principals", *trusted], timeout_s=_TIMEOUT_S)
-        principals = found.text.splitlines()
-        if found.returncode or not principals:
+        named = found.text.splitlines() if found.returncode == 0 else []
+        principals = dict.fromkeys([*named, *_principals(allowed_signers.read_bytes(), signature)])
+        if not principals:
             raise TrustError(
                 "the release is not signed by an allowed signer",
                 hint=f"sign it with a key in {allowed_signers}, or provision the device with that signer's key",
                 details=found.output,
             )
-        argv = ["ssh-keygen", "-Y", "verify", *trusted, "-I", principals[0], "-n", namespace]
-        done = executor.run(argv, timeout_s=_TIMEOUT_S, stdin=message)
-        if done.returncode:
-            raise TrustError(
-                f"the signature of {principals[0]} does not fit the release",
-                hint="build the release again; if the device's clock is wrong, set it",
-                details=done.output,
-            )
-        return principals[0]
+        outputs = []
+        for principal in principals:
+            argv = ["ssh-keygen", "-Y", "verify", *trusted, "-I", principal, "-n", namespace]
+            done = executor.run(argv, timeout_s=_TIMEOUT_S, stdin=message)
+            if done.returncode == 0:
+                return principal
+            outputs.append(done.output)
+        raise TrustError(
+            f"the signature of {' or '.join(principals)} does not fit the release",
+            hint="build the release again; if the device's clock is wrong, set it",
+            details="\n".join(dict.fromkeys(outputs)),
+        )
+
+
+def _principals(allowed_signers: bytes, signature: bytes) -> list[str]:
+    """The principals of every line with the key that signed.
+
+    `find-principals` gives those of the first such line alone, which may be for another namespace, or over.
+    """
+    key = _signing_key(signature)
+    lines = [line for line in allowed_signers.decode(errors="replace").splitlines() if not line.startswith("#")]
+    found = [match[1] or match[2] for line in lines if key in line.split() and (match := _PRINCIPALS.match(line))]
+    return [principal for principals in found for principal in principals.split(",") if principal]
+
+
+def _signing_key(signature: bytes) -> str:
+    """The public key in a signature, in base64; empty where it is none. Source: OpenSSH, PROTOCOL.sshsig, 2 and 3."""
+    try:
+        blob = base64.b64decode(b"".join(signature.split(b"-----")[2].split()), validate=True)
+        magic, _version, length = struct.unpack_from(">6sII", blob)
+    except (IndexError, ValueError, struct.error):
+        return ""
+    return base64.b64encode(blob[14 : 14 + length]).decode() if magic == b"SSHSIG" and length else ""
 
 
 def check_sha256(path: Path, expected: str) -> None:

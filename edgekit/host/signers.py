@@ -97,8 +97,7 @@ _HOW = "a line is WHO KEYTYPE KEY; yours: edgekit keys show; another's: the same
 def check_you(signers: tuple[Signer, ...], public: str, name: str, now_s: float) -> None:
     """Return if whoever has this public key could sign a release that a device with these signers takes.
 
-    The device takes the name of a key's first line, and then a line with this name and key that allows releases now.
-    (Newer ssh-keygen pass over a first line whose time is over; those on boards may not.)
+    One line with the key that allows releases now is enough, whatever its others are for.
 
     Raises:
         InputError: they could not, and why.
@@ -113,7 +112,7 @@ def check_you(signers: tuple[Signer, ...], public: str, name: str, now_s: float)
             f"{name} does not name your key ({you.fingerprint}): {out}",
             hint=f"edgekit keys show >> {name}, {alone}",
         )
-    reasons = [signer.why_not(now_s) for signer in yours if signer.principals == yours[0].principals]
+    reasons = [signer.why_not(now_s) for signer in yours]
     if all(reasons):
         raise InputError(
             f"{name}:{yours[0].line}: your key {reasons[0]}: {out}",

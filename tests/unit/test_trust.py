@@ -64,6 +64,25 @@ def test_other_bytes_other_signers_other_purposes_other_times(folder: Path) -> N
         check(folder, good, options='namespaces="git" ')
 
 
+@pytest.mark.parametrize(
+    "first", ['git@x namespaces="git" ', '"git@x,other@x" namespaces="git" ', 'old@x valid-before="20200101" ']
+)
+@pytest.mark.parametrize("second", ["ann@desk ", '"ann@desk,ann@lap" ', 'ann@desk namespaces="edgekit-*" '])
+def test_a_key_on_two_lines_is_believed_by_the_one_that_is_for_releases(
+    first: str, second: str, folder: Path, tmp_path: Path
+) -> None:
+    kind, key, *_ = (folder / "ann.pub").read_text().split()
+    file = tmp_path / "allowed_signers"
+    lines = [f"# {kind} {key}", f"{first}{kind} {key}", f"{second}{kind} {key} comment"]
+    good = sign(LOCAL, MESSAGE, key=folder / "ann", namespace=SPACE)
+    for order in (lines, lines[::-1]):
+        file.write_text("\n".join(order) + "\n")
+        assert verify(LOCAL, MESSAGE, good, allowed_signers=file, namespace=SPACE) == "ann@desk"
+    file.write_text(lines[0] + "\n" + lines[1] + "\n")
+    with pytest.raises(TrustError):
+        verify(LOCAL, MESSAGE, good, allowed_signers=file, namespace=SPACE)
+
+
 @pytest.mark.parametrize("signature", [b"", b"\n", b"not a signature"])
 def test_what_is_no_signature(signature: bytes, folder: Path) -> None:
     with pytest.raises(TrustError, match="not signed"):
