@@ -71,12 +71,7 @@ class Converter:
     def __init__(self, plan: Conversion) -> None:
         self.plan = plan
         self._matrix = np.array(plan.matrix or np.eye(3, 4))
-        levels = np.arange(256, dtype=np.float64)
-        contract = plan.contract
-        self._dtype = np.dtype(contract.dtype)
-        each = zip(contract.means, contract.scales, strict=True)
-        self._tables = [((levels - mean) * scale).astype(self._dtype) for mean, scale in each]
-        self._table = np.stack(self._tables, axis=-1)[None]
+        self._layout = TensorLayout(plan.contract)
 
     def rgb(self, image: Image) -> Pixels:
         """The frame at the model's input size.
@@ -92,23 +87,42 @@ class Converter:
         whole[fit.top_px : fit.top_px + fit.height_px, fit.left_px : fit.left_px + fit.width_px] = inner
         return whole
 
+    def pixels(self, image: Image) -> Pixels:
+        """The frame at the model's input size, in the contract's order of channels.
+
+        Returns:
+            uint8[height, width, channels]: a new array that the caller owns.
+        """
+        contract, rgb = self.plan.contract, self.rgb(image)
+        return _ordered(rgb, contract).reshape(contract.height_px, contract.width_px, contract.channels)
+
     def tensor(self, rgb: Pixels) -> npt.NDArray[np.generic]:
         """The model's input for what `rgb` returned.
 
         Returns:
             A new array as the contract says, batch of one, that the caller owns.
         """
-        contract = self.plan.contract
-        count = contract.channels
-        height, width = contract.height_px, contract.width_px
-        if contract.layout == "NHWC":
-            tensor = np.empty((1, height, width, count), self._dtype)
-            cv2.LUT(self._ordered(rgb), self._table, tensor[0])
-            return tensor
-        tensor = np.empty((1, count, height, width), self._dtype)
-        for plane, table, out in zip(self._planes(rgb), self._tables, tensor[0], strict=True):
-            cv2.LUT(plane, table, out)
+        tensor = np.empty(self.plan.contract.tensor_shape, self.plan.contract.dtype)
+        self.write(rgb, tensor)
         return tensor
+
+    def write(self, rgb: Pixels, tensor: npt.NDArray[np.generic]) -> None:
+        """Lay what `rgb` returned out in the model's own input buffer: nothing is copied afterwards.
+
+        Args:
+            rgb: the frame at the model's input size.
+            tensor: as the contract says, batch of one; rows may lie further apart than they are long.
+
+        Raises:
+            ValueError: it has another shape or dtype.
+        """
+        contract = self.plan.contract
+        if tensor.shape != contract.tensor_shape or tensor.dtype != contract.dtype:
+            raise ValueError(f"the tensor is {tensor.dtype} {list(tensor.shape)}, the contract says another")
+        if contract.layout == "NCHW" and self.plan.channels:
+            self._layout.write(rgb, tensor[0], self.plan.channels)
+        else:
+            self._layout.write(_ordered(rgb, contract), tensor[0])
 
     def _inner(self, image: Image) -> Pixels:
         size = (self.plan.fit.width_px, self.plan.fit.height_px)
@@ -120,20 +134,65 @@ class Converter:
                 scaled = _scale(image.pixels, size)
                 return scaled.copy() if image.order == "RGB" else _pixels(cv2.cvtColor(scaled, cv2.COLOR_BGR2RGB))
 
-    def _planes(self, rgb: Pixels) -> list[Pixels]:
-        if not self.plan.channels:
-            return [self._ordered(rgb)]
-        return [_pixels(cv2.extractChannel(rgb, channel)) for channel in self.plan.channels]
 
-    def _ordered(self, rgb: Pixels) -> Pixels:
-        match self.plan.contract.order:
-            case "RGB":
-                return rgb
-            case "BGR":
-                return _pixels(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
-            case "GRAY":
-                # BT.601 weights, whatever the source's matrix: what data sets in grey are made with.
-                return _pixels(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
+class TensorLayout:
+    """Pixels become a tensor: (pixel - mean) * scale for each channel, laid out as the contract says."""
+
+    def __init__(self, contract: ColourContract) -> None:
+        self._contract = contract
+        levels = np.arange(256, dtype=np.float64)
+        each = zip(contract.means, contract.scales, strict=True)
+        self._tables = [((levels - mean) * scale).astype(contract.dtype) for mean, scale in each]
+        self._table = np.stack(self._tables, axis=-1)[None]
+
+    def write(self, pixels: Pixels, tensor: npt.NDArray[np.generic], channels: tuple[int, ...] = ()) -> None:
+        """Fill the tensor of one picture.
+
+        Args:
+            pixels: uint8[height, width, channels], or without the last axis where there is one channel.
+            tensor: [channels, height, width] or [height, width, channels], of the contract's dtype.
+            channels: NCHW alone: which channel of the pixels fills each of the tensor's; empty: in their order.
+        """
+        if self._contract.layout == "NHWC":
+            _look_up(pixels, self._table, tensor)
+            return
+        order = channels or tuple(range(self._contract.channels))
+        for channel, table, plane in zip(order, self._tables, tensor, strict=True):
+            _look_up(pixels if pixels.ndim == 2 else cv2.extractChannel(pixels, channel), table, plane)
+
+
+def tensors_of(pictures: Pixels, contract: ColourContract) -> npt.NDArray[np.generic]:
+    """The model's input for several pictures.
+
+    Args:
+        pictures: uint8[count, height, width, channels], of the contract's size and order.
+        contract: what the input is.
+
+    Returns:
+        A new array, [count, ...], as the contract says.
+    """
+    layout, tensors = TensorLayout(contract), np.empty((len(pictures), *contract.tensor_shape[1:]), contract.dtype)
+    for picture, tensor in zip(pictures, tensors, strict=True):
+        layout.write(picture, tensor)
+    return tensors
+
+
+def _look_up(pixels: object, table: npt.NDArray[np.generic], out: npt.NDArray[np.generic]) -> None:
+    """OpenCV writes in place where size and type fit, and elsewhere without a word where they do not."""
+    made = cv2.LUT(pixels, table, out)  # type: ignore[call-overload]  # OpenCV's types know no float tables
+    assert made.ctypes.data == out.ctypes.data, "written in place"
+
+
+def _ordered(rgb: Pixels, contract: ColourContract) -> Pixels:
+    """RGB pixels in the contract's order of channels."""
+    match contract.order:
+        case "RGB":
+            return rgb
+        case "BGR":
+            return _pixels(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
+        case "GRAY":
+            # BT.601 weights, whatever the source's matrix: what data sets in grey are made with.
+            return _pixels(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
 
 
 def _scale(plane: Pixels, size: tuple[int, int]) -> Pixels:

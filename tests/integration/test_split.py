@@ -19,7 +19,8 @@ from edgekit.errors import EngineError
 from edgekit.host.engine.compile import compile_source, split_source
 from edgekit.host.engine.model.reference import answers_of
 from edgekit.host.engine.store import EngineStore
-from edgekit.host.engine.verify.pictures import read_pictures, tensor_of
+from edgekit.host.engine.verify.pictures import read_pictures
+from edgekit.imaging.conversion import tensors_of
 from edgekit.schema.plan import WorkerPlan
 from edgekit.schema.reader import from_json
 from tests.fakes.yolo_recipe import write_recipe
@@ -94,7 +95,7 @@ def test_on_this_machine_both_parts_run_as_the_board_runs_them(tmp_path, user_be
     assert built.returncode == 0, built.stderr
     release = user.home / "out-host/files"
     plan = from_json(WorkerPlan, (release / "plan.json").read_bytes(), "plan.json").engines["net"]
-    frames = tensor_of(read_pictures(sorted((recipe / "calibration").iterdir())[:3], plan.input), plan.input)
+    frames = tensors_of(read_pictures(sorted((recipe / "calibration").iterdir())[:3], plan.input), plan.input)
     expected = answers_of(recipe / "net.onnx", frames)["output0"]
     runner = load(plan, release)
     for frame, want in zip(frames, expected, strict=True):

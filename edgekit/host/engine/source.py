@@ -11,7 +11,9 @@ import numpy.typing as npt
 
 from edgekit.host.engine.model.onnx_model import OnnxModel
 from edgekit.host.engine.model.tail import Tail
-from edgekit.host.engine.verify.pictures import Pixels, digest_of, read_pictures, tensor_of
+from edgekit.host.engine.verify.pictures import digest_of, read_pictures
+from edgekit.imaging.conversion import tensors_of
+from edgekit.imaging.image import Pixels
 from edgekit.schema.recipe import ColourContract, Model
 from edgekit.schema.target import Target
 
@@ -57,7 +59,7 @@ class Pictures:
     @property
     def tensors(self) -> npt.NDArray[np.generic]:
         """The float model's inputs, to verify with."""
-        return tensor_of(self.pixels, self.contract)
+        return tensors_of(self.pixels, self.contract)
 
     @property
     def digest(self) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgekit.errors import InputError
-from edgekit.imaging.conversion import Converter, plan_conversion
+from edgekit.imaging.conversion import Converter, plan_conversion, tensors_of
 from edgekit.imaging.image import FrameSpec, RgbImage, RgbSpec, Yuv420Image
 from edgekit.schema.recipe import ColourContract
 
@@ -124,6 +124,43 @@ def test_uint8_tensor_is_the_pixels_themselves():
     spec = RgbSpec(width_px=32, height_px=18, order="RGB")
     tensor = Converter(plan_conversion(spec, contract(dtype="uint8", layout="NHWC"))).tensor(rgb)
     assert tensor.dtype == np.uint8 and (tensor[0] == rgb).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("order", ["RGB", "BGR", "GRAY"])
+def test_a_buffer_is_written_where_it_lies(dtype, layout, order):
+    """Also one whose rows lie further apart than they are long, as some accelerators want them."""
+    model = contract(width=10, height=6, order=order, layout=layout, dtype=dtype)
+    rgb = noise(6, 30).reshape(6, 10, 3)
+    converter = Converter(plan_conversion(RgbSpec(width_px=10, height_px=6, order="RGB"), model))
+    wide = np.full((1, model.channels, 6, 16) if layout == "NCHW" else (1, 6, 16, model.channels), 77, dtype)
+    buffer = wide[..., :10] if layout == "NCHW" else wide[:, :, :10]
+    converter.write(rgb, buffer)
+    np.testing.assert_array_equal(buffer, converter.tensor(rgb))
+    assert (buffer != 77).any()
+    assert ((wide[..., 10:] if layout == "NCHW" else wide[:, :, 10:]) == 77).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 18, 32), (1, 18, 32, 3)])
+def test_a_buffer_of_another_kind_is_refused(shape):
+    """OpenCV would write elsewhere without a word."""
+    rgb = noise(18, 96).reshape(18, 32, 3)
+    converter = Converter(plan_conversion(RgbSpec(width_px=32, height_px=18, order="RGB"), contract()))
+    buffer = np.zeros(shape, np.float64 if shape[1] == 3 else np.float32)
+    with pytest.raises(ValueError, match="the contract says another"):
+        converter.write(rgb, buffer)
+
+
+@pytest.mark.parametrize("order", ["RGB", "BGR", "GRAY"])
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_pixels_and_tensors_of_are_the_same_two_steps(order, layout):
+    model = contract(order=order, layout=layout, scale=1 / 255, mean=3.0, fit="letterbox", width=40)
+    frame = image(noise(72, 128), noise(36, 64, 1), noise(36, 64, 2))
+    converter = Converter(plan_conversion(frame.spec, model))
+    pixels = converter.pixels(frame)
+    assert pixels.shape == (18, 40, model.channels)
+    np.testing.assert_array_equal(tensors_of(pixels[None], model), converter.tensor(converter.rgb(frame)))
 
 
 def test_letterbox_keeps_the_shape_and_finds_the_way_back():

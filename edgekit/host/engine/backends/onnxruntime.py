@@ -25,8 +25,9 @@ from edgekit.host.engine.record import CompiledEngine
 from edgekit.host.engine.source import ModelSource
 from edgekit.host.engine.store import cache_key
 from edgekit.host.engine.verify.layers import compare_layers
-from edgekit.host.engine.verify.pictures import digest_of, tensor_of
+from edgekit.host.engine.verify.pictures import digest_of
 from edgekit.host.engine.verify.verdict import LayerError
+from edgekit.imaging.conversion import tensors_of
 from edgekit.schema.building import BuildRequest
 from edgekit.schema.manifest import EngineEntry
 from edgekit.schema.target import Accelerator
@@ -151,7 +152,7 @@ def quantise_checked(source: ModelSource, style: Style, bench: EngineBench) -> Q
     Raises:
         EngineError: it does, or it cannot be quantised.
     """
-    inputs, kept = tensor_of(source.pictures.ranges, source.model.input), source.model.quantisation.keep_float
+    inputs, kept = tensors_of(source.pictures.ranges, source.model.input), source.model.quantisation.keep_float
     proto = onnx.load(source.path)
     made = {name for node in proto.graph.node for name in node.output}
     unknown = [name for name in kept if name not in made]

@@ -25,8 +25,9 @@ from edgekit.host.engine.rknn.refusals import refusals
 from edgekit.host.engine.rknn.toolkit import choose_version
 from edgekit.host.engine.source import ModelSource
 from edgekit.host.engine.store import cache_key
-from edgekit.host.engine.verify.pictures import digest_of, tensor_of
+from edgekit.host.engine.verify.pictures import digest_of
 from edgekit.host.engine.verify.verdict import LayerError
+from edgekit.imaging.conversion import tensors_of
 from edgekit.schema.target import Accelerator
 from edgekit.trust import sha256_file
 
@@ -116,7 +117,7 @@ class RknnCompilation(Compilation):
         """Refuse an output that one int8 range cannot hold."""
         source, job = self.source, self.job
         if job.quantisation is not None and not job.keep_float:
-            some = tensor_of(source.pictures.ranges[:_RANGE_FRAMES], source.model.input)
+            some = tensors_of(source.pictures.ranges[:_RANGE_FRAMES], source.model.input)
             check_ranges(source.file, onnx.load(source.path), answers_of(source.path, some))
 
     def compile(self) -> CompiledEngine:

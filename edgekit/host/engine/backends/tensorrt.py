@@ -21,7 +21,6 @@ from edgekit.host.engine.builder.bounds import bounds_for, version_of
 from edgekit.host.engine.builder.job import DeviceJob
 from edgekit.host.engine.files.plan_file import PlanFault, parse_plan
 from edgekit.host.engine.making import Compilation
-from edgekit.host.engine.model.contract import expected_shape
 from edgekit.host.engine.model.faults import DYNAMIC, node_name, refuse
 from edgekit.host.engine.model.half import to_half
 from edgekit.host.engine.model.prepare.quantised import quantised_at, unfit_pair
@@ -172,7 +171,7 @@ def _request(source: ModelSource, *, own_ranges: bool) -> BuildRequest:
         timing_iterations=2,
         timing_cache="timing.cache",
         dla_core=-1 if recipe.dla_core is None else recipe.dla_core,
-        shapes={tensor.name: expected_shape(recipe.input) for tensor in source.onnx.inputs},
+        shapes={tensor.name: recipe.input.tensor_shape for tensor in source.onnx.inputs},
     )
 
 

@@ -11,13 +11,6 @@ from edgekit.schema.recipe import ColourContract
 _TYPES = frozenset({"float32", "uint8"})
 
 
-def expected_shape(contract: ColourContract) -> tuple[int, int, int, int]:
-    """The shape of the tensor that a contract describes, batch of one."""
-    if contract.layout == "NCHW":
-        return (1, contract.channels, contract.height_px, contract.width_px)
-    return (1, contract.height_px, contract.width_px, contract.channels)
-
-
 def check_input(path: Path, given: Tensor, contract: ColourContract, key: str) -> None:
     """Compare an input with its contract. Sizes that the model leaves open are the contract's, and so is the batch.
 
@@ -30,7 +23,7 @@ def check_input(path: Path, given: Tensor, contract: ColourContract, key: str) -
     Raises:
         EngineError: it has another shape or type; the message says what to write where that can be known.
     """
-    wanted = Tensor(name=given.name, dtype=contract.dtype, shape=expected_shape(contract))
+    wanted = Tensor(name=given.name, dtype=contract.dtype, shape=contract.tensor_shape)
     fits = _fits(given.shape, wanted.shape)
     if fits and given.dtype == wanted.dtype:
         return
@@ -65,7 +58,7 @@ def _slip(given: Tensor, contract: ColourContract, *, fits: bool) -> tuple[str, 
             "the layout is NHWC, width and height are swapped": (1, width, height, count),
         }
         for words, shape in shapes.items():
-            if shape != expected_shape(contract) and _fits(given.shape, shape) and given.shape:
+            if shape != contract.tensor_shape and _fits(given.shape, shape) and given.shape:
                 return _shape_slip(words, order, contract)
     return "", ""
 

@@ -19,8 +19,8 @@ from edgekit.executor import Executor
 from edgekit.host.engine.model.faults import node_name
 from edgekit.host.engine.rknn.complaints import NodeName, explain, not_lowered
 from edgekit.host.engine.rknn.log import CompilerLog, read_accuracy, read_log
-from edgekit.host.engine.verify.pictures import Pixels
 from edgekit.host.engine.verify.verdict import LayerError
+from edgekit.imaging.image import Pixels
 from edgekit.schema.recipe import Quantisation
 
 _LOG = logging.getLogger(__name__)

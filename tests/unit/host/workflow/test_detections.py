@@ -14,12 +14,13 @@ from edgekit.host.catalogue.recipes import read_recipe
 from edgekit.host.catalogue.targets import find_target
 from edgekit.host.engine.engine import Engine
 from edgekit.host.engine.model.reference import answers_of
-from edgekit.host.engine.verify.pictures import read_pictures, tensor_of
+from edgekit.host.engine.verify.pictures import read_pictures
 from edgekit.host.rehearsal import Rehearsal
 from edgekit.host.release.plan import plan_worker
 from edgekit.host.settings import settings_from
 from edgekit.host.workflow.detections import hold_detections, least_score, shared_pictures
 from edgekit.host.workflow.rehearse import release_files
+from edgekit.imaging.conversion import tensors_of
 from edgekit.schema.manifest import EngineEntry
 from tests.fakes.workstations import workstation
 from tests.fakes.yolo_recipe import write_recipe
@@ -35,7 +36,7 @@ class Case:
         self.folder = read_recipe(write_recipe(folder, pictures=4))
         contract = self.folder.recipe.models["net"].input
         self.pictures = tuple(sorted((folder / "calibration").iterdir()))
-        self.expected = answers_of(folder / "net.onnx", tensor_of(read_pictures(self.pictures, contract), contract))
+        self.expected = answers_of(folder / "net.onnx", tensors_of(read_pictures(self.pictures, contract), contract))
         plan = plan_worker(self.folder.recipe, TARGET, [ENTRY], has_app=False)
         self.rehearsal = Rehearsal(plan=plan, files=release_files(self.folder))
 

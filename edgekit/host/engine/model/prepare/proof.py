@@ -14,7 +14,8 @@ import onnxruntime as ort  # type: ignore[import-untyped]
 
 from edgekit.errors import EngineError
 from edgekit.host.engine.model.runtime_words import runtime_words
-from edgekit.host.engine.verify.pictures import Pixels, tensor_of
+from edgekit.imaging.conversion import tensors_of
+from edgekit.imaging.image import Pixels
 from edgekit.schema.recipe import ColourContract
 
 _ERRORS_ONLY = 3
@@ -100,7 +101,7 @@ _TYPES = {"tensor(double)": np.float64, "tensor(float16)": np.float16, "tensor(u
 def _inputs(side: Side, types: Mapping[str, Any], picture: Pixels) -> dict[str, npt.NDArray[np.generic]]:
     pictures = {side.picture: side.contract, **side.derived}
     tensors = {
-        name: tensor_of(_in_order(picture, side.contract, contract), contract).astype(types[name])
+        name: tensors_of(_in_order(picture, side.contract, contract), contract).astype(types[name])
         for name, contract in pictures.items()
     }
     fed = {name: np.repeat(tensor, side.batch, axis=0) for name, tensor in tensors.items()}

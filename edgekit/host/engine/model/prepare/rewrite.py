@@ -10,7 +10,7 @@ from pathlib import Path
 import onnx
 
 from edgekit.errors import EdgekitError, EngineError
-from edgekit.host.engine.model.contract import check_input, expected_shape
+from edgekit.host.engine.model.contract import check_input
 from edgekit.host.engine.model.faults import find_faults
 from edgekit.host.engine.model.onnx_model import (
     OnnxModel,
@@ -156,7 +156,7 @@ def _rewrite(given: _Given) -> tuple[onnx.ModelProto, list[str]]:
     notes += settle_inputs(path, name, made, model, given.picture)
     there = next(tensor for tensor in inputs_of(made) if tensor.name == given.picture.name)
     check_input(path, there, model.input, f"models.{name}.input")
-    notes += fix_sizes(made, there.name, expected_shape(model.input))
+    notes += fix_sizes(made, there.name, model.input.tensor_shape)
     notes += name_outputs(made)
     notes += _for_backend(given, made)
     return made, notes

@@ -1,4 +1,4 @@
-"""Pictures become on the host what the worker makes of them on the board."""
+"""Pictures become on the host what the worker makes of them on the board: one conversion, held against plain numpy."""
 
 from __future__ import annotations
 
@@ -7,30 +7,48 @@ import numpy as np
 import pytest
 
 from edgekit.errors import InputError
-from edgekit.host.engine.verify.pictures import read_picture, read_pictures, tensor_of
-from edgekit.imaging.conversion import Converter, plan_conversion
-from edgekit.imaging.image import RgbImage, RgbSpec
+from edgekit.host.engine.verify.pictures import read_picture, read_pictures
+from edgekit.imaging.conversion import tensors_of
 from edgekit.schema.recipe import ColourContract
 
 STD = (58.395, 57.12, 57.375)
 SIZES = [(40, 30), (160, 90), (33, 77), (8, 6)]
 
 
+def fitted(bgr: np.ndarray, contract: ColourContract) -> np.ndarray:
+    """Stretched, or whole between bars."""
+    height, width = bgr.shape[:2]
+    scale = min(contract.width_px / width, contract.height_px / height)
+    inner = (contract.width_px, contract.height_px)
+    if contract.fit == "letterbox":
+        inner = (round(width * scale), round(height * scale))
+    smaller = width >= inner[0] and height >= inner[1]
+    scaled = cv2.resize(bgr, inner, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
+    whole = np.zeros((contract.height_px, contract.width_px, 3), np.uint8)
+    left, top = (contract.width_px - inner[0]) // 2, (contract.height_px - inner[1]) // 2
+    whole[top : top + inner[1], left : left + inner[0]] = scaled
+    return whole
+
+
 @pytest.mark.parametrize("order", ["RGB", "BGR", "GRAY"])
 @pytest.mark.parametrize("fit", ["stretch", "letterbox"])
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("form", [("NCHW", 58.0), ("NHWC", 58.0), ("NCHW", STD), ("NHWC", STD)])
-def test_it_is_the_worker_s_own_input(tmp_path, order, fit, size, form):
+def test_files_become_the_model_s_input(tmp_path, order, fit, size, form):
     layout, std = form
     scale = 1 / std if isinstance(std, float) else tuple(1 / one for one in std)[: 1 if order == "GRAY" else 3]
     contract = ColourContract(width_px=32, height_px=24, order=order, fit=fit, layout=layout, scale=scale, mean=12.5)
-    width, height = size
-    bgr = np.random.default_rng(7).integers(0, 256, (height, width, 3), np.uint8)
+    bgr = np.random.default_rng(7).integers(0, 256, (size[1], size[0], 3), np.uint8)
     cv2.imwrite(str(tmp_path / "p.png"), bgr)
-    converter = Converter(plan_conversion(RgbSpec(width_px=width, height_px=height, order="BGR"), contract))
-    expected = converter.tensor(converter.rgb(RgbImage(pixels=bgr, order="BGR")))
-    found = tensor_of(read_picture(tmp_path / "p.png", contract)[None], contract)
-    np.testing.assert_array_equal(found, expected)
+    whole = fitted(bgr, contract)
+    pixels = {"RGB": whole[..., ::-1], "BGR": whole, "GRAY": cv2.cvtColor(whole, cv2.COLOR_BGR2GRAY)[..., None]}[order]
+    found = read_pictures([tmp_path / "p.png"] * 2, contract)
+    np.testing.assert_array_equal(found, np.stack([pixels] * 2))
+    values = ((pixels.astype(np.float64) - 12.5) * np.array(scale)).astype(np.float32)
+    expected = values.transpose(2, 0, 1) if layout == "NCHW" else values
+    tensors = tensors_of(found, contract)
+    assert tensors.flags.c_contiguous and tensors.dtype == np.float32
+    np.testing.assert_array_equal(tensors, np.stack([expected] * 2))
 
 
 def test_no_pictures_are_an_empty_array():

@@ -18,7 +18,6 @@ import edgekit
 from edgekit.errors import EdgekitError, EngineError
 from edgekit.host.catalogue.targets import find_target
 from edgekit.host.engine.compile import compile_models
-from edgekit.host.engine.model.contract import expected_shape
 from edgekit.host.engine.model.prepare.rewrite import Prepared, prepare, prove_rewrite
 from edgekit.host.settings import settings_from
 from edgekit.schema.reader import from_raw
@@ -48,7 +47,7 @@ def prepared(export: Export, folder: Path, backend: str = "onnxruntime") -> Prep
 def test_each_becomes_a_model_of_one_fixed_input_that_answers_alike(name: str, backend: str, tmp_path: Path) -> None:
     made = prepared(EXPORTS[name], tmp_path, backend)
     (given,) = made.onnx.inputs
-    assert given.shape == expected_shape(made.model.input) and given.dtype == made.model.input.dtype
+    assert given.shape == made.model.input.tensor_shape and given.dtype == made.model.input.dtype
     graph = onnx.load_model_from_string(made.data).graph
     assert not OTHER_TYPES & {tensor.data_type for tensor in graph.initializer}
     if name != "doubles among floats":
