@@ -34,8 +34,10 @@ class BlobPiece:
     """Whether the file ends with it."""
 
 
-def cut_file(file: Path, start: int, end: int, piece_bytes: int) -> Iterator[BlobPiece]:
+def cut_file(file: Path, start: int, end: int, piece_bytes: int, *, packs: bool = True) -> Iterator[BlobPiece]:
     """Cut the bytes from `start` to `end`; after the first piece that does not become smaller none is compressed.
+
+    `packs` says whether the other side can take compressed pieces at all.
 
     At least one piece comes, an empty one where nothing is left to send. A file that is shorter than `end` ends early,
     without a piece that is the last.
@@ -44,7 +46,7 @@ def cut_file(file: Path, start: int, end: int, piece_bytes: int) -> Iterator[Blo
         InputError: it cannot be read.
         FileNotFoundError, NotADirectoryError: it is not there.
     """
-    offset, packs = start, True
+    offset = start
     try:
         with file.open("rb") as data:
             data.seek(start)

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from edgekit.errors import EdgekitError, InputError
 from edgekit.executor import Completed, Executor
+from edgekit.schema.message import from_message, to_message
 from edgekit.schema.plan import WorkerPlan
-from edgekit.schema.reader import from_json, to_json
 from edgekit.schema.rehearsal import NOW, OUTPUT, REPLY, REQUEST, Grab, RehearsalReply, RehearsalRequest
 
 _CHILD = "edgekit.device.runtime.rehearsal.rehearse"
@@ -70,7 +70,7 @@ def run_rehearsal(rehearsal: Rehearsal, executor: Executor) -> RehearsalReply:
     """
     with tempfile.TemporaryDirectory(prefix="edgekit-rehearsal-", ignore_cleanup_errors=True) as scratch:
         folder = Path(scratch)
-        (folder / REQUEST).write_bytes(to_json(_lay_out(folder, rehearsal)))
+        (folder / REQUEST).write_bytes(to_message(_lay_out(folder, rehearsal)))
         steps = _STEPS_BESIDE_STAGES + len(rehearsal.plan.stages) * (4 + len(rehearsal.pictures))
         try:
             done = executor.run(
@@ -126,7 +126,7 @@ def _read_reply(folder: Path, done: Completed, rehearsal: Rehearsal) -> Rehearsa
         logging.getLogger(__name__).info("the recipe's code printed:\n%s", printed)
     file = folder / REPLY
     if file.is_file() and file.stat().st_size <= _MAX_REPLY_BYTES:
-        return from_json(RehearsalReply, file.read_bytes(), "the rehearsal's reply")
+        return from_message(RehearsalReply, file.read_bytes(), "the rehearsal's reply")
     raise InputError(f"{_now(folder)} {_end(done.returncode, rehearsal)}", hint=_REASON, details=printed)
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from typing import Any
 
-from edgekit.schema.reader import bounds_of, hints
+from edgekit.schema.field_types import bounds_of, hints
 from edgekit.schema.units import Bytes, Cpus, format_cpus
 
 _MOST, _MEGABYTE = 10**6, 10**6

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from edgekit.schema.message import Message
 from edgekit.schema.recipe import ColourContract
 from edgekit.schema.target import AcceleratorKind
 
@@ -25,7 +26,7 @@ def answer_file(verb: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BuildRequest:
+class BuildRequest(Message):
     """One engine to compile."""
 
     kind: AcceleratorKind
@@ -59,7 +60,7 @@ class BuilderFailure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BuildAnswer:
+class BuildAnswer(Message):
     """How compiling went. The engine lies where the request wanted it."""
 
     failure: BuilderFailure | None = None
@@ -76,7 +77,7 @@ class BuildAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrialRequest:
+class TrialRequest(Message):
     """An engine to run on frames."""
 
     kind: AcceleratorKind
@@ -90,7 +91,7 @@ class TrialRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrialAnswer:
+class TrialAnswer(Message):
     """How running went."""
 
     failure: BuilderFailure | None = None

@@ -16,9 +16,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from edgekit.schema.message import Message, NewerWord
 from edgekit.schema.report import Report
 
 PROTOCOL = 1
+"""Of the framing alone. What a keeper is able to do beyond that, its features say."""
+FEATURES: tuple[str, ...] = ("zlib",)
+"""What this keeper can do and one of the same protocol perhaps cannot: the host asks before it uses one.
+
+`zlib`: chunks may be compressed.
+"""
 MAX_LINE_BYTES = 4 << 20
 MAX_CHUNK_BYTES = 1 << 20
 MAX_PAYLOAD_BYTES = 17 << 20
@@ -29,10 +36,10 @@ Verb = Literal[
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Message):
     """One request. Which fields count depends on the verb.
 
-    hello      -> done.data: keeper (version), protocol, keeper_sha256
+    hello      -> done.data: a `Hello` as JSON
     status     -> done.data: a `Status` as JSON
     lock       holder: takes the deployment lock for this connection (exit code 9 with the holder's name if taken)
     offer      payload: manifest.json, then the signature (`signature_bytes` of it); verified before anything else.
@@ -60,16 +67,29 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(Message):
     """One line of an answer."""
 
-    kind: Literal["progress", "state", "report", "log", "done", "error"]
+    kind: Literal["progress", "state", "report", "log", "done", "error"] | NewerWord
     message: str = ""
     data: dict[str, object] = field(default_factory=dict)
     report: Report | None = None
     exit_code: int = 0
     hint: str = ""
     details: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hello(Message):
+    """The answer to `hello`."""
+
+    keeper: str
+    """Its version, for people."""
+    protocol: int
+    keeper_sha256: str
+    """Of the program that runs."""
+    features: tuple[str, ...] = ()
+    """What it can do: see `FEATURES`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +101,7 @@ class MissingBlob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
+class Offer(Message):
     """The answer to a manifest."""
 
     digest: str
@@ -123,7 +143,7 @@ class WorkerStatus:
 
     pid: int
     """0 where none runs."""
-    state: Literal["stopped", "starting", "running", "backoff"]
+    state: Literal["stopped", "starting", "running", "backoff"] | NewerWord
     restarts: int
     last_exit: str
     """`exited with code 3`, `killed by SIGSEGV`, `out of memory: ...`, or empty."""
@@ -132,19 +152,19 @@ class WorkerStatus:
     memory_peak: int
     memory_max: int
     cpuset_cpus: str
-    limits: Literal["enforced", "advisory", "none"]
+    limits: Literal["enforced", "advisory", "none"] | NewerWord
     limits_note: str
     """Why limits are advisory, or empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class Status(Message):
     """Answer to `status`."""
 
     keeper: str
     keeper_pid: int
     uptime_s: float
-    phase: Literal["idle", "activating", "settling", "running", "rolling_back", "stopped"]
+    phase: Literal["idle", "activating", "settling", "running", "rolling_back", "stopped"] | NewerWord
     current: ReleaseRef | None
     previous: ReleaseRef | None
     candidate: ReleaseRef | None

@@ -11,8 +11,9 @@ import types
 from typing import Any, Literal, Union, get_args, get_origin
 
 from edgekit.schema.bounds import Between, Length, Matches
+from edgekit.schema.field_types import bounds_of, hints, tagged
 from edgekit.schema.fleet import Fleet
-from edgekit.schema.reader import bounds_of, hints, tagged, to_raw
+from edgekit.schema.reader import to_raw
 from edgekit.schema.recipe import Recipe
 from edgekit.schema.target import TargetFile
 from edgekit.schema.units import (

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 from edgekit.errors import TrustError
+from edgekit.schema.message import Message
 from edgekit.schema.target import AcceleratorKind
 
 FORMAT = 1
@@ -84,7 +85,7 @@ class Requires:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
+class Manifest(Message):
     """A release, whole."""
 
     format: int

@@ -5,9 +5,10 @@ All paths are relative to the release's folder. Keeper and worker read this file
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from edgekit.schema.message import MUST_UNDERSTAND, Message
 from edgekit.schema.recipe import ColourContract, DropPolicy, Golden, Health, RecipeSink, Source
 from edgekit.schema.target import AcceleratorKind
 
@@ -24,9 +25,9 @@ class EnginePlan:
     threads: int
     cpus: tuple[int, ...] = ()
     """CPUs of the lanes that run it, for its further threads; none: wherever the process may run."""
-    dla_core: int = -1
+    dla_core: int = field(default=-1, metadata=MUST_UNDERSTAND)
     """Jetson: the DLA core that it was compiled for; -1 is the GPU."""
-    tail: str = ""
+    tail: str = field(default="", metadata=MUST_UNDERSTAND)
     """ONNX file that the CPU runs on the engine's outputs; its own are the model's. Empty: none."""
 
 
@@ -64,7 +65,7 @@ class LimitsPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerPlan:
+class WorkerPlan(Message):
     """Everything that keeper and worker need to run one application."""
 
     application: str

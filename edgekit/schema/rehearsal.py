@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from edgekit.schema.detection import Detection
+from edgekit.schema.message import Message
 from edgekit.schema.plan import WorkerPlan
 
 REQUEST = "request.json"
@@ -28,7 +29,7 @@ class Grab:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RehearsalRequest:
+class RehearsalRequest(Message):
     """What is to be tried. Paths are absolute, but for those in the plan."""
 
     plan: WorkerPlan
@@ -68,7 +69,7 @@ class RehearsalFailure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RehearsalReply:
+class RehearsalReply(Message):
     """How it went."""
 
     passed: tuple[str, ...] = ()

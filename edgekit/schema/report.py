@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from edgekit.schema.bounds import Between
+from edgekit.schema.message import Message, NewerWord
 
 MAX_REPORT_BYTES = 1 << 20
 REPORT_FD_VARIABLE = "EDGEKIT_REPORT_FD"
@@ -55,7 +56,7 @@ class StreamReport:
     """The frames of one source on their way, now."""
 
     name: str
-    state: StreamState
+    state: StreamState | NewerWord
     since_s: Amount
     """How long it has been in this state."""
     message: str = ""
@@ -73,10 +74,10 @@ class StreamReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(Message):
     """One worker, now."""
 
-    phase: Phase
+    phase: Phase | NewerWord
     message: str = ""
     """What it is doing, or why it failed."""
     uptime_s: Amount = 0.0

@@ -22,8 +22,8 @@ import pytest
 
 from edgekit.executor.local import LocalExecutor
 from edgekit.schema.manifest import SIGNATURE_NAMESPACE, Requires
+from edgekit.schema.message import to_message
 from edgekit.schema.plan import LimitsPlan
-from edgekit.schema.reader import to_json
 from edgekit.schema.recipe import Health
 from edgekit.trust import sha256_bytes, sign
 from tests.fakes.releases import FakeRelease, make_plan, make_release, write_release
@@ -135,7 +135,7 @@ def fake(edgekit: Edgekit, behaviour: str, *, version: str, period_s: float = 0.
         cgroup_controllers=("cpuset", "memory", "pids"),
     )
     manifest = replace(made.manifest, requires=requires, target="virt-arm64")
-    content = to_json(manifest)
+    content = to_message(manifest)
     key = edgekit.home / "c" / "edgekit" / "release-key"
     signature = sign(LocalExecutor(), content, key=key, namespace=SIGNATURE_NAMESPACE)
     return replace(made, manifest=manifest, manifest_json=content, digest=sha256_bytes(content), signature=signature)

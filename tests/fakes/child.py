@@ -7,7 +7,7 @@ import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
 
-from edgekit.schema.reader import to_line
+from edgekit.schema.message import to_line
 from edgekit.schema.report import Report
 
 

@@ -10,6 +10,7 @@ from edgekit.errors import Unreachable
 from edgekit.executor import Completed
 from edgekit.schema.answer import ANSWER_MARK
 from edgekit.schema.control import (
+    FEATURES,
     PROTOCOL,
     Event,
     Failure,
@@ -21,7 +22,7 @@ from edgekit.schema.control import (
     WorkerStatus,
 )
 from edgekit.schema.manifest import Manifest
-from edgekit.schema.reader import from_json, to_line, to_raw
+from edgekit.schema.message import from_message, to_line, to_message_data
 from edgekit.trust import sha256_bytes
 
 WORKER = WorkerStatus(
@@ -61,6 +62,7 @@ class FakeLink:
     """Keeper and link in one; an `Executor`. Set its fields to have it behave."""
 
     protocol: int = PROTOCOL
+    features: tuple[str, ...] = FEATURES
     status: Status = STATUS
     blobs: dict[str, bytes] = field(default_factory=dict)
     """What has arrived, whole or not."""
@@ -116,14 +118,19 @@ class FakeLink:
         data: object = {}
         match request.verb:
             case "hello":
-                data = {"keeper": "0.1.0", "protocol": self.protocol, "keeper_sha256": "ab"}
+                data = {
+                    "keeper": "0.1.0",
+                    "protocol": self.protocol,
+                    "keeper_sha256": "ab",
+                    "features": list(self.features),
+                }
             case "status":
-                data = to_raw(self.status)
+                data = to_message_data(self.status)
             case "lock" if self.locked_by:
                 message = f"the device is being deployed to by {self.locked_by.pop(0)}"
                 return [Event(kind="error", message=message, exit_code=9, hint="wait")]
             case "offer":
-                data = to_raw(self._offer(payload[: len(payload) - request.signature_bytes]))
+                data = to_message_data(self._offer(payload[: len(payload) - request.signature_bytes]))
             case "chunk":
                 self._chunk(request, payload)
                 return []
@@ -155,7 +162,7 @@ class FakeLink:
         self.status = replace(self.status, phase="running", current=ref, candidate=None)
 
     def _offer(self, manifest_json: bytes) -> Offer:
-        manifest = self._manifest = from_json(Manifest, manifest_json, "manifest")
+        manifest = self._manifest = from_message(Manifest, manifest_json, "manifest")
         missing = {
             entry.sha256: MissingBlob(sha256=entry.sha256, have_bytes=len(self.blobs.get(entry.sha256, b"")))
             for entry in manifest.files
@@ -194,7 +201,7 @@ class FakeStream:
         """See `Stream.write`."""
         self._in += data
         while not self._broken and (end := self._in.find(b"\n") + 1):
-            request = from_json(Request, bytes(self._in[:end]), "request")
+            request = from_message(Request, bytes(self._in[:end]), "request")
             if len(self._in) < end + request.payload_bytes:
                 return
             payload = bytes(self._in[end : end + request.payload_bytes])

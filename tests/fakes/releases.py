@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgekit.schema.manifest import FileEntry, Manifest, Requires
+from edgekit.schema.message import to_message
 from edgekit.schema.plan import LimitsPlan, WorkerPlan
-from edgekit.schema.reader import to_json
 from edgekit.schema.recipe import Golden, Health
 from edgekit.trust import sha256_bytes
 from tests.fakes.signers import fake_signature
@@ -100,7 +100,7 @@ def make_release(
     if behaviour == "golden":
         plan = replace(plan, golden=Golden(frames=("frame.png",), expected="frames.json"))
     files = {
-        "plan.json": to_json(plan),
+        "plan.json": to_message(plan),
         "site/edgekit/__init__.py": b"",
         "site/edgekit/device/runtime/__main__.py": WORKER.format(behaviour=behaviour, period=period_s).encode(),
         "tool": b"#!/bin/sh\n",
@@ -129,7 +129,7 @@ def make_release(
         wheels=(),
         engines=(),
     )
-    manifest_json = to_json(manifest)
+    manifest_json = to_message(manifest)
     return FakeRelease(
         digest=sha256_bytes(manifest_json),
         manifest=manifest,

@@ -11,7 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from hypothesis import strategies as st
 
 from edgekit.schema.bounds import Between, Length, Matches
-from edgekit.schema.reader import bounds_of, hints
+from edgekit.schema.field_types import bounds_of, hints
 from edgekit.schema.units import Bytes, CpuList, Cpus, SmallestUnit
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=6)

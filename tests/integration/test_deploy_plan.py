@@ -16,7 +16,7 @@ import edgekit
 from edgekit.host.catalogue.targets import find_target
 from edgekit.host.settings import settings_from
 from edgekit.schema.manifest import EngineEntry, Manifest, Requires
-from edgekit.schema.reader import to_json
+from edgekit.schema.message import to_message
 from tests.fakes.sshd import PROGRAM, Sshd, running_sshd
 
 pytestmark = [
@@ -73,7 +73,7 @@ class Desk:
             engines=engines,
         )
         (self.folder / "release").mkdir(exist_ok=True)
-        (self.folder / "release/manifest.json").write_bytes(to_json(manifest))
+        (self.folder / "release/manifest.json").write_bytes(to_message(manifest))
         return "release"
 
     def run(self, *words: str) -> tuple[int, Any, str]:

@@ -23,7 +23,7 @@ from edgekit.executor.sent_program import skip_greeting
 from edgekit.host.provision.keeper_zip import build_keeper
 from edgekit.schema.control import Event, Offer, Status
 from edgekit.schema.manifest import SIGNATURE_NAMESPACE
-from edgekit.schema.reader import from_json, from_raw
+from edgekit.schema.message import from_message, from_message_data
 from edgekit.trust import sign
 from tests.fakes.releases import FakeRelease, make_plan, make_release
 
@@ -66,7 +66,7 @@ class Device:
 
     def status(self) -> Status:
         with self.talk() as client:
-            return from_raw(Status, client.ask("status").data, "status")
+            return from_message_data(Status, client.ask("status").data, "status")
 
     def deploy(self, release: FakeRelease) -> Event:
         with self.talk() as client:
@@ -97,7 +97,7 @@ class Client:
 
     def event(self) -> Event:
         assert self.process.stdout is not None
-        return from_json(Event, self.process.stdout.readline(), "event")
+        return from_message(Event, self.process.stdout.readline(), "event")
 
     def ask(self, verb: str, payload: bytes = b"", **fields: object) -> Event:
         self.send(verb, payload, **fields)
@@ -110,7 +110,7 @@ class Client:
         event = self.ask("offer", payload, signature_bytes=len(release.signature))
         if event.kind == "error":
             return event
-        for blob in from_raw(Offer, event.data, "offer").missing:
+        for blob in from_message_data(Offer, event.data, "offer").missing:
             data = zlib.compress(release.blobs[blob.sha256][blob.have_bytes :])
             self.send("chunk", data, sha256=blob.sha256, offset=blob.have_bytes, encoding="zlib")
         return self.ask("install", digest=release.digest)
@@ -303,7 +303,7 @@ def test_a_flipped_byte_in_the_store_is_found_and_sent_again(device: Device) -> 
     with device.talk() as client:
         payload = release.manifest_json + release.signature
         event = client.ask("offer", payload, signature_bytes=len(release.signature))
-        for blob in from_raw(Offer, event.data, "offer").missing:
+        for blob in from_message_data(Offer, event.data, "offer").missing:
             client.send("chunk", release.blobs[blob.sha256], sha256=blob.sha256)
         client.ask("status")
         entry = next(entry for entry in release.manifest.files if entry.path.endswith("__main__.py"))

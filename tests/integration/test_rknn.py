@@ -329,13 +329,13 @@ from pathlib import Path
 import numpy as np
 from edgekit.device.runner.rknn import open_runner
 from edgekit.schema.plan import WorkerPlan
-from edgekit.schema.reader import from_json
+from edgekit.schema.message import from_message
 
 release, library = Path(sys.argv[1]), sys.argv[2]
 fake = ctypes.CDLL(library)
 fake.fake_faults.restype = ctypes.c_char_p
 fake.fake_model(b"image=1x90x160x3 heat=1x3x23x40 offset=1x2x23x40")
-plan = from_json(WorkerPlan, (release / "plan.json").read_bytes(), "plan.json").engines["parts"]
+plan = from_message(WorkerPlan, (release / "plan.json").read_bytes(), "plan.json").engines["parts"]
 picture = np.full((1, 90, 160, 3), 7, np.uint8)
 found = []
 for mapped in (False, True):

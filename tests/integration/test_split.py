@@ -21,8 +21,8 @@ from edgekit.host.engine.model.reference import answers_of
 from edgekit.host.engine.store import EngineStore
 from edgekit.host.engine.verify.pictures import read_pictures
 from edgekit.imaging.conversion import tensors_of
+from edgekit.schema.message import from_message
 from edgekit.schema.plan import WorkerPlan
-from edgekit.schema.reader import from_json
 from tests.fakes.yolo_recipe import write_recipe
 from tests.integration.test_rknn import User, user_bench
 from tests.unit.host.engine.test_overflow import norm, source_of
@@ -72,7 +72,7 @@ def test_a_yolo_in_one_piece_is_refused_and_its_hint_is_the_cure(tmp_path, user_
     }
     assert [wheel for wheel in told["wheels"] if wheel.startswith("onnxruntime")]
     files = user.home / f"out-{target}" / "files"
-    plan = from_json(WorkerPlan, (files / "plan.json").read_bytes(), "plan.json")
+    plan = from_message(WorkerPlan, (files / "plan.json").read_bytes(), "plan.json")
     assert plan.engines["net"].tail == engine["tail"]
     assert (files / engine["tail"]).is_file()
 
@@ -94,7 +94,7 @@ def test_on_this_machine_both_parts_run_as_the_board_runs_them(tmp_path, user_be
     built = build(user, recipe, "host")
     assert built.returncode == 0, built.stderr
     release = user.home / "out-host/files"
-    plan = from_json(WorkerPlan, (release / "plan.json").read_bytes(), "plan.json").engines["net"]
+    plan = from_message(WorkerPlan, (release / "plan.json").read_bytes(), "plan.json").engines["net"]
     frames = tensors_of(read_pictures(sorted((recipe / "calibration").iterdir())[:3], plan.input), plan.input)
     expected = answers_of(recipe / "net.onnx", frames)["output0"]
     runner = load(plan, release)

@@ -19,8 +19,8 @@ import pytest
 from edgekit.host.catalogue.recipes import read_recipe
 from edgekit.host.engine.compile import compile_models
 from edgekit.host.release.plan import plan_worker
+from edgekit.schema.message import from_message, to_message
 from edgekit.schema.plan import WorkerPlan
-from edgekit.schema.reader import to_json
 from edgekit.schema.target import CpuCluster, Memory, Os, Target
 from edgekit.schema.units import Bytes, Cpus
 from tests.fakes.benches import bench_in
@@ -80,13 +80,12 @@ def release(tmp_path: Path) -> Path:
 
 
 def write(release: Path, plan: WorkerPlan) -> None:
-    (release / "plan.json").write_bytes(to_json(plan))
+    (release / "plan.json").write_bytes(to_message(plan))
 
 
 def plan_of(release: Path) -> WorkerPlan:
-    from edgekit.schema.reader import from_json
 
-    return from_json(WorkerPlan, (release / "plan.json").read_bytes(), "plan.json")
+    return from_message(WorkerPlan, (release / "plan.json").read_bytes(), "plan.json")
 
 
 @pytest.fixture

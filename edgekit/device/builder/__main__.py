@@ -24,7 +24,7 @@ from edgekit.schema.building import (
     answer_file,
     request_file,
 )
-from edgekit.schema.reader import from_json, to_json
+from edgekit.schema.message import from_message, to_message
 
 
 def main(argv: list[str]) -> None:
@@ -41,12 +41,12 @@ def main(argv: list[str]) -> None:
         answer = failed(
             failure=BuilderFailure(message=f"a Python package is missing there: {error}", hint="report this")
         )
-    (folder / answer_file(verb)).write_bytes(to_json(answer))
+    (folder / answer_file(verb)).write_bytes(to_message(answer))
 
 
 def _build(text: bytes, folder: Path) -> BuildAnswer:
     began = time.monotonic()
-    request = from_json(BuildRequest, text, "the request")
+    request = from_message(BuildRequest, text, "the request")
     module = COMPILERS.get(request.kind)
     if module is None:
         raise InputError(f"engines of {request.kind} are not compiled on devices", hint="report this")
@@ -56,7 +56,7 @@ def _build(text: bytes, folder: Path) -> BuildAnswer:
 
 
 def _try(text: bytes, folder: Path) -> TrialAnswer:
-    return run_trial(from_json(TrialRequest, text, "the request"), folder)
+    return run_trial(from_message(TrialRequest, text, "the request"), folder)
 
 
 def _tell(words: str) -> None:

@@ -18,8 +18,8 @@ from edgekit.device.runtime.parts import Parts, load_runners
 from edgekit.device.runtime.pipeline import Pipeline
 from edgekit.device.runtime.reporting import Reporter, RunningReports
 from edgekit.errors import EdgekitError
+from edgekit.schema.message import from_message
 from edgekit.schema.plan import WorkerPlan
-from edgekit.schema.reader import from_json
 from edgekit.schema.report import REPORT_FD_VARIABLE
 
 EXIT_FAILED = 3
@@ -78,7 +78,7 @@ def _wake_on_signals() -> int:
 
 def _run(wanted: Arguments, reporter: Reporter, wake_fd: int) -> int:
     reporter.say("starting", "reading the plan")
-    plan = from_json(WorkerPlan, (wanted.release / "plan.json").read_bytes(), "plan.json")
+    plan = from_message(WorkerPlan, (wanted.release / "plan.json").read_bytes(), "plan.json")
     reporter.say("starting", "loading engines")
     parts = Parts(
         plan=plan, release=wanted.release, runners=load_runners(plan, wanted.release, wanted.work / "engines")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from edgekit.device.runtime.figures import Outcome
 from edgekit.device.runtime.metrics import metrics_text
 from edgekit.device.runtime.schedule.lanes import Lane
-from edgekit.schema.reader import to_line
+from edgekit.schema.message import to_line
 from edgekit.schema.report import LaneReport, Phase, Report
 
 _METRICS_EVERY = 5

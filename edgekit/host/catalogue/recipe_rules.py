@@ -11,8 +11,8 @@ from typing import NamedTuple, get_args
 from packaging.requirements import Requirement
 
 from edgekit.host.requirements import index_faults, requirement_fault
+from edgekit.schema.field_types import tagged
 from edgekit.schema.problem import Problem, closest_of
-from edgekit.schema.reader import tagged
 from edgekit.schema.recipe import ColourContract, Golden, OtherInput, Recipe
 from edgekit.schema.stages import (
     CountStage,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from edgekit.errors import BY_EXIT_CODE, EdgekitError, InputError, Unreachable
 from edgekit.executor import Executor, Stream
 from edgekit.executor.sent_program import skip_greeting
 from edgekit.schema.board import PYTHON, BoardPaths
-from edgekit.schema.control import MAX_LINE_BYTES, PROTOCOL, Event, Request, Status, Verb
+from edgekit.schema.control import MAX_LINE_BYTES, PROTOCOL, Event, Hello, Request, Status, Verb
 from edgekit.schema.fleet import Device
-from edgekit.schema.reader import from_json, from_raw, to_line
+from edgekit.schema.message import from_message, from_message_data, to_line
 
 ANSWER_S = 120.0
 """How long the keeper may say nothing. A dead link is noticed earlier, by the executor."""
@@ -29,6 +30,7 @@ class KeeperClient:
         self._stream: Stream = executor.open(BoardPaths(prefix=device.prefix).command("connect"))
         self._outbox = bytearray()
         self._greeted = False
+        self._features: frozenset[str] = frozenset()
 
     def __enter__(self) -> KeeperClient:
         """Greet the keeper and see that it speaks our protocol."""
@@ -54,7 +56,7 @@ class KeeperClient:
         payload: bytes = b"",
         watch: Watch | None = None,
         patience_s: float | None = ANSWER_S,
-        **fields: object,
+        **fields: Any,
     ) -> dict[str, object]:
         """Send a request and wait for its end.
 
@@ -83,7 +85,7 @@ class KeeperClient:
                 watch(event)
         raise self._hung_up()
 
-    def send(self, verb: Verb, *, payload: bytes, **fields: object) -> None:
+    def send(self, verb: Verb, *, payload: bytes, **fields: Any) -> None:
         """Send a request that is answered by nothing when all is well: `chunk`. Small ones travel together.
 
         Raises:
@@ -97,18 +99,30 @@ class KeeperClient:
 
     def status(self) -> Status:
         """What runs there."""
-        return from_raw(Status, self.ask("status"), f"status of {self._name}")
+        return from_message_data(Status, self.ask("status"), f"status of {self._name}")
 
-    def _greet(self) -> None:
-        spoken = self.ask("hello").get("protocol")
-        if spoken != PROTOCOL:
+    def can(self, feature: str) -> bool:
+        """Whether the keeper there announces a feature: see `schema.control.FEATURES`."""
+        return feature in self._features
+
+    def check_can(self, feature: str, what: str) -> None:
+        """Before a request that needs a feature. Raises InputError, which says `what` the keeper there cannot do."""
+        if not self.can(feature):
             raise InputError(
-                f"the keeper on {self._name} speaks protocol {spoken}, this edgekit speaks {PROTOCOL}",
-                hint=f"edgekit provision {self._name}",
+                f"the keeper on {self._name} is older and cannot {what}", hint=f"edgekit provision {self._name}"
             )
 
-    def _pack(self, verb: Verb, payload: bytes, fields: dict[str, object]) -> None:
-        request = from_raw(Request, {"verb": verb, "payload_bytes": len(payload), **fields}, "request")
+    def _greet(self) -> None:
+        hello = from_message_data(Hello, self.ask("hello"), f"greeting of {self._name}")
+        if hello.protocol != PROTOCOL:
+            raise InputError(
+                f"the keeper on {self._name} speaks protocol {hello.protocol}, this edgekit speaks {PROTOCOL}",
+                hint=f"edgekit provision {self._name}",
+            )
+        self._features = frozenset(hello.features)
+
+    def _pack(self, verb: Verb, payload: bytes, fields: dict[str, Any]) -> None:
+        request = Request(verb=verb, payload_bytes=len(payload), **fields)
         self._outbox += to_line(request) + payload
 
     def _flush(self) -> None:
@@ -143,7 +157,7 @@ class KeeperClient:
     def _event(self, line: bytes) -> Event:
         if not line.endswith(b"\n"):
             raise self._hung_up()
-        event = from_json(Event, line, f"answer of {self._name}")
+        event = from_message(Event, line, f"answer of {self._name}")
         if event.kind == "error":
             kind = BY_EXIT_CODE.get(event.exit_code, EdgekitError)
             raise kind(event.message, hint=event.hint or f"edgekit logs {self._name}", details=event.details)

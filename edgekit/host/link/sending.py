@@ -64,7 +64,8 @@ def send_blobs(
         if entry is None:
             continue
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            for piece in cut_file(parcel.file(entry.path), blob.have_bytes, entry.bytes, _PIECE_BYTES):
+            file, start = parcel.file(entry.path), blob.have_bytes
+            for piece in cut_file(file, start, entry.bytes, _PIECE_BYTES, packs=keeper.can("zlib")):
                 if piece.size_bytes:
                     at = {"sha256": blob.sha256, "offset": piece.offset, "encoding": piece.encoding}
                     keeper.send("chunk", **at, payload=piece.payload)

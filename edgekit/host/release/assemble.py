@@ -14,7 +14,7 @@ from edgekit.host.release.digests import FolderDigests
 from edgekit.host.release.folder import FILES, MANIFEST, SIGNATURE
 from edgekit.host.release.replace import folder_beside, replace_folder
 from edgekit.schema.manifest import FileEntry, Manifest, check_manifest
-from edgekit.schema.reader import to_json
+from edgekit.schema.message import to_message
 
 _CHUNK_BYTES = 1 << 20
 
@@ -53,7 +53,7 @@ def finish_manifest(manifest: Manifest) -> bytes:
         TrustError: a path or size that no device would take.
     """
     check_manifest(manifest)
-    return to_json(manifest)
+    return to_message(manifest)
 
 
 def write_release(out: Path, content: Content, signed: Signed, *, notes: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgekit.errors import InputError
 from edgekit.schema.manifest import MAX_MANIFEST_BYTES, FileEntry, Manifest, check_manifest
-from edgekit.schema.reader import from_json
+from edgekit.schema.message import from_message
 
 MANIFEST, SIGNATURE, FILES = "manifest.json", "manifest.json.sig", "files"
 
@@ -45,7 +45,7 @@ def open_release(path: Path) -> ReleaseFolder:
     except OSError as error:
         hint = "edgekit build RECIPE --target T --out DIR makes one"
         raise InputError(f"{path} holds no release: {error.strerror}", hint=hint) from None
-    manifest = from_json(Manifest, content, str(file))
+    manifest = from_message(Manifest, content, str(file))
     check_manifest(manifest)
     return ReleaseFolder(
         path=path,

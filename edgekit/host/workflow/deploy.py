@@ -13,14 +13,15 @@ from edgekit.host.link.sending import Parcel, Sent, bytes_missing, send_blobs
 from edgekit.host.progress import Progress
 from edgekit.schema.control import Failure, Offer, Status
 from edgekit.schema.fleet import Device
-from edgekit.schema.reader import from_raw
+from edgekit.schema.message import from_message_data
 from edgekit.schema.units import counted
 
 TRIES = 4
 LOCK_WAIT_S = 120.0
 """How long to wait for a lock of our own that a broken or interrupted connection left behind."""
 _POLL_S = 1.0
-_AT_REST = ("idle", "running", "stopped")
+_ON_ITS_WAY = ("activating", "settling", "rolling_back")
+"""Phases that end by themselves. What a newer keeper has besides is not waited for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +144,7 @@ class _Run:
         parcel = self.to.parcel
         payload = parcel.manifest_bytes + parcel.signature
         answer = keeper.ask("offer", payload=payload, signature_bytes=len(parcel.signature))
-        return from_raw(Offer, answer, f"offer of {self.to.device.name}")
+        return from_message_data(Offer, answer, f"offer of {self.to.device.name}")
 
     def _send(self, keeper: KeeperClient, offer: Offer) -> None:
         if not offer.missing:
@@ -160,7 +161,7 @@ class _Run:
     def _follow(self, keeper: KeeperClient) -> tuple[bool, str]:
         """After the link broke in an activation: the keeper went on; wait for the outcome and take it as ours."""
         status = keeper.status()
-        while status.phase not in _AT_REST:
+        while status.phase in _ON_ITS_WAY:
             self.to.sleep(_POLL_S)
             status = keeper.status()
         if status.current and status.current.digest == self.to.parcel.digest:

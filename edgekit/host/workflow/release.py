@@ -20,8 +20,8 @@ from edgekit.host.workflow.site import Site, lay_out_site
 from edgekit.host.workflow.wheels import WheelTools, lock_file
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.manifest import FORMAT, SIGNATURE_NAMESPACE, EngineEntry, FileEntry, Manifest
+from edgekit.schema.message import to_message
 from edgekit.schema.plan import WorkerPlan
-from edgekit.schema.reader import to_json
 from edgekit.trust import sign
 
 
@@ -102,7 +102,7 @@ def content_of(job: ReleaseJob, parts: ReleaseParts) -> Content:
             files[path] = tree.folder / entry.path
             known[path] = dataclasses.replace(entry, path=path)
     sbom = make_sbom(job.folder.recipe, site.wheels, parts.entries, site.packages.folder)
-    return Content(files=files, texts={"plan.json": to_json(parts.plan), "sbom.cdx.json": sbom}, known=known)
+    return Content(files=files, texts={"plan.json": to_message(parts.plan), "sbom.cdx.json": sbom}, known=known)
 
 
 def manifest_of(job: ReleaseJob, parts: ReleaseParts, files: tuple[FileEntry, ...]) -> Manifest:

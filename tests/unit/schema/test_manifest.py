@@ -19,7 +19,7 @@ from edgekit.schema.manifest import (
     check_manifest,
     is_safe_path,
 )
-from edgekit.schema.reader import from_json, to_json
+from edgekit.schema.message import from_message, to_message
 
 DIGEST = "0f" * 32
 
@@ -50,7 +50,7 @@ def manifest(*paths: str, **changes: Any) -> Manifest:
 def test_usual_manifest_is_taken_and_comes_back() -> None:
     usual = manifest("plan.json", "site/a/b.py", "site/a/c.py", "recipe/clip ä.mp4", "site/.hidden", "site/a...b")
     check_manifest(usual)
-    assert from_json(Manifest, to_json(usual), "manifest.json") == usual
+    assert from_message(Manifest, to_message(usual), "manifest.json") == usual
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ from edgekit.errors import InputError
 from edgekit.schema.control import Event, Request
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.manifest import Manifest
+from edgekit.schema.message import Message, from_message_data, to_message
 from edgekit.schema.plan import WorkerPlan
-from edgekit.schema.reader import from_json, from_raw, from_toml, to_json, to_line, to_raw
+from edgekit.schema.reader import from_json, from_raw, from_toml, to_json, to_raw
 from edgekit.schema.recipe import Recipe
 from edgekit.schema.target import TargetFile
 from edgekit.schema.units import Bytes, CpuList, Cpus
@@ -171,9 +172,7 @@ def test_json_is_the_same_for_the_same_value() -> None:
     again = Cart(name="ä", options={"a": 2, "b": 1}, wheels=(Wheel(size=1),))
     assert to_json(cart) == to_json(again)
     assert to_json(cart).endswith(b"\n")
-    assert to_line(cart).count(b"\n") == 1
     assert from_json(Cart, to_json(cart), "cart") == cart
-    assert from_json(Cart, to_line(cart), "cart") == cart
 
 
 def test_raw_is_plain_data() -> None:
@@ -200,8 +199,9 @@ def test_any_data_is_read_or_refused(data: st.DataObject) -> None:
     keys = st.sampled_from(sorted(cls.__dataclass_fields__))
     raw = data.draw(st.dictionaries(keys, DATA, max_size=6))
     try:
-        value = from_raw(cls, raw, "file")
+        if issubclass(cls, Message):
+            to_message(from_message_data(cls, raw, "file"))
+        else:
+            to_json(from_raw(cls, raw, "file"))
     except InputError as error:
         error.message.encode()
-    else:
-        to_json(value)

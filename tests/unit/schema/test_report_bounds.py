@@ -7,7 +7,7 @@ import json
 import pytest
 
 from edgekit.errors import InputError
-from edgekit.schema.reader import from_json
+from edgekit.schema.message import from_message
 from edgekit.schema.report import Report
 
 LANE = {"name": "a", "tid": 1, "cpus": [0], "busy_ratio": 0.5, "queue": 1, "dropped": {}}
@@ -31,9 +31,9 @@ LANE = {"name": "a", "tid": 1, "cpus": [0], "busy_ratio": 0.5, "queue": 1, "drop
 )
 def test_absurd_numbers_are_refused(harm: dict[str, object]) -> None:
     with pytest.raises(InputError):
-        from_json(Report, json.dumps({"phase": "running", **harm}).encode(), "report")
+        from_message(Report, json.dumps({"phase": "running", **harm}).encode(), "report")
 
 
 def test_usual_ones_are_read() -> None:
     usual = {"phase": "running", "fps": 29.97, "frames": 10, "errors": 1, "lanes": [LANE], "counts": {"red": 3}}
-    assert from_json(Report, json.dumps(usual).encode(), "report").lanes[0].queue == 1
+    assert from_message(Report, json.dumps(usual).encode(), "report").lanes[0].queue == 1

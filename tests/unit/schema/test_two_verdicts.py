@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgekit.schema.bounds import Between
+from edgekit.schema.field_types import bounds_of, hints
 from edgekit.schema.json_schema import PUBLISHED, schema_files
-from edgekit.schema.reader import bounds_of, hints, problems_in
+from edgekit.schema.reader import problems_in
 from edgekit.schema.stages import RecipeStage
 from edgekit.schema.toml import parse_toml
 from tests.fakes.written_files import changed, written

@@ -15,8 +15,9 @@ from edgekit.device.keeper.status import Figures
 from edgekit.device.keeper.update.releases import Offered, Release, Releases
 from edgekit.device.keeper.update.store import Chunk, Store
 from edgekit.errors import EdgekitError, InputError, LockHeld, NothingSelected
-from edgekit.schema.control import PROTOCOL, Event, Offer, Request
+from edgekit.schema.control import FEATURES, PROTOCOL, Event, Hello, Offer, Request
 from edgekit.schema.manifest import MAX_MANIFEST_BYTES, MAX_SIGNATURE_BYTES
+from edgekit.schema.message import to_message_data
 from edgekit.schema.reader import to_raw
 from edgekit.trust import check_digest_name
 
@@ -105,10 +106,11 @@ class Session:
 
     def _hello(self, _request: Request, _payload: bytearray) -> Iterator[Event]:
         figures = self._to.figures
-        yield _done(keeper=figures.version, protocol=PROTOCOL, keeper_sha256=figures.keeper_sha256)
+        hello = Hello(keeper=figures.version, protocol=PROTOCOL, keeper_sha256=figures.keeper_sha256, features=FEATURES)
+        yield Event(kind="done", data=to_message_data(hello))
 
     def _status(self, _request: Request, _payload: bytearray) -> Iterator[Event]:
-        yield Event(kind="done", data=to_raw(self._to.figures.status(self._to.lock.holder)))
+        yield Event(kind="done", data=to_message_data(self._to.figures.status(self._to.lock.holder)))
 
     def _metrics(self, _request: Request, _payload: bytearray) -> Iterator[Event]:
         view, figures = self._to.keeper.view(), self._to.figures
@@ -135,7 +137,7 @@ class Session:
             missing=() if installed else self._to.store.missing(offered.sizes),
             disk_free_bytes=self._to.store.free_bytes,
         )
-        yield Event(kind="done", data=to_raw(offer))
+        yield Event(kind="done", data=to_message_data(offer))
 
     def _chunk(self, request: Request, payload: bytearray) -> Iterator[Event]:
         try:

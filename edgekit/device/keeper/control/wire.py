@@ -7,7 +7,7 @@ import socket
 
 from edgekit.errors import InputError, Unreachable
 from edgekit.schema.control import MAX_CHUNK_BYTES, MAX_LINE_BYTES, MAX_PAYLOAD_BYTES, Event, Request
-from edgekit.schema.reader import from_json, to_line
+from edgekit.schema.message import from_message, to_line
 
 IDLE_S = 900.0
 """How long a client may say nothing between two requests: it compiles, compresses, or asks its user."""
@@ -34,7 +34,7 @@ class Wire:
         line = self._line()
         if not line:
             return None
-        request = from_json(Request, line, "request")
+        request = from_message(Request, line, "request")
         if not 0 <= request.payload_bytes <= _PAYLOADS.get(request.verb, 0):
             raise InputError(f"{request.verb} takes no {request.payload_bytes} bytes", hint="see schema/control.py")
         return request, self._payload(request.payload_bytes)

@@ -16,7 +16,7 @@ from edgekit.device.keeper.process.orphans import Orphans
 from edgekit.device.keeper.update.releases import Release
 from edgekit.errors import EdgekitError
 from edgekit.executor.child import Child, Starter
-from edgekit.schema.reader import from_json
+from edgekit.schema.message import from_message
 from edgekit.schema.report import MAX_REPORT_BYTES, Report
 from edgekit.schema.units import format_bytes
 
@@ -97,7 +97,7 @@ class WorkerProcess:
         found = []
         for line in self._reports.feed(self._drain(self._socket.fileno())):
             try:
-                found.append(from_json(Report, line, "report"))
+                found.append(from_message(Report, line, "report"))
             except EdgekitError as error:
                 self._around.journal.write(f"keeper: a report that cannot be read: {error.message[:200]}")
         if found:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from edgekit.device.keeper.update.disk import Disk
 from edgekit.errors import InputError, RolloutError
 from edgekit.schema.control import Failure, ReleaseRef
-from edgekit.schema.reader import from_json, to_json
+from edgekit.schema.message import Message, NewerWord, from_message, to_message
 
 _STATE_BYTES = 4096
 
@@ -22,10 +22,10 @@ Phase = Literal["idle", "activating", "settling", "running", "rolling_back", "st
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class State:
-    """What `state.json` holds."""
+class State(Message):
+    """What `state.json` holds. Nothing in it must be understood: a board comes up whatever a newer keeper wrote."""
 
-    phase: Phase = "idle"
+    phase: Phase | NewerWord = "idle"
     current: ReleaseRef | None = None
     """The committed release."""
     previous: ReleaseRef | None = None
@@ -162,7 +162,7 @@ def load_state(path: Path, at_s: float) -> State:
     """
     path.with_name(path.name + ".tmp").unlink(missing_ok=True)
     try:
-        return from_json(State, path.read_bytes(), path.name)
+        return _known(from_message(State, path.read_bytes(), path.name))
     except FileNotFoundError:
         return State()
     except (InputError, OSError) as error:
@@ -173,9 +173,16 @@ def load_state(path: Path, at_s: float) -> State:
         return State(failure=failure)
 
 
+def _known(state: State) -> State:
+    """The state, where a newer keeper was in a phase that this one does not have: what was committed runs."""
+    if state.phase in get_args(Phase):
+        return state
+    return replace(state, phase="running" if state.current else "idle")
+
+
 def save_state(path: Path, state: State, disk: Disk) -> None:
     """Make a state durable. When this returns, the state's work may begin."""
-    disk.replace(path, to_json(state))
+    disk.replace(path, to_message(state))
 
 
 class Machine:

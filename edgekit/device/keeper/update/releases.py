@@ -16,8 +16,8 @@ from edgekit.errors import EdgekitError, NothingSelected, RolloutError, TrustErr
 from edgekit.executor import Executor
 from edgekit.schema.control import ReleaseRef
 from edgekit.schema.manifest import SIGNATURE_NAMESPACE, Manifest, check_manifest, is_safe_path
+from edgekit.schema.message import from_message
 from edgekit.schema.plan import WorkerPlan
-from edgekit.schema.reader import from_json
 from edgekit.trust import sha256_bytes, verify
 
 MANIFEST, SIGNATURE, PLAN = "manifest.json", "manifest.json.sig", "plan.json"
@@ -71,10 +71,10 @@ class Releases:
         """
         signer = self._verify(manifest_json, signature)
         try:
-            manifest = from_json(Manifest, manifest_json, MANIFEST)
+            manifest = from_message(Manifest, manifest_json, MANIFEST)
         except EdgekitError as error:
             raise TrustError(
-                "the manifest is refused: this keeper cannot read it",
+                f"the manifest is refused: this keeper cannot read {_in_one_line(error)}",
                 hint="provision the device with the edgekit that built the release",
                 details=error.message,
             ) from None
@@ -229,11 +229,13 @@ class Releases:
         """
         hint = "provision the device with the edgekit that built the release"
         try:
-            plan = from_json(WorkerPlan, (path / PLAN).read_bytes(), PLAN)
+            plan = from_message(WorkerPlan, (path / PLAN).read_bytes(), PLAN)
         except FileNotFoundError:
             raise RolloutError(f"the release has no {PLAN}", hint="build it again") from None
         except EdgekitError as error:
-            raise RolloutError(f"this keeper cannot read {PLAN}", hint=hint, details=error.message) from None
+            raise RolloutError(
+                f"this keeper cannot read {_in_one_line(error)}", hint=hint, details=error.message
+            ) from None
         folders = [folder for folder in (plan.site, plan.app) if folder]
         if not (
             _NAME.fullmatch(plan.application) and plan.python_path.startswith("/") and all(map(is_safe_path, folders))
@@ -242,6 +244,11 @@ class Releases:
                 f"{PLAN} names an application, program or folder that it must not", hint="build it again"
             )
         return plan
+
+
+def _in_one_line(error: EdgekitError) -> str:
+    """What is wrong with a file; of several mistakes how many."""
+    return error.message.partition("\n")[0]
 
 
 def _size(path: Path) -> int:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from edgekit.device.runtime.rehearsal.watch import Watch
 from edgekit.errors import EdgekitError
-from edgekit.schema.reader import from_json, to_json
+from edgekit.schema.message import from_message, to_message
 from edgekit.schema.rehearsal import NOW, OUTPUT, REPLY, REQUEST, RehearsalFailure, RehearsalReply, RehearsalRequest
 
 _MAX_FILE_BYTES = 64 << 20
@@ -34,7 +34,7 @@ _ENVIRONMENT = {
 
 def rehearse(folder: Path) -> RehearsalReply:
     """Carry out the request in a folder; what would fail on the device too is in the reply."""
-    request = from_json(RehearsalRequest, (folder / REQUEST).read_bytes(), REQUEST)
+    request = from_message(RehearsalRequest, (folder / REQUEST).read_bytes(), REQUEST)
     release = Path(request.release)
     app = [str(release / request.plan.app)] if request.plan.app else []
     sys.path[:0] = [*([request.packages] if request.packages else []), *app]
@@ -103,7 +103,7 @@ def main() -> None:
     folder = Path(sys.argv[1]).resolve()
     _stand_alone(folder)
     reply = folder / (REPLY + ".aside")
-    reply.write_bytes(to_json(rehearse(folder)))
+    reply.write_bytes(to_message(rehearse(folder)))
     reply.rename(folder / REPLY)
     if os.getpgrp() == os.getpid():
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

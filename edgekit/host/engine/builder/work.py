@@ -20,7 +20,7 @@ from edgekit.host.engine.record import CompiledEngine
 from edgekit.host.progress import Progress
 from edgekit.schema.building import BuildAnswer, TrialAnswer, TrialRequest, answer_file, request_file
 from edgekit.schema.facts import DeviceFacts
-from edgekit.schema.reader import from_json, to_json
+from edgekit.schema.message import from_message, to_message
 from edgekit.schema.units import counted
 from edgekit.trust import sha256_bytes
 
@@ -78,7 +78,7 @@ class Work:
     def _left_behind(self) -> BuildAnswer | None:
         """The outcome of the same job, where a link broke before it was fetched."""
         text = self._client.fetch(f"{self._folder}/{answer_file('build')}")
-        answer = from_json(BuildAnswer, text, f"answer of {self._device}") if text else None
+        answer = from_message(BuildAnswer, text, f"answer of {self._device}") if text else None
         if answer is None or answer.failure is not None:
             return None
         self._progress.note(f"{self._device} has compiled {self._job.name} already")
@@ -97,8 +97,8 @@ class Work:
         )
         texts = {
             job.request.model: job.model,
-            request_file("build"): to_json(job.request),
-            request_file("try"): to_json(trial),
+            request_file("build"): to_message(job.request),
+            request_file("try"): to_message(trial),
             _FRAMES: _as_npy(job.frames),
         }
         if job.request.timing_cache and job.timing_cache:
@@ -135,7 +135,7 @@ class Work:
         answer = self._client.fetch(f"{self._folder}/{answer_file(verb)}")
         if done["returncode"] or answer is None:
             raise self._died(verb, done, deadline_s)
-        read = from_json(kind, answer, f"answer of {self._device}")
+        read = from_message(kind, answer, f"answer of {self._device}")
         if read.failure is not None:
             wrong = read.failure
             said = "\n".join(filter(None, [wrong.details, str(done.get("output", ""))]))

@@ -176,6 +176,27 @@ def test_an_activation_that_never_arrived_is_asked_for_again(tmp_path: Path) -> 
     assert link.verbs().count("activate") == 1
 
 
+def test_a_keeper_without_zlib_gets_its_files_as_they_are(tmp_path: Path) -> None:
+    link = FakeLink(features=())
+    deployment(link, tmp_path).run()
+    assert {request.encoding for request in link.asked if request.verb == "chunk"} == {"raw"}
+    link = FakeLink()
+    deployment(link, tmp_path).run()
+    assert {request.encoding for request in link.asked if request.verb == "chunk"} == {"raw", "zlib"}
+
+
+def test_a_phase_of_a_newer_keeper_is_not_waited_for(tmp_path: Path) -> None:
+    link = FakeLink(breaks_after=["activate"])
+    run = deployment(link, tmp_path, clock := Clock())
+
+    def on_sleep() -> None:
+        link.status = replace(link.status, phase="pinned")
+
+    clock.on_sleep = on_sleep
+    assert run.run().changed
+    assert clock.now < 60
+
+
 def test_files_that_are_missing_here_are_left_out(tmp_path: Path) -> None:
     link = FakeLink()
     parcel = deployment(link, tmp_path)

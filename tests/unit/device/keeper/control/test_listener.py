@@ -17,8 +17,8 @@ import pytest
 
 from edgekit.device.keeper.control.listener import MAX_CONNECTIONS, ControlServer
 from edgekit.device.keeper.control.session import Services
-from edgekit.schema.control import MAX_CHUNK_BYTES, Event, Offer, Status
-from edgekit.schema.reader import from_json, from_raw
+from edgekit.schema.control import FEATURES, MAX_CHUNK_BYTES, Event, Hello, Offer, Status
+from edgekit.schema.message import from_message, from_message_data
 from tests.fakes.keeper import Bench, pulse
 from tests.fakes.releases import FakeRelease, make_plan, make_release
 from tests.fakes.signers import fake_signature
@@ -40,7 +40,7 @@ class Client:
         self.socket.sendall(json.dumps(request).encode() + b"\n" + payload)
 
     def event(self) -> Event:
-        return from_json(Event, self.file.readline(), "event")
+        return from_message(Event, self.file.readline(), "event")
 
     def ask(self, verb: str, payload: bytes = b"", **fields: object) -> Event:
         """Send and read up to the answer's last line."""
@@ -54,7 +54,7 @@ class Client:
         return self.ask("offer", payload, signature_bytes=len(release.signature))
 
     def push(self, release: FakeRelease = RELEASE) -> None:
-        offer = from_raw(Offer, self.offer(release).data, "offer")
+        offer = from_message_data(Offer, self.offer(release).data, "offer")
         for blob in offer.missing:
             data = release.blobs[blob.sha256][blob.have_bytes :]
             self.send("chunk", zlib.compress(data), sha256=blob.sha256, offset=blob.have_bytes, encoding="zlib")
@@ -130,9 +130,10 @@ def test_a_lack_of_descriptors_does_not_deafen_it(server: ControlServer, bench: 
 
 
 def test_a_whole_deployment(client: Client, bench: Bench) -> None:
-    assert client.ask("hello").data == {"keeper": "0.1.0", "protocol": 1, "keeper_sha256": "ab"}
+    hello = from_message_data(Hello, client.ask("hello").data, "hello")
+    assert hello == Hello(keeper="0.1.0", protocol=1, keeper_sha256="ab", features=FEATURES)
     assert client.ask("lock", holder="ann").kind == "done"
-    offer = from_raw(Offer, client.offer().data, "offer")
+    offer = from_message_data(Offer, client.offer().data, "offer")
     assert (offer.digest, offer.signer, offer.installed, offer.current) == (
         RELEASE.digest,
         "ann@example.org",
@@ -148,10 +149,10 @@ def test_a_whole_deployment(client: Client, bench: Bench) -> None:
         events.append(client.event())
     assert [event.data["phase"] for event in events if event.kind == "state"] == ["activating", "settling", "running"]
     assert any(event.report and event.report.fps == 10.0 for event in events)
-    status = from_raw(Status, client.ask("status").data, "status")
+    status = from_message_data(Status, client.ask("status").data, "status")
     assert status.current is not None
     assert (status.current.digest, status.phase, status.lock_holder) == (RELEASE.digest, "running", "ann")
-    offer = from_raw(Offer, client.offer().data, "offer")
+    offer = from_message_data(Offer, client.offer().data, "offer")
     assert (offer.installed, offer.current, offer.missing) == (True, True, ())
 
 
@@ -163,7 +164,7 @@ def test_a_transfer_goes_on_where_it_was_cut(client: Client, bench: Bench) -> No
     client.socket.close()
     client.file.close()
     again = wait_for_lock(bench)
-    missing = from_raw(Offer, again.offer().data, "offer").missing
+    missing = from_message_data(Offer, again.offer().data, "offer").missing
     assert [blob.have_bytes for blob in missing if blob.sha256 == sha256] == [9999]
     again.push()
     assert again.ask("install", digest=RELEASE.digest).kind == "done"

@@ -55,7 +55,7 @@ def test_reports_and_lines_are_read(running: Bench) -> None:
     child = running.starter.last
     child.say("hello\nhalf a l")
     child.report(replace(HEALTHY, frames=7))
-    child.send(b"no json\n" + b'{"phase": "dancing"}\n')
+    child.send(b"no json\n" + b'{"phase": 5}\n')
     assert running.supervisor.step() == [Reported(report=replace(HEALTHY, frames=7))]
     lines = [line.text for line in running.journal.tail(10)]
     assert "hello" in lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from edgekit.device.keeper.update.activation import (
 )
 from edgekit.device.keeper.update.disk import Disk
 from edgekit.schema.control import Failure, ReleaseRef
+from edgekit.schema.message import to_message_data
 
 
 def ref(letter: str) -> ReleaseRef:
@@ -106,7 +108,9 @@ def test_no_file_is_a_fresh_start_and_half_a_file_beside_it_goes(tmp_path: Path)
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"phase": "dancing"}', '{"phase": "running", "extra": 1}', "\0\0"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"phase": 5}', '{"current": {}}', '{"must_understand": ["x"]}', "\0\0"]
+)
 def test_a_file_that_cannot_be_read_is_kept_aside_and_told(tmp_path: Path, text: str) -> None:
     (tmp_path / "state.json").write_text(text)
     state = load_state(tmp_path / "state.json", 7.0)
@@ -114,3 +118,20 @@ def test_a_file_that_cannot_be_read_is_kept_aside_and_told(tmp_path: Path, text:
     assert "could not be read" in state.failure.reason
     assert (state.phase, state.current, state.failure.at_s) == ("idle", None, 7.0)
     assert (tmp_path / "state.json.bad").read_text() == text
+
+
+@pytest.mark.parametrize("phase", ["running", "stopped", "pinned"])
+def test_a_newer_keepers_file_keeps_its_release(tmp_path: Path, phase: str) -> None:
+    """With keys that this keeper does not have, everywhere, and a phase that it never heard of."""
+    state = State(phase="stopped" if phase == "stopped" else "running", current=A, previous=C, failure=FAILURE)
+    raw = {**to_message_data(state), "phase": phase, "counter": 7, "more": {"deep": [1]}}
+    for table in ("current", "previous", "failure"):
+        raw[table] |= {"counter": 7, "kind": "thermal"}
+    (tmp_path / "state.json").write_text(json.dumps(raw))
+    assert load_state(tmp_path / "state.json", 7.0) == state
+    assert [path.name for path in tmp_path.iterdir()] == ["state.json"]
+
+
+def test_a_newer_keepers_phase_without_a_release_is_idle(tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text('{"phase": "pinned"}')
+    assert load_state(tmp_path / "state.json", 7.0) == State()
