@@ -18,8 +18,8 @@ from edgekit.device.runner import load
 from edgekit.errors import EngineError
 from edgekit.host.engine.compile import compile_source, split_source
 from edgekit.host.engine.model.reference import answers_of
+from edgekit.host.engine.pictures.read import read_pictures
 from edgekit.host.engine.store import EngineStore
-from edgekit.host.engine.verify.pictures import read_pictures
 from edgekit.imaging.conversion import tensors_of
 from edgekit.schema.message import from_message
 from edgekit.schema.plan import WorkerPlan

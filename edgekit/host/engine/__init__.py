@@ -27,6 +27,7 @@ Rooms, each of which may use those below it:
     store.py         the cache
     verify/          do two models answer alike, and what helps where they do not
     model/           ONNX graphs: read, prepared, quantised, cut, run
+    pictures/        files of pictures, read
 
 `source.py`, `record.py` and `engine.py` hold the data that goes from one to the next.
 """

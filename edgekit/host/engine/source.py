@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from edgekit.host.engine.model.onnx_model import OnnxModel
 from edgekit.host.engine.model.tail import Tail
-from edgekit.host.engine.verify.pictures import digest_of, read_pictures
+from edgekit.host.engine.pictures.read import digest_of, read_pictures
 from edgekit.imaging.conversion import tensors_of
 from edgekit.imaging.image import Pixels
 from edgekit.schema.recipe import ColourContract, Model

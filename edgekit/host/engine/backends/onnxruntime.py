@@ -21,11 +21,11 @@ from edgekit.host.engine.model.quantise import Quantised, Style, describe_quanti
 from edgekit.host.engine.model.ranges import check_ranges
 from edgekit.host.engine.model.reference import answers_of, answers_of_bytes
 from edgekit.host.engine.model.runtime_words import runtime_words
+from edgekit.host.engine.pictures.read import digest_of
 from edgekit.host.engine.record import CompiledEngine
 from edgekit.host.engine.source import ModelSource
 from edgekit.host.engine.store import cache_key
 from edgekit.host.engine.verify.layers import compare_layers
-from edgekit.host.engine.verify.pictures import digest_of
 from edgekit.host.engine.verify.verdict import LayerError
 from edgekit.imaging.conversion import tensors_of
 from edgekit.schema.building import BuildRequest

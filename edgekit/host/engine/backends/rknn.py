@@ -18,6 +18,7 @@ from edgekit.host.engine.model.graph import computed_from
 from edgekit.host.engine.model.quantise import describe_quantisation
 from edgekit.host.engine.model.ranges import check_ranges
 from edgekit.host.engine.model.reference import answers_of
+from edgekit.host.engine.pictures.read import digest_of
 from edgekit.host.engine.record import CompiledEngine
 from edgekit.host.engine.rknn import conversion
 from edgekit.host.engine.rknn.conversion import Converted, RknnConverter, RknnJob
@@ -25,7 +26,6 @@ from edgekit.host.engine.rknn.refusals import refusals
 from edgekit.host.engine.rknn.toolkit import choose_version
 from edgekit.host.engine.source import ModelSource
 from edgekit.host.engine.store import cache_key
-from edgekit.host.engine.verify.pictures import digest_of
 from edgekit.host.engine.verify.verdict import LayerError
 from edgekit.imaging.conversion import tensors_of
 from edgekit.schema.target import Accelerator

@@ -25,9 +25,9 @@ from edgekit.host.engine.model.faults import DYNAMIC, node_name, refuse
 from edgekit.host.engine.model.half import to_half
 from edgekit.host.engine.model.prepare.quantised import quantised_at, unfit_pair
 from edgekit.host.engine.model.reference import answers_of_bytes
+from edgekit.host.engine.pictures.read import digest_of
 from edgekit.host.engine.source import ModelSource
 from edgekit.host.engine.verify.cure import cure_for
-from edgekit.host.engine.verify.pictures import digest_of
 from edgekit.host.engine.verify.verdict import check_agreement
 from edgekit.host.engine.verify.verification import verify_answers
 from edgekit.schema.building import BuildRequest

@@ -14,7 +14,7 @@ from edgekit.host.catalogue.recipes import read_recipe
 from edgekit.host.catalogue.targets import find_target
 from edgekit.host.engine.engine import Engine
 from edgekit.host.engine.model.reference import answers_of
-from edgekit.host.engine.verify.pictures import read_pictures
+from edgekit.host.engine.pictures.read import read_pictures
 from edgekit.host.rehearsal import Rehearsal
 from edgekit.host.release.plan import plan_worker
 from edgekit.host.settings import settings_from

@@ -29,7 +29,7 @@ from edgekit.host.engine.model.prepare.opset import RKNN_MAX_OPSET, lower_opset
 from edgekit.host.engine.model.prepare.precision import to_single
 from edgekit.host.engine.model.prepare.quantised import check_precision
 from edgekit.host.engine.model.prepare.sizes import fix_sizes, name_outputs, settle_sizes
-from edgekit.host.engine.verify.pictures import read_pictures
+from edgekit.host.engine.pictures.read import read_pictures
 from edgekit.schema.recipe import Model
 from edgekit.schema.target import AcceleratorKind
 from edgekit.schema.units import counted

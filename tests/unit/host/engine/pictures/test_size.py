@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgekit.errors import InputError
-from edgekit.host.engine.verify.picture_size import picture_size
-from edgekit.host.engine.verify.pictures import read_picture
+from edgekit.host.engine.pictures.read import read_picture
+from edgekit.host.engine.pictures.size import picture_size
 from edgekit.schema.recipe import ColourContract
 
 CONTRACT = ColourContract(width_px=4, height_px=4, order="RGB")

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import InputError
+from edgekit.host.engine.pictures.size import HEAD_BYTES, MAX_PIXELS, picture_size
 from edgekit.host.engine.reading import open_file
-from edgekit.host.engine.verify.picture_size import HEAD_BYTES, MAX_PIXELS, picture_size
 from edgekit.imaging.conversion import Converter, plan_conversion
 from edgekit.imaging.image import Pixels, RgbImage
 from edgekit.schema.recipe import ColourContract

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edgekit.errors import InputError
-from edgekit.host.engine.verify.pictures import read_picture, read_pictures
+from edgekit.host.engine.pictures.read import read_picture, read_pictures
 from edgekit.imaging.conversion import tensors_of
 from edgekit.schema.recipe import ColourContract
 

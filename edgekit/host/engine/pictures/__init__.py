@@ -1,0 +1,1 @@
+"""Files of pictures: how large they are, and their pixels at a model's input size."""
