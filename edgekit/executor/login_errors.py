@@ -9,7 +9,7 @@ from pathlib import Path
 import paramiko
 
 from edgekit.errors import Unreachable
-from edgekit.executor.ssh_config import Login
+from edgekit.executor.ssh_config import SshLogin
 
 
 def words_of(error: BaseException) -> str:
@@ -21,7 +21,7 @@ def words_of(error: BaseException) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
-def not_there(login: Login, error: BaseException) -> Unreachable:
+def not_there(login: SshLogin, error: BaseException) -> Unreachable:
     """The error for a device that was not reached: no name, no machine, or no SSH server."""
     numbers = {getattr(cause, "errno", None) for cause in getattr(error, "errors", {"": error}).values()}
     hint = f"is it up? try: ssh -p {login.port} {login.user}@{login.host}"
@@ -35,7 +35,7 @@ def not_there(login: Login, error: BaseException) -> Unreachable:
     return Unreachable(f"{login.name} does not answer: {words_of(error)}", hint=hint)
 
 
-def not_let_in(login: Login, error: BaseException) -> Unreachable:
+def not_let_in(login: SshLogin, error: BaseException) -> Unreachable:
     """The error for a device that answered, checked by its host key, and did not let the user in."""
     offered = [*login.identities, *(f"the agent's {key.get_name()}" for key in _agent_keys())]
     where = f"-p {login.port} {login.user}@{login.host}"

@@ -10,7 +10,6 @@ import shlex
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import paramiko
 
@@ -20,7 +19,7 @@ from edgekit.executor.address import SshAddress
 from edgekit.executor.capture import LINGER_S, Bounded
 from edgekit.executor.login_errors import words_of
 from edgekit.executor.record import record_program
-from edgekit.executor.ssh_config import resolve_login
+from edgekit.executor.ssh_files import SshFiles
 from edgekit.executor.ssh_login import BROKEN, CONNECT_TIMEOUT_S, Connection, Pulse
 
 _WINDOW_BYTES = 2 << 20
@@ -31,19 +30,17 @@ _HINT = "look at the link and run the same command again"
 class SshExecutor:
     """Runs programs on one device. Connects at first use, and again after the link broke. Threads may share it."""
 
-    def __init__(self, address: SshAddress, *, user: str, home: Path, pulse: Pulse | None = None) -> None:
-        """Read ssh_config; nothing is connected yet.
+    def __init__(self, address: SshAddress, files: SshFiles, pulse: Pulse | None = None) -> None:
+        """Find out how to log in; nothing is connected yet.
 
         Args:
             address: the device.
-            user: this user's name, for when neither address nor ssh_config names one.
-            home: this user's home, for `.ssh`.
+            files: the user's ssh_config and known_hosts; executors share them.
             pulse: how a dead link is noticed.
         """
         self._pulse = pulse or Pulse()
-        self._user = user
-        self._home = home
-        self._login = resolve_login(address, user=user, home=home)
+        self._files = files
+        self._login = files.login(address)
         self._connection: Connection | None = None
         self._guard = threading.Lock()
 
@@ -105,7 +102,7 @@ class SshExecutor:
                 if self._connection is not None:
                     self._connection.close()
                     self._connection = None
-                self._connection = Connection(self._login, user=self._user, home=self._home, pulse=self._pulse)
+                self._connection = Connection(self._login, self._files, self._pulse)
             return self._connection.transport
 
 

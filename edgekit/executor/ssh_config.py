@@ -17,7 +17,7 @@ _MAX_DEPTH = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Login:
+class SshLogin:
     """Where and how to log in, with nothing left open."""
 
     host: str
@@ -40,42 +40,12 @@ class Login:
         return f"{self.user}@{self.host}:{self.port}"
 
 
-def resolve_login(address: SshAddress, *, user: str, home: Path) -> Login:
-    """What OpenSSH would do with this address.
-
-    Args:
-        address: the device.
-        user: this user's name, for when neither address nor ssh_config names one.
-        home: this user's home, for `.ssh`.
+def read_ssh_config(home: Path) -> paramiko.SSHConfig:
+    """The user's file, then the system's: the first value of an option counts.
 
     Raises:
-        InputError: ssh_config cannot be read.
+        InputError: one of them cannot be read.
     """
-    found = _config(home).lookup(address.host)
-    host = str(found.get("hostname", address.host))
-    port = address.port or int(found.get("port", 22))
-    alias = address.host_key_alias or str(found.get("hostkeyalias", ""))
-    usual = [f"~/.ssh/{name}" for name in _IDENTITIES]
-    named = [address.identity] if address.identity else list(found.get("identityfile") or [])
-    identities = [_place(name, home) for name in named or usual]
-    files = shlex.split(str(found.get("userknownhostsfile", "~/.ssh/known_hosts")))
-    known = [address.known_hosts] if address.known_hosts else [*files, "/etc/ssh/ssh_known_hosts"]
-    command, jump = str(found.get("proxycommand", "")), str(found.get("proxyjump", ""))
-    return Login(
-        host=host,
-        user=address.user or str(found.get("user", user)),
-        port=port,
-        identities=tuple(file for file in identities if Path(file).is_file()),
-        absent=tuple(file for file in identities if named and not Path(file).exists()),
-        known_hosts=tuple(_place(name, home) for name in known),
-        key_name=alias or (host if port == 22 else f"[{host}]:{port}"),
-        proxy_command="" if command.lower() == "none" else command,
-        jumps=() if jump.lower() in ("", "none") else tuple(_jump(hop) for hop in jump.split(",")),
-    )
-
-
-def _config(home: Path) -> paramiko.SSHConfig:
-    """The user's file, then the system's: the first value of an option counts."""
     lines: list[str] = []
     for file in (home / ".ssh/config", Path("/etc/ssh/ssh_config")):
         lines += ["Host *", *_lines(file, file.parent, home, 0)]
@@ -83,6 +53,41 @@ def _config(home: Path) -> paramiko.SSHConfig:
         return paramiko.SSHConfig.from_text("\n".join(lines) + "\n")
     except paramiko.ConfigParseError as error:
         raise InputError(f"ssh_config cannot be read: {error}", hint=f"edit {home}/.ssh/config") from None
+
+
+def resolve_login(address: SshAddress, config: paramiko.SSHConfig, *, user: str, home: Path) -> SshLogin:
+    """What OpenSSH would do with this address.
+
+    Args:
+        address: the device.
+        config: from `read_ssh_config`.
+        user: this user's name, for when neither address nor ssh_config names one.
+        home: this user's home, for `.ssh`.
+
+    Raises:
+        InputError: a value in ssh_config is none.
+    """
+    found = config.lookup(address.host)
+    host = str(found.get("hostname", address.host))
+    port = address.port or _port(str(found.get("port", "22")))
+    alias = address.host_key_alias or str(found.get("hostkeyalias", ""))
+    usual = [f"~/.ssh/{name}" for name in _IDENTITIES]
+    named = [address.identity] if address.identity else list(found.get("identityfile") or [])
+    identities = [_expanded(name, home) for name in named or usual]
+    files = shlex.split(str(found.get("userknownhostsfile", "~/.ssh/known_hosts")))
+    known = [address.known_hosts] if address.known_hosts else [*files, "/etc/ssh/ssh_known_hosts"]
+    command, jump = str(found.get("proxycommand", "")), str(found.get("proxyjump", ""))
+    return SshLogin(
+        host=host,
+        user=address.user or str(found.get("user", user)),
+        port=port,
+        identities=tuple(file for file in identities if Path(file).is_file()),
+        absent=tuple(file for file in identities if named and not Path(file).exists()),
+        known_hosts=tuple(_expanded(name, home) for name in known),
+        key_name=alias or (host if port == 22 else f"[{host}]:{port}"),
+        proxy_command="" if command.lower() == "none" else command,
+        jumps=() if jump.lower() in ("", "none") else tuple(_jump(hop) for hop in jump.split(",")),
+    )
 
 
 def _lines(file: Path, folder: Path, home: Path, depth: int) -> Iterator[str]:
@@ -99,7 +104,7 @@ def _lines(file: Path, folder: Path, home: Path, depth: int) -> Iterator[str]:
             yield line
         elif depth < _MAX_DEPTH:
             for pattern in shlex.split(rest):
-                for found in _matching(_place(pattern, home), folder):
+                for found in _matching(_expanded(pattern, home), folder):
                     yield from _lines(found, folder, home, depth + 1)
             yield block
 
@@ -109,13 +114,19 @@ def _matching(pattern: str, folder: Path) -> list[Path]:
     return sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
 
 
-def _place(name: str, home: Path) -> str:
+def _expanded(name: str, home: Path) -> str:
     return str(home / name[2:]) if name.startswith("~/") else name
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 0 < int(text) < 65536):
+        raise InputError(f"Port {text!r} is not a port number", hint="edit your ssh_config")
+    return int(text)
 
 
 def _jump(text: str) -> str:
     try:
         parse_address(text)
     except ValueError:
-        raise InputError(f"ProxyJump {text!r} is no address", hint="edit your ssh_config") from None
+        raise InputError(f"ProxyJump {text!r} is not an address", hint="edit your ssh_config") from None
     return text

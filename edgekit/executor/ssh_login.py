@@ -8,7 +8,6 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import paramiko
 
@@ -16,7 +15,8 @@ from edgekit.errors import EdgekitError, Unreachable
 from edgekit.executor.address import parse_address
 from edgekit.executor.host_keys import CheckKnownHosts, KnownHosts
 from edgekit.executor.login_errors import not_let_in, not_there, words_of
-from edgekit.executor.ssh_config import Login, resolve_login
+from edgekit.executor.ssh_config import SshLogin
+from edgekit.executor.ssh_files import SshFiles
 
 CONNECT_TIMEOUT_S = 20.0
 _SEND_BUFFER_BYTES = 256 << 10
@@ -38,13 +38,12 @@ class Pulse:
 class Connection:
     """One logged-in connection and the hops that it goes through."""
 
-    def __init__(self, login: Login, *, user: str, home: Path, pulse: Pulse) -> None:
+    def __init__(self, login: SshLogin, files: SshFiles, pulse: Pulse) -> None:
         """Connect.
 
         Args:
             login: the device.
-            user: this user's name, for hops.
-            home: this user's home, for hops.
+            files: the user's, for hops and for host keys.
             pulse: how often to ask whether the device is still there.
 
         Raises:
@@ -53,10 +52,10 @@ class Connection:
         """
         self._clients: list[paramiko.SSHClient] = []
         self._ended = threading.Event()
-        hops = [resolve_login(parse_address(hop), user=user, home=home) for hop in login.jumps]
+        hops = [files.login(parse_address(hop)) for hop in login.jumps]
         try:
             for hop in (*hops, login):
-                self._clients.append(_log_in(hop, self._way_to(hop)))
+                self._clients.append(_log_in(hop, files.known_hosts(hop), self._way_to(hop)))
             _tune(self.transport)
         except BaseException:
             self.close()
@@ -76,7 +75,7 @@ class Connection:
         for client in reversed(self._clients):
             client.close()
 
-    def _way_to(self, login: Login) -> paramiko.Channel | paramiko.ProxyCommand | None:
+    def _way_to(self, login: SshLogin) -> paramiko.Channel | paramiko.ProxyCommand | None:
         """What carries the connection to a hop: the hop before it, the user's command, or None for plain TCP."""
         try:
             if self._clients:
@@ -99,8 +98,9 @@ class Connection:
             alarm.cancel()
 
 
-def _log_in(login: Login, way: paramiko.Channel | paramiko.ProxyCommand | None) -> paramiko.SSHClient:
-    known = KnownHosts(login)
+def _log_in(
+    login: SshLogin, known: KnownHosts, way: paramiko.Channel | paramiko.ProxyCommand | None
+) -> paramiko.SSHClient:
     client = paramiko.SSHClient()
     client.set_missing_host_key_policy(CheckKnownHosts(known))
     try:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from edgekit.executor.address import SshAddress
 from edgekit.executor.ssh import SshExecutor
+from edgekit.executor.ssh_files import SshFiles
 from edgekit.executor.ssh_login import Pulse
 from edgekit.schema.fleet import Device
 
@@ -71,7 +72,8 @@ class Sshd:
     def executor(self, pulse: Pulse | None = None, **fields: object) -> SshExecutor:
         """An executor for this server; `fields` replace those of its address."""
         usual = {"host": "127.0.0.1", "port": self.port, "identity": str(self.identity)}
-        return SshExecutor(SshAddress(**{**usual, **fields}), user=getpass.getuser(), home=self.home, pulse=pulse)  # type: ignore[arg-type]
+        files = SshFiles(user=getpass.getuser(), home=self.home)
+        return SshExecutor(SshAddress(**{**usual, **fields}), files, pulse)  # type: ignore[arg-type]
 
     def start(self) -> None:
         """Listen."""

@@ -14,6 +14,7 @@ import pytest
 from edgekit.errors import Unreachable
 from edgekit.executor.address import SshAddress
 from edgekit.executor.ssh import SshExecutor
+from edgekit.executor.ssh_files import SshFiles
 from tests.fakes.agent import running_agent
 from tests.fakes.sshd import PROGRAM, Sshd, running_sshd
 
@@ -129,6 +130,6 @@ def test_no_server_on_that_port_names_the_cure_that_works(sshd: Sshd) -> None:
 
 
 def test_a_name_that_nobody_has(tmp_path: Path) -> None:
-    error = failure(SshExecutor(SshAddress(host="no-such-host.invalid"), user="ann", home=tmp_path))
+    error = failure(SshExecutor(SshAddress(host="no-such-host.invalid"), SshFiles(user="ann", home=tmp_path)))
     assert "look for a typing error" in error.hint and "getent hosts no-such-host.invalid" in error.hint
     assert shutil.which("getent")

@@ -15,6 +15,7 @@ from edgekit.errors import EdgekitError, TrustError, Unreachable
 from edgekit.executor.address import SshAddress
 from edgekit.executor.capture import MAX_OUTPUT_BYTES
 from edgekit.executor.ssh import SshExecutor
+from edgekit.executor.ssh_files import SshFiles
 from edgekit.executor.ssh_login import Pulse
 from tests.fakes.sshd import PROGRAM, Sshd, running_sshd
 
@@ -151,7 +152,7 @@ def test_a_wrong_key_is_told_with_what_was_tried(sshd: Sshd, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "no-such-host.invalid"])
 def test_nobody_there(host: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    executor = SshExecutor(SshAddress(host=host, port=1), user="ann", home=tmp_path)
+    executor = SshExecutor(SshAddress(host=host, port=1), SshFiles(user="ann", home=tmp_path))
     with pytest.raises(Unreachable, match=f"ann@{host}:1 does not answer"):
         executor.run(["true"], timeout_s=10)
     assert capfd.readouterr().err == ""
@@ -162,7 +163,7 @@ def test_something_else_than_ssh_there(tmp_path: Path, capfd: pytest.CaptureFixt
         threading.Thread(target=_answer_http, args=(server,), daemon=True).start()
         address = SshAddress(host="127.0.0.1", port=server.getsockname()[1])
         with pytest.raises(Unreachable, match="does not answer"):
-            SshExecutor(address, user="ann", home=tmp_path).run(["true"], timeout_s=10)
+            SshExecutor(address, SshFiles(user="ann", home=tmp_path)).run(["true"], timeout_s=10)
     assert capfd.readouterr().err == ""
 
 
@@ -196,7 +197,7 @@ def test_the_users_ssh_config_with_a_jump_host(sshd: Sshd) -> None:
     known = f" UserKnownHostsFile {sshd.known_hosts}\n"
     config = f"Host hop hop2\n {here}{known}Host board\n {here}{known} ProxyJump hop,hop2\n"
     (sshd.home / ".ssh/config").write_text(config)
-    executor = SshExecutor(SshAddress(host="board"), user="nobody", home=sshd.home)
+    executor = SshExecutor(SshAddress(host="board"), SshFiles(user="nobody", home=sshd.home))
     assert executor.run(["echo", "through"], timeout_s=20).text == "through"
     executor.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import paramiko
@@ -10,7 +11,7 @@ import pytest
 from edgekit.errors import TrustError
 from edgekit.executor.address import SshAddress
 from edgekit.executor.host_keys import KnownHosts
-from edgekit.executor.ssh_config import resolve_login
+from edgekit.executor.ssh_files import SshFiles
 
 ONE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKxvl0PnwbDkpBgmBGwRUrhzoAp6aR6lbTXz4KkTbxsN"
 TWO = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB1s2vO5aQYZTtJLKMUrYLsOeuVbLLEsPGfk0GdkUn9h"
@@ -23,10 +24,15 @@ def key(line: str) -> paramiko.PKey:
     return entry.key
 
 
+def known_to(home: Path, address: SshAddress) -> KnownHosts:
+    files = SshFiles(user="ann", home=home)
+    return files.known_hosts(files.login(address))
+
+
 def known(tmp_path: Path, *lines: str) -> KnownHosts:
     (tmp_path / "known_hosts").write_text("\n".join(lines) + "\n")
     address = SshAddress(host="gate-7", known_hosts=str(tmp_path / "known_hosts"))
-    return KnownHosts(resolve_login(address, user="ann", home=tmp_path))
+    return known_to(tmp_path, address)
 
 
 @pytest.mark.parametrize("name", ["gate-7", "other,gate-7", HASHED])
@@ -59,4 +65,32 @@ def test_a_revoked_key_is_refused_though_it_is_known(tmp_path: Path) -> None:
 def test_no_file_knows_nobody(tmp_path: Path) -> None:
     address = SshAddress(host="gate-7", known_hosts=str(tmp_path / "nowhere"))
     with pytest.raises(TrustError, match="is not known"):
-        KnownHosts(resolve_login(address, user="ann", home=tmp_path)).check(key(ONE))
+        known_to(tmp_path, address).check(key(ONE))
+
+
+def test_a_damaged_line_of_the_host_knows_nothing(tmp_path: Path) -> None:
+    with pytest.raises(TrustError, match="is not known"):
+        known(tmp_path, "gate-7 ssh-ed25519 %%%%", "gate-7 ssh-ed25519", "|1|x|y ssh-ed25519 AAAA").check(key(ONE))
+
+
+def test_many_devices_do_not_read_a_long_file_again_and_again(tmp_path: Path) -> None:
+    (tmp_path / ".ssh").mkdir()
+    file = tmp_path / ".ssh/known_hosts"
+    file.write_text("".join(f"gate-{number} {ONE}\n" for number in range(1000)))
+    files = SshFiles(user="ann", home=tmp_path)
+    began = time.process_time()
+    for number in range(200):
+        files.known_hosts(files.login(SshAddress(host=f"gate-{number}"))).check(key(ONE))
+    assert time.process_time() - began < 2, "each reading takes 48 ms where a key object is made of each line"
+
+
+def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
+    (tmp_path / ".ssh").mkdir()
+    file = tmp_path / ".ssh/known_hosts"
+    file.write_text(f"gate-8 {ONE}\n")
+    files = SshFiles(user="ann", home=tmp_path)
+    login = files.login(SshAddress(host="gate-7"))
+    with pytest.raises(TrustError):
+        files.known_hosts(login).check(key(ONE))
+    file.write_text(f"gate-8 {ONE}\ngate-7 {ONE}\n")
+    files.known_hosts(login).check(key(ONE))

@@ -8,17 +8,18 @@ import pytest
 
 from edgekit.errors import InputError
 from edgekit.executor.address import SshAddress
-from edgekit.executor.ssh_config import Login, resolve_login
+from edgekit.executor.ssh_config import SshLogin
+from edgekit.executor.ssh_files import SshFiles
 
 
-def resolve(home: Path, config: str, **fields: object) -> Login:
+def resolve(home: Path, config: str, **fields: object) -> SshLogin:
     (home / ".ssh").mkdir(exist_ok=True)
     (home / ".ssh/config").write_text(config)
-    return resolve_login(SshAddress(**{"host": "gate-7", **fields}), user="ann", home=home)  # type: ignore[arg-type]
+    return SshFiles(user="ann", home=home).login(SshAddress(**{"host": "gate-7", **fields}))  # type: ignore[arg-type]
 
 
 def test_without_a_file(tmp_path: Path) -> None:
-    login = resolve_login(SshAddress(host="gate-7"), user="ann", home=tmp_path)
+    login = SshFiles(user="ann", home=tmp_path).login(SshAddress(host="gate-7"))
     assert (login.name, login.key_name, login.jumps) == ("ann@gate-7:22", "gate-7", ())
     assert login.known_hosts[0] == str(tmp_path / ".ssh/known_hosts")
     assert login.identities == ()
@@ -82,5 +83,12 @@ def test_a_file_that_includes_itself_ends(tmp_path: Path) -> None:
 
 
 def test_a_strange_jump_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="ProxyJump '-oX' is no address"):
+    with pytest.raises(InputError, match="ProxyJump '-oX' is not an address"):
         resolve(tmp_path, "Host *\n ProxyJump -oX\n")
+
+
+@pytest.mark.parametrize("port", ["abc", "0", "65536", "-1", "\u0663"])
+def test_a_strange_port_is_named(port: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is not a port number") as caught:
+        resolve(tmp_path, f"Host *\n Port {port}\n")
+    assert caught.value.hint == "edit your ssh_config"

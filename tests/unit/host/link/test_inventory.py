@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.errors import InputError, NothingSelected
-from edgekit.host.link.inventory import find_device, fleet_signers
+from edgekit.host.link.inventory import find_device, fleet_signers, read_inventory
 from edgekit.host.settings import Settings
 from edgekit.schema.fleet import Device
 from edgekit.schema.reader import to_json
@@ -59,7 +59,7 @@ def test_unknown_names_the_closest(word: str, meant: str, settings: Settings) ->
 
 @pytest.mark.parametrize("word", ["root@", "@host", "root@host:port", "-oProxyCommand=x@y"])
 def test_what_looks_like_an_address_and_is_none(word: str, settings: Settings) -> None:
-    with pytest.raises(InputError, match="is no address"):
+    with pytest.raises(InputError, match="is not an address"):
         find_device(word, settings)
 
 
@@ -79,3 +79,14 @@ def test_no_fleet_file_is_an_empty_fleet(settings: Settings) -> None:
     settings.fleet_file.unlink()
     assert fleet_signers(settings) is None
     assert find_device("virt", settings).name == "virt"
+
+
+def test_hundreds_of_devices_take_one_reading(settings: Settings) -> None:
+    names = [f"gate-{number}" for number in range(500)]
+    settings.fleet_file.write_text("".join(f'[devices.{name}]\naddress = "root@{name}"\n' for name in names))
+    inventory = read_inventory(settings)
+    settings.fleet_file.unlink()
+    assert [inventory.find(name).address for name in names] == [f"root@{name}" for name in names]
+    with pytest.raises(NothingSelected, match="did you mean gate-4") as caught:
+        inventory.find("gatee-4")
+    assert len(caught.value.hint) < 400 and "and 481 more" in caught.value.hint
