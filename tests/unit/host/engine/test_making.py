@@ -1,0 +1,276 @@
+"""Every backend's engines go the same way: found, or compiled, checked, verified and recorded; judged either way."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import cast
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+
+import edgekit
+from edgekit.errors import EngineError
+from edgekit.executor.local import LocalExecutor
+from edgekit.host.catalogue.targets import find_target
+from edgekit.host.engine.builder.devices import BuilderDevice, Builders
+from edgekit.host.engine.compile import compile_source
+from edgekit.host.engine.engine import Engine
+from edgekit.host.engine.making import Compilation, make_engine
+from edgekit.host.engine.model.onnx_model import read_onnx
+from edgekit.host.engine.model.reference import answers_of
+from edgekit.host.engine.record import CompiledEngine
+from edgekit.host.engine.rknn.toolkit import Toolkits
+from edgekit.host.engine.source import ModelSource, Pictures
+from edgekit.host.engine.store import EngineStore
+from edgekit.host.settings import settings_from
+from edgekit.schema.recipe import ColourContract, Model, Tolerance
+from edgekit.schema.target import Target
+from tests.fakes import networks
+from tests.fakes.benches import bench_in
+from tests.fakes.builder_kit import pretended_kit
+from tests.fakes.rknn.toolkit import FakeToolkits
+from tests.unit.host.engine.files.test_plan_file import plan
+
+SETTINGS = settings_from({"HOME": "/nonexistent"}, Path(edgekit.__file__).parent)
+CONTRACT = ColourContract(width_px=16, height_px=16, order="RGB", scale=1 / 255)
+
+
+class Shop(ABC):
+    """A model, its pictures, and one backend with a compiler that a test may break."""
+
+    def __init__(self, folder: Path, target: str) -> None:
+        self.folder = folder
+        self.path = networks.save(networks.tiny(), folder / "tiny.onnx")
+        self.files = []
+        for index, picture in enumerate(networks.pictures(4, 16, 16)):
+            self.files.append(folder / f"{index}.png")
+            cv2.imwrite(str(self.files[-1]), picture)
+        self.target = find_target(target, SETTINGS)
+        self.model = Model(onnx="tiny.onnx", input=CONTRACT)
+        self.bench = bench_in(folder)
+
+    def source(self, **model: object) -> ModelSource:
+        return ModelSource(
+            name="tiny",
+            path=self.path,
+            file=self.path,
+            model=dataclasses.replace(self.model, **model),
+            onnx=read_onnx(self.path),
+            target=self.target,
+            pictures=Pictures(calibration=tuple(self.files), contract=CONTRACT),
+        )
+
+    def make(self, **model: object) -> Engine:
+        return compile_source(self.source(**model), self.bench)
+
+    @abstractmethod
+    def spoil(self) -> None:
+        """From now on what is compiled answers other things than the model."""
+
+
+class RknnShop(Shop):
+    """RKNN's toolkit, which only pretends."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "rk3588-debian12")
+        self.toolkits = FakeToolkits(folder / "toolkit")
+        self.bench = dataclasses.replace(self.bench, toolkits=cast(Toolkits, self.toolkits))
+
+    def spoil(self) -> None:
+        (self.toolkits.folder / "error").write_text("1.0")
+
+    def write_rubbish(self) -> None:
+        self.toolkits.write_engine(b"rubbish")
+
+
+class DeviceShop(Shop):
+    """A builder device, whose compiler only pretends."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "jetson-orin-nano-jp62")
+        os_here = dataclasses.replace(self.target.os, python_path=sys.executable)
+        self.target: Target = dataclasses.replace(self.target, os=os_here)
+        device = BuilderDevice(name="bay-1", connect=LocalExecutor, prefix=str(folder / "root"))
+        self.control = Path(device.folder, "control")
+        self.control.mkdir(parents=True)
+        kit = pretended_kit(folder / "kit")
+        builders = Builders(find=lambda _: (device,), kit=lambda *_: kit, judge=lambda *_: (), holder="anna@desk")
+        self.bench = dataclasses.replace(self.bench, builders=builders)
+        (self.control / "engine").write_bytes(plan())
+        self.answer(0.0)
+
+    def answer(self, error: float) -> None:
+        found = answers_of(self.path, self.source().pictures.tensors)
+        np.savez(self.control / "answers.npz", **{f"output:{name}": one + error for name, one in found.items()})
+
+    def spoil(self) -> None:
+        self.answer(1.0)
+
+    def write_rubbish(self) -> None:
+        (self.control / "engine").write_bytes(b"rubbish")
+
+
+class Int8Shop(Shop):
+    """ONNX Runtime's own quantiser, the real one."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "virt-arm64")
+        self.model = dataclasses.replace(self.model, cpu_precision="int8", calibration=("*.png",))
+
+    def spoil(self) -> None:
+        self.model = dataclasses.replace(self.model, tolerance=Tolerance(cosine=1.0))
+
+
+@pytest.fixture(params=[RknnShop, DeviceShop, Int8Shop])
+def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Shop:
+    return request.param(tmp_path)
+
+
+def test_it_is_compiled_once_and_then_found(shop: Shop) -> None:
+    made, again = shop.make(), shop.make()
+    assert (made.from_cache, again.from_cache) == (False, True)
+    assert made.file == again.file
+    assert made.entry == again.entry
+    assert {"format", "precision", "opset", "inputs", "outputs", "agreement.conv2"} <= made.entry.facts.keys()
+    (cached,) = shop.bench.store.list()
+    assert [one.output for one in cached.record.agreement] == ["conv2"]
+    with np.load(cached.answers) as answers, np.load(cached.expected) as expected:
+        assert answers["output:conv2"].shape == expected["output:conv2"].shape == (4, 1, 4, 8, 8)
+
+
+def test_a_damaged_one_is_made_anew(shop: Shop) -> None:
+    made = shop.make()
+    whole = made.file.read_bytes()
+    made.file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    again = shop.make()
+    assert not again.from_cache
+    assert again.file.read_bytes() == whole
+    assert shop.make().from_cache
+
+
+def test_beyond_its_tolerance_it_is_refused_each_time_and_taken_once_that_is_widened(shop: Shop) -> None:
+    shop.spoil()
+    for _ in range(2):
+        with pytest.raises(EngineError, match=r"models\.tiny: output conv2"):
+            shop.make()
+    (cached,) = shop.bench.store.list()
+    engine = shop.make(tolerance=Tolerance(cosine=-1.0, max_abs=1000.0))
+    assert engine.from_cache
+    assert engine.file == cached.file
+
+
+@pytest.mark.parametrize("kind", [RknnShop, DeviceShop])
+def test_what_is_no_engine_is_not_recorded(kind: type[RknnShop | DeviceShop], tmp_path: Path) -> None:
+    shop = kind(tmp_path)
+    shop.write_rubbish()
+    with pytest.raises(EngineError, match=r"is no (TensorRT )?engine"):
+        shop.make()
+    assert shop.bench.store.list() == ()
+
+
+def test_ranges_that_int8_cannot_hold_are_refused_before_the_toolkit_runs(tmp_path: Path) -> None:
+    shop = RknnShop(tmp_path)
+    networks.save(networks.detector(joined=True, size=32), shop.path)
+    contract = dataclasses.replace(CONTRACT, width_px=32, height_px=32)
+    source = dataclasses.replace(
+        shop.source(precision="int8", calibration=("*.png",), input=contract),
+        pictures=Pictures(calibration=tuple(shop.files), contract=contract),
+    )
+    with pytest.raises(EngineError, match="output found mixes ranges"):
+        compile_source(source, shop.bench)
+    assert shop.bench.store.list() == ()
+    assert shop.toolkits.runs == 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Scripted(Compilation):
+    """Each step writes its name; the one that is to fail does."""
+
+    steps: list[str]
+    fails: str = ""
+    answers: Mapping[str, np.ndarray]
+
+    def _step(self, name: str) -> None:
+        self.steps.append(name)
+        if name == self.fails:
+            raise EngineError(f"{name} fails", hint="")
+
+    def prove(self) -> None:
+        self._step("prove")
+
+    def compile(self) -> CompiledEngine:
+        self._step("compile")
+        return CompiledEngine(engine=b"engine", answers=self.answers, seconds=0.0)
+
+    def check(self, engine: bytes) -> Mapping[str, str]:
+        assert engine == b"engine"
+        self._step("check")
+        return {"format": "scripted"}
+
+
+def scripted(folder: Path, **fields: object) -> Scripted:
+    shop = Int8Shop(folder)
+    source = shop.source()
+    return Scripted(
+        source=source,
+        kind="onnxruntime",
+        key="k",
+        precision="float32",
+        suffix=".bin",
+        **{"steps": [], "answers": answers_of(source.path, source.pictures.tensors), **fields},
+    )
+
+
+def test_the_steps_come_in_this_order_and_once(tmp_path: Path) -> None:
+    wanted, store = scripted(tmp_path), EngineStore(tmp_path / "engines")
+    assert make_engine(wanted, store).entry.facts["format"] == "scripted"
+    assert make_engine(wanted, store).from_cache
+    assert wanted.steps == ["prove", "compile", "check"]
+
+
+@pytest.mark.parametrize("fails", ["prove", "compile", "check"])
+def test_nothing_is_recorded_where_a_step_fails(tmp_path: Path, fails: str) -> None:
+    wanted, store = scripted(tmp_path, fails=fails), EngineStore(tmp_path / "engines")
+    for _ in range(2):
+        with pytest.raises(EngineError, match=f"{fails} fails"):
+            make_engine(wanted, store)
+    assert wanted.steps[-1] == fails
+    assert wanted.steps.count(fails) == 2
+    assert store.list() == ()
+
+
+@pytest.mark.parametrize("answers", [{}, {"conv2": np.zeros((4, 1), np.float32)}])
+def test_nothing_is_recorded_where_an_output_is_missing(tmp_path: Path, answers: dict[str, np.ndarray]) -> None:
+    store = EngineStore(tmp_path / "engines")
+    with pytest.raises(EngineError, match="does not give all outputs"):
+        make_engine(scripted(tmp_path, answers=answers), store)
+    assert store.list() == ()
+
+
+def test_whoever_asks_for_the_same_meanwhile_waits_for_it(tmp_path: Path) -> None:
+    wanted, store = scripted(tmp_path), EngineStore(tmp_path / "engines")
+    both = threading.Barrier(4)
+
+    def ask(_: int) -> bool:
+        both.wait(10)
+        return make_engine(wanted, store).from_cache
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(ask, range(4))) == [False, True, True, True]
+    assert wanted.steps.count("compile") == 1
+
+
+def test_a_model_of_onnx_alone_is_not_compiled(tmp_path: Path) -> None:
+    shop = Int8Shop(tmp_path)
+    engine = shop.make(cpu_precision="float32")
+    assert engine.file == shop.path
+    assert shop.bench.store.list() == ()
+    assert onnx.load(engine.file).graph.node
