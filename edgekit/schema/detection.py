@@ -24,7 +24,7 @@ class Detection:
     height_px: float = 0.0
     score: float
     track: int = 0
-    """Number of the track that it belongs to, from 1 in each loop of the clip; 0 where it was not tracked."""
+    """Number of the track that it belongs to, from 1 in each stream and after each restart; 0: it was not tracked."""
 
     def __str__(self) -> str:
         """For messages: `red disc at 40,52`."""

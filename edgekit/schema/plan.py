@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edgekit.schema.message import MUST_UNDERSTAND, Message
-from edgekit.schema.recipe import ColourContract, DropPolicy, Golden, Health, RecipeSink, Source
+from edgekit.schema.recipe import ColourContract, DropPolicy, Golden, Health, RecipeSink, RecipeSource
 from edgekit.schema.target import AcceleratorKind
 
 
@@ -33,7 +33,7 @@ class EnginePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LanePlan:
-    """One OS thread: its CPUs by number, and the queue in front of it."""
+    """One OS thread: its CPUs by number, and the queue of each stream in front of it."""
 
     cpus: tuple[int, ...]
     queue: int
@@ -78,7 +78,7 @@ class WorkerPlan(Message):
     app: str
     """Folder with the recipe's own Python code, or empty."""
     engines: dict[str, EnginePlan]
-    sources: dict[str, Source]
+    sources: dict[str, RecipeSource]
     stages: tuple[StagePlan, ...]
     sinks: dict[str, RecipeSink]
     lanes: dict[str, LanePlan]

@@ -19,7 +19,6 @@ Side = Annotated[int, Between(1, 8192)]
 Factor = Annotated[float, Between(-1_000_000, 1_000_000)]
 Factors = Annotated[tuple[Factor, ...], Length(1, 3, "one for each channel")]
 MemorySize = Annotated[Bytes, SmallestUnit("M")]
-_ONE_SOURCE = "another camera is another application, with a recipe of its own"
 Seconds = Annotated[float, Between(above=0, maximum=86_400)]
 
 
@@ -127,8 +126,8 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """Where frames come from."""
+class FileSource:
+    """A clip."""
 
     kind: Literal["file"]
     path: InnerPath
@@ -141,6 +140,11 @@ class Source:
     """Only for a clip that does not say it itself."""
     range: Range | None = None
     lane: TableName
+    """On whose CPUs it is decoded, on a thread of its own."""
+
+
+RecipeSource = FileSource
+"""Where frames come from, by `kind`. Each source is a stream of its own, and all of them pass all stages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,11 +161,13 @@ class JsonlSink:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreSink:
-    """Counts are compared with a ground truth after each pass of the clip."""
+    """A clip's counts are compared with a ground truth after each pass."""
 
     kind: Literal["score"]
     path: InnerPath
     """The ground truth, in the recipe: JSON with `counts`."""
+    source: TableName | None = None
+    """Whose counts; may be left out where there is one source."""
     lane: TableName
 
 
@@ -170,24 +176,26 @@ RecipeSink = JsonlSink | ScoreSink
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lane:
-    """One pinned OS thread."""
+class RecipeLane:
+    """One pinned OS thread that runs stages and sinks, and one more for each source that is decoded here."""
 
     cpus: Cpus = Cpus(())
     """Positions in the application's CPUs (`limits.cpus`), not CPU numbers: 0 is the first of them. Empty is all."""
     queue: Annotated[int, Between(1, 1024)] = 4
-    """How many items wait in front of this lane at most."""
+    """How many frames of each stream wait in front of this lane at most."""
     drop: DropPolicy = "block"
+    """What happens to a frame that finds its queue full. `block`: it waits, and what comes behind it waits too, back to
+    its source."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pipeline:
+class RecipePipeline:
     """Sources, then stages in order, then sinks."""
 
-    sources: Annotated[dict[TableName, Source], Length(1, 1, _ONE_SOURCE)]
+    sources: Annotated[dict[TableName, RecipeSource], Length(1, 64)]
     stages: dict[TableName, RecipeStage]
     sinks: Annotated[dict[TableName, RecipeSink], Length(1)]
-    lanes: Annotated[dict[TableName, Lane], Length(1)]
+    lanes: Annotated[dict[TableName, RecipeLane], Length(1)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,9 +222,9 @@ class Health:
     settle_s: Seconds = 20.0
     """How long a new release has to be healthy without a break before it is committed."""
     start_s: Seconds = 60.0
-    """How long it may take from start to the first healthy report."""
+    """How long it may take from start to the first frame."""
     stall_s: Seconds = 15.0
-    """A worker that reports nothing for so long hangs."""
+    """A worker that reports nothing for so long, or brings no frame to a sink, hangs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,7 +274,7 @@ class Recipe:
     version: SemanticVersion
     description: str = ""
     models: dict[TableName, Model] = field(default_factory=dict)
-    pipeline: Pipeline
+    pipeline: RecipePipeline
     limits: Limits
     health: Health = Health()
     golden: Golden | None = None

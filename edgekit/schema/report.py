@@ -34,7 +34,7 @@ class LaneReport:
     busy_ratio: Amount
     queue: Count
     dropped: dict[str, Count]
-    """Since the start, by cause: `drop_oldest`, `drop_newest`, `error`."""
+    """Since the start, by cause: see `DropReport`."""
 
 
 StreamState = Literal["starting", "running", "stalled", "restarting", "ended", "failed"]
@@ -42,7 +42,7 @@ StreamState = Literal["starting", "running", "stalled", "restarting", "ended", "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropReport:
-    """Frames of one stream that did not reach the sinks, since the start."""
+    """Frames of one stream that did not reach every sink, since the start."""
 
     place: str
     """The lane, stage or sink where it happened."""

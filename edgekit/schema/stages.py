@@ -14,7 +14,7 @@ from edgekit.schema.bounds import Between, Length
 from edgekit.schema.names import ClassEntry, OneLine, TableName
 
 Product = Literal["picture", "tensor", "outputs", "detections", "tracks", "counts"]
-"""What one stage leaves in an item for the next: the scaled picture, the model's input made of it, the model's outputs,
+"""What one stage leaves in a frame for the next: the scaled picture, the model's input made of it, the model's outputs,
 what was found, which of it is the same as before, how many there were. A `python` stage may leave any of it."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from edgekit.schema.plan import EnginePlan, LimitsPlan, StagePlan, WorkerPlan
-from edgekit.schema.recipe import Golden, Health, RecipeSink, Source
+from edgekit.schema.recipe import Golden, Health, RecipeSink, RecipeSource
 
 
 def python_stage(name: str, entry: str, engine: str = "", **options: object) -> StagePlan:
@@ -16,7 +16,7 @@ def python_stage(name: str, entry: str, engine: str = "", **options: object) -> 
 def small_plan(
     *stages: StagePlan,
     engines: Mapping[str, EnginePlan] | None = None,
-    sources: Mapping[str, Source] | None = None,
+    sources: Mapping[str, RecipeSource] | None = None,
     sinks: Mapping[str, RecipeSink] | None = None,
     golden: Golden | None = None,
 ) -> WorkerPlan:

@@ -130,10 +130,23 @@ def test_answers_with_nothing_in_them_are_not_written(recipe: Path) -> None:
 def test_a_decoder_that_does_not_say_that_it_has_no_state_is_named_and_the_hint_helps(recipe: Path) -> None:
     decoder = recipe / "app/mine.py"
     decoder.write_text(
-        "from edgekit.device.runtime.stages.centres import Centres\n"
-        "class Mine:\n    Options = Centres.Options\n"
-        "    def __init__(self, context):\n        self.centres = Centres(context)\n"
-        "    def __call__(self, item):\n        return self.centres(item)\n"
+        "import cv2, numpy as np\n"
+        "from edgekit.stage import Detection\n"
+        "class Mine:\n"
+        "    def __init__(self, context):\n"
+        "        self.options, self.model = context.options, context.model\n"
+        "    def __call__(self, frame):\n"
+        "        outputs = frame.result(self.model).outputs\n"
+        "        heat, offset = outputs['heat'][0], outputs['offset'][0]\n"
+        "        best = heat.max(axis=0)\n"
+        "        peaks = (best >= self.options['threshold']) & (best >= cv2.dilate(best, np.ones((3, 3), np.uint8)))\n"
+        "        for row, column in np.argwhere(peaks):\n"
+        "            label = self.options['labels'][heat[:, row, column].argmax()]\n"
+        "            right, down = offset[:, row, column]\n"
+        "            x_px, y_px = (column + right) * 16 + 2, (row + down) * 16 + 2\n"
+        "            found = Detection(label=label, x_px=x_px, y_px=y_px, score=best[row, column])\n"
+        "            frame.detections = (*frame.detections, found)\n"
+        "        return frame\n"
     )
     file = recipe / "recipe.toml"
     file.write_text(file.read_text().replace('kind = "centres"', 'kind = "python"\nentry = "mine:Mine"'))

@@ -12,20 +12,21 @@ from pathlib import Path
 
 import cv2
 
-from edgekit.device.runtime.frames.item import Detection, Item
-from edgekit.device.runtime.parts import Parts, make_stage
-from edgekit.device.runtime.stages import Stage, close_stage, find_class
+from edgekit.device.runtime.stages import close_stage, find_class
+from edgekit.device.runtime.stages.factory import StageFactory
 from edgekit.errors import InputError
 from edgekit.imaging.image import RgbImage, RgbSpec
-from edgekit.schema.detection import differences, read_expected
+from edgekit.schema.detection import Detection, differences, read_expected
 from edgekit.schema.plan import StagePlan
 from edgekit.schema.recipe import Golden
+from edgekit.stage import Frame, Stage, StreamInfo
 
 _MAX_SHOWN = 8
-_FPS = 1.0
+STREAM = "golden"
+"""Name of the stream that golden frames are."""
 
 
-def check_golden(golden: Golden, parts: Parts) -> tuple[str, ...]:
+def check_golden(golden: Golden, factory: StageFactory) -> tuple[str, ...]:
     """Run all golden frames.
 
     Returns:
@@ -34,16 +35,14 @@ def check_golden(golden: Golden, parts: Parts) -> tuple[str, ...]:
     Raises:
         InputError: a frame or the expected answers cannot be read.
     """
-    expected = _expected(parts.release / golden.expected)
+    expected = _expected(factory.release / golden.expected)
     wrong: list[str] = []
-    with closing(
-        Passage(leading(parts.plan.stages), lambda plan, spec: make_stage(plan, parts, spec, _FPS))
-    ) as passage:
+    with closing(factory), closing(Passage(leading(factory.plan.stages), factory.make)) as passage:
         for path in golden.frames:
             name = Path(path).name
             if name not in expected:
                 raise InputError(f"{golden.expected} says nothing of {name}", hint="write what must be found in it")
-            found = passage.find(parts.release / path)
+            found = passage.find(factory.release / path)
             wrong += [f"{name}: {text}" for text in compare(expected[name], found, golden)]
     return tuple(wrong[:_MAX_SHOWN]) + ((f"and {len(wrong) - _MAX_SHOWN} more",) if len(wrong) > _MAX_SHOWN else ())
 
@@ -66,7 +65,7 @@ def is_stateless(cls: object) -> bool:
 class Passage:
     """Stages that pictures pass, made once for each size of picture. Close it: that closes them."""
 
-    def __init__(self, stages: Iterable[StagePlan], make: Callable[[StagePlan, RgbSpec], Stage]) -> None:
+    def __init__(self, stages: Iterable[StagePlan], make: Callable[[StagePlan, StreamInfo], Stage]) -> None:
         self._plans = tuple(stages)
         self._make = make
         self._made: dict[RgbSpec, list[Stage]] = {}
@@ -81,12 +80,12 @@ class Passage:
         if pixels is None:
             raise InputError(f"frame {file.name} is no picture that can be read", hint="give a PNG")
         image = RgbImage(pixels=pixels, order="BGR")  # type: ignore[arg-type]  # IMREAD_COLOR gives uint8
-        item: Item | None = Item(source="golden", index=0, loop=0, captured_s=0.0, image=image)
+        frame: Frame | None = Frame(stream=STREAM, sequence=0, captured_s=0.0, image=image)
         for stage in self._stages(image.spec):
-            if item is None:
+            if frame is None:
                 return ()
-            item = stage(item)
-        return item.detections if item is not None else ()
+            frame = stage(frame)
+        return frame.detections if frame is not None else ()
 
     def close(self) -> None:
         """Free what the stages hold."""
@@ -97,7 +96,8 @@ class Passage:
     def _stages(self, spec: RgbSpec) -> list[Stage]:
         if spec not in self._made:
             stages = self._made[spec] = []
-            stages.extend(self._make(plan, spec) for plan in self._plans)
+            info = StreamInfo(name=STREAM, spec=spec, fps=1.0)
+            stages.extend(self._make(plan, info) for plan in self._plans)
         return self._made[spec]
 
 

@@ -10,18 +10,18 @@ from pathlib import Path
 import cv2
 
 from edgekit.device.runtime.figures import LaneFigures
-from edgekit.device.runtime.frames.item import Item
-from edgekit.device.runtime.sources.file import FileSource
+from edgekit.device.runtime.sources.file import ClipReader
 from edgekit.errors import InputError
 from edgekit.imaging.conversion import Converter, plan_conversion
-from edgekit.schema.recipe import ColourContract, Source
+from edgekit.schema.recipe import ColourContract, FileSource
 from edgekit.schema.rehearsal import Grab
+from edgekit.stage import Frame
 
 _MOST_FRAMES = 3000
 """Frames of a clip that are looked at: two minutes of most cameras."""
 
 
-def grab_frames(name: str, source: Source, release: Path, wanted: Grab) -> tuple[Path, ...]:
+def grab_frames(name: str, source: FileSource, release: Path, wanted: Grab) -> tuple[Path, ...]:
     """Write frames of a clip as PNG files, named by their number in it.
 
     Returns:
@@ -37,7 +37,9 @@ def grab_frames(name: str, source: Source, release: Path, wanted: Grab) -> tuple
             f"source {name}: {source.path} has no frame {numbers[-1] if numbers else 0}: it has {count}",
             hint=f"choose from 0 to {count - 1}" if count else "give a clip with pictures in it",
         )
-    return tuple(_write(item, Path(wanted.folder)) for item in _frames(name, source, release) if item.index in numbers)
+    return tuple(
+        _write(frame, Path(wanted.folder)) for frame in _frames(name, source, release) if frame.sequence in numbers
+    )
 
 
 def spread(count: int, total: int) -> list[int]:
@@ -45,21 +47,21 @@ def spread(count: int, total: int) -> list[int]:
     return sorted({total * (2 * index + 1) // (2 * count) for index in range(count)}) if total else []
 
 
-def _frames(name: str, source: Source, release: Path) -> Iterator[Item]:
-    clip = FileSource(name, dataclasses.replace(source, pace="fast", loops=1), release)
+def _frames(name: str, source: FileSource, release: Path) -> Iterator[Frame]:
+    clip = ClipReader(name, dataclasses.replace(source, pace="fast", loops=1), release)
     try:
         entries = clip.entries(LaneFigures("grab", lambda: 0.0))
-        yield from islice((entry for entry in entries if isinstance(entry, Item)), _MOST_FRAMES)
+        yield from islice((entry for entry in entries if isinstance(entry, Frame)), _MOST_FRAMES)
     finally:
         clip.close()
 
 
-def _write(item: Item, folder: Path) -> Path:
-    spec = item.image.spec
+def _write(frame: Frame, folder: Path) -> Path:
+    spec = frame.image.spec
     own = ColourContract(width_px=spec.width_px, height_px=spec.height_px, order="BGR", layout="NHWC", dtype="uint8")
-    rgb = Converter(plan_conversion(spec, own)).rgb(item.image)
+    rgb = Converter(plan_conversion(spec, own)).rgb(frame.image)
     done, data = cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
     assert done, "PNG takes any picture of 8 bit"
-    file = folder / f"frame-{item.index:03}.png"
+    file = folder / f"frame-{frame.sequence:03}.png"
     file.write_bytes(data.tobytes())
     return file

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import socket
@@ -12,18 +13,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekit.device.runtime.figures import Outcome
 from edgekit.device.runtime.golden import check_golden
-from edgekit.device.runtime.parts import Parts, load_runners
-from edgekit.device.runtime.pipeline import Pipeline
-from edgekit.device.runtime.reporting import Reporter, RunningReports
+from edgekit.device.runtime.pipeline import Pipeline, open_ends
+from edgekit.device.runtime.reporter import Reporter
+from edgekit.device.runtime.reporting import RunningReports
+from edgekit.device.runtime.stages.factory import StageFactory, load_runners
+from edgekit.device.runtime.streams import PipelineFigures
 from edgekit.errors import EdgekitError
 from edgekit.schema.message import from_message
 from edgekit.schema.plan import WorkerPlan
 from edgekit.schema.report import REPORT_FD_VARIABLE
 
 EXIT_FAILED = 3
-_REPORT_EVERY_S = 1.0
+_LOOK_EVERY_S = 0.25
 _GOLDEN = "golden frames "
 
 
@@ -41,20 +43,56 @@ class Arguments:
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Be the worker; the exit code is 0 after a clean stop, 3 after a failure that was reported."""
-    wanted = _arguments(argv)
+    arguments = _arguments(argv)
     wake_fd = _wake_on_signals()
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
     fd = environ.get(REPORT_FD_VARIABLE, "")
     reporter = Reporter(int(fd) if fd.isdigit() else None)
+    reporter.start()
     try:
-        return _run(wanted, reporter, wake_fd)
+        return run(arguments, reporter, wake_fd)
     except EdgekitError as error:
         sys.stderr.write(f"error: {error.message}\nhint: {error.hint}\n")
         golden = error.message.removeprefix(_GOLDEN) if isinstance(error, GoldenError) else ""
-        reporter.say("failed", error.message, golden)
+        reporter.turn("failed", error.message, golden=golden)
     except Exception as error:
         traceback.print_exc(file=sys.stderr)
-        reporter.say("failed", f"{type(error).__name__}: {error}")
+        reporter.turn("failed", f"{type(error).__name__}: {error}")
+    finally:
+        reporter.stop()
     return EXIT_FAILED
+
+
+def run(arguments: Arguments, reporter: Reporter, wake_fd: int) -> int:
+    """Run one release until it ends, fails, or shall stop.
+
+    Raises:
+        EdgekitError: it cannot be run, or its golden frames differ.
+    """
+    reporter.turn("starting", "reading the plan")
+    plan = from_message(WorkerPlan, (arguments.release / "plan.json").read_bytes(), "plan.json")
+    reporter.turn("starting", "loading engines")
+    runners = load_runners(plan, arguments.release, arguments.work / "engines")
+    factory = StageFactory(plan, arguments.release, runners)
+    golden = _golden(factory, reporter)
+    reporter.turn("starting", "opening sources and sinks")
+    figures = PipelineFigures()
+    pipeline = Pipeline(factory, open_ends(factory, arguments.work, figures), figures)
+    pipeline.start()
+    reporter.follow(RunningReports(pipeline, golden).make)
+    reporter.turn("running")
+    while reporter.wait(wake_fd, _LOOK_EVERY_S) and not pipeline.ended and pipeline.failure is None:
+        pass
+    if (failure := pipeline.failure) is not None:
+        reporter.turn("failed", failure.message)
+    clean = pipeline.stop()
+    if failure is not None:
+        return EXIT_FAILED
+    reporter.turn("stopping", "source ended" if pipeline.ended else "told to stop")
+    if clean:
+        for runner in runners.values():
+            runner.close()
+    return 0
 
 
 def _arguments(argv: Sequence[str]) -> Arguments:
@@ -76,42 +114,15 @@ def _wake_on_signals() -> int:
     return reader.detach()
 
 
-def _run(wanted: Arguments, reporter: Reporter, wake_fd: int) -> int:
-    reporter.say("starting", "reading the plan")
-    plan = from_message(WorkerPlan, (wanted.release / "plan.json").read_bytes(), "plan.json")
-    reporter.say("starting", "loading engines")
-    parts = Parts(
-        plan=plan, release=wanted.release, runners=load_runners(plan, wanted.release, wanted.work / "engines")
-    )
-    told = _golden(parts, reporter)
-    outcome = Outcome()
-    pipeline = Pipeline(parts, wanted.work, outcome)
-    pipeline.start()
-    reports = RunningReports(pipeline.lanes, outcome, told)
-    reporter.send(reports.make())
-    failure = ""
-    while reporter.wait(wake_fd, _REPORT_EVERY_S) and not pipeline.ended and not failure:
-        failure = next((lane.failure.message for lane in pipeline.lanes if lane.failure), "")
-        reporter.send(reports.make("failed" if failure else "running", failure))
-    clean = pipeline.stop()
-    if failure:
-        return EXIT_FAILED
-    reporter.send(reports.make("stopping", "source ended" if pipeline.ended else "told to stop"))
-    if clean:
-        for runner in parts.runners.values():
-            runner.close()
-    return 0
-
-
-def _golden(parts: Parts, reporter: Reporter) -> str:
-    golden = parts.plan.golden
+def _golden(factory: StageFactory, reporter: Reporter) -> str:
+    golden = factory.plan.golden
     if golden is None:
         return ""
-    reporter.say("golden", f"running {len(golden.frames)} golden frames")
-    wrong = check_golden(golden, parts)
+    reporter.turn("golden", f"running {len(golden.frames)} golden frames")
+    wrong = check_golden(golden, factory)
     if wrong:
-        told = "failed: " + "; ".join(wrong)
-        raise GoldenError(f"{_GOLDEN}{told}", hint="compare model, contract and engine with the recipe's")
+        message = "failed: " + "; ".join(wrong)
+        raise GoldenError(f"{_GOLDEN}{message}", hint="compare model, contract and engine with the recipe's")
     return "passed"
 
 

@@ -1,112 +1,177 @@
-"""The pipeline of one application, put together from its plan: source, lanes with their stages, sinks."""
+"""The pipeline of one application, made from its plan: feeds, lanes with their stages and sinks, and what they did."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
 
-from edgekit.device.runtime.figures import Outcome
-from edgekit.device.runtime.frames.item import EndOfPass, Item
-from edgekit.device.runtime.parts import Parts, make_stage
-from edgekit.device.runtime.schedule.lanes import Lane, Step
+from edgekit.device.runtime.figures import LaneFigures
+from edgekit.device.runtime.graph import LaneNode, plan_graph
+from edgekit.device.runtime.schedule.lanes import Lane
+from edgekit.device.runtime.schedule.steps import SinkStep, StageStep, Step
+from edgekit.device.runtime.schedule.threads import PinnedThread
 from edgekit.device.runtime.sinks.kinds import Sink, make_sink
-from edgekit.device.runtime.sources.file import FileSource
-from edgekit.device.runtime.stages import Stage, close_stage
-from edgekit.errors import InputError
-from edgekit.schema.plan import WorkerPlan
+from edgekit.device.runtime.sources import FrameSource, open_source
+from edgekit.device.runtime.sources.feed import Feed
+from edgekit.device.runtime.stages.factory import StageFactory
+from edgekit.device.runtime.streams import PipelineFigures
+from edgekit.errors import EdgekitError
 
 _STOP_S = 2.0
 
+Drops = dict[tuple[str, str, str], int]
+"""Frames by stream, place and cause."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ends:
+    """Where a pipeline's frames come from, and where its results go."""
+
+    sources: Mapping[str, FrameSource]
+    sinks: Mapping[str, Sink]
+
+
+def open_ends(factory: StageFactory, work: Path, figures: PipelineFigures) -> Ends:
+    """Open the sources and sinks of a plan.
+
+    Raises:
+        InputError: one cannot be opened.
+    """
+    plan, release = factory.plan, factory.release
+    return Ends(
+        sources={name: open_source(name, source, release) for name, source in plan.sources.items()},
+        sinks={name: make_sink(name, sink, release, work, figures) for name, sink in plan.sinks.items()},
+    )
+
 
 class Pipeline:
-    """One source through lanes to the sinks."""
+    """Streams through lanes to the sinks."""
 
-    def __init__(self, parts: Parts, work: Path, outcome: Outcome) -> None:
+    def __init__(
+        self,
+        factory: StageFactory,
+        ends: Ends,
+        figures: PipelineFigures,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Make everything; no thread runs yet.
 
         Raises:
-            InputError: a source, stage or sink cannot be made.
+            InputError: a stage cannot be made.
         """
-        plan = parts.plan
         cv2.setNumThreads(0)  # its pool would run beside the lanes
-        if len(plan.sources) != 1:
-            raise InputError(f"the pipeline has {len(plan.sources)} sources", hint="this edgekit takes one")
-        name, source = next(iter(plan.sources.items()))
-        self.outcome = outcome
-        self.source = FileSource(name, source, parts.release)
-        self._sinks = {
-            sink: make_sink(sink_plan, parts.release, work, outcome) for sink, sink_plan in plan.sinks.items()
-        }
-        self._stages = [make_stage(stage, parts, self.source.spec, self.source.fps) for stage in plan.stages]
-        self.lanes = self._chain(plan, source.lane)
-        self.lanes[0].source = self.source.entries
-        self.lanes[-1].done = self._finish
+        self.figures = figures
+        self._factory, self._ends, self._clock = factory, ends, clock
+        for name, source in ends.sources.items():
+            figures.add(name, source.info.fps)
+        graph = plan_graph(factory.plan)
+        lanes = {node.name: self._lane(node) for node in graph.lanes}
+        for node in graph.lanes:
+            lanes[node.name].lead_to(*(lanes[name] for name in node.following))
+        self.lanes = tuple(lanes.values())
+        """In the order in which a frame passes them."""
+        self.feeds = tuple(self._feed(name, [lanes[lane] for lane in graph.entry]) for name in ends.sources)
 
     def start(self) -> None:
-        """Start the lanes, the last one first, so that whoever hands on finds somebody there."""
-        for lane in reversed(self.lanes):
-            lane.start()
+        """Start the threads, those that take before those that give.
+
+        Raises:
+            InputError: one may not run on its CPUs.
+        """
+        for thread in self.threads[::-1]:
+            thread.start()
+
+    @property
+    def workers(self) -> tuple[Feed | Lane, ...]:
+        """Everything that has a thread, in the order in which a frame passes them."""
+        return (*self.feeds, *self.lanes)
+
+    @property
+    def threads(self) -> tuple[PinnedThread, ...]:
+        """Of feeds and lanes."""
+        return tuple(worker.thread for worker in self.workers)
 
     @property
     def ended(self) -> bool:
-        """Whether the source has ended and everything went through."""
-        return self.lanes[-1].ended.is_set()
+        """Whether every stream has ended and everything went through."""
+        return all(lane.ended.is_set() for lane in self.lanes)
+
+    @property
+    def failure(self) -> EdgekitError | None:
+        """Why it cannot go on: a thread that ended before its time; a stream that failed, where no other is left."""
+        for thread in self.threads:
+            if thread.failure is not None:
+                return thread.failure
+        failed = [stream for stream in self.figures.streams.values() if stream.state == "failed"]
+        if failed and self.ended:
+            return EdgekitError(f"source {failed[0].name}: {failed[0].message}", hint="see the log")
+        return None
+
+    def drops(self) -> Drops:
+        """Frames that did not reach the sinks, or not all of them."""
+        found: Drops = {}
+        for lane in self.lanes:
+            for (stream, cause), count in lane.queues.drops().items():
+                found[stream, lane.name, cause] = count
+        for worker in self.workers:
+            for key, count in list(worker.figures.drops.items()):
+                found[key] = found.get(key, 0) + count
+        return found
 
     def stop(self) -> bool:
-        """End all lanes; False where one is still inside a stage."""
-        self.source.stop()
+        """End all threads and close everything; False where one is still inside a stage."""
+        for feed in self.feeds:
+            feed.source.stop()
         for lane in self.lanes:
-            lane.queue.close()
-        deadline = time.monotonic() + _STOP_S
-        stuck = [lane for lane in self.lanes if not lane.join(max(0.05, deadline - time.monotonic()))]
+            lane.queues.close()
+        deadline_s = self._clock() + _STOP_S
+        stuck = [thread for thread in self.threads if not thread.join(max(0.05, deadline_s - self._clock()))]
         if not stuck:
-            for stage in self._stages:
-                close_stage(stage)
-            for sink in self._sinks.values():
-                sink.close()
-            self.source.close()
+            for lane in self.lanes:
+                lane.close()
+            self._factory.close()
+            for feed in self.feeds:
+                feed.source.close()
         return not stuck
 
-    def _chain(self, plan: WorkerPlan, first: str) -> list[Lane]:
-        """Lanes in the order in which items pass them, each with its steps."""
-        steps = [
-            (stage.lane, self._stage_step(made, stage.name))
-            for stage, made in zip(plan.stages, self._stages, strict=True)
-        ]
-        steps += [(plan.sinks[name].lane, _sink_step(name, sink)) for name, sink in self._sinks.items()]
-        lanes = [self._lane(plan, first)]
-        for name, step in steps:
-            if name != lanes[-1].name:
-                if name in [lane.name for lane in lanes]:
-                    raise InputError(f"lane {name} is used twice, with others between", hint="order the stages by lane")
-                lanes.append(self._lane(plan, name))
-                lanes[-2].following = lanes[-1].queue
-            lanes[-1].steps.append(step)
-        return lanes
+    def _feed(self, name: str, entry: list[Lane]) -> Feed:
+        plan = self._factory.plan
+        lane = plan.sources[name].lane
+        return Feed(
+            lane=lane,
+            cpus=plan.lanes[lane].cpus,
+            source=self._ends.sources[name],
+            following=tuple(entry),
+            stream=self.figures.streams[name],
+            advisory=plan.limits.advisory,
+            clock=self._clock,
+        )
 
-    @staticmethod
-    def _lane(plan: WorkerPlan, name: str) -> Lane:
-        return Lane(name=name, plan=plan.lanes[name], advisory=plan.limits.advisory)
+    def _lane(self, node: LaneNode) -> Lane:
+        plan = self._factory.plan
+        figures = LaneFigures(node.name, self._clock)
+        stages: list[Step] = [self._stage_step(name) for name in node.stages]
+        return Lane(
+            name=node.name,
+            plan=plan.lanes[node.name],
+            streams=frozenset(self._ends.sources),
+            steps=(*stages, *(self._sink_step(name, figures) for name in node.sinks)),
+            figures=figures,
+            failed=lambda stream: self.figures.streams[stream].fail(),
+            advisory=plan.limits.advisory,
+        )
 
-    @staticmethod
-    def _stage_step(stage: Stage, name: str) -> Step:
-        reset: Callable[[], None] = getattr(stage, "reset", lambda: None)
-        return Step(name=name, call=stage, end_of_pass=lambda _end: reset())
+    def _stage_step(self, name: str) -> StageStep:
+        plan = next(stage for stage in self._factory.plan.stages if stage.name == name)
+        step = StageStep(name, partial(self._factory.make, plan), self._clock)
+        for source in self._ends.sources.values():
+            step.prepare(source.info)
+        return step
 
-    def _finish(self, item: Item) -> None:
-        now_s = time.monotonic()
-        self.outcome.finish(now_s, now_s - item.captured_s, item.counts)
-
-
-def _sink_step(name: str, sink: Sink) -> Step:
-    def take(item: Item) -> Item:
-        sink.take(item)
-        return item
-
-    def end(end: EndOfPass) -> None:
-        sink.end_of_pass(end)
-
-    return Step(name=name, call=take, end_of_pass=end)
+    def _sink_step(self, name: str, figures: LaneFigures) -> SinkStep:
+        return SinkStep(name, self._ends.sinks[name], taken=self.figures.arrive, figures=figures, clock=self._clock)

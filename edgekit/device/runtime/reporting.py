@@ -1,113 +1,127 @@
-"""What the worker tells its keeper, and how it hears that the keeper has gone."""
+"""Makes reports of a running pipeline: what the keeper judges, and what `edgekit status` shows."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import select
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 
-from edgekit.device.runtime.figures import Outcome
+from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.metrics import metrics_text
-from edgekit.device.runtime.schedule.lanes import Lane
-from edgekit.schema.message import to_line
-from edgekit.schema.report import LaneReport, Phase, Report
+from edgekit.device.runtime.pipeline import Drops, Pipeline
+from edgekit.device.runtime.schedule.threads import PinnedThread
+from edgekit.device.runtime.streams import StreamFigures, window_of
+from edgekit.schema.report import DropReport, LaneReport, Phase, Report, StreamReport
 
 _METRICS_EVERY = 5
 _STUCK_S = 5.0
 
 
-class Reporter:
-    """Writes reports to the pipe that the keeper handed over; to nobody where there is none."""
-
-    def __init__(self, fd: int | None) -> None:
-        self._fd = fd
-        self._began_s = time.monotonic()
-
-    def send(self, report: Report) -> None:
-        """One line; a keeper that has gone is noticed by `wait`, not here."""
-        if self._fd is not None:
-            line = memoryview(to_line(report))
-            with contextlib.suppress(OSError):
-                while line:
-                    line = line[os.write(self._fd, line) :]
-
-    def say(self, phase: Phase, message: str = "", golden: str = "") -> None:
-        """A report without figures."""
-        self.send(Report(phase=phase, message=message, golden=golden, uptime_s=time.monotonic() - self._began_s))
-
-    def wait(self, wake_fd: int, seconds: float) -> bool:
-        """Wait for a signal, the keeper's end or the time; False once the worker shall stop."""
-        fds = [wake_fd] + ([self._fd] if self._fd is not None else [])
-        ready, _, _ = select.select(fds, [], [], seconds)
-        if wake_fd in ready:
-            return False
-        return not (self._fd in ready and self._fd is not None and not _read(self._fd))
-
-
-def _read(fd: int) -> bytes:
-    try:
-        return os.read(fd, 4096)
-    except OSError:
-        return b""
-
-
 class RunningReports:
-    """Reports of a running pipeline: rates are since the last one."""
+    """Reports of a running pipeline: busy ratios are since the last one."""
 
-    def __init__(self, lanes: Sequence[Lane], outcome: Outcome, golden: str) -> None:
-        self._lanes = lanes
-        self._outcome = outcome
+    def __init__(self, pipeline: Pipeline, golden: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._pipeline = pipeline
         self._golden = golden
-        self._began_s = self._last_s = time.monotonic()
-        self._busy_s = dict.fromkeys((lane.name for lane in lanes), 0.0)
+        self._clock = clock
+        self._last_s = clock()
+        self._busy_s: dict[str, float] = {}
         self._metrics = ""
         self._count = 0
 
-    def make(self, phase: Phase = "running", message: str = "") -> Report:
+    def make(self, phase: Phase = "running", message: str = "", uptime_s: float = 0.0) -> Report:
         """How it goes."""
-        now_s = time.monotonic()
-        window = self._outcome.window(now_s, self._began_s)
+        now_s = self._clock()
         passed_s, self._last_s = max(now_s - self._last_s, 1e-3), now_s
         if self._count % _METRICS_EVERY == 0 or phase != "running":
-            self._metrics = metrics_text(self._lanes, self._outcome)
+            self._metrics = metrics_text(self._pipeline)
         self._count += 1
+        figures, drops = self._pipeline.figures, self._pipeline.drops()
+        window = figures.window()
         return Report(
             phase=phase,
             message=message or self._trouble(now_s),
-            uptime_s=round(now_s - self._began_s, 3),
-            frames=self._outcome.frames,
-            errors=sum(lane.dropped().get("error", 0) for lane in self._lanes),
+            uptime_s=round(uptime_s, 3),
+            frames=figures.frames,
+            errors=figures.errors,
+            error_ratio=round(figures.error_ratio(), 4),
+            idle_s=round(figures.idle_s(), 3),
             fps=round(window.fps, 2),
             p50_ms=round(window.p50_ms, 2),
             p99_ms=round(window.p99_ms, 2),
             golden=self._golden,
-            counts=self._outcome.counts,
-            score=self._outcome.score,
-            lanes=tuple(self._lane(lane, passed_s) for lane in self._lanes),
+            counts=figures.counts,
+            score=figures.score,
+            lanes=self._lanes(passed_s),
+            streams=tuple(self._stream(stream, drops, now_s) for stream in figures.streams.values()),
             metrics=self._metrics,
         )
 
-    def _lane(self, lane: Lane, passed_s: float) -> LaneReport:
-        before, self._busy_s[lane.name] = self._busy_s[lane.name], lane.figures.busy_s
+    def _lanes(self, passed_s: float) -> tuple[LaneReport, ...]:
+        pipeline = self._pipeline
+        feeds = [self._lane(feed.figures, feed.thread, passed_s, 0, {}) for feed in pipeline.feeds]
+        lanes = [
+            self._lane(lane.figures, lane.thread, passed_s, len(lane.queues), lane.queues.drops())
+            for lane in pipeline.lanes
+        ]
+        return (*feeds, *lanes)
+
+    def _lane(
+        self,
+        figures: LaneFigures,
+        thread: PinnedThread,
+        passed_s: float,
+        queue: int,
+        waiting_drops: Mapping[tuple[str, str], int],
+    ) -> LaneReport:
+        busy_s = figures.busy_s
+        before_s, self._busy_s[figures.name] = self._busy_s.get(figures.name, 0.0), busy_s
+        dropped: dict[str, int] = {}
+        for key, count in (*waiting_drops.items(), *list(figures.drops.items())):
+            dropped[key[-1]] = dropped.get(key[-1], 0) + count
         return LaneReport(
-            name=lane.name,
-            tid=lane.figures.tid,
-            cpus=_affinity(lane.figures.tid),
-            busy_ratio=round(min(1.0, (lane.figures.busy_s - before) / passed_s), 3),
-            queue=len(lane.queue),
-            dropped=lane.dropped(),
+            name=figures.name,
+            tid=thread.tid,
+            cpus=_affinity(thread.tid),
+            busy_ratio=round(min(1.0, (busy_s - before_s) / passed_s), 3),
+            queue=queue,
+            dropped=dropped,
+        )
+
+    def _stream(self, stream: StreamFigures, drops: Drops, now_s: float) -> StreamReport:
+        window = window_of([stream.recent()])
+        return StreamReport(
+            name=stream.name,
+            state=stream.state,
+            since_s=round(now_s - stream.since_s, 3),
+            message=stream.message,
+            frames=stream.frames,
+            fps=round(window.fps, 2),
+            wanted_fps=round(stream.wanted_fps, 2),
+            p50_ms=round(window.p50_ms, 2),
+            p99_ms=round(window.p99_ms, 2),
+            restarts=stream.restarts,
+            drops=tuple(
+                DropReport(place=place, cause=cause, count=count)
+                for (name, place, cause), count in sorted(drops.items())
+                if name == stream.name
+            ),
         )
 
     def _trouble(self, now_s: float) -> str:
-        """A lane that is not pinned, or one that does not come out of a stage."""
-        told = [lane.note for lane in self._lanes if lane.note]
-        for lane in self._lanes:
-            call = lane.figures.call
+        """A thread that is not pinned, one that does not come out of a stage, a stream that failed."""
+        pipeline = self._pipeline
+        reasons = [thread.note for thread in pipeline.threads if thread.note]
+        for one in pipeline.workers:
+            call = one.figures.call
             if call is not None and now_s - call.since_s > _STUCK_S:
-                told.append(f"lane {lane.name}: in stage {call.stage} for {now_s - call.since_s:.1f} s")
-        return "; ".join(told)
+                reasons.append(f"lane {one.name}: in stage {call.stage} for {now_s - call.since_s:.1f} s")
+        reasons += [
+            f"stream {stream.name} failed: {stream.message}"
+            for stream in pipeline.figures.streams.values()
+            if stream.state == "failed"
+        ]
+        return "; ".join(reasons)
 
 
 def _affinity(tid: int) -> tuple[int, ...]:

@@ -16,6 +16,8 @@ from edgekit.schema.recipe import Recipe
 from edgekit.schema.stages import PythonStage
 
 _MAX_SOURCE_BYTES = 4 << 20
+_FACE = "edgekit.stage"
+"""All of edgekit that a recipe's code may import: the rest changes from version to version."""
 
 
 class _Missing(Exception):
@@ -28,10 +30,43 @@ class _Missing(Exception):
 
 
 def check_own_code(folder: Path, recipe: Recipe, file: str) -> Iterator[Problem]:
-    """Every `python` stage whose class is not in `app/`, or whose options do not fit the class."""
+    """Every `python` stage whose class is not in `app/`, or whose options do not fit the class; foreign imports."""
+    yield from _check_imports(folder / "app", Path(file).parent / "app")
     for name, stage in recipe.pipeline.stages.items():
         if isinstance(stage, PythonStage):
             yield from _check_stage(folder / "app", stage, file, f"pipeline.stages.{name}")
+
+
+def _check_imports(app: Path, shown: Path) -> Iterator[Problem]:
+    """Every import of edgekit's own modules but the one that recipes may use."""
+    for source in sorted(app.rglob("*.py")):
+        if not source.is_file() or source.stat().st_size > _MAX_SOURCE_BYTES:
+            continue
+        try:
+            tree = ast.parse(source.read_bytes())
+        except (
+            SyntaxError,
+            ValueError,
+            RecursionError,
+            MemoryError,
+        ):  # named where a stage is in it; else never run
+            continue
+        for line, module in _imports(tree):
+            if module.partition(".")[0] == "edgekit" and module != _FACE:
+                expected = f"imports {module}: a recipe's code may import {_FACE} and nothing else of edgekit"
+                yield Problem(file=str(shown / source.relative_to(app)), key=f"line {line}", expected=expected)
+
+
+def _imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Line and module of every import, wherever it stands."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                yield from ((node.lineno, alias.name) for alias in names)
+            case ast.ImportFrom(module="edgekit", level=0, names=names):
+                yield from ((node.lineno, f"edgekit.{alias.name}") for alias in names)
+            case ast.ImportFrom(module=str(module), level=0):
+                yield node.lineno, module
 
 
 def _check_stage(app: Path, stage: PythonStage, file: str, key: str) -> Iterator[Problem]:

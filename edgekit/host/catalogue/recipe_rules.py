@@ -5,7 +5,7 @@ What holds for one field alone stands on the field, in `edgekit/schema/`; files 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple, get_args
 
 from packaging.requirements import Requirement
@@ -13,11 +13,11 @@ from packaging.requirements import Requirement
 from edgekit.host.requirements import index_faults, requirement_fault
 from edgekit.schema.field_types import tagged
 from edgekit.schema.problem import Problem, closest_of
-from edgekit.schema.recipe import ColourContract, Golden, OtherInput, Recipe
+from edgekit.schema.recipe import ColourContract, Golden, OtherInput, Recipe, ScoreSink
 from edgekit.schema.stages import (
     CountStage,
     InferStage,
-    PreprocessStage,
+    Product,
     PythonStage,
     RecipeStage,
     TrackStage,
@@ -80,54 +80,85 @@ def _lanes(recipe: Recipe) -> Iterator[_Mistake]:
 
 
 def _references(recipe: Recipe) -> Iterator[_Mistake]:
-    for key, lane in _lanes_used(recipe):
-        yield from _reference(key, lane, recipe.pipeline.lanes, "lane")
+    pipeline = recipe.pipeline
+    lanes = [(f"sources.{name}", source.lane) for name, source in pipeline.sources.items()]
+    lanes += [(f"stages.{name}", stage.lane) for name, stage in pipeline.stages.items()]
+    lanes += [(f"sinks.{name}", sink.lane) for name, sink in pipeline.sinks.items()]
+    for key, lane in lanes:
+        yield from _reference(f"pipeline.{key}.lane", lane, pipeline.lanes, "lane")
+    for name, sink in pipeline.sinks.items():
+        if isinstance(sink, ScoreSink):
+            yield from _scored_source(f"pipeline.sinks.{name}.source", sink, pipeline.sources)
     for name, stage in recipe.pipeline.stages.items():
         model = None if isinstance(stage, (TrackStage, CountStage)) else stage.model
         if model is not None:
             yield from _reference(f"pipeline.stages.{name}.model", model, recipe.models, "model")
 
 
-def _lanes_used(recipe: Recipe) -> Iterator[tuple[str, str]]:
-    """Keys and names of lanes, in the order in which a frame passes them."""
-    pipeline = recipe.pipeline
-    yield from ((f"pipeline.sources.{name}.lane", source.lane) for name, source in pipeline.sources.items())
-    yield from ((f"pipeline.stages.{name}.lane", stage.lane) for name, stage in pipeline.stages.items())
-    yield from ((f"pipeline.sinks.{name}.lane", sink.lane) for name, sink in pipeline.sinks.items())
+def _scored_source(key: str, sink: ScoreSink, sources: Collection[str]) -> Iterator[_Mistake]:
+    if sink.source is not None:
+        yield from _reference(key, sink.source, sources, "source")
+    elif len(sources) > 1:
+        yield _Mistake(key, f"missing; there are several sources: name one of {', '.join(sources)}")
 
 
 def _lane_order(recipe: Recipe) -> Iterator[_Mistake]:
-    """A frame goes from lane to lane and never back: each lane is one thread with one queue in front of it."""
+    """A frame goes from lane to lane and never back: each lane is one thread with one line in front of it.
+
+    Sources decode on threads of their own, and lanes of sinks alone stand beside each other, behind the last stage.
+    """
+    pipeline = recipe.pipeline
     last, left = "", dict[str, str]()
-    for key, lane in _lanes_used(recipe):
-        if lane in left:
-            yield _Mistake(key, f"lane {lane!r} was left for {left[lane]!r}: a frame comes to a lane once")
-        elif last and lane != last:
-            left[last] = lane
-        last = lane if lane not in left else last
+    for name, stage in pipeline.stages.items():
+        if stage.lane in left:
+            yield _left(f"pipeline.stages.{name}.lane", stage.lane, left)
+        elif last and stage.lane != last:
+            left[last] = stage.lane
+        last = stage.lane if stage.lane not in left else last
+    for name, sink in pipeline.sinks.items():
+        if sink.lane in left:
+            yield _left(f"pipeline.sinks.{name}.lane", sink.lane, left)
+
+
+def _left(key: str, lane: str, left: Mapping[str, str]) -> _Mistake:
+    return _Mistake(key, f"lane {lane!r} was left for {left[lane]!r}: a frame comes to a lane once")
+
+
+_OF_A_MODEL: frozenset[Product] = frozenset({"picture", "tensor", "outputs"})
+"""Products that a frame has once for each model."""
 
 
 def _stage_order(recipe: Recipe) -> Iterator[_Mistake]:
-    """Each stage finds what it takes: earlier ones have left it."""
-    given: set[str] = set()
-    ready_for = ""
+    """Each stage finds what it takes: earlier ones have left it, and for the same model."""
+    given: dict[Product, set[str]] = {}
     for name, stage in recipe.pipeline.stages.items():
         key = f"pipeline.stages.{name}"
-        missing = [product for product in stage.takes if product not in given]
-        if missing:
-            what, givers = missing[0], _givers(missing[0])
-            yield _Mistake(f"{key}.kind", f"{stage.kind} takes the {what} of an earlier stage: put {givers} before it")
         model = model_of(stage, recipe.models)
+        yield from _untaken(key, stage, model if model in recipe.models else "", given)
         if isinstance(stage, InferStage):
-            if not missing and ready_for and model in recipe.models and model != ready_for:
-                yield _Mistake(f"{key}.model", f"the frame is preprocessed for {ready_for!r}, not for {model!r}")
-            given.discard("tensor")
-        given.update(stage.gives)
-        if isinstance(stage, (PreprocessStage, PythonStage)):
-            ready_for = model if isinstance(stage, PreprocessStage) else ""
+            given.get("tensor", set()).discard(model)
+        for product in stage.gives:
+            known = model in recipe.models and not isinstance(stage, PythonStage)
+            models = {model} if known else set(recipe.models)
+            given.setdefault(product, set()).update(models or {""})
 
 
-def _givers(product: str) -> str:
+def _untaken(key: str, stage: RecipeStage, model: str, given: Mapping[Product, set[str]]) -> Iterator[_Mistake]:
+    """The first thing that a stage takes and that nobody has left for it."""
+    for product in stage.takes:
+        for_models = given.get(product, set())
+        if not for_models:
+            wanted = f"{stage.kind} takes the {product} of an earlier stage: put {_givers(product)} before it"
+            yield _Mistake(f"{key}.kind", wanted)
+            return
+        if product in _OF_A_MODEL and model and model not in for_models:
+            there = ", ".join(repr(one) for one in sorted(for_models))
+            wanted = f"{stage.kind} takes the {product} of {model!r}, and earlier stages leave that of {there}"
+            yield _Mistake(f"{key}.model", wanted)
+            return
+
+
+def _givers(product: Product) -> str:
     """The kinds of stage that leave something for others."""
     members: tuple[type[RecipeStage], ...] = get_args(RecipeStage)
     return " or ".join(kind for member in members if product in member.gives for kind in tagged((member,)))

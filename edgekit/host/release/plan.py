@@ -35,8 +35,8 @@ def plan_worker(recipe: Recipe, target: Target, engines: Iterable[EngineEntry], 
         InputError: the target has too few CPUs or too little memory for it.
     """
     if version_tuple(target.os.python) < _OLDEST_PYTHON:
-        told = f"{target.name} has Python {target.os.python}, and workers need 3.10"
-        raise InputError(told, hint="install a newer Python on the boards and probe them: edgekit target probe")
+        message = f"{target.name} has Python {target.os.python}, and workers need 3.10"
+        raise InputError(message, hint="install a newer Python on the boards and probe them: edgekit target probe")
     advisory = recipe.limits.limits == "advisory" or target.name == _HOST
     cpus, warnings = allot_cpus(recipe.limits, target, advisory=advisory)
     _check_memory(recipe.limits, target)
@@ -68,7 +68,7 @@ def plan_worker(recipe: Recipe, target: Target, engines: Iterable[EngineEntry], 
             )
             for name, stage in recipe.pipeline.stages.items()
         ),
-        sinks={name: _sink(sink) for name, sink in recipe.pipeline.sinks.items()},
+        sinks={name: _sink(sink, recipe) for name, sink in recipe.pipeline.sinks.items()},
         lanes=lanes,
         limits=LimitsPlan(
             memory_max=recipe.limits.memory_max,
@@ -97,19 +97,19 @@ def allot_cpus(limits: Limits, target: Target, *, advisory: bool) -> tuple[tuple
         missing = [cpu for cpu in limits.cpus if cpu not in there]
         if not missing:
             return tuple(limits.cpus), ()
-        told = (
+        message = (
             f"recipe.toml: limits.cpus names CPUs {format_cpus(tuple(missing))}, {target.name} has {format_cpus(there)}"
         )
         wanted = len(limits.cpus)
     else:
         wanted = limits.cpus
-        told = f"recipe.toml: limits.cpus asks for {wanted} CPUs, {target.name} has {len(there)}"
+        message = f"recipe.toml: limits.cpus asks for {wanted} CPUs, {target.name} has {len(there)}"
         if wanted <= len(there):
             spared = [cpu for cpu in there if cpu != 0]
             return tuple((spared if wanted <= len(spared) else there)[:wanted]), ()
     if not advisory:
-        raise InputError(told, hint="ask for fewer CPUs, or build for another target")
-    return there[:wanted], (f"{told}: it takes what there is",)
+        raise InputError(message, hint="ask for fewer CPUs, or build for another target")
+    return there[:wanted], (f"{message}: it takes what there is",)
 
 
 def requires_of(plan: WorkerPlan, target: Target, disk_bytes: int) -> Requires:
@@ -132,18 +132,18 @@ def _lane_cpus(name: str, positions: tuple[int, ...], cpus: tuple[int, ...], *, 
         return cpus
     beyond = [position for position in positions if position >= len(cpus)]
     if beyond and not advisory:
-        told = (
+        message = (
             f"recipe.toml: pipeline.lanes.{name}.cpus names position {beyond[0]}, the application has {len(cpus)} CPUs"
         )
-        raise InputError(told, hint=f"positions go from 0 to {len(cpus) - 1}; or raise limits.cpus")
+        raise InputError(message, hint=f"positions go from 0 to {len(cpus) - 1}; or raise limits.cpus")
     return tuple(sorted({cpus[position % len(cpus)] for position in positions}))
 
 
 def _check_memory(limits: Limits, target: Target) -> None:
     if limits.memory_max > target.memory.total_bytes:
         there = format_bytes(target.memory.total_bytes)
-        told = f"recipe.toml: limits.memory_max is {format_bytes(limits.memory_max)}, {target.name} has {there}"
-        raise InputError(told, hint="lower limits.memory_max, or build for another target")
+        message = f"recipe.toml: limits.memory_max is {format_bytes(limits.memory_max)}, {target.name} has {there}"
+        raise InputError(message, hint="lower limits.memory_max, or build for another target")
 
 
 def _engine(entry: EngineEntry, recipe: Recipe, lanes: dict[str, LanePlan]) -> EnginePlan:
@@ -171,8 +171,11 @@ def _pixels(contract: ColourContract) -> ColourContract:
     return dataclasses.replace(contract, layout="NHWC", dtype="uint8", scale=1.0, mean=0.0)
 
 
-def _sink(sink: RecipeSink) -> RecipeSink:
-    return dataclasses.replace(sink, path=_carried(sink.path)) if isinstance(sink, ScoreSink) else sink
+def _sink(sink: RecipeSink, recipe: Recipe) -> RecipeSink:
+    if not isinstance(sink, ScoreSink):
+        return sink
+    source = sink.source or next(iter(recipe.pipeline.sources))
+    return dataclasses.replace(sink, path=_carried(sink.path), source=source)
 
 
 def _golden(golden: Golden | None) -> Golden | None:

@@ -6,18 +6,14 @@ counts what it would have done: the same recipe runs on a bench.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgekit.device.runtime.frames.item import Item
-from edgekit.device.runtime.stages import Stage, StageContext
+from edgekit.stage import Frame, SharedContext, Stage, StageContext
 
 if TYPE_CHECKING:
     from spidev import SpiDev
-
-_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,35 +29,53 @@ class EjectorOptions:
     """The byte that opens the valve once."""
 
 
+class ValveBoard:
+    """The SPI bus to the valves: there is one, however many cameras look at belts."""
+
+    def __init__(self, context: SharedContext) -> None:
+        options: EjectorOptions = context.options
+        self._bus: SpiDev | None = None
+        file = Path(f"/dev/spidev{options.bus}.{options.device}")
+        if file.exists():
+            import spidev  # noqa: PLC0415  workstations lack it, and such a bus
+
+            self._bus = spidev.SpiDev(options.bus, options.device)
+            self._bus.max_speed_hz = options.speed_hz
+        else:
+            context.log.warning("%s is not there: nothing is blown off", file)
+
+    def pulse(self, byte: int) -> None:
+        """Open the valve once."""
+        if self._bus is not None:
+            self._bus.writebytes([byte])
+
+    def close(self) -> None:
+        """Free the bus."""
+        if self._bus is not None:
+            self._bus.close()
+
+
 class Ejector(Stage):
     """Sends a pulse whenever the count of its part has risen."""
 
     stateless = False
     Options = EjectorOptions
+    Shared = ValveBoard
 
     def __init__(self, context: StageContext) -> None:
         super().__init__(context)
         self._options: EjectorOptions = context.options
-        self._bus: SpiDev | None = None
+        self._valves: ValveBoard = context.shared
         self._counted = 0
-        file = Path(f"/dev/spidev{self._options.bus}.{self._options.device}")
-        if file.exists():
-            import spidev  # noqa: PLC0415  workstations lack it, and such a bus
-
-            self._bus = spidev.SpiDev(self._options.bus, self._options.device)
-            self._bus.max_speed_hz = self._options.speed_hz
-        else:
-            _LOG.warning("%s is not there: nothing is blown off", file)
 
     def reset(self) -> None:
         """Begin at zero, as `count` does."""
         self._counted = 0
 
-    def __call__(self, item: Item) -> Item:
+    def __call__(self, frame: Frame) -> Frame:
         """Pulse once for each part that was counted since the last frame."""
-        counted = item.counts.get(self._options.part, 0)
-        if self._bus is not None:
-            for _ in range(counted - self._counted):
-                self._bus.writebytes([self._options.pulse])
+        counted = frame.counts.get(self._options.part, 0)
+        for _ in range(counted - self._counted):
+            self._valves.pulse(self._options.pulse)
         self._counted = counted
-        return item
+        return frame

@@ -21,16 +21,16 @@ from tests.fakes.plans import python_stage, small_plan
 
 LOOK = python_stage("look", "look:Look")
 HEAD = """
-from edgekit.device.runtime.frames.item import Detection
-from edgekit.device.runtime.stages import Stage
+from edgekit.stage import Detection, Stage
+
 import os, sys
 
 class Look(Stage):
 """
 FINDS = """
-    def __call__(self, item):
-        item.detections = (Detection(label="spot", x_px=4.0, y_px=2.0, score=1.0),)
-        return item
+    def __call__(self, frame):
+        frame.detections = (Detection(label="spot", x_px=4.0, y_px=2.0, score=1.0),)
+        return frame
 """
 
 
@@ -63,19 +63,19 @@ def test_a_recipes_own_decoder_sees_recorded_answers_picture_by_picture(tmp_path
     ]
     decode = """
 import numbers_of_mine
-from edgekit.device.runtime.frames.item import Detection
+from edgekit.stage import Detection
 class Decode:
     stateless = True
     def __init__(self, context):
-        self.scale = context.options["scale"]
-    def __call__(self, item):
-        (x, y), = item.outputs["spots"]
-        item.detections = (Detection(label=numbers_of_mine.LABEL, x_px=x * self.scale, y_px=y, score=x),)
-        return item
+        self.scale, self.model = context.options["scale"], context.model
+    def __call__(self, frame):
+        (x, y), = frame.result(self.model).outputs["spots"]
+        frame.detections = (Detection(label=numbers_of_mine.LABEL, x_px=x * self.scale, y_px=y, score=x),)
+        return frame
 class Eject:
     def __init__(self, context):
         self.part = context.options["part"]
-    def __call__(self, item):
+    def __call__(self, frame):
         raise AssertionError("a stage with state is made, never run")
 """  # fmt: skip
     answers = tmp_path / "answers.npz"
@@ -110,7 +110,7 @@ class Eject:
         ("    x = bytearray(3 << 30)", "importing .* takes more memory", "app/look.py, line 7"),
         ("    def __init__(self, context): context.options['gain']", "making .* KeyError: 'gain'", "line 7"),
         (
-            "    def __call__(self, item): return 1 / 0",
+            "    def __call__(self, frame): return 1 / 0",
             "running stage look .* on a.png fails: ZeroDivisionError: .* line 7",
             "app/look.py, line 7",
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +12,15 @@ import pytest
 
 from edgekit.device.runner import Runner, load
 from edgekit.device.runtime.figures import LaneFigures
-from edgekit.device.runtime.frames.item import EndOfPass, Item
 from edgekit.device.runtime.golden import check_golden
-from edgekit.device.runtime.parts import Parts, make_stage
-from edgekit.device.runtime.sources.file import FileSource
+from edgekit.device.runtime.sources.file import ClipReader
+from edgekit.device.runtime.stages.factory import StageFactory
+from edgekit.imaging.image import FrameSpec
 from edgekit.schema.plan import EnginePlan, LimitsPlan, StagePlan, WorkerPlan
 from edgekit.schema.reader import from_toml, to_raw
 from edgekit.schema.recipe import Recipe
 from edgekit.schema.stages import model_of
+from edgekit.stage import Frame
 
 RECIPE = Path(__file__).parents[3] / "recipes" / "sorting-line"
 TRUTH = json.loads((RECIPE / "truth.json").read_text())
@@ -57,7 +58,7 @@ class Noisy:
 
 
 @pytest.fixture(scope="module")
-def parts() -> Parts:
+def factory() -> StageFactory:
     recipe = from_toml(Recipe, (RECIPE / "recipe.toml").read_text(), "recipe.toml")
     model = recipe.models["parts"]
     engine = EnginePlan(runner="onnxruntime", path=model.onnx, input=model.input, threads=1)
@@ -85,52 +86,41 @@ def parts() -> Parts:
         health=recipe.health,
         golden=recipe.golden,
     )
-    return Parts(plan=plan, release=RECIPE, runners={"parts": load(engine, RECIPE)})
-
-
-def frames(parts: Parts) -> Iterator[Item]:
-    source = FileSource("belt", parts.plan.sources["belt"], RECIPE)
-    for entry in source.entries(LaneFigures("camera", lambda: 0.0)):
-        if isinstance(entry, EndOfPass):
-            assert entry.last
-        else:
-            yield entry
-    source.close()
+    return StageFactory(plan, RECIPE, {"parts": load(engine, RECIPE)})
 
 
 @pytest.mark.parametrize(("noise", "levels", "lost"), [(0.0, 0, 0), (0.05, 2, 0), (0.15, 4, 0), (0.0, 0, 7)])
-def test_counts_are_exact(parts: Parts, noise: float, levels: int, lost: int) -> None:
+def test_counts_are_exact(factory: StageFactory, noise: float, levels: int, lost: int) -> None:
     """Whatever the rounding, and where every seventh frame is lost on its way."""
-    runner = Noisy(parts.runners["parts"], noise, levels)
-    noisy = dataclasses.replace(parts, runners={"parts": runner})
-    source = FileSource("belt", parts.plan.sources["belt"], RECIPE)
-    stages = [make_stage(stage, noisy, source.spec, source.fps) for stage in parts.plan.stages]
-    source.close()
+    runner = Noisy(factory.runners["parts"], noise, levels)
+    noisy = StageFactory(factory.plan, RECIPE, {"parts": runner})
+    with closing(ClipReader("belt", factory.plan.sources["belt"], RECIPE)) as clip:
+        stages = [noisy.make(stage, clip.info) for stage in factory.plan.stages]
+        frames = [entry for entry in clip.entries(LaneFigures("l", lambda: 0.0)) if isinstance(entry, Frame)]
     counts: dict[str, int] = {}
-    seen = 0
-    for item in frames(parts):
-        seen += 1
-        if lost and seen % lost == 0:
+    for frame in frames:
+        if lost and (frame.sequence + 1) % lost == 0:
             continue
         for stage in stages:
-            stage(item)
-        counts = item.counts
-    assert seen == TRUTH["frames"]
+            stage(frame)
+        counts = frame.counts
+    assert len(frames) == TRUTH["frames"]
     assert counts == TRUTH["counts"]
 
 
-def test_golden_frames_pass(parts: Parts) -> None:
-    assert parts.plan.golden is not None
-    assert check_golden(parts.plan.golden, parts) == ()
+def test_golden_frames_pass(factory: StageFactory) -> None:
+    assert factory.plan.golden is not None
+    assert check_golden(factory.plan.golden, factory) == ()
 
 
 def test_clip_says_its_colours() -> None:
     recipe = from_toml(Recipe, (RECIPE / "recipe.toml").read_text(), "recipe.toml")
     source = recipe.pipeline.sources["belt"]
     assert source.matrix is None and source.range is None, "the clip's own metadata must say it"
-    clip = FileSource("belt", source, RECIPE)
-    assert (clip.spec.matrix, clip.spec.range) == ("709", "limited")
-    assert (clip.spec.width_px, clip.spec.height_px, clip.fps) == (640, 360, 10.0)
+    clip = ClipReader("belt", source, RECIPE)
+    spec = clip.info.spec
+    assert isinstance(spec, FrameSpec) and (spec.matrix, spec.range) == ("709", "limited")
+    assert (spec.width_px, spec.height_px, clip.info.fps) == (640, 360, 10.0)
     clip.close()
 
 

@@ -10,25 +10,22 @@ from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 from edgekit.device.runner import Runner, load
-from edgekit.device.runtime.figures import Outcome
-from edgekit.device.runtime.frames.item import Item
 from edgekit.device.runtime.golden import Passage, is_stateless
 from edgekit.device.runtime.grab import grab_frames
-from edgekit.device.runtime.parts import Parts, make_stage
 from edgekit.device.runtime.rehearsal.recorded import Recorded
 from edgekit.device.runtime.rehearsal.watch import MAKING, CannotTry, Watch
 from edgekit.device.runtime.sinks.kinds import make_sink
-from edgekit.device.runtime.sources.file import FileSource
-from edgekit.device.runtime.stages import Stage, close_stage, find_class
+from edgekit.device.runtime.sources import open_source
+from edgekit.device.runtime.stages import close_stage, find_class
+from edgekit.device.runtime.stages.factory import StageFactory
+from edgekit.device.runtime.streams import PipelineFigures
 from edgekit.errors import InputError
-from edgekit.imaging.image import FrameSpec, RgbSpec
 from edgekit.schema.detection import Detection
 from edgekit.schema.plan import StagePlan
 from edgekit.schema.rehearsal import Grab, RehearsalReply, RehearsalRequest, Untried
+from edgekit.stage import Frame, Stage, StreamInfo
 
 T = TypeVar("T")
-
-_FPS = 1.0
 
 
 class _WatchedStage(Stage):
@@ -37,11 +34,11 @@ class _WatchedStage(Stage):
     def __init__(self, stage: Stage, name: str, watch: Watch) -> None:
         self._stage, self._name, self._watch = stage, name, watch
 
-    def __call__(self, item: Item) -> Item | None:
+    def __call__(self, frame: Frame) -> Frame | None:
         doing = f"running {self._name} on {self._watch.picture}"
         try:
             with self._watch.step(doing):
-                return self._stage(item)
+                return self._stage(frame)
         except CannotTry as reason:
             raise CannotTry(f"{doing}: {reason}") from None
 
@@ -50,7 +47,7 @@ class _WatchedStage(Stage):
             close_stage(self._stage)
 
 
-class Rehearsal:
+class RehearsalRun:
     """One request, carried out."""
 
     def __init__(self, request: RehearsalRequest, watch: Watch) -> None:
@@ -69,7 +66,7 @@ class Rehearsal:
         for name in sorted(self._plan.engines.keys() - runners.keys()):
             with watch.step(f"loading engine {name}"):
                 runners[name] = load(self._plan.engines[name], self._release)
-        self._parts = Parts(plan=self._plan, release=self._release, runners=runners)
+        self._factory = StageFactory(self._plan, self._release, runners)
 
     def run(self) -> RehearsalReply:
         """Make everything, then let the pictures pass.
@@ -100,21 +97,23 @@ class Rehearsal:
         return self._try(stage, "importing", lambda: find_class(stage.kind, stage.entry))
 
     def _make_all(self) -> None:
-        """Source, stages and sinks, as the device's pipeline makes them."""
+        """Sources, stages and sinks, as the device's pipeline makes them."""
         for name, source in self._plan.sources.items():
             with self._watch.step(f"opening source {name}"):
-                opened = FileSource(name, source, self._release)
+                opened = open_source(name, source, self._release)
                 opened.close()
-            made = [self._make(stage, opened.spec, opened.fps) for stage in self._plan.stages]
+            made = [self._make(stage, opened.info) for stage in self._plan.stages]
             for stage in made:
                 close_stage(stage)
+        with self._watch.step("closing what stages share"):
+            self._factory.close()
         with TemporaryDirectory() as work:
             for name, sink in self._plan.sinks.items():
                 with self._watch.step(f"making sink {name}"):
-                    make_sink(sink, self._release, Path(work), Outcome()).close()
+                    make_sink(name, sink, self._release, Path(work), PipelineFigures()).close()
 
-    def _make(self, stage: StagePlan, frames: FrameSpec | RgbSpec, fps: float) -> Stage | None:
-        made = self._try(stage, MAKING, lambda: make_stage(stage, self._parts, frames, fps))
+    def _make(self, stage: StagePlan, stream: StreamInfo) -> Stage | None:
+        made = self._try(stage, MAKING, lambda: self._factory.make(stage, stream))
         return None if made is None else _WatchedStage(made, _named(stage), self._watch)
 
     def _try(self, stage: StagePlan, doing: str, act: Callable[[], T]) -> T | None:
@@ -136,7 +135,7 @@ class Rehearsal:
     def _find(self, stages: list[StagePlan]) -> tuple[tuple[Detection, ...], ...]:
         """What stages find in each picture."""
         found = []
-        with closing(Passage(stages, self._make_for_pictures)) as passage:
+        with closing(self._factory), closing(Passage(stages, self._make_for_pictures)) as passage:
             for index, picture in enumerate(self._pictures):
                 self._watch.picture = picture.name
                 for recorded in self._recorded.values():
@@ -146,8 +145,8 @@ class Rehearsal:
                     found.append(tuple(map(_plain, detections)))
         return tuple(found)
 
-    def _make_for_pictures(self, stage: StagePlan, spec: RgbSpec) -> Stage:
-        made = self._make(stage, spec, _FPS)
+    def _make_for_pictures(self, stage: StagePlan, stream: StreamInfo) -> Stage:
+        made = self._make(stage, stream)
         if made is None:
             raise CannotTry(f"stage {stage.name}: {self._untried[stage.name]}")
         return made

@@ -50,9 +50,9 @@ def rehearse(folder: Path) -> RehearsalReply:
     _bound(request.memory_bytes)
     try:
         # After the path is set: the release's own numpy and OpenCV come first where they can be loaded here.
-        from edgekit.device.runtime.rehearsal.rehearsal import Rehearsal  # noqa: PLC0415
+        from edgekit.device.runtime.rehearsal.rehearsal import RehearsalRun  # noqa: PLC0415
 
-        return Rehearsal(request, watch).run()
+        return RehearsalRun(request, watch).run()
     except EdgekitError as error:
         failure = RehearsalFailure(message=error.message, hint=error.hint, details=error.details)
         return RehearsalReply(failure=failure)

@@ -1,149 +1,113 @@
-"""A lane: one pinned OS thread that takes items, does its steps on them in order, and hands them on."""
+"""A lane: one pinned OS thread that does its steps on the entries of all streams, and hands them on."""
 
 from __future__ import annotations
 
-import sys
 import threading
-import time
-import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from edgekit.device.runtime.figures import LaneFigures
-from edgekit.device.runtime.frames.item import EndOfPass, Item
-from edgekit.device.runtime.schedule.pinning import name_thread, pin_thread
-from edgekit.device.runtime.schedule.queues import LaneQueue
-from edgekit.errors import EdgekitError, InputError
+from edgekit.device.runtime.frames.stream import Entry, StreamEnded
+from edgekit.device.runtime.schedule.choice import Choose, first_come
+from edgekit.device.runtime.schedule.queues import LaneQueues
+from edgekit.device.runtime.schedule.steps import FrameFailed, Step
+from edgekit.device.runtime.schedule.threads import PinnedThread
 from edgekit.schema.plan import LanePlan
-
-_LOG_EVERY_S = 10.0
-
-Entries = Callable[[LaneFigures], Iterable[Item | EndOfPass]]
+from edgekit.stage import Frame
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """What a lane does with an item."""
-
-    name: str
-    call: Callable[[Item], Item | None]
-    end_of_pass: Callable[[EndOfPass], None]
-
-
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Lane:
-    """One lane; `start` makes its thread."""
+    """One lane. Its thread calls `turn` for ever; tests call it as often as they like."""
 
     name: str
     plan: LanePlan
-    advisory: bool
-    steps: list[Step] = field(default_factory=list)
-    source: Entries | None = None
-    """Where the first lane's items come from; None: its queue."""
-    following: LaneQueue | None = None
-    """The next lane's queue; None for the last lane."""
-    done: Callable[[Item], None] = lambda _item: None
-    """Called by the last lane with each finished item."""
-    queue: LaneQueue = field(init=False)
-    figures: LaneFigures = field(init=False)
-    failure: EdgekitError | None = None
-    """Why the thread could not start its work."""
-    note: str = ""
-    """Why it is not pinned, where that is only advisory."""
-    ended: threading.Event = field(default_factory=threading.Event)
-    """Set when the last item of the last pass has gone through."""
-    _thread: threading.Thread | None = None
-    _logged_s: float = -_LOG_EVERY_S
+    streams: frozenset[str]
+    """All that will come."""
+    steps: tuple[Step, ...]
+    """Done on each frame in order."""
+    figures: LaneFigures
+    """What it does is counted here."""
+    failed: Callable[[str], None] = lambda _stream: None
+    """Called with the stream of each frame that a step fails on."""
+    advisory: bool = False
+    """Whether it may run on other CPUs."""
+    choose: Choose = first_come
+    """Which stream is served next."""
+    queues: LaneQueues = field(init=False)
+    thread: PinnedThread = field(init=False)
+    following: list[Lane] = field(init=False, default_factory=list)
+    """Where entries go from here, all of them to each."""
+    ended: threading.Event = field(init=False, default_factory=threading.Event)
+    """Set when the last stream has ended."""
+    _left: set[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Make the queue and the figures."""
-        self.queue = LaneQueue(self.plan.queue, self.plan.drop)
-        self.figures = LaneFigures(self.name, time.monotonic)
+        """Make the queues; the thread stands still."""
+        self.queues = LaneQueues(self.plan.queue, self.plan.drop, self.choose)
+        self.thread = PinnedThread(self.name, self.plan.cpus, advisory=self.advisory, body=self._work)
+        self._left = set(self.streams)
 
-    def start(self) -> None:
-        """Start the thread and wait until it is pinned.
+    def lead_to(self, *lanes: Lane) -> None:
+        """Hand on to these lanes."""
+        for lane in lanes:
+            self.following.append(lane)
+            lane.queues.on_taken.append(self.queues.wake)
 
-        Raises:
-            InputError: it may not run on its CPUs.
-        """
-        ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(ready,), name=self.name, daemon=True)
-        self._thread.start()
-        ready.wait()
-        if self.failure is not None:
-            raise self.failure
+    def turn(self, *, wait: bool = False) -> bool:
+        """Take the next entry that may go on, and work on it; False where there is none."""
+        take = self.queues.take if wait else self.queues.poll
+        entry = take(self._may_go_on)
+        if entry is None:
+            return False
+        self._handle(entry)
+        return True
 
-    def join(self, timeout_s: float) -> bool:
-        """Wait for the thread's end; False when it is still in a step."""
-        if self._thread is not None:
-            self._thread.join(timeout_s)
-        return self._thread is None or not self._thread.is_alive()
-
-    def dropped(self) -> dict[str, int]:
-        """Items dropped so far, by cause."""
-        return {**self.queue.drops, **self.figures.dropped}
-
-    def _run(self, ready: threading.Event) -> None:
-        self.figures.tid = threading.get_native_id()
-        try:
-            self.note = pin_thread(self.name, self.plan.cpus, advisory=self.advisory)
-            name_thread(self.name, self.figures.tid, Path("/proc"))
-        except InputError as error:
-            self.failure = error
-            return
-        finally:
-            ready.set()
-        try:
-            self._work()
-        except Exception as error:  # the source: an item's own errors end with the item
-            traceback.print_exc(file=sys.stderr)
-            self.failure = EdgekitError(f"lane {self.name} ended: {error}", hint="see the log")
+    def close(self) -> None:
+        """Close the steps; after the thread's end."""
+        for step in self.steps:
+            step.close()
 
     def _work(self) -> None:
-        entries = self.source(self.figures) if self.source else self.queue.take()
-        for entry in entries:
-            if isinstance(entry, EndOfPass):
-                for step in self.steps:
-                    step.end_of_pass(entry)
-                self._hand_on(entry)
-                if entry.last:
-                    self.ended.set()
-                    return
-            elif (item := self._through(entry)) is not None:
-                self._hand_on(item)
-                del item
-            del entry
+        while not self.ended.is_set() and self.turn(wait=True):
+            pass
 
-    def _through(self, item: Item) -> Item | None:
-        """All steps; an error or a None ends this item and nothing else."""
-        left: Item | None = item
+    def _may_go_on(self, stream: str) -> bool:
+        return all(lane.queues.has_room(stream) for lane in self.following)
+
+    def _handle(self, entry: Entry) -> None:
+        if isinstance(entry, Frame):
+            left = self._through(entry)
+            if left is not None:
+                self._hand_on(left)
+            return
+        for step in self.steps:
+            step.event(entry)
+        self._hand_on(entry)
+        if isinstance(entry, StreamEnded):
+            self._left.discard(entry.stream)
+            if not self._left:
+                self.ended.set()
+
+    def _through(self, frame: Frame) -> Frame | None:
+        """All steps; an error or a None ends this frame and nothing else."""
+        stream, left = frame.stream, frame
         for step in self.steps:
             self.figures.begin(step.name)
             try:
-                left = step.call(left) if left is not None else None
-            except SystemExit as error:  # a thread would end by it without a word
-                told = f"stage {step.name} called sys.exit({error.code!r})"
-                raise EdgekitError(told, hint="let the stage raise an error, or return None to drop a frame") from None
-            except Exception as error:
-                self.figures.drop("error", step.name)
-                self._log(step.name, error)
+                result = step.frame(left)
+            except FrameFailed:
+                self.figures.drop(stream, step.name, "error")
+                self.failed(stream)
                 return None
             finally:
                 self.figures.end()
-            if left is None:
-                self.figures.drop("stage", step.name)
+            if result is None:
+                self.figures.drop(stream, step.name, "stage")
                 return None
+            left = result
         return left
 
-    def _hand_on(self, entry: Item | EndOfPass) -> None:
-        if self.following is not None:
-            self.following.put(entry)
-        elif isinstance(entry, Item):
-            self.done(entry)
-
-    def _log(self, step: str, error: Exception) -> None:
-        if time.monotonic() - self._logged_s >= _LOG_EVERY_S:
-            self._logged_s = time.monotonic()
-            words = "".join(traceback.format_exception(error))
-            sys.stderr.write(f"lane {self.name}: stage {step} failed on a frame, which is dropped:\n{words}")
+    def _hand_on(self, entry: Entry) -> None:
+        for lane in self.following:
+            lane.queues.put(entry)

@@ -1,77 +1,156 @@
-"""The queue in front of a lane: bounded, with a rule for when it is full."""
+"""What stands in line in front of a lane: one bounded queue for each stream, so that none blocks another."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
-from edgekit.device.runtime.frames.item import EndOfPass, Item
+from edgekit.device.runtime.frames.stream import Entry, StreamGap
+from edgekit.device.runtime.schedule.choice import Choose, Waiting, first_come
 from edgekit.schema.recipe import DropPolicy
+from edgekit.stage import Frame
+
+CLOSING = "closing"
+"""Why frames end that wait, or are on their way, when the pipeline stops."""
+_MAX_EVENTS = 32
+"""Events of one stream that wait; whoever brings more has to wait. Frames have a bound of their own."""
 
 
-class LaneQueue:
-    """Hands items from one thread to another. An `EndOfPass` is never dropped: it waits for room under every policy."""
+@dataclass(slots=True)
+class _StreamQueue:
+    """One stream's entries, each with the number of its arrival."""
 
-    def __init__(self, size: int, policy: DropPolicy) -> None:
-        self._size = max(1, size)
-        self._policy = policy
-        self._entries: deque[Item | EndOfPass] = deque()
-        self._changed = threading.Condition()
-        self._closed = False
-        self._dropped = 0
+    entries: deque[tuple[int, Entry]] = field(default_factory=deque)
+    frames: int = 0
 
     @property
-    def drops(self) -> dict[str, int]:
-        """Items dropped so far, by the policy that dropped them; empty for `block`."""
-        return {} if self._policy == "block" else {self._policy: self._dropped}
+    def events(self) -> int:
+        return len(self.entries) - self.frames
+
+    def append(self, arrival: int, entry: Entry) -> None:
+        last = self.entries[-1] if self.entries else None
+        if isinstance(entry, StreamGap) and last is not None and isinstance(last[1], StreamGap):
+            both = StreamGap(stream=entry.stream, missing=last[1].missing + entry.missing)
+            self.entries[-1] = (last[0], both)
+            return
+        self.entries.append((arrival, entry))
+        self.frames += isinstance(entry, Frame)
+
+    def pop(self) -> Entry:
+        _, entry = self.entries.popleft()
+        self.frames -= isinstance(entry, Frame)
+        return entry
+
+    def drop_oldest_frame(self) -> None:
+        position = next(place for place, (_, waiting) in enumerate(self.entries) if isinstance(waiting, Frame))
+        del self.entries[position]
+        self.frames -= 1
+
+
+class LaneQueues:
+    """Hands entries from other threads to a lane's. Each stream is put in by one thread alone."""
+
+    def __init__(self, size: int, policy: DropPolicy, choose: Choose = first_come) -> None:
+        """Make an empty line.
+
+        Args:
+            size: how many frames of one stream wait at most.
+            policy: what happens to a frame that finds its queue full.
+            choose: which stream is next.
+        """
+        self._size = max(1, size)
+        self._policy = policy
+        self._choose = choose
+        self._streams: dict[str, _StreamQueue] = {}
+        self._changed = threading.Condition()
+        self._closed = False
+        self._arrivals = 0
+        self._drops: dict[tuple[str, str], int] = {}
+        self.on_taken: list[Callable[[], None]] = []
+        """Called after an entry was taken, without any lock held: there is room again."""
+
+    def drops(self) -> Mapping[tuple[str, str], int]:
+        """Frames dropped so far, by stream and cause."""
+        with self._changed:
+            return dict(self._drops)
 
     def __len__(self) -> int:
-        return len(self._entries)
-
-    def put(self, entry: Item | EndOfPass) -> None:
-        """Add an entry, or drop one as the policy says. Once closed, everything put in is forgotten."""
+        """Frames that wait."""
         with self._changed:
-            if len(self._entries) >= self._size and not self._make_room(entry):
+            return sum(queue.frames for queue in self._streams.values())
+
+    def has_room(self, stream: str) -> bool:
+        """Whether `put` takes one more entry of this stream, or drops a frame of it rather than wait."""
+        queue = self._streams.get(stream)
+        if queue is None or self._closed:
+            return True
+        return queue.events < _MAX_EVENTS and (self._policy != "block" or queue.frames < self._size)
+
+    def wait_for_room(self, stream: str) -> bool:
+        """Wait until there is; False once the line is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.has_room(stream))
+            return not self._closed
+
+    def put(self, entry: Entry) -> None:
+        """Add an entry, or drop a frame as the policy says. Once closed, everything put in is dropped."""
+        with self._changed:
+            if self._closed:
+                self._count(entry, CLOSING)
                 return
-            if not self._closed:
-                self._entries.append(entry)
-                self._changed.notify_all()
-
-    def take(self) -> Iterator[Item | EndOfPass]:
-        """Entries in order, waiting for each, until the queue is closed."""
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._entries or self._closed)
-                if self._closed:
+            queue = self._streams.setdefault(entry.stream, _StreamQueue())
+            if isinstance(entry, Frame) and queue.frames >= self._size and self._policy != "block":
+                self._count(entry, self._policy)
+                if self._policy == "drop_newest":
                     return
-                entry = self._entries.popleft()
-                self._changed.notify_all()
-            yield entry
-            del entry  # else this frame keeps a finished item, and its picture, alive while it waits
-
-    def close(self) -> None:
-        """End both sides; what still waits is forgotten."""
-        with self._changed:
-            self._closed = True
-            self._entries.clear()
+                queue.drop_oldest_frame()
+            self._arrivals += 1
+            queue.append(self._arrivals, entry)
             self._changed.notify_all()
 
-    def _make_room(self, entry: Item | EndOfPass) -> bool:
-        """Whether `entry` may now be added."""
-        droppable = isinstance(entry, Item)
-        if droppable and self._policy == "drop_newest":
-            self._dropped += 1
-            return False
-        if droppable and self._policy == "drop_oldest" and self._drop_oldest():
-            return True
-        self._changed.wait_for(lambda: len(self._entries) < self._size or self._closed)
-        return True
+    def take(self, ready: Callable[[str], bool]) -> Entry | None:
+        """The next entry, of a stream that is `ready` to go on; waits for one. None once the line is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._next(ready) is not None)
+        return self.poll(ready)
 
-    def _drop_oldest(self) -> bool:
-        for position, waiting in enumerate(self._entries):
-            if isinstance(waiting, Item):
-                del self._entries[position]
-                self._dropped += 1
-                return True
-        return False
+    def poll(self, ready: Callable[[str], bool]) -> Entry | None:
+        """As `take`, but None where nothing is ready now."""
+        with self._changed:
+            stream = None if self._closed else self._next(ready)
+            entry = None if stream is None else self._streams[stream].pop()
+            self._changed.notify_all()
+        if entry is not None:
+            for call in self.on_taken:
+                call()
+        return entry
+
+    def wake(self) -> None:
+        """Let whoever waits look again: a stream may have become ready."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """End both sides; frames that still wait are dropped and counted."""
+        with self._changed:
+            self._closed = True
+            for queue in self._streams.values():
+                for _, entry in queue.entries:
+                    self._count(entry, CLOSING)
+            self._streams.clear()
+            self._changed.notify_all()
+
+    def _next(self, ready: Callable[[str], bool]) -> str | None:
+        waiting = [
+            Waiting(stream, queue.entries[0][0])
+            for stream, queue in self._streams.items()
+            if queue.entries and ready(stream)
+        ]
+        return self._choose(waiting) if waiting else None
+
+    def _count(self, entry: Entry, cause: str) -> None:
+        if isinstance(entry, Frame):
+            key = (entry.stream, cause)
+            self._drops[key] = self._drops.get(key, 0) + 1

@@ -1,4 +1,4 @@
-"""Where results go. A sink sees every frame that came through, and the end of every pass of a clip."""
+"""Where results go. A sink sees every frame that came through, and what happens to its stream, in order."""
 
 from __future__ import annotations
 
@@ -8,48 +8,57 @@ import time
 from pathlib import Path
 from typing import Protocol
 
-from edgekit.device.runtime.figures import Outcome
-from edgekit.device.runtime.frames.item import EndOfPass, Item
+from edgekit.device.runtime.frames.stream import StreamEnded, StreamEvent, StreamGap, StreamRestarted, StreamStarted
+from edgekit.device.runtime.streams import PipelineFigures
 from edgekit.errors import InputError
 from edgekit.schema.recipe import JsonlSink, RecipeSink, ScoreSink
 from edgekit.schema.truth import read_truth
+from edgekit.stage import Frame
 
 _REBUILD = "build and deploy the release again"
 
 
 class Sink(Protocol):
-    """Takes results on the thread of its lane."""
+    """Takes results on the thread of its lane. It may raise: that is counted, and costs nobody else anything."""
 
-    def take(self, item: Item) -> None:
-        """One frame's result."""
+    def take(self, frame: Frame) -> None:
+        """One frame's result. It is read only: other sinks have it too."""
 
-    def end_of_pass(self, end: EndOfPass) -> None:
-        """The clip has been played once more."""
+    def follow(self, event: StreamEvent) -> None:
+        """Something happened to a stream."""
 
     def close(self) -> None:
         """Nothing follows."""
 
 
 class JsonlWriter:
-    """A line whenever the counts change, and one at the end of each pass. The file never grows past its size, twice."""
+    """A line whenever a stream's counts change, and one when it restarts or ends.
+
+    The file never grows past its size, twice.
+    """
 
     def __init__(self, plan: JsonlSink, work: Path) -> None:
         self._file = None if plan.path == "-" else work / plan.path
         self._max_bytes = plan.max_bytes
-        self._counts: dict[str, int] = {}
+        self._counts: dict[str, dict[str, int]] = {}
         if self._file is not None:
             self._file.parent.mkdir(parents=True, exist_ok=True)
 
-    def take(self, item: Item) -> None:
+    def take(self, frame: Frame) -> None:
         """See `Sink.take`."""
-        if item.counts != self._counts:
-            self._counts = item.counts
-            self._write({"event": "count", "loop": item.loop, "frame": item.index, "counts": item.counts})
+        if frame.counts != self._counts.get(frame.stream, {}):
+            self._write({"event": "count", "stream": frame.stream, "frame": frame.sequence, "counts": frame.counts})
+            self._counts[frame.stream] = frame.counts
 
-    def end_of_pass(self, end: EndOfPass) -> None:
-        """See `Sink.end_of_pass`."""
-        self._write({"event": "pass", "loop": end.loop, "counts": self._counts})
-        self._counts = {}
+    def follow(self, event: StreamEvent) -> None:
+        """See `Sink.follow`."""
+        match event:
+            case StreamRestarted(reason=reason) | StreamEnded(reason=reason):
+                kind = "ended" if isinstance(event, StreamEnded) else "restarted"
+                counts = self._counts.pop(event.stream, {})
+                self._write({"event": kind, "stream": event.stream, "reason": reason, "counts": counts})
+            case StreamStarted() | StreamGap():
+                pass
 
     def close(self) -> None:
         """See `Sink.close`."""
@@ -66,10 +75,15 @@ class JsonlWriter:
 
 
 class CountScorer:
-    """Compares the counts of each whole pass with the ground truth."""
+    """Compares one stream's counts with the ground truth at the end of each pass: where it restarts, or ends."""
 
-    def __init__(self, plan: ScoreSink, release: Path, outcome: Outcome) -> None:
+    def __init__(self, plan: ScoreSink, release: Path, score: dict[str, float]) -> None:
         """Read the ground truth.
+
+        Args:
+            plan: the stream, and where the ground truth lies.
+            release: the release's folder.
+            score: is set to the result after each pass.
 
         Raises:
             InputError: it is not there, or says no counts.
@@ -78,33 +92,48 @@ class CountScorer:
             self._expected = read_truth((release / plan.path).read_bytes(), plan.path)
         except OSError as error:
             raise InputError(f"ground truth {plan.path} cannot be read: {error.strerror}", hint=_REBUILD) from None
-        self._outcome = outcome
+        self._source = plan.source
+        self._score = score
         self._counts: dict[str, int] = {}
         self._passes = self._wrong_passes = 0
 
-    def take(self, item: Item) -> None:
+    def take(self, frame: Frame) -> None:
         """See `Sink.take`."""
-        self._counts = item.counts
+        if self._is_mine(frame.stream):
+            self._counts = frame.counts
 
-    def end_of_pass(self, end: EndOfPass) -> None:  # noqa: ARG002
-        """See `Sink.end_of_pass`."""
+    def follow(self, event: StreamEvent) -> None:
+        """See `Sink.follow`. A stream that failed was not seen to its end."""
+        match event:
+            case StreamRestarted() | StreamEnded(failed=False):
+                if self._is_mine(event.stream):
+                    self._compare()
+            case StreamStarted() | StreamGap() | StreamEnded():
+                pass
+
+    def close(self) -> None:
+        """See `Sink.close`."""
+
+    def _is_mine(self, stream: str) -> bool:
+        return self._source is None or stream == self._source
+
+    def _compare(self) -> None:
         counts, expected = self._counts, self._expected
         wrong = sum(abs(counts.get(name, 0) - expected.get(name, 0)) for name in counts.keys() | expected.keys())
         self._passes += 1
         self._wrong_passes += bool(wrong)
         self._counts = {}
-        self._outcome.score = {
-            "passes": float(self._passes),
-            "wrong_passes": float(self._wrong_passes),
-            "expected": float(sum(expected.values())),
-            "counted": float(sum(counts.values())),
-            "wrong": float(wrong),
-        }
-
-    def close(self) -> None:
-        """See `Sink.close`."""
+        self._score.update(
+            passes=float(self._passes),
+            wrong_passes=float(self._wrong_passes),
+            expected=float(sum(expected.values())),
+            counted=float(sum(counts.values())),
+            wrong=float(wrong),
+        )
 
 
-def make_sink(plan: RecipeSink, release: Path, work: Path, outcome: Outcome) -> Sink:
+def make_sink(name: str, plan: RecipeSink, release: Path, work: Path, figures: PipelineFigures) -> Sink:
     """The sink of a plan."""
-    return CountScorer(plan, release, outcome) if isinstance(plan, ScoreSink) else JsonlWriter(plan, work)
+    if isinstance(plan, ScoreSink):
+        return CountScorer(plan, release, figures.scores.setdefault(name, {}))
+    return JsonlWriter(plan, work)

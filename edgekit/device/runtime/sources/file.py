@@ -1,88 +1,139 @@
-"""Where frames come from: a file, played like a camera or as fast as it goes."""
+"""`file`: a clip, played like a camera or as fast as it goes."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
 from av.container import InputContainer
-from av.error import FFmpegError
+from av.error import FFmpegError, InvalidDataError
 
 from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.frames.decoded import image_of, spec_of
-from edgekit.device.runtime.frames.item import EndOfPass, Item
+from edgekit.device.runtime.frames.stream import Entry, StreamEnded, StreamGap, StreamRestarted, StreamStarted
 from edgekit.errors import InputError
-from edgekit.schema.recipe import Source
+from edgekit.imaging.image import Image
+from edgekit.schema.recipe import FileSource
+from edgekit.stage import Frame, StreamInfo
+
+_USUAL_FPS = 25
 
 
-class FileSource:
-    """A clip, decoded on the thread that iterates over it."""
+class ClipReader:
+    """A clip, decoded on the thread that iterates over it. See `edgekit.device.runtime.sources.FrameSource`."""
 
-    def __init__(self, name: str, source: Source, release: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        source: FileSource,
+        release: Path,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], object] | None = None,
+    ) -> None:
         """Open the clip and find out what its frames are.
+
+        Args:
+            name: the source's.
+            source: how it is played.
+            release: the folder that its path is relative to.
+            clock: monotonic seconds.
+            wait: lets so many seconds pass, or fewer when the source is stopped; None: really.
 
         Raises:
             InputError: no such clip, not a video, or its colours are said by nobody.
         """
-        self.name = name
         self._source = source
         self._stopped = threading.Event()
-        self._frames_in_clip = 0
+        self._clock, self._wait = clock, wait or self._stopped.wait
+        self._sequence = 0
+        self._length_s = 0.0
         try:
             self._clip: InputContainer = av.open(str(release / source.path))
             self._stream = self._clip.streams.video[0]
         except (OSError, FFmpegError, IndexError) as error:
             raise InputError(f"source {name}: {source.path} cannot be played: {error}", hint="give a video") from None
-        self._stream.codec_context.thread_count = 1  # the lane's thread decodes, and no other
-        self.spec = spec_of(self._stream.codec_context, source.matrix, source.range, name)
-        self.fps = float(self._stream.average_rate or 25)
+        self._stream.codec_context.thread_count = 1  # this thread decodes, and no other
+        self._spec = spec_of(self._stream.codec_context, source.matrix, source.range, name)
+        self.info = StreamInfo(name=name, spec=self._spec, fps=float(self._stream.average_rate or _USUAL_FPS))
 
     def stop(self) -> None:
-        """End the iteration soon. From any thread."""
+        """See `FrameSource.stop`."""
         self._stopped.set()
 
     def close(self) -> None:
-        """Free the decoder. On the iterating thread, or after it has ended."""
+        """See `FrameSource.close`."""
         self._clip.close()
 
-    def entries(self, figures: LaneFigures) -> Iterator[Item | EndOfPass]:
-        """Frames in order, and the end of each pass; for ever where the recipe says so."""
-        loop = 0
-        began_s = time.monotonic()
+    def entries(self, figures: LaneFigures) -> Iterator[Entry]:
+        """See `FrameSource.entries`. Every pass of the clip but the first is a restart."""
+        yield StreamStarted(info=self.info)
+        began_s = self._clock()
+        passes = 0
         while not self._stopped.is_set():
-            for item in self._frames(loop, began_s, figures):
-                yield item
-                del item
+            yield from self._pass(began_s, figures)
             if self._stopped.is_set():
                 return
-            loop += 1
-            last = loop == self._source.loops
-            yield EndOfPass(loop=loop - 1, last=last)
-            if last:
+            passes += 1
+            if passes == self._source.loops:
+                yield StreamEnded(stream=self.info.name, reason=f"the clip was played {passes} times")
                 return
-            began_s = max(began_s + self._duration_s(), time.monotonic() - 1 / self.fps)
+            # A clip that begins again has no frames waiting from before, however late it is.
+            began_s = max(began_s + self._length_s, self._clock() - 1 / self.info.fps)
             self._clip.seek(0)
+            yield StreamRestarted(info=self.info, restarts=passes, reason="the clip begins again")
 
-    def _frames(self, loop: int, began_s: float, figures: LaneFigures) -> Iterator[Item]:
-        decoded = iter(self._clip.decode(self._stream))
-        index = 0
-        while not self._stopped.is_set():
+    def _pass(self, began_s: float, figures: LaneFigures) -> Iterator[Entry]:
+        """One pass. A frame's time is when a camera would have delivered it: late is late, whoever kept it waiting."""
+        first_s: float | None = None
+        for count, decoded in enumerate(self._decoded(figures)):
+            if isinstance(decoded, StreamGap):
+                self._sequence += decoded.missing
+                yield decoded
+                continue
+            at_s, image = decoded
+            if at_s is None:
+                at_s = count / self.info.fps
+            first_s = at_s if first_s is None else first_s
+            due_s = began_s + at_s - first_s
+            self._length_s = at_s - first_s + 1 / self.info.fps
+            if self._source.pace == "camera":
+                self._wait(max(0.0, due_s - self._clock()))
+            if self._stopped.is_set():
+                return
+            captured_s = due_s if self._source.pace == "camera" else self._clock()
+            frame = Frame(stream=self.info.name, sequence=self._sequence, captured_s=captured_s, image=image)
+            self._sequence += 1
+            yield frame
+            del frame, image, decoded
+
+    def _decoded(self, figures: LaneFigures) -> Iterator[StreamGap | tuple[float | None, Image]]:
+        """Pictures with their times in the clip, and gaps where packets were damaged.
+
+        Raises:
+            InputError: there is no picture in it.
+            ValueError: the stream changed on its way.
+        """
+        missing, some = 0, False
+        for packet in self._clip.demux(self._stream):
             figures.begin("decode")
             try:
-                frame = next(decoded, None)
-                image = image_of(frame, self.spec) if frame is not None else None
+                pictures = [(frame.time, image_of(frame, self._spec)) for frame in packet.decode()]
+            except InvalidDataError:
+                missing += 1
+                continue
             finally:
                 figures.end()
-            if frame is None or image is None:
-                self._frames_in_clip = index
+            if pictures and missing:
+                yield StreamGap(stream=self.info.name, missing=missing)
+                missing = 0
+            some = some or bool(pictures)
+            while pictures:
+                yield pictures.pop(0)
+            if self._stopped.is_set():
                 return
-            if self._source.pace == "camera":
-                self._stopped.wait(max(0.0, began_s + index / self.fps - time.monotonic()))
-            yield Item(source=self.name, index=index, loop=loop, captured_s=time.monotonic(), image=image)
-            index += 1
-
-    def _duration_s(self) -> float:
-        return self._frames_in_clip / self.fps
+        if not some:
+            raise InputError(f"{self._source.path} has no picture that can be decoded", hint="give another clip")

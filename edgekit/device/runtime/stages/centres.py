@@ -10,11 +10,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.device.runtime.frames.item import Detection, Item
-from edgekit.device.runtime.stages import Stage, StageContext
 from edgekit.errors import InputError
 from edgekit.imaging.fit import plan_fit
 from edgekit.schema.stages import CentresOptions
+from edgekit.stage import Detection, Frame, Stage, StageContext
 
 
 class Centres(Stage):
@@ -27,13 +26,13 @@ class Centres(Stage):
         self._options: CentresOptions = context.options
         if context.contract is None:
             raise InputError(f"stage {context.name} belongs to no model", hint='write model = "..." in the stage')
-        self._fit = plan_fit(context.frames.width_px, context.frames.height_px, context.contract)
+        self._fit = plan_fit(context.stream.spec.width_px, context.stream.spec.height_px, context.contract)
         self._around = np.ones((3, 3), np.uint8)
 
-    def __call__(self, item: Item) -> Item:
-        """Set the item's detections, in the source frame's pixels, strongest first."""
+    def __call__(self, frame: Frame) -> Frame:
+        """Add what the model finds, in the source's pixels, strongest first."""
         options = self._options
-        heat, offset = self._maps(item)
+        heat, offset = self._maps(frame)
         strongest = heat.max(axis=0)
         peaks = np.flatnonzero((strongest >= options.threshold) & (strongest >= cv2.dilate(strongest, self._around)))
         found = []
@@ -44,11 +43,11 @@ class Centres(Stage):
             label = options.labels[int(heat[:, row, column].argmax())]
             score = float(strongest[row, column])
             found.append(Detection(label=label, colour="", x_px=x_px, y_px=y_px, score=score))
-        item.detections = tuple(sorted(found, key=lambda one: -one.score))
-        return item
+        frame.detections += tuple(sorted(found, key=lambda one: -one.score))
+        return frame
 
-    def _maps(self, item: Item) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        options, outputs = self._options, item.outputs
+    def _maps(self, frame: Frame) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        options, outputs = self._options, frame.result(self.context.model).outputs
         missing = [name for name in (options.heat, options.offset) if name not in outputs]
         if missing:
             raise InputError(

@@ -7,12 +7,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from edgekit.device.runtime.frames.item import Detection, Item
-from edgekit.device.runtime.stages import Stage, StageContext
 from edgekit.errors import InputError
 from edgekit.imaging.fit import plan_fit
 from edgekit.imaging.image import Pixels
 from edgekit.schema.stages import ColourOptions
+from edgekit.stage import Detection, Frame, Stage, StageContext
 
 UNKNOWN = "unknown"
 
@@ -27,15 +26,16 @@ class Colour(Stage):
         self._options: ColourOptions = context.options
         if context.contract is None:
             raise InputError(f"stage {context.name} belongs to no model", hint='write model = "..." in the stage')
-        self._fit = plan_fit(context.frames.width_px, context.frames.height_px, context.contract)
+        self._fit = plan_fit(context.stream.spec.width_px, context.stream.spec.height_px, context.contract)
 
-    def __call__(self, item: Item) -> Item:
+    def __call__(self, frame: Frame) -> Frame:
         """Name the colour of every detection."""
-        assert item.rgb is not None, "`colour` comes after `preprocess`"
-        item.detections = tuple(
-            dataclasses.replace(found, colour=self._name(found, item.rgb)) for found in item.detections
+        picture = frame.result(self.context.model).picture
+        assert picture is not None, "`colour` comes after `preprocess`"
+        frame.detections = tuple(
+            dataclasses.replace(found, colour=self._name(found, picture)) for found in frame.detections
         )
-        return item
+        return frame
 
     def _name(self, found: Detection, rgb: Pixels) -> str:
         x, y = (int(place) for place in self._fit.to_input(found.x_px, found.y_px))

@@ -6,9 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from edgekit.device.runtime.frames.item import Detection, Item
-from edgekit.device.runtime.stages import Stage, StageContext
 from edgekit.schema.stages import CountOptions
+from edgekit.stage import Detection, Frame, Stage, StageContext
 
 _REMEMBERED = 1000
 """Tracks, the latest seen: a camera has no end, and far fewer are ever in sight at once."""
@@ -39,13 +38,13 @@ class Count(Stage):
         self._seen = {}
         self._counts = {}
 
-    def __call__(self, item: Item) -> Item:
-        """Set the item's counts."""
-        for found in item.detections:
+    def __call__(self, frame: Frame) -> Frame:
+        """Set the frame's counts."""
+        for found in frame.detections:
             if found.track:
                 self._look(found)
-        item.counts = dict(self._counts)
-        return item
+        frame.counts = dict(self._counts)
+        return frame
 
     def _look(self, found: Detection) -> None:
         seen = self._seen.pop(found.track, None) or _Seen(found.x_px)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from edgekit.device.runtime.frames.item import Item
-from edgekit.device.runtime.stages import Stage, StageContext
 from edgekit.errors import InputError
+from edgekit.stage import Frame, Stage, StageContext
 
 
 class Infer(Stage):
-    """Runs the stage's engine on the item's tensor."""
+    """Runs the stage's engine on the model's tensor of the frame."""
 
     def __init__(self, context: StageContext) -> None:
         super().__init__(context)
@@ -16,9 +15,10 @@ class Infer(Stage):
             raise InputError(f"stage {context.name} belongs to no model", hint='write model = "..." in the stage')
         self._runner = context.runner
 
-    def __call__(self, item: Item) -> Item:
+    def __call__(self, frame: Frame) -> Frame:
         """Set `outputs`; the tensor is not needed any more."""
-        assert item.tensor is not None, "`infer` comes after `preprocess`"
-        item.outputs = self._runner.infer({self._runner.picture: item.tensor})
-        item.tensor = None
-        return item
+        result = frame.result(self.context.model)
+        assert result.tensor is not None, "`infer` comes after `preprocess`"
+        result.outputs = self._runner.infer({self._runner.picture: result.tensor})
+        result.tensor = None
+        return frame

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from edgekit.device.runtime.frames.item import Item
-from edgekit.device.runtime.stages import Stage, StageContext
 from edgekit.errors import InputError
 from edgekit.imaging.conversion import Converter, plan_conversion
+from edgekit.stage import Frame, Stage, StageContext
 
 
 class Preprocess(Stage):
@@ -15,10 +14,11 @@ class Preprocess(Stage):
         super().__init__(context)
         if context.contract is None:
             raise InputError(f"stage {context.name} belongs to no model", hint='write model = "..." in the stage')
-        self._converter = Converter(plan_conversion(context.frames, context.contract))
+        self._converter = Converter(plan_conversion(context.stream.spec, context.contract))
 
-    def __call__(self, item: Item) -> Item:
-        """Set `rgb` and `tensor`."""
-        item.rgb = self._converter.rgb(item.image)
-        item.tensor = self._converter.tensor(item.rgb)
-        return item
+    def __call__(self, frame: Frame) -> Frame:
+        """Set the model's `picture` and `tensor`."""
+        result = frame.result(self.context.model)
+        result.picture = self._converter.rgb(frame.image)
+        result.tensor = self._converter.tensor(result.picture)
+        return frame

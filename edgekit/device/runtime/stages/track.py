@@ -6,9 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
-from edgekit.device.runtime.frames.item import Detection, Item
-from edgekit.device.runtime.stages import Stage, StageContext
 from edgekit.schema.stages import TrackOptions
+from edgekit.stage import Detection, Frame, Stage, StageContext
 
 
 @dataclass(slots=True)
@@ -18,20 +17,20 @@ class _Track:
     y_px: float
     right_px: float
     down_px: float
-    index: int
+    sequence: int
     """Frame of the last detection: dropped frames take time too."""
     missed: int = 0
 
-    def take(self, found: Detection, index: int) -> None:
+    def take(self, found: Detection, sequence: int) -> None:
         """Move to a detection and follow its speed, smoothed."""
-        frames = max(1, index - self.index)
+        frames = max(1, sequence - self.sequence)
         self.right_px += 0.3 * ((found.x_px - self.x_px) / frames - self.right_px)
         self.down_px += 0.3 * ((found.y_px - self.y_px) / frames - self.down_px)
-        self.x_px, self.y_px, self.index, self.missed = found.x_px, found.y_px, index, 0
+        self.x_px, self.y_px, self.sequence, self.missed = found.x_px, found.y_px, sequence, 0
 
-    def distance(self, found: Detection, index: int) -> float:
-        """From where this track is expected in frame `index`."""
-        frames = max(1, index - self.index)
+    def distance(self, found: Detection, sequence: int) -> float:
+        """From where this track is expected in frame `sequence`."""
+        frames = max(1, sequence - self.sequence)
         right, down = self.x_px + self.right_px * frames - found.x_px, self.y_px + self.down_px * frames - found.y_px
         return float((right * right + down * down) ** 0.5)
 
@@ -53,14 +52,14 @@ class Track(Stage):
         self._tracks = []
         self._last = 0
 
-    def __call__(self, item: Item) -> Item:
-        """Number the item's detections."""
+    def __call__(self, frame: Frame) -> Frame:
+        """Number the frame's detections."""
         limit = self._options.max_distance_px
         pairs = sorted(
             (distance, place, index)
             for place, track in enumerate(self._tracks)
-            for index, found in enumerate(item.detections)
-            if (distance := track.distance(found, item.index)) <= limit
+            for index, found in enumerate(frame.detections)
+            if (distance := track.distance(found, frame.sequence)) <= limit
         )
         taken: dict[int, _Track] = {}
         matched: set[int] = set()
@@ -70,18 +69,27 @@ class Track(Stage):
                 taken[index] = self._tracks[place]
         for place, track in enumerate(self._tracks):
             track.missed += place not in matched
-        self._tracks = [track for track in self._tracks if track.missed <= self._options.max_missed]
-        item.detections = tuple(
-            dataclasses.replace(found, track=self._follow(taken.get(index), found, item.index))
-            for index, found in enumerate(item.detections)
+        self._forget_missed()
+        frame.detections = tuple(
+            dataclasses.replace(found, track=self._follow(taken.get(index), found, frame.sequence))
+            for index, found in enumerate(frame.detections)
         )
-        return item
+        return frame
 
-    def _follow(self, track: _Track | None, found: Detection, index: int) -> int:
+    def gap(self, missing: int) -> None:
+        """Frames that the camera lost are frames without a detection: what they might have shown is not followed."""
+        for track in self._tracks:
+            track.missed += missing
+        self._forget_missed()
+
+    def _forget_missed(self) -> None:
+        self._tracks = [track for track in self._tracks if track.missed <= self._options.max_missed]
+
+    def _follow(self, track: _Track | None, found: Detection, sequence: int) -> int:
         if track is not None:
-            track.take(found, index)
+            track.take(found, sequence)
             return track.number
         self._last += 1
         right_px, down_px = self._options.velocity_px
-        self._tracks.append(_Track(self._last, found.x_px, found.y_px, right_px, down_px, index))
+        self._tracks.append(_Track(self._last, found.x_px, found.y_px, right_px, down_px, sequence))
         return self._last

@@ -8,11 +8,10 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.device.runtime.frames.item import Detection, Item
-from edgekit.device.runtime.stages import Stage, StageContext
 from edgekit.errors import InputError
 from edgekit.imaging.fit import plan_fit
 from edgekit.schema.stages import YoloOptions
+from edgekit.stage import Detection, Frame, Stage, StageContext
 
 _MOST_CANDIDATES = 4096
 """Boxes that suppression looks at, the strongest: a picture full of noise must not stop the pipeline."""
@@ -33,18 +32,18 @@ class Yolo(Stage):
         self._options: YoloOptions = context.options
         if context.contract is None:
             raise InputError(f"stage {context.name} belongs to no model", hint='write model = "..." in the stage')
-        self._fit = plan_fit(context.frames.width_px, context.frames.height_px, context.contract)
+        self._fit = plan_fit(context.stream.spec.width_px, context.stream.spec.height_px, context.contract)
 
-    def __call__(self, item: Item) -> Item:
-        """Set the item's detections, in the source frame's pixels, strongest first."""
+    def __call__(self, frame: Frame) -> Frame:
+        """Add what the model finds, in the source's pixels, strongest first."""
         options = self._options
-        rows = self._rows(item.outputs)
+        rows = self._rows(frame.result(self.context.model).outputs)
         boxes, scores, classes = candidates(rows, options.threshold)
         kept = suppress(boxes, scores, classes, options.iou)
         made = map(self._detection, boxes[kept].tolist(), scores[kept].tolist(), classes[kept].tolist())
         seen = (one for one in made if one.width_px > 0 and one.height_px > 0)
-        item.detections = tuple(islice(seen, options.most))
-        return item
+        frame.detections += tuple(islice(seen, options.most))
+        return frame
 
     def _detection(self, box: list[float], score: float, index: int) -> Detection:
         """A box in the model's input as a detection in the picture, cut off at its edges."""

@@ -10,25 +10,25 @@ import numpy as np
 import pytest
 
 from edgekit.device.runtime.golden import check_golden
-from edgekit.device.runtime.parts import Parts
+from edgekit.device.runtime.stages.factory import StageFactory
 from edgekit.errors import InputError
 from edgekit.schema.recipe import Golden
 from tests.fakes.plans import python_stage, small_plan
 
 STAGES = """
-from edgekit.device.runtime.frames.item import Detection
-from edgekit.device.runtime.stages import Stage
+from edgekit.stage import Detection, Stage
 
 class Look(Stage):
     made, closed = [], []
 
     def __init__(self, context):
         super().__init__(context)
-        self.made.append((context.frames.width_px, context.frames.height_px))
+        spec = context.stream.spec
+        self.made.append((spec.width_px, spec.height_px))
 
-    def __call__(self, item):
-        item.detections = (Detection(label="spot", x_px=4, y_px=4, score=1.0),)
-        return item
+    def __call__(self, frame):
+        frame.detections = (Detection(label="spot", x_px=4, y_px=4, score=1.0),)
+        return frame
 
     def close(self):
         self.closed.append(self)
@@ -49,9 +49,9 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixt
     return name
 
 
-def parts(folder: Path, module: str, golden: Golden) -> Parts:
+def factory(folder: Path, module: str, golden: Golden) -> StageFactory:
     stages = tuple(python_stage(cls.lower(), f"{module}:{cls}") for cls in ("Look", "Eject", "Look"))
-    return Parts(plan=small_plan(*stages, golden=golden), release=folder, runners={})
+    return StageFactory(small_plan(*stages, golden=golden), folder, {})
 
 
 def pictures(folder: Path, *sizes: tuple[int, int]) -> Golden:
@@ -66,7 +66,7 @@ def pictures(folder: Path, *sizes: tuple[int, int]) -> Golden:
 
 def test_stages_are_made_once_for_each_size_and_closed(tmp_path: Path, module: str) -> None:
     golden = pictures(tmp_path, (16, 8), (16, 8), (32, 8), (16, 8))
-    assert check_golden(golden, parts(tmp_path, module, golden)) == ()
+    assert check_golden(golden, factory(tmp_path, module, golden)) == ()
     stages = __import__(module)
     assert stages.Look.made == [(16, 8), (32, 8)]
     assert len(stages.Look.closed) == 2
@@ -77,7 +77,7 @@ def test_they_are_closed_after_an_error_too(tmp_path: Path, module: str) -> None
     golden = pictures(tmp_path, (16, 8), (16, 8))
     (tmp_path / "1.png").write_text("no picture")
     with pytest.raises(InputError, match=r"1\.png"):
-        check_golden(golden, parts(tmp_path, module, golden))
+        check_golden(golden, factory(tmp_path, module, golden))
     assert len(__import__(module).Look.closed) == 1
 
 
@@ -85,4 +85,4 @@ def test_a_frame_without_an_answer_is_an_error(tmp_path: Path, module: str) -> N
     golden = pictures(tmp_path, (16, 8))
     (tmp_path / "expected.json").write_text("{}")
     with pytest.raises(InputError, match=r"says nothing of 0\.png"):
-        check_golden(golden, parts(tmp_path, module, golden))
+        check_golden(golden, factory(tmp_path, module, golden))

@@ -10,11 +10,11 @@ import pytest
 
 from edgekit.device.runtime.grab import grab_frames, spread
 from edgekit.errors import InputError
-from edgekit.schema.recipe import Source
+from edgekit.schema.recipe import FileSource
 from edgekit.schema.rehearsal import Grab
 
 RECIPE = Path(__file__).parents[4] / "recipes" / "sorting-line"
-BELT = Source(kind="file", path="clip.mp4", pace="camera", lane="all")
+BELT = FileSource(kind="file", path="clip.mp4", pace="camera", lane="all")
 
 
 @pytest.mark.parametrize(

@@ -2,42 +2,30 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from edgekit.device.runtime.frames.item import Item
-from edgekit.device.runtime.stages import StageContext
 from edgekit.device.runtime.stages.yolo import Yolo
 from edgekit.errors import InputError
-from edgekit.imaging.image import RgbImage, RgbSpec
+from edgekit.imaging.image import RgbSpec
 from edgekit.schema.reader import from_raw
 from edgekit.schema.recipe import ColourContract
 from edgekit.schema.stages import YoloOptions
+from edgekit.stage import ModelResult
+from tests.fakes.frames import frame, stage_context, stream_info
 
 LABELS = ("person", "car", "dog")
 
 
 def stage(width=640, height=360, fit="letterbox", **options) -> Yolo:
     contract = ColourContract(width_px=320, height_px=320, order="RGB", fit=fit)
-    return Yolo(
-        StageContext(
-            name="find",
-            options=from_raw(YoloOptions, {"labels": list(LABELS), **options}, "recipe.toml"),
-            frames=RgbSpec(width_px=width, height_px=height, order="RGB"),
-            fps=10.0,
-            release=Path(),
-            runner=None,
-            contract=contract,
-        )
-    )
+    options = from_raw(YoloOptions, {"labels": list(LABELS), **options}, "recipe.toml")
+    stream = stream_info(spec=RgbSpec(width_px=width, height_px=height, order="RGB"))
+    return Yolo(stage_context(options, stream=stream, contract=contract))
 
 
 def found(made: Yolo, output: np.ndarray, name: str = "output0"):
-    image = RgbImage(pixels=np.zeros((2, 2, 3), np.uint8), order="RGB")
-    item = Item(source="s", index=0, loop=0, captured_s=0.0, image=image, outputs={name: output})
-    return made(item).detections
+    return made(frame(result=ModelResult(outputs={name: output}))).detections
 
 
 def output_of(*rows: tuple[float, ...]) -> np.ndarray:

@@ -11,7 +11,7 @@ from edgekit.errors import InputError
 from edgekit.host.release.plan import allot_cpus, plan_worker, requires_of
 from edgekit.schema.manifest import EngineEntry
 from edgekit.schema.reader import from_toml
-from edgekit.schema.recipe import Lane, Limits, Recipe
+from edgekit.schema.recipe import Limits, Recipe, RecipeLane
 from edgekit.schema.target import CpuCluster, Memory, Os, Target
 from edgekit.schema.units import Bytes, Cpus
 
@@ -86,7 +86,7 @@ def test_on_this_machine_positions_wrap_and_limits_are_advisory() -> None:
 
 def test_a_position_beyond_the_last_is_refused() -> None:
     made = recipe()
-    lanes = {**made.pipeline.lanes, "camera": Lane(cpus=Cpus((7,)))}
+    lanes = {**made.pipeline.lanes, "camera": RecipeLane(cpus=Cpus((7,)))}
     wrong = dataclasses.replace(made, pipeline=dataclasses.replace(made.pipeline, lanes=lanes))
     with pytest.raises(InputError, match=r"pipeline\.lanes\.camera\.cpus names position 7"):
         plan_worker(wrong, RK3588, [ENGINE], has_app=False)

@@ -1,85 +1,177 @@
-"""Queues between lanes: bounded, and every drop has its cause."""
+"""What stands in line in front of a lane: bounded by stream, in order, and every drop has its cause."""
 
 from __future__ import annotations
 
 import threading
 
-import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from edgekit.device.runtime.frames.item import EndOfPass, Item
-from edgekit.device.runtime.schedule.queues import LaneQueue
-from edgekit.imaging.image import RgbImage
+from edgekit.device.runtime.frames.stream import Entry, StreamEnded, StreamGap, StreamRestarted
+from edgekit.device.runtime.schedule.queues import LaneQueues
 from edgekit.schema.recipe import DropPolicy
+from edgekit.stage import Frame
+from tests.fakes.frames import frame, stream_info
 
-IMAGE = RgbImage(pixels=np.zeros((1, 1, 3), np.uint8), order="RGB")
-END = EndOfPass(loop=0, last=True)
-
-
-def item(index: int) -> Item:
-    return Item(source="s", index=index, loop=0, captured_s=0.0, image=IMAGE)
+END = StreamEnded(stream="belt", reason="")
 
 
-def drained(queue: LaneQueue) -> list[int]:
-    """Indices up to the end of the pass; -1 for the end itself."""
-    seen = []
-    for entry in queue.take():
-        seen.append(entry.index if isinstance(entry, Item) else -1)
-        if seen[-1] == -1:
-            break
+def always(_stream: str) -> bool:
+    return True
+
+
+def drained(queues: LaneQueues) -> list[object]:
+    """Sequence numbers of frames, and events as they are."""
+    seen: list[object] = []
+    while (entry := queues.poll(always)) is not None:
+        seen.append(entry.sequence if isinstance(entry, Frame) else entry)
     return seen
 
 
-@pytest.mark.parametrize(
-    ("policy", "left", "drops"),
-    [("drop_oldest", [3, 4, -1], {"drop_oldest": 3}), ("drop_newest", [0, 1, -1], {"drop_newest": 3})],
-)
-def test_a_full_queue_drops_as_it_is_told_and_counts(
-    policy: DropPolicy, left: list[int], drops: dict[str, int]
-) -> None:
-    queue = LaneQueue(2, policy)
-    for index in range(5):
-        queue.put(item(index))
-    ending = threading.Thread(target=queue.put, args=(END,))
-    ending.start()
-    assert drained(queue) == left
-    ending.join(5)
-    assert queue.drops == drops
+@pytest.mark.parametrize(("policy", "left"), [("drop_oldest", [3, 4, END]), ("drop_newest", [0, 1, END])])
+def test_a_full_queue_drops_as_it_is_told_and_counts(policy: DropPolicy, left: list[object]) -> None:
+    queues = LaneQueues(2, policy)
+    for sequence in range(5):
+        assert queues.has_room("belt")
+        queues.put(frame(sequence))
+    queues.put(END)
+    assert drained(queues) == left
+    assert queues.drops() == {("belt", policy): 3}
 
 
 def test_block_waits_and_loses_nothing() -> None:
-    queue = LaneQueue(1, "block")
+    queues = LaneQueues(1, "block")
 
     def produce() -> None:
-        for index in range(50):
-            queue.put(item(index))
-        queue.put(END)
+        for sequence in range(50):
+            assert queues.wait_for_room("belt")
+            queues.put(frame(sequence))
+        queues.put(END)
 
     thread = threading.Thread(target=produce)
     thread.start()
-    assert drained(queue) == [*range(50), -1]
+    seen: list[Entry | None] = []
+    while END not in seen:
+        assert len(queues) <= 1
+        seen.append(queues.take(always))
     thread.join(5)
-    assert queue.drops == {}
+    assert [entry.sequence for entry in seen if isinstance(entry, Frame)] == list(range(50))
+    assert queues.drops() == {}
+
+
+def test_a_full_stream_takes_no_room_from_another() -> None:
+    queues = LaneQueues(2, "block")
+    queues.put(frame(0, "a"))
+    queues.put(frame(1, "a"))
+    assert not queues.has_room("a")
+    assert queues.has_room("b")
+    assert len(queues) == 2
+
+
+def test_who_came_first_goes_first_whatever_the_stream() -> None:
+    queues = LaneQueues(4, "block")
+    for sequence, stream in enumerate("abbab"):
+        queues.put(frame(sequence, stream))
+    assert drained(queues) == [0, 1, 2, 3, 4]
+
+
+def test_a_stream_that_may_not_go_on_does_not_stop_one_that_may() -> None:
+    queues = LaneQueues(4, "block")
+    queues.put(frame(0, "a"))
+    queues.put(frame(1, "b"))
+    taken = queues.poll(lambda stream: stream == "b")
+    assert isinstance(taken, Frame) and taken.stream == "b"
+    assert queues.poll(lambda stream: stream == "b") is None
+
+
+def test_a_stream_that_becomes_ready_is_taken_after_a_wake() -> None:
+    queues, ready, taken = LaneQueues(4, "block"), threading.Event(), []
+    queues.put(frame(7))
+    thread = threading.Thread(target=lambda: taken.append(queues.take(lambda _stream: ready.is_set())))
+    thread.start()
+    thread.join(0.05)
+    assert not taken
+    ready.set()
+    queues.wake()
+    thread.join(5)
+    assert [entry.sequence for entry in taken if isinstance(entry, Frame)] == [7]
+
+
+def test_whoever_waits_behind_is_told_of_the_room() -> None:
+    queues, calls = LaneQueues(1, "block"), []
+    queues.on_taken.append(lambda: calls.append(len(queues)))
+    assert queues.poll(always) is None and calls == []
+    queues.put(frame(0))
+    queues.poll(always)
+    assert calls == [0], "after the entry has gone, with no lock held"
 
 
 @pytest.mark.parametrize("policy", ["block", "drop_oldest", "drop_newest"])
-def test_the_end_of_a_pass_is_never_dropped(policy: DropPolicy) -> None:
-    queue = LaneQueue(1, policy)
-    queue.put(END)
-    waiting = threading.Thread(target=queue.put, args=(EndOfPass(loop=1, last=True),))
-    waiting.start()
-    queue.put(item(1)) if policy == "drop_newest" else None
-    assert drained(queue) == [-1]
-    waiting.join(5)
-    assert len(queue) == 1
+def test_events_are_never_dropped_and_are_bounded_too(policy: DropPolicy) -> None:
+    queues = LaneQueues(1, policy)
+    queues.put(frame(0))
+    events = [StreamRestarted(info=stream_info(), restarts=count, reason="") for count in range(32)]
+    for count, event in enumerate(events):
+        assert queues.has_room("belt") == (policy != "block"), count
+        queues.put(event)
+    assert not queues.has_room("belt")
+    if policy == "drop_oldest":
+        queues.put(frame(1))
+    assert drained(queues) == ([*events, 1] if policy == "drop_oldest" else [0, *events])
 
 
-def test_closing_frees_both_sides() -> None:
-    queue = LaneQueue(1, "block")
-    queue.put(item(0))
-    putting = threading.Thread(target=queue.put, args=(item(1),))
+def test_gaps_that_meet_are_one() -> None:
+    queues = LaneQueues(1, "drop_newest")
+    for missing in (1, 2):
+        queues.put(StreamGap(stream="belt", missing=missing))
+    queues.put(StreamGap(stream="other", missing=5))
+    assert drained(queues) == [StreamGap(stream="belt", missing=3), StreamGap(stream="other", missing=5)]
+
+
+def test_closing_frees_both_sides_and_counts_what_waited() -> None:
+    queues, rooms = LaneQueues(1, "block"), []
+    queues.put(frame(0))
+    queues.put(END)
+    putting = threading.Thread(target=lambda: rooms.append(queues.wait_for_room("belt")))
     putting.start()
-    queue.close()
+    putting.join(0.05)
+    assert rooms == []
+    queues.close()
     putting.join(5)
-    assert not putting.is_alive()
-    assert list(queue.take()) == []
+    assert rooms == [False]
+    queues.put(frame(1))
+    queues.put(END)
+    assert queues.take(always) is None and queues.poll(always) is None
+    assert queues.drops() == {("belt", "closing"): 2} and len(queues) == 0
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.sampled_from(["block", "drop_oldest", "drop_newest"]),
+    st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["frame", "gap", "take"])), max_size=60),
+)
+def test_order_within_a_stream_holds_and_no_frame_is_lost(policy: DropPolicy, acts: list[tuple[str, str]]) -> None:
+    queues, put, taken = LaneQueues(2, policy), dict.fromkeys("abc", 0), list[Frame]()
+
+    def take() -> bool:
+        entry = queues.poll(always)
+        if isinstance(entry, Frame):
+            taken.append(entry)
+        return entry is not None
+
+    for stream, act in acts:
+        if act == "take":
+            take()
+        elif act == "gap":
+            queues.put(StreamGap(stream=stream, missing=1))
+        elif queues.has_room(stream):
+            queues.put(frame(put[stream], stream))
+            put[stream] += 1
+        assert len(queues) <= 6
+    while take():
+        pass
+    for stream in "abc":
+        mine = [one.sequence for one in taken if one.stream == stream]
+        assert mine == sorted(set(mine))
+        assert len(mine) + sum(count for key, count in queues.drops().items() if key[0] == stream) == put[stream]

@@ -3,66 +3,110 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from edgekit.device.runtime.figures import Outcome
-from edgekit.device.runtime.frames.item import EndOfPass, Item
-from edgekit.device.runtime.sinks.kinds import make_sink
+from edgekit.device.runtime.frames.stream import StreamEnded, StreamGap, StreamRestarted, StreamStarted
+from edgekit.device.runtime.sinks.kinds import Sink, make_sink
+from edgekit.device.runtime.streams import PipelineFigures
 from edgekit.errors import InputError
-from edgekit.imaging.image import RgbImage
-from edgekit.schema.recipe import JsonlSink, ScoreSink
+from edgekit.schema.recipe import JsonlSink, RecipeSink, ScoreSink
 from edgekit.schema.units import Bytes
+from edgekit.stage import Frame
+from tests.fakes.frames import frame, stream_info
 
-IMAGE = RgbImage(pixels=np.zeros((1, 1, 3), np.uint8), order="RGB")
-JSONL = JsonlSink(kind="jsonl", path="counts.jsonl", lane="l", max_bytes=Bytes(400))
-SCORE = ScoreSink(kind="score", path="truth.json", lane="l")
+JSONL = JsonlSink(kind="jsonl", path="counts.jsonl", lane="l")
+SCORE = ScoreSink(kind="score", path="truth.json", source="belt", lane="l")
+RESTARTED = StreamRestarted(info=stream_info(), restarts=1, reason="the clip begins again")
+ENDED = StreamEnded(stream="belt", reason="the clip was played 2 times")
 
 
-def item(index: int, **counts: int) -> Item:
-    return Item(source="s", index=index, loop=0, captured_s=0.0, image=IMAGE, counts=dict(counts))
+def made(plan: RecipeSink, folder: Path, figures: PipelineFigures | None = None) -> Sink:
+    return make_sink("sink", plan, folder, folder, figures or PipelineFigures())
 
 
-def test_a_line_for_every_change_and_every_pass(tmp_path: Path) -> None:
-    sink = make_sink(JSONL, tmp_path, tmp_path, Outcome())
-    for given in (item(0), item(1, red=1), item(2, red=1), item(3, red=2)):
+def counted(sequence: int, stream: str = "belt", **counts: int) -> Frame:
+    return frame(sequence, stream, counts=dict(counts))
+
+
+def test_a_line_for_every_change_every_restart_and_the_end(tmp_path: Path) -> None:
+    sink = made(JSONL, tmp_path)
+    sink.follow(StreamStarted(info=stream_info()))
+    for given in (counted(0), counted(1, red=1), counted(2, red=1), counted(3, red=2)):
         sink.take(given)
-    sink.end_of_pass(EndOfPass(loop=0, last=False))
+    sink.follow(StreamGap(stream="belt", missing=1))
+    sink.follow(RESTARTED)
+    sink.follow(ENDED)
     lines = [json.loads(text) for text in (tmp_path / "counts.jsonl").read_text().splitlines()]
-    assert [(line["event"], line["counts"]) for line in lines] == [
-        ("count", {"red": 1}),
-        ("count", {"red": 2}),
-        ("pass", {"red": 2}),
+    assert [(line["event"], line["stream"], line.get("frame"), line["counts"]) for line in lines] == [
+        ("count", "belt", 1, {"red": 1}),
+        ("count", "belt", 3, {"red": 2}),
+        ("restarted", "belt", None, {"red": 2}),
+        ("ended", "belt", None, {}),
     ]
 
 
+def test_lines_of_two_streams_do_not_mix(tmp_path: Path) -> None:
+    sink = made(JSONL, tmp_path)
+    for given in (counted(0, "a", red=1), counted(0, "b", red=1), counted(1, "a", red=1)):
+        sink.take(given)
+    sink.follow(StreamEnded(stream="b", reason=""))
+    lines = [json.loads(text) for text in (tmp_path / "counts.jsonl").read_text().splitlines()]
+    assert [(line["event"], line["stream"]) for line in lines] == [("count", "a"), ("count", "b"), ("ended", "b")]
+
+
 def test_the_file_never_grows_past_its_size(tmp_path: Path) -> None:
-    sink = make_sink(JSONL, tmp_path, tmp_path, Outcome())
-    for index in range(200):
-        sink.take(item(index, red=index + 1))
+    sink = made(replace(JSONL, max_bytes=Bytes(400)), tmp_path)
+    for sequence in range(200):
+        sink.take(counted(sequence, red=sequence + 1))
     sizes = {file.name: file.stat().st_size for file in tmp_path.iterdir()}
     assert set(sizes) == {"counts.jsonl", "counts.jsonl.1"}
     assert max(sizes.values()) <= 400
 
 
+def test_a_line_that_could_not_be_written_is_written_with_the_next_frame(tmp_path: Path) -> None:
+    sink = made(JSONL, tmp_path / "work")
+    (tmp_path / "work").rmdir()
+    with pytest.raises(OSError):
+        sink.take(counted(0, red=1))
+    (tmp_path / "work").mkdir()
+    sink.take(counted(1, red=1))
+    assert json.loads((tmp_path / "work/counts.jsonl").read_text())["counts"] == {"red": 1}
+
+
 def test_a_score_is_of_one_whole_pass(tmp_path: Path) -> None:
     (tmp_path / "truth.json").write_text(json.dumps({"counts": {"red": 2, "blue": 1}}))
-    outcome = Outcome()
-    sink = make_sink(SCORE, tmp_path, tmp_path, outcome)
-    sink.take(item(0, red=2, blue=1))
-    assert outcome.score == {}
-    sink.end_of_pass(EndOfPass(loop=0, last=False))
-    assert outcome.score == {"passes": 1, "wrong_passes": 0, "expected": 3, "counted": 3, "wrong": 0}
-    sink.take(item(0, red=1, green=1))
-    sink.end_of_pass(EndOfPass(loop=1, last=True))
-    assert outcome.score == {"passes": 2, "wrong_passes": 1, "expected": 3, "counted": 2, "wrong": 3}
+    figures = PipelineFigures()
+    sink = made(SCORE, tmp_path, figures)
+    sink.take(counted(0, red=2, blue=1))
+    sink.follow(StreamStarted(info=stream_info()))
+    sink.follow(StreamGap(stream="belt", missing=1))
+    assert figures.score == {}
+    sink.follow(RESTARTED)
+    assert figures.score == {"passes": 1, "wrong_passes": 0, "expected": 3, "counted": 3, "wrong": 0}
+    sink.take(counted(1, red=1, green=1))
+    sink.follow(ENDED)
+    assert figures.score == {"passes": 2, "wrong_passes": 1, "expected": 3, "counted": 2, "wrong": 3}
+
+
+def test_a_score_is_of_one_stream_and_of_no_broken_pass(tmp_path: Path) -> None:
+    (tmp_path / "truth.json").write_text(json.dumps({"counts": {"red": 2}}))
+    figures = PipelineFigures()
+    sink = made(SCORE, tmp_path, figures)
+    sink.take(counted(0, red=2))
+    sink.take(counted(0, "other", red=7))
+    sink.follow(StreamEnded(stream="other", reason=""))
+    sink.follow(StreamEnded(stream="belt", reason="the stream changed", failed=True))
+    assert figures.score == {}
+    sink.follow(ENDED)
+    assert figures.score["wrong_passes"] == 0
 
 
 @pytest.mark.parametrize("text", [None, "", "[]", '{"counts": 3}', '{"counts": {"red": "many"}}'])
-def test_a_ground_truth_that_is_none_is_told(text: str | None, tmp_path: Path) -> None:
+def test_a_ground_truth_that_cannot_be_read_is_an_error(text: str | None, tmp_path: Path) -> None:
     if text is not None:
         (tmp_path / "truth.json").write_text(text)
     with pytest.raises(InputError, match=r"ground truth truth\.json"):
-        make_sink(SCORE, tmp_path, tmp_path, Outcome())
+        made(SCORE, tmp_path)

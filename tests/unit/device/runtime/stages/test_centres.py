@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,39 +7,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgekit.device.runtime.frames.item import Item
-from edgekit.device.runtime.stages import StageContext
 from edgekit.device.runtime.stages.centres import Centres
 from edgekit.errors import InputError
-from edgekit.imaging.image import FrameSpec
 from edgekit.schema.reader import from_raw
 from edgekit.schema.recipe import ColourContract
 from edgekit.schema.stages import CentresOptions
+from edgekit.stage import Frame, ModelResult
+from tests.fakes.frames import frame, stage_context
 
 ROWS, COLUMNS = 23, 40
-FRAMES = FrameSpec(width_px=640, height_px=360, matrix="709", range="limited")
 
 
 def centres(**options: Any) -> Centres:
     options = {"labels": ["disc", "square"], **options}
     contract = ColourContract(width_px=160, height_px=90, order="RGB")
-    return Centres(
-        StageContext(
-            name="find",
-            options=from_raw(CentresOptions, options, "recipe.toml"),
-            frames=FRAMES,
-            fps=10.0,
-            release=Path(),
-            runner=None,
-            contract=contract,
-        )
-    )
+    return Centres(stage_context(from_raw(CentresOptions, options, "recipe.toml"), contract=contract, name="find"))
 
 
-def item(heat: np.ndarray, offset: np.ndarray | None = None) -> Item:
+def seen(heat: np.ndarray, offset: np.ndarray | None = None) -> Frame:
     offset = np.zeros((2, ROWS, COLUMNS), np.float32) if offset is None else offset
     outputs = {"heat": heat[None], "offset": offset[None]}
-    return Item(source="belt", index=0, loop=0, captured_s=0.0, image=None, outputs=outputs)  # type: ignore[arg-type]
+    return frame(result=ModelResult(outputs=outputs))
 
 
 def empty() -> np.ndarray:
@@ -51,7 +38,7 @@ def test_a_peak_lies_on_the_middle_of_its_cells_first_pixel_plus_its_offset() ->
     heat, offset = empty(), np.zeros((2, ROWS, COLUMNS), np.float32)
     heat[1, 5, 10] = 0.9
     offset[:, 5, 10] = (0.25, -0.5)
-    (found,) = centres()(item(heat, offset)).detections
+    (found,) = centres()(seen(heat, offset)).detections
     assert (found.label, found.colour, found.score) == ("square", "", pytest.approx(0.9))
     assert (found.x_px, found.y_px) == (pytest.approx((10.25 * 4 + 0.5) * 4), pytest.approx((4.5 * 4 + 0.5) * 4))
 
@@ -59,19 +46,19 @@ def test_a_peak_lies_on_the_middle_of_its_cells_first_pixel_plus_its_offset() ->
 def test_two_labels_never_claim_one_part() -> None:
     heat = empty()
     heat[0, 5, 10], heat[1, 5, 11], heat[1, 5, 10] = 0.8, 0.7, 0.6
-    assert [found.label for found in centres()(item(heat)).detections] == ["disc"]
+    assert [found.label for found in centres()(seen(heat)).detections] == ["disc"]
 
 
 def test_equal_neighbours_are_one_part() -> None:
     heat = empty()
     heat[0, 5, 10:13] = heat[0, 6, 10] = 0.75
-    assert len(centres()(item(heat)).detections) == 1
+    assert len(centres()(seen(heat)).detections) == 1
 
 
 def test_strongest_first_and_nothing_below_the_threshold() -> None:
     heat = empty()
     heat[0, 2, 2], heat[0, 10, 10], heat[0, 20, 30] = 0.6, 0.9, 0.49
-    assert [round(found.score, 2) for found in centres()(item(heat)).detections] == [0.9, 0.6]
+    assert [round(found.score, 2) for found in centres()(seen(heat)).detections] == [0.9, 0.6]
 
 
 @settings(deadline=None, max_examples=25)
@@ -83,7 +70,7 @@ def test_every_part_that_stands_apart_is_found_once(cells: set[tuple[int, int]],
     for (row, column), level in zip(sorted(cells), levels, strict=False):
         heat[level % 2, row * 3 + 1, column * 3 + 1] = level / 127
     stage = centres()
-    found = stage(item(heat)).detections
+    found = stage(seen(heat)).detections
     places = sorted((round((one.y_px / 4 - 0.5) / 4), round((one.x_px / 4 - 0.5) / 4)) for one in found)
     assert places == sorted((row * 3 + 1, column * 3 + 1) for row, column in cells)
 
@@ -93,7 +80,7 @@ def test_every_part_that_stands_apart_is_found_once(cells: set[tuple[int, int]],
 def test_no_two_detections_are_neighbours_however_coarse_the_scores(seed: int, levels: int) -> None:
     heat = np.random.default_rng(seed).integers(0, levels, (2, ROWS, COLUMNS)).astype(np.float32) / (levels - 1)
     offset = np.zeros((2, ROWS, COLUMNS), np.float32)
-    found = centres()(item(heat, offset)).detections
+    found = centres()(seen(heat, offset)).detections
     assert found
     for number, one in enumerate(found):
         assert all(max(abs(one.x_px - other.x_px), abs(one.y_px - other.y_px)) > 16.5 for other in found[:number])
@@ -112,10 +99,10 @@ def test_an_unknown_option_names_the_closest() -> None:
 
 def test_a_model_without_that_output_is_told_with_those_it_has() -> None:
     with pytest.raises(InputError, match="no output peaks") as error:
-        centres(heat="peaks")(item(empty()))
+        centres(heat="peaks")(seen(empty()))
     assert "heat, offset" in error.value.hint
 
 
 def test_labels_must_fit_the_channels() -> None:
     with pytest.raises(InputError, match="1 labels for a heat map of 2 channels"):
-        centres(labels=["disc"])(item(empty()))
+        centres(labels=["disc"])(seen(empty()))

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,39 +7,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgekit.device.runtime.frames.item import Detection, Item
-from edgekit.device.runtime.stages import StageContext
 from edgekit.device.runtime.stages.colour import UNKNOWN, Colour
 from edgekit.errors import InputError
-from edgekit.imaging.image import FrameSpec
 from edgekit.schema.reader import from_raw
 from edgekit.schema.recipe import ColourContract
 from edgekit.schema.stages import ColourOptions
+from edgekit.stage import Detection, ModelResult
+from tests.fakes.frames import frame, stage_context
 
 PALETTE = {"red": [200, 45, 40], "green": [40, 150, 70], "blue": [40, 80, 195], "yellow": [228, 190, 45]}
-FRAMES = FrameSpec(width_px=640, height_px=360, matrix="709", range="limited")
 
 
 def colour(**options: Any) -> Colour:
     options = {"palette": PALETTE, **options}
     contract = ColourContract(width_px=160, height_px=90, order="RGB")
-    return Colour(
-        StageContext(
-            name="name",
-            options=from_raw(ColourOptions, options, "recipe.toml"),
-            frames=FRAMES,
-            fps=10.0,
-            release=Path(),
-            runner=None,
-            contract=contract,
-        )
-    )
+    return Colour(stage_context(from_raw(ColourOptions, options, "recipe.toml"), contract=contract, name="name"))
 
 
 def named(stage: Colour, rgb: np.ndarray, x_px: float, y_px: float) -> str:
     found = Detection(label="disc", colour="", x_px=x_px, y_px=y_px, score=0.9)
-    item = Item(source="belt", index=0, loop=0, captured_s=0.0, image=None, rgb=rgb, detections=(found,))  # type: ignore[arg-type]
-    (after,) = stage(item).detections
+    (after,) = stage(frame(result=ModelResult(picture=rgb), detections=(found,))).detections
     assert (after.label, after.x_px, after.y_px, after.score) == ("disc", x_px, y_px, 0.9)
     return after.colour
 

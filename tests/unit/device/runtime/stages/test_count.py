@@ -1,34 +1,20 @@
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgekit.device.runtime.frames.item import Detection, Item
-from edgekit.device.runtime.stages import StageContext
 from edgekit.device.runtime.stages.count import Count
-from edgekit.imaging.image import FrameSpec
 from edgekit.schema.reader import from_raw
 from edgekit.schema.stages import CountOptions
-
-FRAMES = FrameSpec(width_px=640, height_px=360, matrix="709", range="limited")
+from edgekit.stage import Detection
+from tests.fakes.frames import frame, stage_context
 
 
 def count(**options: Any) -> Count:
     options = {"line_x_px": 320.0, **options}
-    return Count(
-        StageContext(
-            name="count",
-            options=from_raw(CountOptions, options, "recipe.toml"),
-            frames=FRAMES,
-            fps=10.0,
-            release=Path(),
-            runner=None,
-            contract=None,
-        )
-    )
+    return Count(stage_context(from_raw(CountOptions, options, "recipe.toml"), name="count"))
 
 
 def seen(number: int, x_px: float, colour: str = "red", label: str = "disc") -> Detection:
@@ -38,8 +24,7 @@ def seen(number: int, x_px: float, colour: str = "red", label: str = "disc") -> 
 def play(stage: Count, *frames: list[Detection]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for index, found in enumerate(frames):
-        item = Item(source="belt", index=index, loop=0, captured_s=0.0, image=None, detections=tuple(found))  # type: ignore[arg-type]
-        counts = stage(item).counts
+        counts = stage(frame(index, detections=tuple(found))).counts
     return counts
 
 

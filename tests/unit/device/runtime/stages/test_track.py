@@ -1,42 +1,28 @@
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgekit.device.runtime.frames.item import Detection, Item
-from edgekit.device.runtime.stages import StageContext
 from edgekit.device.runtime.stages.track import Track
 from edgekit.errors import InputError
-from edgekit.imaging.image import FrameSpec
 from edgekit.schema.reader import from_raw
 from edgekit.schema.stages import TrackOptions
+from edgekit.stage import Detection
+from tests.fakes.frames import frame, stage_context
 
-FRAMES = FrameSpec(width_px=640, height_px=360, matrix="709", range="limited")
 BELT = {"velocity_px": [14.0, 0.0], "max_distance_px": 30.0}
 
 
 def track(**options: Any) -> Track:
-    return Track(
-        StageContext(
-            name="follow",
-            options=from_raw(TrackOptions, options, "recipe.toml"),
-            frames=FRAMES,
-            fps=10.0,
-            release=Path(),
-            runner=None,
-            contract=None,
-        )
-    )
+    return Track(stage_context(from_raw(TrackOptions, options, "recipe.toml"), name="follow"))
 
 
 def numbers(stage: Track, index: int, *places: tuple[float, float]) -> list[int]:
     found = tuple(Detection(label="disc", colour="red", x_px=x, y_px=y, score=0.9) for x, y in places)
-    item = Item(source="belt", index=index, loop=0, captured_s=0.0, image=None, detections=found)  # type: ignore[arg-type]
-    return [one.track for one in stage(item).detections]
+    return [one.track for one in stage(frame(index, detections=found)).detections]
 
 
 def test_a_part_keeps_its_number_whatever_the_order() -> None:
@@ -74,6 +60,15 @@ def test_reset_begins_at_one_again() -> None:
     numbers(stage, 0, (100, 60), (200, 60))
     stage.reset()
     assert numbers(stage, 0, (200, 60)) == [1]
+
+
+def test_frames_that_the_camera_lost_count_as_missed() -> None:
+    stage = track(**BELT, max_missed=2)
+    numbers(stage, 0, (100, 60))
+    stage.gap(2)
+    assert numbers(stage, 3, (142, 60)) == [1]
+    stage.gap(3)
+    assert numbers(stage, 7, (198, 60)) == [2], "what came and went in the gap is nobody's guess"
 
 
 @settings(deadline=None, max_examples=25)

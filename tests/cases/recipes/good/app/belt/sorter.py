@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from edgekit.device.runtime.stages import Stage
-from edgekit.schema.bounds import Between
+from edgekit.stage import Between, Stage
 
 
 @dataclass(frozen=True, kw_only=True)

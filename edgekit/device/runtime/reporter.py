@@ -1,0 +1,97 @@
+"""Tells the keeper once a second how the worker does, from its first moment on: also while an engine loads."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from edgekit.schema.message import to_line
+from edgekit.schema.report import Phase, Report
+
+REPORT_EVERY_S = 1.0
+
+Make = Callable[[Phase, str, float], Report]
+"""Makes a report of phase, message and uptime in seconds."""
+
+
+class Reporter:
+    """Writes reports to the pipe that the keeper handed over; to nobody where there is none."""
+
+    def __init__(self, fd: int | None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._fd = fd
+        self._clock = clock
+        self._began_s = clock()
+        self._phase: Phase = "starting"
+        self._message = ""
+        self._make: Make = _without_figures
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._repeat, name="reporter", daemon=True)
+
+    def start(self) -> None:
+        """Report every second from now on, on a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread. `turn` still reports."""
+        self._stopped.set()
+        self._thread.join()
+
+    def follow(self, make: Make) -> None:
+        """Make reports so from now on."""
+        with self._lock:
+            self._make = make
+
+    def turn(self, phase: Phase, message: str = "", *, golden: str = "") -> None:
+        """The worker does something else now; says so at once.
+
+        Args:
+            phase: what it does.
+            message: more about it.
+            golden: how golden frames ended, for this one report.
+        """
+        with self._lock:
+            self._phase, self._message = phase, message
+            report = self._make(phase, message, self._clock() - self._began_s)
+            self._send(replace(report, golden=golden) if golden else report)
+
+    def report(self) -> None:
+        """Say again what it does."""
+        with self._lock:
+            self._send(self._make(self._phase, self._message, self._clock() - self._began_s))
+
+    def wait(self, wake_fd: int, seconds: float) -> bool:
+        """Wait for a signal, the keeper's end or the time; False once the worker shall stop."""
+        fds = [wake_fd] + ([self._fd] if self._fd is not None else [])
+        ready, _, _ = select.select(fds, [], [], seconds)
+        if wake_fd in ready:
+            return False
+        return not (self._fd in ready and self._fd is not None and not _read(self._fd))
+
+    def _repeat(self) -> None:
+        while not self._stopped.wait(REPORT_EVERY_S):
+            self.report()
+
+    def _send(self, report: Report) -> None:
+        """One line; a keeper that has gone is noticed by `wait`, not here."""
+        if self._fd is not None:
+            line = memoryview(to_line(report))
+            with contextlib.suppress(OSError):
+                while line:
+                    line = line[os.write(self._fd, line) :]
+
+
+def _without_figures(phase: Phase, message: str, uptime_s: float) -> Report:
+    return Report(phase=phase, message=message, uptime_s=round(uptime_s, 3))
+
+
+def _read(fd: int) -> bytes:
+    try:
+        return os.read(fd, 4096)
+    except OSError:
+        return b""

@@ -1,0 +1,63 @@
+"""An OS thread with a name and CPUs of its own, whose failure somebody sees."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from edgekit.device.runtime.schedule.pinning import name_thread, pin_thread
+from edgekit.errors import EdgekitError, InputError
+
+
+class PinnedThread:
+    """One thread; `start` makes it."""
+
+    def __init__(self, name: str, cpus: tuple[int, ...], *, advisory: bool, body: Callable[[], None]) -> None:
+        self.name = name
+        self.tid = 0
+        self.failure: EdgekitError | None = None
+        """Why it could not begin its work, or ended before its time."""
+        self.note = ""
+        """Why it is not pinned, where that is only advisory."""
+        self._cpus, self._advisory, self._body = cpus, advisory, body
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it is pinned.
+
+        Raises:
+            InputError: it may not run on its CPUs.
+        """
+        ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(ready,), name=self.name, daemon=True)
+        self._thread.start()
+        ready.wait()
+        if self.failure is not None:
+            raise self.failure
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for its end; False when it is still at work."""
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+        return self._thread is None or not self._thread.is_alive()
+
+    def _run(self, ready: threading.Event) -> None:
+        self.tid = threading.get_native_id()
+        try:
+            self.note = pin_thread(self.name, self._cpus, advisory=self._advisory)
+            name_thread(self.name, self.tid, Path("/proc"))
+        except InputError as error:
+            self.failure = error
+            return
+        finally:
+            ready.set()
+        try:
+            self._body()
+        except EdgekitError as error:
+            self.failure = error
+        except Exception as error:
+            traceback.print_exc(file=sys.stderr)
+            self.failure = EdgekitError(f"lane {self.name} ended: {error}", hint="see the log")

@@ -1,0 +1,215 @@
+"""What a recipe's own code in `app/` may import of edgekit: this module, and nothing else of the package.
+
+    from edgekit.stage import Detection, Frame, Stage, StageContext
+
+    class Decode(Stage):
+        def __call__(self, frame: Frame) -> Frame:
+            (x, y), = frame.result(self.context.model).outputs["spots"]
+            frame.detections = (Detection(label="spot", x_px=float(x), y_px=float(y), score=1.0),)
+            return frame
+
+`edgekit build` refuses code that imports other modules of edgekit: they change between versions, and this one does not
+without a new `STAGE_API`. The rules for a stage:
+
+- One object is made for each stream, before its first frame. It sees the frames of that stream alone, in order, on one
+  thread. What exists once on a board (a bus, a valve, a connection) belongs in a class of its own: see `Stage.Shared`.
+- `options` are read as strictly as the rest of recipe.toml where the class names a dataclass in `Options`.
+- An error that a stage raises drops that frame, is counted and logged, and stops nothing else.
+- Log with `context.log`, or with a logger of `logging`; the worker writes both to its journal.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.imaging.image import FrameSpec, Image, Pixels, RgbImage, RgbSpec, Yuv420Image
+from edgekit.schema.bounds import Between, Length
+from edgekit.schema.detection import Detection
+from edgekit.schema.recipe import ColourContract
+
+__all__ = [
+    "STAGE_API",
+    "Between",
+    "ColourContract",
+    "Detection",
+    "Frame",
+    "FrameSpec",
+    "Image",
+    "Length",
+    "ModelResult",
+    "ModelRunner",
+    "Pixels",
+    "RgbImage",
+    "RgbSpec",
+    "SharedContext",
+    "Stage",
+    "StageContext",
+    "StreamInfo",
+    "Yuv420Image",
+]
+
+STAGE_API = 1
+"""Rises when a stage that was written for this module has to be changed."""
+
+Array: TypeAlias = npt.NDArray[np.generic]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamInfo:
+    """What is known of a stream before its first frame."""
+
+    name: str
+    """The source's name in the recipe."""
+    spec: FrameSpec | RgbSpec
+    """Size and colours of every frame, until the stream restarts."""
+    fps: float
+    """Frames per second, by the source's own timestamps."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class ModelResult:
+    """What one model takes and gives for one frame."""
+
+    picture: Pixels | None = None
+    """uint8[height, width, 3], RGB, full range, at the model's input size. A buffer of its own for each frame."""
+    tensor: Array | None = None
+    """The model's input. It belongs to the `preprocess` stage until the frame has left the `infer` stage."""
+    outputs: dict[str, Array] = field(default_factory=dict)
+    """The model's outputs by name, owned by the frame."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Frame:
+    """One picture on its way, with everything that was found out about it.
+
+    Until it reaches the sinks exactly one lane holds it, and whoever holds it may change it. Sinks only read.
+    """
+
+    stream: str
+    """Name of its source."""
+    sequence: int
+    """Number in its stream, from 0; it rises over restarts too. Frames that were lost or dropped leave a hole."""
+    captured_s: float
+    """Monotonic time at which the frame was there, not when somebody had time for it: latency counts from here."""
+    image: Image
+    results: dict[str, ModelResult] = field(default_factory=dict)
+    """By the model's name in the recipe."""
+    detections: tuple[Detection, ...] = ()
+    """Of all models so far; a stage that finds more adds to them."""
+    counts: dict[str, int] = field(default_factory=dict)
+    """The application's counts in this pass of the stream. A stage sets a new dict, it never changes an old one."""
+
+    def result(self, model: str) -> ModelResult:
+        """What a model takes and gives for this frame; empty where no stage has worked for it yet."""
+        return self.results.setdefault(model, ModelResult())
+
+
+class ModelRunner(Protocol):
+    """A stage's engine, loaded. Any number of threads may call it."""
+
+    @property
+    def picture(self) -> str:
+        """The input that takes the picture of the model's colour contract."""
+
+    def lend(self) -> dict[str, Array] | None:
+        """Memory for all inputs by name, to fill ahead of a run, which `infer` takes without a copy.
+
+        Returns:
+            None where all of it is lent: fill memory of your own then. It is given back when nobody holds an array.
+        """
+
+    def infer(self, tensors: Mapping[str, Array]) -> dict[str, Array]:
+        """Run the engine once.
+
+        Args:
+            tensors: all inputs by name; read only during the call.
+
+        Returns:
+            The outputs by name, owned by the caller.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedContext:
+    """What is made once for all streams is made with this."""
+
+    name: str
+    """The stage's own name in the recipe."""
+    options: Any
+    """As in `StageContext`."""
+    release: Path
+
+    @property
+    def log(self) -> logging.Logger:
+        """Writes to the worker's journal, under the stage's name."""
+        return logging.getLogger(f"edgekit.stage.{self.name}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageContext:
+    """What a stage is made with."""
+
+    name: str
+    """The stage's own name in the recipe."""
+    options: Any
+    """Of the type that the class names in `Options`; as they stand in recipe.toml where it names none."""
+    stream: StreamInfo
+    """Whose frames it will see."""
+    release: Path
+    """The release's folder, for files that a stage reads."""
+    model: str
+    """The stage's model by name; where the stage names none, the only model that there is; else empty."""
+    runner: ModelRunner | None
+    """The stage's engine, loaded; only for a stage that names a model and is not `preprocess`."""
+    contract: ColourContract | None
+    """Input of `model`."""
+    shared: Any = None
+    """What the class names in `Shared`, made once for all streams; None where it names none."""
+
+    @property
+    def log(self) -> logging.Logger:
+        """Writes to the worker's journal, under the stage's name."""
+        return logging.getLogger(f"edgekit.stage.{self.name}")
+
+
+class Stage:
+    """One step for one stream: takes a frame, changes it, hands it on. A recipe's stage need not derive from this."""
+
+    stateless: ClassVar[bool] = True
+    """Whether a frame's result depends on that frame alone. Golden frames pass the stages before the first one with
+    state; a class in `app/` that does not have this attribute counts as one with state."""
+
+    board_only: ClassVar[bool] = False
+    """Whether only a board can make it, for its hardware: `edgekit build` then imports its class and no more."""
+
+    Options: ClassVar[type | None] = None
+    """The dataclass of its options. `context.options` is one, read as strictly as the rest of recipe.toml; the build
+    reads the dataclass too, and refuses what does not fit it."""
+
+    Shared: ClassVar[type | None] = None
+    """A class that is made once, with a `SharedContext`, and that the stages of all streams find in `context.shared`:
+    for what exists once on a board. It may have a `close`, called after the last stage's. Streams may be worked on by
+    several threads: it locks what it must."""
+
+    def __init__(self, context: StageContext) -> None:
+        self.context = context
+
+    def __call__(self, frame: Frame) -> Frame | None:
+        """Work on one frame. None ends its way here, and counts as dropped with cause `stage`."""
+        raise NotImplementedError
+
+    def reset(self) -> None:
+        """Forget earlier frames: the stream has restarted (a clip begins again, a camera is back)."""
+
+    def gap(self, missing: int) -> None:
+        """So many frames are missing before the next one, as far as the source can tell; they are in `sequence` too."""
+
+    def close(self) -> None:
+        """Free what it holds: called once, when no frame of the stream follows."""
