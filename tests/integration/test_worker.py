@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from edgekit.host.engine.compile import compile_models
 from edgekit.host.release.plan import plan_worker
 from edgekit.schema.message import from_message, to_message
 from edgekit.schema.plan import WorkerPlan
+from edgekit.schema.report import Report
 from edgekit.schema.target import CpuCluster, Memory, Os, Target
 from edgekit.schema.units import Bytes, Cpus
 from tests.fakes.benches import bench_in
@@ -40,7 +41,7 @@ class Worker:
         self.line.settimeout(limit_s)
         file = self.line.makefile("r")
         for text in file:
-            yield json.loads(text)
+            yield asdict(from_message(Report, text, "worker"))
 
     def words(self) -> str:
         assert self.process.stderr is not None
@@ -120,7 +121,8 @@ def test_the_clip_is_counted_exactly_and_the_worker_ends_by_itself(start: Any, r
     assert last["frames"] == 240
     assert 'edgekit_frames_total{stream="belt"} 240.0' in last["metrics"]
     (stream,) = last["streams"]
-    assert (stream["state"], stream["frames"], stream["restarts"], stream["drops"]) == ("ended", 240, 1, [])
+    assert (stream["state"], stream["frames"], stream["restarts"]) == ("ended", 240, 1)
+    assert not stream["drops"]
     lines = [json.loads(text) for text in (release.parent / "work/counts.jsonl").read_text().splitlines()]
     truth = json.loads((RECIPE / "truth.json").read_text())["counts"]
     assert [line["counts"] for line in lines if line["event"] in ("restarted", "ended")] == [truth, truth]
