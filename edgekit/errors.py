@@ -69,6 +69,11 @@ class LockHeld(EdgekitError):
 
     exit_code = 9
 
+    def __init__(self, message: str, *, hint: str, details: str = "", holder: str = "") -> None:
+        super().__init__(message, hint=hint, details=details)
+        self.holder = holder
+        """Who, as they named themselves; empty where nobody knows."""
+
 
 class Interrupted(EdgekitError):
     """The user stopped the command."""

@@ -50,7 +50,7 @@ def deploy(
     (device,) = devices
     from edgekit.host.link.connection import connect
     from edgekit.host.link.inventory import find_device
-    from edgekit.host.link.sending import Parcel
+    from edgekit.host.link.sending import OutgoingRelease
     from edgekit.host.release.folder import open_release
     from edgekit.host.user import user_at_machine
     from edgekit.host.workflow.deploy import Deployment
@@ -59,7 +59,7 @@ def deploy(
     folder = open_release(release)
     found = find_device(device, settings)
     executor = connect(found)
-    parcel = Parcel(
+    outgoing = OutgoingRelease(
         manifest=folder.manifest,
         manifest_bytes=folder.manifest_bytes,
         signature=folder.signature,
@@ -70,7 +70,7 @@ def deploy(
         outcome = Deployment(
             device=found,
             executor=executor,
-            parcel=parcel,
+            release=outgoing,
             check_fits=lambda: check_fits(found, executor, folder.manifest, out),
             holder=user_at_machine(),
             progress=out,

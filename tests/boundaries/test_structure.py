@@ -30,7 +30,6 @@ _TWICE = {
     "Trial",
     "Verdict",
     "Version",
-    "_Run",
 }
 
 

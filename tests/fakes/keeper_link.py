@@ -127,8 +127,9 @@ class FakeLink:
             case "status":
                 data = to_message_data(self.status)
             case "lock" if self.locked_by:
-                message = f"the device is being deployed to by {self.locked_by.pop(0)}"
-                return [Event(kind="error", message=message, exit_code=9, hint="wait")]
+                holder = self.locked_by.pop(0)
+                message = f"the device is being deployed to by {holder}"
+                return [Event(kind="error", message=message, exit_code=9, hint="wait", data={"holder": holder})]
             case "offer":
                 data = to_message_data(self._offer(payload[: len(payload) - request.signature_bytes]))
             case "chunk":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from edgekit.errors import BY_EXIT_CODE, EdgekitError, InputError, Unreachable
+from edgekit.errors import BY_EXIT_CODE, EdgekitError, InputError, LockHeld, Unreachable
 from edgekit.executor import Executor, Stream
 from edgekit.executor.sent_program import skip_greeting
 from edgekit.schema.board import PYTHON, BoardPaths
@@ -159,9 +159,15 @@ class KeeperClient:
             raise self._hung_up()
         event = from_message(Event, line, f"answer of {self._name}")
         if event.kind == "error":
-            kind = BY_EXIT_CODE.get(event.exit_code, EdgekitError)
-            raise kind(event.message, hint=event.hint or f"edgekit logs {self._name}", details=event.details)
+            raise self._error(event)
         return event
+
+    def _error(self, event: Event) -> EdgekitError:
+        kind, hint = BY_EXIT_CODE.get(event.exit_code, EdgekitError), event.hint or f"edgekit logs {self._name}"
+        if kind is LockHeld:
+            holder = str(event.data.get("holder", ""))
+            return LockHeld(event.message, hint=hint, details=event.details, holder=holder)
+        return kind(event.message, hint=hint, details=event.details)
 
     def _hung_up(self) -> EdgekitError:
         """Why the conversation ended, from what the program over there wrote to its standard error."""

@@ -16,7 +16,7 @@ _PIECE_BYTES = 256 << 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parcel:
+class OutgoingRelease:
     """A release as it lies on the host. The device judges it, so files may be missing or wrong here."""
 
     manifest: Manifest
@@ -36,20 +36,24 @@ class Sent:
     """Compressed, without SSH's own."""
 
 
-def bytes_missing(parcel: Parcel, missing: Sequence[MissingBlob]) -> int:
+def bytes_missing(release: OutgoingRelease, missing: Sequence[MissingBlob]) -> int:
     """How much is left to send, before compression."""
-    sizes = {entry.sha256: entry.bytes for entry in parcel.manifest.files}
+    sizes = {entry.sha256: entry.bytes for entry in release.manifest.files}
     return sum(max(0, sizes.get(blob.sha256, 0) - blob.have_bytes) for blob in missing)
 
 
 def send_blobs(
-    keeper: KeeperClient, parcel: Parcel, missing: Sequence[MissingBlob], sent: Sent, advance: Callable[[int], None]
+    keeper: KeeperClient,
+    release: OutgoingRelease,
+    missing: Sequence[MissingBlob],
+    sent: Sent,
+    advance: Callable[[int], None],
 ) -> None:
     """Send what is missing, as far as it is here: the device refuses to install a release that is not whole.
 
     Args:
         keeper: to whom; the release has been offered to it.
-        parcel: the release.
+        release: the release.
         missing: the answer to the offer.
         sent: added to.
         advance: told of every further byte, before compression.
@@ -58,13 +62,13 @@ def send_blobs(
         EdgekitError: the keeper refused a piece.
         Unreachable: the link broke.
     """
-    entries = {entry.sha256: entry for entry in parcel.manifest.files}
+    entries = {entry.sha256: entry for entry in release.manifest.files}
     for blob in missing:
         entry = entries.get(blob.sha256)
         if entry is None:
             continue
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            file, start = parcel.file(entry.path), blob.have_bytes
+            file, start = release.file(entry.path), blob.have_bytes
             for piece in cut_file(file, start, entry.bytes, _PIECE_BYTES, packs=keeper.can("zlib")):
                 if piece.size_bytes:
                     at = {"sha256": blob.sha256, "offset": piece.offset, "encoding": piece.encoding}

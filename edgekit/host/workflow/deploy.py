@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from edgekit.errors import LockHeld, RolloutError, Unreachable
 from edgekit.executor import Executor
 from edgekit.host.link.client import ACTIVATION_S, KeeperClient, Watch
-from edgekit.host.link.sending import Parcel, Sent, bytes_missing, send_blobs
+from edgekit.host.link.sending import OutgoingRelease, Sent, bytes_missing, send_blobs
 from edgekit.host.progress import Progress
 from edgekit.schema.control import Failure, Offer, Status
 from edgekit.schema.fleet import Device
@@ -19,13 +19,15 @@ from edgekit.schema.units import counted
 TRIES = 4
 LOCK_WAIT_S = 120.0
 """How long to wait for a lock of our own that a broken or interrupted connection left behind."""
+FOLLOW_S = 3600.0
+"""How long an outcome is awaited after the link broke: longer than any sensible start and settle time together."""
 _POLL_S = 1.0
 _ON_ITS_WAY = ("activating", "settling", "rolling_back")
 """Phases that end by themselves. What a newer keeper has besides is not waited for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class DeployResult:
     """What a deployment did."""
 
     device: str
@@ -44,7 +46,7 @@ class Deployment:
 
     device: Device
     executor: Executor
-    parcel: Parcel
+    release: OutgoingRelease
     check_fits: Callable[[], None]
     """Raises where the device cannot run the release; called before a byte of it moves."""
     holder: str
@@ -55,7 +57,7 @@ class Deployment:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
-    def run(self) -> Outcome:
+    def run(self) -> DeployResult:
         """Bring the release there and wait until it is committed.
 
         Raises:
@@ -64,11 +66,11 @@ class Deployment:
             Unreachable: the link broke too often.
             LockHeld: somebody else deploys there.
         """
-        return _Run(self).run()
+        return _Course(self).run()
 
 
 @dataclass(slots=True)
-class _Run:
+class _Course:
     """The course of one deployment."""
 
     to: Deployment
@@ -79,13 +81,18 @@ class _Run:
     """Whether an activation was asked for, whose outcome the keeper knows."""
     failed_before_s: float = 0.0
     """When the last failure was that has nothing to do with this deployment."""
+    tries: int = 0
+    """How often the link broke since anything got on."""
+    missing_bytes: int | None = None
+    """What the device lacked when it was last asked."""
+    follow_until_s: float | None = None
 
-    def run(self) -> Outcome:
+    def run(self) -> DeployResult:
         began = self.to.clock()
         changed, signer = self._through_breaks()
-        return Outcome(
+        return DeployResult(
             device=self.to.device.name,
-            digest=self.to.parcel.digest,
+            digest=self.to.release.digest,
             signer=signer,
             changed=changed,
             sent_bytes=self.sent.wire_bytes,
@@ -94,32 +101,33 @@ class _Run:
         )
 
     def _through_breaks(self) -> tuple[bool, str]:
-        """Do it; after a broken link connect anew and go on where it was, a few times."""
-        for tried in range(1, TRIES + 1):
+        """Do it; after a broken link connect anew and go on where it was, a few times without getting on."""
+        while True:
             try:
                 with KeeperClient(self.to.device, self.to.executor) as keeper:
                     return self._follow(keeper) if self.activating else self._bring(keeper)
             except Unreachable as error:
-                if tried == TRIES or not self.reached:
+                self.tries += 1
+                if self.tries >= TRIES or not self.reached:
                     raise
-                self.to.progress.note(f"{error.message}; connecting again ({tried} of {TRIES - 1})")
+                self.to.progress.note(f"{error.message}; connecting again ({self.tries} of {TRIES - 1})")
                 self.to.executor.close()
-                self.to.sleep(2.0**tried)
-        raise AssertionError("the last try returns or raises")
+                self.to.sleep(2.0**self.tries)
 
     def _bring(self, keeper: KeeperClient) -> tuple[bool, str]:
         """The whole way, as far as it is not done yet. Gives whether anything changed, and the signer."""
         before = keeper.status()
-        if before.current and before.phase == "running" and before.current.digest == self.to.parcel.digest:
+        if before.current and before.phase == "running" and before.current.digest == self.to.release.digest:
             return False, before.current.signer
         if not self.reached:
             self.to.check_fits()
         self.reached = True
         self._lock(keeper)
         offer = self._offer(keeper)
+        self._note_missing(bytes_missing(self.to.release, offer.missing))
         self._send(keeper, offer)
         with self.to.progress.step(f"{self.to.device.name}: verifying and installing"):
-            keeper.ask("install", digest=self.to.parcel.digest, patience_s=ACTIVATION_S)
+            keeper.ask("install", digest=self.to.release.digest, patience_s=ACTIVATION_S)
         self.failed_before_s = before.last_failure.at_s if before.last_failure else 0.0
         self._activate(keeper)
         return True, offer.signer
@@ -127,44 +135,47 @@ class _Run:
     def _lock(self, keeper: KeeperClient) -> None:
         """Take the deployment lock. Another user's is not waited for; one of our own is given back soon."""
         until = self.to.clock() + LOCK_WAIT_S
-        told = False
+        noted = False
         while True:
             try:
                 keeper.ask("lock", holder=self.to.holder)
                 return
             except LockHeld as error:
-                if self.to.holder not in error.message or self.to.clock() >= until:
+                if self.to.holder != error.holder or self.to.clock() >= until:
                     raise
-                if not told:
+                if not noted:
                     self.to.progress.note(f"{self.to.device.name}: {error.message}; waiting for it")
-                told = True
+                noted = True
             self.to.sleep(_POLL_S)
 
     def _offer(self, keeper: KeeperClient) -> Offer:
-        parcel = self.to.parcel
-        payload = parcel.manifest_bytes + parcel.signature
-        answer = keeper.ask("offer", payload=payload, signature_bytes=len(parcel.signature))
+        release = self.to.release
+        payload = release.manifest_bytes + release.signature
+        answer = keeper.ask("offer", payload=payload, signature_bytes=len(release.signature))
         return from_message_data(Offer, answer, f"offer of {self.to.device.name}")
+
+    def _note_missing(self, missing_bytes: int) -> None:
+        """A link that brought something before it broke may break again as often."""
+        if self.missing_bytes is not None and missing_bytes < self.missing_bytes:
+            self.tries = 0
+        self.missing_bytes = missing_bytes
 
     def _send(self, keeper: KeeperClient, offer: Offer) -> None:
         if not offer.missing:
             return
-        files = len({entry.sha256 for entry in self.to.parcel.manifest.files})
+        files = len({entry.sha256 for entry in self.to.release.manifest.files})
         text = f"{self.to.device.name}: sending {len(offer.missing)} of {counted(files, 'file')}"
-        with self.to.progress.amount(text, bytes_missing(self.to.parcel, offer.missing)) as advance:
-            send_blobs(keeper, self.to.parcel, offer.missing, self.sent, advance)
+        with self.to.progress.amount(text, bytes_missing(self.to.release, offer.missing)) as advance:
+            send_blobs(keeper, self.to.release, offer.missing, self.sent, advance)
 
     def _activate(self, keeper: KeeperClient) -> None:
         self.activating = True
-        keeper.ask("activate", digest=self.to.parcel.digest, watch=self.to.watch, patience_s=ACTIVATION_S)
+        keeper.ask("activate", digest=self.to.release.digest, watch=self.to.watch, patience_s=ACTIVATION_S)
 
     def _follow(self, keeper: KeeperClient) -> tuple[bool, str]:
         """After the link broke in an activation: the keeper went on; wait for the outcome and take it as ours."""
-        status = keeper.status()
-        while status.phase in _ON_ITS_WAY:
-            self.to.sleep(_POLL_S)
-            status = keeper.status()
-        if status.current and status.current.digest == self.to.parcel.digest:
+        status = self._at_rest(keeper)
+        if status.current and status.current.digest == self.to.release.digest:
             return True, status.current.signer
         failure = self._own_failure(status)
         if failure is None:  # the request never arrived
@@ -178,7 +189,22 @@ class _Run:
             details="\n".join([*failure.probes, *failure.log_tail]),
         )
 
+    def _at_rest(self, keeper: KeeperClient) -> Status:
+        """Wait until nothing is going on there any more. Raises RolloutError where that takes too long."""
+        self.follow_until_s = self.follow_until_s or self.to.clock() + FOLLOW_S
+        while True:
+            status = keeper.status()
+            if status.phase not in _ON_ITS_WAY:
+                return status
+            if self.to.clock() >= self.follow_until_s:
+                name = self.to.device.name
+                raise RolloutError(
+                    f"{name} is still {status.phase} after {FOLLOW_S:g} s", hint=f"edgekit status {name}"
+                )
+            self.to.sleep(_POLL_S)
+            self.tries = 0
+
     def _own_failure(self, status: Status) -> Failure | None:
         failure = status.last_failure
-        ours = failure and failure.digest == self.to.parcel.digest and failure.at_s > self.failed_before_s
+        ours = failure and failure.digest == self.to.release.digest and failure.at_s > self.failed_before_s
         return failure if ours else None

@@ -116,8 +116,15 @@ class ControlServer:
 
 
 def error_event(error: EdgekitError) -> Event:
-    """An error as the last line of an answer."""
-    return Event(kind="error", message=error.message, exit_code=error.exit_code, hint=error.hint, details=error.details)
+    """An error as the last line of an answer; who holds a lock travels apart from the words, to be compared."""
+    return Event(
+        kind="error",
+        message=error.message,
+        exit_code=error.exit_code,
+        hint=error.hint,
+        details=error.details,
+        data={"holder": error.holder} if isinstance(error, LockHeld) and error.holder else {},
+    )
 
 
 def _unexpected(error: Exception) -> Event:

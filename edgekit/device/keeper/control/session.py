@@ -42,7 +42,9 @@ class DeploymentLock:
         with self._guard:
             if self._owner not in (None, owner):
                 raise LockHeld(
-                    f"the device is being deployed to by {self.holder}", hint="wait for it, or ask them to stop"
+                    f"the device is being deployed to by {self.holder}",
+                    hint="wait for it, or ask them to stop",
+                    holder=self.holder,
                 )
             self.holder = holder or self.holder or "somebody"
             self._owner = owner

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from edgekit.errors import EdgekitError, LockHeld, RolloutError, TrustError, Unreachable
-from edgekit.host.link.sending import Parcel
+from edgekit.host.link.sending import OutgoingRelease
 from edgekit.host.progress import Silent
-from edgekit.host.workflow.deploy import TRIES, Deployment
+from edgekit.host.workflow.deploy import FOLLOW_S, TRIES, Deployment
 from edgekit.schema.control import Event
 from edgekit.schema.fleet import Device
 from tests.fakes.keeper_link import FakeLink
@@ -40,7 +40,7 @@ class Clock:
 def deployment(link: FakeLink, folder: Path, clock: Clock | None = None, **fields: object) -> Deployment:
     write_release(RELEASE, folder)
     clock = clock or Clock()
-    parcel = Parcel(
+    release = OutgoingRelease(
         manifest=RELEASE.manifest,
         manifest_bytes=RELEASE.manifest_json,
         signature=RELEASE.signature,
@@ -50,7 +50,7 @@ def deployment(link: FakeLink, folder: Path, clock: Clock | None = None, **field
     usual: dict[str, object] = {
         "device": Device(name="gate-7", address="root@gate-7"),
         "executor": link,
-        "parcel": parcel,
+        "release": release,
         "check_fits": lambda: None,
         "holder": "ann@desk",
         "progress": Silent(),
@@ -111,7 +111,7 @@ def test_a_link_that_keeps_breaking_ends_the_try(tmp_path: Path) -> None:
     link, clock = FakeLink(breaks=[("install", n) for n in (1, 1, 1, 1, 1)]), Clock()
     with pytest.raises(Unreachable):
         deployment(link, tmp_path, clock).run()
-    assert link.connections == TRIES
+    assert link.connections == TRIES + 1, "the first one brought all of it, the others nothing"
     assert clock.now < 30
 
 
@@ -140,6 +140,50 @@ def test_a_lock_of_ones_own_is_waited_for(tmp_path: Path) -> None:
     link = FakeLink(locked_by=["ann@desk"] * 500)
     with pytest.raises(LockHeld):
         deployment(link, tmp_path).run()
+
+
+@pytest.mark.parametrize("other", ["ba@ws", "a@ws2", "a@w", ""])
+def test_a_lock_of_somebody_with_a_name_like_ones_own_is_not_waited_for(other: str, tmp_path: Path) -> None:
+    link, clock = FakeLink(locked_by=[other] * 5), Clock()
+    with pytest.raises(LockHeld):
+        deployment(link, tmp_path, clock, holder="a@ws").run()
+    assert clock.now == 0
+
+
+def test_a_poor_link_that_gets_on_is_taken_up_as_often_as_it_breaks(tmp_path: Path) -> None:
+    link = FakeLink(breaks=[("chunk", 2 + number) for number in range(TRIES + 1)])
+    outcome = deployment(link, tmp_path).run()
+    assert outcome.changed and link.connections > TRIES
+    assert {sha: data for sha, data in RELEASE.blobs.items() if data} == link.blobs
+
+
+def test_a_device_that_stays_on_its_way_is_not_followed_for_ever(tmp_path: Path) -> None:
+    link, clock = FakeLink(breaks_after=["activate"]), Clock()
+
+    def on_sleep() -> None:
+        link.status = replace(link.status, phase="settling", current=None)
+
+    clock.on_sleep = on_sleep
+    with pytest.raises(RolloutError, match="is still settling after 3600 s") as caught:
+        deployment(link, tmp_path, clock).run()
+    assert caught.value.hint == "edgekit status gate-7"
+    assert FOLLOW_S <= clock.now < FOLLOW_S + 60
+
+
+def test_a_link_that_breaks_while_the_outcome_is_awaited_does_not_end_the_wait(tmp_path: Path) -> None:
+    link, clock = FakeLink(breaks_after=["activate"]), Clock()
+    link.breaks = [("status", 3 + number) for number in range(TRIES + 2)]
+    sleeps: list[float] = []
+
+    def on_sleep() -> None:
+        sleeps.append(clock.now)
+        link.status = replace(link.status, phase="settling")
+        if len(sleeps) > 4 * TRIES:
+            link.commit(RELEASE.digest)
+
+    clock.on_sleep = on_sleep
+    assert deployment(link, tmp_path, clock).run().changed
+    assert link.connections > TRIES
 
 
 def test_a_lost_answer_of_an_activation_is_found_in_the_status(tmp_path: Path) -> None:
@@ -199,9 +243,9 @@ def test_a_phase_of_a_newer_keeper_is_not_waited_for(tmp_path: Path) -> None:
 
 def test_files_that_are_missing_here_are_left_out(tmp_path: Path) -> None:
     link = FakeLink()
-    parcel = deployment(link, tmp_path)
+    run = deployment(link, tmp_path)
     (tmp_path / "files/app/noise").unlink()
     (tmp_path / "files/app/text").write_bytes(b"word " * 200_000)
-    parcel.run()
+    run.run()
     assert NOISE not in link.blobs.values()
     assert b"word " * 100_000 in link.blobs.values(), "never more than the manifest lists"
