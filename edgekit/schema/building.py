@@ -64,6 +64,8 @@ class BuildAnswer(Message):
     """How compiling went. The engine lies where the request wanted it."""
 
     failure: BuilderFailure | None = None
+    engine_sha256: str = ""
+    """Of the engine: it may lie there for days until a workstation fetches it."""
     toolkit: str = ""
     """The compiler's own version: `10.3.0`."""
     seconds: float = 0.0

@@ -4,13 +4,14 @@
 
 Framing, both ways: one JSON object on one line and, where it carries `payload_bytes`, that many raw bytes after it.
 
-reserve  holder, what   takes the device's lock, which ends with this process -> {} or {held: {holder, what, since_s}}
-have     sizes          bytes by SHA-256 -> {missing: {sha256: bytes that are there already}}
-put      sha256, offset, encoding (raw, zlib), payload: answered by nothing; what fails shows at `lay`
-lay      folder, files {path, sha256, executable}, keep: lays out a folder -> {path}; `keep`: it stays as it is
-run      argv, cwd, deadline_s  -> {progress: words}..., {beat}..., then {returncode, output}
-         A link that breaks meanwhile does not stop the program: whoever comes again finds what it left. `cancel` does.
-fetch    path, offset   -> {payload_bytes} and the file from there on; {missing: true} where there is none
+reserve  holder, what   takes the device's lock, which ends with this process -> {} or {held: {holder, what, for_s}}
+have     sizes          bytes by SHA-256 -> {missing: {sha256: bytes that are there already}}; damaged blobs are deleted
+put      sha256, offset, encoding (raw, zlib), last, payload: no answer; what fails is reported by `lay`
+lay      folder, files {path, sha256, executable}, keep: lays out a folder -> {path}; with `keep`, one that is there and
+         still what it should be is used again
+run      argv, cwd, deadline_s  -> {progress: text}..., {beat}..., then {returncode, output, ended_by}
+         A link that breaks meanwhile does not stop the program, `cancel` does: the next conversation finds what it left
+fetch    path           -> {payload_bytes, sha256} and the file; {missing: true} where there is none
 Whatever cannot be done -> {error, hint}. Python 3.10 and newer, standard library alone.
 """
 
@@ -34,7 +35,7 @@ from typing import Any, BinaryIO
 
 MAX_LINE_BYTES = 4 << 20
 MAX_PIECE_BYTES = 4 << 20
-_KEPT_DAYS = 30
+_UNUSED_DAYS = 30
 _BEAT_S = 5.0
 _TAIL_LINES = 400
 _PROGRESS = b"progress: "
@@ -45,7 +46,7 @@ class Refused(Exception):
 
     def __init__(self, error: str, hint: str) -> None:
         super().__init__(error)
-        self.told = {"error": error, "hint": hint}
+        self.answer = {"error": error, "hint": hint}
 
 
 class Agent:
@@ -55,10 +56,10 @@ class Agent:
         self.folder = folder
         self.requests = requests
         self.answers = answers
-        self.wrong: dict[str, str] = {}
-        """Why a blob could not be taken."""
-        self.gone = False
-        """Whether the workstation has hung up."""
+        self.failures: dict[str, str] = {}
+        """Why a blob could not be taken, by its digest."""
+        self.hung_up = False
+        """Whether the workstation has ended the conversation."""
         self.reserved = False
 
     def serve(self) -> None:
@@ -70,24 +71,26 @@ class Agent:
                 verb = request.get("verb")
                 try:
                     if verb == "reserve":
-                        self.say(self.reserve(request, held))
+                        self.reply(self.reserve(request, held))
                     elif not self.reserved:
                         raise Refused("the device is not reserved", "report this")
                     elif verb in verbs:
                         verbs[verb](request)
                 except Refused as refused:
-                    self.say(refused.told)
+                    self.reply(refused.answer)
                 except OSError as error:
-                    self.say({"error": f"{error.strerror or error}: {error.filename or self.folder}", "hint": "df -h"})
+                    self.reply(
+                        {"error": f"{error.strerror or error}: {error.filename or self.folder}", "hint": "df -h"}
+                    )
 
-    def say(self, answer: dict[str, Any]) -> None:
-        """Answer, unless nobody listens any more."""
-        if not self.gone:
+    def reply(self, answer: dict[str, Any]) -> None:
+        """Send an answer, unless the workstation has hung up."""
+        if not self.hung_up:
             try:
                 self.answers.write(json.dumps(answer).encode() + b"\n")
                 self.answers.flush()
             except OSError:
-                self.gone = True
+                self.hung_up = True
 
     def reserve(self, request: dict[str, Any], held: contextlib.ExitStack) -> dict[str, Any]:
         """Take the lock; the kernel lets go of it when this process ends, however it ends."""
@@ -102,9 +105,11 @@ class Agent:
         except BlockingIOError:
             lock.seek(0)
             try:
-                return {"held": json.loads(lock.read(4096))}
-            except ValueError:
-                return {"held": {"holder": "somebody", "what": "", "since_s": time.time()}}
+                note = json.loads(lock.read(4096))
+                for_s = max(0.0, time.time() - note["since_s"])
+                return {"held": {"holder": note["holder"], "what": note["what"], "for_s": for_s}}
+            except (ValueError, KeyError):  # its holder has not written it yet
+                return {"held": {"holder": "somebody", "what": "", "for_s": 0.0}}
         lock.truncate(0)
         lock.write(json.dumps({"holder": request["holder"], "what": request["what"], "since_s": time.time()}))
         lock.flush()
@@ -113,26 +118,27 @@ class Agent:
         return {}
 
     def prune(self) -> None:
-        """Throw away what nobody used for long."""
-        for kept in [*self.folder.glob("blobs/*"), *self.folder.glob("laid/*")]:
+        """Delete what nobody has used for long."""
+        for path in [*self.folder.glob("blobs/*"), *self.folder.glob("laid/*")]:
             with contextlib.suppress(OSError):
-                if time.time() - kept.stat().st_mtime > _KEPT_DAYS * 86400:
-                    shutil.rmtree(kept) if kept.is_dir() else kept.unlink()
+                if time.time() - path.stat().st_mtime > _UNUSED_DAYS * 86400:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def have(self, request: dict[str, Any]) -> None:
-        """Tell which blobs are not whole, and how much of each is here."""
-        self.wrong.clear()
+        """List the blobs that are not here whole, and how much of each is."""
+        self.failures.clear()
         missing = {}
         for sha256, size in request["sizes"].items():
             whole, part = self.blob(sha256), self.blob(sha256, ".part")
-            if whole.is_file() and whole.stat().st_size == size:
+            if _is_content(whole, sha256):
                 os.utime(whole)
-            else:
-                missing[sha256] = min(part.stat().st_size, size) if part.is_file() else 0
-        self.say({"missing": missing})
+                continue
+            whole.unlink(missing_ok=True)
+            missing[sha256] = min(part.stat().st_size, size) if part.is_file() else 0
+        self.reply({"missing": missing})
 
     def put(self, request: dict[str, Any]) -> None:
-        """Take the next piece of a blob; pieces of a blob that failed are let go by."""
+        """Take the next piece of a blob; a piece that cannot be taken is reported by `lay`."""
         size = int(request["payload_bytes"])
         if not 0 <= size <= MAX_PIECE_BYTES:
             raise Refused(f"a piece has {size} bytes", "report this")
@@ -149,29 +155,29 @@ class Agent:
             if request.get("last"):
                 self.finish(sha256, part)
         except (OSError, zlib.error) as error:
-            self.wrong.setdefault(sha256, str(error))
+            self.failures.setdefault(sha256, str(error))
 
     def finish(self, sha256: str, part: Path) -> None:
-        """Keep a blob that is what its name says; throw away one that is not."""
-        digest = hashlib.sha256()
-        with part.open("rb") as file:
-            while piece := file.read(1 << 20):
-                digest.update(piece)
-        if digest.hexdigest() == sha256:
+        """Store a blob that is what its name says; delete one that is not."""
+        if _is_content(part, sha256):
             part.rename(self.blob(sha256))
         else:
             part.unlink()
-            self.wrong[sha256] = "it is not what was announced"
+            self.failures[sha256] = "it is not what was announced"
 
     def lay(self, request: dict[str, Any]) -> None:
-        """Lay files out. A folder that is kept was laid out whole once, and is not touched again."""
+        """Lay files out. A folder with `keep` is named by its content: laid out once, and checked when used again."""
         folder = self.folder / "laid" / _inside(request["folder"])
         if request.get("keep") and folder.is_dir():
+            if not all(_is_content(folder / _inside(file["path"]), file["sha256"]) for file in request["files"]):
+                shutil.rmtree(folder)
+                self.lay(request)
+                return
             os.utime(folder)
-            self.say({"path": str(folder)})
+            self.reply({"path": str(folder)})
             return
-        if self.wrong:
-            raise Refused(f"a file could not be taken: {next(iter(self.wrong.values()))}", f"df -h {self.folder}")
+        if self.failures:
+            raise Refused(f"a file could not be taken: {next(iter(self.failures.values()))}", f"df -h {self.folder}")
         aside = folder.with_name(f".{folder.name}")
         shutil.rmtree(aside, ignore_errors=True)
         for file in request["files"]:
@@ -188,7 +194,7 @@ class Agent:
             for place in aside.iterdir():
                 place.replace(folder / place.name)
             aside.rmdir()
-        self.say({"path": str(folder)})
+        self.reply({"path": str(folder)})
 
     def run(self, request: dict[str, Any]) -> None:
         """Run a program to its end, or to the deadline."""
@@ -202,13 +208,13 @@ class Agent:
             env={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.folder), "LANG": "C.UTF-8"},
         )
         tail: deque[str] = deque(maxlen=_TAIL_LINES)
-        over = self.follow(process, tail, time.monotonic() + float(request["deadline_s"]))
+        ended_by = self.follow(process, tail, time.monotonic() + float(request["deadline_s"]))
         with contextlib.suppress(ProcessLookupError):  # what it left running, too
             os.killpg(process.pid, signal.SIGKILL)
-        self.say({"returncode": process.wait(), "output": "\n".join(tail)[-65536:], "over": over})
+        self.reply({"returncode": process.wait(), "output": "\n".join(tail)[-65536:], "ended_by": ended_by})
 
     def follow(self, process: subprocess.Popen[bytes], tail: deque[str], deadline_s: float) -> str:
-        """Read what it prints until it ends; why it was ended before, or empty."""
+        """Read what it prints until it ends; gives what ended it before that: `deadline`, `cancel`; else empty."""
         assert process.stdout is not None
         rest = b""
         with selectors.DefaultSelector() as ready:
@@ -217,56 +223,64 @@ class Agent:
             while time.monotonic() < deadline_s:
                 events = {key.fileobj for key, _ in ready.select(_BEAT_S)}
                 if not events:
-                    self.say({"beat": True})
+                    self.reply({"beat": True})
                 if self.requests in events and self.cancelled():
-                    return "cancelled"
-                if self.gone and self.requests in ready.get_map():
+                    return "cancel"
+                if self.hung_up and self.requests in ready.get_map():
                     ready.unregister(self.requests)
                 if process.stdout in events:
                     piece = os.read(process.stdout.fileno(), 1 << 16)
                     if not piece:
-                        self.tell([rest], tail)
+                        self.forward([rest], tail)
                         return ""
                     *lines, rest = (rest + piece)[-(1 << 20) :].split(b"\n")
-                    self.tell(lines, tail)
+                    self.forward(lines, tail)
         return "deadline"
 
-    def tell(self, lines: list[bytes], tail: deque[str]) -> None:
-        """Progress goes on at once, the rest is kept for the end."""
+    def forward(self, lines: list[bytes], tail: deque[str]) -> None:
+        """Send lines of progress at once, and collect the others for the end."""
         for line in lines:
             if line.startswith(_PROGRESS):
-                self.say({"progress": line[len(_PROGRESS) :].decode(errors="replace")[:500]})
+                self.reply({"progress": line[len(_PROGRESS) :].decode(errors="replace")[:500]})
             else:
                 tail.append(line.decode(errors="replace")[:2000])
 
     def cancelled(self) -> bool:
-        """Whether the workstation wants no more. When it only hung up, the program goes on."""
+        """Whether the workstation cancels. When it only hung up, the program goes on."""
         line = self.requests.readline(MAX_LINE_BYTES)
-        self.gone = self.gone or not line
+        self.hung_up = self.hung_up or not line
         return b'"cancel"' in line
 
     def fetch(self, request: dict[str, Any]) -> None:
-        """Give a file that a program left."""
-        file, offset = self.folder / "laid" / _inside(request["path"]), int(request.get("offset", 0))
+        """Send a file that a program left."""
+        file = self.folder / "laid" / _inside(request["path"])
         if not file.is_file():
-            self.say({"missing": True})
+            self.reply({"missing": True})
             return
-        digest = hashlib.sha256()
+        self.reply({"payload_bytes": file.stat().st_size, "sha256": _digest(file)})
         with file.open("rb") as content:
-            while piece := content.read(1 << 20):
-                digest.update(piece)
-            size = content.tell()
-            content.seek(min(offset, size))
-            self.say({"payload_bytes": size - content.tell(), "sha256": digest.hexdigest()})
-            while not self.gone and (piece := content.read(1 << 20)):
+            while not self.hung_up and (piece := content.read(1 << 20)):
                 self.answers.write(piece)
             self.answers.flush()
 
     def blob(self, sha256: str, suffix: str = "") -> Path:
-        """A blob's place."""
+        """Path of a blob."""
         if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
-            raise Refused("a digest is none", "report this")
+            raise Refused(f"{sha256!r} is no SHA-256 digest", "report this")
         return self.folder / "blobs" / f"{sha256}{suffix}"
+
+
+def _digest(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as content:
+        while piece := content.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def _is_content(file: Path, sha256: str) -> bool:
+    """Whether a file is there and is what the digest says."""
+    return file.is_file() and _digest(file) == sha256
 
 
 def _inside(path: str) -> str:

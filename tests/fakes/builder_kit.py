@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from edgekit.host.engine.builder.devices import KitFile
+from edgekit.host.engine.builder.devices import PackageFile
 from edgekit.schema.manifest import FileEntry
 from edgekit.trust import sha256_file
 
 PROGRAM = """
-import json, os, signal, sys, time
+import hashlib, json, os, signal, sys, time
 from pathlib import Path
 verb, folder = sys.argv[1], Path(sys.argv[2])
 request = json.loads((folder / (verb + ".json")).read_text())
@@ -37,6 +37,7 @@ if verb == "build":
     given = control / "engine"
     made = given.read_bytes() if given.exists() else b"engine of " + (folder / request["model"]).read_bytes()
     (folder / request["engine"]).write_bytes(made)
+    answer.setdefault("engine_sha256", hashlib.sha256(made).hexdigest())
     if request.get("timing_cache"):
         old = folder / request["timing_cache"]
         old.write_bytes((old.read_bytes() if old.exists() else b"") + b"timed;")
@@ -48,7 +49,7 @@ if not (say.exists() and say.read_text() == "nothing"):
 """
 
 
-def pretended_kit(folder: Path, extra_bytes: int = 0) -> tuple[KitFile, ...]:
+def pretended_kit(folder: Path, extra_bytes: int = 0) -> tuple[PackageFile, ...]:
     """Files of a package `edgekit` whose builder is the program above, and some ballast to send."""
     files = {
         "edgekit/__init__.py": "",
@@ -65,8 +66,8 @@ def pretended_kit(folder: Path, extra_bytes: int = 0) -> tuple[KitFile, ...]:
     return tuple(made)
 
 
-def _file(folder: Path, path: str, content: bytes) -> KitFile:
+def _file(folder: Path, path: str, content: bytes) -> PackageFile:
     file = folder / path
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(content)
-    return KitFile(entry=FileEntry(path=path, sha256=sha256_file(file), bytes=len(content)), file=file)
+    return PackageFile(entry=FileEntry(path=path, sha256=sha256_file(file), bytes=len(content)), file=file)

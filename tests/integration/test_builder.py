@@ -6,6 +6,7 @@ import dataclasses
 import io
 import os
 import platform
+import shutil
 import signal
 import sys
 import threading
@@ -107,7 +108,7 @@ class Bay:
     def builders(self, *others: Bay, holder: str = "anna@desk", wait_s: float = 0.0) -> Builders:
         devices = tuple(bay.device for bay in (self, *others))
         judge = lambda *asked: tuple(map(str, judge_builder(*asked)))  # noqa: E731
-        return Builders(find=lambda _: devices, kit=lambda *_: self.kit, judge=judge, holder=holder, wait_s=wait_s)
+        return Builders(find=lambda _: devices, packages=lambda *_: self.kit, judge=judge, holder=holder, wait_s=wait_s)
 
     def say(self, text: str) -> None:
         self.control.mkdir(parents=True, exist_ok=True)
@@ -310,6 +311,43 @@ def test_a_link_that_breaks_while_it_compiles_does_not_stop_it(tmp_path: Path, s
     assert compile_on_device(job_of(), bay.builders(), heard).engine == b"engine of onnx"
     assert bay.runs() == ["job-key-net"]
     assert "bay-1 has compiled net already" in heard.notes
+
+
+def damage(file: Path) -> None:
+    data = file.read_bytes()
+    file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]) if data else b"?")
+
+
+def test_what_was_left_there_is_used_again_unless_it_is_damaged(bay: Bay) -> None:
+    job = job_of()
+    heard = Heard()
+    compile_on_device(job, bay.builders(), Silent())
+    assert compile_on_device(job, bay.builders(), heard).engine == b"engine of onnx"
+    assert "bay-1 has compiled net already" in heard.notes
+    assert bay.runs() == ["job-key-net"]
+    damage(bay.agent / "laid/job-key-net/engine")
+    assert compile_on_device(job, bay.builders(), Silent()).engine == b"engine of onnx"
+    assert bay.runs() == ["job-key-net"] * 2
+
+
+def test_damaged_blobs_are_sent_again(bay: Bay) -> None:
+    compile_on_device(job_of("first"), bay.builders(), Silent())
+    for blob in (bay.agent / "blobs").iterdir():
+        damage(blob)
+    shutil.rmtree(bay.agent / "laid")
+    assert compile_on_device(job_of("second"), bay.builders(), Silent()).engine == b"engine of onnx"
+
+
+def test_damaged_packages_are_laid_out_again(bay: Bay) -> None:
+    compile_on_device(job_of("first"), bay.builders(), Silent())
+    (program,) = (bay.agent / "laid").glob("packages-*/edgekit/device/builder/__main__.py")
+    whole = program.read_bytes()
+    before = program.parent.parent.parent.stat().st_ino
+    compile_on_device(job_of("second"), bay.builders(), Silent())
+    assert program.parent.parent.parent.stat().st_ino == before
+    program.write_text("raise SystemExit(3)")
+    assert compile_on_device(job_of("third"), bay.builders(), Silent()).engine == b"engine of onnx"
+    assert program.read_bytes() == whole
 
 
 def test_ctrl_c_here_ends_the_compiler_there(remote: Bay) -> None:

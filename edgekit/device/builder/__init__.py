@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-Tell = Callable[[str], None]
-"""Told how far it is, in words."""
+Note = Callable[[str], None]
+"""Called with a text at each phase of the work."""
 
 COMPILERS: Mapping[str, str] = MappingProxyType(
     {"onnxruntime": "edgekit.device.builder.onnxruntime", "tensorrt": "edgekit.device.builder.tensorrt"}
 )
-"""Module of each kind of engine that is compiled on a device; it has `build(request, folder, tell) -> BuildAnswer`."""
+"""Module of each kind of engine that is compiled on a device; it has `build(request, folder, note) -> BuildAnswer`."""

@@ -1,6 +1,6 @@
 """`python -m edgekit.device.builder build|try FOLDER`: reads `VERB.json` there, leaves `VERB-answer.json`.
 
-On standard output a line `progress: WORDS` for each phase; everything else that is printed is the compiler's.
+On standard output a line `progress: TEXT` for each phase; everything else that is printed is the compiler's.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from edgekit.schema.building import (
     request_file,
 )
 from edgekit.schema.message import from_message, to_message
+from edgekit.trust import sha256_file
 
 
 def main(argv: list[str]) -> None:
@@ -41,7 +42,9 @@ def main(argv: list[str]) -> None:
         answer = failed(
             failure=BuilderFailure(message=f"a Python package is missing there: {error}", hint="report this")
         )
-    (folder / answer_file(verb)).write_bytes(to_message(answer))
+    aside = folder / f"{answer_file(verb)}.part"
+    aside.write_bytes(to_message(answer))
+    aside.rename(folder / answer_file(verb))
 
 
 def _build(text: bytes, folder: Path) -> BuildAnswer:
@@ -50,17 +53,21 @@ def _build(text: bytes, folder: Path) -> BuildAnswer:
     module = COMPILERS.get(request.kind)
     if module is None:
         raise InputError(f"engines of {request.kind} are not compiled on devices", hint="report this")
-    answer: BuildAnswer = importlib.import_module(module).build(request, folder, _tell)
-    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-    return dataclasses.replace(answer, seconds=round(time.monotonic() - began, 3), peak_bytes=peak_bytes)
+    answer: BuildAnswer = importlib.import_module(module).build(request, folder, _note)
+    return dataclasses.replace(
+        answer,
+        engine_sha256=sha256_file(folder / request.engine),
+        seconds=round(time.monotonic() - began, 3),
+        peak_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10,
+    )
 
 
 def _try(text: bytes, folder: Path) -> TrialAnswer:
     return run_trial(from_message(TrialRequest, text, "the request"), folder)
 
 
-def _tell(words: str) -> None:
-    print(f"progress: {words}", flush=True)
+def _note(text: str) -> None:
+    print(f"progress: {text}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Counts the device memory that TensorRT takes while it builds, and bounds it: on a Jetson it is the whole board's."""
+"""Counts the device memory that TensorRT takes while it builds, and bounds it: a Jetson has no other memory."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from edgekit.device.runner.cuda import Gpu
 
 
 class MemoryAccount:
-    """An allocator's books. Make one for a build; `allocator` gives TensorRT what it calls."""
+    """Counts an allocator's blocks. Make one for each build; TensorRT calls what `allocator` gives."""
 
     def __init__(self, gpu: Gpu, *, limit_bytes: int = 0) -> None:
-        """Open the books.
+        """Start counting.
 
         Args:
             gpu: whose memory it is.
@@ -27,7 +27,7 @@ class MemoryAccount:
         self.peak_bytes = 0
 
     def take(self, size: int) -> int:
-        """An address; 0 where there is no more. TensorRT takes None for an error of the program."""
+        """Allocate; gives the address, 0 where there is no memory: TensorRT takes None for an error of the program."""
         with self._guard:
             if size <= 0 or (self._limit_bytes and self.held_bytes + size > self._limit_bytes):
                 return 0
@@ -44,7 +44,7 @@ class MemoryAccount:
             return address
 
     def give_back(self, address: int) -> bool:
-        """Free a block; False where it is none of ours."""
+        """Free a block; False for one that was not allocated here."""
         with self._guard:
             block, size = self._held.pop(address, (None, 0))
             if block is None:
@@ -55,7 +55,7 @@ class MemoryAccount:
             return True
 
     def allocator(self, trt: Any) -> Any:
-        """TensorRT's allocator for these books. Every method is overridden that some version calls.
+        """TensorRT's allocator, counted here. Every method is overridden that some version calls.
 
         TensorRT only keeps a pointer: hold on to the account until the build has ended, it holds on to this.
         """

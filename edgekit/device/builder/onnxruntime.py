@@ -6,20 +6,20 @@ from pathlib import Path
 
 import onnxruntime as ort  # type: ignore[import-untyped]
 
-from edgekit.device.builder import Tell
+from edgekit.device.builder import Note
 from edgekit.errors import EngineError
 from edgekit.schema.building import BuildAnswer, BuildRequest
 
 _ERRORS_ONLY = 3
 
 
-def build(request: BuildRequest, folder: Path, tell: Tell) -> BuildAnswer:
+def build(request: BuildRequest, folder: Path, note: Note) -> BuildAnswer:
     """Write the optimised model. Layouts and fused operators are this CPU's: other machines may refuse it.
 
     Raises:
         EngineError: ONNX Runtime cannot read the model.
     """
-    tell("optimising the graph")
+    note("optimising the graph")
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.optimized_model_filepath = str(folder / request.engine)

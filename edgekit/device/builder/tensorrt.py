@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit.device.builder import Tell
+from edgekit.device.builder import Note
 from edgekit.device.builder.accounting import MemoryAccount
 from edgekit.device.runner.cuda import open_gpu
 from edgekit.device.runner.nvinfer import Nvinfer, open_nvinfer
@@ -30,13 +30,13 @@ _WORDS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltPlan:
-    """What came of it, beside the files."""
+    """The outcome, beside the files."""
 
     warnings: tuple[str, ...]
     cache_used: bool
 
 
-def build(request: BuildRequest, folder: Path, tell: Tell) -> BuildAnswer:
+def build(request: BuildRequest, folder: Path, note: Note) -> BuildAnswer:
     """Compile a model on this device's GPU.
 
     Raises:
@@ -45,7 +45,7 @@ def build(request: BuildRequest, folder: Path, tell: Tell) -> BuildAnswer:
     gpu, nvinfer = open_gpu(), open_nvinfer()
     account = MemoryAccount(gpu)
     with gpu.current():
-        built = build_plan(request, folder, nvinfer, tell, account)
+        built = build_plan(request, folder, nvinfer, note, account)
     return BuildAnswer(
         toolkit=nvinfer.version,
         gpu_peak_bytes=account.peak_bytes,
@@ -55,7 +55,7 @@ def build(request: BuildRequest, folder: Path, tell: Tell) -> BuildAnswer:
 
 
 def build_plan(
-    request: BuildRequest, folder: Path, nvinfer: Nvinfer, tell: Tell, account: MemoryAccount | None = None
+    request: BuildRequest, folder: Path, nvinfer: Nvinfer, note: Note, account: MemoryAccount | None = None
 ) -> BuiltPlan:
     """Compile a model; the plan and the timing cache are left in the folder.
 
@@ -63,7 +63,7 @@ def build_plan(
         request: what, with names in the folder.
         folder: holds the model.
         nvinfer: TensorRT of this process.
-        tell: told of each phase.
+        note: called with a text at each phase.
         account: counts TensorRT's device memory and refuses what is beyond a bound.
 
     Raises:
@@ -82,12 +82,12 @@ def build_plan(
     use_dla(nvinfer, builder, config, request.dla_core)
     add_profile(nvinfer, builder, config, network, request)
     cache, cache_used = read_timing_cache(nvinfer, config, folder, request)
-    watch(nvinfer.trt, config, tell)
+    watch(nvinfer.trt, config, note)
     plan = nvinfer.check(builder.build_serialized_network(network, config), f"building {request.model}")
     (folder / request.engine).write_bytes(memoryview(plan))
     if cache is not None:
-        kept = nvinfer.check(config.get_timing_cache(), "reading the timing cache")
-        (folder / request.timing_cache).write_bytes(memoryview(kept.serialize()))
+        timings = nvinfer.check(config.get_timing_cache(), "reading the timing cache")
+        (folder / request.timing_cache).write_bytes(memoryview(timings.serialize()))
     del parser  # the network reads weights that it holds, to the end
     return BuiltPlan(warnings=_warnings(nvinfer.cut()), cache_used=cache_used)
 
@@ -113,22 +113,22 @@ def parse(nvinfer: Nvinfer, network: Any, model: Path) -> Any:
     """Read the model into the network; weights are held once, by the parser that is returned."""
     parser = nvinfer.trt.OnnxParser(network, nvinfer.logger)
     if not parser.parse_from_file(str(model)):
-        said = [_problem(parser.get_error(index)) for index in range(parser.num_errors)]
-        raise nvinfer.error(f"reading {model.name}", "; ".join(said))
+        problems = [_describe_problem(parser.get_error(index)) for index in range(parser.num_errors)]
+        raise nvinfer.error(f"reading {model.name}", "; ".join(problems))
     if not network.num_outputs:
         raise EngineError(f"TensorRT finds no output in {model.name}", hint="export the model again")
     return parser
 
 
-def _problem(problem: Any) -> str:
+def _describe_problem(problem: Any) -> str:
     """`node conv3 (Conv): ...`; versions before 10 know the node's number only."""
     name = problem.node_name() if hasattr(problem, "node_name") else ""
     kind = problem.node_operator() if hasattr(problem, "node_operator") else ""
     number = problem.node()
     where = name or (f"number {number}" if number >= 0 else "")
-    said = " ".join(problem.desc().split()) or str(problem.code())
-    told = next((f"{words} ({said})" for part, words in _WORDS if part in said), said)
-    return f"node {where}{f' ({kind})' if kind else ''}: {told}" if where else told
+    text = " ".join(problem.desc().split()) or str(problem.code())
+    reason = next((f"{words} ({text})" for part, words in _WORDS if part in text), text)
+    return f"node {where}{f' ({kind})' if kind else ''}: {reason}" if where else reason
 
 
 def bound_memory(trt: Any, config: Any, request: BuildRequest) -> None:
@@ -177,8 +177,8 @@ def add_profile(nvinfer: Nvinfer, builder: Any, config: Any, network: Any, reque
             continue
         shape = request.shapes.get(tensor.name)
         if shape is None:
-            told = f"input {tensor.name} has open sizes: {tuple(tensor.shape)}"
-            raise EngineError(told, hint="export the model with fixed sizes")
+            message = f"input {tensor.name} has open sizes: {tuple(tensor.shape)}"
+            raise EngineError(message, hint="export the model with fixed sizes")
         profile.set_shape(tensor.name, shape, shape, shape)
         added = True
     if added:
@@ -189,8 +189,8 @@ def read_timing_cache(nvinfer: Nvinfer, config: Any, folder: Path, request: Buil
     """Give the builder what was timed before on such a board.
 
     Returns:
-        The cache, to be kept until the build ends; None where none is wanted. And whether what was there fitted: what
-        another board or version timed is left out, for it can only mislead.
+        The cache, which must live until the build ends; None where none is wanted. And whether the stored one fitted:
+        what another board or version has timed is left out, for it can only mislead.
     """
     if not request.timing_cache:
         return None, False
@@ -204,13 +204,13 @@ def read_timing_cache(nvinfer: Nvinfer, config: Any, folder: Path, request: Buil
     return cache, False
 
 
-def watch(trt: Any, config: Any, tell: Tell) -> None:
-    """Have TensorRT tell how far it is, where it can."""
+def watch(trt: Any, config: Any, note: Note) -> None:
+    """Have TensorRT report its phases, where it can."""
     if not (hasattr(trt, "IProgressMonitor") and hasattr(config, "progress_monitor")):
         return
 
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]  # the module has no types
-        """Tells of the outer phases; the inner ones come by thousands."""
+        """Reports the outer phases; the inner ones come by thousands."""
 
         def __init__(self) -> None:
             trt.IProgressMonitor.__init__(self)
@@ -224,7 +224,7 @@ def watch(trt: Any, config: Any, tell: Tell) -> None:
         def step_complete(self, phase_name: str, step: int) -> bool:
             """A step is done; True goes on."""
             if phase_name in self.steps:
-                tell(f"{phase_name}, step {step + 1} of {self.steps[phase_name]}")
+                note(f"{phase_name}, step {step + 1} of {self.steps[phase_name]}")
             return True
 
         def phase_finish(self, phase_name: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import edgekit
-from edgekit.host.engine.builder.devices import LABEL, BuilderDevice, Builders, KitFile
+from edgekit.host.engine.builder.devices import LABEL, BuilderDevice, Builders, PackageFile
 from edgekit.host.fit.builder import judge_builder
 from edgekit.host.link.connection import connect
 from edgekit.host.link.inventory import find_device, known_devices
@@ -31,7 +31,7 @@ def builders(station: Workstation, named: str) -> Builders:
 
     return Builders(
         find=find,
-        kit=lambda target, kind: builder_packages(station, target, kind),
+        packages=lambda target, kind: builder_packages(station, target, kind),
         judge=lambda target, needed, facts: tuple(map(str, judge_builder(target, needed, facts))),
         holder=user_at_machine(),
     )
@@ -41,7 +41,7 @@ def _builder(device: Device) -> BuilderDevice:
     return BuilderDevice(name=device.name, connect=lambda: connect(device), prefix=device.prefix)
 
 
-def builder_packages(station: Workstation, target: Target, kind: AcceleratorKind) -> tuple[KitFile, ...]:
+def builder_packages(station: Workstation, target: Target, kind: AcceleratorKind) -> tuple[PackageFile, ...]:
     """Python packages with which a device compiles and tries engines, laid out as a release's are."""
     settings = station.settings
     tools, wanted = WheelTools(station, target), wanted_for_builder(target, kind)
@@ -58,4 +58,4 @@ def builder_packages(station: Workstation, target: Target, kind: AcceleratorKind
         lay_out_wheels(wanted, locked, bench, tools.uv, loads_of(target, settings.data_dir / "cross")),
         lay_out_own(Path(edgekit.__file__).parent, bench, builder=True),
     )
-    return tuple(KitFile(entry=entry, file=tree.folder / entry.path) for tree in trees for entry in tree.files)
+    return tuple(PackageFile(entry=entry, file=tree.folder / entry.path) for tree in trees for entry in tree.files)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,22 +21,20 @@ MAX_ENGINE_BYTES = 4 << 30
 _MAX_ANSWER_BYTES = 16 << 20
 _PIECE_BYTES = 1 << 20
 _SILENCE_S = 60.0
-"""A program that runs is told of every few seconds."""
+"""While a program runs, something comes every few seconds."""
 _LAY_S = 600.0
 
 
 class Held(Exception):
     """Somebody else has reserved the device."""
 
-    def __init__(self, holder: str, what: str, since_s: float) -> None:
+    def __init__(self, holder: str, what: str, for_s: float) -> None:
         super().__init__(holder)
-        self.holder, self.what, self.since_s = holder, what, since_s
+        self.holder, self.what, self.for_s = holder, what, for_s
 
     def __str__(self) -> str:
         """`anna@desk has been compiling parts there for 40 s`."""
-        return (
-            f"{self.holder} has been compiling {self.what or 'something'} there for {time.time() - self.since_s:.0f} s"
-        )
+        return f"{self.holder} has been compiling {self.what or 'something'} there for {self.for_s:.0f} s"
 
 
 class AgentClient:
@@ -76,10 +73,10 @@ class AgentClient:
         """
         held = self._ask("reserve", holder=holder, what=what).get("held")
         if held:
-            raise Held(str(held.get("holder", "")), str(held.get("what", "")), float(held.get("since_s", 0)))
+            raise Held(str(held.get("holder", "")), str(held.get("what", "")), float(held.get("for_s", 0)))
 
-    def missing(self, sizes: Mapping[str, int]) -> dict[str, int]:
-        """Which files are not there whole, and how many bytes of each are: sizes and answer by SHA-256."""
+    def find_missing(self, sizes: Mapping[str, int]) -> dict[str, int]:
+        """Which files are not there whole, and how many bytes of each are; both by SHA-256."""
         return {str(sha256): int(there) for sha256, there in self._ask("have", sizes=sizes)["missing"].items()}
 
     def send(self, sha256: str, file: Path, offset: int, advance: Callable[[int], None]) -> None:
@@ -89,11 +86,11 @@ class AgentClient:
             sha256: its digest.
             file: where it lies here.
             offset: how much of it is there.
-            advance: told of every further byte.
+            advance: called with each number of further bytes.
         """
         for piece in cut_file(file, offset, file.stat().st_size, _PIECE_BYTES):
             place = {"sha256": sha256, "offset": piece.offset, "encoding": piece.encoding, "last": piece.last}
-            self._say({"verb": "put", **place, "payload_bytes": len(piece.payload)}, piece.payload)
+            self._send({"verb": "put", **place, "payload_bytes": len(piece.payload)}, piece.payload)
             advance(piece.size_bytes)
 
     def lay(self, folder: str, files: Sequence[dict[str, object]], *, keep: bool) -> str:
@@ -102,7 +99,7 @@ class AgentClient:
         Args:
             folder: its name.
             files: path, sha256 and executable of each.
-            keep: it is named by its content, and need not be laid out twice.
+            keep: it is named by its content: one that is there and undamaged is used again.
 
         Returns:
             Its path on the device.
@@ -112,19 +109,19 @@ class AgentClient:
         self._stream.settimeout(_SILENCE_S)
         return str(path)
 
-    def run(self, argv: Sequence[str], cwd: str, deadline_s: float, tell: Callable[[str], None]) -> dict[str, Any]:
+    def run(self, argv: Sequence[str], cwd: str, deadline_s: float, progress: Callable[[str], None]) -> dict[str, Any]:
         """Run a program to its end; Ctrl-C here ends it there.
 
         Returns:
-            returncode, output, over (`deadline` where it was ended for that).
+            returncode, output, ended_by (`deadline` where it took longer).
         """
-        self._say({"verb": "run", "argv": list(argv), "cwd": cwd, "deadline_s": deadline_s})
+        self._send({"verb": "run", "argv": list(argv), "cwd": cwd, "deadline_s": deadline_s})
         try:
             while "returncode" not in (answer := self._answer()):
                 if "progress" in answer:
-                    tell(str(answer["progress"]))
+                    progress(str(answer["progress"]))
         except KeyboardInterrupt:
-            self._say({"verb": "cancel"})
+            self._send({"verb": "cancel"})
             raise
         return answer
 
@@ -144,10 +141,10 @@ class AgentClient:
         return bytes(data)
 
     def _ask(self, verb: str, **fields: object) -> dict[str, Any]:
-        self._say({"verb": verb, **fields})
+        self._send({"verb": verb, **fields})
         return self._answer()
 
-    def _say(self, request: dict[str, object], payload: bytes = b"") -> None:
+    def _send(self, request: dict[str, object], payload: bytes = b"") -> None:
         self._stream.write(json.dumps(request).encode() + b"\n" + payload)
 
     def _answer(self) -> dict[str, Any]:

@@ -26,13 +26,13 @@ class BuilderDevice:
 
     @property
     def folder(self) -> str:
-        """Where its agent keeps things."""
+        """Its agent's folder."""
         return f"{self.prefix.rstrip('/')}/var/lib/edgekit/builder"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KitFile:
-    """A file that compiling needs there: of a Python package, or of edgekit's own."""
+class PackageFile:
+    """A file of a Python package, or of edgekit's own, that compiling needs on the device."""
 
     entry: FileEntry
     file: Path
@@ -41,11 +41,11 @@ class KitFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Builders:
-    """Whom a build may ask, and what it sends them."""
+    """The devices that a build may ask, and what it sends them."""
 
     find: Callable[[Target], tuple[BuilderDevice, ...]]
     """Devices of a target that may compile for it, the preferred first."""
-    kit: Callable[[Target, AcceleratorKind], tuple[KitFile, ...]]
+    packages: Callable[[Target, AcceleratorKind], tuple[PackageFile, ...]]
     """Python packages for one kind of engine on a target, as its `site/` has them."""
     judge: Callable[[Target, Accelerator, DeviceFacts], tuple[str, ...]]
     """Every reason why a device must not compile for a target."""
@@ -56,5 +56,5 @@ class Builders:
 
 
 def no_builders() -> Builders:
-    """Nobody: every engine that needs a device is refused."""
-    return Builders(find=lambda _target: (), kit=lambda _target, _kind: (), judge=lambda *_: (), holder="")
+    """None: every engine that needs a device is refused."""
+    return Builders(find=lambda _target: (), packages=lambda _target, _kind: (), judge=lambda *_: (), holder="")

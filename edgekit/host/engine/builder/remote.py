@@ -35,7 +35,7 @@ def compile_on_device(job: DeviceJob, builders: Builders, progress: Progress) ->
 
 
 def no_builder(target: Target, accelerator: Accelerator) -> EngineError:
-    """What is needed, and how to name it."""
+    """The error where no builder device is named: which one it takes, and how to name it."""
     mode = f" in power mode {accelerator.power_mode}" if accelerator.power_mode else ""
     runtime = {"tensorrt": "TensorRT", "onnxruntime": "ONNX Runtime"}.get(accelerator.kind, accelerator.kind)
     return EngineError(
@@ -69,10 +69,10 @@ class _Search:
                 waiting.remove(device)
             if held:
                 self._wait(held, until)
-        raise self._nobody()
+        raise self._none_can()
 
     def _ask(self, device: BuilderDevice) -> CompiledEngine | None:
-        """Have a device do it; None where it cannot, and why is kept. Raises Held."""
+        """Have a device do it; None where it cannot: the reason is collected. Raises Held."""
         try:
             executor = device.connect()
         except InputError as error:
@@ -83,12 +83,12 @@ class _Search:
             with _reserved(device, executor, self._job, self._builders.holder) as client:
                 reached = True
                 facts = read_facts(executor, interpreter=self._job.target.os.python_path)
-                wrong = self._builders.judge(self._job.target, self._job.accelerator, facts)
-                if wrong:
-                    self._unfit += [f"{device.name} must not compile: {reason}" for reason in wrong]
+                reasons = self._builders.judge(self._job.target, self._job.accelerator, facts)
+                if reasons:
+                    self._unfit += [f"{device.name} must not compile: {reason}" for reason in reasons]
                     return None
-                kit = self._builders.kit(self._job.target, self._job.accelerator.kind)
-                return Work(self._job, kit, client, self._progress).run(facts)
+                packages = self._builders.packages(self._job.target, self._job.accelerator.kind)
+                return Work(self._job, packages, client, self._progress).run(facts)
         except Unreachable as error:
             if reached:
                 raise
@@ -98,13 +98,13 @@ class _Search:
             executor.close()
 
     def _wait(self, held: dict[str, Held], until: float) -> None:
-        told = "; ".join(f"{name}: {who}" for name, who in held.items())
+        message = "; ".join(f"{name}: {who}" for name, who in held.items())
         if time.monotonic() >= until:
-            raise LockHeld(told, hint="wait for it, or name another device: --builder root@HOST")
-        self._progress.note(f"waiting for a builder; {told}")
+            raise LockHeld(message, hint="wait for it, or name another device: --builder root@HOST")
+        self._progress.note(f"waiting for a builder; {message}")
         time.sleep(_POLL_S)
 
-    def _nobody(self) -> EngineError | Unreachable:
+    def _none_can(self) -> EngineError | Unreachable:
         if not self._unfit:
             return self._unreachable[0]
         details = [*self._unfit, *(error.message for error in self._unreachable)]

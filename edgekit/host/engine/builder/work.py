@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from edgekit.errors import EngineError
 from edgekit.host.engine.builder.client import MAX_ENGINE_BYTES, AgentClient
-from edgekit.host.engine.builder.devices import KitFile
+from edgekit.host.engine.builder.devices import PackageFile
 from edgekit.host.engine.builder.job import DeviceJob
 from edgekit.host.engine.record import CompiledEngine
 from edgekit.host.progress import Progress
@@ -41,8 +41,10 @@ _Answer = TypeVar("_Answer", BuildAnswer, TrialAnswer)
 class Work:
     """One job on one device."""
 
-    def __init__(self, job: DeviceJob, kit: tuple[KitFile, ...], client: AgentClient, progress: Progress) -> None:
-        self._job, self._kit, self._client, self._progress = job, kit, client, progress
+    def __init__(
+        self, job: DeviceJob, packages: tuple[PackageFile, ...], client: AgentClient, progress: Progress
+    ) -> None:
+        self._job, self._packages, self._client, self._progress = job, packages, client, progress
         self._device = client.name
         self._folder = f"job-{job.key}"
 
@@ -54,14 +56,12 @@ class Work:
             Unreachable: the link broke.
         """
         job = self._job
-        built, site = self._left_behind(), self._bring()
-        if built is None:
-            built = self._do("build", BuildAnswer, site, f"{self._device} compiles {job.name}", _DEADLINE_S)
-        engine = self._must(job.request.engine)
+        left_behind, site = self._find_left_behind(), self._bring()
+        built, engine = left_behind or self._compile(site)
         tried, answers = TrialAnswer(), {}
         if len(job.frames):
             tried = self._do("try", TrialAnswer, site, f"{self._device} runs {job.name}", _TRIAL_S)
-            answers = _read_answers(self._must(_ANSWERS))
+            answers = _read_answers(self._fetch(_ANSWERS))
         timings = f"{self._folder}/{job.request.timing_cache}"
         cache = self._client.fetch(timings, MAX_ENGINE_BYTES) if job.request.timing_cache else None
         return CompiledEngine(
@@ -75,14 +75,21 @@ class Work:
             timing_cache=cache or b"",
         )
 
-    def _left_behind(self) -> BuildAnswer | None:
-        """The outcome of the same job, where a link broke before it was fetched."""
+    def _find_left_behind(self) -> tuple[BuildAnswer, bytes] | None:
+        """What the same job made before, where a link broke before it was fetched; None where it is damaged."""
         text = self._client.fetch(f"{self._folder}/{answer_file('build')}")
         answer = from_message(BuildAnswer, text, f"answer of {self._device}") if text else None
         if answer is None or answer.failure is not None:
             return None
+        engine = self._client.fetch(f"{self._folder}/{self._job.request.engine}", MAX_ENGINE_BYTES)
+        if engine is None or sha256_bytes(engine) != answer.engine_sha256:
+            return None
         self._progress.note(f"{self._device} has compiled {self._job.name} already")
-        return answer
+        return answer, engine
+
+    def _compile(self, site: str) -> tuple[BuildAnswer, bytes]:
+        built = self._do("build", BuildAnswer, site, f"{self._device} compiles {self._job.name}", _DEADLINE_S)
+        return built, self._fetch(self._job.request.engine)
 
     def _bring(self) -> str:
         """Send what is not there, and lay it out; give the folder with the Python packages."""
@@ -110,15 +117,17 @@ class Work:
                 files[name].write_bytes(text)
             digests = {name: sha256_bytes(text) for name, text in texts.items()}
             wanted = {digests[name]: file for name, file in files.items()}
-            wanted |= {one.entry.sha256: one.file for one in self._kit}
+            wanted |= {one.entry.sha256: one.file for one in self._packages}
             self._send(wanted)
         listed: list[dict[str, object]] = [{"path": name, "sha256": digest} for name, digest in digests.items()]
         self._client.lay(self._folder, listed, keep=False)
-        return self._client.lay(f"kit-{_digest(self._kit)}", [_listed(one) for one in self._kit], keep=True)
+        return self._client.lay(
+            f"packages-{_digest(self._packages)}", [_listed(one) for one in self._packages], keep=True
+        )
 
     def _send(self, wanted: dict[str, Path]) -> None:
         sizes = {sha256: file.stat().st_size for sha256, file in wanted.items()}
-        missing = self._client.missing(sizes)
+        missing = self._client.find_missing(sizes)
         if missing:
             total = sum(sizes[sha256] - there for sha256, there in missing.items())
             with self._progress.amount(f"{self._device}: sending {counted(len(missing), 'file')}", total) as advance:
@@ -137,40 +146,43 @@ class Work:
             raise self._died(verb, done, deadline_s)
         read = from_message(kind, answer, f"answer of {self._device}")
         if read.failure is not None:
-            wrong = read.failure
-            said = "\n".join(filter(None, [wrong.details, str(done.get("output", ""))]))
-            raise EngineError(f"{self._job.name} on {self._device}: {wrong.message}", hint=wrong.hint, details=said)
+            failure = read.failure
+            details = "\n".join(filter(None, [failure.details, str(done.get("output", ""))]))
+            raise EngineError(
+                f"{self._job.name} on {self._device}: {failure.message}", hint=failure.hint, details=details
+            )
         return read
 
     def _died(self, verb: str, done: dict[str, object], deadline_s: float) -> EngineError:
-        code, said = done.get("returncode"), str(done.get("output", ""))
+        code = done.get("returncode")
         doing = "compiling" if verb == "build" else "running"
-        if done.get("over") == "deadline":
-            told, hint = (
+        if done.get("ended_by") == "deadline":
+            how, hint = (
                 f"took longer than {deadline_s:g} s and was stopped",
                 "lower the model's size, or look at it there",
             )
         elif code == -9:
-            told, hint = "was killed: the board ran out of memory", "close other programs there, or reboot it"
+            how, hint = "was killed: the board ran out of memory", "close other programs there, or reboot it"
         elif isinstance(code, int) and code < 0:
-            told, hint = f"crashed with signal {-code}", "see dmesg on the device, and what it printed, below"
+            how, hint = f"crashed with signal {-code}", "see dmesg on the device, and what it printed, below"
         else:
-            told, hint = f"ended with {code}", "see what it printed, below"
-        return EngineError(f"{doing} {self._job.name} on {self._device} {told}", hint=hint, details=said)
+            how, hint = f"ended with {code}", "see what it printed, below"
+        output = str(done.get("output", ""))
+        return EngineError(f"{doing} {self._job.name} on {self._device} {how}", hint=hint, details=output)
 
-    def _must(self, name: str) -> bytes:
+    def _fetch(self, name: str) -> bytes:
         data = self._client.fetch(f"{self._folder}/{name}", MAX_ENGINE_BYTES)
         if data is None:
             raise EngineError(f"{self._device} left no {name}", hint="report this")
         return data
 
 
-def _listed(one: KitFile) -> dict[str, object]:
+def _listed(one: PackageFile) -> dict[str, object]:
     return {"path": one.entry.path, "sha256": one.entry.sha256, "executable": one.entry.executable}
 
 
-def _digest(kit: tuple[KitFile, ...]) -> str:
-    listed = sorted((one.entry.path, one.entry.sha256) for one in kit)
+def _digest(packages: tuple[PackageFile, ...]) -> str:
+    listed = sorted((one.entry.path, one.entry.sha256) for one in packages)
     return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
 
 

@@ -102,7 +102,7 @@ class DeviceShop(Shop):
         self.control = Path(device.folder, "control")
         self.control.mkdir(parents=True)
         kit = pretended_kit(folder / "kit")
-        builders = Builders(find=lambda _: (device,), kit=lambda *_: kit, judge=lambda *_: (), holder="anna@desk")
+        builders = Builders(find=lambda _: (device,), packages=lambda *_: kit, judge=lambda *_: (), holder="anna@desk")
         self.bench = dataclasses.replace(self.bench, builders=builders)
         (self.control / "engine").write_bytes(plan())
         self.answer(0.0)
