@@ -14,7 +14,6 @@ from edgekit.cli.verbs import examples
 if TYPE_CHECKING:
     from edgekit.cli.output import Output
     from edgekit.host.settings import Settings
-    from edgekit.schema.control import Status
 
 _RECIPE = "sorting-line"
 _PASS_S = 180.0
@@ -46,8 +45,7 @@ def demo(
         ["status", device, "--watch", "6"],
     ):
         _run(argv, settings, out)
-    status = _wait_for_pass(ctx, device, out)
-    score = status.report.score if status.report else {}
+    score = _wait_for_pass(ctx, device, out)
     right = f"{score['counted']:.0f} parts counted of {score['expected']:.0f}, {score['wrong']:.0f} wrong"
     told = {"device": device, "seconds": round(time.monotonic() - began, 1), "score": score}
     if score["wrong"]:
@@ -90,7 +88,7 @@ def _run(argv: list[str], settings: Settings, out: Output) -> None:
         raise typer.Exit(code)
 
 
-def _wait_for_pass(ctx: typer.Context, device: str, out: Output) -> Status:
+def _wait_for_pass(ctx: typer.Context, device: str, out: Output) -> dict[str, float]:
     """Wait until the clip has been played once to its end.
 
     Raises:
@@ -103,10 +101,11 @@ def _wait_for_pass(ctx: typer.Context, device: str, out: Output) -> Status:
     deadline = time.monotonic() + _PASS_S
     with keeper_of(ctx, device) as keeper:
         while time.monotonic() < deadline:
-            status = keeper.status()
-            if status.report and status.report.score:
-                return status
-            out.note(f"{device}: {figures(status.report) if status.report else 'starting'}")
+            found = keeper.status().find(_RECIPE)
+            report = found.report if found else None
+            if report and report.score:
+                return report.score
+            out.note(f"{device}: {figures(report) if report else 'starting'}")
             time.sleep(2)
     raise RolloutError(f"{device}: the clip was not played to its end in {_PASS_S:g} s", hint=f"edgekit logs {device}")
 

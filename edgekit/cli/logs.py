@@ -1,4 +1,4 @@
-"""`edgekit logs`: what the application and its keeper said."""
+"""`edgekit logs`: what applications and the keeper wrote."""
 
 from __future__ import annotations
 
@@ -14,26 +14,35 @@ if TYPE_CHECKING:
     from edgekit.schema.control import Event
 
 
-@examples("edgekit logs gate-7", "edgekit logs gate-7 -f", "edgekit logs gate-7 -n 500 --json")
+@examples("edgekit logs gate-7", "edgekit logs gate-7 sorting-line -f", "edgekit logs gate-7 -n 500 --json")
 def logs(
     ctx: typer.Context,
     device: DeviceArgument,
+    application: Annotated[
+        str, typer.Argument(metavar="[APPLICATION]", help="Only this one's lines; else all, and the keeper's own.")
+    ] = "",
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until interrupted.")] = False,
     lines: Annotated[int, typer.Option("-n", "--lines", min=0, max=2000, help="How many of the last lines.")] = 100,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show what the application and its keeper wrote. With --json and --follow one object a line."""
+    """Show what applications and the keeper wrote. With --json and --follow one object a line."""
     from edgekit.host.link.client import ANSWER_S
 
     out = output_for(as_json)
     found: list[dict[str, object]] = []
 
     def show(event: Event) -> None:
-        if event.kind == "log":
-            line: dict[str, object] = {"at_s": event.data.get("at_s"), "line": event.message}
-            found.append(line) if as_json and not follow else out.line(line, event.message)
+        if event.kind != "log":
+            return
+        whose = event.data.get("application")
+        line = {"at_s": event.data.get("at_s"), "application": whose, "line": event.message}
+        if as_json and not follow:
+            found.append(line)
+        else:
+            out.line(line, event.message if application or not whose else f"{whose}: {event.message}")
 
     with keeper_of(ctx, device) as keeper:
-        keeper.ask("logs", follow=follow, lines=lines, watch=show, patience_s=None if follow else ANSWER_S)
+        patience_s = None if follow else ANSWER_S
+        keeper.ask("logs", application=application, follow=follow, lines=lines, watch=show, patience_s=patience_s)
     if as_json and not follow:
         out.result({"lines": found})

@@ -14,6 +14,7 @@ import typer
 
 import edgekit
 from edgekit.cli import board, engine, keys, target, wheel
+from edgekit.cli.applications import remove, start, stop
 from edgekit.cli.build import build
 from edgekit.cli.clean import secrets_of
 from edgekit.cli.demo import demo
@@ -60,7 +61,8 @@ def _root(
     hand_down_json(ctx, as_json)
 
 
-for _verb in (build, demo, deploy, doctor, golden, init, logs, metrics, provision, rollback, schema, status):
+_VERBS = (build, demo, deploy, doctor, golden, init, logs, metrics, provision, remove, rollback, schema, start)
+for _verb in (*_VERBS, status, stop):
     app.command()(_verb)
 
 

@@ -13,7 +13,7 @@ from edgekit.cli.verbs import examples
 from edgekit.schema.units import counted, format_bytes, format_cpus
 
 if TYPE_CHECKING:
-    from edgekit.schema.control import ReleaseRef, Status
+    from edgekit.schema.control import ApplicationStatus, ReleaseRef, Status
     from edgekit.schema.report import Report
 
 
@@ -24,16 +24,17 @@ def status(
     watch: Annotated[float, SecondsOption] = 0.0,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show what runs on a device, how well, and if not: why."""
+    """Show each application on a device, how well it runs, and if not: why."""
     out = output_for(as_json)
     with keeper_of(ctx, device) as keeper:
         until = time.monotonic() + watch
         while time.monotonic() < until:
-            report = keeper.status().report
-            out.note(f"{device}: {figures(report) if report else 'no report yet'}")
+            for found in keeper.status().applications:
+                words = figures(found.report) if found.report else "no report yet"
+                out.note(f"{device}: {found.application}: {words}")
             time.sleep(min(1.0, max(0.0, until - time.monotonic())))
-        found = keeper.status()
-    out.result(found, "\n".join(describe(device, found)))
+        answer = keeper.status()
+    out.result(answer, "\n".join(describe(device, answer)))
 
 
 def figures(report: Report) -> str:
@@ -45,29 +46,46 @@ def figures(report: Report) -> str:
 
 
 def describe(device: str, found: Status) -> list[str]:
-    """A status for people: health first, and why."""
-    lines = [f"{device}: {_release(found.current)}", f"  phase     {found.phase}"]
-    if found.current:
-        lines.append(f"  healthy   {'yes' if found.healthy else 'no: ' + '; '.join(found.unhealthy_because)}")
+    """A status for people: the device, then each application, health first, and why."""
+    number = counted(len(found.applications), "application") if found.applications else "no application"
+    lines = [f"{device}: {number}, keeper {found.keeper}, pid {found.keeper_pid}, up {found.uptime_s:.0f} s"]
+    if found.memory_total_bytes:
+        usable = format_bytes(found.memory_total_bytes - found.memory_reserve_bytes)
+        lines.append(f"  memory    {format_bytes(found.memory_promised_bytes)} promised of {usable} for applications")
+    lines.append(
+        f"  disk      {format_bytes(found.store_bytes)} of releases, {format_bytes(found.disk_free_bytes)} free"
+    )
+    lines += [f"  lock      {name} is being deployed by {holder}" for name, holder in sorted(found.locks.items())]
+    for application in found.applications:
+        lines += ["", *_application(application)]
+    return lines
+
+
+def _application(found: ApplicationStatus) -> list[str]:
+    lines = [f"{found.application}: {_release(found.current)}", f"  phase     {found.phase}"]
+    if found.current or found.unhealthy_because:
+        lines.append(f"  healthy   {_health(found)}")
     if found.candidate:
         lines.append(f"  candidate {_release(found.candidate)}")
     if found.previous:
         lines.append(f"  previous  {_release(found.previous)}")
-    lines += [*_worker(found), *(_report(found.report) if found.report else [])]
-    lines.append(f"  keeper    {found.keeper}, pid {found.keeper_pid}, up {found.uptime_s:.0f} s")
-    if found.lock_holder:
-        lines.append(f"  lock      {found.lock_holder}")
-    return [*lines, *_failure(found)]
+    return [*lines, *_worker(found), *(_report(found.report) if found.report else []), *_failure(found)]
+
+
+def _health(found: ApplicationStatus) -> str:
+    if found.healthy:
+        return "yes"
+    return "no: " + "; ".join(found.unhealthy_because) if found.unhealthy_because else "stopped"
 
 
 def _release(ref: ReleaseRef | None) -> str:
-    return f"{ref.application} {ref.version} {ref.digest[:12]}, signed by {ref.signer}" if ref else "no release"
+    return f"{ref.version} {ref.digest[:12]}, signed by {ref.signer}" if ref else "no release"
 
 
-def _worker(found: Status) -> list[str]:
+def _worker(found: ApplicationStatus) -> list[str]:
     worker = found.worker
-    told = f"{worker.state}, pid {worker.pid}, {counted(worker.restarts, 'restart')}" if worker.pid else worker.state
-    lines = [f"  worker    {told}"]
+    state = f"{worker.state}, pid {worker.pid}, {counted(worker.restarts, 'restart')}" if worker.pid else worker.state
+    lines = [f"  worker    {state}"]
     if worker.last_exit:
         lines.append(f"  last exit {worker.last_exit}")
     limit = format_bytes(worker.memory_max) if worker.memory_max else "no limit"
@@ -75,7 +93,7 @@ def _worker(found: Status) -> list[str]:
     lines.append(f"  memory    {memory}, {counted(worker.oom_kills, 'OOM kill')}")
     note = f" ({worker.limits_note})" if worker.limits_note else ""
     lines.append(f"  limits    {worker.limits}{note}, CPUs {worker.cpuset_cpus or 'all'}")
-    return lines
+    return lines + [f"  shares    CPUs {share.cpus} with {share.application}" for share in found.shares_cpus]
 
 
 def _report(report: Report) -> list[str]:
@@ -95,11 +113,12 @@ def _report(report: Report) -> list[str]:
     return lines
 
 
-def _failure(found: Status) -> list[str]:
+def _failure(found: ApplicationStatus) -> list[str]:
     failure = found.last_failure
     if failure is None:
         return []
     at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(failure.at_s))
-    lines = [f"  last failure, {at}: {failure.application} {failure.version} {failure.digest[:12]}"]
+    name = f"{failure.application} {failure.version} {failure.digest[:12]}".strip()
+    lines = [f"  last failure, {at}: {name or found.application}"]
     lines += [f"    {failure.reason}", *(f"    {probe}" for probe in failure.probes)]
     return [*lines, *(f"    | {line}" for line in failure.log_tail)]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 PYTHON = "python3"
 """The board's own interpreter: any from 3.10 on."""
 CONTROL_GROUP = "edgekit"
@@ -14,11 +12,16 @@ UNIT = "edgekitd.service"
 """The keeper's service."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class BoardPaths:
-    """Where things lie on a device, from its prefix: `/` on a provisioned board, a folder in process mode."""
+    """Where things lie on a device, from its prefix: `/` on a provisioned board, a folder in process mode.
 
-    prefix: str
+    A plain class: the keeper's `connect` runs once per command, on boards where importing `dataclasses` takes long.
+    """
+
+    __slots__ = ("prefix",)
+
+    def __init__(self, *, prefix: str) -> None:
+        self.prefix = prefix
 
     def below(self, path: str) -> str:
         """The place of `/path` on the device."""
@@ -48,6 +51,11 @@ class BoardPaths:
     def state_dir(self) -> str:
         """All that outlives a reboot."""
         return self.below("/var/lib/edgekit")
+
+    @property
+    def applications_dir(self) -> str:
+        """One folder per application: its state, and its worker's folder."""
+        return f"{self.state_dir}/apps"
 
     @property
     def run_dir(self) -> str:

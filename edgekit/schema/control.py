@@ -16,23 +16,38 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from edgekit.schema.message import Message, NewerWord
+from edgekit.schema.message import MUST_UNDERSTAND, Message, NewerWord
 from edgekit.schema.report import Report
 
 PROTOCOL = 1
 """Of the framing alone. What a keeper is able to do beyond that, its features say."""
-FEATURES: tuple[str, ...] = ("zlib",)
+FEATURES: tuple[str, ...] = ("zlib", "applications")
 """What this keeper can do and one of the same protocol perhaps cannot: the host asks before it uses one.
 
-`zlib`: chunks may be compressed.
+`zlib`: chunks may be compressed. `applications`: several on one board; requests name one, and `start` and `remove` one.
 """
 MAX_LINE_BYTES = 4 << 20
 MAX_CHUNK_BYTES = 1 << 20
 MAX_PAYLOAD_BYTES = 17 << 20
 
 Verb = Literal[
-    "hello", "status", "lock", "offer", "chunk", "install", "activate", "rollback", "stop", "logs", "metrics"
+    "hello",
+    "status",
+    "lock",
+    "offer",
+    "chunk",
+    "install",
+    "activate",
+    "rollback",
+    "start",
+    "stop",
+    "remove",
+    "logs",
+    "metrics",
 ]
+
+ActivationPhase = Literal["idle", "activating", "settling", "running", "rolling_back", "stopped"]
+"""Where the activation of one application stands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,19 +56,25 @@ class Request(Message):
 
     hello      -> done.data: a `Hello` as JSON
     status     -> done.data: a `Status` as JSON
-    lock       holder: takes the deployment lock for this connection (exit code 9 with the holder's name if taken)
+    lock       application, holder: takes this application's deployment lock for this connection (exit code 9 with the
+               holder's name if taken); other applications can be deployed meanwhile
     offer      payload: manifest.json, then the signature (`signature_bytes` of it); verified before anything else.
                done.data: `Offer` as JSON
-    chunk      sha256, offset, encoding, payload: the next part of a blob
+    chunk      sha256, offset, encoding, payload: the next part of a blob of the release offered on this connection
     install    digest: checks that all blobs are there, lays out releases/<digest>/
-    activate   digest: events `state`, `report` until committed or rolled back
-    rollback   activates the previous release (done.data: from, to)
-    stop       stops the worker until the next activate or start of the keeper
-    logs       follow, lines: events `log`
-    metrics    done.data: text
+    activate   digest: events `state`, `progress`, `report` until committed or rolled back
+    rollback   application: activates its previous release (done.data: from, to)
+    start      application: runs its committed release again, and waits until it is healthy (exit code 8 if it is not)
+    stop       application: ends its worker until `start` or `activate`; a reboot does not start it
+    remove     application: stops it, forgets it, and deletes releases that no other application needs
+    logs       application, follow, lines: events `log`; without an application those of all, and the keeper's
+    metrics    application: done.data: text
+
+    `rollback`, `start`, `stop`, `remove` and `metrics` may leave `application` empty where the device has only one.
     """
 
     verb: Verb
+    application: str = field(default="", metadata=MUST_UNDERSTAND)
     holder: str = ""
     digest: str = ""
     sha256: str = ""
@@ -63,7 +84,6 @@ class Request(Message):
     signature_bytes: int = 0
     follow: bool = False
     lines: int = 100
-    force: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +143,7 @@ class ReleaseRef:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class ReleaseFailure:
     """Why a release was rolled back or a worker ended, with the evidence."""
 
     digest: str
@@ -158,22 +178,52 @@ class WorkerStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CpuShare:
+    """CPUs on which another application's worker may run too."""
+
+    application: str
+    cpus: str
+    """In the kernel's list format: `0-3,6`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplicationStatus:
+    """One application on the device."""
+
+    application: str
+    phase: ActivationPhase | NewerWord
+    current: ReleaseRef | None = None
+    previous: ReleaseRef | None = None
+    candidate: ReleaseRef | None = None
+    healthy: bool = False
+    unhealthy_because: tuple[str, ...] = ()
+    """Every reason, each with value and limit; empty when healthy or when nothing shall run."""
+    worker: WorkerStatus
+    report: Report | None = None
+    last_failure: ReleaseFailure | None = None
+    shares_cpus: tuple[CpuShare, ...] = ()
+    """Which other applications may use its CPUs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status(Message):
-    """Answer to `status`."""
+    """Answer to `status`: the device, and each of its applications by name."""
 
     keeper: str
     keeper_pid: int
     uptime_s: float
-    phase: Literal["idle", "activating", "settling", "running", "rolling_back", "stopped"] | NewerWord
-    current: ReleaseRef | None
-    previous: ReleaseRef | None
-    candidate: ReleaseRef | None
-    healthy: bool
-    unhealthy_because: tuple[str, ...]
-    """Every reason, each with value and limit; empty when healthy or when nothing runs."""
-    worker: WorkerStatus
-    report: Report | None
-    last_failure: Failure | None
-    lock_holder: str
+    applications: tuple[ApplicationStatus, ...]
+    """Sorted by name."""
+    locks: dict[str, str]
+    """Who deploys which application now: `application -> USER@HOST`."""
+    memory_total_bytes: int
+    memory_promised_bytes: int
+    """`memory_max` of all applications that run or shall run."""
+    memory_reserve_bytes: int
+    """Never promised: the system and the keeper need it."""
     store_bytes: int
     disk_free_bytes: int
+
+    def find(self, application: str) -> ApplicationStatus | None:
+        """One application; None where the device does not have it."""
+        return next((found for found in self.applications if found.application == application), None)

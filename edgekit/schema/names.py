@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from edgekit.schema.bounds import Matches
 
-ApplicationName = Annotated[
-    str, Matches("[a-z][a-z0-9-]{0,62}", "lower-case letters, digits and dashes, a letter first")
-]
+_APPLICATION = "[a-z][a-z0-9-]{0,62}"
+ApplicationName = Annotated[str, Matches(_APPLICATION, "lower-case letters, digits and dashes, a letter first")]
+"""Of an application: its folder and its cgroup on a device go by it."""
 TableName = Annotated[str, Matches("[A-Za-z][A-Za-z0-9_-]{0,62}", "a name of letters, digits, - and _, a letter first")]
 FileName = Annotated[str, Matches("[A-Za-z0-9][A-Za-z0-9._-]{0,62}", "a name of letters, digits, ., - and _")]
 """Of a target or a device: files and folders go by it."""
@@ -47,3 +48,8 @@ Address = Annotated[
     ),
 ]
 """An IPv6 address stands in brackets."""
+
+
+def is_application_name(text: str) -> bool:
+    """Whether a text can be an application's name."""
+    return re.fullmatch(_APPLICATION, text) is not None

@@ -83,9 +83,15 @@ class Edgekit:
         """Output of a shell command on a board."""
         return self.ok("board", "ssh", "--name", name, "--", command).out.strip()
 
-    def status(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.ok("status", name, "--json").json
-        return found
+    def status(self, name: str, application: str = "") -> dict[str, Any]:
+        """One application's status, with the keeper's process id; the only one needs no name."""
+        return one_application(self.ok("status", name, "--json").json, application)
+
+
+def one_application(status: dict[str, Any], application: str = "") -> dict[str, Any]:
+    """The same from what `status --json` has printed."""
+    (found,) = [one for one in status["applications"] if application in ("", one["application"])]
+    return {**found, "keeper_pid": status["keeper_pid"]}
 
 
 def eventually(look: Callable[[], bool], limit_s: float = 120) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.board.conftest import Edgekit, eventually, write
+from tests.board.conftest import Edgekit, eventually, one_application, write
 
 pytestmark = pytest.mark.board
 
@@ -29,7 +29,8 @@ def test_a_killed_keeper_comes_back_with_its_worker_and_no_orphan(edgekit: Edgek
 
     def back() -> bool:
         done = edgekit.run("status", provisioned, "--json")
-        return done.code == 0 and done.json["worker"]["state"] == "running" and done.json["healthy"]
+        found = one_application(done.json) if done.code == 0 else {}
+        return bool(found) and found["worker"]["state"] == "running" and found["healthy"]
 
     eventually(back)
     after = edgekit.status(provisioned)
@@ -88,7 +89,8 @@ def test_a_reboot_brings_the_committed_release_up(edgekit: Edgekit, provisioned:
 
     def runs() -> bool:
         done = edgekit.run("status", provisioned, "--json")
-        return done.code == 0 and done.json["healthy"] and done.json["current"]["digest"] == digest
+        found = one_application(done.json) if done.code == 0 else {}
+        return bool(found) and found["healthy"] and found["current"]["digest"] == digest
 
     eventually(runs)
 

@@ -18,16 +18,13 @@ _LONG: set[str] = set()
 _TWICE = {
     "Change",
     "Circumstances",
-    "Failure",
     "Image",
     "Login",
-    "Machine",
     "Need",
     "Package",
     "Report",
     "Runtime",
     "Tree",
-    "Trial",
     "Verdict",
     "Version",
 }

@@ -64,6 +64,19 @@ class CuttableDisk(Disk):
 
         self._undo.append((target.parent, undo))
 
+    def make_folder(self, path: Path) -> None:
+        if path.is_dir():
+            return
+        self._step()
+        path.mkdir()
+
+        def undo() -> None:
+            if not any(path.iterdir()):
+                path.rmdir()
+
+        self._undo.append((path.parent, undo))
+        self.sync_folder(path.parent)
+
     def link(self, source: Path, target: Path) -> None:
         self._step()
         super().link(source, target)

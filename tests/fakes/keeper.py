@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgekit.device.keeper.control.session import DeploymentLock, Services
+from edgekit.device.keeper.admission import BoardMemory
+from edgekit.device.keeper.application import Application
+from edgekit.device.keeper.context import ApplicationView, KeeperContext
+from edgekit.device.keeper.control.locks import DeploymentLocks
+from edgekit.device.keeper.control.session import Services
 from edgekit.device.keeper.control.ticket import Ticket
 from edgekit.device.keeper.layout import Layout
-from edgekit.device.keeper.loop import Keeper, Parts
+from edgekit.device.keeper.loop import Keeper
 from edgekit.device.keeper.notify import Notifier
 from edgekit.device.keeper.process.cgroup import Limiter
 from edgekit.device.keeper.process.journal import Journal
-from edgekit.device.keeper.process.life import Surroundings
+from edgekit.device.keeper.process.life import WorkerContext
 from edgekit.device.keeper.process.orphans import Orphans
 from edgekit.device.keeper.process.supervisor import Supervisor
 from edgekit.device.keeper.status import Figures
 from edgekit.device.keeper.update.disk import Disk
-from edgekit.device.keeper.update.releases import Releases
+from edgekit.device.keeper.update.releases import References, Releases
 from edgekit.device.keeper.update.store import Chunk, Store
 from edgekit.errors import EdgekitError
+from edgekit.schema.control import ApplicationStatus
 from edgekit.schema.report import Report
 from tests.fakes.child import FakeChild, FakeStarter
 from tests.fakes.clock import Clock
@@ -32,7 +37,8 @@ HEALTHY = Report(phase="running", fps=10.0, frames=5, golden="passed")
 def make_layout(root: Path) -> Layout:
     """A prefix with its folders and an allowed_signers file."""
     layout = Layout(prefix=root)
-    for folder in (layout.store_dir, layout.incoming_dir, layout.releases_dir, layout.socket.parent):
+    state = (layout.store_dir, layout.incoming_dir, layout.releases_dir, layout.applications_dir)
+    for folder in (*state, layout.run_dir, layout.workers_dir):
         folder.mkdir(parents=True, exist_ok=True)
     layout.allowed_signers.parent.mkdir(parents=True, exist_ok=True)
     layout.allowed_signers.write_text("ann@example.org ssh-ed25519 AAAA\n")
@@ -42,7 +48,9 @@ def make_layout(root: Path) -> Layout:
 class Bench:
     """Everything below one prefix. Make another one on the same prefix for a restart."""
 
-    def __init__(self, root: Path, *, disk: Disk | None = None, limiter: Limiter | None = None) -> None:
+    def __init__(
+        self, root: Path, *, disk: Disk | None = None, limiter: Limiter | None = None, memory_bytes: int = 0
+    ) -> None:
         self.layout = make_layout(root)
         self.clock = Clock()
         self.disk = disk or CuttableDisk()
@@ -52,22 +60,28 @@ class Bench:
         self.store = Store(self.layout, self.disk, reserve_bytes=0)
         self.releases = Releases(self.layout, self.disk, self.store, self.keygen)
         self.releases.tidy()
-        orphans = Orphans(self.layout.worker_file)
-        around = Surroundings(starter=self.starter, journal=self.journal, orphans=orphans, owner=None, clock=self.clock)
-        self.supervisor = Supervisor(self.layout, limiter or Limiter(tree=None, note="no cgroups in this test"), around)
-        self.keeper = Keeper(
-            Parts(
-                layout=self.layout,
-                disk=self.disk,
-                releases=self.releases,
-                supervisor=self.supervisor,
-                journal=self.journal,
-                notifier=Notifier({}, self.clock),
-                clock=self.clock,
-                wall_clock=lambda: 5.0,
-            )
+        orphans = Orphans(self.layout.workers_dir)
+        self.workers = WorkerContext(
+            starter=self.starter, journal=self.journal, orphans=orphans, owner=None, clock=self.clock
         )
-        self.figures = Figures(keeper=self.keeper, supervisor=self.supervisor, store=self.store, keeper_sha256="ab")
+        self.limiter = limiter or Limiter(tree=None, note="no cgroups in this test")
+        context = KeeperContext(
+            layout=self.layout,
+            disk=self.disk,
+            releases=self.releases,
+            journal=self.journal,
+            limiter=self.limiter,
+            workers=self.workers,
+            memory=BoardMemory(total_bytes=memory_bytes),
+            clock=self.clock,
+            wall_clock=lambda: 5.0,
+        )
+        self.keeper = Keeper(context, Notifier({}, self.clock))
+        self.figures = Figures(keeper=self.keeper, store=self.store, keeper_sha256="ab")
+
+    def lone_supervisor(self, application: str = "sorter") -> Supervisor:
+        """A supervisor that no keeper turns."""
+        return Supervisor(application, self.layout, self.limiter, self.workers)
 
     def services(self) -> Services:
         return Services(
@@ -76,15 +90,18 @@ class Bench:
             store=self.store,
             journal=self.journal,
             figures=self.figures,
-            lock=DeploymentLock(),
+            locks=DeploymentLocks(),
         )
 
     def send(self, release: FakeRelease) -> None:
         """What `offer` and `chunk` do."""
         offered = self.releases.open_offer(release.manifest_json, release.signature)
-        for blob in self.store.missing(offered.sizes):
+        application = offered.manifest.application
+        for blob in self.store.missing(offered.sizes, application):
             data = release.blobs[blob.sha256]
-            self.store.receive(Chunk(sha256=blob.sha256, size_bytes=len(data), offset=0, data=data))
+            self.store.receive(
+                Chunk(application=application, sha256=blob.sha256, size_bytes=len(data), offset=0, data=data)
+            )
 
     def install(self, release: FakeRelease) -> None:
         """What a deployment does before it activates."""
@@ -95,7 +112,7 @@ class Bench:
         """Let time pass and the loop turn."""
         for _ in range(times):
             self.clock.advance(seconds)
-            for child in self.starter.children[-1:]:
+            for child in self.starter.children:
                 if child.pulse and not child.ended():
                     child.report(child.pulse)
             self.keeper.step()
@@ -108,14 +125,40 @@ class Bench:
         self.turn(0.1, times=8)
         outcome(ticket)
 
+    def collect(self, *digests: str) -> None:
+        """Clear out all but these releases."""
+        self.releases.collect(lambda: References(digests=digests))
+
+    def application(self, name: str = "sorter") -> Application:
+        """What the keeper turns."""
+        found = self.keeper.application(name)
+        assert found is not None
+        return found
+
+    def view(self, name: str = "sorter") -> ApplicationView:
+        """What can be seen of an application."""
+        found = self.keeper.view().find(name)
+        assert found is not None
+        return found
+
+    def status(self, name: str = "sorter") -> ApplicationStatus:
+        """What `status` answers about an application."""
+        found = self.figures.status({}).find(name)
+        assert found is not None
+        return found
+
     @property
     def state_phase(self) -> str:
-        return self.keeper.view().state.phase
+        return self.view().state.phase
 
     @property
     def current(self) -> str:
-        current = self.keeper.view().state.current
-        return current.digest if current else ""
+        found = self.keeper.view().find("sorter")
+        return found.state.current.digest if found and found.state.current else ""
+
+    def child(self, name: str = "sorter") -> FakeChild:
+        """The application's last worker."""
+        return [child for child in self.starter.children if child.argv[-1] == str(self.layout.work(name))][-1]
 
 
 def pulse(child: FakeChild) -> None:
@@ -125,10 +168,9 @@ def pulse(child: FakeChild) -> None:
 
 def outcome(ticket: Ticket) -> str | EdgekitError:
     """The last word on a ticket that is settled already: a message, or the error."""
-    message = ""
-    try:
-        for event in ticket.events():
-            message = event.message
-    except EdgekitError as error:
-        return error
-    return message
+    while True:
+        found = ticket._queue.get_nowait()
+        if isinstance(found, EdgekitError):
+            return found
+        if found.kind == "done":
+            return found.message

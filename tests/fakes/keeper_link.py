@@ -12,10 +12,11 @@ from edgekit.schema.answer import ANSWER_MARK
 from edgekit.schema.control import (
     FEATURES,
     PROTOCOL,
+    ApplicationStatus,
     Event,
-    Failure,
     MissingBlob,
     Offer,
+    ReleaseFailure,
     ReleaseRef,
     Request,
     Status,
@@ -38,20 +39,16 @@ WORKER = WorkerStatus(
     limits="enforced",
     limits_note="",
 )
+APPLICATION = ApplicationStatus(application="sorter", phase="idle", worker=WORKER)
 STATUS = Status(
     keeper="0.1.0",
     keeper_pid=5,
     uptime_s=9.0,
-    phase="idle",
-    current=None,
-    previous=None,
-    candidate=None,
-    healthy=False,
-    unhealthy_because=(),
-    worker=WORKER,
-    report=None,
-    last_failure=None,
-    lock_holder="",
+    applications=(),
+    locks={},
+    memory_total_bytes=1 << 30,
+    memory_promised_bytes=0,
+    memory_reserve_bytes=64 << 20,
     store_bytes=0,
     disk_free_bytes=1 << 30,
 )
@@ -63,7 +60,9 @@ class FakeLink:
 
     protocol: int = PROTOCOL
     features: tuple[str, ...] = FEATURES
-    status: Status = STATUS
+    application: ApplicationStatus | None = None
+    """What runs there."""
+    locks: dict[str, str] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
     """What has arrived, whole or not."""
     breaks: list[tuple[str, int]] = field(default_factory=list)
@@ -105,6 +104,12 @@ class FakeLink:
         """The connection is given up."""
         self.closed += 1
 
+    @property
+    def status(self) -> Status:
+        """What `status` answers."""
+        applications = (self.application,) if self.application else ()
+        return replace(STATUS, applications=applications, locks=self.locks)
+
     def verbs(self) -> list[str]:
         """What was asked, repetitions left out."""
         verbs = [request.verb for request in self.asked]
@@ -128,7 +133,7 @@ class FakeLink:
                 data = to_message_data(self.status)
             case "lock" if self.locked_by:
                 holder = self.locked_by.pop(0)
-                message = f"the device is being deployed to by {holder}"
+                message = f"sorter is being deployed to the device by {holder}"
                 return [Event(kind="error", message=message, exit_code=9, hint="wait", data={"holder": holder})]
             case "offer":
                 data = to_message_data(self._offer(payload[: len(payload) - request.signature_bytes]))
@@ -152,15 +157,19 @@ class FakeLink:
 
     def fail(self, digest: str, at_s: float) -> None:
         """The release is rolled back."""
-        failure = Failure(
+        failure = ReleaseFailure(
             digest=digest, application="sorter", version="1", reason="no", probes=("fps 0",), log_tail=("x",), at_s=at_s
         )
-        self.status = replace(self.status, phase="running", candidate=None, last_failure=failure)
+        self.application = replace(
+            self.application or APPLICATION, phase="running", candidate=None, last_failure=failure
+        )
 
     def commit(self, digest: str) -> None:
         """The release is the current one."""
         ref = ReleaseRef(digest=digest, application="sorter", version="1", signer="ann")
-        self.status = replace(self.status, phase="running", current=ref, candidate=None)
+        self.application = replace(
+            self.application or APPLICATION, phase="running", current=ref, candidate=None, healthy=True
+        )
 
     def _offer(self, manifest_json: bytes) -> Offer:
         manifest = self._manifest = from_message(Manifest, manifest_json, "manifest")

@@ -77,7 +77,12 @@ class Site:
         return write_release(make_release(behaviour, plan=plan, sign=sign_it, **how), self.folder / name)
 
     def status(self) -> Any:
-        return self.edgekit("status", "board", "--json").json
+        """The only application's status."""
+        (found,) = self.edgekit("status", "board", "--json").json["applications"]
+        return found
+
+    def keeper_pid(self) -> int:
+        return int(self.edgekit("status", "board", "--json").json["keeper_pid"])
 
     def received_bytes(self) -> int:
         incoming = self.prefix / "var/lib/edgekit/incoming"
@@ -150,15 +155,15 @@ def test_provisioning_shows_first_does_once_and_completes_what_broke_off(site: S
 
     done = site.edgekit("provision", "board", "--json")
     assert done.json["changes"] == planned.json["changes"]
-    pid = site.status()["keeper_pid"]
+    pid = site.keeper_pid()
     again = site.edgekit("provision", "board")
     assert (again.code, again.out) == (0, "board: nothing to change\n")
-    assert site.status()["keeper_pid"] == pid
+    assert site.keeper_pid() == pid
 
     (site.prefix / "etc/edgekit/allowed_signers").unlink()
     mended = site.edgekit("provision", "board", "--json")
     assert len(mended.json["changes"]) == 1 and "allowed_signers" in mended.json["changes"][0]
-    assert site.status()["keeper_pid"] == pid
+    assert site.keeper_pid() == pid
 
 
 def test_deploy_twice_update_and_roll_back(board: Site) -> None:
@@ -293,7 +298,7 @@ def test_a_link_that_breaks_while_a_release_starts_still_gives_the_outcome(
     process = board.start(
         "deploy", str(board.release(f"slow-{behaviour}", behaviour, health=health, period_s=period_s)), "board"
     )
-    wait_for(lambda: '"activating"' in (board.prefix / "var/lib/edgekit/state.json").read_text())
+    wait_for(lambda: '"activating"' in (board.prefix / "var/lib/edgekit/apps/sorter/state.json").read_text())
     board.sshd.stop()
     board.sshd.start()
     told = finish(process)

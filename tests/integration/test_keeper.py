@@ -21,7 +21,7 @@ import pytest
 from edgekit.executor.local import LocalExecutor
 from edgekit.executor.sent_program import skip_greeting
 from edgekit.host.provision.keeper_zip import build_keeper
-from edgekit.schema.control import Event, Offer, Status
+from edgekit.schema.control import ApplicationStatus, Event, Offer, Status
 from edgekit.schema.manifest import SIGNATURE_NAMESPACE
 from edgekit.schema.message import from_message, from_message_data
 from edgekit.trust import sign
@@ -67,6 +67,11 @@ class Device:
     def status(self) -> Status:
         with self.talk() as client:
             return from_message_data(Status, client.ask("status").data, "status")
+
+    def application(self, name: str = "sorter") -> ApplicationStatus:
+        found = self.status().find(name)
+        assert found is not None
+        return found
 
     def deploy(self, release: FakeRelease) -> Event:
         with self.talk() as client:
@@ -184,7 +189,7 @@ def test_a_release_runs_and_stops_cleanly(device: Device) -> None:
     release = device.release("healthy")
     event = device.deploy(release)
     assert event.kind == "done", event
-    status = device.status()
+    status = device.application()
     assert status.current is not None
     assert (status.current.digest, status.current.signer, status.phase) == (
         release.digest,
@@ -225,12 +230,12 @@ def test_a_bad_release_goes_back_by_itself(device: Device, behaviour: str, reaso
     assert reason in event.message
     assert "which runs again" in event.message
     assert f"{behaviour} worker at work" in event.details
-    status = device.status()
+    status = device.application()
     assert status.current is not None
     assert status.last_failure is not None
     assert (status.current.digest, status.phase) == (good.digest, "running")
     assert (status.last_failure.version, reason in status.last_failure.reason) == ("2.0.0", True)
-    eventually(lambda: device.status().healthy)
+    eventually(lambda: device.application().healthy)
     assert len(workers_of(device)) == 1
 
 
@@ -239,13 +244,13 @@ def test_a_killed_keeper_leaves_no_orphan_and_the_next_one_goes_on(device: Devic
     keeper = device.spawn()
     release = device.release(behaviour)
     assert device.deploy(release).kind == "done"
-    worker = device.status().worker.pid
+    worker = device.application().worker.pid
     os.kill(keeper, signal.SIGKILL)
     eventually(lambda: not alive(keeper))
     if behaviour == "healthy":
         eventually(lambda: not alive(worker))
     assert device.spawn() != keeper
-    status = eventually(lambda: found if (found := device.status()).healthy else None)
+    status = eventually(lambda: found if (found := device.application()).healthy else None)
     assert status.current is not None
     assert status.current.digest == release.digest
     assert not alive(worker)
@@ -264,7 +269,7 @@ def test_a_keeper_that_is_killed_in_an_activation_comes_back_with_the_old_releas
         os.kill(keeper, signal.SIGKILL)
     eventually(lambda: not alive(keeper))
     device.spawn()
-    status = eventually(lambda: found if (found := device.status()).healthy else None)
+    status = eventually(lambda: found if (found := device.application()).healthy else None)
     assert status.current is not None
     assert status.last_failure is not None
     assert (status.current.digest, status.last_failure.digest) == (good.digest, silent.digest)
@@ -279,7 +284,7 @@ def test_a_worker_that_ignores_sigterm_is_killed_with_its_children(device: Devic
         assert client.ask("stop").kind == "done"
     assert time.monotonic() - began_s > 9
     eventually(lambda: not workers_of(device))
-    assert device.status().phase == "stopped"
+    assert device.application().phase == "stopped"
 
 
 def test_what_is_not_signed_by_an_allowed_signer_is_refused(device: Device) -> None:
@@ -294,7 +299,7 @@ def test_what_is_not_signed_by_an_allowed_signer_is_refused(device: Device) -> N
         assert (event.kind, event.exit_code) == ("error", 6)
     changed = good.manifest_json.replace(b'"sorter"', b'"sorted"')
     assert device.deploy(replace(good, manifest_json=changed)).exit_code == 6
-    assert device.status().current is None
+    assert device.status().applications == ()
 
 
 def test_a_flipped_byte_in_the_store_is_found_and_sent_again(device: Device) -> None:

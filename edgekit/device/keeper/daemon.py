@@ -2,7 +2,7 @@
 
     run      the daemon, in the foreground
     spawn    process mode: start `run` in the background if none answers, and wait until it does
-    halt     process mode: end it, and its worker with it
+    halt     process mode: end it, and its workers with it
     connect  copy standard input and output to and from the control socket
     version  what this file is
 
@@ -24,12 +24,13 @@ VERBS = ("run", "spawn", "halt", "connect", "version")
 
 
 def main(argv: list[str]) -> int:
-    """Run one verb; the exit code is that of `edgekit.errors`, each error told in one sentence."""
+    """Run one verb; the exit code is that of `edgekit.errors`, each error in one sentence."""
     verb, prefix = _arguments(argv)
     if verb == "connect":
         from edgekit.device.keeper.control.connect import connect
+        from edgekit.schema.board import BoardPaths
 
-        return connect(os.path.join(prefix, "run/edgekit/control.sock"))  # noqa: PTH118  pathlib is slow to import
+        return connect(BoardPaths(prefix=prefix).socket)
     if verb == "version":
         return _version()
     if verb not in VERBS:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edgekit.schema.board import BoardPaths
+
 
 class Layout:
-    """Paths only, put together once; nothing is made or read here."""
+    """Paths only, put together once; nothing is made or read here. What the host knows too is `BoardPaths`'."""
 
     def __init__(self, prefix: Path) -> None:
+        paths = BoardPaths(prefix=str(prefix))
         self.prefix = prefix
-        self.state_dir = prefix / "var/lib/edgekit"
+        self.state_dir = Path(paths.state_dir)
         """All that outlives a reboot."""
         self.store_dir = self.state_dir / "store/sha256"
         """Blobs by digest."""
@@ -18,17 +21,19 @@ class Layout:
         """Blobs on their way, one `.part` each."""
         self.releases_dir = self.state_dir / "releases"
         """Installed releases: folders of hard links into the store."""
-        self.state_file = self.state_dir / "state.json"
-        """Which release runs, and where an activation stands."""
-        self.worker_file = self.state_dir / "worker.json"
-        """The process that a dead keeper may have left behind."""
-        self.lock_file = self.state_dir / "keeper.lock"
+        self.applications_dir = Path(paths.applications_dir)
+        """One folder per application."""
+        self.run_dir = Path(paths.run_dir)
+        """What a reboot forgets."""
+        self.workers_dir = self.run_dir / "workers"
+        """One note per worker, for the keeper after one that was killed."""
+        self.lock_file = self.run_dir / "keeper.lock"
         """Held by the one keeper that runs here; holds its process id."""
         self.log_file = self.state_dir / "keeper.log"
         """What a keeper in process mode says."""
-        self.socket = prefix / "run/edgekit/control.sock"
+        self.socket = Path(paths.socket)
         """Where the keeper answers."""
-        self.allowed_signers = prefix / "etc/edgekit/allowed_signers"
+        self.allowed_signers = Path(paths.allowed_signers)
         """Who may sign releases, in OpenSSH's format."""
 
     @property
@@ -40,14 +45,22 @@ class Layout:
         """A blob's file; an executable one is a file of its own, because hard links share their mode."""
         return Path(f"{self.store_dir}/{sha256[:2]}/{sha256}{'.x' if executable else ''}")
 
-    def part(self, sha256: str) -> Path:
-        """What has arrived of a blob."""
-        return Path(f"{self.incoming_dir}/{sha256}.part")
+    def part(self, sha256: str, application: str) -> Path:
+        """What has arrived of a blob for one application: two may send the same blob at the same time."""
+        return Path(f"{self.incoming_dir}/{sha256}.{application}.part")
 
     def release(self, digest: str) -> Path:
         """An installed release."""
         return self.releases_dir / digest
 
+    def application(self, name: str) -> Path:
+        """An application's folder."""
+        return self.applications_dir / name
+
+    def state_file(self, application: str) -> Path:
+        """Which release of an application runs, and where an activation stands."""
+        return self.application(application) / "state.json"
+
     def work(self, application: str) -> Path:
         """The folder that an application's worker may write to."""
-        return self.state_dir / "work" / application
+        return self.application(application) / "work"

@@ -1,76 +1,101 @@
-"""The keeper's own figures in Prometheus's text format, and the worker's text behind them.
+"""The keeper's own figures in Prometheus's text format, for all applications, and one worker's text behind them.
 
 Source: Prometheus, "Exposition formats", text format 0.0.4; metric names end in their unit.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from edgekit.schema.control import Status
+from edgekit.schema.control import ApplicationStatus, Status
 from edgekit.schema.report import Report
+
+_Labels = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """One time series and what it means."""
+    """One family of time series and what it means."""
 
     name: str
     kind: str
     """`gauge` or `counter`."""
     help: str
-    value: float
-    labels: tuple[tuple[str, str], ...] = ()
+    samples: tuple[tuple[_Labels, float], ...]
+    """Labels, and the value under them."""
 
 
-def metrics_text(status: Status, report: Report | None, pressure_percent: float) -> str:
-    """All figures, the keeper's first."""
+def metrics_text(status: Status, report: Report | None, pressures: Mapping[str, float]) -> str:
+    """All figures, the keeper's first.
+
+    Args:
+        status: the board's.
+        report: the worker's whose text follows.
+        pressures: percent of the last 10 s in which some of an application's worker waited for memory, by application.
+    """
     lines: list[str] = []
-    for metric in keeper_metrics(status, pressure_percent):
+    for metric in keeper_metrics(status, pressures):
         lines.append(f"# HELP {metric.name} {metric.help}")
         lines.append(f"# TYPE {metric.name} {metric.kind}")
-        labels = ",".join(f'{name}="{_escaped(value)}"' for name, value in metric.labels)
-        lines.append(f"{metric.name}{{{labels}}} {metric.value:g}" if labels else f"{metric.name} {metric.value:.17g}")
+        lines += (f"{metric.name}{_braced(labels)} {value:.17g}" for labels, value in metric.samples)
     worker = report.metrics.strip() if report else ""
     return "\n".join([*lines, worker]).strip() + "\n"
 
 
-def keeper_metrics(status: Status, pressure_percent: float) -> tuple[Metric, ...]:
-    """What the keeper knows of itself and its worker."""
-    worker, current = status.worker, status.current
-    release = (
-        ("application", current.application if current else ""),
-        ("version", current.version if current else ""),
-        ("digest", current.digest if current else ""),
-    )
-    return (
-        _gauge("keeper_uptime_seconds", "Time since the keeper's start.", status.uptime_s),
-        _gauge("keeper_info", "The keeper; always 1.", 1, (("version", status.keeper),)),
-        _gauge("release_info", "The committed release; always 1.", 1, release),
-        _gauge("phase_info", "Where the keeper's state machine stands; always 1.", 1, (("phase", status.phase),)),
-        _gauge("healthy", "1 where the worker is healthy.", int(status.healthy)),
-        _gauge("worker_up", "1 where a worker runs.", int(worker.pid != 0)),
-        _counter("worker_restarts_total", "Starts after the first one of this release.", worker.restarts),
-        _counter("worker_oom_kills_total", "Ends of the worker by its memory limit.", worker.oom_kills),
-        _gauge("worker_memory_bytes", "Memory of the worker's cgroup.", worker.memory_current),
-        _gauge("worker_memory_peak_bytes", "The most it was.", worker.memory_peak),
-        _gauge("worker_memory_limit_bytes", "memory.max of the worker's cgroup.", worker.memory_max),
-        _gauge(
-            "worker_memory_pressure_ratio",
-            "Share of the last 10 s in which some of the worker waited for memory.",
-            pressure_percent / 100,
-        ),
-        _gauge("store_bytes", "All blobs of the store.", status.store_bytes),
-        _gauge("disk_free_bytes", "Free for the store.", status.disk_free_bytes),
-    )
+def keeper_metrics(status: Status, pressures: Mapping[str, float]) -> Iterator[Metric]:
+    """What the keeper knows of itself and of each worker."""
+    yield _gauge("keeper_uptime_seconds", "Time since the keeper's start.", status.uptime_s)
+    yield _gauge("keeper_info", "The keeper; always 1.", 1, (("version", status.keeper),))
+    yield _gauge("memory_promised_bytes", "memory_max of all applications.", status.memory_promised_bytes)
+    yield _gauge("store_bytes", "All blobs of the store.", status.store_bytes)
+    yield _gauge("disk_free_bytes", "Free for the store.", status.disk_free_bytes)
+    if status.applications:
+        yield from _of_applications(status.applications, pressures)
 
 
-def _gauge(name: str, text: str, value: float, labels: tuple[tuple[str, str], ...] = ()) -> Metric:
-    return Metric(name=f"edgekit_{name}", kind="gauge", help=text, value=value, labels=labels)
+def _of_applications(found: tuple[ApplicationStatus, ...], pressures: Mapping[str, float]) -> Iterator[Metric]:
+    def family(kind: str, name: str, text: str, value: Callable[[ApplicationStatus], float]) -> Metric:
+        samples = tuple(((("application", one.application),), value(one)) for one in found)
+        return Metric(name=f"edgekit_{name}", kind=kind, help=text, samples=samples)
+
+    yield _info("release_info", "The committed release; always 1.", found, _release)
+    yield _info("phase_info", "Where the state machine stands; always 1.", found, lambda one: (("phase", one.phase),))
+    yield family("gauge", "healthy", "1 where the worker is healthy.", lambda one: one.healthy)
+    yield family("gauge", "worker_up", "1 where a worker runs.", lambda one: one.worker.pid != 0)
+    text = "Starts after the first one of this release."
+    yield family("counter", "worker_restarts_total", text, lambda one: one.worker.restarts)
+    text = "Ends of the worker by its memory limit."
+    yield family("counter", "worker_oom_kills_total", text, lambda one: one.worker.oom_kills)
+    text = "Memory of the worker's cgroup."
+    yield family("gauge", "worker_memory_bytes", text, lambda one: one.worker.memory_current)
+    yield family("gauge", "worker_memory_peak_bytes", "The most it was.", lambda one: one.worker.memory_peak)
+    text = "memory.max of the worker's cgroup."
+    yield family("gauge", "worker_memory_limit_bytes", text, lambda one: one.worker.memory_max)
+    text = "Share of the last 10 s in which some of the worker waited for memory."
+    name = "worker_memory_pressure_ratio"
+    yield family("gauge", name, text, lambda one: pressures.get(one.application, 0.0) / 100)
 
 
-def _counter(name: str, text: str, value: float) -> Metric:
-    return Metric(name=f"edgekit_{name}", kind="counter", help=text, value=value)
+def _info(
+    name: str, text: str, found: tuple[ApplicationStatus, ...], labels: Callable[[ApplicationStatus], _Labels]
+) -> Metric:
+    samples = tuple(((("application", one.application), *labels(one)), 1.0) for one in found)
+    return Metric(name=f"edgekit_{name}", kind="gauge", help=text, samples=samples)
+
+
+def _release(one: ApplicationStatus) -> _Labels:
+    current = one.current
+    return (("version", current.version if current else ""), ("digest", current.digest if current else ""))
+
+
+def _gauge(name: str, text: str, value: float, labels: _Labels = ()) -> Metric:
+    return Metric(name=f"edgekit_{name}", kind="gauge", help=text, samples=((labels, value),))
+
+
+def _braced(labels: _Labels) -> str:
+    text = ",".join(f'{name}="{_escaped(value)}"' for name, value in labels)
+    return f"{{{text}}}" if text else ""
 
 
 def _escaped(text: str) -> str:

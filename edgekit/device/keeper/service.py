@@ -7,22 +7,25 @@ import grp
 import os
 import pwd
 import signal
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from edgekit.device.keeper.admission import read_memory
+from edgekit.device.keeper.context import KeeperContext
 from edgekit.device.keeper.control.listener import ControlServer
-from edgekit.device.keeper.control.session import DeploymentLock, Services
+from edgekit.device.keeper.control.locks import DeploymentLocks
+from edgekit.device.keeper.control.session import Services
 from edgekit.device.keeper.layout import Layout
-from edgekit.device.keeper.loop import Keeper, Parts
+from edgekit.device.keeper.loop import Keeper
 from edgekit.device.keeper.notify import Notifier
 from edgekit.device.keeper.process.cgroup import Limiter, find_limiter, is_delegated
 from edgekit.device.keeper.process.journal import Journal, stderr_sink
 from edgekit.device.keeper.process.launch import Owner
-from edgekit.device.keeper.process.life import Surroundings
+from edgekit.device.keeper.process.life import WorkerContext
 from edgekit.device.keeper.process.orphans import Orphans
-from edgekit.device.keeper.process.supervisor import Supervisor
 from edgekit.device.keeper.status import Figures
 from edgekit.device.keeper.update.disk import Disk
 from edgekit.device.keeper.update.releases import Releases
@@ -51,14 +54,17 @@ def run(layout: Layout, program: Path, environ: Mapping[str, str]) -> int:
         journal = Journal(stderr_sink(_STDERR, layout.log_file.with_suffix(".log.1")), time.time)
         notifier = Notifier(environ, time.monotonic)
         limiter = find_limiter(root=Path("/sys/fs/cgroup"), proc=Path("/proc"), delegated=is_delegated)
-        orphans = Orphans(layout.worker_file)
+        orphans = Orphans(layout.workers_dir)
         _end_leftovers(limiter, orphans, journal)
-        around = Surroundings(starter=start_child, journal=journal, orphans=orphans, owner=owner, clock=time.monotonic)
-        services = _assemble(layout, journal, notifier, Supervisor(layout, limiter, around), program)
+        workers = WorkerContext(
+            starter=start_child, journal=journal, orphans=orphans, owner=owner, clock=time.monotonic
+        )
+        services = _assemble(layout, limiter, workers, notifier, program)
         _listen_to_signals(services.keeper)
         server = ControlServer(services, layout.socket, group=group, say=journal.write)
         services.keeper.step()
         server.start()
+        threading.Thread(target=services.keeper.folders.clear, name="clear", daemon=True).start()
         notifier.ready()
         journal.write(f"keeper: ready, {limiter.note or 'limits are enforced'}")
         services.keeper.run()
@@ -100,44 +106,45 @@ def _accounts(layout: Layout) -> tuple[Owner | None, int | None]:
 def _make_folders(layout: Layout) -> None:
     if len(os.fsencode(layout.socket)) > _MAX_SOCKET_BYTES:
         raise InputError(f"{layout.socket} is too long for a socket", hint="choose a shorter --prefix")
-    work = layout.state_dir / "work"
-    for folder in (layout.store_dir, layout.incoming_dir, layout.releases_dir, work, layout.socket.parent):
+    state = (layout.store_dir, layout.incoming_dir, layout.releases_dir, layout.applications_dir)
+    for folder in (*state, layout.run_dir, layout.workers_dir):
         folder.mkdir(parents=True, exist_ok=True)
 
 
 def _end_leftovers(limiter: Limiter, orphans: Orphans, journal: Journal) -> None:
-    """No worker of a keeper before this one goes on unwatched."""
+    """No worker of a keeper before this one goes on unwatched. One that does not die holds up its application alone."""
     killed = orphans.end()
     if killed:
         journal.write(f"keeper: ended {killed} processes whose keeper had gone")
     for leaf in limiter.tree.leaves() if limiter.tree else ():
-        leaf.empty()
+        leaf.kill()
 
 
-def _assemble(layout: Layout, journal: Journal, notifier: Notifier, supervisor: Supervisor, program: Path) -> Services:
+def _assemble(layout: Layout, limiter: Limiter, workers: WorkerContext, notifier: Notifier, program: Path) -> Services:
     disk = Disk()
     store = Store(layout, disk)
     releases = Releases(layout, disk, store, LocalExecutor())
     releases.tidy()
-    parts = Parts(
+    context = KeeperContext(
         layout=layout,
         disk=disk,
         releases=releases,
-        supervisor=supervisor,
-        journal=journal,
-        notifier=notifier,
+        journal=workers.journal,
+        limiter=limiter,
+        workers=workers,
+        memory=read_memory(workers.proc),
         clock=time.monotonic,
         wall_clock=time.time,
     )
-    keeper = Keeper(parts)
+    keeper = Keeper(context, notifier)
     sha256 = sha256_file(program) if program.is_file() else ""
     return Services(
         keeper=keeper,
         releases=releases,
         store=store,
-        journal=journal,
-        figures=Figures(keeper=keeper, supervisor=supervisor, store=store, keeper_sha256=sha256),
-        lock=DeploymentLock(),
+        journal=workers.journal,
+        figures=Figures(keeper=keeper, store=store, keeper_sha256=sha256),
+        locks=DeploymentLocks(),
     )
 
 

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import edgekit
-from edgekit.device.keeper.loop import Keeper
-from edgekit.device.keeper.process.supervisor import Supervisor
+from edgekit.device.keeper.admission import shared_cpus
+from edgekit.device.keeper.context import ApplicationView
+from edgekit.device.keeper.loop import Keeper, KeeperView
 from edgekit.device.keeper.update.store import Store
-from edgekit.schema.control import Status
+from edgekit.schema.control import ApplicationStatus, Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """Looks at keeper, worker and store; any thread may ask."""
+    """Looks at keeper, workers and store; any thread may ask."""
 
     keeper: Keeper
-    supervisor: Supervisor
     store: Store
     keeper_sha256: str
     """Of the program that runs, not of the one that a link may name by now."""
@@ -29,29 +29,39 @@ class Figures:
         """This keeper's version."""
         return edgekit.__version__
 
-    def status(self, lock_holder: str) -> Status:
-        """Everything that `edgekit status` shows."""
+    def status(self, locks: Mapping[str, str]) -> Status:
+        """Everything that `edgekit status` shows.
+
+        Args:
+            locks: who deploys which application.
+        """
         view = self.keeper.view()
-        state, worker = view.state, self.supervisor.status()
         return Status(
             keeper=self.version,
             keeper_pid=self.pid(),
             uptime_s=view.uptime_s,
-            phase=state.phase,
-            current=state.current,
-            previous=state.previous,
-            candidate=state.candidate,
-            healthy=worker.pid != 0 and not view.unhealthy_because,
-            unhealthy_because=view.unhealthy_because,
-            worker=worker,
-            report=view.report,
-            last_failure=state.failure,
-            lock_holder=lock_holder,
+            applications=tuple(_status(found, view) for found in view.applications),
+            locks=dict(locks),
+            memory_total_bytes=view.memory.total_bytes,
+            memory_promised_bytes=sum(found.claimed.memory_bytes for found in view.applications),
+            memory_reserve_bytes=view.memory.reserve_bytes,
             store_bytes=self.store.size_bytes,
             disk_free_bytes=self.store.free_bytes,
         )
 
-    def memory_pressure(self) -> float:
-        """Percent of the last 10 s in which some of the worker waited for memory."""
-        process = self.supervisor.process
-        return process.memory().pressure_some_avg10 if process else 0.0
+
+def _status(found: ApplicationView, view: KeeperView) -> ApplicationStatus:
+    state = found.state
+    return ApplicationStatus(
+        application=found.name,
+        phase=state.phase,
+        current=state.current,
+        previous=state.previous,
+        candidate=state.candidate,
+        healthy=found.worker.pid != 0 and not found.unhealthy_because,
+        unhealthy_because=found.unhealthy_because,
+        worker=found.worker,
+        report=found.report,
+        last_failure=state.failure,
+        shares_cpus=shared_cpus(found.claimed, (other.claimed for other in view.applications)),
+    )

@@ -101,6 +101,22 @@ class KeeperClient:
         """What runs there."""
         return from_message_data(Status, self.ask("status"), f"status of {self._name}")
 
+    def change(self, verb: Verb, application: str, watch: Watch) -> dict[str, object]:
+        """Start, stop, remove or roll back an application, and wait for the outcome.
+
+        Args:
+            verb: what to do.
+            application: with which; empty: with the only one there.
+            watch: called with every event before the end.
+
+        Raises:
+            NothingSelected: there is no such application, or several and none is named.
+            RolloutError: it did not become healthy.
+            LockHeld: somebody deploys it.
+        """
+        self.check_can("applications", f"{verb} one application of several")
+        return self.ask(verb, application=application, watch=watch, patience_s=ACTIVATION_S)
+
     def can(self, feature: str) -> bool:
         """Whether the keeper there announces a feature: see `schema.control.FEATURES`."""
         return feature in self._features

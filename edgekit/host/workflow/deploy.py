@@ -11,7 +11,7 @@ from edgekit.executor import Executor
 from edgekit.host.link.client import ACTIVATION_S, KeeperClient, Watch
 from edgekit.host.link.sending import OutgoingRelease, Sent, bytes_missing, send_blobs
 from edgekit.host.progress import Progress
-from edgekit.schema.control import Failure, Offer, Status
+from edgekit.schema.control import ApplicationStatus, Offer, ReleaseFailure
 from edgekit.schema.fleet import Device
 from edgekit.schema.message import from_message_data
 from edgekit.schema.units import counted
@@ -116,8 +116,8 @@ class _Course:
 
     def _bring(self, keeper: KeeperClient) -> tuple[bool, str]:
         """The whole way, as far as it is not done yet. Gives whether anything changed, and the signer."""
-        before = keeper.status()
-        if before.current and before.phase == "running" and before.current.digest == self.to.release.digest:
+        before = keeper.status().find(self._application)
+        if before and before.current and before.healthy and before.current.digest == self.to.release.digest:
             return False, before.current.signer
         if not self.reached:
             self.to.check_fits()
@@ -128,7 +128,7 @@ class _Course:
         self._send(keeper, offer)
         with self.to.progress.step(f"{self.to.device.name}: verifying and installing"):
             keeper.ask("install", digest=self.to.release.digest, patience_s=ACTIVATION_S)
-        self.failed_before_s = before.last_failure.at_s if before.last_failure else 0.0
+        self.failed_before_s = before.last_failure.at_s if before and before.last_failure else 0.0
         self._activate(keeper)
         return True, offer.signer
 
@@ -138,7 +138,7 @@ class _Course:
         noted = False
         while True:
             try:
-                keeper.ask("lock", holder=self.to.holder)
+                keeper.ask("lock", application=self._application, holder=self.to.holder)
                 return
             except LockHeld as error:
                 if self.to.holder != error.holder or self.to.clock() >= until:
@@ -174,14 +174,14 @@ class _Course:
 
     def _follow(self, keeper: KeeperClient) -> tuple[bool, str]:
         """After the link broke in an activation: the keeper went on; wait for the outcome and take it as ours."""
-        status = self._at_rest(keeper)
-        if status.current and status.current.digest == self.to.release.digest:
-            return True, status.current.signer
-        failure = self._own_failure(status)
+        found = self._at_rest(keeper)
+        back = found.current if found else None
+        if back and back.digest == self.to.release.digest:
+            return True, back.signer
+        failure = self._own_failure(found) if found else None
         if failure is None:  # the request never arrived
             self.activating = False
             return self._bring(keeper)
-        back = status.current
         runs = f"; {back.application} {back.version} ({back.digest[:12]}) runs again" if back else ""
         raise RolloutError(
             f"{failure.application} {failure.version} was rolled back: {failure.reason}{runs}",
@@ -189,22 +189,24 @@ class _Course:
             details="\n".join([*failure.probes, *failure.log_tail]),
         )
 
-    def _at_rest(self, keeper: KeeperClient) -> Status:
+    @property
+    def _application(self) -> str:
+        return self.to.release.manifest.application
+
+    def _at_rest(self, keeper: KeeperClient) -> ApplicationStatus | None:
         """Wait until nothing is going on there any more. Raises RolloutError where that takes too long."""
         self.follow_until_s = self.follow_until_s or self.to.clock() + FOLLOW_S
         while True:
-            status = keeper.status()
-            if status.phase not in _ON_ITS_WAY:
-                return status
+            found = keeper.status().find(self._application)
+            if found is None or found.phase not in _ON_ITS_WAY:
+                return found
             if self.to.clock() >= self.follow_until_s:
                 name = self.to.device.name
-                raise RolloutError(
-                    f"{name} is still {status.phase} after {FOLLOW_S:g} s", hint=f"edgekit status {name}"
-                )
+                raise RolloutError(f"{name} is still {found.phase} after {FOLLOW_S:g} s", hint=f"edgekit status {name}")
             self.to.sleep(_POLL_S)
             self.tries = 0
 
-    def _own_failure(self, status: Status) -> Failure | None:
-        failure = status.last_failure
+    def _own_failure(self, found: ApplicationStatus) -> ReleaseFailure | None:
+        failure = found.last_failure
         ours = failure and failure.digest == self.to.release.digest and failure.at_s > self.failed_before_s
         return failure if ours else None

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edgekit.cli.status import describe
-from edgekit.schema.control import Failure, ReleaseRef
+from edgekit.schema.control import CpuShare, ReleaseFailure, ReleaseRef
 from edgekit.schema.report import LaneReport, Report
-from tests.fakes.keeper_link import STATUS, WORKER
+from tests.fakes.keeper_link import APPLICATION, STATUS, WORKER
 
 CURRENT = ReleaseRef(digest="ab" * 32, application="sorting-line", version="1.0.0", signer="ann@desk")
 REPORT = Report(
@@ -21,20 +21,29 @@ REPORT = Report(
     score={"expected": 40, "counted": 39, "wrong": 1, "passes": 2},
     lanes=(LaneReport(name="infer", tid=9, cpus=(2, 3), busy_ratio=0.5, queue=1, dropped={"drop_oldest": 4}),),
 )
-RUNNING = replace(STATUS, phase="running", current=CURRENT, healthy=True, report=REPORT)
+RUNNING = replace(
+    APPLICATION, application="sorting-line", phase="running", current=CURRENT, healthy=True, report=REPORT
+)
 
 
 def test_an_empty_device() -> None:
     lines = describe("gate-7", STATUS)
-    assert lines[0] == "gate-7: no release"
+    assert lines[0].startswith("gate-7: no application, keeper 0.1.0, pid 5")
     assert not any("healthy" in line for line in lines)
 
 
 def test_a_healthy_one_with_its_figures() -> None:
-    text = "\n".join(describe("gate-7", RUNNING))
+    shared = replace(RUNNING, shares_cpus=(CpuShare(application="counter", cpus="0"),))
+    counter = replace(APPLICATION, application="counter", phase="stopped", current=CURRENT)
+    text = "\n".join(describe("gate-7", replace(STATUS, applications=(counter, shared))))
     for part in (
-        "gate-7: sorting-line 1.0.0 abababababab, signed by ann@desk",
+        "gate-7: 2 applications, keeper 0.1.0",
+        "  memory    0 B promised of 960.0 MiB for applications",
+        "\ncounter: 1.0.0 abababababab",
+        "healthy   stopped",
+        "\nsorting-line: 1.0.0 abababababab, signed by ann@desk",
         "healthy   yes",
+        "shares    CPUs 0 with counter",
         "3.9 fps, p50 81 ms, p99 140 ms, 512 frames; 3 blue square, 12 red disc",
         "1.0 MiB of 64.0 MiB, peak 2.0 MiB, 0 OOM kills",
         "enforced, CPUs 0",
@@ -45,7 +54,7 @@ def test_a_healthy_one_with_its_figures() -> None:
 
 
 def test_an_unhealthy_one_says_every_reason_and_what_happened_last() -> None:
-    failure = Failure(
+    failure = ReleaseFailure(
         digest="cd" * 32,
         application="sorting-line",
         version="2.0.0",
@@ -56,16 +65,15 @@ def test_an_unhealthy_one_says_every_reason_and_what_happened_last() -> None:
     )
     reasons = ("fps 1.0 < min_fps 2.0", "p99_ms 900.0 > max_p99_ms 500.0")
     worker = replace(WORKER, limits="advisory", limits_note="cgroup v1", last_exit="killed by SIGSEGV", restarts=3)
-    status = replace(
-        RUNNING, healthy=False, unhealthy_because=reasons, last_failure=failure, worker=worker, lock_holder="eve@desk"
-    )
+    found = replace(RUNNING, healthy=False, unhealthy_because=reasons, last_failure=failure, worker=worker)
+    status = replace(STATUS, applications=(found,), locks={"sorting-line": "eve@desk"})
     text = "\n".join(describe("gate-7", status))
     for part in (
         f"healthy   no: {reasons[0]}; {reasons[1]}",
         "pid 7, 3 restarts",
         "last exit killed by SIGSEGV",
         "advisory (cgroup v1)",
-        "lock      eve@desk",
+        "lock      sorting-line is being deployed by eve@desk",
         "sorting-line 2.0.0 cdcdcdcdcdcd",
         "    out of memory: 64 MiB were not enough",
         "    fps 0.0 < min_fps 2.0",

@@ -47,11 +47,11 @@ def activate(bench: Bench, behave: object, times: int = 8) -> str | EdgekitError
 
 def test_a_healthy_release_is_committed(bench: Bench) -> None:
     assert "is committed" in str(activate(bench, pulse))
-    state = bench.keeper.view().state
+    state = bench.view().state
     assert (state.phase, bench.current) == ("running", NEW.digest)
     assert state.previous is not None
     assert state.previous.digest == OLD.digest
-    assert bench.figures.status("").healthy
+    assert bench.status().healthy
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_bad_release_goes_back_by_itself(bench: Bench, behave: object, reason:
     assert isinstance(error, RolloutError)
     assert f"sorter 2.0.0 was rolled back: {reason}" in error.message
     assert f"back to sorter 1.0.0 ({OLD.digest[:12]}), which runs again" in error.message
-    state = bench.keeper.view().state
+    state = bench.view().state
     assert (state.phase, bench.current) == ("running", OLD.digest)
     assert state.failure is not None
     assert state.failure.digest == NEW.digest
@@ -90,7 +90,7 @@ def test_never_healthy_is_told_with_its_figures(bench: Bench) -> None:
     assert isinstance(error, RolloutError)
     assert "not healthy within 5 s: fps 0.0 < min_fps 2.0" in error.message
     assert "still dark" in error.details
-    failure = bench.keeper.view().state.failure
+    failure = bench.view().state.failure
     assert failure is not None
     assert failure.probes == ("fps 0.0 < min_fps 2.0",)
 
@@ -102,7 +102,7 @@ def test_a_bad_first_release_is_stopped(tmp_path: Path) -> None:
     assert isinstance(error, RolloutError)
     assert "nothing runs now" in error.message
     assert (bench.state_phase, bench.current) == ("stopped", "")
-    assert bench.supervisor.stopped
+    assert bench.application().supervisor.stopped
 
 
 def test_an_old_release_that_fails_too_is_told_and_looked_after(bench: Bench) -> None:
@@ -113,13 +113,13 @@ def test_an_old_release_that_fails_too_is_told_and_looked_after(bench: Bench) ->
     assert isinstance(error, RolloutError)
     assert "which does not come up again: exited with code 1" in error.message
     assert (bench.state_phase, bench.current) == ("running", OLD.digest)
-    assert bench.supervisor.release is not None
+    assert bench.application().supervisor.release is not None
 
 
 def test_one_activation_at_a_time(bench: Bench) -> None:
     trusted = bench.releases.trusted(NEW.digest)
     bench.keeper.activate(trusted)
-    second, stop = bench.keeper.activate(trusted), bench.keeper.stop()
+    second, stop = bench.keeper.activate(trusted), bench.keeper.stop("sorter")
     bench.turn()
     assert isinstance(outcome(second), LockHeld)
     assert isinstance(outcome(stop), LockHeld)
@@ -134,13 +134,13 @@ def test_the_current_release_is_activated_at_once(bench: Bench) -> None:
 
 
 def test_stopped_until_activated_again(bench: Bench) -> None:
-    ticket = bench.keeper.stop()
+    ticket = bench.keeper.stop("sorter")
     bench.turn(times=2)
-    assert outcome(ticket) == "stopped"
-    assert (bench.state_phase, bench.supervisor.stopped) == ("stopped", True)
+    assert outcome(ticket) == "sorter is stopped"
+    assert (bench.state_phase, bench.application().supervisor.stopped) == ("stopped", True)
     bench.keeper.activate(bench.releases.trusted(OLD.digest))
     bench.turn(times=2)
-    assert (bench.state_phase, bench.figures.status("").worker.state) == ("running", "running")
+    assert (bench.state_phase, bench.status().worker.state) == ("running", "running")
 
 
 def test_limits_that_cannot_be_held_are_refused_before_anything_stops(bench: Bench) -> None:
@@ -157,13 +157,13 @@ def test_a_worker_that_dies_later_is_started_again_and_told(bench: Bench) -> Non
     bench.starter.last.say("the lens fell off\n")
     bench.starter.last.end(1)
     bench.turn()
-    view = bench.keeper.view()
+    view = bench.view()
     assert view.unhealthy_because == ("no worker runs: exited with code 1",)
     assert view.state.failure is not None
     assert "the lens fell off" in view.state.failure.log_tail
     bench.turn(1.0)
     bench.turn()
-    status = bench.figures.status("")
+    status = bench.status()
     assert (status.worker.restarts, status.healthy, status.phase) == (1, True, "running")
 
 
@@ -190,15 +190,15 @@ def test_a_committed_release_that_is_gone_is_told_and_another_can_be_deployed(be
     bench.layout.release(OLD.digest).rename(bench.layout.releases_dir / "elsewhere")
     again = Bench(bench.layout.prefix)
     again.turn(times=3)
-    assert "is not on the device" in again.keeper.view().unhealthy_because[0]
+    assert "is not on the device" in again.view().unhealthy_because[0]
     assert "is committed" in str(activate(again, pulse))
 
 
 def test_a_state_that_cannot_be_read_starts_nothing_and_is_told(bench: Bench) -> None:
-    bench.layout.state_file.write_bytes(b"\0" * 50)
+    bench.layout.state_file("sorter").write_bytes(b"\0" * 50)
     again = Bench(bench.layout.prefix)
     again.turn(times=3)
-    status = again.figures.status("")
+    status = again.status()
     assert (status.phase, status.current, status.worker.pid) == ("idle", None, 0)
     assert status.last_failure is not None
     assert "could not be read" in status.last_failure.reason
@@ -216,7 +216,7 @@ def cuts(root: Path, behave: object) -> Iterator[tuple[int, Bench]]:
             bench.turn(times=2)
             bench.install(NEW)
             activate(bench, behave, times=20)
-            bench.releases.collect([OLD.digest, NEW.digest])
+            bench.collect(OLD.digest, NEW.digest)
         except PowerCut:
             yield step, bench
             step += 1
@@ -232,8 +232,9 @@ def test_at_every_cut_it_is_exactly_the_old_or_exactly_the_new(tmp_path: Path, g
         assert isinstance(bench.disk, CuttableDisk)
         bench.disk.lose(undo=undo)
         again = Bench(tmp_path / str(step))
+        again.starter.on_start = pulse
         again.turn()
-        state = again.keeper.view().state
+        state = again.view().state
         assert (state.phase, state.candidate) == ("running", None)
         assert state.current is not None
         release = {OLD.digest: OLD, NEW.digest: NEW}[state.current.digest]

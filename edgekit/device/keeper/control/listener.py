@@ -113,6 +113,7 @@ class ControlServer:
             except Exception as error:
                 self._say(traceback.format_exc())
                 wire.send(_unexpected(error))
+            session.tidy()
 
 
 def error_event(error: EdgekitError) -> Event:

@@ -2,58 +2,28 @@
 
 from __future__ import annotations
 
-import threading
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from edgekit.device.keeper.control.locks import DeploymentLocks
+from edgekit.device.keeper.control.ticket import Ticket
 from edgekit.device.keeper.control.wire import Wire
 from edgekit.device.keeper.loop import Keeper
 from edgekit.device.keeper.metrics import metrics_text
-from edgekit.device.keeper.process.journal import Journal
+from edgekit.device.keeper.process.journal import KEPT_LINES, Journal
 from edgekit.device.keeper.status import Figures
 from edgekit.device.keeper.update.releases import Offered, Release, Releases
 from edgekit.device.keeper.update.store import Chunk, Store
-from edgekit.errors import EdgekitError, InputError, LockHeld, NothingSelected
+from edgekit.errors import EdgekitError, InputError, NothingSelected
 from edgekit.schema.control import FEATURES, PROTOCOL, Event, Hello, Offer, Request
 from edgekit.schema.manifest import MAX_MANIFEST_BYTES, MAX_SIGNATURE_BYTES
 from edgekit.schema.message import to_message_data
+from edgekit.schema.names import is_application_name
 from edgekit.schema.reader import to_raw
 from edgekit.trust import check_digest_name
 
 _FOLLOW_S = 2.0
-
-
-class DeploymentLock:
-    """Who may change what is installed: one connection at a time."""
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._owner: Session | None = None
-        self.holder = ""
-        """The name that the owner gave, or empty."""
-
-    def take(self, owner: Session, holder: str) -> None:
-        """Take the lock, or keep it.
-
-        Raises:
-            LockHeld: somebody else has it; the message names them.
-        """
-        with self._guard:
-            if self._owner not in (None, owner):
-                raise LockHeld(
-                    f"the device is being deployed to by {self.holder}",
-                    hint="wait for it, or ask them to stop",
-                    holder=self.holder,
-                )
-            self.holder = holder or self.holder or "somebody"
-            self._owner = owner
-
-    def release(self, owner: Session) -> None:
-        """Give the lock back where this connection has it."""
-        with self._guard:
-            if self._owner is owner:
-                self._owner, self.holder = None, ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,17 +35,18 @@ class Services:
     store: Store
     journal: Journal
     figures: Figures
-    lock: DeploymentLock
+    locks: DeploymentLocks
 
 
 class Session:
-    """One client's connection: its offer, its lock."""
+    """One client's connection: its offer, its locks."""
 
     def __init__(self, services: Services, wire: Wire) -> None:
         self.wire = wire
         self._to = services
         self._offered: Offered | None = None
         self._skip_chunks = False
+        self._untidy = False
         self._verbs: dict[str, Callable[[Request, bytearray], Iterator[Event]]] = {
             "hello": self._hello,
             "status": self._status,
@@ -85,7 +56,9 @@ class Session:
             "install": self._install,
             "activate": self._activate,
             "rollback": self._rollback,
+            "start": self._start,
             "stop": self._stop,
+            "remove": self._remove,
             "logs": self._logs,
             "metrics": self._metrics,
         }
@@ -102,9 +75,21 @@ class Session:
             return
         yield from self._verbs[request.verb](request, payload)
 
+    def tidy(self) -> None:
+        """Clear out what nobody needs any more; called when the client has its answer."""
+        if not self._untidy:
+            return
+        self._untidy = False
+        self._to.keeper.folders.clear()
+        try:
+            self._to.releases.collect(self._to.keeper.references)
+        except OSError as error:  # what is left goes the next time
+            self._to.journal.write(f"keeper: could not clear out: {error}")
+
     def close(self) -> None:
         """The client is gone."""
-        self._to.lock.release(self)
+        self._to.locks.release(self)
+        self._to.releases.claims.drop(self)
 
     def _hello(self, _request: Request, _payload: bytearray) -> Iterator[Event]:
         figures = self._to.figures
@@ -112,15 +97,19 @@ class Session:
         yield Event(kind="done", data=to_message_data(hello))
 
     def _status(self, _request: Request, _payload: bytearray) -> Iterator[Event]:
-        yield Event(kind="done", data=to_message_data(self._to.figures.status(self._to.lock.holder)))
+        yield Event(kind="done", data=to_message_data(self._to.figures.status(self._to.locks.holders)))
 
-    def _metrics(self, _request: Request, _payload: bytearray) -> Iterator[Event]:
-        view, figures = self._to.keeper.view(), self._to.figures
-        status = figures.status(self._to.lock.holder)
-        yield _done(text=metrics_text(status, view.report, figures.memory_pressure()))
+    def _metrics(self, request: Request, _payload: bytearray) -> Iterator[Event]:
+        view = self._to.keeper.view()
+        chosen = view.find(self._choose(request)) if request.application or view.applications else None
+        status = self._to.figures.status(self._to.locks.holders)
+        pressures = {found.name: found.pressure_percent for found in view.applications}
+        yield _done(text=metrics_text(status, chosen.report if chosen else None, pressures))
 
     def _lock(self, request: Request, _payload: bytearray) -> Iterator[Event]:
-        self._to.lock.take(self, request.holder[:200])
+        if not is_application_name(request.application):
+            raise InputError(f"{request.application[:80]!r} is no application's name", hint="see schema/control.py")
+        self._to.locks.take(request.application, self, request.holder[:200])
         yield _done()
 
     def _offer(self, request: Request, payload: bytearray) -> Iterator[Event]:
@@ -128,38 +117,48 @@ class Session:
         if not (0 <= request.signature_bytes <= MAX_SIGNATURE_BYTES and 0 <= split <= MAX_MANIFEST_BYTES):
             raise InputError("manifest or signature is too large", hint="build the release again")
         offered = self._to.releases.open_offer(bytes(payload[:split]), bytes(payload[split:]))
+        application, requires = offered.manifest.application, offered.manifest.requires
+        if requires.cgroup_controllers:
+            self._to.keeper.check_room(application, requires.memory_bytes)
+        self._to.releases.claims.put(self, offered.digest, offered.sizes)
         self._offered = offered
         installed = self._to.releases.installed(offered.digest)
-        current = self._to.keeper.view().state.current
+        found = self._to.keeper.view().find(application)
+        current = found.state.current if found else None
         offer = Offer(
             digest=offered.digest,
             signer=offered.signer,
             installed=installed,
             current=current is not None and current.digest == offered.digest,
-            missing=() if installed else self._to.store.missing(offered.sizes),
+            missing=() if installed else self._to.store.missing(offered.sizes, application),
             disk_free_bytes=self._to.store.free_bytes,
         )
         yield Event(kind="done", data=to_message_data(offer))
 
     def _chunk(self, request: Request, payload: bytearray) -> Iterator[Event]:
         try:
-            self._change()
-            size = self._offered.sizes.get(request.sha256) if self._offered else None
-            if size is None:
+            offered = self._offered
+            size = offered.sizes.get(request.sha256) if offered else None
+            if offered is None or size is None:
                 raise InputError(
                     f"blob {request.sha256[:12]!r} is in no release offered on this connection",
                     hint="offer the release first",
                 )
+            application = offered.manifest.application
+            self._lock_for(application)
             data = bytes(payload) if request.encoding == "raw" else _inflate(payload, size - request.offset)
-            self._to.store.receive(Chunk(sha256=request.sha256, size_bytes=size, offset=request.offset, data=data))
+            self._to.store.receive(
+                Chunk(application=application, sha256=request.sha256, size_bytes=size, offset=request.offset, data=data)
+            )
         except (EdgekitError, OSError):
             self._skip_chunks = True
             raise
         yield from ()
 
     def _install(self, request: Request, _payload: bytearray) -> Iterator[Event]:
-        self._change()
         digest = check_digest_name(request.digest)
+        if self._offered and self._offered.digest == digest:
+            self._lock_for(self._offered.manifest.application)
         if not self._to.releases.installed(digest):
             if self._offered is None or self._offered.digest != digest:
                 raise NothingSelected(
@@ -170,49 +169,95 @@ class Session:
         yield _done(digest=digest)
 
     def _activate(self, request: Request, _payload: bytearray) -> Iterator[Event]:
-        self._change()
-        release = self._to.releases.trusted(check_digest_name(request.digest))
-        yield from self._try(release, {"digest": release.ref.digest})
+        digest = check_digest_name(request.digest)
+        self._to.releases.claims.put(self, digest)
+        release = self._to.releases.trusted(digest)
+        yield from self._change(release.ref.application, lambda: self._try(release), {"digest": digest})
 
-    def _rollback(self, _request: Request, _payload: bytearray) -> Iterator[Event]:
-        self._change()
-        state = self._to.keeper.view().state
-        if state.previous is None:
-            raise NothingSelected("there is no release to go back to", hint="edgekit deploy another release")
-        release = self._to.releases.trusted(state.previous.digest)
-        yield from self._try(release, {"from": to_raw(state.current), "to": to_raw(release.ref)})
+    def _rollback(self, request: Request, _payload: bytearray) -> Iterator[Event]:
+        application = self._choose(request)
+        self._lock_for(application)
+        found = self._to.keeper.view().find(application)
+        if found is None or found.state.previous is None:
+            raise NothingSelected(
+                f"there is no release of {application} to go back to", hint="edgekit deploy another release"
+            )
+        release = self._to.releases.trusted(found.state.previous.digest)
+        outcome = {"from": to_raw(found.state.current), "to": to_raw(release.ref)}
+        yield from self._change(application, lambda: self._try(release), outcome)
 
-    def _try(self, release: Release, outcome: dict[str, object]) -> Iterator[Event]:
-        """Activate, wait for the outcome whether or not the client does, then clear out what nobody needs."""
-        for event in self._to.keeper.activate(release).events():
-            yield replace(event, data=outcome) if event.kind == "done" else event
-        state = self._to.keeper.view().state
-        kept = (state.current, state.previous, state.candidate)
+    def _start(self, request: Request, _payload: bytearray) -> Iterator[Event]:
+        application = self._choose(request)
+        yield from self._change(application, lambda: self._to.keeper.start(application))
+
+    def _stop(self, request: Request, _payload: bytearray) -> Iterator[Event]:
+        application = self._choose(request)
+        yield from self._change(application, lambda: self._to.keeper.stop(application))
+
+    def _remove(self, request: Request, _payload: bytearray) -> Iterator[Event]:
+        application = self._choose(request)
+        self._untidy = True
+        yield from self._change(application, lambda: self._to.keeper.remove(application))
+
+    def _try(self, release: Release) -> Ticket:
+        self._untidy = True
+        return self._to.keeper.activate(release)
+
+    def _change(
+        self, application: str, ask: Callable[[], Ticket], outcome: dict[str, object] | None = None
+    ) -> Iterator[Event]:
+        """Have something done under the application's lock, and wait for the outcome whether or not the client does.
+
+        The lock is given back before the client learns the outcome: what it, or somebody else, asks for next is free.
+        """
+        self._lock_for(application)
         try:
-            self._to.releases.collect(ref.digest for ref in kept if ref)
-        except OSError as error:  # the client has its answer; what is left goes with the next commit
-            self._to.journal.write(f"keeper: could not clear out: {error}")
+            for event in ask().events():
+                if event.kind == "done":
+                    self._to.locks.release(self, application)
+                    yield replace(event, data=outcome or {"application": application})
+                else:
+                    yield event
+        finally:
+            self._to.locks.release(self, application)
 
-    def _stop(self, _request: Request, _payload: bytearray) -> Iterator[Event]:
-        self._change()
-        yield from self._to.keeper.stop().events()
+    def _choose(self, request: Request) -> str:
+        """The application that a request is about: the named one, or the only one there is.
+
+        Raises:
+            NothingSelected: there is none, none of that name, or none is named and there are several.
+        """
+        names = [found.name for found in self._to.keeper.view().applications]
+        if request.application in names:
+            return request.application
+        if not request.application and len(names) == 1:
+            return names[0]
+        listed = ", ".join(names) or "none"
+        if request.application:
+            raise NothingSelected(
+                f"there is no application {request.application[:80]!r} on the device", hint=f"it has: {listed}"
+            )
+        message = f"the device has several applications: {listed}" if names else "the device has no application"
+        raise NothingSelected(message, hint="name one of them" if names else "edgekit deploy a release")
 
     def _logs(self, request: Request, _payload: bytearray) -> Iterator[Event]:
-        seen = self._to.journal.count
-        lines = self._to.journal.tail(request.lines)
+        journal, whose = self._to.journal, self._choose(request) if request.application else None
+        seen = journal.count
+        lines = journal.tail(request.lines, application=whose)
         while True:
             for line in lines:
                 seen = max(seen, line.number)
-                yield Event(kind="log", message=line.text, data={"at_s": line.at_s})
+                yield Event(kind="log", message=line.text, data={"at_s": line.at_s, "application": line.application})
             if not request.follow or self.wire.gone:
                 break
-            self._to.journal.wait(seen, _FOLLOW_S)
-            lines = self._to.journal.tail(request.lines or 100, after=seen)
+            journal.wait(seen, _FOLLOW_S)
+            known, seen = seen, journal.count
+            lines = journal.tail(KEPT_LINES, after=known, application=whose)
         yield _done()
 
-    def _change(self) -> None:
-        """Before anything that changes the device: take the lock, or be the one who has it."""
-        self._to.lock.take(self, "")
+    def _lock_for(self, application: str) -> None:
+        """Before anything that changes an application: take its lock, or be the one who has it."""
+        self._to.locks.take(application, self, "")
 
 
 def _done(**data: object) -> Event:

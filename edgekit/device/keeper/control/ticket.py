@@ -20,6 +20,10 @@ class Ticket:
         """The state machine has moved."""
         self._queue.put(Event(kind="state", message=message, data={"phase": phase}))
 
+    def progress(self, message: str) -> None:
+        """Something worth knowing meanwhile."""
+        self._queue.put(Event(kind="progress", message=message))
+
     def report(self, report: Report) -> None:
         """The worker has reported."""
         self._queue.put(Event(kind="report", report=report))

@@ -8,18 +8,16 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekit.errors import EdgekitError, RolloutError
+from edgekit.errors import RolloutError
 from edgekit.schema.plan import LimitsPlan
 from edgekit.schema.units import format_cpus, parse_cpus
 
 CONTROLLERS = ("cpu", "cpuset", "io", "memory", "pids")
 _NEEDED = frozenset({"cpuset", "memory", "pids"})
-_EMPTY_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,23 +81,14 @@ class Leaf:
             for pid in self.pids():
                 _kill(pid)
 
-    def empty(self, sleep: Callable[[float], None] = time.sleep) -> None:
-        """Kill until nothing is left.
-
-        Raises:
-            EdgekitError: something in it does not die: it hangs in the kernel.
-        """
-        for _ in range(int(_EMPTY_S / 0.05)):
-            if not self.pids():
-                return
-            self.kill()
-            sleep(0.05)
-        raise EdgekitError(f"{self.path} does not get empty", hint="a driver hangs: reboot the board")
+    def remove(self) -> None:
+        """Delete the cgroup itself; one that is not empty or not there stays as it is."""
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
 
     def _renew(self) -> None:
         """Start with fresh counters: `memory.peak` is since the folder was made."""
-        with contextlib.suppress(OSError):
-            self.path.rmdir()
+        self.remove()
         self.path.mkdir(exist_ok=True)
 
     def _put(self, name: str, value: str, *, optional: bool = False) -> None:
@@ -165,6 +154,11 @@ class Limiter:
 
     tree: CgroupTree | None
     note: str
+
+    def forget(self, application: str) -> None:
+        """Delete the leaf of an application that is no more."""
+        if self.tree:
+            self.tree.leaf(application).remove()
 
 
 def find_limiter(*, root: Path, proc: Path, delegated: Callable[[Path], bool]) -> Limiter:

@@ -1,4 +1,4 @@
-"""What keeper and worker say: passed on to standard error, and the last lines kept for whoever asks."""
+"""What keeper and workers write: passed on to standard error, and the last lines kept for whoever asks."""
 
 from __future__ import annotations
 
@@ -23,40 +23,57 @@ class Line:
     number: int
     at_s: float
     """Wall clock, seconds since the epoch."""
+    application: str
+    """Whose line it is; empty: the keeper's own."""
     text: str
 
 
 class Journal:
-    """A bounded ring of lines. Any thread may write, read and wait."""
+    """A bounded ring of lines per application: one that writes much pushes out no other's. Any thread may use it."""
 
     def __init__(self, sink: Callable[[bytes], None], wall_clock: Callable[[], float], kept: int = KEPT_LINES) -> None:
         self._sink = sink
         self._wall_clock = wall_clock
-        self._lines: deque[Line] = deque(maxlen=kept)
+        self._kept = kept
+        self._rings: dict[str, deque[Line]] = {}
         self._count = 0
         self._changed = threading.Condition()
 
-    def write(self, text: str) -> None:
+    def write(self, text: str, application: str = "") -> None:
         """Add one line; what is too long is cut."""
         raw = text.encode(errors="replace")
         if len(raw) > MAX_LINE_BYTES:
             text = raw[:MAX_LINE_BYTES].decode(errors="ignore") + " ..."
         with self._changed:
             self._count += 1
-            self._lines.append(Line(number=self._count, at_s=self._wall_clock(), text=text))
+            line = Line(number=self._count, at_s=self._wall_clock(), application=application, text=text)
+            self._rings.setdefault(application, deque(maxlen=self._kept)).append(line)
             self._changed.notify_all()
         self._sink((text + "\n").encode(errors="replace"))
 
-    def tail(self, count: int, after: int = 0) -> tuple[Line, ...]:
-        """The last lines, at most `count`, and only those with a higher number than `after`."""
+    def tail(self, count: int, after: int = 0, application: str | None = None) -> tuple[Line, ...]:
+        """The last lines, at most `count`, and only those with a higher number than `after`.
+
+        Args:
+            count: how many.
+            after: the number of a line that is known already.
+            application: whose; None for everybody's.
+        """
         with self._changed:
-            found = [line for line in self._lines if line.number > after]
+            rings = self._rings.values() if application is None else [self._rings.get(application, ())]
+            found = [line for ring in rings for line in ring if line.number > after]
+        found.sort(key=lambda line: line.number)
         return tuple(found[-count:]) if count > 0 else ()
 
     def wait(self, after: int, timeout_s: float) -> bool:
         """Wait for a line with a higher number than `after`; False where none came in time."""
         with self._changed:
             return self._changed.wait_for(lambda: self._count > after, timeout_s)
+
+    def forget(self, application: str) -> None:
+        """Drop an application's lines."""
+        with self._changed:
+            self._rings.pop(application, None)
 
     @property
     def count(self) -> int:

@@ -36,7 +36,7 @@ class Exit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class WorkerContext:
     """What every worker of one keeper is started with."""
 
     starter: Starter
@@ -51,11 +51,11 @@ class Surroundings:
 class WorkerProcess:
     """A running worker. Its constructor starts it; `finish` frees everything."""
 
-    def __init__(self, surroundings: Surroundings, release: Release, work: Path, leaf: Leaf | None) -> None:
+    def __init__(self, context: WorkerContext, release: Release, work: Path, leaf: Leaf | None) -> None:
         self.release = release
         self.leaf = leaf
         self.report: Report | None = None
-        self._around = surroundings
+        self._context = context
         self._peak_bytes = 0
         self._killed_because = ""
         self._kill_at_s: float | None = None
@@ -64,11 +64,18 @@ class WorkerProcess:
         self._socket, theirs = socket.socketpair()
         with theirs:
             self._socket.setblocking(False)
-            argv = worker_argv(release, work, leaf=leaf.path if leaf else None, owner=surroundings.owner)
+            argv = worker_argv(release, work, leaf=leaf.path if leaf else None, owner=context.owner)
             self._child = self._start(argv, work, theirs.fileno())
         self._open = [self._socket.fileno(), self._child.output]
-        self.started_s = self.heard_s = surroundings.clock()
-        surroundings.orphans.record(self._child.pid)
+        self.started_s = self.heard_s = context.clock()
+        trouble = context.orphans.record(self.application, self._child.pid)
+        if trouble:
+            self._write(f"keeper: the note about process {self.pid} could not be written: {trouble}")
+
+    @property
+    def application(self) -> str:
+        """Whose worker it is."""
+        return self.release.ref.application
 
     @property
     def pid(self) -> int:
@@ -93,15 +100,15 @@ class WorkerProcess:
     def pump(self) -> list[Report]:
         """Read what it has said: reports are returned, lines go to the journal."""
         for line in self._lines.feed(self._drain(self._child.output)):
-            self._around.journal.write(line.decode(errors="replace"))
+            self._write(line.decode(errors="replace"))
         found = []
         for line in self._reports.feed(self._drain(self._socket.fileno())):
             try:
                 found.append(from_message(Report, line, "report"))
             except EdgekitError as error:
-                self._around.journal.write(f"keeper: a report that cannot be read: {error.message[:200]}")
+                self._write(f"keeper: a report that cannot be read: {error.message[:200]}")
         if found:
-            self.report, self.heard_s = found[-1], self._around.clock()
+            self.report, self.heard_s = found[-1], self._context.clock()
             self._peak_bytes = max(self._peak_bytes, self.memory().current)
         return found
 
@@ -116,17 +123,17 @@ class WorkerProcess:
                 oom_kills=figures.oom_kills,
                 pressure_some_avg10=figures.pressure_some_avg10,
             )
-        return _resident(self._around.proc / str(self.pid) / "status")
+        return _resident(self._context.proc / str(self.pid) / "status")
 
     def terminate(self) -> None:
         """Ask it to end; `expire` ends it after the time of grace."""
         if not self.stopping:
-            self._kill_at_s = self._around.clock() + GRACE_S
+            self._kill_at_s = self._context.clock() + GRACE_S
             self._child.signal(signal.SIGTERM)
 
     def expire(self) -> None:
         """End it where the time of grace is over."""
-        if self._kill_at_s is not None and self._around.clock() >= self._kill_at_s:
+        if self._kill_at_s is not None and self._context.clock() >= self._kill_at_s:
             self._kill_at_s = None
             self.kill(f"did not stop within {GRACE_S:g} s of SIGTERM and was killed")
 
@@ -144,16 +151,19 @@ class WorkerProcess:
         self._kill_all()
         self.pump()
         for line in self._lines.flush():
-            self._around.journal.write(line.decode(errors="replace"))
+            self._write(line.decode(errors="replace"))
         memory = self.leaf.figures() if self.leaf else MemoryFigures()
         code = self._child.reap()
         self._socket.close()
-        self._around.orphans.forget()
+        self._context.orphans.forget(self.application)
         return self._why(code, memory)
+
+    def _write(self, line: str) -> None:
+        self._context.journal.write(line, self.application)
 
     def _start(self, argv: list[str], work: Path, report_fd: int) -> Child:
         try:
-            return self._around.starter(argv, env=worker_env(work, report_fd), cwd=str(work), inherit=(report_fd,))
+            return self._context.starter(argv, env=worker_env(work, report_fd), cwd=str(work), inherit=(report_fd,))
         except (EdgekitError, OSError):
             self._socket.close()
             raise
@@ -190,8 +200,8 @@ class WorkerProcess:
             return Exit(reason="stopped")
         if code < 0:
             return Exit(reason=f"killed by {_signal_name(-code)}")
-        said = self.report.message if self.report and self.report.phase == "failed" else ""
-        return Exit(reason=f"exited with code {code}" + (f": {said}" if said else ""))
+        message = self.report.message if self.report and self.report.phase == "failed" else ""
+        return Exit(reason=f"exited with code {code}" + (f": {message}" if message else ""))
 
 
 def _signal_name(number: int) -> str:

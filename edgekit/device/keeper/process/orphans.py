@@ -1,4 +1,4 @@
-"""A worker whose keeper was killed: found again by process id and start time, and ended.
+"""Workers whose keeper was killed: found again by process id and start time, and ended.
 
 A worker ends by itself when its keeper is gone (its report socket says so). This is for one that does not.
 """
@@ -20,31 +20,47 @@ _SESSION, _STARTED = 3, 19
 
 
 class Orphans:
-    """The note about the running worker, and what is done about it after a bad end."""
+    """One note per application about its running worker, and what is done about those after a bad end."""
 
-    def __init__(self, note: Path, *, proc: Path = Path("/proc"), sleep: Callable[[float], None] = time.sleep) -> None:
-        self._note = note
+    def __init__(self, notes: Path, *, proc: Path = Path("/proc"), sleep: Callable[[float], None] = time.sleep) -> None:
+        self._notes = notes
         self._proc = proc
         self._sleep = sleep
 
-    def record(self, pid: int) -> None:
-        """Note a worker that runs now."""
+    def record(self, application: str, pid: int) -> str:
+        """Note a worker that runs now.
+
+        Returns:
+            Why that was not possible, or empty. The worker runs all the same.
+        """
         fields = self._stat(pid)
         if fields:
-            self._note.write_text(json.dumps({"pid": pid, "started": fields[_STARTED], "boot": self._boot()}))
+            note = json.dumps({"pid": pid, "started": fields[_STARTED], "boot": self._boot()})
+            try:
+                self._note(application).write_text(note)
+            except OSError as error:
+                return str(error)
+        return ""
 
-    def forget(self) -> None:
+    def forget(self, application: str) -> None:
         """The noted worker has ended."""
-        self._note.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._note(application).unlink()
 
     def end(self) -> int:
-        """Kill what is left of the noted worker: itself, or what it started, in its session.
+        """Kill what is left of the noted workers: themselves, or what they started, in their sessions.
 
         Returns:
             How many processes that were.
         """
-        noted = self._noted()
-        self.forget()
+        return sum(self._end(note) for note in sorted(self._notes.glob("*.json")))
+
+    def _note(self, application: str) -> Path:
+        return self._notes / f"{application}.json"
+
+    def _end(self, note: Path) -> int:
+        noted = self._noted(note)
+        note.unlink(missing_ok=True)
         killed: set[int] = set()
         for _ in range(int(_GONE_S / 0.05) if noted else 0):
             left = self._session(noted)
@@ -57,10 +73,10 @@ class Orphans:
             self._sleep(0.05)
         return len(killed)
 
-    def _noted(self) -> int:
+    def _noted(self, note: Path) -> int:
         """The noted process id where it still means the worker, else 0."""
         try:
-            noted = json.loads(self._note.read_text())
+            noted = json.loads(note.read_text())
             pid, started, boot = int(noted["pid"]), noted["started"], noted["boot"]
         except (OSError, ValueError, KeyError, TypeError):
             return 0

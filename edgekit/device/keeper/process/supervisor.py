@@ -1,4 +1,4 @@
-"""Keeps one worker running: starts it in its leaf, watches its reports, starts it again with growing delays."""
+"""Keeps one application's worker running: started in its leaf, watched, started again with growing delays."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Literal
 
 from edgekit.device.keeper.layout import Layout
 from edgekit.device.keeper.process.cgroup import Leaf, Limiter, MemoryFigures
-from edgekit.device.keeper.process.life import Exit, Surroundings, WorkerProcess
+from edgekit.device.keeper.process.life import Exit, WorkerContext, WorkerProcess
+from edgekit.device.keeper.update.health import patience
 from edgekit.device.keeper.update.releases import Release
 from edgekit.errors import EdgekitError, RolloutError
 from edgekit.schema.control import WorkerStatus
@@ -19,11 +20,13 @@ from edgekit.schema.units import format_cpus
 FIRST_DELAY_S, LAST_DELAY_S = 1.0, 60.0
 STEADY_S = 60.0
 """A worker that ran for so long starts with the first delay again."""
+_CLEAR_S, _LOOK_S = 10.0, 0.05
+"""How long a killed worker's processes may take to vanish, and how often to look."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reported:
-    """The worker has said how it is."""
+    """The worker has reported."""
 
     report: Report
 
@@ -38,15 +41,17 @@ class Ended:
 class Supervisor:
     """One worker at a time. Not thread-safe: the keeper's loop owns it; `status` may be read from anywhere."""
 
-    def __init__(self, layout: Layout, limiter: Limiter, surroundings: Surroundings) -> None:
+    def __init__(self, application: str, layout: Layout, limiter: Limiter, context: WorkerContext) -> None:
+        self._application = application
         self._layout = layout
         self._limiter = limiter
-        self._around = surroundings
+        self._context = context
         self._process: WorkerProcess | None = None
         self._release: Release | None = None
         self._start_at_s: float | None = None
         self._delay_s = FIRST_DELAY_S
-        self._note = ""
+        self._limits_note = ""
+        self._clear_by_s: float | None = None
         self.restarts = 0
         self.oom_kills = 0
         self.last_exit = ""
@@ -79,7 +84,7 @@ class Supervisor:
             return self._start_at_s
         if process.stopping:
             return process.kill_at_s
-        return process.heard_s + self._patience_s(process)
+        return _patience(process)[0]
 
     def check(self, release: Release) -> None:
         """Refuse a release whose limits cannot be held here, unless they are only advice.
@@ -97,8 +102,9 @@ class Supervisor:
         """Keep this release's worker running from the next step on. Only when stopped."""
         assert self.stopped
         self._release = release
-        self._start_at_s = self._around.clock()
+        self._start_at_s = self._context.clock()
         self._delay_s = FIRST_DELAY_S
+        self._clear_by_s = None
         self.restarts = 0
 
     def stop(self) -> None:
@@ -108,21 +114,20 @@ class Supervisor:
         if self._process:
             self._process.terminate()
 
-    def kill_now(self) -> None:
-        """End the worker without grace."""
-        self.stop()
-        if self._process:
-            self._process.kill("killed")
-
     def step(self) -> list[Reported | Ended]:
         """Do all that is due, without waiting."""
         happened: list[Reported | Ended] = []
         if self._process:
             happened += self._watch(self._process)
-        now = self._around.clock()
+        now = self._context.clock()
         if self._process is None and self._release and self._start_at_s is not None and now >= self._start_at_s:
             happened += self._start(self._release)
         return happened
+
+    def pressure_percent(self) -> float:
+        """Share of the last 10 s in which some of the worker waited for memory."""
+        process = self._process
+        return process.memory().pressure_some_avg10 if process else 0.0
 
     def status(self) -> WorkerStatus:
         """How the worker is, with its leaf's figures."""
@@ -143,7 +148,7 @@ class Supervisor:
             memory_max=limits.memory_max if limits else 0,
             cpuset_cpus=format_cpus(limits.cpuset_cpus) if limits else "",
             limits=how,
-            limits_note=self._note if process else "",
+            limits_note=self._limits_note if process else "",
         )
 
     def _state(self, process: WorkerProcess | None) -> Literal["stopped", "starting", "running", "backoff"]:
@@ -155,71 +160,104 @@ class Supervisor:
         ended = process.ended()
         happened: list[Reported | Ended] = [Reported(report=report) for report in process.pump()]
         if ended:
-            return happened + self._bury(process)
+            return happened + self._reap(process)
         process.expire()
-        patience_s = self._patience_s(process)
-        if not process.stopping and self._around.clock() - process.heard_s >= patience_s:
-            process.kill(f"no report for {patience_s:g} s")
+        until_s, reason = _patience(process)
+        if not process.stopping and self._context.clock() >= until_s:
+            process.kill(reason)
         return happened
 
-    def _patience_s(self, process: WorkerProcess) -> float:
-        health = process.release.plan.health
-        return health.stall_s if process.report else max(health.start_s, health.stall_s)
-
-    def _bury(self, process: WorkerProcess) -> list[Reported | Ended]:
+    def _reap(self, process: WorkerProcess) -> list[Reported | Ended]:
         exit_ = process.finish()
         self._process = None
         self.last_exit = exit_.reason
         self.oom_kills += exit_.out_of_memory
         wanted = self._release is process.release
-        said = f"keeper: {process.release.ref.application} {process.release.ref.version}: worker {exit_.reason}"
-        self._around.journal.write(said)
+        ref = process.release.ref
+        self._write(f"keeper: {ref.application} {ref.version}: worker {exit_.reason}")
         if not wanted:
             return []
-        return self._retry(exit_, ran_s=self._around.clock() - process.started_s)
+        return self._retry(exit_, ran_s=self._context.clock() - process.started_s)
 
     def _retry(self, exit_: Exit, ran_s: float) -> list[Reported | Ended]:
         if ran_s >= STEADY_S:
             self._delay_s = FIRST_DELAY_S
-        self._start_at_s = self._around.clock() + self._delay_s
+        self._start_at_s = self._context.clock() + self._delay_s
         self._delay_s = min(2 * self._delay_s, LAST_DELAY_S)
         self.restarts += 1
         return [Ended(reason=exit_.reason)]
 
     def _start(self, release: Release) -> list[Reported | Ended]:
         self._start_at_s = None
-        work = self._layout.work(release.ref.application)
+        work = self._layout.work(self._application)
         try:
             self.check(release)
             leaf = self._leaf(release)
+            if self._clear_by_s is not None:  # look again soon; nobody else waits for it
+                self._start_at_s = self._context.clock() + _LOOK_S
+                return []
             self._make(work)
-            self._process = WorkerProcess(self._around, release, work, leaf)
+            self._process = WorkerProcess(self._context, release, work, leaf)
         except (EdgekitError, OSError) as error:
+            self._clear_by_s = None
             self.last_exit = f"did not start: {error}"
-            self._around.journal.write(f"keeper: worker {self.last_exit}")
+            self._write(f"keeper: worker {self.last_exit}")
             return self._retry(Exit(reason=self.last_exit), ran_s=0.0)
-        limits = "" if leaf else f", limits are advisory: {self._note}"
-        what = f"{release.ref.application} {release.ref.version} ({release.ref.digest[:12]})"
-        self._around.journal.write(f"keeper: {what} started as process {self._process.pid}{limits}")
+        limits = "" if leaf else f", limits are advisory: {self._limits_note}"
+        ref = release.ref
+        name = f"{ref.application} {ref.version} ({ref.digest[:12]})"
+        self._write(f"keeper: {name} started as process {self._process.pid}{limits}")
         return []
 
     def _leaf(self, release: Release) -> Leaf | None:
-        """The leaf with this release's limits in it, or None with the reason noted where they are advisory."""
-        self._note = self._limiter.note
+        """The leaf with this release's limits in it, or None with the reason noted where they are advisory.
+
+        What a worker before left in it is killed first; while that goes on, `_clear_by_s` says until when.
+        """
+        self._limits_note = self._limiter.note
         if self._limiter.tree is None:
             return None
-        leaf = self._limiter.tree.leaf(release.ref.application)
+        leaf = self._limiter.tree.leaf(self._application)
         try:
-            leaf.empty()
+            if not self._clear(leaf):
+                return None
             leaf.limit(release.plan.limits)
         except RolloutError as error:
             if not release.plan.limits.advisory:
                 raise
-            self._note = error.message
+            self._limits_note = error.message
             return None
         return leaf
 
+    def _clear(self, leaf: Leaf) -> bool:
+        """Whether nothing is left in a leaf; what is left is killed.
+
+        Raises:
+            EdgekitError: something in it does not die.
+        """
+        if not leaf.pids():
+            self._clear_by_s = None
+            return True
+        leaf.kill()
+        now = self._context.clock()
+        if self._clear_by_s is None:
+            self._clear_by_s = now + _CLEAR_S
+        elif now >= self._clear_by_s:
+            raise EdgekitError(f"{leaf.path} does not get empty", hint="a driver hangs: reboot the board")
+        return False
+
     def _make(self, work: Path) -> None:
+        """Make the worker's folder. It may be there already on a disk that cannot be written to."""
         work.mkdir(parents=True, exist_ok=True, mode=0o750)
-        if self._around.owner:
-            os.chown(work, self._around.owner.uid, self._around.owner.gid)
+        owner = self._context.owner
+        if owner and work.stat().st_uid != owner.uid:
+            os.chown(work, owner.uid, owner.gid)
+
+    def _write(self, line: str) -> None:
+        self._context.journal.write(line, self._application)
+
+
+def _patience(process: WorkerProcess) -> tuple[float, str]:
+    """When a worker that goes on like this is ended, and why."""
+    health = process.release.plan.health
+    return patience(health, process.report, started_s=process.started_s, heard_s=process.heard_s)

@@ -1,4 +1,4 @@
-"""Which release runs: the saved state machine of an activation.
+"""Which release of an application runs: the saved state machine of an activation, one per application.
 
 `next_state` is pure. The keeper saves a state before it does the state's work, so that a power cut at any moment
 leaves exactly the old release (`activating`, `settling`, `rolling_back`) or exactly the new one (`running`): the step
@@ -7,32 +7,31 @@ from `settling` to `running` is one rename of one file.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from edgekit.device.keeper.update.disk import Disk
 from edgekit.errors import InputError, RolloutError
-from edgekit.schema.control import Failure, ReleaseRef
+from edgekit.schema.control import ActivationPhase, ReleaseFailure, ReleaseRef
 from edgekit.schema.message import Message, NewerWord, from_message, to_message
 
 _STATE_BYTES = 4096
-
-Phase = Literal["idle", "activating", "settling", "running", "rolling_back", "stopped"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State(Message):
     """What `state.json` holds. Nothing in it must be understood: a board comes up whatever a newer keeper wrote."""
 
-    phase: Phase | NewerWord = "idle"
+    phase: ActivationPhase | NewerWord = "idle"
     current: ReleaseRef | None = None
     """The committed release."""
     previous: ReleaseRef | None = None
     """The one committed before it."""
     candidate: ReleaseRef | None = None
     """The one on trial."""
-    failure: Failure | None = None
+    failure: ReleaseFailure | None = None
     """The last one."""
 
 
@@ -59,10 +58,10 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
+class ReleaseFailed:
     """The worker ended, hangs, or is not healthy in time."""
 
-    failure: Failure
+    failure: ReleaseFailure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +71,7 @@ class Restored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """The operator wants nothing to run for now."""
+    """The operator wants nothing to run, until `Resume` or `Activate`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,13 +86,15 @@ class Started:
     at_s: float
 
 
-Happening = Activate | BecameHealthy | LostHealth | Settled | Failed | Restored | Stop | Resume | Started
+UpdateEvent = Activate | BecameHealthy | LostHealth | Settled | ReleaseFailed | Restored | Stop | Resume | Started
+AT_REST: frozenset[ActivationPhase] = frozenset({"idle", "running", "stopped"})
+"""No activation is going on."""
 
 
-def next_state(state: State, happening: Happening) -> State:
+def next_state(state: State, event: UpdateEvent) -> State:
     """The state after something happened; the same object where it changes nothing."""
-    match happening:
-        case Activate(candidate=candidate) if state.phase in ("idle", "running", "stopped"):
+    match event:
+        case Activate(candidate=candidate) if state.phase in AT_REST:
             return replace(state, phase="activating", candidate=candidate)
         case BecameHealthy() if state.phase == "activating":
             return replace(state, phase="settling")
@@ -101,7 +102,7 @@ def next_state(state: State, happening: Happening) -> State:
             return replace(state, phase="activating")
         case Settled() if state.phase == "settling":
             return State(phase="running", current=state.candidate, previous=_previous(state), failure=state.failure)
-        case Failed(failure=failure):
+        case ReleaseFailed(failure=failure):
             return _after_failure(state, failure)
         case Restored() if state.phase == "rolling_back":
             return replace(state, phase="running")
@@ -129,9 +130,9 @@ def _previous(state: State) -> ReleaseRef | None:
     return state.previous if same else state.current
 
 
-def _after_failure(state: State, failure: Failure) -> State:
+def _after_failure(state: State, failure: ReleaseFailure) -> State:
     if state.phase in ("activating", "settling"):
-        back: Phase = "rolling_back" if state.current else "stopped"
+        back: ActivationPhase = "rolling_back" if state.current else "stopped"
         return replace(state, phase=back, candidate=None, failure=failure)
     if state.phase == "rolling_back":
         return replace(state, phase="running")
@@ -139,10 +140,10 @@ def _after_failure(state: State, failure: Failure) -> State:
 
 
 def _after_start(state: State, at_s: float) -> State:
-    """Nothing runs yet. What was on trial when the keeper ended did not pass."""
+    """Nothing runs yet. What was on trial when the keeper ended did not pass; what was stopped stays so."""
     failure = state.failure
     if state.candidate:
-        failure = Failure(
+        failure = ReleaseFailure(
             digest=state.candidate.digest,
             application=state.candidate.application,
             version=state.candidate.version,
@@ -151,7 +152,9 @@ def _after_start(state: State, at_s: float) -> State:
             log_tail=(),
             at_s=at_s,
         )
-    phase: Phase = "running" if state.current else "idle"
+    phase: ActivationPhase = "running" if state.current else "idle"
+    if state.phase == "stopped":
+        phase = "stopped"
     return replace(state, phase=phase, candidate=None, failure=failure)
 
 
@@ -160,24 +163,37 @@ def load_state(path: Path, at_s: float) -> State:
 
     A file that cannot be read is put aside as `.bad`, and the state says so: the keeper must come up all the same.
     """
-    path.with_name(path.name + ".tmp").unlink(missing_ok=True)
     try:
+        path.with_name(path.name + ".tmp").unlink(missing_ok=True)
         return _known(from_message(State, path.read_bytes(), path.name))
     except FileNotFoundError:
         return State()
     except (InputError, OSError) as error:
-        bad = path.with_name(path.name + ".bad")
-        path.rename(bad)
-        reason = f"{path} could not be read and is now {bad.name}; nothing runs until the next deploy: {error}"
-        failure = Failure(digest="", application="", version="", reason=reason, probes=(), log_tail=(), at_s=at_s)
+        reason = f"{path} could not be read{_put_aside(path)}; nothing runs until the next deploy: {error}"
+        failure = ReleaseFailure(
+            digest="", application="", version="", reason=reason, probes=(), log_tail=(), at_s=at_s
+        )
         return State(failure=failure)
 
 
 def _known(state: State) -> State:
     """The state, where a newer keeper was in a phase that this one does not have: what was committed runs."""
-    if state.phase in get_args(Phase):
+    if state.phase in get_args(ActivationPhase):
         return state
     return replace(state, phase="running" if state.current else "idle")
+
+
+def set_aside(path: Path) -> Path:
+    """Where a state file goes that could not be read."""
+    return path.with_name(path.name + ".bad")
+
+
+def _put_aside(path: Path) -> str:
+    try:
+        path.rename(set_aside(path))
+    except OSError as error:
+        return f" and cannot be put aside ({error.strerror})"
+    return f" and is now {set_aside(path).name}"
 
 
 def save_state(path: Path, state: State, disk: Disk) -> None:
@@ -185,15 +201,17 @@ def save_state(path: Path, state: State, disk: Disk) -> None:
     disk.replace(path, to_message(state))
 
 
-class Machine:
-    """The state, and its file."""
+class SavedState:
+    """One application's state, and its file."""
 
     def __init__(self, path: Path, disk: Disk, at_s: float) -> None:
         self._path = path
         self._disk = disk
         self.state = load_state(path, at_s)
+        self.lost = set_aside(path).exists()
+        """Whether an older state could not be read, and with it which releases are this application's."""
 
-    def apply(self, happening: Happening) -> str:
+    def apply(self, event: UpdateEvent) -> str:
         """Save the next state, then be in it.
 
         A state that only undoes or observes is entered even where it cannot be saved: what is on disk then leads to
@@ -205,19 +223,24 @@ class Machine:
         Raises:
             RolloutError: a state that promises something could not be saved, and is not entered.
         """
-        new = next_state(self.state, happening)
+        new = next_state(self.state, event)
         trouble = ""
-        if new is not self.state:
+        if new != self.state:
             try:
-                with self._disk.told_when_full(self._path.parent, _STATE_BYTES):
+                with self._disk.explain_full(self._path.parents[1], _STATE_BYTES):
+                    self._disk.make_folder(self._path.parent)
                     save_state(self._path, new, self._disk)
             except (RolloutError, OSError) as error:
                 trouble = f"the state {new.phase} could not be saved: {error}"
-                if isinstance(happening, (Activate, Settled)):
+                if isinstance(event, (Activate, Settled)):
                     raise RolloutError(trouble, hint="free space on the device, or check its disk") from error
         self.state = new
+        if self.lost and isinstance(event, Settled):
+            self.lost = False
+            with contextlib.suppress(OSError):
+                set_aside(self._path).unlink()
         return trouble
 
-    def note(self, happening: Happening) -> None:
+    def note(self, event: UpdateEvent) -> None:
         """Be in the next state without saving it: for what a restart may forget."""
-        self.state = next_state(self.state, happening)
+        self.state = next_state(self.state, event)

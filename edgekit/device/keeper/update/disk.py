@@ -55,6 +55,12 @@ class Disk:
         """Give a file a second name."""
         os.link(source, target)
 
+    def make_folder(self, path: Path) -> None:
+        """Make a folder in one that is there, durably; there twice is there once."""
+        if not path.is_dir():
+            path.mkdir()
+            self.sync_folder(path.parent)
+
     def remove(self, path: Path) -> None:
         """Remove a file that may be gone already."""
         path.unlink(missing_ok=True)
@@ -82,7 +88,7 @@ class Disk:
         self.sync_folder(path.parent)
 
     @contextmanager
-    def told_when_full(self, folder: Path, needed_bytes: int) -> Iterator[None]:
+    def explain_full(self, folder: Path, needed_bytes: int) -> Iterator[None]:
         """Turn a full disk into a sentence.
 
         Raises:

@@ -8,7 +8,7 @@ from typing import Literal
 from edgekit.schema.recipe import Health
 from edgekit.schema.report import Report
 
-Stage = Literal["waiting", "settling", "settled", "failed"]
+Standing = Literal["waiting", "settling", "settled", "failed"]
 _PATIENCE = 3.0
 
 
@@ -22,7 +22,7 @@ def judge(health: Health, report: Report | None, age_s: float) -> tuple[str, ...
     """
     try:
         return _reasons(health, report, age_s)
-    except Exception as error:  # whatever a worker says, the keeper goes on
+    except Exception as error:  # whatever a worker reports, the keeper goes on
         return (f"its last report cannot be judged: {type(error).__name__}: {error}",)
 
 
@@ -34,20 +34,47 @@ def _reasons(health: Health, report: Report | None, age_s: float) -> tuple[str, 
         reasons.append(f"last report {age_s:.1f} s ago > stall_s {health.stall_s:g}")
     if report.phase != "running":
         reasons.append(f"phase is {report.phase}" + (f": {report.message}" if report.message else ""))
+    elif report.frames == 0:
+        reasons.append("no frame yet")
+    elif report.idle_s > health.stall_s:
+        reasons.append(f"last frame {report.idle_s:.1f} s ago > stall_s {health.stall_s:g}")
     if report.golden and report.golden != "passed":
         reasons.append(f"golden frames {report.golden}")
     if report.fps < health.min_fps:
         reasons.append(f"fps {report.fps:.1f} < min_fps {health.min_fps:.1f}")
     if health.max_p99_ms is not None and report.p99_ms > health.max_p99_ms:
         reasons.append(f"p99_ms {report.p99_ms:.1f} > max_p99_ms {health.max_p99_ms:.1f}")
-    ratio = report.errors / max(1, report.errors + report.frames)
-    if ratio > health.max_error_ratio:
-        reasons.append(f"error_ratio {ratio:.3f} > max_error_ratio {health.max_error_ratio:g}")
+    if report.error_ratio > health.max_error_ratio:
+        reasons.append(f"error_ratio {report.error_ratio:.3f} > max_error_ratio {health.max_error_ratio:g}")
     return tuple(reasons)
 
 
+def patience(health: Health, report: Report | None, *, started_s: float, heard_s: float) -> tuple[float, str]:
+    """When a worker that goes on like this counts as hanging, and the reason then.
+
+    Until its first frame a worker has `start_s`, whatever it does meanwhile: loading an engine may take a minute.
+    Once it reports, silence for `stall_s` is too much at any time, and so is `stall_s` without a frame after the first.
+
+    Args:
+        health: the recipe's limits.
+        report: the worker's last one.
+        started_s: when it was started.
+        heard_s: when its last report came; its start where none has.
+    """
+    if report is None:
+        limit_s = max(health.start_s, health.stall_s)
+        return heard_s + limit_s, f"no report for {limit_s:g} s"
+    silence = heard_s + health.stall_s, f"no report for {health.stall_s:g} s"
+    works = report.phase == "running"
+    if report.frames == 0 and report.phase != "failed" and (report.idle_s > 0 or not works):
+        return min(silence, (started_s + health.start_s, f"no frame within {health.start_s:g} s of its start"))
+    if works and report.idle_s > health.stall_s:
+        return heard_s, f"no frame for {health.stall_s:g} s"
+    return silence
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
+class Probation:
     """A new release between its start and its commit. All times are the keeper's monotonic clock's."""
 
     health: Health
@@ -63,32 +90,33 @@ class Trial:
     """Why it is not healthy now."""
 
 
-def observe(trial: Trial, report: Report | None, age_s: float, now_s: float) -> Trial:
-    """The trial after a look at the worker's last report."""
-    probes, heard_s = judge(trial.health, report, age_s), now_s - age_s
-    if trial.golden and not probes and report is not None and report.golden != "passed":
+def observe(probation: Probation, report: Report | None, age_s: float, now_s: float) -> Probation:
+    """The probation after a look at the worker's last report."""
+    probes, heard_s = judge(probation.health, report, age_s), now_s - age_s
+    if probation.golden and not probes and report is not None and report.golden != "passed":
         probes = ("golden frames not run yet",)
     if not probes:
-        since_s = heard_s if trial.healthy_since_s is None else trial.healthy_since_s
-        return replace(trial, probes=(), healthy_since_s=since_s, healthy_until_s=heard_s, unhealthy_since_s=None)
-    broke_s = trial.unhealthy_since_s if trial.healthy_since_s is None else now_s
-    return replace(trial, probes=probes, healthy_since_s=None, unhealthy_since_s=broke_s)
+        since_s = heard_s if probation.healthy_since_s is None else probation.healthy_since_s
+        return replace(probation, probes=(), healthy_since_s=since_s, healthy_until_s=heard_s, unhealthy_since_s=None)
+    broke_s = probation.unhealthy_since_s if probation.healthy_since_s is None else now_s
+    return replace(probation, probes=probes, healthy_since_s=None, unhealthy_since_s=broke_s)
 
 
-def verdict(trial: Trial, now_s: float) -> tuple[Stage, str]:
-    """Where a trial stands, and for a failed one the reason in a sentence."""
-    health = trial.health
-    golden = next((probe for probe in trial.probes if probe.startswith("golden frames failed")), "")
+def verdict(probation: Probation, now_s: float) -> tuple[Standing, str]:
+    """Where a probation stands, and for a failed one the reason in a sentence."""
+    health = probation.health
+    golden = next((probe for probe in probation.probes if probe.startswith("golden frames failed")), "")
     if golden:
         return "failed", golden
-    if trial.healthy_since_s is not None:
-        return ("settled" if trial.healthy_until_s - trial.healthy_since_s >= health.settle_s else "settling"), ""
-    because = trial.probes[0]
-    if trial.unhealthy_since_s is None:
-        late = now_s - trial.started_s >= health.start_s
+    if probation.healthy_since_s is not None:
+        settled = probation.healthy_until_s - probation.healthy_since_s >= health.settle_s
+        return ("settled" if settled else "settling"), ""
+    because = probation.probes[0]
+    if probation.unhealthy_since_s is None:
+        late = now_s - probation.started_s >= health.start_s
         return ("failed", f"not healthy within {health.start_s:g} s: {because}") if late else ("waiting", "")
-    if now_s - trial.unhealthy_since_s >= health.settle_s:
+    if now_s - probation.unhealthy_since_s >= health.settle_s:
         return "failed", f"was healthy, then not for {health.settle_s:g} s: {because}"
-    if now_s - trial.started_s >= health.start_s + _PATIENCE * health.settle_s:
+    if now_s - probation.started_s >= health.start_s + _PATIENCE * health.settle_s:
         return "failed", f"never healthy for {health.settle_s:g} s without a break: {because}"
     return "waiting", ""

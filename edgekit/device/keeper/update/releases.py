@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.device.keeper.layout import Layout
+from edgekit.device.keeper.update.claims import Claims
 from edgekit.device.keeper.update.disk import Disk
 from edgekit.device.keeper.update.store import Store
 from edgekit.errors import EdgekitError, NothingSelected, RolloutError, TrustError
@@ -17,11 +17,11 @@ from edgekit.executor import Executor
 from edgekit.schema.control import ReleaseRef
 from edgekit.schema.manifest import SIGNATURE_NAMESPACE, Manifest, check_manifest, is_safe_path
 from edgekit.schema.message import from_message
+from edgekit.schema.names import is_application_name
 from edgekit.schema.plan import WorkerPlan
 from edgekit.trust import sha256_bytes, verify
 
 MANIFEST, SIGNATURE, PLAN = "manifest.json", "manifest.json.sig", "plan.json"
-_NAME = re.compile("[a-z0-9][a-z0-9._-]{0,63}", re.IGNORECASE)
 _SHOWN = 5
 _UNFINISHED = ".tmp"
 """Ends the name of a folder that is being made or removed."""
@@ -49,14 +49,24 @@ class Release:
     plan: WorkerPlan
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class References:
+    """Which releases the board's applications need."""
+
+    digests: Collection[str]
+    lost: Collection[str] = ()
+    """Applications that cannot say: none of their releases may go."""
+
+
 class Releases:
-    """What is installed below one prefix. Callers hold the deployment lock when they change it."""
+    """What is installed below one prefix. Callers hold the deployment lock of the application that they change."""
 
     def __init__(self, layout: Layout, disk: Disk, store: Store, executor: Executor) -> None:
         self._layout = layout
         self._disk = disk
         self._store = store
         self._executor = executor
+        self.claims = Claims()
 
     def tidy(self) -> None:
         """Remove what a power cut left half laid out. Before anything else: its links make torn blobs look whole."""
@@ -79,6 +89,8 @@ class Releases:
                 details=error.message,
             ) from None
         check_manifest(manifest)
+        if not is_application_name(manifest.application):
+            raise TrustError("the manifest is refused: its application's name is none", hint="build the release again")
         sizes: dict[str, int] = {}
         for entry in manifest.files:
             if sizes.setdefault(entry.sha256, entry.bytes) != entry.bytes:
@@ -107,10 +119,10 @@ class Releases:
             return
         aside = self._layout.releases_dir / f"{offered.digest}{_UNFINISHED}"
         self._disk.remove_tree(aside)
-        with self._disk.told_when_full(self._layout.state_dir, len(offered.manifest_json)):
+        with self._disk.explain_full(self._layout.state_dir, len(offered.manifest_json)):
             try:
                 self._lay_out(aside, offered)
-                self._check_plan(aside)
+                self._check_plan(aside, offered.manifest.application)
                 self._disk.sync_all()
             except (OSError, EdgekitError):
                 self._disk.remove_tree(aside)
@@ -134,7 +146,7 @@ class Releases:
         signer = self._verify(manifest_json, (path / SIGNATURE).read_bytes())
         if sha256_bytes(manifest_json) != digest:
             raise TrustError(f"release {digest[:12]} was changed on the device", hint="deploy it again")
-        plan = self._check_plan(path)
+        plan = self._check_plan(path, str(json.loads(manifest_json).get("application")))
         ref = ReleaseRef(digest=digest, application=plan.application, version=plan.version, signer=signer)
         return Release(ref=ref, path=path, plan=plan)
 
@@ -147,15 +159,32 @@ class Releases:
         """
         self._check_installed(ref.digest)
         path = self._layout.release(ref.digest)
-        return Release(ref=ref, path=path, plan=self._check_plan(path))
+        return Release(ref=ref, path=path, plan=self._check_plan(path, ref.application))
 
-    def collect(self, keep: Iterable[str]) -> None:
-        """Remove all releases but these, what was left half done, and the blobs that nobody needs then."""
-        kept = set(keep)
-        for folder in self._layout.releases_dir.iterdir():
-            if folder.name not in kept:
-                self._remove(folder)
-        self._store.collect()
+    def collect(self, references: Callable[[], References]) -> None:
+        """Remove releases that no application needs, what was left half done, and the blobs that nobody needs then.
+
+        What a deployment under way has claimed stays; no other claims anything meanwhile.
+
+        Args:
+            references: which releases are needed, asked once the claims stand still.
+        """
+        with self.claims.all() as (releases, blobs):
+            found = references()
+            kept = {*releases, *found.digests}
+            for folder in self._layout.releases_dir.iterdir():
+                if folder.name.partition(".")[0] not in kept and not self._is_of(folder, found.lost):
+                    self._remove(folder)
+            self._store.collect(blobs)
+
+    def _is_of(self, folder: Path, applications: Collection[str]) -> bool:
+        """Whether a whole release is one of these applications'."""
+        if not applications or folder.suffix == _UNFINISHED:
+            return False
+        try:
+            return json.loads((folder / MANIFEST).read_bytes())["application"] in applications
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
 
     def _remove(self, folder: Path) -> None:
         """Remove a folder that, from its first file on, no longer passes for a release, whenever the power goes."""
@@ -221,7 +250,7 @@ class Releases:
         self._disk.write(aside / MANIFEST, offered.manifest_json)
         self._disk.write(aside / SIGNATURE, offered.signature)
 
-    def _check_plan(self, path: Path) -> WorkerPlan:
+    def _check_plan(self, path: Path, application: str) -> WorkerPlan:
         """Read a release's plan; what it names becomes paths and programs here.
 
         Raises:
@@ -238,11 +267,15 @@ class Releases:
             ) from None
         folders = [folder for folder in (plan.site, plan.app) if folder]
         if not (
-            _NAME.fullmatch(plan.application) and plan.python_path.startswith("/") and all(map(is_safe_path, folders))
+            is_application_name(plan.application)
+            and plan.python_path.startswith("/")
+            and all(map(is_safe_path, folders))
         ):
             raise RolloutError(
                 f"{PLAN} names an application, program or folder that it must not", hint="build it again"
             )
+        if plan.application != application:
+            raise RolloutError(f"{PLAN} is of {plan.application}, the release of {application}", hint="build it again")
         return plan
 
 

@@ -1,5 +1,7 @@
 """Blobs by their SHA-256: received in parts, visible only when whole and right, shared by releases as hard links.
 
+Several connections may fill the store at the same time, each for an application of its own.
+
 A blob becomes durable with the release that links to it: one sync for an installation, not one for each of its
 thousands of files. A power cut before that may tear blobs, so one that no release links to and that has not come in
 this keeper's life is checked by its hash before an offer counts it as there.
@@ -8,6 +10,7 @@ this keeper's life is checked by its hash before an offer counts it as there.
 from __future__ import annotations
 
 import shutil
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -29,6 +32,8 @@ _PART_AGE_S = 24 * 3600.0
 class Chunk:
     """The next piece of a blob, decoded."""
 
+    application: str
+    """For whom it comes."""
     sha256: str
     size_bytes: int
     """Of the whole blob, as the manifest has it."""
@@ -37,7 +42,7 @@ class Chunk:
 
 
 class Store:
-    """The blobs below one prefix. Callers hold the deployment lock when they change it."""
+    """The blobs below one prefix."""
 
     def __init__(self, layout: Layout, disk: Disk, *, reserve_bytes: int = RESERVE_BYTES) -> None:
         self._layout = layout
@@ -45,16 +50,17 @@ class Store:
         self._reserve_bytes = reserve_bytes
         self._size_bytes: int | None = None
         self._sealed: set[str] = set()
-        self._begun: set[str] = set()
+        self._begun: set[Path] = set()
+        self._deriving = threading.Lock()
 
-    def missing(self, sizes: dict[str, int]) -> tuple[MissingBlob, ...]:
+    def missing(self, sizes: dict[str, int], application: str) -> tuple[MissingBlob, ...]:
         """What has to be sent of the blobs `sha256 -> bytes`. An empty blob never has to.
 
         Raises:
             RolloutError: the disk has no room for it.
         """
         found = [
-            MissingBlob(sha256=sha256, have_bytes=self._part_bytes(sha256, size))
+            MissingBlob(sha256=sha256, have_bytes=self._part_bytes(sha256, size, application))
             for sha256, size in sizes.items()
             if size and not self._has(sha256, size)
         ]
@@ -72,7 +78,7 @@ class Store:
             TrustError: the whole blob is not what its name says; it is thrown away.
             RolloutError: the disk is full, or the part was torn by a power cut; it is thrown away.
         """
-        part = self._layout.part(chunk.sha256)
+        part = self._layout.part(chunk.sha256, chunk.application)
         have = _size(part)
         end = chunk.offset + len(chunk.data)
         if not 0 <= chunk.offset <= have or end > chunk.size_bytes:
@@ -80,10 +86,10 @@ class Store:
                 f"blob {chunk.sha256[:12]}: {chunk.offset}..{end} does not go on from {have} of {chunk.size_bytes}",
                 hint="offer the release again: the answer says where to go on",
             )
-        with self._disk.told_when_full(self._layout.state_dir, chunk.size_bytes - chunk.offset):
+        with self._disk.explain_full(self._layout.state_dir, chunk.size_bytes - chunk.offset):
             try:
                 self._disk.extend(part, chunk.offset, chunk.data)
-                self._begun |= set() if chunk.offset else {chunk.sha256}
+                self._begun |= set() if chunk.offset else {part}
                 if end == chunk.size_bytes:
                     self._seal(part, chunk.sha256, sha256_file(part) if chunk.offset else sha256_bytes(chunk.data))
             except OSError:
@@ -99,8 +105,9 @@ class Store:
             None where there is no such blob, or no longer.
         """
         path = self._layout.blob(entry.sha256, entry.executable)
-        if not path.exists() and not self._derive(path, entry):
-            return None
+        with self._deriving:
+            if not path.exists() and not self._derive(path, entry):
+                return None
         if path.stat().st_size == entry.bytes and sha256_file(path) == entry.sha256:
             return path
         for bad in self._variants(entry.sha256):
@@ -116,7 +123,7 @@ class Store:
         """
         spared = set(wanted)
         for blob in self._blobs():
-            if blob.stat().st_nlink == 1 and blob.name.split(".")[0] not in spared:
+            if _links(blob) == 1 and blob.name.split(".")[0] not in spared:
                 self._disk.remove(blob)
         for part in self._layout.incoming_dir.iterdir():
             if time.time() - part.stat().st_mtime > _PART_AGE_S:
@@ -128,9 +135,10 @@ class Store:
     @property
     def size_bytes(self) -> int:
         """All blobs together; counted again after a change."""
-        if self._size_bytes is None:
-            self._size_bytes = sum(blob.stat().st_size for blob in self._blobs())
-        return self._size_bytes
+        size = self._size_bytes
+        if size is None:
+            size = self._size_bytes = sum(_size(blob) for blob in self._blobs())
+        return size
 
     @property
     def free_bytes(self) -> int:
@@ -163,22 +171,25 @@ class Store:
         self._disk.remove(path)
         return False
 
-    def _part_bytes(self, sha256: str, size: int) -> int:
+    def _part_bytes(self, sha256: str, size: int, application: str) -> int:
         """What can be kept of an interrupted transfer: never all of it, so that the last piece seals it."""
-        have = _size(self._layout.part(sha256))
+        have = _size(self._layout.part(sha256, application))
         return have if have < size else 0
 
     def _seal(self, part: Path, sha256: str, found: str) -> None:
         """Make a part whose last byte has come, and whose digest was found so, a blob."""
         if found != sha256:
             self._disk.remove(part)
-            raise _wrong(sha256) if sha256 in self._begun else _torn(sha256)
+            raise _wrong(sha256) if part in self._begun else _torn(sha256)
         blob = self._layout.blob(sha256)
+        if sha256 in self._sealed and _size(blob) == _size(part):  # it came for another application meanwhile
+            self._disk.remove(part)
+            return
         part.chmod(0o444)
         try:
             self._disk.rename(part, blob)
         except FileNotFoundError:
-            blob.parent.mkdir()
+            blob.parent.mkdir(exist_ok=True)
             self._disk.rename(part, blob)
         self._sealed.add(sha256)
         self._size_bytes = None
@@ -189,7 +200,7 @@ class Store:
         if entry.bytes and not source.exists():
             return False
         path.parent.mkdir(exist_ok=True)
-        aside = self._layout.part(path.name)
+        aside = self._layout.incoming_dir / f"{path.name}.derived.part"
         try:
             self._disk.write(aside, b"")
             if entry.bytes:
@@ -210,6 +221,13 @@ def _wrong(sha256: str) -> TrustError:
 
 def _torn(sha256: str) -> RolloutError:
     return RolloutError(f"what was kept of blob {sha256[:12]} was torn by a power cut", hint="deploy again")
+
+
+def _links(path: Path) -> int:
+    try:
+        return path.stat().st_nlink
+    except FileNotFoundError:
+        return 0
 
 
 def _size(path: Path) -> int:

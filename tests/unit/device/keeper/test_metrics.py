@@ -21,7 +21,7 @@ def samples(text: str) -> dict[str, float]:
 def test_keeper_and_worker_in_one_text(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.commit(make_release(plan=make_plan(version='1.0 "beta"')))
-    text = metrics_text(bench.figures.status(""), Report(phase="running", metrics=WORKER), 12.5)
+    text = metrics_text(bench.figures.status({}), Report(phase="running", metrics=WORKER), {"sorter": 12.5})
     found = samples(text)
     assert found["edgekit_frames_total"] == 12
     assert found["edgekit_healthy"] == 1
@@ -32,6 +32,8 @@ def test_keeper_and_worker_in_one_text(tmp_path: Path) -> None:
 
 def test_every_name_ends_in_its_unit(tmp_path: Path) -> None:
     units = ("_bytes", "_seconds", "_total", "_info", "_ratio", "_healthy", "_up")
-    for name in samples(metrics_text(Bench(tmp_path).figures.status(""), None, 0.0)):
+    bench = Bench(tmp_path)
+    bench.commit(make_release())
+    for name in samples(metrics_text(bench.figures.status({}), None, {})):
         assert name.startswith("edgekit_")
         assert name.endswith(units)

@@ -15,7 +15,7 @@ from edgekit.host.progress import Silent
 from edgekit.host.workflow.deploy import FOLLOW_S, TRIES, Deployment
 from edgekit.schema.control import Event
 from edgekit.schema.fleet import Device
-from tests.fakes.keeper_link import FakeLink
+from tests.fakes.keeper_link import APPLICATION, FakeLink
 from tests.fakes.releases import make_release, write_release
 
 NOISE = os.urandom(700_000)
@@ -77,9 +77,10 @@ def test_all_of_it_the_first_time_and_nothing_the_second(tmp_path: Path) -> None
 def test_a_stopped_release_is_started_again(tmp_path: Path) -> None:
     link = FakeLink()
     deployment(link, tmp_path).run()
-    link.status = replace(link.status, phase="stopped")
+    assert link.application is not None
+    link.application = replace(link.application, phase="stopped", healthy=False)
     assert deployment(link, tmp_path).run().changed
-    assert link.status.phase == "running"
+    assert link.application.phase == "running"
 
 
 def test_what_does_not_fit_is_refused_before_a_byte_moves(tmp_path: Path) -> None:
@@ -161,7 +162,7 @@ def test_a_device_that_stays_on_its_way_is_not_followed_for_ever(tmp_path: Path)
     link, clock = FakeLink(breaks_after=["activate"]), Clock()
 
     def on_sleep() -> None:
-        link.status = replace(link.status, phase="settling", current=None)
+        link.application = replace(APPLICATION, phase="settling")
 
     clock.on_sleep = on_sleep
     with pytest.raises(RolloutError, match="is still settling after 3600 s") as caught:
@@ -177,7 +178,7 @@ def test_a_link_that_breaks_while_the_outcome_is_awaited_does_not_end_the_wait(t
 
     def on_sleep() -> None:
         sleeps.append(clock.now)
-        link.status = replace(link.status, phase="settling")
+        link.application = replace(link.application or APPLICATION, phase="settling")
         if len(sleeps) > 4 * TRIES:
             link.commit(RELEASE.digest)
 
@@ -202,7 +203,8 @@ def test_a_roll_back_behind_a_broken_link_is_told_with_its_evidence(tmp_path: Pa
         turns.append(clock.now)
         if len(turns) == 1:
             link.commit("0" * 64)
-            link.status = replace(link.status, phase="settling")
+            assert link.application is not None
+            link.application = replace(link.application, phase="settling")
         if len(turns) == 3:
             link.fail(RELEASE.digest, at_s=9.0)
 
@@ -234,7 +236,8 @@ def test_a_phase_of_a_newer_keeper_is_not_waited_for(tmp_path: Path) -> None:
     run = deployment(link, tmp_path, clock := Clock())
 
     def on_sleep() -> None:
-        link.status = replace(link.status, phase="pinned")
+        assert link.application is not None
+        link.application = replace(link.application, phase="pinned")
 
     clock.on_sleep = on_sleep
     assert run.run().changed

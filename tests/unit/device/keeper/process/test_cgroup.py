@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.device.keeper.process.cgroup import Leaf, Limiter, MemoryFigures, find_limiter
-from edgekit.errors import EdgekitError, RolloutError
+from edgekit.errors import RolloutError
 from tests.fakes.cgroups import make_leaf, make_tree, set_memory
 from tests.fakes.releases import make_plan
 
@@ -88,12 +88,16 @@ def test_figures(tmp_path: Path) -> None:
     assert Leaf(tmp_path / "gone").figures() == MemoryFigures()
 
 
-def test_a_leaf_that_does_not_get_empty_is_told(tmp_path: Path) -> None:
+def test_killing_a_leaf_reaches_all_in_it_and_an_empty_one_can_be_removed(tmp_path: Path) -> None:
     leaf = Leaf(make_leaf(tmp_path))
     (leaf.path / "cgroup.procs").write_text("0\n4194999\n")
     assert leaf.pids() == (4194999,)
-    with pytest.raises(EdgekitError, match="does not get empty"):
-        leaf.empty(sleep=lambda seconds: None)
+    leaf.kill()
     assert (leaf.path / "cgroup.kill").read_text() == "1"
-    (leaf.path / "cgroup.procs").write_text("")
-    leaf.empty(sleep=lambda seconds: None)
+    leaf.remove()
+    assert leaf.path.is_dir()
+    bare = Leaf(tmp_path / "app-bare")
+    bare.path.mkdir()
+    bare.remove()
+    assert not bare.path.exists()
+    bare.remove()

@@ -19,19 +19,27 @@ from tests.fakes.keeper import HEALTHY, Bench
 from tests.fakes.releases import make_plan, make_release
 
 
-def released(bench: Bench, plan: WorkerPlan | None = None) -> Release:
+def released(bench: LoneBench, plan: WorkerPlan | None = None) -> Release:
     release = make_release(plan=plan)
     bench.install(release)
     return bench.releases.trusted(release.digest)
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path)
+class LoneBench(Bench):
+    """With a supervisor that no keeper turns."""
+
+    def __init__(self, root: Path, *, limiter: Limiter | None = None) -> None:
+        super().__init__(root, limiter=limiter)
+        self.supervisor = self.lone_supervisor()
 
 
 @pytest.fixture
-def running(bench: Bench) -> Bench:
+def bench(tmp_path: Path) -> LoneBench:
+    return LoneBench(tmp_path)
+
+
+@pytest.fixture
+def running(bench: LoneBench) -> LoneBench:
     """A worker that has reported once."""
     bench.supervisor.start(released(bench))
     bench.supervisor.step()
@@ -40,7 +48,7 @@ def running(bench: Bench) -> Bench:
     return bench
 
 
-def test_the_worker_gets_its_release_and_little_else(running: Bench) -> None:
+def test_the_worker_gets_its_release_and_little_else(running: LoneBench) -> None:
     argv = running.starter.last.argv
     release = running.supervisor.release
     assert release is not None
@@ -51,7 +59,7 @@ def test_the_worker_gets_its_release_and_little_else(running: Bench) -> None:
     assert status.limits_note == "no cgroups in this test"
 
 
-def test_reports_and_lines_are_read(running: Bench) -> None:
+def test_reports_and_lines_are_read(running: LoneBench) -> None:
     child = running.starter.last
     child.say("hello\nhalf a l")
     child.report(replace(HEALTHY, frames=7))
@@ -66,7 +74,7 @@ def test_reports_and_lines_are_read(running: Bench) -> None:
     assert "half a line" in [line.text for line in running.journal.tail(10)]
 
 
-def test_a_report_without_end_is_thrown_away(running: Bench) -> None:
+def test_a_report_without_end_is_thrown_away(running: LoneBench) -> None:
     child = running.starter.last
     for _ in range(40):
         child.send(b"x" * 40_000)
@@ -85,7 +93,7 @@ def test_a_report_without_end_is_thrown_away(running: Bench) -> None:
         (-63, "killed by signal 63"),
     ],
 )
-def test_an_end_is_told_in_words(running: Bench, code: int, reason: str) -> None:
+def test_an_end_is_told_in_words(running: LoneBench, code: int, reason: str) -> None:
     child = running.starter.last
     if code == 3:
         child.report(Report(phase="failed", message="no camera"))
@@ -95,7 +103,7 @@ def test_an_end_is_told_in_words(running: Bench, code: int, reason: str) -> None
     assert (status.pid, status.state, status.last_exit, status.restarts) == (0, "backoff", reason, 1)
 
 
-def test_restarts_come_slower_and_slower_and_fast_again_after_a_steady_while(running: Bench) -> None:
+def test_restarts_come_slower_and_slower_and_fast_again_after_a_steady_while(running: LoneBench) -> None:
     delays = []
     for _ in range(9):
         running.starter.last.end(1)
@@ -118,7 +126,7 @@ def test_restarts_come_slower_and_slower_and_fast_again_after_a_steady_while(run
     assert running.supervisor.process is not None
 
 
-def test_a_worker_that_reports_no_more_is_killed(running: Bench) -> None:
+def test_a_worker_that_reports_no_more_is_killed(running: LoneBench) -> None:
     stall_s = make_plan().health.stall_s
     running.clock.advance(stall_s - 0.01)
     running.supervisor.step()
@@ -129,7 +137,7 @@ def test_a_worker_that_reports_no_more_is_killed(running: Bench) -> None:
     assert running.supervisor.step() == [Ended(reason="no report for 1 s")]
 
 
-def test_a_worker_may_take_its_time_to_the_first_report(bench: Bench) -> None:
+def test_a_worker_may_take_its_time_to_the_first_report(bench: LoneBench) -> None:
     bench.supervisor.start(released(bench))
     bench.supervisor.step()
     bench.clock.advance(4.9)
@@ -140,7 +148,7 @@ def test_a_worker_may_take_its_time_to_the_first_report(bench: Bench) -> None:
     assert bench.supervisor.step() == [Ended(reason="no report for 5 s")]
 
 
-def test_a_stop_is_asked_for_and_then_forced(running: Bench) -> None:
+def test_a_stop_is_asked_for_and_then_forced(running: LoneBench) -> None:
     child = running.starter.last
     child.obedient = False
     running.supervisor.stop()
@@ -155,7 +163,7 @@ def test_a_stop_is_asked_for_and_then_forced(running: Bench) -> None:
     assert "did not stop within 10 s" in running.supervisor.last_exit
 
 
-def test_a_stopped_worker_stays_stopped(running: Bench) -> None:
+def test_a_stopped_worker_stays_stopped(running: LoneBench) -> None:
     running.supervisor.stop()
     running.supervisor.step()
     assert running.supervisor.stopped
@@ -164,14 +172,14 @@ def test_a_stopped_worker_stays_stopped(running: Bench) -> None:
     assert len(running.starter.children) == 1
 
 
-def test_what_a_worker_leaves_behind_is_killed(running: Bench) -> None:
+def test_what_a_worker_leaves_behind_is_killed(running: LoneBench) -> None:
     running.starter.last.end(1)
     running.supervisor.step()
     assert signal.SIGKILL in running.starter.last.signals
-    assert not running.layout.worker_file.exists()
+    assert not any(running.layout.workers_dir.iterdir())
 
 
-def test_a_worker_that_cannot_start_is_tried_again(bench: Bench) -> None:
+def test_a_worker_that_cannot_start_is_tried_again(bench: LoneBench) -> None:
     bench.starter.error = InputError("no python", hint="install it")
     bench.supervisor.start(released(bench))
     assert bench.supervisor.step() == [Ended(reason="did not start: no python")]
@@ -190,10 +198,10 @@ class TestLimits:
         return make_tree(tmp_path / "sys")
 
     @pytest.fixture
-    def bench(self, tmp_path: Path, tree: Path) -> Bench:
-        return Bench(tmp_path / "p", limiter=Limiter(tree=CgroupTree(tree), note=""))
+    def bench(self, tmp_path: Path, tree: Path) -> LoneBench:
+        return LoneBench(tmp_path / "p", limiter=Limiter(tree=CgroupTree(tree), note=""))
 
-    def test_limits_are_there_before_the_worker(self, bench: Bench, tree: Path) -> None:
+    def test_limits_are_there_before_the_worker(self, bench: LoneBench, tree: Path) -> None:
         leaf = make_leaf(tree)
         seen: list[str] = []
         bench.starter.on_start = lambda child: seen.append((leaf / "memory.max").read_text())
@@ -204,7 +212,7 @@ class TestLimits:
         status = bench.supervisor.status()
         assert (status.limits, status.cpuset_cpus, status.memory_current) == ("enforced", "0", 1 << 20)
 
-    def test_an_oom_kill_is_told_as_one_and_counted_once(self, bench: Bench, tree: Path) -> None:
+    def test_an_oom_kill_is_told_as_one_and_counted_once(self, bench: LoneBench, tree: Path) -> None:
         leaf = make_leaf(tree)
         bench.supervisor.start(released(bench))
         bench.supervisor.step()
@@ -217,7 +225,7 @@ class TestLimits:
         bench.starter.last.end(-signal.SIGKILL)
         assert bench.supervisor.step() == [Ended(reason="killed by SIGKILL")]
 
-    def test_without_memory_peak_the_highest_seen_is_told(self, bench: Bench, tree: Path) -> None:
+    def test_without_memory_peak_the_highest_seen_is_told(self, bench: LoneBench, tree: Path) -> None:
         leaf = make_leaf(tree)
         bench.supervisor.start(released(bench))
         bench.supervisor.step()
@@ -228,7 +236,7 @@ class TestLimits:
         set_memory(leaf, current=9 << 20, peak=0, oom_kill=0)
         assert bench.supervisor.status().memory_peak == 50 << 20
 
-    def test_cpus_that_are_not_there_are_refused_unless_limits_are_advice(self, bench: Bench, tree: Path) -> None:
+    def test_cpus_that_are_not_there_are_refused_unless_limits_are_advice(self, bench: LoneBench, tree: Path) -> None:
         make_leaf(tree, cpus="2-3")
         plan = make_plan()
         bench.supervisor.start(released(bench, plan))
@@ -242,7 +250,7 @@ class TestLimits:
         assert "CPUs 0 are not to be had" in bench.supervisor.last_exit
 
 
-def test_enforced_limits_without_cgroups_are_refused(bench: Bench) -> None:
+def test_enforced_limits_without_cgroups_are_refused(bench: LoneBench) -> None:
     plan = make_plan()
     enforced = replace(plan, limits=replace(plan.limits, advisory=False))
     with pytest.raises(RolloutError, match="limits cannot be enforced: no cgroups in this test"):

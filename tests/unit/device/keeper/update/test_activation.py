@@ -10,8 +10,8 @@ import pytest
 from edgekit.device.keeper.update.activation import (
     Activate,
     BecameHealthy,
-    Failed,
     LostHealth,
+    ReleaseFailed,
     Restored,
     Resume,
     Settled,
@@ -24,7 +24,7 @@ from edgekit.device.keeper.update.activation import (
     wanted,
 )
 from edgekit.device.keeper.update.disk import Disk
-from edgekit.schema.control import Failure, ReleaseRef
+from edgekit.schema.control import ReleaseFailure, ReleaseRef
 from edgekit.schema.message import to_message_data
 
 
@@ -33,7 +33,7 @@ def ref(letter: str) -> ReleaseRef:
 
 
 A, B, C = ref("a"), ref("b"), ref("c")
-FAILURE = Failure(
+FAILURE = ReleaseFailure(
     digest=B.digest, application="sorter", version="1", reason="it broke", probes=("fps",), log_tail=("x",), at_s=1.0
 )
 RUNNING = State(phase="running", current=A, previous=C)
@@ -45,7 +45,7 @@ FIRST = State(phase="settling", candidate=B)
 
 
 @pytest.mark.parametrize(
-    ("state", "happening", "expected"),
+    ("state", "event", "expected"),
     [
         (RUNNING, Activate(candidate=B), ACTIVATING),
         (State(), Activate(candidate=B), State(phase="activating", candidate=B)),
@@ -55,22 +55,22 @@ FIRST = State(phase="settling", candidate=B)
         (SETTLING, Settled(), State(phase="running", current=B, previous=A)),
         (ACTIVATING, Settled(), ACTIVATING),
         (FIRST, Settled(), State(phase="running", current=B)),
-        (ACTIVATING, Failed(failure=FAILURE), ROLLING_BACK),
-        (SETTLING, Failed(failure=FAILURE), ROLLING_BACK),
-        (FIRST, Failed(failure=FAILURE), State(phase="stopped", failure=FAILURE)),
+        (ACTIVATING, ReleaseFailed(failure=FAILURE), ROLLING_BACK),
+        (SETTLING, ReleaseFailed(failure=FAILURE), ROLLING_BACK),
+        (FIRST, ReleaseFailed(failure=FAILURE), State(phase="stopped", failure=FAILURE)),
         (ROLLING_BACK, Restored(), State(phase="running", current=A, previous=C, failure=FAILURE)),
-        (RUNNING, Failed(failure=FAILURE), State(phase="running", current=A, previous=C, failure=FAILURE)),
+        (RUNNING, ReleaseFailed(failure=FAILURE), State(phase="running", current=A, previous=C, failure=FAILURE)),
         (RUNNING, Stop(), STOPPED),
         (SETTLING, Stop(), SETTLING),
         (STOPPED, Resume(), RUNNING),
-        (STOPPED, Started(at_s=5), RUNNING),
+        (STOPPED, Started(at_s=5), STOPPED),
         (RUNNING, Started(at_s=5), RUNNING),
         (ROLLING_BACK, Started(at_s=5), State(phase="running", current=A, previous=C, failure=FAILURE)),
         (State(), Started(at_s=5), State()),
     ],
 )
-def test_next_state(state: State, happening: object, expected: State) -> None:
-    assert next_state(state, happening) == expected  # type: ignore[arg-type]
+def test_next_state(state: State, event: object, expected: State) -> None:
+    assert next_state(state, event) == expected  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("state", [ACTIVATING, SETTLING])

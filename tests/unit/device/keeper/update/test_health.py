@@ -1,4 +1,4 @@
-"""Healthy or not, with the figure and its limit; and when a trial is over."""
+"""Healthy or not, with the figure and its limit; and when a probation is over."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from edgekit.device.keeper.update.health import Trial, judge, observe, verdict
+from edgekit.device.keeper.update.health import Probation, judge, observe, patience, verdict
 from edgekit.schema.recipe import Health
 from edgekit.schema.report import Report
 
@@ -24,7 +24,11 @@ GOOD = Report(phase="running", fps=10.0, p99_ms=50.0, frames=100, errors=1)
         (replace(GOOD, phase="failed", message="no camera"), 0.0, ("phase is failed: no camera",)),
         (replace(GOOD, fps=0.0), 0.0, ("fps 0.0 < min_fps 2.0",)),
         (replace(GOOD, p99_ms=130.0), 0.0, ("p99_ms 130.0 > max_p99_ms 100.0",)),
-        (replace(GOOD, errors=100), 0.0, ("error_ratio 0.500 > max_error_ratio 0.1",)),
+        (replace(GOOD, error_ratio=0.5), 0.0, ("error_ratio 0.500 > max_error_ratio 0.1",)),
+        (replace(GOOD, errors=10**6), 0.0, ()),
+        (replace(GOOD, frames=0), 0.0, ("no frame yet",)),
+        (replace(GOOD, idle_s=15.0), 0.0, ()),
+        (replace(GOOD, idle_s=15.1), 0.0, ("last frame 15.1 s ago > stall_s 15",)),
         (replace(GOOD, golden="failed: frame 1"), 0.0, ("golden frames failed: frame 1",)),
         (
             replace(GOOD, fps=1.0, p99_ms=130.0),
@@ -38,17 +42,17 @@ def test_every_reason_has_value_and_limit(report: Report | None, age_s: float, e
 
 
 def test_what_cannot_be_judged_is_not_healthy() -> None:
-    huge = replace(GOOD, frames=1 - 10**400, errors=10**400)
-    (reason,) = judge(HEALTH, huge, 1.0)
-    assert reason.startswith("its last report cannot be judged: OverflowError")
+    broken = replace(GOOD, fps=None)  # type: ignore[arg-type]
+    (reason,) = judge(HEALTH, broken, 1.0)
+    assert reason.startswith("its last report cannot be judged: TypeError")
 
 
 def follow(reports: list[tuple[float, Report | None]], *, golden: bool = False) -> tuple[str, str]:
     """The verdict after these reports, each at its time."""
-    trial = Trial(health=HEALTH, golden=golden, started_s=0.0)
+    probation = Probation(health=HEALTH, golden=golden, started_s=0.0)
     for at_s, report in reports:
-        trial = observe(trial, report, 0.0, at_s)
-        found = verdict(trial, at_s)
+        probation = observe(probation, report, 0.0, at_s)
+        found = verdict(probation, at_s)
     return found
 
 
@@ -61,8 +65,8 @@ def test_healthy_for_long_enough_is_settled() -> None:
 
 
 def test_silence_after_a_good_report_settles_nothing() -> None:
-    trial = observe(Trial(health=HEALTH, golden=False, started_s=0.0), GOOD, 0.0, 5.0)
-    assert verdict(observe(trial, GOOD, 14.0, 19.0), 25.0)[0] == "settling"
+    probation = observe(Probation(health=HEALTH, golden=False, started_s=0.0), GOOD, 0.0, 5.0)
+    assert verdict(observe(probation, GOOD, 14.0, 19.0), 25.0)[0] == "settling"
 
 
 def test_a_break_starts_the_time_anew() -> None:
@@ -93,3 +97,27 @@ def test_golden_frames_must_have_passed() -> None:
         follow([(5, replace(GOOD, golden="passed")), (25, replace(GOOD, golden="passed"))], golden=True)[0] == "settled"
     )
     assert follow([(5, replace(GOOD, golden="failed: x"))]) == ("failed", "golden frames failed: x")
+
+
+@pytest.mark.parametrize(
+    ("report", "until_s", "reason"),
+    [
+        (None, 160.0, "no report for 60 s"),
+        (Report(phase="starting"), 160.0, "no frame within 60 s of its start"),
+        (Report(phase="running", idle_s=3.0), 160.0, "no frame within 60 s of its start"),
+        (Report(phase="running"), 165.0, "no report for 15 s"),
+        (GOOD, 165.0, "no report for 15 s"),
+        (replace(GOOD, idle_s=15.0), 165.0, "no report for 15 s"),
+        (replace(GOOD, idle_s=15.1), 150.0, "no frame for 15 s"),
+        (replace(GOOD, idle_s=15.1, phase="stopping"), 165.0, "no report for 15 s"),
+    ],
+)
+def test_how_long_a_worker_is_waited_for(report: Report | None, until_s: float, reason: str) -> None:
+    """Started at 100, heard at 150; a report that says idle 0 and no frame is of a worker whose sources have ended."""
+    heard_s = 100.0 if report is None else 150.0
+    assert patience(HEALTH, report, started_s=100.0, heard_s=heard_s) == (until_s, reason)
+
+
+def test_before_the_first_frame_silence_counts_as_ever() -> None:
+    loading = Report(phase="starting")
+    assert patience(HEALTH, loading, started_s=100.0, heard_s=120.0) == (135.0, "no report for 15 s")

@@ -101,7 +101,6 @@ def refuse(bench: Bench, release: FakeRelease, match: str) -> None:
 @pytest.mark.parametrize(
     "plan",
     [
-        replace(make_plan(), application="../etc"),
         replace(make_plan(), site="../../usr"),
         replace(make_plan(), python_path="python3"),
     ],
@@ -109,6 +108,22 @@ def refuse(bench: Bench, release: FakeRelease, match: str) -> None:
 def test_a_plan_that_points_elsewhere_is_refused(bench: Bench, plan: object) -> None:
     with pytest.raises(RolloutError, match="must not"):
         bench.install(make_release(plan=plan))  # type: ignore[arg-type]
+    assert not list(bench.layout.releases_dir.iterdir())
+
+
+@pytest.mark.parametrize("name", ["../etc", "", "Sorter", "a.gone", "a/b"])
+def test_an_application_that_could_not_have_a_folder_is_refused(bench: Bench, name: str) -> None:
+    raw = json.loads(make_release().manifest_json) | {"application": name}
+    with pytest.raises(TrustError, match="application's name"):
+        bench.releases.open_offer(*signed(json.dumps(raw)))
+
+
+def test_a_plan_of_another_application_than_the_manifests_is_refused(bench: Bench) -> None:
+    raw = json.loads(make_release().manifest_json) | {"application": "counter"}
+    text, signature = signed(json.dumps(raw))
+    bench.send(make_release())
+    with pytest.raises(RolloutError, match="is of sorter, the release of counter"):
+        bench.releases.install(bench.releases.open_offer(text, signature))
     assert not list(bench.layout.releases_dir.iterdir())
 
 
@@ -129,7 +144,7 @@ def test_collecting_keeps_what_is_needed(bench: Bench) -> None:
     old, new = make_release("healthy"), make_release("unhealthy", extra={"only": b"here"})
     bench.install(old)
     bench.install(new)
-    bench.releases.collect([old.digest])
+    bench.collect(old.digest)
     assert [path.name for path in bench.layout.releases_dir.iterdir()] == [old.digest]
     blobs = {path.name.split(".")[0] for path in bench.layout.store_dir.rglob("*") if path.is_file()}
     assert blobs == set(old.blobs)
@@ -148,7 +163,7 @@ def test_a_power_cut_while_clearing_out_leaves_whole_releases_or_none(tmp_path: 
         disk = CuttableDisk(cut_at=steps)
         cut = False
         try:
-            Bench(root, disk=disk).releases.collect([old.digest])
+            Bench(root, disk=disk).collect(old.digest)
         except PowerCut:
             cut = True
         disk.lose(undo=undo)

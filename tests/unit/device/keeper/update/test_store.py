@@ -53,7 +53,7 @@ def store(layout: Layout) -> Store:
 
 
 def send(store: Store, data: bytes, offset: int = 0, *, sha256: str = SHA, size: int = len(DATA)) -> None:
-    store.receive(Chunk(sha256=sha256, size_bytes=size, offset=offset, data=data))
+    store.receive(Chunk(application="sorter", sha256=sha256, size_bytes=size, offset=offset, data=data))
 
 
 def entry(data: bytes = DATA, *, executable: bool = False) -> FileEntry:
@@ -63,11 +63,11 @@ def entry(data: bytes = DATA, *, executable: bool = False) -> FileEntry:
 def test_a_blob_is_visible_when_its_last_piece_has_come(store: Store, layout: Layout) -> None:
     send(store, DATA[:1000])
     assert not layout.blob(SHA).exists()
-    assert [(blob.sha256, blob.have_bytes) for blob in store.missing({SHA: len(DATA)})] == [(SHA, 1000)]
+    assert [(blob.sha256, blob.have_bytes) for blob in store.missing({SHA: len(DATA)}, "sorter")] == [(SHA, 1000)]
     send(store, DATA[1000:], 1000)
     assert layout.blob(SHA).read_bytes() == DATA
     assert layout.blob(SHA).stat().st_mode & 0o777 == 0o444
-    assert store.missing({SHA: len(DATA)}) == ()
+    assert store.missing({SHA: len(DATA)}, "sorter") == ()
     assert not list(layout.incoming_dir.iterdir())
 
 
@@ -87,12 +87,12 @@ def test_a_wrong_blob_is_thrown_away(store: Store, layout: Layout) -> None:
     with pytest.raises(TrustError):
         send(store, DATA[:-1] + b"x")
     assert not layout.blob(SHA).exists()
-    assert not layout.part(SHA).exists()
+    assert not layout.part(SHA, "sorter").exists()
 
 
 def test_a_full_disk_refuses_up_front(layout: Layout) -> None:
     with pytest.raises(RolloutError, match=r"disk full: needs 10\.0 KiB, free 100 B"):
-        Store(layout, FullDisk(""), reserve_bytes=0).missing({SHA: len(DATA)})
+        Store(layout, FullDisk(""), reserve_bytes=0).missing({SHA: len(DATA)}, "sorter")
 
 
 @pytest.mark.parametrize("step", ["extend", "rename"])
@@ -113,7 +113,7 @@ def test_an_executable_is_a_file_of_its_own(store: Store) -> None:
 
 
 def test_an_empty_blob_needs_no_sending(store: Store) -> None:
-    assert store.missing({sha256_bytes(b""): 0}) == ()
+    assert store.missing({sha256_bytes(b""): 0}, "sorter") == ()
     empty = store.materialise(entry(b""))
     assert empty is not None
     assert empty.read_bytes() == b""
@@ -124,7 +124,7 @@ def test_bit_rot_is_found_and_asked_for_again(store: Store, layout: Layout) -> N
     layout.blob(SHA).chmod(0o644)
     layout.blob(SHA).write_bytes(b"x" + DATA[1:])
     assert store.materialise(entry()) is None
-    assert [blob.sha256 for blob in store.missing({SHA: len(DATA)})] == [SHA]
+    assert [blob.sha256 for blob in store.missing({SHA: len(DATA)}, "sorter")] == [SHA]
 
 
 def test_a_blob_that_a_power_cut_has_torn_is_asked_for_again(store: Store, layout: Layout) -> None:
@@ -132,14 +132,14 @@ def test_a_blob_that_a_power_cut_has_torn_is_asked_for_again(store: Store, layou
     layout.blob(SHA).chmod(0o644)
     layout.blob(SHA).write_bytes(bytes(len(DATA)))
     again = Store(layout, Disk(), reserve_bytes=0)
-    assert [blob.sha256 for blob in again.missing({SHA: len(DATA)})] == [SHA]
+    assert [blob.sha256 for blob in again.missing({SHA: len(DATA)}, "sorter")] == [SHA]
     send(again, DATA)
-    assert Store(layout, Disk(), reserve_bytes=0).missing({SHA: len(DATA)}) == ()
+    assert Store(layout, Disk(), reserve_bytes=0).missing({SHA: len(DATA)}, "sorter") == ()
 
 
 def test_a_part_that_a_power_cut_has_torn_is_no_broken_trust(store: Store, layout: Layout) -> None:
     send(store, DATA[:1000])
-    layout.part(SHA).write_bytes(bytes(1000))
+    layout.part(SHA, "sorter").write_bytes(bytes(1000))
     again = Store(layout, Disk(), reserve_bytes=0)
     with pytest.raises(RolloutError, match="was torn"):
         send(again, DATA[1000:], 1000)
@@ -152,7 +152,7 @@ def test_blobs_that_no_release_links_to_are_collected(store: Store, layout: Layo
     other = b"other"
     send(store, other, sha256=sha256_bytes(other), size=len(other))
     (tmp_path / "link").hardlink_to(layout.blob(SHA))
-    old, young = layout.part("0" * 64), layout.part("1" * 64)
+    old, young = layout.part("0" * 64, "sorter"), layout.part("1" * 64, "sorter")
     old.write_bytes(b"1")
     young.write_bytes(b"1")
     os.utime(old, (0, 0))

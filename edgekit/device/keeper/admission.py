@@ -1,0 +1,81 @@
+"""What applications on one board have to share: whether another one still fits, and who meets on which CPUs.
+
+Pure functions. A cgroup's `memory.max` is a limit and no reservation: only the sum of all limits, kept below what the
+board has, promises that no application dies because another one uses what it was allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.errors import RolloutError
+from edgekit.schema.control import CpuShare
+from edgekit.schema.units import format_bytes, format_cpus
+
+MAX_APPLICATIONS = 32
+_RESERVE_RATIO = 1 / 16
+_LEAST_RESERVE_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """What one application may use of the board."""
+
+    application: str
+    memory_bytes: int
+    cpus: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardMemory:
+    """The board's memory; 0 where it is not known, and nothing is refused then."""
+
+    total_bytes: int
+
+    @property
+    def reserve_bytes(self) -> int:
+        """For the kernel, the system's services and the keeper: never promised to applications."""
+        return max(int(self.total_bytes * _RESERVE_RATIO), _LEAST_RESERVE_BYTES) if self.total_bytes else 0
+
+
+def read_memory(proc: Path) -> BoardMemory:
+    """Source: proc_meminfo(5), MemTotal."""
+    try:
+        for line in (proc / "meminfo").read_text().splitlines():
+            if line.startswith("MemTotal:"):
+                return BoardMemory(total_bytes=int(line.split()[1]) << 10)
+    except (OSError, ValueError, IndexError):
+        pass
+    return BoardMemory(total_bytes=0)
+
+
+def check_memory(new: Claimed, others: Iterable[Claimed], memory: BoardMemory) -> None:
+    """See that an application's memory limit fits beside those of all others that run or shall run.
+
+    Raises:
+        RolloutError: it does not; each share and the sum are named.
+    """
+    shares = [new, *(other for other in others if other.application != new.application)]
+    needed = sum(share.memory_bytes for share in shares)
+    usable = memory.total_bytes - memory.reserve_bytes
+    if not memory.total_bytes or needed <= usable:
+        return
+    listed = " + ".join(f"{share.application} {format_bytes(share.memory_bytes)}" for share in shares)
+    raise RolloutError(
+        f"memory_max of all applications is more than the device has for them: {listed} = {format_bytes(needed)}, "
+        f"there are {format_bytes(usable)} ({format_bytes(memory.total_bytes)} less "
+        f"{format_bytes(memory.reserve_bytes)} for the system)",
+        hint="lower limits.memory_max in recipe.toml, or make room: edgekit stop DEVICE APPLICATION",
+    )
+
+
+def shared_cpus(one: Claimed, others: Iterable[Claimed]) -> tuple[CpuShare, ...]:
+    """Which other applications may use CPUs of this one."""
+    found = ((other.application, one.cpus & other.cpus) for other in others if other.application != one.application)
+    return tuple(CpuShare(application=name, cpus=format_cpus(cpus)) for name, cpus in sorted(found, key=_name) if cpus)
+
+
+def _name(pair: tuple[str, frozenset[int]]) -> str:
+    return pair[0]
