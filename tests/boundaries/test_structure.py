@@ -16,7 +16,6 @@ MAX_LINES = 350
 _CIRCLES: list[set[str]] = [{"edgekit.cli.demo", "edgekit.cli.main"}]
 _LONG: set[str] = set()
 _TWICE = {
-    "Change",
     "Circumstances",
     "Image",
     "Login",

@@ -14,7 +14,7 @@ _LEAST_PX = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class DetectionChange:
     """One detection that is not as it was."""
 
     change: Literal["new", "gone", "moved", "score"]
@@ -40,7 +40,7 @@ class Change:
 
 def changes(
     before: Iterable[Detection], now: Iterable[Detection], *, position_px: float, score: float
-) -> tuple[Change, ...]:
+) -> tuple[DetectionChange, ...]:
     """Everything that is different, however little.
 
     Args:
@@ -51,15 +51,15 @@ def changes(
     """
     paired = pair(before, now, max(_LEAST_PX, _FAR * position_px))
     moved = (_moved(was, one, position_px, score) for was, one in paired.pairs if was != one)
-    gone = (Change(change="gone", now=None, before=one) for one in paired.missing)
-    new = (Change(change="new", now=one, before=None) for one in paired.extra)
+    gone = (DetectionChange(change="gone", now=None, before=one) for one in paired.missing)
+    new = (DetectionChange(change="new", now=one, before=None) for one in paired.extra)
     return (*new, *gone, *moved)
 
 
-def _moved(was: Detection, one: Detection, position_px: float, score: float) -> Change:
+def _moved(was: Detection, one: Detection, position_px: float, score: float) -> DetectionChange:
     size_px = max(abs(was.width_px - one.width_px), abs(was.height_px - one.height_px)) / 2
     moved_px, by = max(distance_px(was, one), size_px), one.score - was.score
-    return Change(
+    return DetectionChange(
         change="moved" if moved_px else "score",
         now=one,
         before=was,
@@ -76,5 +76,5 @@ def rounded(found: Iterable[Detection]) -> tuple[Detection, ...]:
 
 def _rounded(found: Iterable[Detection]) -> Iterator[Detection]:
     for one in found:
-        places = {name: round(getattr(one, name), 2) for name in ("x_px", "y_px", "width_px", "height_px")}
-        yield Detection(label=one.label, colour=one.colour, score=round(one.score, 3), **places)
+        pixels = {name: round(getattr(one, name), 2) for name in ("x_px", "y_px", "width_px", "height_px")}
+        yield Detection(label=one.label, colour=one.colour, score=round(one.score, 3), **pixels)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import InputError
-from edgekit.host.golden.changes import Change
+from edgekit.host.golden.changes import DetectionChange
 from edgekit.schema.detection import Detection
 
 _AS_BEFORE = (255, 255, 255)
@@ -25,7 +25,7 @@ _CROSS_PX = 6
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
-def draw(file: Path, found: Iterable[Detection], changed: Iterable[Change]) -> bytes:
+def draw(file: Path, found: Iterable[Detection], changed: Iterable[DetectionChange]) -> bytes:
     """A picture with what is found in it: white as before, green new, yellow moved, red gone.
 
     Args:

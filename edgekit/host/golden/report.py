@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekit.host.golden.changes import Change, changes, rounded
+from edgekit.host.golden.changes import DetectionChange, changes, rounded
 from edgekit.schema.detection import Detection
 from edgekit.schema.recipe import Golden
 
@@ -20,7 +20,7 @@ class FrameReport:
     file: Path
     found: tuple[Detection, ...]
     """By the float model, as it is written."""
-    changes: tuple[Change, ...]
+    changes: tuple[DetectionChange, ...]
     """From the golden answers that are there."""
 
     @property

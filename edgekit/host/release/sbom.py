@@ -81,10 +81,10 @@ def _how_built(site: Path, wheel: WheelEntry) -> list[tuple[str, str]]:
     """What a cross-built wheel's own SBOM says of its making. Source: PEP 770."""
     file = site / f"{wheel.filename.split('-')[0]}-{wheel.version}.dist-info" / "sboms" / "edgekit.cdx.json"
     try:
-        said = json.loads(file.read_text(encoding="utf-8"))["metadata"]["component"]["properties"]
+        properties = json.loads(file.read_text(encoding="utf-8"))["metadata"]["component"]["properties"]
     except (OSError, ValueError, KeyError):
         return []
-    return [(entry["name"], entry["value"]) for entry in said if entry["name"] != "edgekit:source"]
+    return [(entry["name"], entry["value"]) for entry in properties if entry["name"] != "edgekit:source"]
 
 
 def _licence(site: Path, wheel: WheelEntry) -> str:
@@ -94,8 +94,8 @@ def _licence(site: Path, wheel: WheelEntry) -> str:
         found = HeaderParser().parsestr((folder / "METADATA").read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):
         return ""
-    said = found.get("License-Expression") or found.get("License") or ""
-    lines = str(said).strip().splitlines()
+    licence = found.get("License-Expression") or found.get("License") or ""
+    lines = str(licence).strip().splitlines()
     if lines:
         return lines[0][:200]
     named = [line for line in found.get_all("Classifier", []) if line.startswith("License ::")]
