@@ -59,7 +59,7 @@ def make_release(job: ReleaseJob, station: Workstation) -> Built:
     )
     for note in notes:
         station.progress.note(note)
-    release = _assemble(job, parts, station)
+    release = assemble_release(job, parts, station)
     return Built(application=parts.plan.application, version=parts.plan.version, release=release, notes=notes)
 
 
@@ -68,8 +68,13 @@ def _plan(job: ReleaseJob, engines: tuple[Engine, ...]) -> WorkerPlan:
     return plan_worker(job.folder.recipe, job.target, entries, has_app=job.folder.app is not None)
 
 
-def _assemble(job: ReleaseJob, parts: ReleaseParts, station: Workstation) -> BuiltRelease:
-    """Write the release, signed."""
+def assemble_release(job: ReleaseJob, parts: ReleaseParts, station: Workstation) -> BuiltRelease:
+    """Write the release, signed.
+
+    Raises:
+        InputError: the folder holds something else, or cannot be written.
+        TrustError: the key does not sign.
+    """
     content = content_of(job, parts)
     files = content.entries()
     manifest = finish_manifest(manifest_of(job, parts, files))

@@ -1,0 +1,92 @@
+"""A build is refused before any work where something is missing, and does nothing where nothing has changed."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from edgekit.errors import InputError, TrustError
+from edgekit.executor import Completed
+from edgekit.host.release.record import BuildRecords, Built, BuiltRelease
+from edgekit.host.workflow.build import build_release, inputs_of
+from edgekit.host.workflow.release_job import BuildOptions, read_job
+from edgekit.host.workflow.workstation import Workstation
+from tests.fakes.notes import Notes
+from tests.fakes.workstations import workstation_in
+
+RECIPE = Path(__file__).parents[4] / "recipes/sorting-line"
+TARGET = "rk3588-debian12"
+
+
+class NoPrograms:
+    """A machine on which no program may be started."""
+
+    name = "this machine"
+
+    def run(self, argv, **_options) -> Completed:
+        raise AssertionError(f"{argv[0]} was started")
+
+    stream = run
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@pytest.fixture
+def station(tmp_path: Path) -> Workstation:
+    made = workstation_in(tmp_path / "home", Notes())
+    made.settings.config_dir.mkdir(parents=True)
+    made.settings.signing_key.write_text("a key")
+    return dataclasses.replace(made, executor=NoPrograms())
+
+
+def test_releases_are_signed_or_not_built(station: Workstation) -> None:
+    station.settings.signing_key.unlink()
+    with pytest.raises(TrustError, match="is not there: releases are signed"):
+        build_release(RECIPE, TARGET, BuildOptions(), station)
+
+
+@pytest.mark.parametrize("target", [TARGET, "virt-arm64"])
+def test_a_builder_that_nobody_would_ask_is_refused(station: Workstation, target: str) -> None:
+    with pytest.raises(InputError, match=f"--builder bench: engines for {target} are made on this machine"):
+        build_release(RECIPE, target, BuildOptions(builder="bench"), station)
+    job = read_job(RECIPE, "jetson-orin-nano-jp62", BuildOptions(builder="bench"), station.settings)
+    assert job.builder == "bench"
+
+
+def test_what_the_user_leaves_open_is_filled_in(station: Workstation, tmp_path: Path) -> None:
+    job = read_job(RECIPE, TARGET, BuildOptions(), station.settings)
+    assert job.out == Path("out/sorting-line-1.0.0-rk3588-debian12")
+    assert job.key == station.settings.signing_key
+    other = tmp_path / "other-key"
+    other.touch()
+    job = read_job(RECIPE, TARGET, BuildOptions(key=other, out=tmp_path / "out"), station.settings)
+    assert (job.key, job.out) == (other, tmp_path / "out")
+
+
+def test_an_unchanged_build_starts_no_program_and_repeats_its_notes(station: Workstation, tmp_path: Path) -> None:
+    recipe, out = tmp_path / "line", tmp_path / "out"
+    shutil.copytree(RECIPE, recipe)
+    (out / "files").mkdir(parents=True)
+    for name in ("manifest.json", "manifest.json.sig", "files/clip"):
+        (out / name).write_text(name)
+    while time.time_ns() < (out / "files/clip").stat().st_ctime_ns + 1_100_000_000:
+        time.sleep(0.05)  # ctime cannot be set: wait until every file counts as settled
+    options = BuildOptions(out=out)
+    release = BuiltRelease(
+        digest="d", path=str(out), target=TARGET, wheels=(), engines=(), files=1, bytes=4, from_cache=False
+    )
+    built = Built(application="sorting-line", version="1.0.0", release=release, notes=("warning: w",))
+    job = read_job(recipe, TARGET, options, station.settings)
+    BuildRecords(station.settings.cache_dir).begin(inputs_of(job, station), out).done(built)
+
+    again = build_release(recipe, TARGET, options, station)
+    assert again == dataclasses.replace(built, release=dataclasses.replace(release, from_cache=True))
+    assert station.progress.notes == ["warning: w"]
+    (recipe / "recipe.toml").touch()
+    with pytest.raises(AssertionError, match="was started"):
+        build_release(recipe, TARGET, options, station)
