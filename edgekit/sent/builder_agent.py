@@ -181,18 +181,18 @@ class Agent:
         aside = folder.with_name(f".{folder.name}")
         shutil.rmtree(aside, ignore_errors=True)
         for file in request["files"]:
-            place = aside / _inside(file["path"])
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(self.blob(file["sha256"]), place)
+            path = aside / _inside(file["path"])
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self.blob(file["sha256"]), path)
             if file.get("executable"):
-                place.chmod(0o755)
+                path.chmod(0o755)
         aside.mkdir(parents=True, exist_ok=True)
         if request.get("keep"):
             aside.rename(folder)
         else:  # beside what an earlier run of the same job left
             folder.mkdir(parents=True, exist_ok=True)
-            for place in aside.iterdir():
-                place.replace(folder / place.name)
+            for path in aside.iterdir():
+                path.replace(folder / path.name)
             aside.rmdir()
         self.reply({"path": str(folder)})
 

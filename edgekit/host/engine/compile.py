@@ -1,4 +1,4 @@
-"""From a recipe's models to engines for a target."""
+"""Makes a recipe's models into engines for a target."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def compile_models(recipe: Recipe, folder: Path, target: Target, bench: EngineBe
     engines = []
     for source in sources:
         parts = (source.tail.head, source.tail.file, source.tail.whole) if source.tail else ()
-        with _naming_the_user_s(source.file, source.path, *parts):
+        with _naming_user_model(source.file, source.path, *parts):
             engines.append(_named(compile_source(source, bench), source))
     return tuple(engines)
 
@@ -55,7 +55,7 @@ def compile_source(source: ModelSource, bench: EngineBench) -> Engine:
 
 
 @contextlib.contextmanager
-def _naming_the_user_s(file: Path, *made: Path) -> Iterator[None]:
+def _naming_user_model(file: Path, *made: Path) -> Iterator[None]:
     """Let errors name the user's model where they name what was made of it, which lies in the cache."""
     try:
         yield
@@ -92,7 +92,7 @@ def _source(name: str, recipe: Recipe, folder: Path, target: Target, bench: Engi
     prepared = prepare(file, name, model, kind)
     source = ModelSource(
         name=name,
-        path=_place(file, name, prepared, calibration or golden, bench) if prepared.notes else file,
+        path=_path_of(file, name, prepared, calibration or golden, bench) if prepared.notes else file,
         file=file,
         rewrites=prepared.notes,
         model=prepared.model,
@@ -100,7 +100,7 @@ def _source(name: str, recipe: Recipe, folder: Path, target: Target, bench: Engi
         target=target,
         pictures=Pictures(golden=golden, calibration=calibration, contract=prepared.model.input),
     )
-    with _naming_the_user_s(file, source.path):
+    with _naming_user_model(file, source.path):
         return split_source(source, kind, bench.store.splits)
 
 
@@ -110,7 +110,7 @@ def split_source(source: ModelSource, kind: AcceleratorKind, folder: Path) -> Mo
     Args:
         source: the whole model.
         kind: of the engine. ONNX Runtime in float runs the whole model in float anyway.
-        folder: where parts are kept.
+        folder: cache of parts.
 
     Raises:
         EngineError: the recipe names tensors that do not cut it.
@@ -122,8 +122,8 @@ def split_source(source: ModelSource, kind: AcceleratorKind, folder: Path) -> Mo
     if tail is None:
         return source
     behind = {name for node in onnx.load(tail.file).graph.node for name in node.output}
-    kept = tuple(name for name in model.quantisation.keep_float if name not in behind)
-    quantisation = dataclasses.replace(model.quantisation, keep_float=kept)
+    floating = tuple(name for name in model.quantisation.keep_float if name not in behind)
+    quantisation = dataclasses.replace(model.quantisation, keep_float=floating)
     return dataclasses.replace(
         source,
         path=tail.head,
@@ -133,11 +133,11 @@ def split_source(source: ModelSource, kind: AcceleratorKind, folder: Path) -> Mo
     )
 
 
-def _place(file: Path, name: str, prepared: Prepared, pictures: tuple[Path, ...], bench: EngineBench) -> Path:
-    """Where a rewritten model lies; it is proven before it is put there, and not again."""
-    kept = bench.store.find_model(prepared.key, prepared.onnx.sha256)
-    if kept is not None:
-        return kept
+def _path_of(file: Path, name: str, prepared: Prepared, pictures: tuple[Path, ...], bench: EngineBench) -> Path:
+    """Path of a rewritten model in the cache; it is proven before it is put there."""
+    cached = bench.store.find_model(prepared.key, prepared.onnx.sha256)
+    if cached is not None:
+        return cached
     with bench.progress.step(f"proving what was rewritten in {name}"):
         doubt = prove_rewrite(file, prepared, pictures)
     if doubt:

@@ -25,7 +25,7 @@ _MADE_UP = ("black", "white", "noise")
 
 @dataclass(frozen=True, kw_only=True)
 class Pictures:
-    """What a model is calibrated and verified with. Read when they are first looked at."""
+    """What a model is calibrated and verified with. Files are read when their pixels are first asked for."""
 
     golden: tuple[Path, ...] = ()
     calibration: tuple[Path, ...] = ()
@@ -68,7 +68,7 @@ class Pictures:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is not usual about them."""
+        """For the user, where it is not the usual case."""
         if not self.files:
             return (f"verified on made-up pictures alone ({', '.join(_MADE_UP)}): name some in calibration",)
         whole = len({*self.golden, *self.calibration})
@@ -113,14 +113,14 @@ class ModelSource:
 
     @property
     def tail_facts(self) -> dict[str, str]:
-        """What the manifest tells of the tail."""
+        """For the manifest: what runs behind the engine on the CPU."""
         return self.tail.facts if self.tail else {}
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What its user should know before it is compiled."""
-        told = (*self.pictures.notes, *((self.tail.note,) if self.tail else ()))
-        return tuple(f"{self.name}: {one}" for one in told)
+        """For the user, before it is compiled."""
+        notes = (*self.pictures.notes, *((self.tail.note,) if self.tail else ()))
+        return tuple(f"{self.name}: {one}" for one in notes)
 
 
 def _made_up(contract: ColourContract) -> Pixels:

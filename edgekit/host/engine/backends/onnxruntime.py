@@ -152,16 +152,16 @@ def quantise_checked(source: ModelSource, style: Style, bench: EngineBench) -> Q
     Raises:
         EngineError: it does, or it cannot be quantised.
     """
-    inputs, kept = tensors_of(source.pictures.ranges, source.model.input), source.model.quantisation.keep_float
+    inputs, keep_float = tensors_of(source.pictures.ranges, source.model.input), source.model.quantisation.keep_float
     proto = onnx.load(source.path)
     made = {name for node in proto.graph.node for name in node.output}
-    unknown = [name for name in kept if name not in made]
+    unknown = [name for name in keep_float if name not in made]
     if unknown:
         raise EngineError(
             f"models.{source.name}: quantisation.keep_float names {unknown[0]}, which no node makes",
             hint="name a tensor of the model, as edgekit engine show and Netron do",
         )
-    if not kept:
+    if not keep_float:
         check_ranges(source.file, proto, answers_of(source.path, inputs[:_RANGE_FRAMES]))
     with bench.progress.step(f"quantising {source.name} to int8 from {len(inputs)} pictures"):
         return quantise(source.path, inputs, source.model.quantisation, style)

@@ -89,8 +89,8 @@ class AgentClient:
             advance: called with each number of further bytes.
         """
         for piece in cut_file(file, offset, file.stat().st_size, _PIECE_BYTES):
-            place = {"sha256": sha256, "offset": piece.offset, "encoding": piece.encoding, "last": piece.last}
-            self._send({"verb": "put", **place, "payload_bytes": len(piece.payload)}, piece.payload)
+            header = {"sha256": sha256, "offset": piece.offset, "encoding": piece.encoding, "last": piece.last}
+            self._send({"verb": "put", **header, "payload_bytes": len(piece.payload)}, piece.payload)
             advance(piece.size_bytes)
 
     def lay(self, folder: str, files: Sequence[dict[str, object]], *, keep: bool) -> str:

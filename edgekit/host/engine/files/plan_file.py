@@ -7,7 +7,7 @@
     28   "vtrt" again, in a plan of TensorRT-RTX
 
 The header is 64 bytes, little-endian. Neither the SM nor the platform nor the tensors stand at a known place in it:
-who needs them keeps them beside the engine.
+whoever needs them must record them beside the engine.
 
 Source: tag, serialization version and version bytes: NVIDIA/TensorRT, samples/common/sampleEngines.cpp,
 printPlanVersion. The size and the second tag: measured on plans of TensorRT-RTX 1.7.1. TensorRT itself (8.6 to 11) is
@@ -48,7 +48,7 @@ class PlanFile:
 
     @property
     def toolkit(self) -> str:
-        """For messages: `TensorRT 10.3.0`. Of the build only one byte is kept, so that it is left out."""
+        """For messages: `TensorRT 10.3.0`. Left out is the build number, of which the header has one byte alone."""
         return f"{'TensorRT-RTX' if self.rtx else 'TensorRT'} {'.'.join(map(str, self.version[:3]))}"
 
 

@@ -1,4 +1,4 @@
-"""What can be said of an engine or model file, whatever it is, without running it."""
+"""Describes an engine or model file, whatever it holds, without running it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Shown:
 
 
 def show_file(path: Path, store: EngineStore) -> Shown:
-    """Look at a file. Whatever it holds, the answer is a value; devices, pipes and folders are none that is read."""
+    """Describe a file. Whatever it holds, the answer is a value; devices, pipes and folders are not read."""
     try:
         with open_file(path) as stream:
             return _show(path, stream, store)
@@ -64,8 +64,8 @@ def _show(path: Path, stream: BinaryIO, store: EngineStore) -> Shown:
 
 
 def _record(path: Path, store: EngineStore) -> EngineRecord | None:
-    kept = store.find_by_file(path)
-    return kept.record if kept else None
+    cached = store.find_by_file(path)
+    return cached.record if cached else None
 
 
 def _fault(kind: str, reason: str) -> Shown:

@@ -1,4 +1,4 @@
-"""What is wrong with a model's graph, each a sentence with the node's name: before any compiler sees it. Pure."""
+"""Faults of a model's graph, each a sentence with the node's name: found before any compiler sees it. Pure."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ def refuse(path: Path, reasons: Sequence[str]) -> None:
 
     Args:
         path: the user's model.
-        reasons: each a sentence, `what is wrong: what to change`.
+        reasons: each a sentence, `fault: what to change`.
 
     Raises:
         EngineError: names the first; the others are its details.
     """
     if reasons:
-        wrong, _, cure = reasons[0].rpartition(": ")
-        raise EngineError(f"{path}: {wrong}", hint=cure, details="\n".join(reasons[1:]))
+        reason, _, cure = reasons[0].rpartition(": ")
+        raise EngineError(f"{path}: {reason}", hint=cure, details="\n".join(reasons[1:]))
 
 
 def node_name(node: onnx.NodeProto, index: int) -> str:
-    """A node's name; for one without, its place and what it makes."""
+    """A node's name; for one without, its number and outputs."""
     return node.name or f"number {index} ({', '.join(node.output)})"
 
 
@@ -97,8 +97,8 @@ def _checker(model: onnx.ModelProto) -> Iterator[str]:
     except onnx.checker.ValidationError as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         where = next((line.split("Name:")[1].split()[0] for line in lines if "Name:" in line), "")
-        told = lines[0] if lines else "it is not valid"
-        yield f"node {where}: {told}" if where else told
+        reason = lines[0] if lines else "it is not valid"
+        yield f"node {where}: {reason}" if where else reason
 
 
 def _shapes(model: onnx.ModelProto) -> Iterator[str]:

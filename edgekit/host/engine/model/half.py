@@ -20,7 +20,7 @@ def to_half(path: Path) -> bytes:
     """
 
     level = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)  # it tells of each operator that stays float32
+    logging.disable(logging.CRITICAL)  # it logs each operator that stays float32
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # and of each weight that float16 rounds to zero

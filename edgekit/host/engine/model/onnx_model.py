@@ -1,4 +1,4 @@
-"""Reads an ONNX file and tells what can be known of it without running it."""
+"""Reads and checks an ONNX file, and describes it without running it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class OnnxModel:
 
     @property
     def macs_fact(self) -> dict[str, str]:
-        """`macs` among an engine's facts; a number that is not known is none."""
+        """`macs` among an engine's facts; empty where it is not known."""
         return {"macs": str(self.macs)} if self.macs else {}
 
 
@@ -60,7 +60,7 @@ def read_onnx(path: Path) -> OnnxModel:
     """Read and check an ONNX file.
 
     Raises:
-        EngineError: not ONNX, not a valid model, or weights that are kept beside it cannot be had.
+        EngineError: not ONNX, not a valid model, or weights beside it cannot be read.
     """
     model, data = load_onnx(path)
     check_sound(path, model)
@@ -127,7 +127,7 @@ def _raise_first(path: Path, faults: tuple[str, ...]) -> None:
 
 
 def describe(model: onnx.ModelProto, data: bytes) -> OnnxModel:
-    """The facts of a model.
+    """Describe a model.
 
     Args:
         model: whole.

@@ -84,7 +84,7 @@ def _quantise(
     name = next(value.name for value in model.graph.input if value.name not in _weights(model))
     onnx.save(model, plain)
     quant_pre_process(plain, prepared, skip_symbolic_shape=True)
-    kept = [node.name for node in onnx.load(prepared).graph.node if floating & set(node.output)]
+    excluded = [node.name for node in onnx.load(prepared).graph.node if floating & set(node.output)]
     tensorrt = style == "tensorrt"
     options: dict[str, Any] = {}
     if tensorrt:
@@ -97,7 +97,7 @@ def _quantise(
         per_channel=quantisation.per_channel,
         activation_type=QuantType.QInt8 if tensorrt else QuantType.QUInt8,
         weight_type=QuantType.QInt8,
-        nodes_to_exclude=kept,
+        nodes_to_exclude=excluded,
         calibrate_method=_METHODS[quantisation.method],
         extra_options=options,
     )

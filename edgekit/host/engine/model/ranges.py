@@ -72,9 +72,13 @@ def check_ranges(path: Path, model: onnx.ModelProto, answers: Answers) -> None:
 
 
 def split_hint(mixed: Mixed) -> str:
-    """What lets such an output live."""
-    kept = f', or keep what joins them float: quantisation.keep_float = ["{mixed.made_by}"]' if mixed.joined else ""
-    return f'write split = "auto" for this model: what joins the ranges is then computed in float on the CPU{kept}'
+    """For the user: what keeps such an output correct."""
+    alternative = (
+        f', or keep what joins them float: quantisation.keep_float = ["{mixed.made_by}"]' if mixed.joined else ""
+    )
+    return (
+        f'write split = "auto" for this model: what joins the ranges is then computed in float on the CPU{alternative}'
+    )
 
 
 def _mixed(model: onnx.ModelProto, answers: Answers) -> Iterator[Mixed]:

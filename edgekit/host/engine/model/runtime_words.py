@@ -1,4 +1,4 @@
-"""What ONNX Runtime says when it fails, as one sentence with the node's name. Pure."""
+"""ONNX Runtime's error messages as one sentence with the node's name. Pure."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _MAX_CHARACTERS = 200
 
 def runtime_words(error: Exception) -> str:
     """`node /flat (Reshape): The input tensor cannot be reshaped to the requested shape. ...`."""
-    said = _HEAD.sub("", " ".join(str(error).split()))
-    if running := _RUNNING.search(said):
-        reason = _SOURCE.sub("", said[running.end() :])
+    message = _HEAD.sub("", " ".join(str(error).split()))
+    if running := _RUNNING.search(message):
+        reason = _SOURCE.sub("", message[running.end() :])
         return f"node {running[2] or '(without a name)'} ({running[1]}): {reason[:_MAX_CHARACTERS]}"
-    node = next((part for match in _NODE.finditer(said) for part in match.groups() if part), "")
-    return f"node {node}: {said[:_MAX_CHARACTERS]}" if node else said[:_MAX_CHARACTERS]
+    node = next((part for match in _NODE.finditer(message) for part in match.groups() if part), "")
+    return f"node {node}: {message[:_MAX_CHARACTERS]}" if node else message[:_MAX_CHARACTERS]

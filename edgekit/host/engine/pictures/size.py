@@ -55,20 +55,20 @@ def _webp(head: bytes) -> Size:
 
 
 def _jpeg(head: bytes) -> Size:
-    place = 2
+    offset = 2
     while True:
-        if head[place] != 0xFF:
+        if head[offset] != 0xFF:
             raise ValueError
-        marker = head[place + 1]
+        marker = head[offset + 1]
         if marker in _FRAMES:
-            height, width = struct.unpack_from(">HH", head, place + 5)
+            height, width = struct.unpack_from(">HH", head, offset + 5)
             return int(width), int(height)
         if marker == 0xFF:  # padding
-            place += 1
+            offset += 1
         elif marker in _ALONE:
-            place += 2
+            offset += 2
         else:
-            place += 2 + int(struct.unpack_from(">H", head, place + 2)[0])
+            offset += 2 + int(struct.unpack_from(">H", head, offset + 2)[0])
 
 
 _READERS: dict[bytes, Callable[[bytes], Size]] = {

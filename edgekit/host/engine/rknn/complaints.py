@@ -1,7 +1,7 @@
-"""What the toolkit says when it fails, as one sentence and a cure. Pure.
+"""The toolkit's failures, each as one sentence and a cure. Pure.
 
-Its own words never reach the user as they are: all of them are in the log of the run. Source: measured on rknn-toolkit2
-2.3.2 and 2.5.0.
+Its own messages never reach the user as they are: all of them are in the log of the run. Source: measured on
+rknn-toolkit2 2.3.2 and 2.5.0.
 """
 
 from __future__ import annotations
@@ -62,18 +62,18 @@ class NodeName:
     tensors: tuple[str, ...]
 
 
-def explain(model: Path, answer: Mapping[str, Any], said: str, nodes: Iterable[NodeName] = ()) -> EngineError:
+def explain(model: Path, answer: Mapping[str, Any], output: str, nodes: Iterable[NodeName] = ()) -> EngineError:
     """The error for a conversion that failed.
 
     Args:
         model: the user's ONNX file.
         answer: the worker's; empty where it died before it could write one.
-        said: everything that the toolkit printed.
+        output: everything that the toolkit printed.
         nodes: the model's, to find in the toolkit's words.
     """
-    printed = read_log(said).errors
+    printed = read_log(output).errors
     failed = str(answer.get("failed", ""))
-    text = "\n".join([failed, *printed]) if answer else said
+    text = "\n".join([failed, *printed]) if answer else output
     for pattern, reason, hint in _KNOWN:
         if found := re.search(pattern, text):
             cure = hint.format(*found.groups())
@@ -88,9 +88,9 @@ def explain(model: Path, answer: Mapping[str, Any], said: str, nodes: Iterable[N
     return EngineError(f"{model}: the RKNN toolkit {verb}{where}: {last or 'it says nothing'}", hint=hint)
 
 
-def not_lowered(model: Path, said: str) -> EngineError | None:
+def not_lowered(model: Path, output: str) -> EngineError | None:
     """The error for an engine that was made, and that no board can run."""
-    found = _NOT_LOWERED.findall(said)
+    found = _NOT_LOWERED.findall(output)
     if not found:
         return None
     others = f", and {len(found) - 1} more" if len(found) > 1 else ""

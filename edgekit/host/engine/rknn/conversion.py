@@ -91,17 +91,17 @@ class RknnConverter:
         with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder:
             scratch = Path(folder)
             (scratch / "request.json").write_text(json.dumps(_request(job, scratch, analyse=analyse)))
-            said = self._run(job, scratch)
+            output = self._run(job, scratch)
             answer = _answer(scratch)
             if answer is None or answer["failed"]:
                 _LOG.info("%s", (answer or {}).get("trace", "the toolkit left no answer"))
-                raise explain(job.file, answer or {}, said, _nodes(job.model))
-            if wrong := not_lowered(job.file, said):
-                raise wrong
-            return _converted(scratch, answer, said)
+                raise explain(job.file, answer or {}, output, _nodes(job.model))
+            if error := not_lowered(job.file, output):
+                raise error
+            return _converted(scratch, answer, output)
 
     def _run(self, job: RknnJob, scratch: Path) -> str:
-        """The toolkit is called through a link in the scratch folder, so that its own place shifts nothing either."""
+        """The toolkit is called through a link in the scratch folder, so that its own path shifts nothing either."""
         (scratch / "toolkit").symlink_to(self.toolkit.resolve())
         shutil.copyfile(Path(__file__).parent / "worker.py", scratch / "worker.py")
         argv = [str(scratch / "toolkit/bin/python"), "-B", "worker.py", "request.json", "answer.json"]
@@ -168,7 +168,7 @@ def _answer(scratch: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _converted(scratch: Path, answer: dict[str, Any], said: str) -> Converted:
+def _converted(scratch: Path, answer: dict[str, Any], output: str) -> Converted:
     answers: tuple[npt.NDArray[np.generic], ...] = ()
     if (scratch / _OUTPUTS).exists():
         with np.load(scratch / _OUTPUTS) as arrays:
@@ -176,7 +176,7 @@ def _converted(scratch: Path, answer: dict[str, Any], said: str) -> Converted:
     return Converted(
         engine=(scratch / _ENGINE).read_bytes(),
         answers=answers,
-        log=read_log(said),
+        log=read_log(output),
         layer_errors=read_accuracy(answer.get("analysis", "")),
         kept_float=tuple(answer.get("kept_float", ())),
         seconds=answer["times_s"],

@@ -1,4 +1,4 @@
-"""What the toolkit prints, as data. Pure. Source: measured on rknn-toolkit2 2.3.2 and 2.5.0 with `verbose=True`."""
+"""The toolkit's output as data. Pure. Source: measured on rknn-toolkit2 2.3.2 and 2.5.0 with `verbose=True`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HEAD = re.compile(
     r"^(?:[A-Z] (?:\S+: )?|(?:\w+\.)*\w*(?:Error|Exception|Fail|Warning)(?:: ?|$)|"
     r"\[ONNXRuntimeError\] : \d+ : \w+ : |\[[\d:.]{8,}\] ?)"
 )
-"""Levels, times and names of exceptions in front of what is said."""
+"""Levels, times and names of exceptions in front of a message."""
 _DUMP = re.compile(r"\s*[{\[(]\s*(?:'|\"|array|\d+, ).*")
 """A dictionary or an array as Python prints it."""
 _MAX_LINE = 200
@@ -38,18 +38,18 @@ _NOISE = (
     "LayoutMatchManager:",
 )
 _NOISE_INSIDE = ("need parameter qtype", "initializer tensor data is empty", "will fallback", "regtask", "Regtasks")
-"""What the compiler says to itself: an operator that it leaves to the CPU is in the table of layers."""
+"""Of use to the compiler's developers alone: an operator that it leaves to the CPU is in the table of layers."""
 _WORDS = (
     ("found outlier value", "some weights have outliers, which costs int8 accuracy"),
     ("The QAT model is loaded", "the ranges are those that the model brings"),
 )
-"""Known warnings in the user's words."""
+"""Known warnings, in words for the user."""
 _ENDS = frozenset({"InputOperator", "OutputOperator"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompilerLog:
-    """What the compiler says of an engine."""
+    """The compiler's report of an engine."""
 
     layers: tuple[PlacedOperator, ...]
     internal_bytes: int
@@ -76,8 +76,8 @@ def read_log(text: str) -> CompilerLog:
         layers=tuple(layer for line in lines if (layer := _layer(line)) and layer.kind not in _ENDS),
         internal_bytes=memory.get("Internal", 0),
         weight_bytes=memory.get("Weight", 0),
-        warnings=(*_said(_WARNING, lines), *_registers(lines)),
-        errors=_said(_ERROR, lines),
+        warnings=(*_messages(_WARNING, lines), *_registers(lines)),
+        errors=_messages(_ERROR, lines),
     )
 
 
@@ -132,11 +132,11 @@ def _layer(line: str) -> PlacedOperator | None:
     )
 
 
-def _said(pattern: re.Pattern[str], lines: list[str]) -> tuple[str, ...]:
+def _messages(pattern: re.Pattern[str], lines: list[str]) -> tuple[str, ...]:
     """Each sentence once, without noise."""
     found = [clean_line(match[1]) for line in lines if (match := pattern.match(line)) and "REGTASK" not in line]
-    kept = (text for text in found if not text.startswith(_NOISE) and not any(one in text for one in _NOISE_INSIDE))
-    return tuple(dict.fromkeys(_words(text) for text in kept if text))
+    useful = (text for text in found if not text.startswith(_NOISE) and not any(one in text for one in _NOISE_INSIDE))
+    return tuple(dict.fromkeys(_words(text) for text in useful if text))
 
 
 def _words(text: str) -> str:

@@ -126,16 +126,16 @@ class Worker:
         text = config.read_text()
         known = re.findall(r"^    (\S.*):$", text.partition("quantize_parameters:")[2], re.M)
         wanted = set(quantise["keep_float"])
-        kept = [name for name in known if name in wanted or own_name(name) in wanted]
-        found = {*kept, *map(own_name, kept)}
+        floating = [name for name in known if name in wanted or own_name(name) in wanted]
+        found = {*floating, *map(own_name, floating)}
         lost = [name for name in quantise["asked"] if name not in found]
         if lost:
             there = [name for name in map(own_name, known) if name in wanted]
             raise StepFailed(
                 f"no layer of {lost[0]} is left; those behind it: {', '.join(dict.fromkeys(there)) or 'none'}"
             )
-        self.answer["kept_float"] = kept
-        lines = "".join(f"    {name}: float16\n" for name in kept)
+        self.answer["kept_float"] = floating
+        lines = "".join(f"    {name}: float16\n" for name in floating)
         head = re.compile(r"^custom_quantize_layers:.*$", re.M)
         config.write_text(head.sub(lambda _: f"custom_quantize_layers:\n{lines}", text, count=1))
 

@@ -1,4 +1,4 @@
-"""Whether an engine agrees well enough with the float model, and where it goes wrong if not. Pure."""
+"""Judges whether an engine agrees well enough with the float model, and finds where its error starts. Pure."""
 
 from __future__ import annotations
 
@@ -80,16 +80,16 @@ def check_agreement(
     errors = analyse()
     worst = starts(errors)
     names = ", ".join(f"{_tensor(layer)} ({layer.kind}, {layer.cosine_alone:.4f})" for layer in worst)
-    kept = f'try quantisation.keep_float = ["{_tensor(worst[0])}"], ' if worst else ""
+    keep = f'try quantisation.keep_float = ["{_tensor(worst[0])}"], ' if worst else ""
     raise EngineError(
         f"models.{name}: {faults[0]}" + (f"; the error starts at {names}" if names else ""),
-        hint=f"add calibration pictures, {kept}or widen its tolerance",
+        hint=f"add calibration pictures, {keep}or widen its tolerance",
         details="\n".join([*faults, *_details(outputs), *_table(errors)]),
     )
 
 
 def starts(errors: Iterable[LayerError]) -> tuple[LayerError, ...]:
-    """The layers that lose most by themselves, the worst first: those that give no numbers lose all."""
+    """The layers that lose most by themselves, the worst first; one that gives no numbers loses all."""
     own = [layer for layer in errors if layer.kind not in ("Input", "exDataConvert")]
     return tuple(sorted(own, key=lambda layer: _finite(layer.cosine_alone))[:_SHOWN])
 
@@ -99,7 +99,7 @@ def _finite(cosine: float) -> float:
 
 
 def _first_fault(one: Agreement, tolerance: Tolerance) -> str:
-    """What is wrong with an output, the gravest first; empty where nothing is."""
+    """The gravest fault of an output; empty where there is none."""
     if one.not_finite:
         return f"output {one.output} has {one.not_finite} values that are no numbers"
     return _lost(one, tolerance) or next(_beyond(one, tolerance), "")

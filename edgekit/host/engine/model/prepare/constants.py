@@ -155,8 +155,8 @@ def _product(sizes: Any) -> int:
 def _size_of(node: onnx.NodeProto, shape: tuple[int, ...]) -> Array:
     if node.op_type == "Size":
         return np.array(prod(shape), np.int64)
-    said = {attribute.name: attribute.i for attribute in node.attribute}
-    return np.array(shape[said.get("start", 0) : said.get("end", len(shape))], np.int64)
+    attributes = {attribute.name: attribute.i for attribute in node.attribute}
+    return np.array(shape[attributes.get("start", 0) : attributes.get("end", len(shape))], np.int64)
 
 
 def _known_sizes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:

@@ -19,8 +19,8 @@ def take_planes(model: onnx.ModelProto, name: str) -> Iterator[str]:
     value = _input(model.graph, name)
     dims = value.type.tensor_type.shape.dim
     batch, height, width, channels = (size.dim_value for size in dims)
-    for size, place in zip((batch, channels, height, width), dims, strict=True):
-        place.dim_value = size
+    for size, dim in zip((batch, channels, height, width), dims, strict=True):
+        dim.dim_value = size
     behind = free_name(model.graph, f"{name}_nhwc")
     rename_uses(model.graph, name, behind)
     put_in_front(model.graph, [onnx.helper.make_node("Transpose", [name], [behind], name=behind, perm=_TO_NHWC)])

@@ -80,9 +80,9 @@ def _node_tensors(node: onnx.NodeProto, depth: int) -> Iterator[onnx.TensorProto
 
 
 def _read(path: Path, tensor: onnx.TensorProto, room_bytes: int) -> bytes:
-    said = {entry.key: entry.value for entry in tensor.external_data}
-    file = _inside(path, said.get("location", ""))
-    offset, length = _number(path, said.get("offset", "0")), _number(path, said.get("length", "-1"))
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    file = _inside(path, entries.get("location", ""))
+    offset, length = _number(path, entries.get("offset", "0")), _number(path, entries.get("length", "-1"))
     with open_file(file) as stream:
         there = os.fstat(stream.fileno()).st_size - offset
         wanted = there if length < 0 else length

@@ -126,13 +126,13 @@ def _derive(
 ) -> list[onnx.NodeProto]:
     """Nodes that make one form of a picture of another: pixels first, then the other's mean and scale."""
     nodes: list[onnx.NodeProto] = []
-    place = source
+    current = source
 
     def step(kind: str, *more: str, **attributes: Any) -> None:
-        nonlocal place
+        nonlocal current
         made = free_name(graph, f"{target}_{kind.lower()}{len(nodes)}")
-        nodes.append(onnx.helper.make_node(kind, [place, *more], [made], name=made, **attributes))
-        place = made
+        nodes.append(onnx.helper.make_node(kind, [current, *more], [made], name=made, **attributes))
+        current = made
 
     axis = 1 if first.layout == "NCHW" else 3
     shape = [1, -1, 1, 1] if axis == 1 else [1, 1, 1, -1]

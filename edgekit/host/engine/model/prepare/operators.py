@@ -86,11 +86,11 @@ def keep_reduced_axes(model: onnx.ModelProto) -> Iterator[str]:
         if not _drops_plane(node, model.graph) or len(shape) != 2 or not all(shape):
             continue
         count += 1
-        dropped, kept = node.output[0], free_name(model.graph, f"{node.output[0]}_kept")
-        node.output[0] = kept
+        dropped, reduced = node.output[0], free_name(model.graph, f"{node.output[0]}_kept")
+        node.output[0] = reduced
         _set_keepdims(node)
         axes = set_constant(model.graph, f"{dropped}_shape", np.array(shape, np.int64))
-        nodes.append(onnx.helper.make_node("Reshape", [kept, axes], [dropped], name=f"{kept}_reshape"))
+        nodes.append(onnx.helper.make_node("Reshape", [reduced, axes], [dropped], name=f"{reduced}_reshape"))
     if count:
         del model.graph.node[:]
         model.graph.node.extend(nodes)
@@ -100,12 +100,12 @@ def keep_reduced_axes(model: onnx.ModelProto) -> Iterator[str]:
 def _drops_plane(node: onnx.NodeProto, graph: onnx.GraphProto) -> bool:
     if node.op_type != "ReduceMean":
         return False
-    said = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
-    axes = said.get("axes")
+    attributes = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
+    axes = attributes.get("axes")
     if axes is None and len(node.input) > 1:
         given = constant_of(graph, node.input[1])
         axes = None if given is None else given.ravel().tolist()
-    return said.get("keepdims", 1) == 0 and axes is not None and sorted(axis % 4 for axis in axes) == [2, 3]
+    return attributes.get("keepdims", 1) == 0 and axes is not None and sorted(axis % 4 for axis in axes) == [2, 3]
 
 
 def _set_keepdims(node: onnx.NodeProto) -> None:

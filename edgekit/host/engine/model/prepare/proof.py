@@ -68,9 +68,9 @@ def prove(path: Path, given: Side, made: Side, pictures: Pixels) -> str:
     tolerance = _HALF if _is_half(given.data) else _RELATIVE
     for wanted, answered in zip(expected, found, strict=True):
         for name, want in wanted.items():
-            wrong = _difference(want, answered[name], given.batch, tolerance)
-            if wrong:
-                raise _differs(path, f"output {name} {wrong}")
+            difference = _difference(want, answered[name], given.batch, tolerance)
+            if difference:
+                raise _differs(path, f"output {name} {difference}")
     return ""
 
 

@@ -84,11 +84,11 @@ def _dims(value: onnx.ValueInfoProto) -> list[str]:
 def _unbatch(model: onnx.ModelProto, batch: int) -> None:
     """Shapes that were exported for a batch of several are for one; the proof shows whether that was right."""
     for node in model.graph.node:
-        place = _SHAPED.get(node.op_type)
-        if place is None or len(node.input) <= place:
+        index = _SHAPED.get(node.op_type)
+        if index is None or len(node.input) <= index:
             continue
-        shape = constant_of(model.graph, node.input[place])
+        shape = constant_of(model.graph, node.input[index])
         if shape is not None and shape.ndim == 1 and len(shape) > 1 and shape[0] == batch:
             changed = shape.copy()
             changed[0] = 1
-            node.input[place] = set_constant(model.graph, f"{node.input[place]}_one", changed)
+            node.input[index] = set_constant(model.graph, f"{node.input[index]}_one", changed)
