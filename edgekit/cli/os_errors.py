@@ -144,7 +144,7 @@ def _no_space(place: _Place) -> str:
     full = [mount for mount in mounts if shutil.disk_usage(mount).free < _SCARCE_BYTES or not _free_files(mount)]
     cures = [_MAKE_ROOM + "; ".join(_how_full(mount) for mount in (full or mounts))]
     if not place.name or "EDGEKIT_HOME" in place.other:
-        cures.append("edgekit wheel gc and edgekit engine gc empty its caches; or set EDGEKIT_HOME to a larger disk")
+        cures.append("edgekit cache gc --older-than 0 empties its cache; or set EDGEKIT_HOME to a larger disk")
     else:
         cures.append(f"or {place.other}")
     return "; ".join(cures)

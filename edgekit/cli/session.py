@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from edgekit.host.workflow.workstation import Workstation
 
 
-def _finite(value: float) -> float:
+def _finite(value: float | None) -> float | None:
     """Refuse `nan`, which no range catches: it is neither below nor above anything."""
-    if math.isnan(value):
+    if value is not None and math.isnan(value):
         raise typer.BadParameter("nan is no number of anything")
     return value
 
@@ -25,6 +25,10 @@ def _finite(value: float) -> float:
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 DaysOption = Annotated[
     float,
+    typer.Option(min=0, max=36500, callback=_finite, help="Throw away what nobody used for so many days; 0: all."),
+]
+OlderThan = Annotated[
+    float | None,
     typer.Option(min=0, max=36500, callback=_finite, help="Throw away what nobody used for so many days; 0: all."),
 ]
 SecondsOption = typer.Option(min=0, max=86400, callback=_finite, help="Show live figures for so many seconds first.")

@@ -159,7 +159,7 @@ class Cache:
         """
         place = self.folder / entry.key
         with against_sharers(self.folder / _LOCK):
-            if _used_s(place) >= unused_since_s:
+            if self._entry(place).used_s >= unused_since_s:
                 return 0
             trash = self._out_of_the_way(place)
         return remove(trash)
@@ -217,6 +217,10 @@ class Cache:
             with contextlib.suppress(OSError):
                 write_whole(place / _MEMO, self._dump(seen))
         return content
+
+    def throw_away(self, key: str, reason: str) -> None:
+        """Throw an entry away that turned out not to be what it should be, and say so."""
+        self._throw_away(self._place(key), reason)
 
     def _throw_away(self, place: Path, reason: str) -> None:
         self._progress.note(f"{self.kind}/{place.name[:16]} in the cache is damaged and is made again: {reason}")

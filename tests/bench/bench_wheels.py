@@ -33,7 +33,7 @@ from edgekit.executor.local import LocalExecutor
 from edgekit.host.progress import Silent
 from edgekit.host.settings import settings_from
 from edgekit.host.unpack import unpack_member
-from edgekit.host.wheel.cross.places import Places
+from edgekit.host.wheel.cross.paths import CrossPaths
 from edgekit.host.wheel.debian import Debian
 from measure import Figure, compared, machine, seconds, spread
 
@@ -64,11 +64,11 @@ class Product:
 
     def __init__(self, folder: Path) -> None:
         settings = settings_from(os.environ, Path(edgekit.__file__).parent)
-        self.places = Places(cache=settings.cache_dir, cross=settings.data_dir / "cross")
+        self.places = CrossPaths(cache=settings.cache_dir, cross=settings.data_dir / "cross")
         self._folder = folder
-        own = folder / "cache" / "edgekit" / "cross"
+        own = folder / "cache" / "edgekit" / "crossbuild"
         own.mkdir(parents=True)
-        for name in ("zig", "zig-cache", "roots", "sources", "toolchains", "pythons"):
+        for name in ("compilers", "zig-cache", "roots", "archive-answers", "sources", "toolchains", "headers"):
             (self.places.root / name).mkdir(parents=True, exist_ok=True)
             (own / name).symlink_to(self.places.root / name)
         cache = subprocess.run([uv.find_uv_bin(), "cache", "dir"], capture_output=True, text=True, check=True)
@@ -87,12 +87,12 @@ class Product:
     def source(self, requirement: str) -> Path:
         """The source package that was fetched for a build."""
         name, _, version = requirement.partition("==")
-        return min(self.places.sources.glob(f"*/{name}-{version}.tar.gz"))
+        return min(self.places.sources.glob(f"*/files/{name}-{version}.tar.gz"))
 
     def forget(self) -> None:
         """Throw away wheels and objects, keep the compiler."""
         for name in ("wheels", "zig-objects", "pins", "work"):
-            shutil.rmtree(self._folder / "cache/edgekit/cross" / name, ignore_errors=True)
+            shutil.rmtree(self._folder / "cache/edgekit/crossbuild" / name, ignore_errors=True)
         shutil.rmtree(self._folder / "cache/edgekit/locks", ignore_errors=True)
 
 
@@ -123,6 +123,7 @@ class Emulated:
         debian = Debian(
             data=places.cross / "debian",
             roots=places.roots,
+            answers=places.archive_answers,
             downloads=places.sources,
             archive="",
             executor=LocalExecutor(),
@@ -261,9 +262,9 @@ def resolution() -> Figure:
 
 def first_use(product: Product, folder: Path) -> Figure:
     """What the first build for a target costs once, ahead: zig's own libraries, measured with a cold cache of zig's."""
-    own = folder / "cold" / "edgekit" / "cross"
+    own = folder / "cold" / "edgekit" / "crossbuild"
     own.mkdir(parents=True)
-    for name in ("zig", "roots", "sources"):
+    for name in ("compilers", "roots", "archive-answers", "sources"):
         (own / name).symlink_to(product.places.root / name)
     cold = dataclasses.replace(product.places, cache=own.parent)
     env = {**os.environ, "XDG_CACHE_HOME": str(cold.cache.parent)}

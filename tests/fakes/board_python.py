@@ -13,7 +13,7 @@ from pathlib import Path
 from edgekit.executor.local import LocalExecutor
 from edgekit.host.progress import Silent
 from edgekit.host.settings import Settings
-from edgekit.host.wheel.cross.places import Places
+from edgekit.host.wheel.cross.paths import CrossPaths
 from edgekit.host.wheel.debian import Debian
 from edgekit.host.wheel.interpreter import Interpreter
 from edgekit.host.wheel.trial.board_python import BoardPython, Machines, board_python
@@ -47,10 +47,11 @@ class DebianPython:
 
 def debian_python(minor: str, settings: Settings) -> DebianPython:
     """Fetch it, or take it from the user's cache."""
-    places = Places(cache=settings.cache_dir, cross=settings.data_dir / "cross")
+    places = CrossPaths(cache=settings.cache_dir, cross=settings.data_dir / "cross")
     debian = Debian(
         data=places.cross / "debian",
         roots=places.roots,
+        answers=places.archive_answers,
         downloads=places.sources,
         archive=settings.debian_archive,
         executor=LocalExecutor(),

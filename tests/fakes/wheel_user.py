@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+SHARED = ("compilers", "zig-cache", "roots", "archive-answers", "sources")
+"""Folders of the user's cache that tests share: what is in them takes long to fetch."""
 C_MODULE = """
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -39,11 +41,11 @@ class User:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.cache = home / "cache" / "edgekit"
-        shared = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgekit" / "cross"
-        (self.cache / "cross").mkdir(parents=True)
-        for name in ("zig", "zig-cache", "roots", "sources"):
+        shared = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgekit" / "crossbuild"
+        (self.cache / "crossbuild").mkdir(parents=True)
+        for name in SHARED:
             (shared / name).mkdir(parents=True, exist_ok=True)
-            (self.cache / "cross" / name).symlink_to(shared / name)
+            (self.cache / "crossbuild" / name).symlink_to(shared / name)
 
     def environment(self, **variables: str) -> dict[str, str]:
         return {**os.environ, "XDG_CACHE_HOME": str(self.cache.parent), "UV_CACHE_DIR": uv_cache(), **variables}

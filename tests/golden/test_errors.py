@@ -25,7 +25,8 @@ COMMANDS = [
     "build recipes/line -t host --builder bench",
     "init 'No Name'",
     "init line",
-    "wheel gc --days -1",
+    "cache gc --older-than -1",
+    "cache gc --max-bytes lots",
     "status root@127.0.0.1:1 --watch nan",
     "logs root@127.0.0.1:1 -n 2001",
     "board up --like toaster",
@@ -42,6 +43,7 @@ COMMANDS = [
     "build recipes/line -t rk3588-debian13",
     "status gate-7",
     "board down --name gate-7",
+    "cache list --kind toasters",
     "engine verify recipes/line/recipe.toml",
     # 4: wheels
     "wheel check x-1.0-cp311-cp311-manylinux_2_17_aarch64.whl -t rk3588-debian12",
@@ -50,8 +52,6 @@ COMMANDS = [
     # 7: unreachable
     "status root@127.0.0.1:1",
     "doctor root@127.0.0.1:1",
-    # 9: somebody else holds the lock
-    "wheel gc",
 ]
 
 

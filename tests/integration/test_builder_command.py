@@ -83,7 +83,7 @@ class Desk:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         own = self.folder / "x" / "edgekit"
         own.mkdir(parents=True, exist_ok=True)
-        for name in ("cross", "locks", "sites", "toolkits"):  # what takes long is shared, engines are not
+        for name in ("crossbuild", "locks", "sites", "toolkits"):  # what takes long is shared, engines are not
             (cache / "edgekit" / name).mkdir(parents=True, exist_ok=True)
             if not (own / name).exists():
                 (own / name).symlink_to(cache / "edgekit" / name)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from edgekit.host.cache import using
-from tests.fakes.wheel_user import C_MODULE, User, hint_of, write_package
+from tests.fakes.wheel_user import C_MODULE, SHARED, User, hint_of, write_package
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parents[2]
@@ -87,7 +87,7 @@ def test_a_missing_header_names_the_package_that_has_it_and_the_log(user: User) 
     assert "libcap-dev" in hint
     log = Path(hint.rsplit(" ", 1)[1])
     assert "capability.h" in log.read_text()
-    assert not list((user.cache / "cross/wheels").glob("*"))
+    assert not list((user.cache / "crossbuild/wheels").glob("[!.]*"))
 
 
 def test_flags_and_folders_of_this_machine_are_left_out(user: User) -> None:
@@ -140,14 +140,14 @@ def test_a_killed_build_leaves_no_wheel_and_the_next_one_works(user: User) -> No
         user.argv("./gate"), cwd=user.home, env=user.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 120
-    while not list((user.cache / "cross/work").glob("*/source")) and time.monotonic() < deadline:
+    while not list((user.cache / "crossbuild/work").glob("*/source")) and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait(30)
-    assert not [path for path in (user.cache / "cross/wheels").glob("*") if not path.name.startswith(".")]
+    assert not [path for path in (user.cache / "crossbuild/wheels").glob("*") if not path.name.startswith(".")]
     [made] = user.build("./gate")
     assert (user.home / made["path"]).is_file()
-    assert not list((user.cache / "cross/work").glob("*/source"))
+    assert not list((user.cache / "crossbuild/work").glob("*/source"))
 
 
 def test_two_builds_at_once_share_one(user: User) -> None:
@@ -179,8 +179,8 @@ def test_without_debians_tools_zig_alone_builds_and_the_rest_says_so(user: User)
     bare.mkdir()
     for name in ("env", "sh", "sed", "ssh-keygen", "uname"):
         (bare / name).symlink_to(shutil.which(name) or f"/usr/bin/{name}")
-    (user.cache / "cross/roots").unlink()
-    (user.cache / "cross/sources").unlink()
+    (user.cache / "crossbuild/roots").unlink()
+    (user.cache / "crossbuild/sources").unlink()
     write_package(user.home / "gate")
     bare_machine = {"PATH": str(bare), "EDGEKIT_DEBIAN_ARCHIVE": "none"}
     done = user.run("./gate", **bare_machine)
@@ -248,18 +248,19 @@ def test_the_cache_is_listed_and_thrown_away(user: User) -> None:
     user.build("./gate")
 
     def ask(*words: str) -> Any:
-        argv = [sys.executable, "-m", "edgekit.cli.main", "wheel", *words, "--json"]
+        argv = [sys.executable, "-m", "edgekit.cli.main", *words, "--json"]
         done = subprocess.run(argv, capture_output=True, text=True, env=user.environment(), timeout=60, check=True)
         return json.loads(done.stdout)
 
-    [kept] = ask("list")["wheels"]
+    [kept] = ask("wheel", "list")["wheels"]
     assert kept["built"]["name"] == "gate"
-    for name in ("sources", "zig-cache", "roots", "zig"):  # links to what other tests share
-        (user.cache / "cross" / name).unlink()
-    with using(user.cache):  # as a build that goes on
-        argv = [sys.executable, "-m", "edgekit.cli.main", "wheel", "gc", "--days", "0"]
-        busy = subprocess.run(argv, capture_output=True, text=True, env=user.environment(), timeout=60, check=False)
-    assert busy.returncode == 9 and "another command uses" in busy.stderr
-    assert ask("gc", "--days", "1")["wheels"] == []
-    assert ask("gc", "--days", "0")["wheels"] == ["gate-1.0-cp311-cp311-manylinux_2_17_aarch64.whl"]
-    assert ask("list")["wheels"] == []
+    for name in SHARED:
+        (user.cache / "crossbuild" / name).unlink()
+    with using(user.cache, lambda: 0.0):  # as a build that has been going on for long
+        busy = ask("cache", "gc", "--older-than", "0")
+    assert busy["entries"] == [] and busy["in_use"] > 3
+    assert [entry["kind"] for entry in ask("cache", "gc", "--older-than", "1")["entries"]] == []
+    titles = {(entry["kind"], entry["title"]) for entry in ask("cache", "gc", "--older-than", "0")["entries"]}
+    assert ("wheels", "gate 1.0 for cp311-aarch64-glibc2.36") in titles
+    assert {kind for kind, _ in titles} >= {"wheels", "toolchains", "headers", "logs", "objects", "pins"}
+    assert ask("wheel", "list")["wheels"] == []

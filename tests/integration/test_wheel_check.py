@@ -29,7 +29,7 @@ from edgekit.host.wheel.check.elf import read_elf
 from edgekit.host.wheel.check.graft import graft
 from edgekit.host.wheel.check.loads import loads_of
 from edgekit.host.wheel.check.symbols import Damaged
-from edgekit.host.wheel.cross.places import Places
+from edgekit.host.wheel.cross.paths import CrossPaths
 from edgekit.host.wheel.cross.zig import install_zig, read_zig
 from edgekit.host.wheel.uv import Uv
 from tests.fakes.faulty_wheels import MODULE, PLAIN, TAG, Compiler, with_alignment, with_executable_stack, write_wheel
@@ -45,7 +45,7 @@ def settings() -> Settings:
 
 @pytest.fixture(scope="session")
 def zig(settings: Settings) -> Compiler:
-    places = Places(cache=settings.cache_dir, cross=settings.data_dir / "cross")
+    places = CrossPaths(cache=settings.cache_dir, cross=settings.data_dir / "cross")
     data = read_zig(places.cross / "zig")
     tool = Uv(LocalExecutor(), uv.find_uv_bin())
     program = install_zig(data.default, data, places.compilers, tool, Silent())

@@ -28,6 +28,7 @@ def fetch(data: Path, folder: Path, told: Told) -> Root:
     debian = Debian(
         data=data,
         roots=folder / "roots",
+        answers=folder / "answers",
         downloads=folder / "downloads",
         archive="",
         executor=LocalExecutor(),

@@ -41,11 +41,11 @@ def recipe(tmp_path: Path, index: PackageIndex) -> Path:
 
 
 def edgekit(home: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    shared = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgekit" / "cross"
-    cross = home / "cache/edgekit/cross"
+    shared = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgekit" / "crossbuild"
+    cross = home / "cache/edgekit/crossbuild"
     if not cross.exists():
         cross.mkdir(parents=True)
-        for name in ("zig", "zig-cache", "roots"):
+        for name in ("compilers", "zig-cache", "roots", "archive-answers"):
             (shared / name).mkdir(parents=True, exist_ok=True)
             (cross / name).symlink_to(shared / name)
     places = {f"XDG_{name.upper()}_HOME": str(home / name) for name in ("cache", "config", "state")}

@@ -243,7 +243,9 @@ def test_pycuda_imports_against_a_library_of_names(bench: Bench, python311: Debi
     site = unpack([bench.path(wheel) for wheel in (made, *others)], bench.folder / "site")
     preload = bench.folder / "board"
     preload.mkdir()
-    roots = sorted((settings.cache_dir / "cross/roots").glob("cuda-*/lib"), key=lambda path: path.stat().st_mtime)
+    roots = sorted(
+        (settings.cache_dir / "crossbuild/roots").glob("cuda-*/files/lib"), key=lambda path: path.stat().st_mtime
+    )
     shutil.copyfile(
         next(root for root in reversed(roots) if (root / "libcurand.so.10").exists()) / "libcuda.so",
         preload / "libcuda.so.1",

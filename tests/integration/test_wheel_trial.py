@@ -56,7 +56,7 @@ def write(user: User, code: str, *, numpy: bool = False) -> None:
 
 def refused(user: User) -> tuple[str, str]:
     said = user.refused("./gate", target=RK3588)
-    kept = [path for path in (user.cache / "cross/wheels").glob("*") if not path.name.startswith(".")]
+    kept = [path for path in (user.cache / "crossbuild/wheels").glob("*") if not path.name.startswith(".")]
     assert not kept, "it is refused before it is kept"
     return next(line for line in said.splitlines() if line.startswith("error: ")), hint_of(said)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from edgekit.errors import InputError, WheelError
+from edgekit.host.notes import Notes
 from edgekit.host.requirements import requirement_fault
 from edgekit.host.wheel.cross.crossbuild import CrossBuilder, Result
 from edgekit.host.wheel.cross.sources import Source
@@ -70,10 +71,10 @@ def collect(requirement: str, wanted: Wanted, uv: Uv, builder: CrossBuilder, how
     found = _find(requirement, wanted, uv, builder, binary=how.binary)
     check_alone(Named(name=found.name, version=found.version), wanted)
     if found.wheel is not None and how.binary:
-        kept = builder.downloads.fetch(found.wheel.url, found.wheel.sha256)
+        path = builder.downloads.fetch(found.wheel.url, found.wheel.sha256)
         sha256 = found.wheel.sha256
         return Collected(
-            name=found.name, version=found.version, sha256=sha256, path=kept, record=None, from_cache=False
+            name=found.name, version=found.version, sha256=sha256, path=path, record=None, from_cache=False
         )
     if found.source is None:
         raise WheelError(f"{requirement} has no source package", hint="leave out --no-binary, or take another version")
@@ -107,7 +108,7 @@ def check_requirement(text: str) -> None:
 def _find(requirement: str, wanted: Wanted, uv: Uv, builder: CrossBuilder, *, binary: bool) -> Found:
     """What an index has. An exact version that was found once needs no network again, others only without one."""
     asked = hashlib.sha256(f"{wanted.only(requirement).digest} {binary}".encode()).hexdigest()
-    memory = builder.places.cache / "locks" / f"one-{asked}.txt"
+    memory = f"one-{asked}"
     exact = any(spec.operator == "==" and "*" not in spec.version for spec in Requirement(requirement).specifier)
     if exact and (remembered := _remembered(memory, builder)):
         return remembered
@@ -123,33 +124,37 @@ def _find(requirement: str, wanted: Wanted, uv: Uv, builder: CrossBuilder, *, bi
     chosen = found.wheel if binary and found.wheel else found.source
     if chosen is not None:
         line = f"{found.name}=={found.version} --hash=sha256:{chosen.sha256}  # {chosen.filename}\n"
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        memory.write_text(line, encoding="utf-8")
+        _notes(builder).write(memory, line.encode())
     return found
 
 
-def _remembered(memory: Path, builder: CrossBuilder) -> Found | None:
-    """What was found before; a wheel only while the file itself is kept."""
-    if not memory.is_file():
+def _notes(builder: CrossBuilder) -> Notes:
+    return Notes(builder.places.cache / "locks")
+
+
+def _remembered(memory: str, builder: CrossBuilder) -> Found | None:
+    """What was found before; a wheel only while the file itself is in the cache."""
+    line = _notes(builder).read(memory)
+    if line is None:
         return None
-    file: LockedFile = parse_lock(memory.read_text(encoding="utf-8"), str(memory))[0]
+    file: LockedFile = parse_lock(line.decode(), memory)[0]
     if not file.is_wheel:
         source = Source(name=file.name, version=file.version, sha256=file.sha256, filename=file.filename)
         return Found(name=file.name, version=file.version, wheel=None, source=source)
-    kept = builder.downloads.kept(file.sha256, file.filename)
-    if kept is None:
+    cached = builder.downloads.cached(file.sha256, file.filename)
+    if cached is None:
         return None
-    wheel = Wheel(filename=file.filename, sha256=file.sha256, url=kept.absolute().as_uri())
+    wheel = Wheel(filename=file.filename, sha256=file.sha256, url=cached.absolute().as_uri())
     return Found(name=file.name, version=file.version, wheel=wheel, source=None)
 
 
 def _built(result: Result) -> Collected:
-    record = result.kept.record
+    record = result.cached.record
     return Collected(
         name=record.name,
         version=record.version,
         sha256=record.sha256,
-        path=result.kept.wheel,
+        path=result.cached.wheel,
         record=record,
         from_cache=result.from_cache,
     )

@@ -12,7 +12,6 @@ import json
 import os
 import re
 import tarfile
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +19,11 @@ from typing import BinaryIO
 
 from edgekit.errors import InputError, WheelError
 from edgekit.executor import Executor
+from edgekit.host.cache import Cache
+from edgekit.host.notes import Notes
 from edgekit.host.progress import Progress
 from edgekit.host.unpack import DAMAGED, unpack_member
 from edgekit.host.wheel.cross.downloads import Downloads, NotThere
-from edgekit.host.wheel.cross.kept import kept_folder
 from edgekit.schema.reader import from_toml
 
 _APT_TIMEOUT_S = 300.0
@@ -91,8 +91,11 @@ class Debian:
     data: Path
     """`cross/debian`."""
     roots: Path
-    """Keeps unpacked roots."""
+    """Folder of the cache for unpacked packages."""
+    answers: Path
+    """Folder of the cache for what the archive answered about packages that no lock has."""
     downloads: Path
+    """Folder of the cache for packages as they were fetched."""
     archive: str
     """Address of an archive; empty: those of this machine's apt; `none`: do without."""
     executor: Executor
@@ -147,29 +150,38 @@ class Debian:
         """
         chosen = [self._locked(suite)[name] for name in self._known(names, suite)] if names else []
         chosen = list({package.name: package for package in [*chosen, *self._unlocked(more, suite)]}.values())
-        newer = self.roots / f"newer-{_digest(chosen)[:16]}.txt"
-        if newer.is_file():
-            chosen = list(_parse(newer.read_text(encoding="utf-8"), newer).values())
-        kept = self.roots / _digest(chosen, only)[:16]
-        if not kept.is_dir():
-            try:
-                self._fetch(chosen)
-            except NotThere as error:
-                self.progress.note(f"{error.message}: Debian has moved on; taking what its signed index has now")
-                chosen = self._lock_anew([package.name for package in chosen], suite, newer)
-                self._fetch(chosen)
-                kept = self.roots / _digest(chosen, only)[:16]
-        folder = kept_folder(kept, lambda folder: self._unpack(chosen, folder, only))
-        return Root(folder=folder, digest=_digest(chosen), packages=tuple(chosen))
+        newer = f"newer-{_digest(chosen)[:16]}"
+        chosen = self._answered(newer) or chosen
+        cache = Cache(self.roots, self.progress)
+        cached = cache.take(_digest(chosen, only)[:16])
+        if cached is None:
+            chosen, files = self._fetch_or_newer(chosen, suite, newer)
+            title = f"{len(chosen)} Debian packages of {suite}"
+            cached = cache.get(_digest(chosen, only)[:16], lambda folder: self._unpack(files, folder, only), title)
+        return Root(folder=cached.folder, digest=_digest(chosen), packages=tuple(chosen))
+
+    def _fetch_or_newer(self, chosen: list[Package], suite: str, newer: str) -> tuple[list[Package], list[Path]]:
+        """The packages' files; of what the archive no longer has, those that it has now."""
+        try:
+            return chosen, self._fetch(chosen)
+        except NotThere as error:
+            self.progress.note(f"{error.message}: Debian has moved on; taking what its signed index has now")
+            chosen = self._lock_anew([package.name for package in chosen], suite, newer)
+            return chosen, self._fetch(chosen)
+
+    def _answered(self, key: str) -> list[Package]:
+        """What the archive answered earlier; empty where it was not asked."""
+        text = Notes(self.answers).read(key)
+        return list(_parse(text.decode(), self.answers / key).values()) if text else []
 
     def _unlocked(self, names: Sequence[str], suite: str) -> list[Package]:
         """Packages that no lock has; the first answer of the archive is remembered."""
         if not names:
             return []
         asked = hashlib.sha256(json.dumps([suite, sorted(names)]).encode()).hexdigest()
-        memory = self.roots / f"unlocked-{asked[:16]}.txt"
-        if memory.is_file():
-            return list(_parse(memory.read_text(encoding="utf-8"), memory).values())
+        memory = f"unlocked-{asked[:16]}"
+        if known := self._answered(memory):
+            return known
         self._archives()
         self.progress.note(f"no lock has {', '.join(sorted(names))}: taking what Debian's signed index has now")
         return self._lock_anew(["--needs", *names], suite, memory)
@@ -209,27 +221,28 @@ class Debian:
             found = set(re.findall(r'^DEF_MIRROR="(\S+?)/?"', text, re.MULTILINE)[:1])
         return found
 
-    def _fetch(self, chosen: list[Package]) -> None:
-        archives = self._archives()
+    def _fetch(self, chosen: list[Package]) -> list[Path]:
+        archives, files = self._archives(), []
         downloads = Downloads(folder=self.downloads, progress=self.progress)
         for package in chosen:
             for archive in archives:
                 try:
-                    downloads.fetch(f"{archive}/{package.path}", package.sha256, package.size)
+                    files.append(downloads.fetch(f"{archive}/{package.path}", package.sha256, package.size))
                     break
                 except NotThere:
                     if archive == archives[-1]:
                         raise
+        return files
 
-    def _unpack(self, chosen: list[Package], folder: Path, only: tuple[str, ...]) -> None:
-        with self.progress.step(f"unpacking {len(chosen)} Debian packages for the board"):
-            for package in chosen:
-                unpack_deb(self.downloads / package.sha256 / package.path.rsplit("/", maxsplit=1)[-1], folder, only)
+    def _unpack(self, files: list[Path], folder: Path, only: tuple[str, ...]) -> None:
+        with self.progress.step(f"unpacking {len(files)} Debian packages for the board"):
+            for file in files:
+                unpack_deb(file, folder, only)
             if not (folder / "lib").exists() and (folder / "usr/lib").is_dir():
                 (folder / "lib").symlink_to("usr/lib")  # a merged /usr keeps its loader there alone
 
-    def _lock_anew(self, names: list[str], suite: str, newer: Path) -> list[Package]:
-        """What the archive has now; `newer` remembers it."""
+    def _lock_anew(self, names: list[str], suite: str, key: str) -> list[Package]:
+        """What the archive has now, remembered under a key."""
         done = self.executor.run(
             [str(self.data / "lock.sh"), suite, *names],
             timeout_s=_APT_TIMEOUT_S,
@@ -241,11 +254,8 @@ class Debian:
         if done.returncode:
             hint = "check the network and that apt works here, or set EDGEKIT_DEBIAN_ARCHIVE to an archive that has it"
             raise WheelError(f"Debian's {suite} cannot be read", hint=hint, details=done.output)
-        chosen = _parse(done.stdout.decode(errors="replace"), newer)
-        newer.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=newer.parent, prefix=".aside-", delete=False) as aside:
-            aside.write(done.stdout)
-        Path(aside.name).replace(newer)
+        chosen = _parse(done.stdout.decode(errors="replace"), self.data / "lock.sh")
+        Notes(self.answers).write(key, done.stdout)
         return list(chosen.values())
 
 

@@ -180,7 +180,7 @@ def take(given: GivenFile, wanted: Wanted, maker: Maker, pins: str = "") -> Take
         name, version = _check_fits(given, wanted)
     else:
         result = maker.wheel(source_of(given), pins)
-        wheel, name, version = result.kept.wheel, result.kept.record.name, result.kept.record.version
+        wheel, name, version = result.cached.wheel, result.cached.record.name, result.cached.record.version
     extras = f"[{','.join(given.extras)}]" if given.extras else ""
     marker = f" ; {given.marker}" if given.marker else ""
     return Taken(

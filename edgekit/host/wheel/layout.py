@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.errors import WheelError
 from edgekit.executor import Executor
+from edgekit.host.cache import Cache, Cached
 from edgekit.host.progress import Progress
 from edgekit.host.travels import BUILDER, WORKER, travelling_files
 from edgekit.host.wheel.bytecode import compile_folder
@@ -23,24 +24,24 @@ from edgekit.host.wheel.needs import Wanted
 from edgekit.host.wheel.refusal import explain
 from edgekit.host.wheel.resolve import Locked
 from edgekit.host.wheel.tidy import tidy, trim_rules
-from edgekit.host.wheel.tree import Tree, cached_tree
 from edgekit.host.wheel.uv import Uv
+from edgekit.schema.manifest import is_safe_path
 from edgekit.schema.units import counted
 from edgekit.trust import sha256_file
 
 if TYPE_CHECKING:
     from edgekit.host.wheel.trial.trial import Trial
 
-_LAYOUT = 2
+_LAYOUT = 3
 """Raise it when the same wheels are to be laid out in another way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
+class LayoutTools:
     """What laying out works with."""
 
-    trees: Path
-    """Folder of the cache that keeps what was laid out."""
+    sites: Path
+    """Folder of the cache for what was laid out."""
     interpreter: Interpreter | None
     """For bytecode; None leaves it out."""
     executor: Executor
@@ -48,18 +49,27 @@ class Bench:
     trial: Trial | None = None
     """Imports packages that were built here, with the release's others beside them; None leaves it out."""
 
+    def lay_out(self, key: str, make: Callable[[Path], None], title: str) -> Cached:
+        """The folder of a key: from the cache, or made. Raises WheelError for a file that cannot be in a release."""
+
+        def make_and_check(folder: Path) -> None:
+            make(folder)
+            _check_travels(folder)
+
+        return Cache(self.sites, self.progress).get(key, make_and_check, title)
+
     def compile(self, folder: Path) -> None:
         """Add bytecode where that can be made."""
         if self.interpreter is not None:
             compile_folder(folder, self.interpreter, self.executor)
 
     def digest(self, *made_of: object) -> str:
-        """Names a tree by everything that it is made of."""
+        """The cache's key: everything that a folder is made of."""
         version = self.interpreter.version if self.interpreter else ""
         return hashlib.sha256(json.dumps([_LAYOUT, version, *made_of]).encode()).hexdigest()
 
 
-def lay_out_wheels(wanted: Wanted, locked: Locked, bench: Bench, uv: Uv, loads: Loads) -> Tree:
+def lay_out_wheels(wanted: Wanted, locked: Locked, tools: LayoutTools, uv: Uv, loads: Loads) -> Cached:
     """Other people's packages, as they go to `site/`: each checked to be what the target can load.
 
     Raises:
@@ -68,24 +78,24 @@ def lay_out_wheels(wanted: Wanted, locked: Locked, bench: Bench, uv: Uv, loads: 
     rules, wheels = trim_rules(), locked.wheels
 
     def fill(folder: Path) -> None:
-        with bench.progress.step(f"unpacking {counted(len(wheels), 'wheel')} for {wanted}"):
+        with tools.progress.step(f"unpacking {counted(len(wheels), 'wheel')} for {wanted}"):
             _install(wanted, locked, folder, uv)
         tidy(folder, rules)
-        with bench.progress.step("checking what they bring and what they ask of the target"):
+        with tools.progress.step("checking what they bring and what they ask of the target"):
             check_clashes(folder, wanted)
             _check(folder, loads)
         for wheel in wheels:
-            if bench.trial is not None and wheel.source == "cross-built":
-                bench.trial.try_package(wheel.name, wheel.version, folder)
-        with bench.progress.step("compiling their bytecode"):
+            if tools.trial is not None and wheel.source == "cross-built":
+                tools.trial.try_package(wheel.name, wheel.version, folder)
+        with tools.progress.step("compiling their bytecode"):
             if (folder / "edgekit").exists():
                 raise WheelError("a package brings a folder named edgekit", hint="leave that package out")
-            bench.compile(folder)
+            tools.compile(folder)
 
     exact = [[wheel.name, wheel.version, wheel.sha256] for wheel in wheels]
-    tried = ["tried"] if bench.trial is not None and locked.built else []
-    named = bench.digest(exact, [rule.glob for rule in rules.rules], loads.digest, *tried)
-    return cached_tree(bench.trees, named, fill)
+    tried = ["tried"] if tools.trial is not None and locked.built else []
+    named = tools.digest(exact, [rule.glob for rule in rules.rules], loads.digest, *tried)
+    return tools.lay_out(named, fill, f"{counted(len(wheels), 'wheel')} for {wanted}")
 
 
 def _install(wanted: Wanted, locked: Locked, folder: Path, uv: Uv) -> None:
@@ -108,12 +118,12 @@ def _check(site: Path, loads: Loads) -> None:
         raise WheelError(f"{faults[0]}{more}", hint=faults[0].hint, details=details if more else "")
 
 
-def lay_out_own(package: Path, bench: Bench, *, builder: bool = False) -> Tree:
+def lay_out_own(package: Path, tools: LayoutTools, *, builder: bool = False) -> Cached:
     """edgekit's part of `site/`, with paths that begin with `edgekit/`.
 
     Args:
         package: edgekit's own package folder.
-        bench: what laying out works with.
+        tools: what laying out works with.
         builder: also what compiles engines on a device.
     """
     names = travelling_files(package, BUILDER if builder else WORKER)
@@ -123,9 +133,17 @@ def lay_out_own(package: Path, bench: Bench, *, builder: bool = False) -> Tree:
             copy = folder / "edgekit" / name
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(package / name, copy)
-        bench.compile(folder)
+        tools.compile(folder)
 
-    return cached_tree(bench.trees, bench.digest([[name, sha256_file(package / name)] for name in names]), fill)
+    key = tools.digest([[name, sha256_file(package / name)] for name in names])
+    return tools.lay_out(key, fill, "edgekit's own part" + (" for builder devices" if builder else ""))
+
+
+def _check_travels(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if not is_safe_path(name) or path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise WheelError(f"{name!r} of a package cannot travel", hint="leave that package out")
 
 
 def _requirements(locked: Locked, names: Collection[str]) -> str:

@@ -74,15 +74,15 @@ def build_lock(lock: Path) -> Path:
     return lock.with_suffix(".build.txt")
 
 
-def format_build_lock(lock: Path, pins: Mapping[tuple[str, str], str]) -> str:
+def format_build_lock(lock: str, pins: Mapping[tuple[str, str], str]) -> str:
     """The second file's text.
 
     Args:
-        lock: the first file.
+        lock: name of the first file.
         pins: what each source package, by name and SHA-256, is built with, as uv writes it.
     """
     sections = (f"## {name} {sha256}\n{text.strip()}\n" for (name, sha256), text in sorted(pins.items()))
-    return _BUILD_HEADER.format(lock=lock.name) + "".join(sections)
+    return _BUILD_HEADER.format(lock=lock) + "".join(sections)
 
 
 def parse_build_lock(text: str) -> dict[tuple[str, str], str]:

@@ -6,11 +6,12 @@ Wheels that fit come from an index; a package without one is cross-built from it
 from __future__ import annotations
 
 import dataclasses
-import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgekit.host.disk import write_whole
+from edgekit.host.notes import Notes
 from edgekit.host.progress import Progress
 from edgekit.host.wheel.cross.crossbuild import Result
 from edgekit.host.wheel.cross.sources import Source
@@ -46,13 +47,47 @@ class Locked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """A lock's two texts."""
+
+    name: str
+    """Of its file, for messages."""
+    text: str
+    build_text: str
+    """What its source packages are built with; empty: it has none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LockFiles:
-    """Where locks lie."""
+    """Where locks are."""
 
     recipe: Path | None
     """The recipe's own lock for the target; it counts when it answers, and `update` writes it. None: there is none."""
     cache_dir: Path
     update: bool = False
+
+    def read(self, wanted: Wanted) -> Iterator[Lock]:
+        """The recipe's lock, then the one that an earlier build put into the cache."""
+        if self.recipe is not None:
+            build_text = _read(build_lock(self.recipe))
+            yield Lock(name=str(self.recipe), text=_read(self.recipe), build_text=build_text)
+        notes = Notes(self.cache_dir / "locks")
+        texts = [(notes.read(key) or b"").decode() for key in (wanted.digest, f"{wanted.digest}.build")]
+        yield Lock(name=wanted.digest, text=texts[0], build_text=texts[1])
+
+    def write(self, wanted: Wanted, lock: Lock) -> None:
+        """Write the recipe's lock if that is to be updated, else the one in the cache."""
+        if self.recipe is None or not self.update:
+            notes = Notes(self.cache_dir / "locks")
+            notes.write(f"{wanted.digest}.build", lock.build_text.encode())
+            notes.write(wanted.digest, lock.text.encode())
+            return
+        self.recipe.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(self.recipe, lock.text.encode())
+        if lock.build_text:
+            write_whole(build_lock(self.recipe), lock.build_text.encode())
+        else:
+            build_lock(self.recipe).unlink(missing_ok=True)
 
 
 def resolve(wanted: Wanted, files: LockFiles, uv: Uv, maker: Maker, progress: Progress) -> Locked:
@@ -62,28 +97,22 @@ def resolve(wanted: Wanted, files: LockFiles, uv: Uv, maker: Maker, progress: Pr
         WheelError: a package cannot be had or built, or fits nothing; or the index does not answer.
         InputError: a lock that was edited by hand.
     """
-    made = files.cache_dir / "locks" / f"{wanted.digest}.txt"
-    if not files.update:
-        for file in filter(None, (files.recipe, made)):
-            text = _read(file)
-            if answers(text, wanted):
-                locked = parse_lock(text, str(file))
-                named = (Named(name=one.name, version=one.version) for one in locked)
-                doubt = check_gpu(named, wanted, uv.resolve)
-                pins = parse_build_lock(_read(build_lock(file)))
-                known = _from_lock(locked, pins, take_all(wanted, maker, pins), maker)
-                return dataclasses.replace(known, warnings=tuple(filter(None, [doubt])))
+    for lock in files.read(wanted) if not files.update else ():
+        if answers(lock.text, wanted):
+            locked = parse_lock(lock.text, lock.name)
+            named = (Named(name=one.name, version=one.version) for one in locked)
+            doubt = check_gpu(named, wanted, uv.resolve)
+            pins = parse_build_lock(lock.build_text)
+            known = _from_lock(locked, pins, take_all(wanted, maker, pins), maker)
+            return dataclasses.replace(known, warnings=tuple(filter(None, [doubt])))
     with progress.step("resolving Python packages"):
         search = Search(wanted=wanted, uv=uv, maker=maker)
         locked, results = search.run()
-    lock = files.recipe if files.recipe and files.update else made
     made_here = [*results.values(), *(taken.result for taken in search.given.values() if taken.result)]
-    pins = {(result.kept.record.name, result.kept.record.made.source_sha256): result.pins for result in made_here}
-    _write(lock, format_lock(wanted, locked))
-    if pins:
-        _write(build_lock(lock), format_build_lock(lock, pins))
-    else:
-        build_lock(lock).unlink(missing_ok=True)
+    pins = {(result.cached.record.name, result.cached.record.made.source_sha256): result.pins for result in made_here}
+    name = files.recipe.name if files.recipe and files.update else wanted.digest
+    build_text = format_build_lock(name, pins) if pins else ""
+    files.write(wanted, Lock(name=name, text=format_lock(wanted, locked), build_text=build_text))
     if files.update:
         progress.note(f"wrote {files.recipe}")
     elif files.recipe is not None:
@@ -109,7 +138,7 @@ def _locked(
 ) -> Locked:
     results = {**results, **{name: taken.result for name, taken in given.items() if taken.result}}
     wheels = tuple(_entry(file, results.get(file.name)) for file in files)
-    built = {name: result.kept.wheel for name, result in results.items()}
+    built = {name: result.cached.wheel for name, result in results.items()}
     built |= {name: taken.wheel for name, taken in given.items()}
     return Locked(wheels=wheels, built=built, from_cache=from_cache)
 
@@ -119,7 +148,7 @@ def _entry(file: LockedFile, result: Result | None) -> WheelEntry:
         return WheelEntry(
             name=file.name, version=file.version, filename=file.filename, sha256=file.sha256, source="downloaded"
         )
-    record = result.kept.record
+    record = result.cached.record
     return WheelEntry(
         name=file.name,
         version=file.version,
@@ -135,10 +164,3 @@ def _read(file: Path) -> str:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return ""
-
-
-def _write(file: Path, text: str) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_name(f".{file.name}.{os.getpid()}")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(file)

@@ -89,7 +89,7 @@ class Search:
         return self.uv.resolve(wanted, self._folders(), binary=binary, known=self._known.values())
 
     def _folders(self) -> list[Path]:
-        built = [result.kept.folder for result in self.results.values()]
+        built = [result.cached.folder for result in self.results.values()]
         return [*built, *(taken.wheel.parent for taken in self.given.values())]
 
     def _assume(self, done: Completed) -> None:
@@ -111,7 +111,7 @@ class Search:
         else:
             self.results[_key(found)] = self.maker.wheel(found.source)
             self._sources[_key(found)] = found.source
-            self._known[_key(found)] = _told_by(self.results[_key(found)].kept.wheel, found)
+            self._known[_key(found)] = _told_by(self.results[_key(found)].cached.wheel, found)
 
     def _has_older_wheel(self, found: Found, packages: Iterable[Found]) -> bool:
         """Whether a wheel of another version will do for all that need the package, as they were chosen."""

@@ -11,7 +11,7 @@ from edgekit.host.link.connection import connect
 from edgekit.host.link.inventory import find_device, known_devices
 from edgekit.host.user import user_at_machine
 from edgekit.host.wheel.check.loads import loads_of
-from edgekit.host.wheel.layout import Bench, lay_out_own, lay_out_wheels
+from edgekit.host.wheel.layout import LayoutTools, lay_out_own, lay_out_wheels
 from edgekit.host.wheel.needs import wanted_for_builder
 from edgekit.host.wheel.resolve import LockFiles, resolve
 from edgekit.host.workflow.wheels import WheelTools
@@ -48,14 +48,16 @@ def builder_packages(station: Workstation, target: Target, kind: AcceleratorKind
     lock = LockFiles(recipe=None, cache_dir=settings.cache_dir)
     locked = resolve(wanted, lock, tools.uv, tools.builder(wanted), station.progress)
     interpreter = tools.finder.find(target.os.python)
-    bench = Bench(
-        trees=settings.cache_dir / "sites",
+    layout = LayoutTools(
+        sites=settings.cache_dir / "sites",
         interpreter=interpreter,
         executor=station.executor,
         progress=station.progress,
     )
-    trees = (
-        lay_out_wheels(wanted, locked, bench, tools.uv, loads_of(target, settings.data_dir / "cross")),
-        lay_out_own(Path(edgekit.__file__).parent, bench, builder=True),
+    folders = (
+        lay_out_wheels(wanted, locked, layout, tools.uv, loads_of(target, settings.data_dir / "cross")),
+        lay_out_own(Path(edgekit.__file__).parent, layout, builder=True),
     )
-    return tuple(PackageFile(entry=entry, file=tree.folder / entry.path) for tree in trees for entry in tree.files)
+    return tuple(
+        PackageFile(entry=entry, file=one.folder / entry.path) for one in folders for entry in one.content.files
+    )

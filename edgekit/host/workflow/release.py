@@ -101,10 +101,10 @@ def content_of(job: ReleaseJob, parts: ReleaseParts) -> Content:
     files |= {engine.entry.tail: engine.tail.resolve() for engine in engines if engine.tail is not None}
     files |= release_files(job.folder)
     known = {}
-    for tree in (site.packages, site.own):
-        for entry in tree.files:
+    for part in (site.packages, site.own):
+        for entry in part.content.files:
             path = f"site/{entry.path}"
-            files[path] = tree.folder / entry.path
+            files[path] = part.folder / entry.path
             known[path] = dataclasses.replace(entry, path=path)
     sbom = make_sbom(job.folder.recipe, site.wheels, parts.entries, site.packages.folder)
     return Content(files=files, texts={"plan.json": to_message(parts.plan), "sbom.cdx.json": sbom}, known=known)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import edgekit
+from edgekit.host.cache import Cached
 from edgekit.host.catalogue.recipes import RecipeFolder
 from edgekit.host.engine.compile import choose_backend
 from edgekit.host.rehearsal import Packages
 from edgekit.host.wheel.check.loads import loads_of
-from edgekit.host.wheel.layout import Bench, lay_out_own, lay_out_wheels
+from edgekit.host.wheel.layout import LayoutTools, lay_out_own, lay_out_wheels
 from edgekit.host.wheel.resolve import resolve
-from edgekit.host.wheel.tree import Tree
 from edgekit.host.workflow.wheels import WheelTools, lock_files
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.manifest import WheelEntry
@@ -23,12 +23,12 @@ from edgekit.schema.target import AcceleratorKind, Target
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """The `site/` of a release, in two trees of the cache."""
+    """The `site/` of a release, in two folders of the cache."""
 
     wheels: tuple[WheelEntry, ...]
-    packages: Tree
+    packages: Cached
     """The wheels, unpacked."""
-    own: Tree
+    own: Cached
     """edgekit's own part."""
     native: bool
     """Whether this Python can import the compiled ones."""
@@ -63,15 +63,15 @@ def lay_out_site(folder: RecipeFolder, target: Target, station: Workstation, *, 
         station.progress.note(
             f"no Python {target.os.python} here: bytecode is left out, and starts take longer on the board"
         )
-    bench = Bench(
-        trees=settings.cache_dir / "sites",
+    layout = LayoutTools(
+        sites=settings.cache_dir / "sites",
         interpreter=interpreter,
         executor=station.executor,
         progress=station.progress,
         trial=tools.trial(wanted) if locked.built else None,
     )
-    packages = lay_out_wheels(wanted, locked, bench, tools.uv, loads_of(target, settings.data_dir / "cross"))
-    own = lay_out_own(Path(edgekit.__file__).parent, bench)
+    packages = lay_out_wheels(wanted, locked, layout, tools.uv, loads_of(target, settings.data_dir / "cross"))
+    own = lay_out_own(Path(edgekit.__file__).parent, layout)
     here = (platform.machine(), ".".join(platform.python_version_tuple()[:2]))
     return Site(
         wheels=locked.wheels,

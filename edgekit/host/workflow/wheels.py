@@ -17,6 +17,7 @@ from edgekit.host.wheel.cross.downloads import Downloads
 from edgekit.host.wheel.cross.headers import headers_need
 from edgekit.host.wheel.cross.images import find_image
 from edgekit.host.wheel.cross.opening import open_crossbuilder, open_trial
+from edgekit.host.wheel.cross.paths import CrossPaths
 from edgekit.host.wheel.cross.workshop import Tools, Workshops
 from edgekit.host.wheel.given import split
 from edgekit.host.wheel.interpreter import Finder
@@ -24,7 +25,6 @@ from edgekit.host.wheel.lock import parse_lock
 from edgekit.host.wheel.needs import Index, Wanted, rules_of, wanted_for
 from edgekit.host.wheel.resolve import LockFiles
 from edgekit.host.wheel.uv import Uv
-from edgekit.host.workflow.wheel_cache import wheel_paths
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.recipe import Python
 from edgekit.schema.target import AcceleratorKind, Target
@@ -58,15 +58,15 @@ class WheelTools:
             netrc=settings.netrc,
             executor=self._station.executor,
         )
-        return Downloads(folder=wheel_paths(settings).sources, progress=self._station.progress, login=access.login)
+        return Downloads(folder=CrossPaths.of(settings).sources, progress=self._station.progress, login=access.login)
 
     def builder(self, wanted: Wanted) -> CrossBuilder:
         """The cross-builder for the target. Nothing is fetched until a package has to be built."""
-        return open_crossbuilder(self._target, wanted, wheel_paths(self._station.settings), self._tools(wanted))
+        return open_crossbuilder(self._target, wanted, CrossPaths.of(self._station.settings), self._tools(wanted))
 
     def trial(self, wanted: Wanted) -> Trial:
         """What imports packages as on the target's board."""
-        paths, tools = wheel_paths(self._station.settings), self._tools(wanted)
+        paths, tools = CrossPaths.of(self._station.settings), self._tools(wanted)
         return open_trial(self._target, Workshops(self._target, wanted, paths, tools), tools, paths)
 
     def _tools(self, wanted: Wanted) -> Tools:
@@ -86,7 +86,7 @@ class WheelTools:
         text = lock.read_text(encoding="utf-8", errors="replace") if lock.is_file() else ""
         if all(file.is_wheel for file in parse_lock(text, str(lock))):
             return ()
-        known = find_image(self._target.os, wheel_paths(self._station.settings).cross).python
+        known = find_image(self._target.os, CrossPaths.of(self._station.settings).cross).python
         interpreter = None if known and not self._pyconfig() else self.finder.find(self._target.os.python)
         if interpreter is None:
             return ()

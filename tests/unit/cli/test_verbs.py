@@ -88,7 +88,7 @@ def test_every_example_is_read_by_its_own_command(path: Path_, line: str) -> Non
 
 def test_an_example_that_is_none_is_found() -> None:
     with pytest.raises(Exception, match="No such option"):
-        read(["wheel", "gc", "--day", "7"])
+        read(["cache", "gc", "--day", "7"])
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def read_params(path: Path_) -> list[Any]:
 
 def test_there_are_numbers_to_try() -> None:
     assert {words(path) for path, _ in NUMBERS} >= {
-        "edgekit wheel gc",
+        "edgekit cache gc",
         "edgekit engine gc",
         "edgekit status",
         "edgekit logs",
@@ -132,7 +132,7 @@ def test_json_counts_wherever_it_stands(argv: str, tmp_path: Path) -> None:
     assert "targets" in json.loads(run(*argv.split(), cwd=tmp_path).stdout)
 
 
-@pytest.mark.parametrize("argv", ["help", "help wheel", "help wheel gc", "wheel help gc", "board link help up"])
+@pytest.mark.parametrize("argv", ["help", "help wheel", "help cache gc", "cache help gc", "board link help up"])
 def test_help_is_a_word_too(argv: str, tmp_path: Path) -> None:
     done = run(*argv.split(), cwd=tmp_path)
     rest = [word for word in argv.split() if word != "help"]
@@ -154,7 +154,16 @@ def test_the_overview_cuts_no_sentence(columns: str, tmp_path: Path) -> None:
 
 
 def test_listings_are_one_object(tmp_path: Path) -> None:
-    for argv in ("board list", "wheel list", "engine list", "target list", "engine verify", "wheel gc", "engine gc"):
+    for argv in (
+        "board list",
+        "wheel list",
+        "engine list",
+        "target list",
+        "engine verify",
+        "cache list",
+        "cache gc",
+        "engine gc",
+    ):
         done = run(*argv.split(), "--json", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert isinstance(json.loads(done.stdout), dict), argv
@@ -190,7 +199,7 @@ def settings_of(home: Path) -> Settings:
     ("line", "offered"),
     [
         ("edgekit bu", {"build"}),
-        ("edgekit wheel ", {"build", "check", "lock", "list", "gc"}),
+        ("edgekit wheel ", {"build", "check", "lock", "list"}),
         ("edgekit build recipe --target rk3588-d", {"rk3588-debian11", "rk3588-debian12"}),
         ("edgekit status ga", {"gate-7"}),
         ("edgekit deploy out/x ga", {"gate-7"}),

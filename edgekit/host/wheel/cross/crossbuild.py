@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -19,20 +17,22 @@ from urllib.request import url2pathname
 from packaging.utils import parse_wheel_filename
 
 from edgekit.errors import WheelError
+from edgekit.host.locking import locked
+from edgekit.host.notes import Notes
 from edgekit.host.progress import Progress
 from edgekit.host.wheel.cross.downloads import Downloads
 from edgekit.host.wheel.cross.environment import Extras, Workshop, making_digest
 from edgekit.host.wheel.cross.failure import first_error, not_of_probes
-from edgekit.host.wheel.cross.places import Places
+from edgekit.host.wheel.cross.paths import CrossPaths
 from edgekit.host.wheel.cross.provenance import Provenance
 from edgekit.host.wheel.cross.sources import Source
-from edgekit.host.wheel.cross.store import BuiltWheel, Kept, WheelStore
+from edgekit.host.wheel.cross.store import BuiltWheel, CachedWheel, WheelStore
 from edgekit.trust import sha256_file
 
 if TYPE_CHECKING:
     from edgekit.host.wheel.cross.builder import Builder, Made
 
-_FORMAT = 2
+_FORMAT = 3
 """Raise it when the same inputs are to give another wheel."""
 _PIN = re.compile(r"^([A-Za-z0-9][\w.-]*==[\w.+!-]+)", re.MULTILINE)
 
@@ -41,7 +41,7 @@ _PIN = re.compile(r"^([A-Za-z0-9][\w.-]*==[\w.+!-]+)", re.MULTILINE)
 class Result:
     """A wheel, and whether it was there."""
 
-    kept: Kept
+    cached: CachedWheel
     pins: str
     """What it was built with, as `uv pip sync` reads it."""
     from_cache: bool
@@ -68,7 +68,7 @@ class Preparer(Protocol):
 class CrossBuilder:
     """Builds source packages for one target."""
 
-    places: Places
+    places: CrossPaths
     prepare: Preparer
     inspect: Callable[[Path, Extras], Inspected]
     """Checks a wheel and repairs what can be; raises WheelError."""
@@ -97,15 +97,17 @@ class CrossBuilder:
         asked = [_FORMAT, making_digest(), source.name, source.version, source.sha256, str(shop.abi), shop.abi.soabi]
         asked += [shop.toolchain.digest, shop.python.digest, extras.digest]
         job_id = _digest(asked)[:16]
-        remembered = self.places.pins / f"{job_id}.txt"
-        pins = pins or _read(remembered)
+        remembered = Notes(self.places.pins)
+        pins = pins or (remembered.read(job_id) or b"").decode()
         found = self._find(asked, pins)
         if found is not None and not again:
             return found
         self.places.work.mkdir(parents=True, exist_ok=True)
         work = self.places.work / f"{source.name}-{source.version}-{job_id}"
-        with self._alone(work, source):
-            pins = pins or _read(remembered)
+        # Its path is always the same, as some back ends write it into what they make: one build at a time.
+        waiting = f"{source}: waiting for another build of it"
+        with locked(work.with_name(f"{work.name}.lock"), lambda: self.progress.step(waiting)):
+            pins = pins or (remembered.read(job_id) or b"").decode()
             found = self._find(asked, pins)  # another build may have made it meanwhile
             if found is not None and not again:
                 return found
@@ -115,8 +117,11 @@ class CrossBuilder:
                 shutil.rmtree(work, ignore_errors=True)
 
     def _find(self, asked: list[object], pins: str) -> Result | None:
-        kept = WheelStore(self.places.wheels).find(_key(asked, pins)) if pins else None
-        return Result(kept=kept, pins=pins, from_cache=True) if kept else None
+        cached = self._store().find(_key(asked, pins)) if pins else None
+        return Result(cached=cached, pins=pins, from_cache=True) if cached else None
+
+    def _store(self) -> WheelStore:
+        return WheelStore(self.places.wheels, self.progress)
 
     def _build(self, source: Source, pins: str, work: Path, asked: list[object]) -> Result:
         # A wheel from the cache is there in a moment: what only building takes is imported here.
@@ -145,14 +150,15 @@ class CrossBuilder:
             self.recheck(wheel, extras)
         self.trial(source, wheel)
         record = _record(about, wheel, time.monotonic() - began)
-        kept = WheelStore(self.places.wheels).keep(_key(asked, made.pins), wheel, record)
-        if kept.record.sha256 != record.sha256:
+        cached = self._store().put(_key(asked, made.pins), wheel, record)
+        before = cached.record.sha256
+        if before != record.sha256:
             raise WheelError(
-                f"{source} came out with other bytes than before: {record.sha256[:12]}, not {kept.record.sha256[:12]}",
+                f"{source} came out with other bytes than before: {record.sha256[:12]}, not {before[:12]}",
                 hint="its build writes times, paths or an order of its own: see its sources",
             )
-        _write(self.places.pins / f"{_digest(asked)[:16]}.txt", made.pins)
-        return Result(kept=kept, pins=made.pins, from_cache=False)
+        Notes(self.places.pins).write(_digest(asked)[:16], made.pins.encode())
+        return Result(cached=cached, pins=made.pins, from_cache=False)
 
     def _check_nothing_compiled(self, made: Made, log: Path) -> None:
         """Judge a wheel without compiled files.
@@ -172,21 +178,10 @@ class CrossBuilder:
     def _archive(self, source: Source) -> Path:
         if not source.filename:  # a folder of sources
             return Path(url2pathname(urlparse(source.url).path))
-        if kept := self.downloads.kept(source.sha256, source.filename):
-            return kept
+        if cached := self.downloads.cached(source.sha256, source.filename):
+            return cached
         url = source.url or self.locate(source)
         return self.downloads.fetch(url, source.sha256)
-
-    @contextlib.contextmanager
-    def _alone(self, work: Path, source: Source) -> Iterator[None]:
-        """Hold the work folder: its path is always the same, as some back ends write it into what they make."""
-        with work.with_name(f"{work.name}.lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                with self.progress.step(f"{source}: waiting for another build of it"):
-                    fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
 
 
 def _provenance(source: Source, shop: Workshop, made: Made, inspected: Inspected) -> Provenance:
@@ -227,10 +222,3 @@ def _digest(said: list[object]) -> str:
 
 def _read(file: Path) -> str:
     return file.read_text(encoding="utf-8") if file.is_file() else ""
-
-
-def _write(file: Path, text: str) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_name(f".{file.name}.{time.monotonic_ns()}")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(file)

@@ -1,10 +1,11 @@
-"""Files of indexes and archives, fetched whole, kept by their digest, and looked at again whenever they are used."""
+"""Files of indexes and archives, fetched whole, cached by their digest, and checked whenever they are used."""
 
 from __future__ import annotations
 
 import base64
 import errno
 import hashlib
+import re
 import tempfile
 import urllib.error
 import urllib.request
@@ -14,9 +15,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from edgekit.errors import WheelError
+from edgekit.host.cache import Cache
 from edgekit.host.progress import Progress
 from edgekit.schema.units import format_bytes
-from edgekit.trust import sha256_file
 
 _MAX_BYTES = 2 << 30
 _CHUNK_BYTES = 1 << 20
@@ -46,18 +47,24 @@ def no_login(_url: str) -> Login | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Downloads:
-    """Where files are kept, and how servers are asked."""
+    """Where files are cached, and how servers are asked."""
 
     folder: Path
-    """Has a folder for each digest."""
+    """Folder of the cache for them."""
     progress: Progress
     login: Callable[[str], Login | None] = no_login
     """Who to be at an address."""
 
-    def kept(self, sha256: str, filename: str) -> Path | None:
+    def cached(self, sha256: str, filename: str) -> Path | None:
         """A file that was fetched before and still is what it was: its code runs, and is signed."""
-        kept = self.folder / sha256 / filename
-        return kept if kept.is_file() and sha256_file(kept) == sha256 else None
+        cache = Cache(self.folder, self.progress)
+        cached = cache.take(_key(sha256, filename))
+        if cached is None:
+            return None
+        if [(file.path, file.sha256) for file in cached.content.files] == [(filename, sha256)]:
+            return cached.folder / filename
+        cache.throw_away(cached.key, f"it is not {filename}")
+        return None
 
     def fetch(self, url: str, sha256: str, most: int = _MAX_BYTES) -> Path:
         """A file, whole: from the cache, or fetched.
@@ -72,24 +79,20 @@ class Downloads:
             WheelError: it cannot be had, is not what was locked, or is too large.
         """
         name = filename_of(url)
-        if there := self.kept(sha256, name):
+        if there := self.cached(sha256, name):
             return there
-        kept = self.folder / sha256 / name
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=kept.parent, prefix=".part-", delete=False) as part:
-            try:
-                found = self._receive(url, Path(part.name), most)
-                if found != sha256:
-                    raise _another(name, found, sha256)
-                Path(part.name).replace(kept)
-            finally:
-                Path(part.name).unlink(missing_ok=True)
-        return kept
+
+        def make(folder: Path) -> None:
+            found = self._receive(url, folder / name, most)
+            if found != sha256:
+                raise _another(name, found, sha256)
+
+        return Cache(self.folder, self.progress).get(_key(sha256, name), make, name).folder / name
 
     def digest(self, url: str) -> str:
         """The SHA-256 of a file that nobody has locked yet; the file is not kept."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=self.folder, prefix=".part-") as part:
+        with tempfile.NamedTemporaryFile(dir=self.folder, prefix=".aside-") as part:
             return self._receive(url, Path(part.name), _MAX_BYTES)
 
     def _receive(self, url: str, part: Path, most: int) -> str:
@@ -103,7 +106,7 @@ class Downloads:
         except urllib.error.HTTPError as error:
             raise _refused(name, error) from None
         except (OSError, ValueError) as error:
-            raise _not_fetched(name, part, error) from None
+            raise _not_fetched(name, self.folder, error) from None
 
     def _request(self, url: str) -> urllib.request.Request:
         request = urllib.request.Request(url, headers={"User-Agent": "edgekit"})  # noqa: S310  scheme checked
@@ -128,6 +131,11 @@ class Downloads:
         return digest.hexdigest()
 
 
+def _key(sha256: str, filename: str) -> str:
+    """Names a file in the cache: by its digest, and its name, which tells what it is."""
+    return f"{sha256}.{re.sub(r'[^A-Za-z0-9._+-]', '_', filename)}"
+
+
 def filename_of(url: str) -> str:
     """The file's name in an address."""
     return unquote(urlsplit(url).path).rsplit("/", maxsplit=1)[-1]
@@ -144,10 +152,10 @@ def _refused(name: str, error: urllib.error.HTTPError) -> WheelError:
     return kind(f"{name} cannot be fetched: {error}", hint="check the network and try again")
 
 
-def _not_fetched(name: str, part: Path, error: OSError | ValueError) -> WheelError:
+def _not_fetched(name: str, cache: Path, error: OSError | ValueError) -> WheelError:
     reason = getattr(error, "reason", error)
     if isinstance(error, OSError) and error.errno in _DISK:
-        return WheelError(f"{name} cannot be kept: {error.strerror}", hint=f"df -h {part.parent}")
+        return WheelError(f"{name} cannot be kept: {error.strerror}", hint=f"df -h {cache}")
     kind = NotThere if isinstance(reason, FileNotFoundError) else WheelError  # of a file: address
     return kind(f"{name} cannot be fetched: {reason}", hint="check the network and try again")
 

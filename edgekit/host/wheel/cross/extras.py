@@ -13,9 +13,9 @@ from pathlib import Path
 
 from edgekit.errors import WheelError
 from edgekit.executor import Executor
+from edgekit.host.cache import Cache
 from edgekit.host.progress import Progress
 from edgekit.host.wheel.cross.environment import Extras, Workshop, zig_caches
-from edgekit.host.wheel.cross.kept import kept_folder
 from edgekit.host.wheel.cross.packages import NO_RULE, Rule, Stub
 from edgekit.host.wheel.cross.toolchain import fill
 from edgekit.host.wheel.debian import Debian, NoArchive, Root
@@ -34,7 +34,7 @@ class Supplies:
     executor: Executor
     progress: Progress
     roots: Path
-    """Keeps CUDA roots."""
+    """Folder of the cache for CUDA roots."""
     wanted: Wanted
     """The system; its requirements do not count."""
 
@@ -103,7 +103,7 @@ def _sysroot(package: str, rule: Rule, supplies: Supplies) -> Root | None:
 def _cuda(rule: Rule, shop: Workshop, supplies: Supplies) -> Path:
     """A CUDA root out of NVIDIA's wheels: `include`, `lib`, and the stubs of what only boards have."""
     named = json.dumps([rule.cuda_wheels, [stub.link for stub in rule.stubs], shop.toolchain.digest])
-    folder = supplies.roots / f"cuda-{hashlib.sha256(named.encode()).hexdigest()[:16]}"
+    key = f"cuda-{hashlib.sha256(named.encode()).hexdigest()[:16]}"
 
     def fill_folder(made: Path) -> None:
         with supplies.progress.step(f"fetching CUDA {rule.cuda}'s headers for the board"):
@@ -116,7 +116,7 @@ def _cuda(rule: Rule, shop: Workshop, supplies: Supplies) -> Path:
         for stub in rule.stubs:
             _make_stub(stub, made, shop, supplies.executor)
 
-    return kept_folder(folder, fill_folder)
+    return Cache(supplies.roots, supplies.progress).get(key, fill_folder, f"CUDA {rule.cuda} for the board").folder
 
 
 def _merge(wheels: Path, root: Path) -> None:

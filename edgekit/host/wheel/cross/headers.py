@@ -20,9 +20,9 @@ from typing import Any
 
 from edgekit.errors import WheelError
 from edgekit.executor import Executor
+from edgekit.host.cache import Cache
 from edgekit.host.preflight import Need, command_for, python_package
 from edgekit.host.wheel.cross.abi import Abi
-from edgekit.host.wheel.cross.kept import kept_folder
 from edgekit.host.wheel.interpreter import Interpreter
 
 _LAYOUT = 1
@@ -62,7 +62,7 @@ class DebianHeaders:
     set: str
 
 
-def headers_from_debian(abi: Abi, debian: DebianHeaders, cache: Path) -> TargetPython:
+def headers_from_debian(abi: Abi, debian: DebianHeaders, cache: Cache) -> TargetPython:
     """The headers in a distribution's own packages."""
 
     def fill(folder: Path) -> None:
@@ -76,19 +76,19 @@ def headers_from_debian(abi: Abi, debian: DebianHeaders, cache: Path) -> TargetP
         _finish(folder, abi, variables["build_time_vars"])
 
     digest = hashlib.sha256(json.dumps([_LAYOUT, debian.digest, str(abi)]).encode()).hexdigest()
-    folder = kept_folder(cache / digest[:16], fill)
+    folder = cache.get(digest[:16], fill, f"headers of Python {abi.python}").folder
     return TargetPython(folder=folder, origin=f"Debian's arm64 packages, set {debian.set}", digest=digest)
 
 
 def headers_from_here(
-    abi: Abi, interpreter: Interpreter, cache: Path, executor: Executor, pyconfig: str = ""
+    abi: Abi, interpreter: Interpreter, cache: Cache, executor: Executor, pyconfig: str = ""
 ) -> TargetPython:
     """The headers of this machine's Python of the same minor version, made fit for the target.
 
     Args:
         abi: the target's.
         interpreter: this machine's Python.
-        cache: folder that keeps headers.
+        cache: for headers.
         executor: this machine.
         pyconfig: the board's own pyconfig.h, where a probe has read it.
 
@@ -118,7 +118,7 @@ def headers_from_here(
         said = json.dumps({name: value for name, value in variables.items() if name not in _OF_THE_RUN})
         _finish(folder, abi, json.loads(said.replace(here, abi.arch)))
 
-    folder = kept_folder(cache / digest[:16], fill)
+    folder = cache.get(digest[:16], fill, f"headers of Python {abi.python}").folder
     origin = f"CPython {interpreter.version} of this machine" + (", pyconfig.h of a board" if pyconfig else "")
     return TargetPython(folder=folder, origin=origin, digest=digest)
 

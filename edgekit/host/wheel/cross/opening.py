@@ -15,7 +15,7 @@ from edgekit.host.wheel.cross.crossbuild import CrossBuilder
 from edgekit.host.wheel.cross.environment import Extras, Workshop
 from edgekit.host.wheel.cross.extras import Supplies, for_board, make_extras
 from edgekit.host.wheel.cross.packages import find_rule
-from edgekit.host.wheel.cross.places import Places
+from edgekit.host.wheel.cross.paths import CrossPaths
 from edgekit.host.wheel.cross.sources import Source
 from edgekit.host.wheel.cross.workshop import Tools, Workshops
 from edgekit.host.wheel.missing import find_alone
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from edgekit.host.wheel.trial.trial import Trial
 
 
-def open_crossbuilder(target: Target, wanted: Wanted, places: Places, tools: Tools) -> CrossBuilder:
+def open_crossbuilder(target: Target, wanted: Wanted, places: CrossPaths, tools: Tools) -> CrossBuilder:
     """The cross-builder for a target.
 
     Args:
@@ -92,7 +92,7 @@ def open_crossbuilder(target: Target, wanted: Wanted, places: Places, tools: Too
     )
 
 
-def open_trial(target: Target, workshops: Workshops, tools: Tools, places: Places) -> Trial:
+def open_trial(target: Target, workshops: Workshops, tools: Tools, places: CrossPaths) -> Trial:
     """What imports modules for a target, each as on its board.
 
     Args:

@@ -1,25 +1,23 @@
-"""Wheels that were built here, kept by everything that made them. Shared by every recipe and target that they fit."""
+"""Wheels that were built here, cached by everything that they are made from, for every recipe and target they fit."""
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.errors import InputError
-from edgekit.host.wheel.cross.kept import kept_folder
+from edgekit.host.cache import Cache
+from edgekit.host.progress import Progress
 from edgekit.host.wheel.cross.provenance import Provenance
 from edgekit.schema.reader import from_json, to_json
-from edgekit.trust import sha256_file
 
 _RECORD = "wheel.json"
-_DAY_S = 86400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltWheel:
-    """A wheel, as `wheel.json` beside it says it."""
+    """How a wheel was made: `wheel.json` beside it."""
 
     name: str
     version: str
@@ -32,14 +30,15 @@ class BuiltWheel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class CachedWheel:
     """A wheel in the cache."""
 
     key: str
     folder: Path
+    """Has the wheel, and nothing else that could be taken for one."""
     record: BuiltWheel
-    used_s: float
-    """When it was last used: seconds since the epoch."""
+    used_s: float = 0.0
+    """When it was last used: seconds since the epoch; 0: now."""
 
     @property
     def wheel(self) -> Path:
@@ -48,56 +47,59 @@ class Kept:
 
 
 class WheelStore:
-    """The cache of built wheels."""
+    """The cache of built wheels.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    Args:
+        folder: of the cache.
+        progress: is told of damage.
+    """
 
-    def find(self, key: str) -> Kept | None:
+    def __init__(self, folder: Path, progress: Progress | None = None) -> None:
+        self._cache = Cache(folder, progress)
+
+    def find(self, key: str) -> CachedWheel | None:
         """A wheel by its key, or None; one that is damaged is thrown away."""
-        kept = self._read(self._folder / key)
-        if kept is None:
+        cached = self._cache.take(key)
+        if cached is None:
             return None
-        if not kept.wheel.is_file() or sha256_file(kept.wheel) != kept.record.sha256:
-            shutil.rmtree(kept.folder, ignore_errors=True)
+        record = _read(cached.folder)
+        digests = {file.path: file.sha256 for file in cached.content.files}
+        if record is None or digests.get(record.filename) != record.sha256:
+            self._cache.throw_away(key, f"its {_RECORD} is of another edgekit")
             return None
-        os.utime(kept.folder / _RECORD)
-        return kept
+        return CachedWheel(key=key, folder=cached.folder, record=record)
 
-    def keep(self, key: str, wheel: Path, record: BuiltWheel) -> Kept:
+    def put(self, key: str, wheel: Path, record: BuiltWheel) -> CachedWheel:
         """Put a wheel in; if another build was faster, its wheel stays."""
 
-        def fill(folder: Path) -> None:
+        def make(folder: Path) -> None:
             shutil.copyfile(wheel, folder / record.filename)
             (folder / _RECORD).write_bytes(to_json(record))
 
-        if self.find(key) is None:  # what lies there is damaged, or another edgekit's
-            shutil.rmtree(self._folder / key, ignore_errors=True)
-        kept_folder(self._folder / key, fill)
-        kept = self.find(key)
-        assert kept is not None
-        return kept
+        if there := self.find(key):
+            return there
+        self._cache.put(key, make, f"{record.name} {record.version} for {record.made.abi}")
+        cached = self.find(key)
+        assert cached is not None
+        return cached
 
-    def list(self) -> tuple[Kept, ...]:
+    def list(self) -> tuple[CachedWheel, ...]:
         """All wheels, by name and ABI."""
-        found = [self._read(folder) for folder in self._folder.glob("*") if not folder.name.startswith(".")]
-        return tuple(
-            sorted(
-                (kept for kept in found if kept), key=lambda kept: (kept.record.name, kept.record.made.abi, kept.key)
-            )
+        found = [(entry, _read(entry.path)) for entry in self._cache.entries()]
+        wheels = (
+            CachedWheel(key=entry.key, folder=entry.path, record=record, used_s=entry.used_s)
+            for entry, record in found
+            if record is not None
         )
+        return tuple(sorted(wheels, key=_by_name))
 
-    def forget(self, unused_days: float, now_s: float) -> tuple[Kept, ...]:
-        """Throw away wheels that nobody used for so many days; give what went."""
-        old = tuple(kept for kept in self.list() if now_s - kept.used_s >= unused_days * _DAY_S)
-        for kept in old:
-            shutil.rmtree(kept.folder, ignore_errors=True)
-        return old
 
-    def _read(self, folder: Path) -> Kept | None:
-        file = folder / _RECORD
-        try:
-            record = from_json(BuiltWheel, file.read_bytes(), str(file))
-            return Kept(key=folder.name, folder=folder, record=record, used_s=file.stat().st_mtime)
-        except (OSError, InputError):
-            return None
+def _by_name(wheel: CachedWheel) -> tuple[str, str, str]:
+    return wheel.record.name, wheel.record.made.abi, wheel.key
+
+
+def _read(folder: Path) -> BuiltWheel | None:
+    try:
+        return from_json(BuiltWheel, (folder / _RECORD).read_bytes(), str(folder / _RECORD))
+    except (OSError, InputError):
+        return None

@@ -17,9 +17,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgekit.host.cache import Cache
 from edgekit.host.wheel.cross.abi import Abi
 from edgekit.host.wheel.cross.cpus import CpuLimits
-from edgekit.host.wheel.cross.kept import kept_folder
 from edgekit.host.wheel.cross.zig import Dropped, ZigData
 
 _DRIVERS = {"cc": ("cc", "c"), "c++": ("c++", "c++")}
@@ -104,14 +104,14 @@ class Compiler:
     """What the target's cores can execute."""
 
 
-def make_toolchain(abi: Abi, compiler: Compiler, runtime: Runtime | None, cache: Path) -> Toolchain:
+def make_toolchain(abi: Abi, compiler: Compiler, runtime: Runtime | None, cache: Cache) -> Toolchain:
     """Write the toolchain, or take it from the cache.
 
     Args:
         abi: what it compiles for.
         compiler: zig.
         runtime: the board's C++ library; None takes zig's own, linked in statically.
-        cache: folder that keeps toolchains.
+        cache: for toolchains.
     """
     templates = {name: (compiler.templates / name).read_text(encoding="utf-8") for name in _TEMPLATES}
     dropped = [[item.arch, item.patterns] for item in compiler.data.dropped]
@@ -121,9 +121,10 @@ def make_toolchain(abi: Abi, compiler: Compiler, runtime: Runtime | None, cache:
     anywhere = dataclasses.replace(runtime, root=Path("/")) if runtime else None
     said += [runtime.digest if runtime else "", [_runtime_words(name, anywhere, abi) for name in _DRIVERS]]
     digest = _digest(said)
-    paths = [str(compiler.program), str(runtime.root) if runtime else "", str(cache), str(compiler.limits)]
-    folder = cache / _digest([digest, *paths])[:16]
-    kept_folder(folder, lambda made: _write(made, folder, abi, compiler, runtime))
+    paths = [str(compiler.program), str(runtime.root) if runtime else "", str(cache.folder), str(compiler.limits)]
+    key = _digest([digest, *paths])[:16]
+    folder = cache.path(key)
+    cache.get(key, lambda made: _write(made, folder, abi, compiler, runtime), f"compiler for {abi}")
     name = f"libstdc++ {runtime.version}" if runtime else "libc++"
     return Toolchain(folder=folder, zig=compiler.version, runtime=name, digest=digest)
 

@@ -59,21 +59,25 @@ def warm_up(shop: Workshop, languages: frozenset[str], executor: Executor, progr
         WheelError: it cannot compile a few lines.
     """
     cold = [name for name in sorted(languages) if not _mark(shop, name).exists()]
+    for name in languages.difference(cold):
+        _mark(shop, name).touch()  # says when they were last used
     if not cold:
         return
+    (shop.cache / "work").mkdir(parents=True, exist_ok=True)
     words = " and ".join(name.upper() for name in cold)
     step = progress.step(f"preparing the compiler for {shop.abi}, {words}, once", usually="5 to 60 s")
-    with step, tempfile.TemporaryDirectory(dir=shop.cache, prefix=".warm-") as work:
+    with step, tempfile.TemporaryDirectory(dir=shop.cache / "work", prefix=".warm-") as work:
         for name in cold:
             program, file, text = _PROGRAMS[name]
             Path(work, file).write_text(text + "\n", encoding="utf-8")
             argv = [str(shop.toolchain.bin / program), "-O2", "-fPIC", "-shared", file, "-o", f"{file}.so"]
             done = executor.run(argv, timeout_s=_TIMEOUT_S, env=zig_caches(shop.cache), cwd=work)
             if done.returncode:
-                hint = "see the compiler's words; edgekit wheel gc --days 0 makes room"
+                hint = "see the compiler's words; edgekit cache gc --older-than 0 makes room"
                 raise WheelError(f"the compiler does not work for {shop.abi}", hint=hint, details=done.output)
+            _mark(shop, name).parent.mkdir(exist_ok=True)
             _mark(shop, name).touch()
 
 
 def _mark(shop: Workshop, language: str) -> Path:
-    return shop.toolchain.folder / f".warm-{language}"
+    return shop.cache / "zig-cache" / f"edgekit-warm-{shop.toolchain.digest[:16]}-{language}"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from edgekit.executor import Executor
+from edgekit.host.cache import Cache
 from edgekit.host.progress import Progress
 from edgekit.host.wheel.cross.abi import abi_of
 from edgekit.host.wheel.cross.cpus import cpu_limits
@@ -12,7 +14,7 @@ from edgekit.host.wheel.cross.downloads import Downloads
 from edgekit.host.wheel.cross.environment import Workshop
 from edgekit.host.wheel.cross.headers import DebianHeaders, TargetPython, headers_from_debian, headers_from_here
 from edgekit.host.wheel.cross.images import find_image
-from edgekit.host.wheel.cross.places import Places
+from edgekit.host.wheel.cross.paths import CrossPaths
 from edgekit.host.wheel.cross.toolchain import Compiler, Runtime, Toolchain, make_toolchain
 from edgekit.host.wheel.cross.zig import install_zig, read_zig
 from edgekit.host.wheel.debian import Debian, NoArchive, Root
@@ -38,11 +40,12 @@ class Tools:
     downloads: Downloads
     """Source packages and wheels, from indexes."""
 
-    def debian(self, places: Places) -> Debian:
+    def debian(self, places: CrossPaths) -> Debian:
         """Debian's packages, for the board."""
         return Debian(
             data=places.cross / "debian",
             roots=places.roots,
+            answers=places.archive_answers,
             downloads=places.sources,
             archive=self.debian_archive,
             executor=self.executor,
@@ -53,7 +56,7 @@ class Tools:
 class Workshops:
     """The workshops for one target: one for each compiler version and C++ library that packages ask for."""
 
-    def __init__(self, target: Target, wanted: Wanted, places: Places, tools: Tools) -> None:
+    def __init__(self, target: Target, wanted: Wanted, places: CrossPaths, tools: Tools) -> None:
         self._abi = abi_of(wanted, target.os.soabi)
         self._image = find_image(target.os, places.cross)
         self._limits = cpu_limits(target.clusters, places.cross)
@@ -102,11 +105,12 @@ class Workshops:
 
     def _toolchain(self, version: str, own_runtime: bool) -> Toolchain:
         tools, places = self._tools, self._places
-        program = install_zig(version, self._zig, places.compilers, tools.uv, tools.progress)
+        program = install_zig(version, self._zig, self._cache(places.compilers), tools.uv, tools.progress)
         compiler = Compiler(
             program=program, version=version, data=self._zig, templates=places.cross / "zig", limits=self._limits
         )
-        return make_toolchain(self._abi, compiler, None if own_runtime else self._runtime(), places.toolchains)
+        runtime = None if own_runtime else self._runtime()
+        return make_toolchain(self._abi, compiler, runtime, self._cache(places.toolchains))
 
     def _runtime(self) -> Runtime | None:
         wanted = self._image.runtime
@@ -116,10 +120,14 @@ class Workshops:
     def _headers(self, interpreter: Interpreter) -> TargetPython:
         pyconfig = self._tools.pyconfig
         root = self._root(self._image.python) if self._image.python and not pyconfig else None
+        cache = self._cache(self._places.headers)
         if root is None:
-            return headers_from_here(self._abi, interpreter, self._places.pythons, self._tools.executor, pyconfig)
+            return headers_from_here(self._abi, interpreter, cache, self._tools.executor, pyconfig)
         headers = DebianHeaders(root=root.folder, digest=root.digest, set=self._image.python)
-        return headers_from_debian(self._abi, headers, self._places.pythons)
+        return headers_from_debian(self._abi, headers, cache)
+
+    def _cache(self, folder: Path) -> Cache:
+        return Cache(folder, self._tools.progress)
 
     def _root(self, wanted: str) -> Root | None:
         """Unpacked packages of the board's image; None, said once, where this machine knows no Debian archive."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.errors import InputError, WheelError
+from edgekit.host.cache import Cache
 from edgekit.host.progress import Progress
-from edgekit.host.wheel.cross.kept import kept_folder
 from edgekit.host.wheel.refusal import is_offline
 from edgekit.host.wheel.uv import Uv
 from edgekit.schema.reader import from_toml
@@ -50,13 +50,13 @@ def read_zig(folder: Path) -> ZigData:
     return from_toml(ZigData, file.read_text(encoding="utf-8"), str(file))
 
 
-def install_zig(version: str, data: ZigData, cache: Path, uv: Uv, progress: Progress) -> Path:
+def install_zig(version: str, data: ZigData, cache: Cache, uv: Uv, progress: Progress) -> Path:
     """The zig program of a version, fetched once.
 
     Args:
         version: one that `data` has hashes of.
         data: see `read_zig`.
-        cache: folder that keeps one folder a version.
+        cache: has an entry for each version.
         uv: installs it.
         progress: is told about the download.
 
@@ -80,4 +80,4 @@ def install_zig(version: str, data: ZigData, cache: Path, uv: Uv, progress: Prog
                 details=done.output,
             )
 
-    return kept_folder(cache / version, fill) / "ziglang" / "zig"
+    return cache.get(version, fill, f"zig {version}").folder / "ziglang" / "zig"

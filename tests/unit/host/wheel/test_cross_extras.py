@@ -99,6 +99,7 @@ def supplies(tmp_path: Path, tools: Tools) -> Supplies:
     debian = Debian(
         data=data,
         roots=tmp_path / "roots",
+        answers=tmp_path / "answers",
         downloads=tmp_path / "downloads",
         archive="none",
         executor=tools,
@@ -150,14 +151,14 @@ def test_an_empty_library_is_not_made(shop: Workshop, supplies: Supplies) -> Non
     rule = dataclasses.replace(CUDA, stubs=(dataclasses.replace(CUDA.stubs[0], pattern=r"\bnv[A-Z]\w*"),))
     with pytest.raises(WheelError, match=r"libcuda\.so would have no names"):
         make_extras("pycuda 2026.1", rule, shop, supplies)
-    assert not list(supplies.roots.glob("*"))
+    assert not list(supplies.roots.glob("[!.]*"))
 
 
 def test_headers_that_cannot_be_had(shop: Workshop, supplies: Supplies, tools: Tools) -> None:
     tools.installs = False
     with pytest.raises(WheelError, match=r"CUDA 12\.6's headers cannot be had") as raised:
         make_extras("pycuda 2026.1", CUDA, shop, supplies)
-    assert raised.value.details == "no such version" and not list(supplies.roots.glob("*"))
+    assert raised.value.details == "no such version" and not list(supplies.roots.glob("[!.]*"))
 
 
 def test_who_takes_debians_packages_is_named_where_there_are_none(shop: Workshop, supplies: Supplies) -> None:

@@ -95,7 +95,8 @@ def test_a_file_is_fetched_once_and_must_be_what_was_locked(tmp_path: Path) -> N
         downloads.fetch("ftp://x/gate-1.0.tar.gz", "0" * 64)
     with pytest.raises(NotThere):
         downloads.fetch((tmp_path / "none").as_uri(), "0" * 64)
-    assert [path.name for path in (tmp_path / "kept").rglob("*") if path.is_file()] == ["gate-1.0.tar.gz"]
+    assert [path.name for path in (tmp_path / "kept").glob("[!.]*")] == [f"{sha256}.gate-1.0.tar.gz"]
+    assert not list((tmp_path / "kept").glob(".aside-*"))
 
 
 def test_folders_and_files_of_ones_own(tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ class Archive:
         return Debian(
             data=self.folder / "data",
             roots=self.folder / "roots",
+            answers=self.folder / "answers",
             downloads=self.folder / "downloads",
             archive=(self.folder / "debian").as_uri() if archive is None else archive,
             executor=self.executor,
@@ -115,7 +116,7 @@ def test_many_at_once_share_one_root(archive: Archive) -> None:
     with ThreadPoolExecutor(8) as pool:
         roots = list(pool.map(lambda _: archive.debian().fetch_sets(["libcap"]), range(8)))
     assert len(set(roots)) == 1 and (roots[0].folder / "lib/libcap2.txt").read_bytes() == b"library"
-    assert [path.name for path in archive.folder.glob("roots/*")] == [roots[0].folder.name]
+    assert [path.name for path in archive.folder.glob("roots/[!.]*")] == [roots[0].folder.parent.name]
 
 
 def test_an_archive_that_has_something_else_is_not_believed(archive: Archive) -> None:
@@ -123,7 +124,7 @@ def test_an_archive_that_has_something_else_is_not_believed(archive: Archive) ->
     package.write_bytes(deb({"./usr/lib/libcap2.txt": b"another"}))
     with pytest.raises(WheelError, match=r"libcap2_2\.66_arm64\.deb is (not what was locked|larger than)"):
         archive.debian().fetch_sets(["libcap"])
-    assert not list(archive.folder.glob("roots/*"))
+    assert not list(archive.folder.glob("roots/[!.]*"))
 
 
 def test_a_version_that_the_archive_gave_up_is_taken_anew_and_told(archive: Archive) -> None:
@@ -226,6 +227,7 @@ def test_the_shipped_locks_have_every_package_of_the_shipped_sets() -> None:
     data = Debian(
         data=ROOT / "cross/debian",
         roots=Path("/nonexistent"),
+        answers=Path("/nonexistent"),
         downloads=Path("/nonexistent"),
         archive="none",
         executor=ScriptedExecutor(),

@@ -11,6 +11,7 @@ import pytest
 
 from edgekit.errors import WheelError
 from edgekit.executor.local import LocalExecutor
+from edgekit.host.cache import Cache
 from edgekit.host.wheel.cross.abi import Abi
 from edgekit.host.wheel.cross.headers import TargetPython, headers_from_here, headers_need, pyconfig_for
 from edgekit.host.wheel.interpreter import Interpreter
@@ -23,7 +24,7 @@ TAG = f"cpython-{MINOR.replace('.', '')}"
 def headers(cache: Path, arch: str, pyconfig: str = "") -> TargetPython:
     abi = Abi(python=MINOR, arch=arch, glibc="2.36", soabi=f"{TAG}-{arch}-linux-gnu")
     here = Interpreter(path=Path(sys.executable), version="x", prefix=Path(sys.base_prefix))
-    return headers_from_here(abi, here, cache, LocalExecutor(), pyconfig)
+    return headers_from_here(abi, here, Cache(cache), LocalExecutor(), pyconfig)
 
 
 @pytest.fixture
@@ -100,7 +101,7 @@ def test_a_python_without_headers_is_refused_with_the_package_that_has_them(tmp_
     here = Interpreter(path=Path("/opt/python3.12"), version="3.12.1", prefix=Path("/opt"))
     told = json.dumps({"INCLUDEPY": str(tmp_path / "python3.12"), "MULTIARCH": "x86_64-linux-gnu"}).encode()
     with pytest.raises(WheelError, match=r"came without its headers.*Python\.h is not there") as caught:
-        headers_from_here(abi("aarch64"), here, tmp_path / "kept", ScriptedExecutor(stdout=told))
+        headers_from_here(abi("aarch64"), here, Cache(tmp_path / "kept"), ScriptedExecutor(stdout=told))
     assert "python3.12-dev" in caught.value.hint
     need = headers_need(here, "3.12", ScriptedExecutor(stdout=told))
     assert need.package == "python3.12-dev" and not need.is_met()

@@ -20,7 +20,7 @@ from edgekit.host.wheel.cross.crossbuild import Result
 from edgekit.host.wheel.cross.downloads import Downloads
 from edgekit.host.wheel.cross.provenance import Provenance
 from edgekit.host.wheel.cross.sources import Source
-from edgekit.host.wheel.cross.store import BuiltWheel, Kept
+from edgekit.host.wheel.cross.store import BuiltWheel, CachedWheel
 from edgekit.host.wheel.needs import Board, Index, Rules, Wanted
 from edgekit.host.wheel.search import Search
 from edgekit.host.wheel.uv import Uv
@@ -79,7 +79,7 @@ class FakeMaker:
         record = BuiltWheel(
             name=source.name, version=source.version, filename=name, sha256="", bytes=0, made=about, seconds=0
         )
-        return Result(kept=Kept(key="", folder=folder, record=record, used_s=0), pins=pins, from_cache=False)
+        return Result(cached=CachedWheel(key="", folder=folder, record=record, used_s=0), pins=pins, from_cache=False)
 
 
 class Bench:

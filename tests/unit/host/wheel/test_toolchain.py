@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edgekit.host.cache import Cache
 from edgekit.host.wheel.cross.abi import Abi
 from edgekit.host.wheel.cross.compiler_names import shadow_compilers
 from edgekit.host.wheel.cross.cpus import CpuLimits, cpu_limits
@@ -31,7 +32,7 @@ def toolchain(folder: Path, runtime: Runtime | None = None, abi: Abi = ABI, limi
     program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     program.chmod(0o755)
     compiler = Compiler(program=program, version="0.17.1", data=read_zig(ZIG), templates=ZIG, limits=limits)
-    return make_toolchain(abi, compiler, runtime, folder / "toolchains")
+    return make_toolchain(abi, compiler, runtime, Cache(folder / "toolchains"))
 
 
 def call(made: Toolchain, program: str, *arguments: str, **variables: str) -> list[str]:
@@ -95,7 +96,7 @@ def test_an_option_in_two_words_is_kept_as_it_is(two: str, plain: Toolchain) -> 
 
 
 def test_headers_of_this_machine_do_not_come_in_by_the_environment(plain: Toolchain) -> None:
-    (plain.folder.parents[1] / "zig").write_text('#!/bin/sh\necho "$CPATH"\n')
+    (plain.folder.parents[2] / "zig").write_text('#!/bin/sh\necho "$CPATH"\n')
     assert call(plain, "cc", "-c", "a.c", CPATH="/usr/include") == [""]
     assert call(plain, "cc", "-c", "a.c", CPATH="/cache/roots/1/usr/include") == ["/cache/roots/1/usr/include"]
 

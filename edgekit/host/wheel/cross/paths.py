@@ -5,25 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgekit.host.settings import Settings
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
-    """Where things lie. Everything can be made again."""
+class CrossPaths:
+    """Where things are. Everything in `cache` can be made again."""
 
     cache: Path
     """edgekit's cache folder."""
     cross: Path
     """The data folder `cross`."""
 
+    @classmethod
+    def of(cls, settings: Settings) -> CrossPaths:
+        """A user's."""
+        return cls(cache=settings.cache_dir, cross=settings.data_dir / "cross")
+
     @property
     def root(self) -> Path:
         """Everything that compilers read or write."""
-        return self.cache / "cross"
+        return self.cache / "crossbuild"
 
     @property
     def compilers(self) -> Path:
         """zig, a folder a version."""
-        return self.root / "zig"
+        return self.root / "compilers"
 
     @property
     def toolchains(self) -> Path:
@@ -31,9 +38,9 @@ class Places:
         return self.root / "toolchains"
 
     @property
-    def pythons(self) -> Path:
+    def headers(self) -> Path:
         """See `headers`."""
-        return self.root / "pythons"
+        return self.root / "headers"
 
     @property
     def roots(self) -> Path:
@@ -42,12 +49,12 @@ class Places:
 
     @property
     def sources(self) -> Path:
-        """Source packages and wheels as fetched, by digest."""
+        """Source packages, Debian packages and wheels, as they were fetched."""
         return self.root / "sources"
 
     @property
     def work(self) -> Path:
-        """Builds that go on."""
+        """Folders of builds that are running."""
         return self.root / "work"
 
     @property
@@ -57,10 +64,25 @@ class Places:
 
     @property
     def logs(self) -> Path:
-        """What builds said."""
+        """The output of builds."""
         return self.root / "logs"
 
     @property
     def wheels(self) -> Path:
         """Built wheels."""
         return self.root / "wheels"
+
+    @property
+    def archive_answers(self) -> Path:
+        """What Debian's archive answered about packages that no lock has."""
+        return self.root / "archive-answers"
+
+    @property
+    def libraries(self) -> Path:
+        """zig's own libraries, compiled for each target at first use."""
+        return self.root / "zig-cache"
+
+    @property
+    def objects(self) -> Path:
+        """What zig has compiled of packages."""
+        return self.root / "zig-objects"

@@ -1,4 +1,4 @@
-"""`edgekit wheel list` and `wheel gc`: the cache of built wheels."""
+"""`edgekit wheel list`: the cache of built wheels."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 
 import typer
 
-from edgekit.cli.session import DaysOption, JsonFlag, output_for, settings_of
+from edgekit.cli.session import JsonFlag, output_for, settings_of
 from edgekit.cli.verbs import examples
 
 _DAY_S = 86400.0
@@ -31,23 +31,3 @@ def list_(ctx: typer.Context, as_json: JsonFlag = False) -> None:
         {"key": wheel.key, "path": str(wheel.wheel), "used_s": wheel.used_s, "built": wheel.record} for wheel in cached
     ]
     output_for(as_json).result({"wheels": wheels}, table(headers, rows) if cached else "no wheels were built here yet")
-
-
-@examples("edgekit wheel gc", "edgekit wheel gc --days 0")
-def gc(
-    ctx: typer.Context,
-    days: DaysOption = 30.0,
-    as_json: JsonFlag = False,
-) -> None:
-    """Throw away built wheels and laid-out packages that nobody used for long, and what cut-off builds have left."""
-    from edgekit.host.workflow.wheel_cache import delete_wheels
-    from edgekit.schema.units import counted, format_bytes
-
-    gone = delete_wheels(settings_of(ctx), days, time.time())
-    result = {
-        "wheels": [wheel.record.filename for wheel in gone.wheels],
-        "sites": gone.sites,
-        "freed_bytes": gone.freed_bytes,
-    }
-    what = f"{counted(len(gone.wheels), 'wheel')} and {counted(gone.sites, 'laid-out set')} of packages thrown away"
-    output_for(as_json).result(result, f"{what}, {format_bytes(gone.freed_bytes)} freed")

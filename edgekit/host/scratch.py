@@ -1,0 +1,58 @@
+"""Folders of the cache that programs write as they like: work folders, logs, a compiler's objects."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from edgekit.host.cache import Entry
+from edgekit.host.disk import remove, size_of
+
+
+class Scratch:
+    """Files and folders that are known by nothing but their age. They are removed only while nobody uses the cache.
+
+    Args:
+        kind: its name.
+        folder: holds them.
+        pattern: those that count, below the folder.
+        abandoned: whether all of it is left by builds that were cut off, once nobody uses the cache.
+    """
+
+    def __init__(self, kind: str, folder: Path, pattern: str = "*", *, abandoned: bool = False) -> None:
+        self.kind = kind
+        self._folder = folder
+        self._pattern = pattern
+        self._abandoned = abandoned
+
+    def entries(self) -> tuple[Entry, ...]:
+        """All files and folders; when they were last used is when something was last written directly in them."""
+        return tuple(self._entry(path) for path in sorted(self._folder.glob(self._pattern)))
+
+    def drop(self, entry: Entry, unused_since_s: float) -> int:
+        """Remove a file or folder. See `Cache.drop`."""
+        return remove(entry.path) if _written_s(entry.path) < unused_since_s or self._abandoned else 0
+
+    def sweep(self) -> int:
+        """Nothing is made aside here."""
+        return 0
+
+    def _entry(self, path: Path) -> Entry:
+        written_s = _written_s(path)
+        return Entry(
+            kind=self.kind,
+            key=path.relative_to(self._folder).as_posix(),
+            title="left by a build that was cut off, or of one that runs" if self._abandoned else "",
+            path=path,
+            bytes=size_of(path),
+            made_s=written_s,
+            used_s=0.0 if self._abandoned else written_s,
+        )
+
+
+def _written_s(path: Path) -> float:
+    newest = 0.0
+    for one in (path, *(path.iterdir() if path.is_dir() and not path.is_symlink() else ())):
+        with contextlib.suppress(FileNotFoundError):
+            newest = max(newest, one.lstat().st_mtime)
+    return newest

@@ -1,0 +1,63 @@
+"""All that edgekit keeps in the user's cache: list it, and throw away what nobody needs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from edgekit.errors import NothingSelected
+from edgekit.host.cache import Cache, Entry
+from edgekit.host.cache_users import oldest_use_s
+from edgekit.host.collect import CacheKind, CacheLimits, Emptied, collect
+from edgekit.host.notes import Notes
+from edgekit.host.scratch import Scratch
+from edgekit.host.settings import Settings
+from edgekit.host.wheel.cross.paths import CrossPaths
+
+
+def kinds_of(settings: Settings) -> tuple[CacheKind, ...]:
+    """Every kind of thing that is cached, by name."""
+    return tuple(sorted(_kinds(settings.cache_dir, CrossPaths.of(settings)), key=lambda kind: kind.kind))
+
+
+def _kinds(cache: Path, cross: CrossPaths) -> tuple[CacheKind, ...]:
+    whole = (cross.compilers, cross.toolchains, cross.headers, cross.roots, cross.sources, cross.wheels)
+    return (
+        *map(Cache, (*whole, cache / "sites")),
+        *map(Notes, (cross.pins, cross.archive_answers, cache / "locks")),
+        Scratch("work", cross.work, abandoned=True),
+        Scratch("logs", cross.logs),
+        Scratch("objects", cross.objects, "?/*"),
+        Scratch("libraries", cross.root, cross.libraries.name),
+    )
+
+
+def choose(kinds: tuple[CacheKind, ...], names: Iterable[str]) -> tuple[CacheKind, ...]:
+    """The kinds of these names; all, where there are none.
+
+    Raises:
+        NothingSelected: there is no such kind.
+    """
+    wanted, known = set(names), {kind.kind for kind in kinds}
+    if unknown := sorted(wanted - known):
+        raise NothingSelected(
+            f"nothing in the cache is of kind {unknown[0]!r}", hint=f"known: {', '.join(sorted(known))}"
+        )
+    return tuple(kind for kind in kinds if kind.kind in wanted or not wanted)
+
+
+def list_cache(settings: Settings, names: Iterable[str] = ()) -> tuple[Entry, ...]:
+    """All entries, by kind and key.
+
+    Args:
+        settings: the user's.
+        names: of kinds; none: all.
+    """
+    return tuple(entry for kind in choose(kinds_of(settings), names) for entry in kind.entries())
+
+
+def collect_cache(settings: Settings, limits: CacheLimits, names: Iterable[str] = ()) -> Emptied:
+    """Throw away what the limits do not let stay. What a running command uses stays, and so does what a board needs."""
+    now_s = time.time()
+    return collect(choose(kinds_of(settings), names), limits, now_s, oldest_use_s(settings.cache_dir))
