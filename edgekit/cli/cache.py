@@ -44,13 +44,12 @@ def gc(
     as_json: JsonFlag = False,
 ) -> None:
     """Throw away what nobody used for 30 days, or as said. What running commands and boards use stays."""
-    from edgekit.host.collect import CacheLimits
     from edgekit.host.workflow.cache import collect_cache
     from edgekit.schema.units import counted, format_bytes
 
     days = _DEFAULT_DAYS if older_than is None and not max_bytes else older_than
-    limits = CacheLimits(older_than_s=None if days is None else days * _DAY_S, max_bytes=_bytes(max_bytes))
-    gone = collect_cache(settings_of(ctx), limits, kind or ())
+    older_than_s = None if days is None else days * _DAY_S
+    gone = collect_cache(settings_of(ctx), older_than_s=older_than_s, max_bytes=_bytes(max_bytes), names=kind or ())
     text = f"{counted(len(gone.entries), 'entry')} thrown away, {format_bytes(gone.freed_bytes)} freed"
     text += f"; {gone.in_use} in use were left" if gone.in_use else ""
     result = {"entries": _raw(gone.entries), "freed_bytes": gone.freed_bytes, "in_use": gone.in_use}

@@ -57,7 +57,19 @@ def list_cache(settings: Settings, names: Iterable[str] = ()) -> tuple[Entry, ..
     return tuple(entry for kind in choose(kinds_of(settings), names) for entry in kind.entries())
 
 
-def collect_cache(settings: Settings, limits: CacheLimits, names: Iterable[str] = ()) -> Emptied:
-    """Throw away what the limits do not let stay. What a running command uses stays, and so does what a board needs."""
+def collect_cache(
+    settings: Settings, *, older_than_s: float | None, max_bytes: int | None, names: Iterable[str] = ()
+) -> Emptied:
+    """Throw away what was unused for long, then the longest unused until the rest is small enough.
+
+    What a running command uses stays.
+
+    Args:
+        settings: the user's.
+        older_than_s: how long, in seconds; None: age does not count.
+        max_bytes: of all entries that are left; None: size does not count.
+        names: of kinds; none: all.
+    """
     now_s = time.time()
+    limits = CacheLimits(older_than_s=older_than_s, max_bytes=max_bytes)
     return collect(choose(kinds_of(settings), names), limits, now_s, oldest_use_s(settings.cache_dir))
