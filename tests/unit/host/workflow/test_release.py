@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from edgekit.host.cache import Cache, Cached
 from edgekit.host.engine.engine import Engine
 from edgekit.host.keys import make_key
-from edgekit.host.release.assemble import Content
 from edgekit.host.release.folder import open_release
 from edgekit.host.release.plan import plan_worker
-from edgekit.host.wheel.tree import Tree
 from edgekit.host.workflow.release import ReleaseParts, assemble_release, content_of
 from edgekit.host.workflow.release_job import BuildOptions, ReleaseJob, read_job
 from edgekit.host.workflow.site import Site
@@ -27,12 +26,12 @@ ENTRY = EngineEntry(
 )
 
 
-def tree(folder: Path, *names: str) -> Tree:
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(name)
-    entries = Content(files={name: folder / name for name in names}, texts={}, known={}).entries()
-    return Tree(folder=folder, files=entries, from_cache=True)
+def cached(folder: Path, name: str) -> Cached:
+    def make(made: Path) -> None:
+        (made / name).parent.mkdir(parents=True)
+        (made / name).write_text(name)
+
+    return Cache(folder).get("key", make)
 
 
 @pytest.fixture
@@ -56,8 +55,8 @@ def parts(job: ReleaseJob, tmp_path: Path) -> ReleaseParts:
     )
     site = Site(
         wheels=(wheel,),
-        packages=tree(tmp_path / "packages", "lap/__init__.py"),
-        own=tree(tmp_path / "own", "edgekit/stage.py"),
+        packages=cached(tmp_path / "packages", "lap/__init__.py"),
+        own=cached(tmp_path / "own", "edgekit/stage.py"),
         native=False,
         from_cache=True,
         warnings=(),
