@@ -48,7 +48,9 @@ def test_it_builds_for_boards_and_says_what_only_they_can_try(user: User, target
     words = user.does("build", "recipes/my-line", "--target", target, "--out", "one")
     assert "4 golden frames" in words and "was not tried" not in words
     ejector = user.home / "recipes/my-line/app/ejector.py"
-    ejector.write_text(ejector.read_text().replace("import logging\n", "import logging\nimport spidev\n"))
+    ejector.write_text(
+        ejector.read_text().replace("from pathlib import Path\n", "from pathlib import Path\n\nimport spidev\n")
+    )
     words = user.does("build", "recipes/my-line", "--target", target, "--out", "one")
     assert "4 golden frames" in words
     assert "stage eject was not tried here: it imports spidev, which the release has for its target alone" in words
@@ -68,17 +70,17 @@ class Decode:
     stateless = True
     def __init__(self, context):
         self.threshold = context.options["threshold"]
-    def __call__(self, item):
+    def __call__(self, frame):
         {body}
-        return item
+        return frame
 """
 
 
 @pytest.mark.parametrize(
     ("target", "body", "code", "message"),
     [
-        ("rk3588-debian12", "item.detections = item.detections[:2]", 5, "golden frames give other answers: frame-020"),
-        ("virt-arm64", "item.detections = item.detections[:2]", 5, "golden frames give other answers: frame-020"),
+        ("rk3588-debian12", "frame.detections = frame.detections[:2]", 5, "give other answers: frame-020"),
+        ("virt-arm64", "frame.detections = frame.detections[:2]", 5, "give other answers: frame-020"),
         ("rk3588-debian12", "raise ValueError('bad head')", 2, "ValueError: bad head (app/mydecode.py, line 7)"),
         ("rk3588-debian12", "__import__('os')._exit(7)", 2, "ends the process with exit code 7"),
     ],

@@ -36,6 +36,8 @@ def spec_of(stream: VideoCodecContext, matrix: Matrix | None, range_: Range | No
     Raises:
         InputError: pixel format not known here; colours said by nobody; stream and recipe contradict each other.
     """
+    if stream.pix_fmt is None:
+        raise InputError(f"source {name}: no picture of it can be decoded", hint="give another clip")
     pixel_format = str(stream.pix_fmt)
     if pixel_format not in FORMATS:
         known = ", ".join(FORMATS)

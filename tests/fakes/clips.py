@@ -1,0 +1,51 @@
+"""Small clips, made here: frames at the times that a test wants, and packets that are damaged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from edgekit.schema.recipe import FileSource
+
+WIDTH, HEIGHT = 64, 48
+
+
+def write_clip(file: Path, times_ms: Sequence[int]) -> Path:
+    """Grey pictures, each its own packet (Motion JPEG), at these times."""
+    with av.open(str(file), "w", format="matroska") as clip:
+        stream = clip.add_stream("mjpeg", rate=10)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuvj420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for number, at_ms in enumerate(times_ms):
+            pixels = np.full((HEIGHT, WIDTH, 3), number % 256, np.uint8)
+            picture = av.VideoFrame.from_ndarray(pixels, "rgb24").reformat(format="yuvj420p")
+            picture.pts, picture.time_base = at_ms, Fraction(1, 1000)
+            clip.mux(stream.encode(picture))
+        clip.mux(stream.encode(None))
+    return file
+
+
+def damage(file: Path, packets: Sequence[int]) -> None:
+    """Put zeros in place of these packets of a clip."""
+    data, start = file.read_bytes(), 0
+    for number, whole in enumerate(_packets(file)):
+        start = data.index(whole, start)
+        if number in packets:
+            data = data[:start] + bytes(len(whole)) + data[start + len(whole) :]
+        start += len(whole)
+    file.write_bytes(data)
+
+
+def _packets(file: Path) -> list[bytes]:
+    with av.open(str(file)) as clip:
+        return [bytes(packet) for packet in clip.demux(video=0) if packet.size]
+
+
+def clip_source(file: Path, **more: object) -> FileSource:
+    """How it is played; its matrix is declared."""
+    given: dict[str, object] = {"pace": "camera", "loops": 1, "matrix": "601", **more}
+    return FileSource(kind="file", path=file.name, lane="camera", **given)  # type: ignore[arg-type]

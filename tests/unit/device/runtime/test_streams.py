@@ -1,0 +1,153 @@
+"""What a worker measures of its streams, on a virtual clock."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgekit.device.runtime.streams import PipelineFigures, StreamFigures, Window, quantile, window_of
+from tests.fakes.clock import Clock
+from tests.fakes.frames import frame
+
+
+def figures(clock: Clock, *streams: str) -> PipelineFigures:
+    made = PipelineFigures(clock)
+    for name in streams or ("belt",):
+        made.add(name, 10.0).turn("running")
+    return made
+
+
+def arrive(made: PipelineFigures, sequence: int, latency_s: float = 0.0, stream: str = "belt", **counts: int) -> None:
+    captured_s = made._clock() - latency_s
+    made.arrive(frame(sequence, stream, captured_s=captured_s, counts=dict(counts)))
+
+
+def test_the_99th_percentile_is_not_the_median() -> None:
+    clock = Clock()
+    made = figures(clock)
+    clock.advance(1.0)
+    for number in range(100):
+        arrive(made, number, (number + 1) / 1000)
+    window = made.window()
+    assert (window.fps, round(window.p50_ms), round(window.p99_ms)) == (100.0, 50, 99)
+
+
+@pytest.mark.parametrize(("share", "value"), [(0.0, 1), (0.5, 2), (0.51, 3), (0.75, 3), (0.99, 4), (1.0, 4)])
+def test_a_quantile_is_the_smallest_that_so_many_do_not_exceed(share: float, value: int) -> None:
+    assert quantile([1, 2, 3, 4], share) == value
+    assert quantile([7], share) == 7
+
+
+def test_rate_and_latency_are_of_the_last_seconds_alone() -> None:
+    """Slow for a minute, then fast: after five seconds nothing is left of the minute."""
+    clock = Clock()
+    made = figures(clock)
+    for number in range(60):
+        clock.advance(1.0)
+        arrive(made, number, 2.0)
+    for number in range(60, 120):
+        clock.advance(0.1)
+        arrive(made, number, 0.01)
+    window = made.window()
+    assert window.fps == pytest.approx(10.0, abs=0.21)
+    assert window.p99_ms == pytest.approx(10.0)
+    assert made.frames == 120
+    clock.advance(60.0)
+    assert made.window() == Window(fps=0.0, p50_ms=0.0, p99_ms=0.0)
+
+
+def test_soon_after_the_start_the_rate_is_over_the_time_that_has_passed() -> None:
+    clock = Clock()
+    made = figures(clock)
+    for number in range(10):
+        clock.advance(0.1)
+        arrive(made, number)
+    assert made.window().fps == pytest.approx(10.0)
+
+
+def test_more_frames_than_the_window_holds_are_still_a_rate() -> None:
+    clock = Clock()
+    made = figures(clock)
+    for number in range(12_000):
+        clock.advance(0.0004)
+        arrive(made, number)
+    assert made.window().fps == pytest.approx(2500, rel=0.01)
+
+
+def test_of_several_sinks_the_first_one_counts() -> None:
+    clock = Clock()
+    made = figures(clock)
+    clock.advance(1.0)
+    for sequence in (0, 1, 0, 1, 2):
+        arrive(made, sequence)
+    assert made.frames == 3 and sum(made.streams["belt"].latency.buckets) == 3
+    assert made.window().fps == 3.0
+
+
+def test_errors_are_a_ratio_of_the_last_minute() -> None:
+    """Neither can one bad frame in a week end an application, nor a good week hide an hour of errors."""
+    clock = Clock()
+    made = figures(clock)
+    for number in range(3600):
+        clock.advance(1.0)
+        arrive(made, number)
+    assert made.error_ratio() == 0.0
+    for _ in range(30):
+        clock.advance(1.0)
+        made.streams["belt"].fail()
+    assert made.error_ratio() == pytest.approx(0.5, abs=0.02)
+    for _ in range(30):
+        clock.advance(1.0)
+        made.streams["belt"].fail()
+    assert made.error_ratio() == 1.0
+    clock.advance(60.0)
+    assert made.error_ratio() == 0.0
+    assert (made.errors, made.frames) == (60, 3600)
+
+
+def test_many_frames_in_one_second_are_counted_all() -> None:
+    clock = Clock(10.0)
+    made = figures(clock)
+    for number in range(3):
+        arrive(made, number)
+    made.streams["belt"].fail()
+    assert made.error_ratio() == 0.25
+
+
+def test_idle_is_since_the_last_frame_and_nobody_is_idle_after_the_end() -> None:
+    clock = Clock()
+    made = figures(clock, "a", "b")
+    clock.advance(3.0)
+    assert made.idle_s() == 3.0
+    arrive(made, 0, stream="a")
+    clock.advance(2.0)
+    assert made.idle_s() == 2.0
+    made.streams["a"].turn("ended")
+    assert made.idle_s() == 2.0, "b goes on"
+    made.streams["b"].turn("failed")
+    assert made.idle_s() == 0.0
+
+
+def test_streams_are_added_up() -> None:
+    clock = Clock()
+    made = figures(clock, "a", "b")
+    clock.advance(1.0)
+    for number in range(3):
+        arrive(made, number, 0.002, "a", red=number)
+    for number in range(5):
+        arrive(made, number, 0.004, "b", red=1, blue=2)
+    made.scores.update(one={"passes": 1.0, "wrong": 2.0}, other={"passes": 2.0})
+    assert made.counts == {"red": 3, "blue": 2}
+    assert made.score == {"passes": 3.0, "wrong": 2.0}
+    window = made.window()
+    assert (window.fps, round(window.p50_ms), made.frames) == (8.0, 4, 8)
+    alone = window_of([made.streams["a"].recent()])
+    assert (alone.fps, round(alone.p99_ms)) == (3.0, 2)
+
+
+def test_a_state_has_a_beginning_and_a_reason() -> None:
+    clock = Clock()
+    stream = StreamFigures("belt", 10.0, clock)
+    assert (stream.state, stream.since_s) == ("starting", 1000.0)
+    clock.advance(5.0)
+    stream.turn("failed", "gone")
+    assert (stream.state, stream.since_s, stream.message) == ("failed", 1005.0, "gone")
