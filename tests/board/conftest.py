@@ -127,16 +127,27 @@ def provisioned(edgekit: Edgekit, request: pytest.FixtureRequest) -> Iterator[st
     edgekit.ok("board", "down", "--name", name)
 
 
-def fake(edgekit: Edgekit, behaviour: str, *, version: str, period_s: float = 0.2, **extra: bytes) -> FakeRelease:
+def fake(
+    edgekit: Edgekit,
+    behaviour: str,
+    *,
+    version: str,
+    application: str = "sorter",
+    period_s: float = 0.2,
+    memory_max: int = LIMITS.memory_max,
+    **extra: bytes,
+) -> FakeRelease:
     """A release for the board whose worker behaves as told, signed by this run's user."""
-    plan = replace(make_plan(version=version, health=HEALTH), limits=LIMITS, target="virt-arm64")
+    limits = replace(LIMITS, memory_max=memory_max)
+    plan = make_plan(application=application, version=version, health=HEALTH)
+    plan = replace(plan, limits=limits, target="virt-arm64")
     made = make_release(behaviour, plan=plan, period_s=period_s, extra=extra)
     requires = Requires(
         arch="aarch64",
         libc_version="2.17",
         python="3.11",
         cpus=(1, 2),
-        memory_bytes=64 << 20,
+        memory_bytes=memory_max,
         disk_bytes=1 << 20,
         cgroup_controllers=("cpuset", "memory", "pids"),
     )
@@ -147,7 +158,7 @@ def fake(edgekit: Edgekit, behaviour: str, *, version: str, period_s: float = 0.
     return replace(made, manifest=manifest, manifest_json=content, digest=sha256_bytes(content), signature=signature)
 
 
-def write(edgekit: Edgekit, behaviour: str, *, version: str, period_s: float = 0.2, **extra: bytes) -> Path:
+def write(edgekit: Edgekit, behaviour: str, *, version: str, **options: Any) -> Path:
     """The same as a folder."""
-    made = fake(edgekit, behaviour, version=version, period_s=period_s, **extra)
+    made = fake(edgekit, behaviour, version=version, **options)
     return write_release(made, Path(tempfile.mkdtemp(dir=edgekit.home)) / "release")

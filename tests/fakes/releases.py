@@ -67,10 +67,16 @@ class FakeRelease:
     plan: WorkerPlan
 
 
-def make_plan(*, version: str = "1.0.0", python: str = "/usr/bin/python3", health: Health = HEALTH) -> WorkerPlan:
+def make_plan(
+    *,
+    application: str = "sorter",
+    version: str = "1.0.0",
+    python: str = "/usr/bin/python3",
+    health: Health = HEALTH,
+) -> WorkerPlan:
     """A plan with nothing in its pipeline, for limits and health alone."""
     return WorkerPlan(
-        application="sorter",
+        application=application,
         version=version,
         target="host",
         python_path=python,

@@ -51,8 +51,10 @@ class Device:
         assert done.returncode == 0, done.stderr
         return int(json.loads(done.stdout)["pid"])
 
-    def release(self, behaviour: str, version: str = "1.0.0", **limits: int) -> FakeRelease:
-        plan = make_plan(version=version, python=PYTHON)
+    def release(
+        self, behaviour: str, version: str = "1.0.0", application: str = "sorter", **limits: int
+    ) -> FakeRelease:
+        plan = make_plan(application=application, version=version, python=PYTHON)
         plan = replace(plan, limits=replace(plan.limits, **limits))  # type: ignore[arg-type]
         executor = LocalExecutor()
         return make_release(
@@ -320,3 +322,58 @@ def test_a_flipped_byte_in_the_store_is_found_and_sent_again(device: Device) -> 
         event = client.ask("install", digest=release.digest)
     assert (event.exit_code, entry.path in event.message) == (6, True)
     assert device.deploy(release).kind == "done"
+
+
+def test_two_applications_live_and_die_apart(device: Device) -> None:
+    keeper = device.spawn()
+    steady, other = device.release("healthy"), device.release("healthy", application="counter")
+    clients = [device.talk(), device.talk()]
+    for client, release in zip(clients, (steady, other), strict=True):
+        assert client.upload(release).kind == "done"
+    for client, release in zip(clients, (steady, other), strict=True):
+        client.send("activate", digest=release.digest)
+    for client in clients:
+        while (event := client.event()).kind not in ("done", "error"):
+            pass
+        assert event.kind == "done", event
+        with client:
+            pass
+    before = device.application("sorter")
+    first = device.application("counter").worker.pid
+    os.kill(first, signal.SIGKILL)
+    eventually(lambda: device.application("counter").worker.pid not in (0, first))
+    event = device.deploy(device.release("exits", "2.0.0", "counter"))
+    assert (event.kind, event.exit_code) == ("error", 8)
+    assert "back to counter 1.0.0" in event.message
+    eventually(lambda: device.application("counter").healthy)
+    with device.talk() as client:
+        assert client.ask("stop", application="counter").kind == "done"
+        assert client.ask("start", application="counter").kind == "done"
+        assert client.ask("remove", application="counter").kind == "done"
+        assert [found.application for found in device.status().applications] == ["sorter"]
+        assert client.ask("hello").kind == "done"
+    folders = device.prefix / "var/lib/edgekit"
+    assert [path.name for path in (folders / "apps").iterdir()] == ["sorter"]
+    assert [path.name for path in (folders / "releases").iterdir()] == [steady.digest]
+    after = device.application("sorter")
+    assert (after.worker.pid, after.worker.restarts, after.healthy) == (before.worker.pid, 0, True)
+    assert before.report is not None and after.report is not None
+    assert after.report.frames > before.report.frames
+    assert len(workers_of(device)) == 1
+    os.kill(keeper, signal.SIGKILL)
+    eventually(lambda: not alive(keeper))
+    device.spawn()
+    eventually(lambda: device.application("sorter").healthy)
+
+
+def test_a_killed_keeper_brings_all_its_applications_back(device: Device) -> None:
+    keeper = device.spawn()
+    for application, behaviour in (("sorter", "stubborn"), ("counter", "stubborn")):
+        assert device.deploy(device.release(behaviour, application=application)).kind == "done"
+    old = set(workers_of(device))
+    os.kill(keeper, signal.SIGKILL)
+    eventually(lambda: not alive(keeper))
+    device.spawn()
+    eventually(lambda: all(found.healthy for found in device.status().applications))
+    assert not old & set(workers_of(device))
+    assert len(workers_of(device)) == 4

@@ -116,6 +116,39 @@ def test_an_old_release_that_fails_too_is_told_and_looked_after(bench: Bench) ->
     assert bench.application().supervisor.release is not None
 
 
+def test_a_release_that_reports_and_lets_no_frame_through_goes_back(bench: Bench) -> None:
+    """Healthy in all but its frames: it settles for 0.3 s, and hangs after 1 s without a frame."""
+
+    def hang(child: FakeChild) -> None:
+        child.pulse = replace(HEALTHY, frames=0, idle_s=0.2)
+
+    error = activate(bench, hang, times=60)
+    assert isinstance(error, RolloutError)
+    assert "no frame" in error.message
+    assert bench.current == OLD.digest
+
+    def stall(child: FakeChild) -> None:
+        child.pulse = replace(HEALTHY, idle_s=1.1)
+
+    error = activate(bench, stall)
+    assert isinstance(error, RolloutError)
+    assert "sorter 2.0.0 was rolled back: no frame for 1 s" in error.message
+
+
+def test_a_committed_release_whose_lane_hangs_is_started_again_with_the_reason(bench: Bench) -> None:
+    hanging = bench.starter.last
+    hanging.pulse = replace(HEALTHY, idle_s=1.1)
+    bench.turn(times=2)
+    assert hanging.ended()
+    failure = bench.view().state.failure
+    assert failure is not None
+    assert (failure.reason, failure.digest) == ("no frame for 1 s", OLD.digest)
+    bench.turn(1.0)
+    bench.turn()
+    assert bench.status().healthy
+    assert bench.status().worker.restarts == 1
+
+
 def test_one_activation_at_a_time(bench: Bench) -> None:
     trusted = bench.releases.trusted(NEW.digest)
     bench.keeper.activate(trusted)

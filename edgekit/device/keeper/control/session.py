@@ -80,6 +80,7 @@ class Session:
         if not self._untidy:
             return
         self._untidy = False
+        self._to.releases.claims.drop(self)
         self._to.keeper.folders.clear()
         try:
             self._to.releases.collect(self._to.keeper.references)

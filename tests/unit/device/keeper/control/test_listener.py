@@ -10,6 +10,7 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pytest
 from edgekit.device.keeper.control.listener import MAX_CONNECTIONS, ControlServer
 from edgekit.device.keeper.control.session import Services
 from edgekit.schema.control import FEATURES, MAX_CHUNK_BYTES, Event, Hello, Offer, Status
-from edgekit.schema.message import from_message, from_message_data
+from edgekit.schema.message import from_message, from_message_data, to_message
 from tests.fakes.keeper import Bench, pulse
 from tests.fakes.releases import FakeRelease, make_plan, make_release
 from tests.fakes.signers import fake_signature
@@ -341,3 +342,123 @@ def test_metrics_tell_of_the_running_release(client: Client, bench: Bench) -> No
     text = str(client.ask("metrics").data["text"])
     assert 'edgekit_healthy{application="sorter"} 1\n' in text
     assert f'edgekit_release_info{{application="sorter",version="1.0.0",digest="{RELEASE.digest}"}} 1\n' in text
+
+
+COUNTER = make_release(plan=make_plan(application="counter"), extra={"engines/net.onnx": b"weights" * 5000})
+
+
+def deploy(client: Client, release: FakeRelease) -> None:
+    client.push(release)
+    assert client.ask("install", digest=release.digest).kind == "done"
+    assert client.ask("activate", digest=release.digest).kind == "done"
+
+
+def test_two_people_deploy_two_applications_at_once(client: Client, bench: Bench) -> None:
+    """Both send the same weights at the same time; what one clears out at its end leaves the other's alone."""
+    other = another(bench)
+    assert client.ask("lock", application="sorter", holder="ann").kind == "done"
+    assert other.ask("lock", application="counter", holder="bob").kind == "done"
+    assert client.ask("status").data["locks"] == {"sorter": "ann", "counter": "bob"}
+    assert other.ask("lock", application="sorter", holder="bob").exit_code == 9
+    other.push(COUNTER)
+    deploy(client, RELEASE)
+    client.ask("hello")
+    assert other.ask("install", digest=COUNTER.digest).kind == "done", "its blobs were not cleared out"
+    later = make_release(plan=make_plan(version="2.0.0"))
+    deploy(client, later)
+    client.ask("hello")
+    assert other.ask("activate", digest=COUNTER.digest).kind == "done", "its release was not cleared out"
+    assert bench.status("counter").healthy
+    assert bench.status("sorter").current is not None
+
+
+def test_an_offer_that_goes_away_leaves_nothing_behind(client: Client, bench: Bench) -> None:
+    other = another(bench)
+    other.push(COUNTER)
+    other.ask("install", digest=COUNTER.digest)
+    other.socket.close()
+    other.file.close()
+    for _ in range(200):
+        if not bench.releases.claims._of:
+            break
+        time.sleep(0.01)
+    deploy(client, RELEASE)
+    client.ask("hello")
+    assert [path.name for path in bench.layout.releases_dir.iterdir()] == [RELEASE.digest]
+
+
+def test_a_release_that_failed_is_cleared_out_too(client: Client, bench: Bench) -> None:
+    deploy(client, RELEASE)
+    bad = make_release(plan=make_plan(version="2.0.0"))
+    bench.starter.on_start = lambda child: child.end(1) if bad.digest in str(child.argv) else pulse(child)
+    client.push(bad)
+    client.ask("install", digest=bad.digest)
+    assert client.ask("activate", digest=bad.digest).exit_code == 8
+    client.ask("hello")
+    assert [path.name for path in bench.layout.releases_dir.iterdir()] == [RELEASE.digest]
+
+
+def test_the_lock_is_free_when_the_answer_comes(client: Client, bench: Bench) -> None:
+    deploy(client, RELEASE)
+    assert another(bench).ask("rollback", application="sorter").exit_code == 3, "nothing to go back to, and no lock"
+
+
+def test_the_only_application_needs_no_name_and_of_several_one_must_be_named(client: Client, bench: Bench) -> None:
+    assert client.ask("stop").message == "the device has no application"
+    assert client.ask("metrics").kind == "done"
+    deploy(client, RELEASE)
+    assert client.ask("stop").data == {"application": "sorter"}
+    assert client.ask("start").data == {"application": "sorter"}
+    deploy(client, COUNTER)
+    for verb in ("rollback", "start", "stop", "remove", "metrics"):
+        event = client.ask(verb)
+        assert (event.exit_code, event.message) == (3, "the device has several applications: counter, sorter")
+        event = client.ask(verb, application="sorterr")
+        assert (event.exit_code, event.hint) == (3, "it has: counter, sorter")
+    assert 'edgekit_healthy{application="counter"} 1\n' in str(client.ask("metrics", application="sorter").data["text"])
+
+
+def test_a_removed_application_leaves_nothing(client: Client, bench: Bench) -> None:
+    deploy(client, RELEASE)
+    deploy(client, COUNTER)
+    assert client.ask("remove", application="counter").kind == "done"
+    client.ask("hello")
+    assert [path.name for path in bench.layout.applications_dir.iterdir()] == ["sorter"]
+    assert [path.name for path in bench.layout.releases_dir.iterdir()] == [RELEASE.digest]
+    blobs = {path.name.split(".")[0] for path in bench.layout.store_dir.rglob("*") if path.is_file()}
+    assert blobs == set(RELEASE.blobs)
+
+
+def test_logs_of_one_application_or_of_all(client: Client, bench: Bench) -> None:
+    deploy(client, RELEASE)
+    deploy(client, COUNTER)
+    bench.journal.write("from the counter", "counter")
+    bench.journal.write("from the sorter", "sorter")
+    client.send("logs", lines=1, application="counter")
+    assert client.event().message == "from the counter"
+    assert client.event().kind == "done"
+    client.send("logs", lines=2)
+    lines = [client.event() for _ in range(2)]
+    assert [line.data["application"] for line in lines] == ["counter", "sorter"]
+
+
+def test_a_burst_of_lines_is_followed_whole(client: Client, bench: Bench) -> None:
+    bench.journal.write("before")
+    client.send("logs", lines=1, follow=True)
+    assert client.event().message == "before"
+    for number in range(150):
+        bench.journal.write(f"line {number}")
+    assert [client.event().message for _ in range(150)] == [f"line {number}" for number in range(150)]
+
+
+def test_a_release_for_which_there_is_no_memory_is_refused_before_a_byte_moves(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, memory_bytes=100 << 20)
+    requires = replace(RELEASE.manifest.requires, cgroup_controllers=("memory",), memory_bytes=64 << 20)
+    text = to_message(replace(RELEASE.manifest, requires=requires))
+    server = ControlServer(bench.services(), bench.layout.socket, group=None, say=lambda text: None)
+    server.start()
+    signature = fake_signature(text)
+    event = Client(bench.layout.socket).ask("offer", text + signature, signature_bytes=len(signature))
+    server.close()
+    assert event.exit_code == 8
+    assert "sorter 64.0 MiB = 64.0 MiB, there are 36.0 MiB" in event.message

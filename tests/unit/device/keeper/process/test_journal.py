@@ -19,6 +19,21 @@ def test_only_the_last_lines_are_kept() -> None:
     assert passed[0] == b"line 0\n"
 
 
+def test_one_application_that_writes_much_pushes_out_no_others_lines() -> None:
+    journal = Journal(lambda data: None, lambda: 0.0, kept=3)
+    journal.write("keeper: ready")
+    journal.write("one", "sorter")
+    for number in range(5):
+        journal.write(f"flood {number}", "counter")
+    journal.write("two", "sorter")
+    assert [line.text for line in journal.tail(9, application="sorter")] == ["one", "two"]
+    assert [line.text for line in journal.tail(4)] == ["flood 2", "flood 3", "flood 4", "two"]
+    assert [line.application for line in journal.tail(9)] == ["", "sorter", *["counter"] * 3, "sorter"]
+    journal.forget("counter")
+    assert journal.tail(9, application="counter") == ()
+    assert len(journal.tail(9)) == 3
+
+
 def test_a_long_line_is_cut() -> None:
     journal = Journal(lambda data: None, lambda: 0.0)
     journal.write("ä" * MAX_LINE_BYTES)

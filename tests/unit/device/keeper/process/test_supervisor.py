@@ -148,6 +148,52 @@ def test_a_worker_may_take_its_time_to_the_first_report(bench: LoneBench) -> Non
     assert bench.supervisor.step() == [Ended(reason="no report for 5 s")]
 
 
+LOADING = Report(phase="starting", message="loading the engine")
+
+
+def tick(bench: LoneBench, report: Report, seconds: float) -> list[Reported | Ended]:
+    """A worker that reports the same at once and then every half second; what happened besides."""
+    ended: list[Reported | Ended] = []
+    for _ in range(int(seconds / 0.5)):
+        if not bench.starter.last.ended():
+            bench.starter.last.report(report)
+        ended += [event for event in bench.supervisor.step() if isinstance(event, Ended)]
+        bench.clock.advance(0.5)
+    return ended
+
+
+def test_a_worker_that_reports_while_it_loads_has_until_start_s(bench: LoneBench) -> None:
+    """start_s is 5 and stall_s 1: only silence is measured by stall_s before the first frame."""
+    bench.supervisor.start(released(bench))
+    bench.supervisor.step()
+    assert tick(bench, LOADING, 5.0) == []
+    assert tick(bench, LOADING, 1.0) == [Ended(reason="no frame within 5 s of its start")]
+
+
+def test_a_loading_worker_that_falls_silent_is_not_waited_for_until_start_s(bench: LoneBench) -> None:
+    bench.supervisor.start(released(bench))
+    bench.supervisor.step()
+    tick(bench, LOADING, 2.0)
+    bench.clock.advance(0.6)
+    bench.supervisor.step()
+    assert bench.supervisor.step() == [Ended(reason="no report for 1 s")]
+
+
+def test_a_worker_that_reports_and_lets_no_frame_through_is_ended_and_started_again(running: LoneBench) -> None:
+    first = running.starter.last
+    assert tick(running, replace(HEALTHY, idle_s=1.0), 20.0) == []
+    assert tick(running, replace(HEALTHY, idle_s=1.1), 1.0) == [Ended(reason="no frame for 1 s")]
+    assert first.ended()
+    running.clock.advance(1.0)
+    running.supervisor.step()
+    assert running.starter.last is not first
+    assert running.supervisor.status().restarts == 1
+
+
+def test_a_worker_whose_sources_have_ended_is_left_alone(running: LoneBench) -> None:
+    assert tick(running, replace(HEALTHY, idle_s=0.0, fps=0.0), 60.0) == []
+
+
 def test_a_stop_is_asked_for_and_then_forced(running: LoneBench) -> None:
     child = running.starter.last
     child.obedient = False
@@ -200,6 +246,33 @@ class TestLimits:
     @pytest.fixture
     def bench(self, tmp_path: Path, tree: Path) -> LoneBench:
         return LoneBench(tmp_path / "p", limiter=Limiter(tree=CgroupTree(tree), note=""))
+
+    def test_what_is_left_in_the_leaf_is_killed_first_and_holds_nobody_up(self, bench: LoneBench, tree: Path) -> None:
+        leaf = make_leaf(tree)
+        (leaf / "cgroup.procs").write_text("4194999\n")
+        bench.supervisor.start(released(bench))
+        for _ in range(5):
+            assert bench.supervisor.step() == []
+            bench.clock.advance(0.1)
+        assert (leaf / "cgroup.kill").read_text() == "1"
+        assert not bench.starter.children
+        (leaf / "cgroup.procs").write_text("")
+        bench.supervisor.step()
+        assert (len(bench.starter.children), bench.supervisor.restarts) == (1, 0)
+
+    def test_what_does_not_die_in_the_leaf_is_told_and_tried_again(self, bench: LoneBench, tree: Path) -> None:
+        leaf = make_leaf(tree)
+        (leaf / "cgroup.procs").write_text("4194999\n")
+        bench.supervisor.start(released(bench))
+        ended: list[object] = []
+        for _ in range(110):
+            ended += bench.supervisor.step()
+            bench.clock.advance(0.1)
+        assert ended == [Ended(reason=f"did not start: {leaf} does not get empty")]
+        (leaf / "cgroup.procs").write_text("")
+        bench.clock.advance(1.0)
+        bench.supervisor.step()
+        assert len(bench.starter.children) == 1
 
     def test_limits_are_there_before_the_worker(self, bench: LoneBench, tree: Path) -> None:
         leaf = make_leaf(tree)

@@ -161,3 +161,27 @@ def test_blobs_that_no_release_links_to_are_collected(store: Store, layout: Layo
     assert not layout.blob(sha256_bytes(other)).exists()
     assert (old.exists(), young.exists()) == (False, True)
     assert store.size_bytes == len(DATA)
+
+
+def test_two_applications_may_send_the_same_blob_at_the_same_time(store: Store, layout: Layout) -> None:
+    def piece(application: str, offset: int, data: bytes) -> None:
+        store.receive(Chunk(application=application, sha256=SHA, size_bytes=len(DATA), offset=offset, data=data))
+
+    piece("sorter", 0, DATA[:1000])
+    piece("counter", 0, DATA[:500])
+    piece("sorter", 1000, DATA[1000:2000])
+    assert store.missing({SHA: len(DATA)}, "counter")[0].have_bytes == 500
+    piece("sorter", 2000, DATA[2000:])
+    inode = layout.blob(SHA).stat().st_ino
+    piece("counter", 500, DATA[500:])
+    assert layout.blob(SHA).read_bytes() == DATA
+    assert layout.blob(SHA).stat().st_ino == inode, "releases that link to it go on sharing it"
+    assert not list(layout.incoming_dir.iterdir())
+
+
+def test_blobs_of_a_deployment_under_way_are_left_alone(store: Store, layout: Layout) -> None:
+    send(store, DATA)
+    store.collect({SHA})
+    assert layout.blob(SHA).exists()
+    store.collect()
+    assert not layout.blob(SHA).exists()
