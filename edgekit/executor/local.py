@@ -15,6 +15,7 @@ from pathlib import Path
 from edgekit.errors import EdgekitError, InputError, Unreachable
 from edgekit.executor import Completed, Stream
 from edgekit.executor.capture import Capture
+from edgekit.executor.processes import is_running
 from edgekit.executor.starting import why_not_started
 
 
@@ -169,15 +170,6 @@ def start_detached(argv: Sequence[str], *, log: Path, cwd: Path | None = None) -
     if not done.text.isdigit():
         raise EdgekitError(f"{argv[0]} did not start", hint=f"see {log}", details=done.output)
     return int(done.text)
-
-
-def is_running(pid: int) -> bool:
-    """Whether a process lives; a zombie does not."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    except OSError:
-        return False
-    return fields[0] not in "ZX"
 
 
 def stop(pid: int, *, grace_s: float) -> None:

@@ -20,7 +20,8 @@ import pytest
 
 from edgekit.errors import EdgekitError, EngineError, LockHeld, Unreachable
 from edgekit.executor import Executor
-from edgekit.executor.local import LocalExecutor, is_running
+from edgekit.executor.local import LocalExecutor
+from edgekit.executor.processes import is_running
 from edgekit.host.engine.builder.client import AgentClient, Held
 from edgekit.host.engine.builder.devices import BuilderDevice, Builders
 from edgekit.host.engine.builder.job import DeviceJob

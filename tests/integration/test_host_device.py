@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from edgekit.errors import NothingSelected
-from edgekit.executor.local import LocalExecutor, is_running
+from edgekit.executor.local import LocalExecutor
+from edgekit.executor.processes import is_running
 from edgekit.host.board.login import Login, answers
 from edgekit.host.board.this_machine import ThisMachine
 from edgekit.host.settings import Settings

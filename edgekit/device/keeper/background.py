@@ -14,6 +14,7 @@ from edgekit.device.keeper.layout import Layout
 from edgekit.device.keeper.service import only_one
 from edgekit.errors import LockHeld, Unreachable
 from edgekit.executor.local import start_detached
+from edgekit.executor.processes import is_running
 
 _READY_S = 60.0
 _STOP_S = 30.0
@@ -39,7 +40,7 @@ def spawn(layout: Layout, program: Path) -> str:
         pid = _answering(layout)
         if pid:
             return json.dumps({"pid": pid, "started": True})
-        if not _alive(started):
+        if not is_running(started):
             break
         time.sleep(_LOOK_S)
     tail = layout.log_file.read_text(errors="replace")[-2000:]
@@ -47,7 +48,7 @@ def spawn(layout: Layout, program: Path) -> str:
 
 
 def halt(layout: Layout) -> str:
-    """End the keeper and its worker; it is killed when it does not end by itself.
+    """End the keeper and its workers; it is killed when it does not end by itself.
 
     Returns:
         One line of JSON: `pid` (0 where none ran), `killed`.
@@ -57,19 +58,11 @@ def halt(layout: Layout) -> str:
         return json.dumps({"pid": 0, "killed": False})
     os.kill(pid, signal.SIGTERM)
     for _ in range(int(_STOP_S / _LOOK_S)):
-        if not _running(layout) and not _alive(pid):
+        if not _running(layout) and not is_running(pid):
             return json.dumps({"pid": pid, "killed": False})
         time.sleep(_LOOK_S)
     os.kill(pid, signal.SIGKILL)
     return json.dumps({"pid": pid, "killed": True})
-
-
-def _alive(pid: int) -> bool:
-    """Whether a process has not ended yet; a zombie has. Source: proc_pid_stat(5), field 3."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
-    except (OSError, IndexError):
-        return False
 
 
 def _answering(layout: Layout) -> int:

@@ -14,7 +14,8 @@ from typing import Literal
 
 from edgekit.errors import EdgekitError, InputError, LockHeld, NothingSelected, Unreachable
 from edgekit.executor import Executor
-from edgekit.executor.local import is_running, start_detached, stop
+from edgekit.executor.local import start_detached, stop
+from edgekit.executor.processes import is_running
 from edgekit.host.board.image import Image, ensure_image
 from edgekit.host.board.login import KEY_ALIAS, Login, answers, free_port, wait_for_sshd, write_known_hosts
 from edgekit.host.board.machine import Machine, Ram, make_overlay, socket_fits

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edgekit.errors import EdgekitError, InputError, Unreachable
 from edgekit.executor import Executor
-from edgekit.executor.local import is_running
+from edgekit.executor.processes import is_running
 
 KEY_ALIAS = "edgekit-board"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgekit.executor.local import is_running
+from edgekit.executor.processes import is_running
 
 _PROC = Path("/proc")
 

@@ -18,7 +18,8 @@ from pathlib import Path
 
 from edgekit.errors import EdgekitError
 from edgekit.executor import Executor
-from edgekit.executor.local import is_running, start_detached, stop
+from edgekit.executor.local import start_detached, stop
+from edgekit.executor.processes import is_running
 from edgekit.host.board.image import Image, only_one
 from edgekit.host.board.login import Login, free_port, wait_for_sshd, write_known_hosts
 from edgekit.host.board.machine import QEMU, Firmware, Machine, Ram, make_device_tree, make_overlay

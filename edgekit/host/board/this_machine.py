@@ -11,7 +11,8 @@ from pathlib import Path
 
 from edgekit.errors import EdgekitError, InputError, NothingSelected
 from edgekit.executor import Executor
-from edgekit.executor.local import is_running, start_detached, stop
+from edgekit.executor.local import start_detached, stop
+from edgekit.executor.processes import is_running
 from edgekit.host.board.login import KEY_ALIAS, answers, free_port, write_known_hosts
 from edgekit.host.board.ownership import runs
 from edgekit.host.settings import Settings

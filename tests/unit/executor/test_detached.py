@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from edgekit.errors import InputError
-from edgekit.executor.local import is_running, start_detached, stop
+from edgekit.executor.local import start_detached, stop
+from edgekit.executor.processes import is_running
 
 
 def test_a_daemon_is_nobodys_child_and_logs(tmp_path: Path) -> None:

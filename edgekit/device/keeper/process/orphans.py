@@ -13,10 +13,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from edgekit.executor.processes import process_stat
 from edgekit.schema.report import REPORT_FD_VARIABLE
 
 _GONE_S = 5.0
-_SESSION, _STARTED = 3, 19
 
 
 class Orphans:
@@ -33,9 +33,9 @@ class Orphans:
         Returns:
             Why that was not possible, or empty. The worker runs all the same.
         """
-        fields = self._stat(pid)
-        if fields:
-            note = json.dumps({"pid": pid, "started": fields[_STARTED], "boot": self._boot()})
+        found = process_stat(pid, proc=self._proc)
+        if found:
+            note = json.dumps({"pid": pid, "started": found.started, "boot": self._boot()})
             try:
                 self._note(application).write_text(note)
             except OSError as error:
@@ -86,7 +86,8 @@ class Orphans:
         """Processes of a worker's session: the kernel gives its number to nobody else while one is left."""
         found = set()
         for entry in self._proc.iterdir():
-            if entry.name.isdigit() and self._stat(int(entry.name))[_SESSION : _SESSION + 1] == [str(leader)]:
+            stat = process_stat(int(entry.name), proc=self._proc) if entry.name.isdigit() else None
+            if stat and stat.session == leader:
                 with contextlib.suppress(OSError):
                     if f"{REPORT_FD_VARIABLE}=".encode() in (entry / "environ").read_bytes():
                         found.add(int(entry.name))
@@ -100,12 +101,5 @@ class Orphans:
 
     def _started(self, pid: int) -> str:
         """Start time in clock ticks since boot, empty where it has ended."""
-        fields = self._stat(pid)
-        return "" if not fields or fields[0] in "ZX" else fields[_STARTED]
-
-    def _stat(self, pid: int) -> list[str]:
-        """The fields from the third on. Source: proc_pid_stat(5)."""
-        try:
-            return (self._proc / str(pid) / "stat").read_text().rsplit(")", 1)[1].split()
-        except (OSError, IndexError):
-            return []
+        found = process_stat(pid, proc=self._proc)
+        return "" if found is None or found.ended else found.started

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from edgekit.errors import InputError, LockHeld, NothingSelected, Unreachable
-from edgekit.executor.local import LocalExecutor, is_running, start_detached, stop
+from edgekit.executor.local import LocalExecutor, start_detached, stop
+from edgekit.executor.processes import is_running
 from edgekit.host.board.boards import Boards, Record
 from edgekit.host.board.shapes import SHAPES
 from edgekit.host.progress import Silent
