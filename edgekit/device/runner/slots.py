@@ -144,7 +144,10 @@ class Slot:
 
 
 class SlotPool:
-    """Hands contexts out as slots. Threads share it; whoever finds none free sleeps until one is given back."""
+    """Hands contexts out as slots. Threads share it; whoever finds none free sleeps until it is his turn.
+
+    In the order of their calls: a thread that takes one slot after the other keeps no other thread waiting.
+    """
 
     def __init__(self, contexts: Iterable[EngineContext], specs: tuple[TensorSpec, ...], hint: str) -> None:
         """Begin with all of them free.
@@ -157,19 +160,29 @@ class SlotPool:
         self._specs, self._hint = specs, hint
         self._free = deque(contexts)
         self.count = len(self._free)
+        self._waiting: deque[object] = deque()
         self._closed = False
         self._changed = threading.Condition()
 
     def take(self, inputs: InputBuffers | None, timeout_s: float) -> Slot:
         """A slot, of those that are free rather one that reads `inputs` where they lie. Raises EngineError."""
+        mine = object()
         with self._changed:
-            if not self._changed.wait_for(lambda: self._free or self._closed, timeout_s):
-                raise EngineError(f"none of {self.count} slots became free within {timeout_s:g} s", hint=self._hint)
+            self._waiting.append(mine)
+            try:
+                if not self._changed.wait_for(lambda: self._closed or self._is_next(mine), timeout_s):
+                    raise EngineError(f"none of {self.count} slots became free within {timeout_s:g} s", hint=self._hint)
+            finally:
+                self._waiting.remove(mine)
+                self._changed.notify_all()
             if self._closed:
                 raise EngineError("the engine is closed", hint="report this")
             context = next((one for one in self._free if inputs is not None and one.accepts(inputs)), self._free[0])
             self._free.remove(context)
         return Slot(self, context, self._specs)
+
+    def _is_next(self, mine: object) -> bool:
+        return bool(self._free) and self._waiting[0] is mine
 
     def take_back(self, context: EngineContext) -> None:
         """A slot's end."""

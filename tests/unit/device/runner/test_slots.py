@@ -147,6 +147,36 @@ def test_who_finds_no_slot_sleeps_until_one_is_free(runner):
     assert time.thread_time() - before_s < 0.05
 
 
+def test_a_busy_thread_keeps_nobody_waiting():
+    """Slots are given in the order of the calls, not to whoever is awake."""
+    runner = Runner(
+        LoadedEngine(inputs=SPECS, outputs=(), picture="x", contexts=(Failing(),), close=lambda: None, hint="")
+    )
+    turns: list[str] = []
+    running, stop = threading.Event(), threading.Event()
+
+    def work(name: str) -> None:
+        while not stop.is_set():
+            with runner.take():
+                turns.append(name)
+                running.set()
+                time.sleep(0.001)
+
+    busy = threading.Thread(target=work, args=("busy",))
+    busy.start()
+    running.wait()
+    waited = []
+    try:
+        for _ in range(10):
+            before = len(turns)
+            with runner.take(timeout_s=2.0):
+                waited.append(len(turns) - before)
+    finally:
+        stop.set()
+        busy.join()
+    assert max(waited) <= 1
+
+
 def test_two_slots_compute_at_the_same_time(tmp_path):
     """Each of two threads is inside its run while the other one is; one session serves both."""
     runner = open_runner(PLAN, save(two_by_two(), tmp_path / "m.onnx"), slots=2)
