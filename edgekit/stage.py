@@ -79,8 +79,10 @@ class ModelResult:
 
     picture: Pixels | None = None
     """uint8[height, width, 3], RGB, full range, at the model's input size. A buffer of its own for each frame."""
-    tensor: Array | None = None
-    """The model's input. It belongs to the `preprocess` stage until the frame has left the `infer` stage."""
+    inputs: dict[str, Array] = field(default_factory=dict)
+    """The model's inputs by name: `preprocess` fills the picture's, `infer` takes all and leaves none. The arrays are
+    the engine's own memory where it has some to lend, and are given back when nobody holds them: keep no view of one.
+    A stage between the two fills the others, if the model has more."""
     outputs: dict[str, Array] = field(default_factory=dict)
     """The model's outputs by name, owned by the frame."""
 
@@ -118,11 +120,10 @@ class ModelRunner(Protocol):
     def picture(self) -> str:
         """The input that takes the picture of the model's colour contract."""
 
-    def lend(self) -> dict[str, Array] | None:
-        """Memory for all inputs by name, to fill ahead of a run, which `infer` takes without a copy.
+    def lend(self) -> dict[str, Array]:
+        """Memory for all inputs by name, to fill ahead of a run: the engine's own as long as it has some to lend.
 
-        Returns:
-            None where all of it is lent: fill memory of your own then. It is given back when nobody holds an array.
+        It belongs to whoever holds one of the arrays, and is given back when nobody does.
         """
 
     def infer(self, tensors: Mapping[str, Array]) -> dict[str, Array]:
@@ -167,7 +168,7 @@ class StageContext:
     model: str
     """The stage's model by name; where the stage names none, the only model that there is; else empty."""
     runner: ModelRunner | None
-    """The stage's engine, loaded; only for a stage that names a model and is not `preprocess`."""
+    """The engine of `model`, loaded; only for a stage that names a model, or is `preprocess`."""
     contract: ColourContract | None
     """Input of `model`."""
     shared: Any = None

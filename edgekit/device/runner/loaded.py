@@ -6,7 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgekit.device.runner.slots import TIMEOUT_S, EngineContext, Slot, SlotPool
-from edgekit.device.runner.tensors import InputBuffers, InputPool, Tensor, Tensors, TensorSpec, lent_buffers
+from edgekit.device.runner.tensors import (
+    InputBuffers,
+    InputPool,
+    Tensor,
+    Tensors,
+    TensorSpec,
+    lent_buffers,
+    plain_inputs,
+)
 
 
 def spare_sets(slots: int) -> int:
@@ -68,15 +76,15 @@ class Runner:
         """What it takes on the accelerator to run; 0 where that is not known."""
         return self.engine.memory_bytes
 
-    def lend(self) -> dict[str, Tensor] | None:
+    def lend(self) -> dict[str, Tensor]:
         """Input buffers to fill ahead of a run, which `submit` and `infer` take without a copy. Never waits.
 
         Returns:
-            Arrays by name, one for each input, with what their last use left in them; None where all are lent: fill
-            memory of your own then, which is copied. A set belongs to whoever holds one of its arrays, or a view of
-            one; it is given back when nobody does, also where that is after `close`.
+            Arrays by name, one for each input, with what their last use left in them. Where all that the accelerator
+            knows are lent, new memory, which it may have to copy. They belong to whoever holds one of the arrays, or
+            a view of one, and are given back when nobody does, also where that is after `close`.
         """
-        return self._spare.lend()
+        return self._spare.lend() or dict(plain_inputs(self.inputs).arrays)
 
     def take(self, tensors: Tensors | None = None, *, timeout_s: float = TIMEOUT_S) -> Slot:
         """Take a slot; sleeps until one is free.

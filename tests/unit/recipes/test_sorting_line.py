@@ -42,7 +42,7 @@ class Noisy:
     def picture(self) -> str:
         return self._runner.picture
 
-    def lend(self) -> dict[str, np.ndarray] | None:
+    def lend(self) -> dict[str, np.ndarray]:
         return self._runner.lend()
 
     def infer(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -45,7 +45,7 @@ class StageFactory:
             stream=stream,
             release=self.release,
             model=model,
-            runner=self.runners[stage.engine] if stage.engine and stage.kind != "preprocess" else None,
+            runner=self.runners[model] if stage.engine or (model and stage.kind == "preprocess") else None,
             contract=engines[model].input if model else None,
             shared=self._share(cls, stage.name, options),
         )

@@ -7,7 +7,7 @@ from edgekit.stage import Frame, Stage, StageContext
 
 
 class Infer(Stage):
-    """Runs the stage's engine on the model's tensor of the frame."""
+    """Runs the stage's engine on the model's inputs of the frame."""
 
     def __init__(self, context: StageContext) -> None:
         super().__init__(context)
@@ -16,9 +16,9 @@ class Infer(Stage):
         self._runner = context.runner
 
     def __call__(self, frame: Frame) -> Frame:
-        """Set `outputs`; the tensor is not needed any more."""
+        """Set `outputs`; the inputs go back to the engine, unless somebody else holds them."""
         result = frame.result(self.context.model)
-        assert result.tensor is not None, "`infer` comes after `preprocess`"
-        result.outputs = self._runner.infer({self._runner.picture: result.tensor})
-        result.tensor = None
+        assert result.inputs, "`infer` comes after `preprocess`"
+        result.outputs = self._runner.infer(result.inputs)
+        result.inputs = {}
         return frame

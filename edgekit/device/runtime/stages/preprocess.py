@@ -8,17 +8,23 @@ from edgekit.stage import Frame, Stage, StageContext
 
 
 class Preprocess(Stage):
-    """Scales, converts colours, and lays out the tensor."""
+    """Scales, converts colours, and lays out the tensor where the engine reads it.
+
+    The memory is the engine's, and comes back to it when `infer` is done with it or the frame ends, wherever that is.
+    As nobody ever waits for it, a lane behind this one that stands still cannot stop this one by it.
+    """
 
     def __init__(self, context: StageContext) -> None:
         super().__init__(context)
-        if context.contract is None:
+        if context.contract is None or context.runner is None:
             raise InputError(f"stage {context.name} belongs to no model", hint='write model = "..." in the stage')
         self._converter = Converter(plan_conversion(context.stream.spec, context.contract))
+        self._runner = context.runner
 
     def __call__(self, frame: Frame) -> Frame:
-        """Set the model's `picture` and `tensor`."""
+        """Set the model's `picture` and `inputs`."""
         result = frame.result(self.context.model)
         result.picture = self._converter.rgb(frame.image)
-        result.tensor = self._converter.tensor(result.picture)
+        result.inputs = self._runner.lend()
+        self._converter.write(result.picture, result.inputs[self._runner.picture])
         return frame
