@@ -20,7 +20,7 @@ from edgekit.schema.message import MUST_UNDERSTAND, Message, NewerWord
 from edgekit.schema.report import Report
 
 PROTOCOL = 1
-"""Of the framing alone. What a keeper is able to do beyond that, its features say."""
+"""Version of the framing alone; what else a keeper can do is in its features."""
 FEATURES: tuple[str, ...] = ("zlib", "applications")
 """What this keeper can do and one of the same protocol perhaps cannot: the host asks before it uses one.
 

@@ -57,7 +57,7 @@ class Application:
         self._apply(Started(at_s=context.wall_clock()))
         failure = self._state.failure
         if failure and (failure != known or not failure.digest):
-            self._say(failure.reason)
+            self._log(failure.reason)
 
     @property
     def _state(self) -> State:
@@ -75,7 +75,7 @@ class Application:
 
     @property
     def lost(self) -> bool:
-        """Whether its state could not be read: nobody knows which releases are its own."""
+        """Whether its state could not be read: which releases are its own is not known."""
         return self._saved.lost
 
     @property
@@ -300,7 +300,7 @@ class Application:
             release = candidate if candidate and candidate.ref == ref else self._context.releases.committed(ref)
         except (EdgekitError, OSError) as error:
             self._broken = f"{title(ref)} cannot be started: {error}"
-            self._say(self._broken)
+            self._log(self._broken)
             self._restored(f", but {error}")
             return
         self._mark = self._context.journal.count
@@ -322,10 +322,10 @@ class Application:
         before = self._state.phase
         trouble = self._saved.apply(event)
         if trouble:
-            self._say(trouble)
+            self._log(trouble)
         if self._state.phase != before:
             self.waiting.announce(self._state.phase, self.summary())
-            self._say(self.summary())
+            self._log(self.summary())
         if isinstance(event, (Activate, ReleaseFailed)):
             self._broken = ""
 
@@ -341,5 +341,5 @@ class Application:
             at_s=self._context.wall_clock(),
         )
 
-    def _say(self, text: str) -> None:
+    def _log(self, text: str) -> None:
         self._context.journal.write(f"keeper: {text}", self.name)

@@ -77,7 +77,7 @@ def _answering(layout: Layout) -> int:
 
 
 def _running(layout: Layout) -> int:
-    """The process that holds the prefix's lock, or 0. A process id in a file that nobody locks means nothing."""
+    """The process that holds the prefix's lock, or 0. A process id in a file that is not locked means nothing."""
     if not layout.lock_file.exists():
         return 0
     pid = int(layout.lock_file.read_text().strip() or 0)

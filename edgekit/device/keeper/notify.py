@@ -19,7 +19,7 @@ class Notifier:
         """0 where systemd does not watch."""
         self._clock = clock
         self._fed_s = clock()
-        self._said = ""
+        self._last = ""
 
     def ready(self) -> None:
         """The socket answers and the worker is being looked after."""
@@ -31,8 +31,8 @@ class Notifier:
 
     def status(self, text: str) -> None:
         """One line for `systemctl status`; sent when it changes."""
-        if text != self._said:
-            self._said = text
+        if text != self._last:
+            self._last = text
             self._send(f"STATUS={text}")
 
     def feed(self) -> None:

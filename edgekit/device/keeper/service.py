@@ -1,4 +1,4 @@
-"""`run`: puts the keeper together from its parts, and lets it turn until it is told to end."""
+"""`run`: puts the keeper together from its parts, and runs its loop until SIGTERM."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def run(layout: Layout, program: Path, environ: Mapping[str, str]) -> int:
         )
         services = _assemble(layout, limiter, workers, notifier, program)
         _listen_to_signals(services.keeper)
-        server = ControlServer(services, layout.socket, group=group, say=journal.write)
+        server = ControlServer(services, layout.socket, group=group, log=journal.write)
         services.keeper.step()
         server.start()
         threading.Thread(target=services.keeper.folders.clear, name="clear", daemon=True).start()

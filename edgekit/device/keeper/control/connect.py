@@ -48,7 +48,7 @@ def _copy(keeper: socket.socket) -> None:
 
 
 def _send(keeper: socket.socket, data: bytes, poll: select.poll) -> None:
-    """Send on; a keeper that takes no more may still have said why."""
+    """Send on; a keeper that takes no more may still have sent the reason."""
     try:
         keeper.sendall(data)
     except (BrokenPipeError, ConnectionResetError):

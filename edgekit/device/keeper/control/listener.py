@@ -24,17 +24,17 @@ _PAUSE_S = 0.2
 class ControlServer:
     """Serves one socket until closed."""
 
-    def __init__(self, services: Services, path: Path, *, group: int | None, say: Callable[[str], None]) -> None:
+    def __init__(self, services: Services, path: Path, *, group: int | None, log: Callable[[str], None]) -> None:
         """Bind and listen; the caller holds the keeper's lock, so a socket that is there is a dead one.
 
         Args:
             services: what the verbs act on.
             path: where the socket goes.
             group: the group that may use it beside its owner; None for the owner alone.
-            say: where failures of the keeper itself are told.
+            log: where failures of the keeper itself are written.
         """
         self._services = services
-        self._say = say
+        self._log = log
         self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self._closed = threading.Event()
         path.unlink(missing_ok=True)
@@ -55,7 +55,7 @@ class ControlServer:
         threading.Thread(target=self._accept, name="control", daemon=True).start()
 
     def close(self) -> None:
-        """Accept nobody any more. Threads that serve end with the process."""
+        """Accept no more clients. Threads that serve end with the process."""
         self._closed.set()
         self._path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
@@ -69,7 +69,7 @@ class ControlServer:
             except OSError as error:
                 if self._closed.wait(_PAUSE_S):
                     return
-                self._say(f"a client cannot be accepted now: {error.strerror}")
+                self._log(f"a client cannot be accepted now: {error.strerror}")
                 continue
             if not self._slots.acquire(blocking=False):
                 self._turn_away(connection, f"{MAX_CONNECTIONS} clients are connected already")
@@ -111,7 +111,7 @@ class ControlServer:
             except EdgekitError as error:
                 wire.send(error_event(error))
             except Exception as error:
-                self._say(traceback.format_exc())
+                self._log(traceback.format_exc())
                 wire.send(_unexpected(error))
             session.tidy()
 

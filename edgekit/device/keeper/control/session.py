@@ -76,7 +76,7 @@ class Session:
         yield from self._verbs[request.verb](request, payload)
 
     def tidy(self) -> None:
-        """Clear out what nobody needs any more; called when the client has its answer."""
+        """Delete what is no longer used; called when the client has its answer."""
         if not self._untidy:
             return
         self._untidy = False

@@ -10,7 +10,7 @@ from edgekit.schema.control import MAX_CHUNK_BYTES, MAX_LINE_BYTES, MAX_PAYLOAD_
 from edgekit.schema.message import from_message, to_line
 
 IDLE_S = 900.0
-"""How long a client may say nothing between two requests: it compiles, compresses, or asks its user."""
+"""How long a client may be silent between two requests: it compiles, compresses, or asks its user."""
 TRANSFER_S = 60.0
 """How long one read or write in the middle of something may wait."""
 _PIECE_BYTES = 1 << 16
@@ -51,7 +51,7 @@ class Wire:
 
     @property
     def gone(self) -> bool:
-        """Whether nobody listens any more."""
+        """Whether the client has hung up."""
         if not self._gone:
             poll = select.poll()
             poll.register(self._connection, select.POLLRDHUP | select.POLLHUP | select.POLLERR)

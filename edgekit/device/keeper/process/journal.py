@@ -1,4 +1,4 @@
-"""What keeper and workers write: passed on to standard error, and the last lines kept for whoever asks."""
+"""What keeper and workers write: passed on to standard error, and the last lines kept for `edgekit logs`."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ class WorkerProcess:
         return self._kill_at_s
 
     def pump(self) -> list[Report]:
-        """Read what it has said: reports are returned, lines go to the journal."""
+        """Read its output: reports are returned, lines go to the journal."""
         for line in self._lines.feed(self._drain(self._child.output)):
             self._write(line.decode(errors="replace"))
         found = []
@@ -147,7 +147,7 @@ class WorkerProcess:
         return self._child.ended()
 
     def finish(self) -> Exit:
-        """Kill what it left behind, read its last words, and say why it ended."""
+        """Kill what it left behind, read its last output, and return why it ended."""
         self._kill_all()
         self.pump()
         for line in self._lines.flush():

@@ -193,7 +193,7 @@ class Supervisor:
         try:
             self.check(release)
             leaf = self._leaf(release)
-            if self._clear_by_s is not None:  # look again soon; nobody else waits for it
+            if self._clear_by_s is not None:  # look again soon, without waiting
                 self._start_at_s = self._context.clock() + _LOOK_S
                 return []
             self._make(work)

@@ -55,7 +55,7 @@ class References:
 
     digests: Collection[str]
     lost: Collection[str] = ()
-    """Applications that cannot say: none of their releases may go."""
+    """Applications whose state is lost: none of their releases may be removed."""
 
 
 class Releases:
@@ -90,7 +90,9 @@ class Releases:
             ) from None
         check_manifest(manifest)
         if not is_application_name(manifest.application):
-            raise TrustError("the manifest is refused: its application's name is none", hint="build the release again")
+            raise TrustError(
+                "the manifest is refused: its application has no valid name", hint="build the release again"
+            )
         sizes: dict[str, int] = {}
         for entry in manifest.files:
             if sizes.setdefault(entry.sha256, entry.bytes) != entry.bytes:
@@ -162,7 +164,7 @@ class Releases:
         return Release(ref=ref, path=path, plan=self._check_plan(path, ref.application))
 
     def collect(self, references: Callable[[], References]) -> None:
-        """Remove releases that no application needs, what was left half done, and the blobs that nobody needs then.
+        """Remove releases that no application needs, what was left half done, and the blobs that are then unused.
 
         What a deployment under way has claimed stays; no other claims anything meanwhile.
 

@@ -116,7 +116,7 @@ class Store:
         return None
 
     def collect(self, wanted: Iterable[str] = ()) -> None:
-        """Remove blobs that no release links to, and parts that nobody went on with for a day.
+        """Remove blobs that no release links to, and parts that have not grown for a day.
 
         Args:
             wanted: digests to leave alone all the same.
@@ -164,7 +164,7 @@ class Store:
         return False
 
     def _whole(self, path: Path, sha256: str) -> bool:
-        """Check a blob that came before this keeper; a torn one goes."""
+        """Check a blob that came before this keeper; a damaged one is deleted."""
         if sha256_file(path) == sha256:
             self._sealed.add(sha256)
             return True
@@ -220,7 +220,9 @@ def _wrong(sha256: str) -> TrustError:
 
 
 def _torn(sha256: str) -> RolloutError:
-    return RolloutError(f"what was kept of blob {sha256[:12]} was torn by a power cut", hint="deploy again")
+    return RolloutError(
+        f"the part of blob {sha256[:12]} that had arrived was damaged by a power cut", hint="deploy again"
+    )
 
 
 def _links(path: Path) -> int:

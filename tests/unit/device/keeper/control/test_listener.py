@@ -88,7 +88,7 @@ def server(bench: Bench, services: Services) -> Iterator[ControlServer]:
             bench.turn()
 
     bench.starter.on_start = pulse
-    server = ControlServer(services, bench.layout.socket, group=None, say=lambda text: None)
+    server = ControlServer(services, bench.layout.socket, group=None, log=lambda text: None)
     server.start()
     loop = threading.Thread(target=turn)
     loop.start()
@@ -455,7 +455,7 @@ def test_a_release_for_which_there_is_no_memory_is_refused_before_a_byte_moves(t
     bench = Bench(tmp_path, memory_bytes=100 << 20)
     requires = replace(RELEASE.manifest.requires, cgroup_controllers=("memory",), memory_bytes=64 << 20)
     text = to_message(replace(RELEASE.manifest, requires=requires))
-    server = ControlServer(bench.services(), bench.layout.socket, group=None, say=lambda text: None)
+    server = ControlServer(bench.services(), bench.layout.socket, group=None, log=lambda text: None)
     server.start()
     signature = fake_signature(text)
     event = Client(bench.layout.socket).ask("offer", text + signature, signature_bytes=len(signature))

@@ -141,7 +141,7 @@ def test_a_part_that_a_power_cut_has_torn_is_no_broken_trust(store: Store, layou
     send(store, DATA[:1000])
     layout.part(SHA, "sorter").write_bytes(bytes(1000))
     again = Store(layout, Disk(), reserve_bytes=0)
-    with pytest.raises(RolloutError, match="was torn"):
+    with pytest.raises(RolloutError, match="damaged by a power cut"):
         send(again, DATA[1000:], 1000)
     send(again, DATA)
     assert layout.blob(SHA).read_bytes() == DATA
