@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from edgekit.errors import EngineError, InputError
+from edgekit.errors import EngineError
 from edgekit.host.catalogue.recipes import RecipeFolder, files_below
 from edgekit.host.engine.engine import Engine
 from edgekit.host.rehearsal import Packages, Rehearsal, run_rehearsal
@@ -114,8 +114,6 @@ def _judge(folder: RecipeFolder, reply: RehearsalReply, floats: tuple[str, ...])
     wrong = []
     for path, found in zip(golden.frames, reply.pictures, strict=True):
         name = path.rpartition("/")[2]
-        if name not in expected:
-            raise InputError(f"{file} says nothing of {name}", hint=f"edgekit golden {folder.folder} --write adds it")
         texts = differences(expected[name], found, position_px=golden.position_px, score=golden.score)
         wrong += [f"{name}: {text}" for text in texts]
     passed = ", ".join(reply.passed) or "no stage"

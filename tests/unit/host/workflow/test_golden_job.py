@@ -69,10 +69,6 @@ def test_answers_are_found_written_checked_and_what_a_build_expects(
     expected.write_text(json.dumps(answers))
     with pytest.raises(EngineError, match=r"golden frames give other answers: 01\.png"):
         rehearsed(recipe, station)
-    del answers["01.png"]
-    expected.write_text(json.dumps(answers))
-    with pytest.raises(InputError, match=r"says nothing of 01\.png"):
-        rehearsed(recipe, station)
     assert capfd.readouterr() == ("", "")
 
 
