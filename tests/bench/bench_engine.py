@@ -201,7 +201,7 @@ def main() -> None:
     wanted = parser.parse_args()
     settings = settings_from(os.environ, Path(edgekit.__file__).parent)
     station = Workstation(settings=settings, executor=LocalExecutor(), progress=Output(as_json=False))
-    shared = engine_bench(station)
+    shared = engine_bench(station, find_target("rk3588-debian12", settings))
     table = Table("backend", "network", "built in", "peak memory", "least cosine", "size", box=None)
     with tempfile.TemporaryDirectory(prefix="edgekit-bench-") as scratch:
         folder = Path(scratch)

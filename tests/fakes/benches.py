@@ -9,8 +9,11 @@ import uv
 from edgekit.executor import Executor
 from edgekit.executor.local import LocalExecutor
 from edgekit.host.engine.bench import EngineBench
-from edgekit.host.engine.builder.devices import Builders, no_builders
+from edgekit.host.engine.builder.devices import NO_BUILDERS, Builders
+from edgekit.host.engine.compile import make_planned, plan_source
+from edgekit.host.engine.engine import Engine
 from edgekit.host.engine.rknn.toolkit import Toolkits
+from edgekit.host.engine.source import ModelSource
 from edgekit.host.engine.store import EngineStore
 from edgekit.host.progress import Progress, Silent
 
@@ -21,7 +24,6 @@ def bench_in(
     folder: Path,
     executor: Executor | None = None,
     progress: Progress | None = None,
-    builders: Builders | None = None,
 ) -> EngineBench:
     """A bench without an interpreter for the RKNN toolkit: nothing is fetched."""
     run, shown = executor or LocalExecutor(), progress or Silent()
@@ -29,14 +31,19 @@ def bench_in(
         folder=folder / "toolkits",
         locks=CROSS,
         uv=uv.find_uv_bin(),
-        python=lambda _minor: None,
+        python=None,
         executor=run,
         progress=shown,
     )
     return EngineBench(
         store=EngineStore(folder / "engines"),
         toolkits=toolkits,
-        builders=builders or no_builders(),
         executor=run,
         progress=shown,
     )
+
+
+def compile_source(source: ModelSource, bench: EngineBench, builders: Builders = NO_BUILDERS) -> Engine:
+    """The engine of one model that is prepared already."""
+    (engine,) = make_planned([plan_source(source, bench)], bench, builders)
+    return engine

@@ -101,15 +101,20 @@ class Bay:
 
     def __init__(self, folder: Path, connect: Callable[[], Executor], name: str = "bay-1") -> None:
         self.folder = folder
-        self.device = BuilderDevice(name=name, connect=connect, prefix=str(folder / "root"))
+        self.name, self.connect, self.prefix = name, connect, str(folder / "root")
         self.agent = Path(self.device.folder)
         self.control = self.agent / "control"
         self.kit = pretended_kit(folder / "kit")
 
+    @property
+    def device(self) -> BuilderDevice:
+        """As a build gets it, each with a connection of its own."""
+        return BuilderDevice(name=self.name, executor=self.connect(), prefix=self.prefix)
+
     def builders(self, *others: Bay, holder: str = "anna@desk", wait_s: float = 0.0) -> Builders:
         devices = tuple(bay.device for bay in (self, *others))
         judge = lambda *asked: tuple(map(str, judge_builder(*asked)))  # noqa: E731
-        return Builders(find=lambda _: devices, packages=lambda *_: self.kit, judge=judge, holder=holder, wait_s=wait_s)
+        return Builders(devices=devices, packages=self.kit, judge=judge, holder=holder, wait_s=wait_s)
 
     def say(self, text: str) -> None:
         self.control.mkdir(parents=True, exist_ok=True)

@@ -27,7 +27,7 @@ import edgekit
 from edgekit.errors import EngineError
 from edgekit.host.catalogue.targets import find_target
 from edgekit.host.engine.bench import EngineBench
-from edgekit.host.engine.compile import compile_source, split_source
+from edgekit.host.engine.compile import split_source
 from edgekit.host.engine.engine import Engine
 from edgekit.host.engine.files.rknn_file import RknnFile, parse_rknn, read_rknn
 from edgekit.host.engine.model.onnx_model import read_onnx
@@ -39,6 +39,7 @@ from edgekit.host.settings import settings_from
 from edgekit.host.workflow.engines import engine_bench
 from edgekit.schema.recipe import ColourContract, Model, Quantisation, Tolerance
 from tests.fakes import networks
+from tests.fakes.benches import compile_source
 from tests.fakes.board_python import debian_python
 from tests.fakes.native import compile_library
 from tests.fakes.rknn.make import make
@@ -54,7 +55,7 @@ ENGINES = ROOT / "tests/fakes/rknn"
 @pytest.fixture(scope="module")
 def user_bench() -> EngineBench:
     """What the user compiles with; where no index has the toolkit's packages, that is said and these tests are not."""
-    shared = engine_bench(workstation(SETTINGS))
+    shared = engine_bench(workstation(SETTINGS), TARGET)
     try:
         shared.toolkits.open(DEFAULT_VERSION)
     except EngineError as error:
@@ -224,12 +225,14 @@ import sys
 from pathlib import Path
 from edgekit.cli.output import Output
 from edgekit.executor.local import LocalExecutor
+from edgekit.host.catalogue.targets import find_target
 from edgekit.host.settings import settings_from
 from edgekit.host.workflow.engines import engine_bench
 from edgekit.host.workflow.workstation import Workstation
 import edgekit, os
 settings = settings_from(os.environ, Path(edgekit.__file__).parent)
-bench = engine_bench(Workstation(settings=settings, executor=LocalExecutor(), progress=Output(as_json=False)))
+station = Workstation(settings=settings, executor=LocalExecutor(), progress=Output(as_json=False))
+bench = engine_bench(station, find_target("rk3588-debian12", settings))
 print(bench.toolkits.open("2.3.2"))
 """
 

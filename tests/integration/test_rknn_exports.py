@@ -36,7 +36,7 @@ INT8 = ("all sizes open", "torchvision", "tf2onnx", "bytes, channels last", "two
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> EngineBench:
     """The user's toolkit, a store of these tests' own; where no index has the toolkit, that is said."""
-    shared = engine_bench(workstation(SETTINGS))
+    shared = engine_bench(workstation(SETTINGS), TARGET)
     try:
         shared.toolkits.open(DEFAULT_VERSION)
     except EngineError as error:

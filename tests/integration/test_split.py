@@ -16,13 +16,14 @@ import pytest
 
 from edgekit.device.runner import load
 from edgekit.errors import EngineError
-from edgekit.host.engine.compile import compile_source, split_source
+from edgekit.host.engine.compile import split_source
 from edgekit.host.engine.model.reference import answers_of
 from edgekit.host.engine.pictures.read import read_pictures
 from edgekit.host.engine.store import EngineStore
 from edgekit.imaging.conversion import tensors_of
 from edgekit.schema.message import from_message
 from edgekit.schema.plan import WorkerPlan
+from tests.fakes.benches import compile_source
 from tests.fakes.yolo_recipe import write_recipe
 from tests.integration.test_rknn import User, user_bench
 from tests.unit.host.engine.test_overflow import norm, source_of

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgekit.executor import Executor
-from edgekit.host.engine.builder.devices import Builders
 from edgekit.host.engine.rknn.toolkit import Toolkits
 from edgekit.host.engine.store import EngineStore
 from edgekit.host.progress import Progress
@@ -18,7 +17,5 @@ class EngineBench:
     store: EngineStore
     toolkits: Toolkits
     """RKNN's, made when the first engine needs one."""
-    builders: Builders
-    """Devices that compile what this machine cannot."""
     executor: Executor
     progress: Progress

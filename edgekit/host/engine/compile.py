@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import onnx
 
 from edgekit.errors import EngineError, InputError
 from edgekit.host.engine.backends import BACKENDS
+from edgekit.host.engine.backends.on_device import DeviceCompilation
 from edgekit.host.engine.bench import EngineBench
+from edgekit.host.engine.builder.devices import NO_BUILDERS, Builders
 from edgekit.host.engine.engine import Engine
 from edgekit.host.engine.making import Compilation, make_engine
 from edgekit.host.engine.model.onnx_model import read_onnx
@@ -26,32 +28,83 @@ from edgekit.schema.target import AcceleratorKind, Target
 _PREFERRED: tuple[AcceleratorKind, ...] = ("rknn", "tensorrt")
 
 
-def compile_models(recipe: Recipe, folder: Path, target: Target, bench: EngineBench) -> tuple[Engine, ...]:
-    """Make every engine of a recipe, sorted by name.
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedEngine:
+    """An engine that is known down to its cache key, and perhaps not made yet."""
+
+    source: ModelSource
+    plan: Compilation | Engine
+    """The engine itself where nothing has to be compiled."""
+    needs_device: bool
+    """Whether a builder device has to compile it: it is not in the cache."""
+
+
+def plan_engines(recipe: Recipe, folder: Path, target: Target, bench: EngineBench) -> tuple[PlannedEngine, ...]:
+    """Prepare every model of a recipe and look for its engine in the cache, sorted by name.
 
     Args:
         recipe: the application.
         folder: its folder, which the paths in it are relative to.
-        target: what they are made for.
+        target: what engines are made for.
         bench: what they are made with.
 
     Raises:
-        EngineError: a model is not valid, does not take what its contract says, or cannot be compiled.
+        EngineError: a model is not valid, or does not take what its contract says.
     """
     sources = [_source(name, recipe, folder, target, bench) for name in sorted(recipe.models)]
+    return tuple(plan_source(source, bench) for source in sources)
+
+
+def plan_source(source: ModelSource, bench: EngineBench) -> PlannedEngine:
+    """Plan one engine by its target's backend. Raises as `plan_engines`."""
+    backend = importlib.import_module(BACKENDS[choose_backend(source.target)])
+    with _naming_source(source):
+        plan: Compilation | Engine = backend.plan_engine(source, bench)
+    needs_device = isinstance(plan, DeviceCompilation) and bench.store.find(plan.key) is None
+    return PlannedEngine(source=source, plan=plan, needs_device=needs_device)
+
+
+def make_planned(
+    planned: Iterable[PlannedEngine], bench: EngineBench, builders: Builders = NO_BUILDERS
+) -> tuple[Engine, ...]:
+    """Make engines, or take them from the cache.
+
+    Args:
+        planned: the engines.
+        bench: what they are made with.
+        builders: devices that compile what this machine cannot.
+
+    Raises:
+        EngineError: a model cannot be compiled, or its engine does not agree with it.
+        LockHeld: all builder devices are taken.
+        Unreachable: the link to a builder device broke.
+    """
     engines = []
-    for source in sources:
-        parts = (source.tail.head, source.tail.file, source.tail.whole) if source.tail else ()
-        with _naming_user_model(source.file, source.path, *parts):
-            engines.append(_named(compile_source(source, bench), source))
+    for one in planned:
+        with _naming_source(one.source):
+            engine = _make(one.plan, bench, builders)
+        engines.append(_named(engine, one.source))
     return tuple(engines)
 
 
-def compile_source(source: ModelSource, bench: EngineBench) -> Engine:
-    """Make one engine by its target's backend, or take it from the cache. Raises as `compile_models`."""
-    backend = importlib.import_module(BACKENDS[choose_backend(source.target)])
-    planned: Compilation | Engine = backend.plan_engine(source, bench)
-    return planned if isinstance(planned, Engine) else make_engine(planned, bench.store)
+def _make(plan: Compilation | Engine, bench: EngineBench, builders: Builders) -> Engine:
+    if isinstance(plan, Engine):
+        return plan
+    if isinstance(plan, DeviceCompilation):
+        plan = dataclasses.replace(plan, builders=builders)
+    return make_engine(plan, bench.store)
+
+
+def compile_models(recipe: Recipe, folder: Path, target: Target, bench: EngineBench) -> tuple[Engine, ...]:
+    """Plan and make every engine of a recipe, for a target that needs no builder device. Raises as both."""
+    return make_planned(plan_engines(recipe, folder, target, bench), bench)
+
+
+@contextlib.contextmanager
+def _naming_source(source: ModelSource) -> Iterator[None]:
+    parts = (source.tail.head, source.tail.file, source.tail.whole) if source.tail else ()
+    with _naming_user_model(source.file, source.path, *parts):
+        yield
 
 
 @contextlib.contextmanager

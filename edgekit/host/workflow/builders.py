@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import edgekit
+from edgekit.errors import InputError
 from edgekit.host.engine.builder.devices import LABEL, BuilderDevice, Builders, PackageFile
 from edgekit.host.fit.builder import judge_builder
-from edgekit.host.link.connection import connect
+from edgekit.host.link.connection import Connector
 from edgekit.host.link.inventory import find_device, known_devices
 from edgekit.host.user import user_at_machine
 from edgekit.host.wheel.check.loads import loads_of
@@ -20,25 +21,39 @@ from edgekit.schema.fleet import Device
 from edgekit.schema.target import AcceleratorKind, Target
 
 
-def builders(station: Workstation, named: str) -> Builders:
-    """Devices that compile engines: the one that is named, else those of the target that are labelled `builder`."""
+def open_builders(station: Workstation, target: Target, kind: AcceleratorKind, named: str) -> Builders:
+    """Find the devices that may compile for a target, and prepare what they need for it; none is asked yet.
 
-    def find(target: Target) -> tuple[BuilderDevice, ...]:
-        if named:
-            return (_builder(find_device(named, station.settings)),)
-        known = known_devices(station.settings).values()
-        return tuple(_builder(device) for device in known if device.target == target.name and LABEL in device.labels)
+    Args:
+        station: this machine.
+        target: what engines are made for.
+        kind: of the engines.
+        named: the one device that the user wants; empty: those of the target that fleet.toml labels `builder`.
 
+    Raises:
+        NothingSelected: there is no device of that name.
+        WheelError: a package that compiling needs cannot be had.
+    """
+    connector, devices, unfit = Connector(), [], []
+    for device in _candidates(station, target, named):
+        try:
+            devices.append(BuilderDevice(name=device.name, executor=connector.connect(device), prefix=device.prefix))
+        except InputError as error:
+            unfit.append(f"{device.name}: {error.message}")
     return Builders(
-        find=find,
-        packages=lambda target, kind: builder_packages(station, target, kind),
+        devices=tuple(devices),
+        unfit=tuple(unfit),
+        packages=builder_packages(station, target, kind) if devices else (),
         judge=lambda target, needed, facts: tuple(map(str, judge_builder(target, needed, facts))),
         holder=user_at_machine(),
     )
 
 
-def _builder(device: Device) -> BuilderDevice:
-    return BuilderDevice(name=device.name, connect=lambda: connect(device), prefix=device.prefix)
+def _candidates(station: Workstation, target: Target, named: str) -> tuple[Device, ...]:
+    if named:
+        return (find_device(named, station.settings),)
+    known = known_devices(station.settings).values()
+    return tuple(device for device in known if device.target == target.name and LABEL in device.labels)
 
 
 def builder_packages(station: Workstation, target: Target, kind: AcceleratorKind) -> tuple[PackageFile, ...]:

@@ -3,57 +3,64 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import uv as uv_package
 
 from edgekit.host.catalogue.recipes import RecipeFolder
 from edgekit.host.catalogue.targets import find_target
 from edgekit.host.engine.bench import EngineBench
-from edgekit.host.engine.compile import compile_models
+from edgekit.host.engine.builder.devices import NO_BUILDERS
+from edgekit.host.engine.compile import choose_backend, make_planned, plan_engines
 from edgekit.host.engine.engine import Engine
-from edgekit.host.engine.rknn.toolkit import Toolkits
-from edgekit.host.workflow.builders import builders
+from edgekit.host.engine.rknn.toolkit import PYTHON, Toolkits
+from edgekit.host.workflow.builders import open_builders
 from edgekit.host.workflow.engine_cache import engine_store
 from edgekit.host.workflow.wheels import finder
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.target import Target
 
 
-def engine_bench(station: Workstation, builder: str = "") -> EngineBench:
-    """What `compile_models` takes. Nothing is fetched, and no device asked, until an engine needs it.
+def make_engines(folder: RecipeFolder, target: Target, station: Workstation, builder: str = "") -> tuple[Engine, ...]:
+    """The recipe's engines for a target, from the cache or compiled. No device is asked unless one is missing.
 
     Args:
+        folder: the recipe.
+        target: what they are for.
         station: this machine.
-        builder: a device that compiles what this machine cannot, instead of those that fleet.toml labels for it.
+        builder: device that compiles what this machine cannot; empty: those that fleet.toml labels for it.
+
+    Raises:
+        EngineError: a model cannot be compiled, or its engine does not agree with it.
+        LockHeld: all builder devices are taken.
+        Unreachable: the link to a builder device broke.
     """
-    settings, pythons = station.settings, finder(station)
+    bench = engine_bench(station, target)
+    planned = plan_engines(folder.recipe, folder.folder, target, bench)
+    builders = NO_BUILDERS
+    if any(one.needs_device for one in planned):
+        builders = open_builders(station, target, choose_backend(target), builder)
+    return make_planned(planned, bench, builders)
 
-    def python(minor: str) -> Path | None:
-        found = pythons.find(minor)
-        return found.path if found else None
 
+def engine_bench(station: Workstation, target: Target) -> EngineBench:
+    """What engines for a target are made with on this machine. Nothing is fetched until an engine needs it."""
+    settings = station.settings
+    python = finder(station).find(PYTHON) if choose_backend(target) == "rknn" else None
     toolkits = Toolkits(
         folder=settings.cache_dir / "toolkits",
         locks=settings.data_dir / "cross",
         uv=uv_package.find_uv_bin(),
         find_links=settings.find_links,
-        python=python,
+        python=python.path if python else None,
         executor=station.executor,
         progress=station.progress,
     )
     return EngineBench(
         store=engine_store(settings),
         toolkits=toolkits,
-        builders=builders(station, builder),
         executor=station.executor,
         progress=station.progress,
     )
-
-
-def make_engines(folder: RecipeFolder, target: Target, station: Workstation, builder: str = "") -> tuple[Engine, ...]:
-    """The recipe's engines for a target, from the cache or compiled. See `compile_models`."""
-    return compile_models(folder.recipe, folder.folder, target, engine_bench(station, builder))
 
 
 def float_engines(folder: RecipeFolder, station: Workstation) -> tuple[Engine, ...]:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from edgekit.host.engine.bench import EngineBench
+from edgekit.host.engine.builder.devices import NO_BUILDERS, Builders
 from edgekit.host.engine.builder.job import DeviceJob
 from edgekit.host.engine.builder.remote import compile_on_device
 from edgekit.host.engine.making import Compilation
@@ -19,6 +20,8 @@ class DeviceCompilation(Compilation):
     """An engine that a builder device compiles and runs on the pictures. Devices of a kind share it by its key."""
 
     bench: EngineBench
+    builders: Builders = NO_BUILDERS
+    """Devices that may be asked: known once an engine is not in the cache."""
     job: DeviceJob
     facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """For the manifest, beside the device's own."""
@@ -26,7 +29,7 @@ class DeviceCompilation(Compilation):
     def compile(self) -> CompiledEngine:
         """Have a device do it that is free and as it must be; keep what it has timed for the next engine."""
         job, store = self.job, self.bench.store
-        compiled = compile_on_device(job, self.bench.builders, self.bench.progress)
+        compiled = compile_on_device(job, self.builders, self.bench.progress)
         if compiled.timing_cache:
             store.save_timings(timings_key(job.target, job.accelerator), compiled.timing_cache)
         dla = "" if job.request.dla_core < 0 else str(job.request.dla_core)

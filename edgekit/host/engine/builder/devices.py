@@ -9,7 +9,7 @@ from pathlib import Path
 from edgekit.executor import Executor
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.manifest import FileEntry
-from edgekit.schema.target import Accelerator, AcceleratorKind, Target
+from edgekit.schema.target import Accelerator, Target
 
 LABEL = "builder"
 """A device of fleet.toml with this label compiles engines for its target."""
@@ -20,7 +20,8 @@ class BuilderDevice:
     """One device that may be asked."""
 
     name: str
-    connect: Callable[[], Executor]
+    executor: Executor
+    """Runs programs there; it connects at its first use."""
     prefix: str
     """Root of edgekit's own tree there."""
 
@@ -43,18 +44,19 @@ class PackageFile:
 class Builders:
     """The devices that a build may ask, and what it sends them."""
 
-    find: Callable[[Target], tuple[BuilderDevice, ...]]
-    """Devices of a target that may compile for it, the preferred first."""
-    packages: Callable[[Target, AcceleratorKind], tuple[PackageFile, ...]]
-    """Python packages for one kind of engine on a target, as its `site/` has them."""
+    devices: tuple[BuilderDevice, ...]
+    """The preferred first."""
+    unfit: tuple[str, ...] = ()
+    """Devices that are named and cannot be asked, each with the reason."""
+    packages: tuple[PackageFile, ...]
+    """Python packages that compile the target's engines and run them there, as a release's `site/` has them."""
     judge: Callable[[Target, Accelerator, DeviceFacts], tuple[str, ...]]
-    """Every reason why a device must not compile for a target."""
+    """Rule: every reason why a device of these facts must not compile for a target."""
     holder: str
     """Who builds, `USER@HOST`, for others who meet the lock."""
     wait_s: float = 600.0
     """How long to wait for a device that somebody else has reserved."""
 
 
-def no_builders() -> Builders:
-    """None: every engine that needs a device is refused."""
-    return Builders(find=lambda _target: (), packages=lambda _target, _kind: (), judge=lambda *_: (), holder="")
+NO_BUILDERS = Builders(devices=(), packages=(), judge=lambda *_: (), holder="")
+"""Every engine that needs a device is refused."""

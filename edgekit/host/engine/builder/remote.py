@@ -6,8 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from edgekit.errors import EngineError, InputError, LockHeld, Unreachable
-from edgekit.executor import Executor
+from edgekit.errors import EngineError, LockHeld, Unreachable
 from edgekit.host.engine.builder.client import AgentClient, Held
 from edgekit.host.engine.builder.devices import BuilderDevice, Builders
 from edgekit.host.engine.builder.job import DeviceJob
@@ -28,10 +27,9 @@ def compile_on_device(job: DeviceJob, builders: Builders, progress: Progress) ->
         LockHeld: all are taken, for long.
         Unreachable: the link broke.
     """
-    devices = builders.find(job.target)
-    if not devices:
+    if not builders.devices and not builders.unfit:
         raise no_builder(job.target, job.accelerator)
-    return _Search(job, builders, progress).run(devices)
+    return _Search(job, builders, progress).run()
 
 
 def no_builder(target: Target, accelerator: Accelerator) -> EngineError:
@@ -51,11 +49,11 @@ class _Search:
 
     def __init__(self, job: DeviceJob, builders: Builders, progress: Progress) -> None:
         self._job, self._builders, self._progress = job, builders, progress
-        self._unfit: list[str] = []
+        self._unfit = list(builders.unfit)
         self._unreachable: list[Unreachable] = []
 
-    def run(self, devices: tuple[BuilderDevice, ...]) -> CompiledEngine:
-        until, waiting = time.monotonic() + self._builders.wait_s, list(devices)
+    def run(self) -> CompiledEngine:
+        until, waiting = time.monotonic() + self._builders.wait_s, list(self._builders.devices)
         while waiting:
             held: dict[str, Held] = {}
             for device in list(waiting):
@@ -73,29 +71,23 @@ class _Search:
 
     def _ask(self, device: BuilderDevice) -> CompiledEngine | None:
         """Have a device do it; None where it cannot: the reason is collected. Raises Held."""
-        try:
-            executor = device.connect()
-        except InputError as error:
-            self._unfit.append(f"{device.name}: {error.message}")
-            return None
         reached = False
         try:
-            with _reserved(device, executor, self._job, self._builders.holder) as client:
+            with _reserved(device, self._job, self._builders.holder) as client:
                 reached = True
-                facts = read_facts(executor, interpreter=self._job.target.os.python_path)
+                facts = read_facts(device.executor, interpreter=self._job.target.os.python_path)
                 reasons = self._builders.judge(self._job.target, self._job.accelerator, facts)
                 if reasons:
                     self._unfit += [f"{device.name} must not compile: {reason}" for reason in reasons]
                     return None
-                packages = self._builders.packages(self._job.target, self._job.accelerator.kind)
-                return Work(self._job, packages, client, self._progress).run(facts)
+                return Work(self._job, self._builders.packages, client, self._progress).run(facts)
         except Unreachable as error:
             if reached:
                 raise
             self._unreachable.append(error)
             return None
         finally:
-            executor.close()
+            device.executor.close()
 
     def _wait(self, held: dict[str, Held], until: float) -> None:
         message = "; ".join(f"{name}: {who}" for name, who in held.items())
@@ -114,7 +106,7 @@ class _Search:
 
 
 @contextmanager
-def _reserved(device: BuilderDevice, executor: Executor, job: DeviceJob, holder: str) -> Iterator[AgentClient]:
-    with AgentClient(device, executor, job.target.os.python_path) as client:
+def _reserved(device: BuilderDevice, job: DeviceJob, holder: str) -> Iterator[AgentClient]:
+    with AgentClient(device, device.executor, job.target.os.python_path) as client:
         client.reserve(holder, job.name)
         yield client

@@ -9,7 +9,7 @@ import fcntl
 import platform
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,8 +58,8 @@ class Toolkits:
     uv: str
     find_links: tuple[str, ...] = ()
     """Folders or pages with wheels that go before any index: an offline mirror."""
-    python: Callable[[str], Path | None]
-    """Finds an interpreter of a minor version."""
+    python: Path | None
+    """An interpreter of version `PYTHON`; None: there is none."""
     executor: Executor
     progress: Progress
 
@@ -136,13 +136,12 @@ class Toolkits:
                 f"RKNN engines are compiled on x86-64 Linux, this is {platform.system()} on {platform.machine()}",
                 hint="build on such a machine, or for a target without an rknn accelerator",
             )
-        found = self.python(PYTHON)
-        if found is None:
+        if self.python is None:
             raise EngineError(
                 f"the RKNN toolkit needs Python {PYTHON} on this machine, and there is none",
                 hint=f"pyenv install {PYTHON}, uv python install {PYTHON}, or Debian 12's python{PYTHON}",
             )
-        return found
+        return self.python
 
     def _check_room(self) -> None:
         free = shutil.disk_usage(self.folder).free

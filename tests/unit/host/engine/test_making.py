@@ -20,8 +20,8 @@ import edgekit
 from edgekit.errors import EngineError
 from edgekit.executor.local import LocalExecutor
 from edgekit.host.catalogue.targets import find_target
-from edgekit.host.engine.builder.devices import BuilderDevice, Builders
-from edgekit.host.engine.compile import compile_source
+from edgekit.host.engine.builder.devices import NO_BUILDERS, BuilderDevice, Builders
+from edgekit.host.engine.compile import make_planned, plan_source
 from edgekit.host.engine.engine import Engine
 from edgekit.host.engine.making import Compilation, make_engine
 from edgekit.host.engine.model.onnx_model import read_onnx
@@ -34,7 +34,7 @@ from edgekit.host.settings import settings_from
 from edgekit.schema.recipe import ColourContract, Model, Tolerance
 from edgekit.schema.target import Target
 from tests.fakes import networks
-from tests.fakes.benches import bench_in
+from tests.fakes.benches import bench_in, compile_source
 from tests.fakes.builder_kit import pretended_kit
 from tests.fakes.rknn.toolkit import FakeToolkits
 from tests.unit.host.engine.files.test_plan_file import plan
@@ -56,6 +56,7 @@ class Shop(ABC):
         self.target = find_target(target, SETTINGS)
         self.model = Model(onnx="tiny.onnx", input=CONTRACT)
         self.bench = bench_in(folder)
+        self.builders = NO_BUILDERS
 
     def source(self, **model: object) -> ModelSource:
         return ModelSource(
@@ -69,7 +70,7 @@ class Shop(ABC):
         )
 
     def make(self, **model: object) -> Engine:
-        return compile_source(self.source(**model), self.bench)
+        return compile_source(self.source(**model), self.bench, self.builders)
 
     @abstractmethod
     def spoil(self) -> None:
@@ -98,12 +99,11 @@ class DeviceShop(Shop):
         super().__init__(folder, "jetson-orin-nano-jp62")
         os_here = dataclasses.replace(self.target.os, python_path=sys.executable)
         self.target: Target = dataclasses.replace(self.target, os=os_here)
-        device = BuilderDevice(name="bay-1", connect=LocalExecutor, prefix=str(folder / "root"))
+        device = BuilderDevice(name="bay-1", executor=LocalExecutor(), prefix=str(folder / "root"))
         self.control = Path(device.folder, "control")
         self.control.mkdir(parents=True)
         kit = pretended_kit(folder / "kit")
-        builders = Builders(find=lambda _: (device,), packages=lambda *_: kit, judge=lambda *_: (), holder="anna@desk")
-        self.bench = dataclasses.replace(self.bench, builders=builders)
+        self.builders = Builders(devices=(device,), packages=kit, judge=lambda *_: (), holder="anna@desk")
         (self.control / "engine").write_bytes(plan())
         self.answer(0.0)
 
@@ -165,6 +165,28 @@ def test_beyond_its_tolerance_it_is_refused_each_time_and_taken_once_that_is_wid
     engine = shop.make(tolerance=Tolerance(cosine=-1.0, max_abs=1000.0))
     assert engine.from_cache
     assert engine.file == cached.file
+
+
+@pytest.mark.parametrize("kind", [RknnShop, DeviceShop, Int8Shop])
+def test_a_builder_device_is_needed_only_for_what_is_not_in_the_cache(kind: type[Shop], tmp_path: Path) -> None:
+    shop = kind(tmp_path)
+    source = shop.source()
+    assert plan_source(source, shop.bench).needs_device == (kind is DeviceShop)
+    shop.make()
+    planned = plan_source(source, shop.bench)
+    assert not planned.needs_device
+    (engine,) = make_planned([planned], shop.bench)
+    assert engine.from_cache
+
+
+def test_without_builders_an_engine_that_needs_one_is_refused(tmp_path: Path) -> None:
+    shop = DeviceShop(tmp_path)
+    shop.builders = NO_BUILDERS
+    with pytest.raises(EngineError, match="no builder device is named"):
+        shop.make()
+    shop.builders = dataclasses.replace(NO_BUILDERS, unfit=("bay-9: 'x y' is not an address",))
+    with pytest.raises(EngineError, match="bay-9: 'x y' is not an address"):
+        shop.make()
 
 
 @pytest.mark.parametrize("kind", [RknnShop, DeviceShop])

@@ -77,7 +77,7 @@ def toolkits(folder: Path, uv: FakeUv, **changes) -> Toolkits:
         folder=folder,
         locks=CROSS,
         uv="uv",
-        python=lambda _minor: Path("/usr/bin/python3.11"),
+        python=Path("/usr/bin/python3.11"),
         executor=uv,
         progress=Silent(),
     )
@@ -144,7 +144,7 @@ def test_a_package_that_cannot_be_had_is_one_sentence(tmp_path, said, told):
 
 def test_without_its_python_it_says_how_to_get_one(tmp_path):
     with pytest.raises(EngineError, match=r"needs Python 3\.11") as raised:
-        toolkits(tmp_path, FakeUv(), python=lambda _minor: None).open("2.3.2")
+        toolkits(tmp_path, FakeUv(), python=None).open("2.3.2")
     assert "uv python install 3.11" in raised.value.hint
 
 

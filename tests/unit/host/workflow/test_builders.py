@@ -1,0 +1,54 @@
+"""Builder devices are looked up only for an engine that is missing, and none is asked to find that out."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from edgekit.errors import EngineError, NothingSelected
+from edgekit.host.catalogue.recipes import read_recipe
+from edgekit.host.catalogue.targets import find_target
+from edgekit.host.workflow.builders import open_builders
+from edgekit.host.workflow.engines import make_engines
+from edgekit.host.workflow.workstation import Workstation
+from tests.fakes.workstations import workstation_in
+from tests.unit.host.workflow.test_build import RECIPE
+
+JETSON = "jetson-orin-nano-jp62"
+
+
+@pytest.fixture
+def station(tmp_path: Path) -> Workstation:
+    made = workstation_in(tmp_path / "home")
+    return dataclasses.replace(made, settings=dataclasses.replace(made.settings, fleet_file=tmp_path / "fleet.toml"))
+
+
+def test_without_a_device_nothing_is_prepared_for_it(station: Workstation) -> None:
+    station.settings.fleet_file.write_text(f'[devices.gate]\naddress = "root@gate"\ntarget = "{JETSON}"\n')
+    target = find_target(JETSON, station.settings)
+    found = open_builders(station, target, "tensorrt", "")
+    assert (found.devices, found.unfit, found.packages) == ((), (), ())
+    with pytest.raises(NothingSelected, match="there is no device 'bay'"):
+        open_builders(station, target, "tensorrt", "bay")
+    with pytest.raises(EngineError, match="no builder device is named"):
+        make_engines(read_recipe(RECIPE), target, station)
+
+
+def test_a_device_with_a_wrong_address_is_a_reason_and_does_not_hide_others(station: Workstation) -> None:
+    station.settings.fleet_file.write_text(
+        f'[devices.bay]\naddress = "root@:x"\ntarget = "{JETSON}"\nlabels = {{ builder = "yes" }}\n'
+    )
+    target = find_target(JETSON, station.settings)
+    found = open_builders(station, target, "tensorrt", "")
+    assert found.devices == ()
+    assert found.unfit == ("bay: 'root@:x' is not an address",)
+    with pytest.raises(EngineError, match="bay: 'root@:x' is not an address"):
+        make_engines(read_recipe(RECIPE), target, station)
+
+
+def test_engines_that_this_machine_makes_ask_for_no_device(station: Workstation) -> None:
+    station.settings.fleet_file.write_text("not TOML, and nobody reads it")
+    (engine,) = make_engines(read_recipe(RECIPE), find_target("virt-arm64", station.settings), station)
+    assert engine.entry.runner == "onnxruntime"
