@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import edgekit
-from edgekit.errors import InputError
 from edgekit.host.engine.builder.devices import LABEL, BuilderDevice, Builders, PackageFile
 from edgekit.host.fit.builder import judge_builder
 from edgekit.host.link.connection import Connector
@@ -32,17 +31,16 @@ def open_builders(station: Workstation, target: Target, kind: AcceleratorKind, n
 
     Raises:
         NothingSelected: there is no device of that name.
+        InputError: fleet.toml or ssh_config is wrong.
         WheelError: a package that compiling needs cannot be had.
     """
-    connector, devices, unfit = Connector(), [], []
-    for device in _candidates(station, target, named):
-        try:
-            devices.append(BuilderDevice(name=device.name, executor=connector.connect(device), prefix=device.prefix))
-        except InputError as error:
-            unfit.append(f"{device.name}: {error.message}")
+    connector = Connector()
+    devices = tuple(
+        BuilderDevice(name=device.name, executor=connector.connect(device), prefix=device.prefix)
+        for device in _candidates(station, target, named)
+    )
     return Builders(
-        devices=tuple(devices),
-        unfit=tuple(unfit),
+        devices=devices,
         packages=builder_packages(station, target, kind) if devices else (),
         judge=lambda target, needed, facts: tuple(map(str, judge_builder(target, needed, facts))),
         holder=user_at_machine(),

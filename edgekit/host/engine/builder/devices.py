@@ -46,8 +46,6 @@ class Builders:
 
     devices: tuple[BuilderDevice, ...]
     """The preferred first."""
-    unfit: tuple[str, ...] = ()
-    """Devices that are named and cannot be asked, each with the reason."""
     packages: tuple[PackageFile, ...]
     """Python packages that compile the target's engines and run them there, as a release's `site/` has them."""
     judge: Callable[[Target, Accelerator, DeviceFacts], tuple[str, ...]]

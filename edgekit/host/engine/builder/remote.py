@@ -27,7 +27,7 @@ def compile_on_device(job: DeviceJob, builders: Builders, progress: Progress) ->
         LockHeld: all are taken, for long.
         Unreachable: the link broke.
     """
-    if not builders.devices and not builders.unfit:
+    if not builders.devices:
         raise no_builder(job.target, job.accelerator)
     return _Search(job, builders, progress).run()
 
@@ -49,7 +49,7 @@ class _Search:
 
     def __init__(self, job: DeviceJob, builders: Builders, progress: Progress) -> None:
         self._job, self._builders, self._progress = job, builders, progress
-        self._unfit = list(builders.unfit)
+        self._unfit: list[str] = []
         self._unreachable: list[Unreachable] = []
 
     def run(self) -> CompiledEngine:
