@@ -156,3 +156,9 @@ def version_tuple(text: str) -> tuple[int, ...]:
     """The leading numbers of a version, for comparing: `"2.3.2 (429f97ae6b)"` gives `(2, 3, 2)`."""
     found = re.match(r"\s*v?([0-9]{1,18}(?:\.[0-9]{1,18})*)", text)
     return tuple(int(part) for part in found[1].split(".")) if found else ()
+
+
+def leading_version(text: str) -> str:
+    """The upstream version of a package's: `"10.3.0.30-1+cuda12.5"` gives `"10.3.0.30"`; empty where there is none."""
+    found = re.match(r"[0-9]+(\.[0-9]+)*", text)
+    return found.group() if found else ""

@@ -93,7 +93,7 @@ class Agent:
                 self.hung_up = True
 
     def reserve(self, request: dict[str, Any], held: contextlib.ExitStack) -> dict[str, Any]:
-        """Take the lock; the kernel lets go of it when this process ends, however it ends."""
+        """Take the lock; the kernel releases it when this process ends, however it ends."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             lock = held.enter_context((self.folder / "lock").open("a+"))

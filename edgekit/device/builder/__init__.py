@@ -1,4 +1,4 @@
-"""Compiling on the board itself: what a builder device runs for a workstation.
+"""Compiles on the board itself: the programs that a builder device runs for a workstation.
 
 The agent, `edgekit/sent/builder_agent.py`, is sent as text and needs Python alone: it holds the device's lock, takes
 files, starts programs. Those are this folder; they travel with the packages that they need

@@ -29,7 +29,7 @@ from edgekit.trust import sha256_file
 
 
 def main(argv: list[str]) -> None:
-    """Do what the command line says; a failure is an answer too."""
+    """Run one request; a failure is written as an answer too."""
     verb, folder = argv[1], Path(argv[2])
     work, failed = (_build, BuildAnswer) if verb == "build" else (_try, TrialAnswer)
     (folder / answer_file(verb)).unlink(missing_ok=True)

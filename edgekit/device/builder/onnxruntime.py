@@ -1,4 +1,4 @@
-"""ONNX Runtime's own optimiser: the graph as it is best for the very CPU that runs this."""
+"""Optimises a graph with ONNX Runtime for the very CPU that runs this."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ERRORS_ONLY = 3
 
 
 def build(request: BuildRequest, folder: Path, note: Note) -> BuildAnswer:
-    """Write the optimised model. Layouts and fused operators are this CPU's: other machines may refuse it.
+    """Write the optimised model. Its layouts and fused operators are those of this CPU: other machines may refuse it.
 
     Raises:
         EngineError: ONNX Runtime cannot read the model.

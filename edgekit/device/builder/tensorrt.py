@@ -1,4 +1,4 @@
-"""From an ONNX file to a TensorRT plan, by one path for TensorRT 8.6 to 11.
+"""Compiles an ONNX file into a TensorRT plan, with the same code for TensorRT 8.6 to 11.
 
 Only calls that all of them have; what some lack is asked for by name. Source: the recorded API of each version, which
 `tests/unit/device/runner/test_tensorrt_api.py` holds this file against.
@@ -104,7 +104,7 @@ def make_builder(nvinfer: Nvinfer, account: MemoryAccount | None) -> Any:
 
 
 def network_flags(trt: Any) -> int:
-    """8.x takes ONNX only with explicit batches; later ones know nothing else."""
+    """TensorRT 8.x takes ONNX only with the flag for explicit batches; later versions have no such flag."""
     flags = trt.NetworkDefinitionCreationFlag
     return 1 << int(flags.EXPLICIT_BATCH) if hasattr(flags, "EXPLICIT_BATCH") else 0
 
@@ -132,7 +132,7 @@ def _describe_problem(problem: Any) -> str:
 
 
 def bound_memory(trt: Any, config: Any, request: BuildRequest) -> None:
-    """Both pools together: the workspace alone does not keep a small board from running out."""
+    """Bound both pools: with the workspace bounded alone, a small board still runs out of memory."""
     pools = trt.MemoryPoolType
     if request.workspace_bytes:
         config.set_memory_pool_limit(pools.WORKSPACE, request.workspace_bytes)
@@ -141,7 +141,7 @@ def bound_memory(trt: Any, config: Any, request: BuildRequest) -> None:
 
 
 def allow_precision(trt: Any, config: Any, request: BuildRequest) -> None:
-    """Allow what the model may be computed in. TensorRT 11 takes it from the model alone, and has no such flags."""
+    """Allow the precisions of the request. TensorRT 11 takes them from the model alone, and has no such flags."""
     flags = trt.BuilderFlag
     if request.precision == "float32":
         return

@@ -109,7 +109,7 @@ def _naming_source(source: ModelSource) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _naming_user_model(file: Path, *made: Path) -> Iterator[None]:
-    """Let errors name the user's model where they name what was made of it, which lies in the cache."""
+    """Replace paths of the cache in errors by the path of the user's own model."""
     try:
         yield
     except EngineError as error:
@@ -122,7 +122,7 @@ def _naming_user_model(file: Path, *made: Path) -> Iterator[None]:
 
 
 def _named(engine: Engine, source: ModelSource) -> Engine:
-    """An engine that names what was rewritten in its model."""
+    """The engine with what was rewritten in its model among its facts and notes."""
     if not source.rewrites:
         return engine
     facts = engine.entry.facts | {"rewritten": "; ".join(source.rewrites)}
@@ -158,7 +158,7 @@ def _source(name: str, recipe: Recipe, folder: Path, target: Target, bench: Engi
 
 
 def split_source(source: ModelSource, kind: AcceleratorKind, folder: Path) -> ModelSource:
-    """The head of a model that the recipe splits, with its tail; the same where it does not.
+    """Split a model where the recipe says so: gives its head with its tail; else the model as it is.
 
     Args:
         source: the whole model.

@@ -34,7 +34,7 @@ class Compilation(ABC):
     """Of its file: `.plan`."""
 
     def prove(self) -> None:  # noqa: B027  most have nothing to prove
-        """Find what can be found wrong before it is compiled. Raises EngineError."""
+        """Check what can be checked before compiling, which takes long. Raises EngineError."""
 
     @abstractmethod
     def compile(self) -> CompiledEngine:
@@ -42,7 +42,7 @@ class Compilation(ABC):
 
     @abstractmethod
     def check(self, engine: bytes) -> Mapping[str, str]:
-        """Read what was compiled; gives what it says of itself. Raises EngineError where it is not what was wanted."""
+        """Read what was compiled, and describe it for the manifest. Raises EngineError where it is something else."""
 
     def compare_layers(self, engine: Path) -> tuple[LayerError, ...]:  # noqa: ARG002
         """Where the engine starts to differ from the float model; empty where layers cannot be compared."""
@@ -50,7 +50,7 @@ class Compilation(ABC):
 
 
 def make_engine(wanted: Compilation, store: EngineStore) -> Engine:
-    """Take an engine from the cache, or have it made and put it there; whoever asks for the same meanwhile waits.
+    """Take an engine from the cache, or have it made and put it there; others who want the same meanwhile wait.
 
     What does not pass `check`, or does not give all outputs, is not recorded. Agreement is judged each time, for the
     recipe's tolerance is no part of the key: an engine that is beyond it need not be compiled again once it is widened.
@@ -123,7 +123,7 @@ def _facts(
 
 
 def _engine(wanted: Compilation, cached: CachedEngine, *, fresh: bool) -> Engine:
-    """What a cached engine is to a release."""
+    """A cached engine as a build takes it."""
     source = wanted.source
     return Engine(
         entry=EngineEntry(

@@ -1,4 +1,4 @@
-"""Reads files that users name: regular ones alone, and never more of them than is wanted."""
+"""Reads files that users name: regular ones alone, and never more than a bound."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from edgekit.host.fit.finding import Finding, refuse, warn
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.target import Accelerator
-from edgekit.schema.units import version_tuple
+from edgekit.schema.units import leading_version, version_tuple
 
 LIBRARY = "TensorRT"
 CAPABILITY = "the GPU's compute capability"
@@ -53,7 +53,7 @@ def judge(engine: Mapping[str, str], facts: DeviceFacts) -> Iterator[Finding]:
 
 
 def _library(engine: Mapping[str, str], gpu: Accelerator, facts: DeviceFacts) -> Iterator[Finding | None]:
-    found, needed = _version(gpu.runtime_version), _version(engine.get("tensorrt", ""))
+    found, needed = leading_version(gpu.runtime_version), leading_version(engine.get("tensorrt", ""))
     if not gpu.runtime_version:
         yield refuse(False, LIBRARY, "", needed, "apt-get install tensorrt python3-libnvinfer, from JetPack's archive")
     elif found and needed:
@@ -114,11 +114,6 @@ def _system(engine: Mapping[str, str], gpu: Accelerator, facts: DeviceFacts) -> 
 
 def _kept(found: Finding | None) -> list[Finding]:
     return [found] if found else []
-
-
-def _version(text: str) -> str:
-    found = re.match(r"[0-9]+(\.[0-9]+)*", text)
-    return found.group() if found else ""
 
 
 def _mode(mode: str, conf: str) -> str:

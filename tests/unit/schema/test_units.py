@@ -17,6 +17,7 @@ from edgekit.schema.units import (
     counted,
     format_bytes,
     format_cpus,
+    leading_version,
     parse_bytes,
     parse_cpus,
     version_tuple,
@@ -162,3 +163,8 @@ def test_versions_compare_as_numbers() -> None:
 )
 def test_a_number_of_things(number: int, thing: str, words: str) -> None:
     assert counted(number, thing) == words
+
+
+@pytest.mark.parametrize(("text", "version"), [("10.3.0.30-1+cuda12.5", "10.3.0.30"), ("8", "8"), ("", ""), ("v1", "")])
+def test_the_leading_version_of_a_package(text: str, version: str) -> None:
+    assert leading_version(text) == version

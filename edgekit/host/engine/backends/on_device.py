@@ -1,4 +1,4 @@
-"""Engines that a builder device compiles: what TensorRT's and ONNX Runtime's own have in common."""
+"""Engines that a builder device compiles: what TensorRT and ONNX Runtime share."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class DeviceCompilation(Compilation):
     """For the manifest, beside the device's own."""
 
     def compile(self) -> CompiledEngine:
-        """Have a device do it that is free and as it must be; keep what it has timed for the next engine."""
+        """Have the first suitable free device do it; store what it has timed for the next engine."""
         job, store = self.job, self.bench.store
         compiled = compile_on_device(job, self.builders, self.bench.progress)
         if compiled.timing_cache:

@@ -1,4 +1,4 @@
-"""Engines for ONNX Runtime on the CPU: the model itself, its int8 form, or what a board's own optimiser makes of it."""
+"""Engines for ONNX Runtime on the CPU: the model itself, its int8 form, or the form optimised on a board."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def plan_engine(source: ModelSource, bench: EngineBench) -> Compilation | Engine
 
 
 def check_loads(source: ModelSource) -> None:
-    """Refuse here what would not start on the board. Raises EngineError with the node's name."""
+    """Check that ONNX Runtime loads the model. Raises EngineError with the node's name."""
     options = ort.SessionOptions()
     options.log_severity_level = _ERRORS_ONLY
     options.intra_op_num_threads = 1
@@ -147,7 +147,7 @@ def _int8(source: ModelSource, bench: EngineBench) -> Compilation:
 
 
 def quantise_checked(source: ModelSource, style: Style, bench: EngineBench) -> Quantised:
-    """int8 by ONNX Runtime's quantiser, unless an output mixes ranges and nothing of it stays float.
+    """Quantise to int8 with ONNX Runtime, unless an output mixes ranges and nothing of it stays float.
 
     Raises:
         EngineError: it does, or it cannot be quantised.
@@ -169,10 +169,10 @@ def quantise_checked(source: ModelSource, style: Style, bench: EngineBench) -> Q
 
 @dataclass(frozen=True, kw_only=True)
 class TunedCompilation(DeviceCompilation):
-    """What ONNX Runtime on a builder device makes of the model, for that very CPU."""
+    """The model as ONNX Runtime optimises it on a builder device, for that very CPU."""
 
-    def check(self, engine: bytes) -> Mapping[str, str]:  # noqa: ARG002  the device's runner has run it
-        """Its form alone."""
+    def check(self, engine: bytes) -> Mapping[str, str]:  # noqa: ARG002
+        """Nothing to read: the device's runner has run it."""
         return {"format": "onnx"}
 
 

@@ -1,4 +1,4 @@
-"""Engines for the GPU of Jetson Orin: compiled on such a board, for TensorRT times its kernels where it runs.
+"""Engines for the GPU of Jetson Orin: compiled on such a board, because TensorRT times its kernels on the GPU at hand.
 
 No machine can stand in for it: the builder has no switch for another GPU, and x86-64 libraries hold no code for SM 87.
 Source: NVIDIA's support matrix; the binaries. So this module prepares the model, and `builder/` has it compiled.
@@ -17,7 +17,7 @@ from edgekit.errors import EngineError
 from edgekit.host.engine.backends.on_device import DeviceCompilation, device_key, timings_key
 from edgekit.host.engine.backends.onnxruntime import quantise_checked
 from edgekit.host.engine.bench import EngineBench
-from edgekit.host.engine.builder.bounds import bounds_for, version_of
+from edgekit.host.engine.builder.bounds import bounds_for
 from edgekit.host.engine.builder.job import DeviceJob
 from edgekit.host.engine.files.plan_file import PlanFault, parse_plan
 from edgekit.host.engine.making import Compilation
@@ -32,7 +32,7 @@ from edgekit.host.engine.verify.verdict import check_agreement
 from edgekit.host.engine.verify.verification import verify_answers
 from edgekit.schema.building import BuildRequest
 from edgekit.schema.target import Accelerator, Target
-from edgekit.schema.units import version_tuple
+from edgekit.schema.units import leading_version, version_tuple
 
 _FORMAT = 3
 """Of the key; raise it when engines are made in another way."""
@@ -94,7 +94,7 @@ class TensorrtCompilation(DeviceCompilation):
     """A plan that TensorRT makes on a builder device."""
 
     def prove(self) -> None:
-        """Hold a model with int8 ranges against the float model, before a device is asked."""
+        """Compare a model with int8 ranges with the float model here, before a device is asked."""
         source = self.source
         if source.model.precision == "int8":
             verified = verify_answers(source, answers_of_bytes(self.job.model, source.pictures.tensors, source.path))
@@ -176,7 +176,7 @@ def _request(source: ModelSource, *, own_ranges: bool) -> BuildRequest:
 
 
 def check_plan(plan: bytes, target: Target) -> Mapping[str, str]:
-    """Read what a device sent as an engine.
+    """Read a plan that a device sent.
 
     Returns:
         Facts for the manifest: what a device must have to load it.
@@ -188,7 +188,7 @@ def check_plan(plan: bytes, target: Target) -> Mapping[str, str]:
     found = parse_plan(BytesIO(plan))
     if isinstance(found, PlanFault):
         raise EngineError(f"what the builder sent is no TensorRT engine: {found.reason}", hint="report this")
-    wanted = version_of(accelerator.runtime_version)
+    wanted = leading_version(accelerator.runtime_version)
     if found.rtx or not re.match(rf"{re.escape('.'.join(map(str, found.version[:3])))}(\.|$)", wanted):
         raise EngineError(
             f"the builder's engine is of {found.toolkit}, and {target.name} has TensorRT {wanted}",

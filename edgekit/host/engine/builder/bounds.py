@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from edgekit.schema.target import Target
@@ -27,9 +26,3 @@ def bounds_for(target: Target) -> Bounds:
     """
     total = target.memory.total_bytes
     return Bounds(workspace_bytes=min(_WORKSPACE_BYTES, total // 8), tactic_bytes=total // 2)
-
-
-def version_of(text: str) -> str:
-    """The version alone: `10.3.0.30` of `10.3.0.30-1+cuda12.5`."""
-    found = re.match(r"[0-9]+(\.[0-9]+)*", text)
-    return found.group() if found else ""

@@ -1,4 +1,4 @@
-"""Devices that compile engines, and what they are given for it."""
+"""Devices that compile engines, and the packages that they need for it."""
 
 from __future__ import annotations
 

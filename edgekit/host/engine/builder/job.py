@@ -14,7 +14,7 @@ from edgekit.schema.target import Accelerator, Target
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceJob:
-    """An engine that a device shall compile."""
+    """An engine for a device to compile."""
 
     name: str
     """The model's, for people."""

@@ -1,4 +1,4 @@
-"""Finds a builder device that is free and as it must be, and has it make an engine."""
+"""Finds a free and suitable builder device, and has it compile an engine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _POLL_S = 2.0
 
 
 def compile_on_device(job: DeviceJob, builders: Builders, progress: Progress) -> CompiledEngine:
-    """Have the first device make an engine that is free and as it must be.
+    """Have the first free and suitable device compile an engine.
 
     Raises:
         EngineError: there is none, or the model cannot be compiled or run there.
@@ -45,7 +45,7 @@ def no_builder(target: Target, accelerator: Accelerator) -> EngineError:
 
 
 class _Search:
-    """Goes through devices until one has made the engine."""
+    """Asks one device after the other until one has compiled the engine."""
 
     def __init__(self, job: DeviceJob, builders: Builders, progress: Progress) -> None:
         self._job, self._builders, self._progress = job, builders, progress

@@ -1,4 +1,4 @@
-"""What is done on a device that is reserved: send, compile, try, fetch."""
+"""Runs one job on a reserved device: send, compile, try, fetch."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Work:
         return built, self._fetch(self._job.request.engine)
 
     def _bring(self) -> str:
-        """Send what is not there, and lay it out; give the folder with the Python packages."""
+        """Send what is missing there and lay it out; gives the folder with the Python packages."""
         job = self._job
         trial = TrialRequest(
             kind=job.request.kind,
@@ -193,7 +193,7 @@ def _as_npy(frames: npt.NDArray[np.generic]) -> bytes:
 
 
 def _read_answers(data: bytes) -> dict[str, npt.NDArray[np.generic]]:
-    """What it answered; a file from a device is read as data alone."""
+    """The engine's outputs. A file from a device may hold anything: nothing in it is run."""
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             return {name.removeprefix(_OUTPUT): arrays[name] for name in arrays.files}

@@ -1,1 +1,1 @@
-"""What an engine or model file says about itself, read without running it."""
+"""Describes engine and model files without running them."""

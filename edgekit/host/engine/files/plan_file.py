@@ -1,4 +1,4 @@
-"""What a TensorRT engine ("plan") says about itself, read without TensorRT.
+"""Reads the header of a TensorRT engine ("plan") without TensorRT.
 
     0    tag: "ftrt"; "vtrt" in a plan of TensorRT-RTX
     4    u32 serialization version: 0 is the only one that trtexec takes
@@ -60,7 +60,7 @@ class PlanFault:
 
 
 class _BadPlan(Exception):
-    """Left by the readers below; never leaves this module."""
+    """Raised by the readers below, and caught in `parse_plan`."""
 
 
 def read_plan(path: Path) -> PlanFile | PlanFault:

@@ -1,4 +1,4 @@
-"""What an `.rknn` file says about itself, read without the toolkit.
+"""Reads the description in an `.rknn` file without the toolkit.
 
     0x00      "RKNN", u32 0
     0x08      u64 format version      0x10  u64 N, the payload's size
@@ -82,7 +82,7 @@ class RknnFault:
 
 
 class _BadRknn(Exception):
-    """Left by the readers below; never leaves this module."""
+    """Raised by the readers below, and caught in `parse_rknn`."""
 
 
 _DAMAGE = (struct.error, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, SyntaxError)

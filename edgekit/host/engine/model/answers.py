@@ -1,4 +1,4 @@
-"""What a model answers on pictures, as arrays: the float model's, and an engine's. Pure."""
+"""Outputs of a model or an engine on pictures, as arrays. Pure."""
 
 from __future__ import annotations
 

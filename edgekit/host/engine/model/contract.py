@@ -1,4 +1,4 @@
-"""Does a model take what the recipe says that it takes? Pure."""
+"""Checks that a model's input is what the recipe says. Pure."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def _checker(model: onnx.ModelProto) -> Iterator[str]:
 
 
 def _shapes(model: onnx.ModelProto) -> Iterator[str]:
-    """What ONNX's own inference finds to contradict itself; of others' operators it knows nothing."""
+    """Contradictions that ONNX's shape inference finds; it knows ONNX's own operators alone."""
     if any(node.domain not in _OWN for node in model.graph.node):
         return
     try:
@@ -112,7 +112,7 @@ def _shapes(model: onnx.ModelProto) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """What ONNX's inference says, in its user's words."""
+    """A message of ONNX's shape inference, reworded for the user."""
     words = " ".join(text.split())
     node = _NODE.search(words)
     sizes = _UNEQUAL.search(words)

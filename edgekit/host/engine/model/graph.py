@@ -1,4 +1,4 @@
-"""What is computed from what in an ONNX graph. Pure."""
+"""Finds what is computed from what in an ONNX graph. Pure."""
 
 from __future__ import annotations
 

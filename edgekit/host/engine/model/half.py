@@ -1,4 +1,4 @@
-"""A model in float16: what TensorRT 11 wants to be given, which takes precisions from the model alone."""
+"""Converts a model to float16 for TensorRT 11, which takes precisions from the model alone."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has n
 
 
 def _named(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Give every node a name, and an operator set that has what is put in."""
+    """Give every node a name, and the model an operator set with per-channel Q/DQ."""
     opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
     if opset < _MIN_OPSET:
         model = onnx.version_converter.convert_version(model, _MIN_OPSET)
@@ -131,7 +131,7 @@ def _weights(model: onnx.ModelProto) -> set[str]:
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """The quantiser logs to the root logger, and prints."""
+    """Silence the quantiser, which logs to the root logger and prints."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:

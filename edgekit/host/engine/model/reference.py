@@ -1,4 +1,4 @@
-"""What the float model itself answers: ONNX Runtime on this machine, one thread, so that it is the same each time."""
+"""Runs the float model: ONNX Runtime on this machine, with one thread, so that answers are the same each time."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def answers_of_bytes(model: bytes, tensor: npt.NDArray[np.generic], path: Path) 
 
 
 def answers_with(path: Path, tensors: Iterable[str], frames: npt.NDArray[np.generic]) -> _Answers:
-    """The same with further tensors of the model in sight, of any type; inputs and constants too."""
+    """The same with inner tensors of the model among the outputs, of any type; inputs and constants too."""
     model = onnx.load(path)
     known = {value.name for value in model.graph.output}
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in tensors if name not in known)

@@ -1,1 +1,1 @@
-"""RKNN engines on the host: their files, and the vendor's toolkit behind one door."""
+"""RKNN's vendor toolkit: made in an environment of its own, called with a job, its output read."""

@@ -54,7 +54,7 @@ class RknnJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Converted:
-    """What came of it."""
+    """The outcome."""
 
     engine: bytes
     answers: tuple[npt.NDArray[np.generic], ...]

@@ -82,7 +82,7 @@ def read_log(text: str) -> CompilerLog:
 
 
 def clean_line(text: str) -> str:
-    """The last line that says something, without what only a terminal or a programmer has use for; may be empty."""
+    """The last line with a message, without control sequences, log levels and dumps; may be empty."""
     for line in reversed(re.split(r"[\r\n]+", text)):
         words = _CONTROL.sub("", _COLOUR.sub("", line)).strip()
         while (shorter := _HEAD.sub("", words)) != words:
@@ -94,7 +94,7 @@ def clean_line(text: str) -> str:
 
 
 def _registers(lines: list[str]) -> tuple[str, ...]:
-    """The compiler goes on when a size does not fit the NPU's registers; what comes of it only a board shows."""
+    """A warning where a size does not fit the NPU's registers: the compiler goes on all the same."""
     found = [match for line in lines if (match := _REGISTER.search(line))]
     if not found:
         return ()

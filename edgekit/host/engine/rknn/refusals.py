@@ -1,4 +1,4 @@
-"""What the NPU's compiler cannot take, found before it runs. Pure."""
+"""Finds what the NPU's compiler cannot take before it runs. Pure."""
 
 from __future__ import annotations
 

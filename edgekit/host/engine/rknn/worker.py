@@ -187,7 +187,7 @@ def run_threads_inline() -> None:
 
 
 def work(request: dict[str, Any], file: Path, toolkit: Callable[..., Any]) -> None:
-    """Do it, and write the answer whatever happens."""
+    """Run the request, and write the answer whatever happens."""
     answer: dict[str, Any] = {"failed": "it did not start", "step": "import", "times_s": {}}
     try:
         worker = Worker(request, toolkit)

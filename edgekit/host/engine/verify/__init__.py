@@ -1,1 +1,1 @@
-"""Does an engine answer as its float model does, on real pictures."""
+"""Compares an engine's answers with the float model's, on real pictures."""

@@ -1,4 +1,4 @@
-"""How well an engine's answers agree with the float model's. Pure."""
+"""Measures how well an engine's answers agree with the float model's. Pure."""
 
 from __future__ import annotations
 

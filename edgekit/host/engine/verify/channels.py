@@ -1,4 +1,4 @@
-"""What an engine makes of each channel of an output: what a user loses although the whole output looks alike. Pure.
+"""Compares an output channel by channel: what is lost in one hardly shows in the whole output. Pure.
 
 A cosine is ruled by the largest numbers. Boxes of hundreds beside scores below one hide that every score is zero.
 """

@@ -1,4 +1,4 @@
-"""What helps a model whose engine does not answer as it does: hints that were followed before they were written."""
+"""Finds what helps a model whose engine does not agree with it: each hint was tried before it was written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a pipeline finds with the engine, held against what it finds with the float model, box by box. Pure."""
+"""Compares a pipeline's detections with the engine and with the float model, box by box. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layer by layer, how far a quantised model is from the float one: where its error starts."""
+"""Measures, layer by layer, how far a quantised model is from the float one: where its error starts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DEQUANTISED = "_DequantizeLinear_Output"
 
 
 def compare_layers(model: Path, quantised: Path, tensor: npt.NDArray[np.generic]) -> tuple[LayerError, ...]:
-    """Run both with every layer's output in sight.
+    """Run both with every layer's output among the outputs.
 
     Args:
         model: the float model.

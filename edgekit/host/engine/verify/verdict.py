@@ -56,7 +56,7 @@ def check_agreement(
     cure: AgreementCure,
     analyse: Callable[[], tuple[LayerError, ...]] = tuple,
 ) -> None:
-    """Hold an engine's answers against the float model's: channel by channel, then against the recipe's tolerance.
+    """Judge an engine's agreement with the float model: channel by channel, then by the recipe's tolerance.
 
     Args:
         name: the model's, for messages.

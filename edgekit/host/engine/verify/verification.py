@@ -1,4 +1,4 @@
-"""Holding an engine against its float model, on pictures that need no labels: the same for every accelerator."""
+"""Compares an engine with its float model on pictures, which need no labels: the same for every accelerator."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import pytest
 
 import edgekit
 from edgekit.host.catalogue.targets import find_target
-from edgekit.host.engine.builder.bounds import bounds_for, version_of
+from edgekit.host.engine.builder.bounds import bounds_for
 from edgekit.host.settings import settings_from
 
 TARGET = find_target("jetson-orin-nano-jp62", settings_from({}, Path(edgekit.__file__).parent))
@@ -20,8 +20,3 @@ def test_memory_is_bounded_by_the_board(memory: int, workspace: float, tactics: 
     target = dataclasses.replace(TARGET, memory=dataclasses.replace(TARGET.memory, total_bytes=memory << 30))
     bounds = bounds_for(target)
     assert (bounds.workspace_bytes, bounds.tactic_bytes) == (workspace * (1 << 30), tactics << 30)
-
-
-def test_versions_of_packages() -> None:
-    assert version_of("10.3.0.30-1+cuda12.5") == "10.3.0.30"
-    assert version_of("") == ""

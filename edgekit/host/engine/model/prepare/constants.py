@@ -130,7 +130,7 @@ def _evaluate(node: onnx.NodeProto, known: _Known, opset: int) -> dict[str, Arra
 
 
 def _grows(node: onnx.NodeProto, given: Mapping[str, Any], sizes: Mapping[str, tuple[int, ...]]) -> bool:
-    """Whether a node would make something large of something small."""
+    """Whether a node's output would be far larger than its inputs."""
     values = [given[name] for name in node.input if name]
     match node.op_type:
         case "ConstantOfShape":

@@ -1,4 +1,4 @@
-"""Brings a model's input to what a backend takes: planes of float32 for the NPU, a cast behind bytes for the GPU."""
+"""Changes a model's input to what a backend takes: planes of float32 for the NPU, a cast after bytes for the GPU."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _input(graph: onnx.GraphProto, name: str) -> onnx.ValueInfoProto:
 
 
 def _stale(model: onnx.ModelProto) -> None:
-    """What was written down of inner tensors is not true any more."""
+    """Remove recorded shapes of inner tensors, which are no longer right."""
     del model.graph.value_info[:]
 
 

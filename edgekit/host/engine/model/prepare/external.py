@@ -1,4 +1,4 @@
-"""Weights that a model keeps in files beside itself ("external data"): read into it, wherever in it they hang.
+"""Weights that a model keeps in files beside itself ("external data"): read into it, from every graph and attribute.
 
 Source: ONNX, docs/ExternalData.md: `location` is relative to the model's folder, `offset` and `length` are bytes.
 """
@@ -101,7 +101,7 @@ def _read(path: Path, tensor: onnx.TensorProto, room_bytes: int) -> bytes:
 
 
 def _inside(path: Path, location: str) -> Path:
-    """The file that is meant; links in its way may not lead out of the model's folder."""
+    """The file that a location names; it may not lead out of the model's folder, through links neither."""
     folder = Path(os.path.realpath(path.parent))
     file = path.parent / location
     real = Path(os.path.realpath(file))

@@ -49,7 +49,7 @@ def _calls(nodes: Iterable[onnx.NodeProto]) -> Iterator[_Key]:
 
 
 def _size(start: _Key, bodies: dict[_Key, tuple[_Key, ...]], sizes: dict[_Key, int], path: Path) -> int:
-    """Nodes that a call comes to, each function looked at once; iterative: chains may be long."""
+    """Number of nodes that a call expands to. Each function is counted once, without recursion: chains may be long."""
     stack: list[_Key] = [start]
     open_calls: set[_Key] = set()
     while stack:

@@ -104,7 +104,7 @@ def drop_unused(graph: onnx.GraphProto) -> None:
 
 
 def drop_identities(graph: onnx.GraphProto) -> None:
-    """Remove nodes that hand on what they are given; an output keeps its name, which goes to the node that makes it."""
+    """Remove Identity nodes; an output keeps its name, which goes to the node that makes it."""
     outputs = {value.name for value in graph.output}
     makers = {name: node for node in graph.node for name in node.output}
     for node in [node for node in graph.node if node.op_type == "Identity"]:

@@ -1,4 +1,4 @@
-"""Leaves a model with one input, the picture: the others are made of it, or are constants that the recipe gives."""
+"""Reduces a model's inputs to one, the picture: others are computed from it, or are constants from the recipe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes operators in others, where a toolkit does not know them or gets them wrong."""
+"""Expresses operators by others where a toolkit does not know them or gets them wrong."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _settle_casts(model: onnx.ModelProto) -> None:
 
 
 def plain_constants(model: onnx.ModelProto) -> Iterator[str]:
-    """Let constants that are lists of numbers be tensors: rknn-toolkit2 fails at reading lists ("HasField")."""
+    """Turn constants that are lists of numbers into tensors: rknn-toolkit2 cannot read lists ("HasField")."""
     lists = [node for node in model.graph.node if node.op_type == "Constant" and node.attribute[0].name in _LISTS]
     for node in lists:
         value = constant_value(node)

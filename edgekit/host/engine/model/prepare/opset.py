@@ -1,4 +1,4 @@
-"""Brings a model to an operator set that a toolkit knows."""
+"""Converts a model to an operator set that a toolkit knows."""
 
 from __future__ import annotations
 

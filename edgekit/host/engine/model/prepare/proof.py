@@ -81,7 +81,7 @@ def noise(contract: ColourContract) -> Pixels:
 
 
 def _answers(side: Side, pictures: Pixels) -> list[dict[str, npt.NDArray[np.generic]]] | str:
-    """Outputs by name for each picture, their sizes may differ; why there are none."""
+    """Outputs by name for each picture, whose sizes may differ; or the reason why there are none."""
     options = ort.SessionOptions()
     options.log_severity_level = _ERRORS_ONLY
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -114,7 +114,7 @@ def _in_order(picture: Pixels, read: ColourContract, wanted: ColourContract) -> 
 
 
 def _difference(want: npt.NDArray[np.generic], got: npt.NDArray[np.generic], batch: int, tolerance: float) -> str:
-    """In what way an output differs, or nothing. Of a batch the first frame's share counts."""
+    """How an output differs; empty where it does not. Of a batch the first frame is compared."""
     if batch > 1 and want.ndim and want.shape[0] == batch:
         want = want[:1]
     if want.shape != got.shape:

@@ -42,7 +42,7 @@ def fix_sizes(model: onnx.ModelProto, name: str, shape: Sequence[int]) -> Iterat
 
 
 def name_outputs(model: onnx.ModelProto) -> Iterator[str]:
-    """Write down the sizes of outputs that have none: valid ONNX must have them, and hand-made graphs do not."""
+    """Record the sizes of outputs that have none: valid ONNX must have them, and hand-made graphs do not."""
     missing = [value for value in model.graph.output if not value.type.tensor_type.HasField("shape")]
     if missing:
         infer(model)
@@ -50,7 +50,7 @@ def name_outputs(model: onnx.ModelProto) -> Iterator[str]:
 
 
 def settle_sizes(model: onnx.ModelProto) -> Iterator[str]:
-    """Put constants where sizes were computed, and write down what is known of every tensor."""
+    """Replace computed sizes by constants, and record the size of every tensor that is known."""
     count = fold_constants(model)
     if count:
         yield f"{counted(count, 'node')} made constant: the picture does not matter to them"
@@ -58,7 +58,7 @@ def settle_sizes(model: onnx.ModelProto) -> Iterator[str]:
 
 
 def forget_sizes(model: onnx.ModelProto) -> None:
-    """Throw away what a model says of its inner tensors' and outputs' sizes: it was true for others."""
+    """Remove recorded sizes of inner tensors and outputs, which held for another input size."""
     del model.graph.value_info[:]
     for output in model.graph.output:
         output.type.tensor_type.ClearField("shape")
