@@ -28,6 +28,7 @@ from tests.fakes.edgekit_copies import NEWER, PACKAGE, newer_copy, older_copy
 pytestmark = pytest.mark.integration
 
 LACKS = {
+    "ApplicationStatus": "shares_cpus",
     "EnginePlan": "tail",
     "Event": "details",
     "Hello": "features",
