@@ -393,7 +393,7 @@ def test_a_hundred_devices_of_four_kinds_cost_four_builds(bay: Bay, tmp_path: Pa
     from tests.fakes.networks import save, tiny
 
     onnx = save(tiny(), tmp_path / "tiny.onnx")
-    bench = bench_in(tmp_path, builders=bay.builders(wait_s=120))
+    bench, builders = bench_in(tmp_path), bay.builders(wait_s=120)
     pictures = Pictures(contract=ColourContract(width_px=16, height_px=16, order="RGB"))
     bay.control.mkdir(parents=True)
     answers = {f"output:{name}": array for name, array in answers_of(onnx, pictures.tensors).items()}
@@ -420,6 +420,7 @@ def test_a_hundred_devices_of_four_kinds_cost_four_builds(bay: Bay, tmp_path: Pa
             precision="float32",
             suffix=".plan",
             bench=bench,
+            builders=builders,
             job=job,
         )
         return make_engine(wanted, bench.store).entry.facts["device"]
