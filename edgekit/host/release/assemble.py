@@ -46,7 +46,7 @@ class Signed:
     signature: bytes
 
 
-def finish_manifest(manifest: Manifest) -> bytes:
+def encode_manifest(manifest: Manifest) -> bytes:
     """The manifest's bytes.
 
     Raises:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import edgekit
 from edgekit.host.engine.builder.devices import LABEL, BuilderDevice, Builders, PackageFile
 from edgekit.host.fit.builder import judge_builder
 from edgekit.host.link.connection import Connector
 from edgekit.host.link.inventory import find_device, known_devices
 from edgekit.host.user import user_at_machine
-from edgekit.host.wheel.check.loads import loads_of
-from edgekit.host.wheel.layout import LayoutTools, lay_out_own, lay_out_wheels
 from edgekit.host.wheel.needs import wanted_for_builder
-from edgekit.host.wheel.resolve import LockFiles, resolve
-from edgekit.host.workflow.wheels import WheelTools
+from edgekit.host.wheel.resolve import LockFiles
+from edgekit.host.workflow.packages import lay_out_packages
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.fleet import Device
 from edgekit.schema.target import AcceleratorKind, Target
@@ -56,21 +51,10 @@ def _candidates(station: Workstation, target: Target, named: str) -> tuple[Devic
 
 def builder_packages(station: Workstation, target: Target, kind: AcceleratorKind) -> tuple[PackageFile, ...]:
     """Python packages with which a device compiles and tries engines, laid out as a release's are."""
-    settings = station.settings
-    tools, wanted = WheelTools(station, target), wanted_for_builder(target, kind)
-    lock = LockFiles(recipe=None, cache_dir=settings.cache_dir)
-    locked = resolve(wanted, lock, tools.uv, tools.builder(wanted), station.progress)
-    interpreter = tools.finder.find(target.os.python)
-    layout = LayoutTools(
-        sites=settings.cache_dir / "sites",
-        interpreter=interpreter,
-        executor=station.executor,
-        progress=station.progress,
-    )
-    folders = (
-        lay_out_wheels(wanted, locked, layout, tools.uv, loads_of(target, settings.data_dir / "cross")),
-        lay_out_own(Path(edgekit.__file__).parent, layout, builder=True),
-    )
+    lock = LockFiles(recipe=None, cache_dir=station.settings.cache_dir)
+    laid = lay_out_packages(wanted_for_builder(target, kind), target, lock, station, builder=True)
     return tuple(
-        PackageFile(entry=entry, file=one.folder / entry.path) for one in folders for entry in one.content.files
+        PackageFile(entry=entry, file=one.folder / entry.path)
+        for one in (laid.wheels, laid.own)
+        for entry in one.content.files
     )

@@ -17,7 +17,7 @@ from edgekit.host.rehearsal import Packages, Rehearsal, run_rehearsal
 from edgekit.host.release.plan import plan_worker
 from edgekit.host.workflow.engines import float_engines, make_engines
 from edgekit.host.workflow.rehearse import needs_float, rehearsal_of, stand_in
-from edgekit.host.workflow.site import lay_out_site
+from edgekit.host.workflow.site import importable, lay_out_site
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.detection import Detection, differences, read_expected
 from edgekit.schema.plan import WorkerPlan
@@ -135,7 +135,8 @@ def _packages(folder: RecipeFolder, station: Workstation) -> Packages | None:
 
     if folder.app is None or not folder.recipe.python.requirements:
         return None
-    return lay_out_site(folder, find_target("host", station.settings), station).importable
+    host = find_target("host", station.settings)
+    return importable(lay_out_site(folder, host, station), host)
 
 
 def _answers(folder: RecipeFolder, station: Workstation) -> Mapping[str, tuple[Detection, ...]]:

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 import edgekit
 from edgekit.host.engine.engine import Engine
 from edgekit.host.preflight import require
-from edgekit.host.release.assemble import Content, Signed, finish_manifest, write_release
+from edgekit.host.release.assemble import Content, Signed, encode_manifest, write_release
 from edgekit.host.release.plan import plan_worker, requires_of
 from edgekit.host.release.record import Built, BuiltRelease
 from edgekit.host.release.sbom import make_sbom
 from edgekit.host.workflow.engines import make_engines
+from edgekit.host.workflow.packages import LaidOutPackages
 from edgekit.host.workflow.rehearse import rehearse, release_files
 from edgekit.host.workflow.release_job import ReleaseJob
-from edgekit.host.workflow.site import Site, lay_out_site
+from edgekit.host.workflow.site import importable, lay_out_site
 from edgekit.host.workflow.wheels import WheelTools, lock_file
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.manifest import FORMAT, SIGNATURE_NAMESPACE, EngineEntry, FileEntry, Manifest
@@ -29,7 +30,7 @@ from edgekit.trust import sign
 class ReleaseParts:
     """What a release is assembled from."""
 
-    site: Site
+    site: LaidOutPackages
     engines: tuple[Engine, ...]
     plan: WorkerPlan
 
@@ -54,8 +55,8 @@ def make_release(job: ReleaseJob, station: Workstation) -> Built:
     parts = ReleaseParts(site=site, engines=engines, plan=_plan(job, engines))
     notes = (
         *(note for engine in engines for note in engine.notes),
-        *(f"warning: {text}" for text in (*parts.plan.warnings, *site.warnings)),
-        *rehearse(folder, parts.plan, engines, site.importable, station),
+        *(f"warning: {text}" for text in (*parts.plan.warnings, *site.locked.warnings)),
+        *rehearse(folder, parts.plan, engines, importable(site, target), station),
     )
     for note in notes:
         station.progress.note(note)
@@ -77,7 +78,7 @@ def assemble_release(job: ReleaseJob, parts: ReleaseParts, station: Workstation)
     """
     content = content_of(job, parts)
     files = content.entries()
-    manifest = finish_manifest(manifest_of(job, parts, files))
+    manifest = encode_manifest(manifest_of(job, parts, files))
     with station.progress.step("signing"):
         signature = sign(station.executor, manifest, key=job.key, namespace=SIGNATURE_NAMESPACE)
     signed = Signed(manifest=manifest, files=files, signature=signature)
@@ -86,7 +87,7 @@ def assemble_release(job: ReleaseJob, parts: ReleaseParts, station: Workstation)
         digest=hashlib.sha256(manifest).hexdigest(),
         path=str(job.out),
         target=job.target.name,
-        wheels=tuple(f"{wheel.name}=={wheel.version}" for wheel in parts.site.wheels),
+        wheels=tuple(f"{wheel.name}=={wheel.version}" for wheel in parts.site.locked.wheels),
         engines=parts.entries,
         files=len(files),
         bytes=sum(entry.bytes for entry in files),
@@ -101,12 +102,12 @@ def content_of(job: ReleaseJob, parts: ReleaseParts) -> Content:
     files |= {engine.entry.tail: engine.tail.resolve() for engine in engines if engine.tail is not None}
     files |= release_files(job.folder)
     known = {}
-    for part in (site.packages, site.own):
+    for part in (site.wheels, site.own):
         for entry in part.content.files:
             path = f"site/{entry.path}"
             files[path] = part.folder / entry.path
             known[path] = dataclasses.replace(entry, path=path)
-    sbom = make_sbom(job.folder.recipe, site.wheels, parts.entries, site.packages.folder)
+    sbom = make_sbom(job.folder.recipe, site.locked.wheels, parts.entries, site.wheels.folder)
     return Content(files=files, texts={"plan.json": to_message(parts.plan), "sbom.cdx.json": sbom}, known=known)
 
 
@@ -121,6 +122,6 @@ def manifest_of(job: ReleaseJob, parts: ReleaseParts, files: tuple[FileEntry, ..
         edgekit=edgekit.__version__,
         requires=requires_of(plan, job.target, sum(entry.bytes for entry in files)),
         files=files,
-        wheels=parts.site.wheels,
+        wheels=parts.site.locked.wheels,
         engines=parts.entries,
     )

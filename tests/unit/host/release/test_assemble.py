@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.errors import InputError, TrustError
-from edgekit.host.release.assemble import Content, Signed, finish_manifest, write_release
+from edgekit.host.release.assemble import Content, Signed, encode_manifest, write_release
 from edgekit.host.release.folder import open_release, third_party_files
 from edgekit.host.release.sbom import make_sbom
 from edgekit.schema.manifest import FORMAT, EngineEntry, Manifest, Requires, WheelEntry
@@ -52,7 +52,7 @@ def manifest(content: Content) -> Manifest:
 
 
 def write(out: Path, content: Content, signature: bytes = b"") -> bytes:
-    made = finish_manifest(manifest(content))
+    made = encode_manifest(manifest(content))
     signed = Signed(manifest=made, files=content.entries(), signature=signature)
     write_release(out, content, signed, notes=out.parent.parent / "notes")
     return made
@@ -130,7 +130,7 @@ def test_a_release_that_was_damaged_is_written_again(harm: str, content: Content
 
 
 def test_a_file_that_changes_while_the_release_is_made_is_refused(content: Content, tmp_path: Path) -> None:
-    made = finish_manifest(manifest(content))
+    made = encode_manifest(manifest(content))
     signed = Signed(manifest=made, files=content.entries(), signature=b"")
     (tmp_path / "clip").write_bytes(b"changed since")
     with pytest.raises(InputError, match="clip is not what it was"):
@@ -139,7 +139,7 @@ def test_a_file_that_changes_while_the_release_is_made_is_refused(content: Conte
 
 
 def test_a_cached_file_that_became_a_link_is_not_followed(content: Content, tmp_path: Path) -> None:
-    made = finish_manifest(manifest(content))
+    made = encode_manifest(manifest(content))
     signed = Signed(manifest=made, files=content.entries(), signature=b"")
     (tmp_path / "tool").rename(tmp_path / "secret")
     (tmp_path / "tool").symlink_to(tmp_path / "secret")
@@ -157,7 +157,7 @@ def test_a_recipes_program_stays_executable(tmp_path: Path) -> None:
 def test_paths_that_leave_the_folder_are_refused(content: Content) -> None:
     bad = Content(files={}, texts={"../x": b""}, known={})
     with pytest.raises(TrustError, match=r"\.\./x"):
-        finish_manifest(manifest(bad))
+        encode_manifest(manifest(bad))
 
 
 @pytest.mark.parametrize("text", [None, "", "{", '{"format": 1}'])

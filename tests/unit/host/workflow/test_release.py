@@ -12,9 +12,10 @@ from edgekit.host.engine.engine import Engine
 from edgekit.host.keys import make_key
 from edgekit.host.release.folder import open_release
 from edgekit.host.release.plan import plan_worker
+from edgekit.host.wheel.resolve import Locked
+from edgekit.host.workflow.packages import LaidOutPackages
 from edgekit.host.workflow.release import ReleaseParts, assemble_release, content_of
 from edgekit.host.workflow.release_job import BuildOptions, ReleaseJob, read_job
-from edgekit.host.workflow.site import Site
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.manifest import EngineEntry, WheelEntry
 from edgekit.trust import sha256_file
@@ -31,6 +32,7 @@ def cached(folder: Path, name: str) -> Cached:
         (made / name).parent.mkdir(parents=True)
         (made / name).write_text(name)
 
+    Cache(folder).get("key", make)
     return Cache(folder).get("key", make)
 
 
@@ -53,13 +55,10 @@ def parts(job: ReleaseJob, tmp_path: Path) -> ReleaseParts:
     wheel = WheelEntry(
         name="lap", version="0.5", filename="lap-0.5-py3-none-any.whl", sha256="1" * 64, source="downloaded"
     )
-    site = Site(
-        wheels=(wheel,),
-        packages=cached(tmp_path / "packages", "lap/__init__.py"),
+    site = LaidOutPackages(
+        locked=Locked(wheels=(wheel,), built={}, from_cache=True),
+        wheels=cached(tmp_path / "packages", "lap/__init__.py"),
         own=cached(tmp_path / "own", "edgekit/stage.py"),
-        native=False,
-        from_cache=True,
-        warnings=(),
     )
     engine = Engine(entry=ENTRY, file=tmp_path / "parts.rknn", tail=tmp_path / "parts.onnx")
     return ReleaseParts(
@@ -95,4 +94,7 @@ def test_what_had_to_be_compiled_is_not_from_the_cache(parts: ReleaseParts) -> N
     (engine,) = parts.engines
     assert parts.from_cache
     assert not dataclasses.replace(parts, engines=(dataclasses.replace(engine, from_cache=False),)).from_cache
-    assert not dataclasses.replace(parts, site=dataclasses.replace(parts.site, from_cache=False)).from_cache
+    resolved = dataclasses.replace(parts.site.locked, from_cache=False)
+    assert not dataclasses.replace(parts, site=dataclasses.replace(parts.site, locked=resolved)).from_cache
+    unpacked = dataclasses.replace(parts.site.own, from_cache=False)
+    assert not dataclasses.replace(parts, site=dataclasses.replace(parts.site, own=unpacked)).from_cache
