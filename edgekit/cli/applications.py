@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from edgekit.cli.keeper_session import DeviceArgument, NamedApplication, keeper_of
+from edgekit.cli.keeper_session import ActivationOutput, DeviceArgument, NamedApplication, keeper_of
 from edgekit.cli.session import JsonFlag, output_for
 from edgekit.cli.verbs import examples
 
@@ -35,9 +35,7 @@ def remove(
 
 
 def _ask(ctx: typer.Context, device: str, verb: Verb, application: str, *, as_json: bool, outcome: str) -> None:
-    from edgekit.cli.deploy import Watcher
-
     out = output_for(as_json)
     with keeper_of(ctx, device) as keeper:
-        keeper.change(verb, application, Watcher(device, out))
+        keeper.change(verb, application, ActivationOutput(device, out))
     out.result({"device": device, "application": application}, f"{device}: {application} {outcome}")

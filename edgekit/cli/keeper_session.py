@@ -1,18 +1,23 @@
-"""What the verbs that talk to one keeper share: find the device, connect, hang up."""
+"""What the verbs that talk to one keeper share: the device's name, a conversation, and what the keeper reports."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgekit.cli.complete import device_names
 from edgekit.cli.session import settings_of
+from edgekit.schema.units import counted
 
 if TYPE_CHECKING:
+    from edgekit.cli.output import Output
     from edgekit.host.link.client import KeeperClient
+    from edgekit.host.workflow.devices import DeviceAccess
+    from edgekit.schema.control import Event
 
 DeviceArgument = Annotated[
     str,
@@ -22,19 +27,38 @@ OneApplication = Annotated[
     str, typer.Argument(metavar="[APPLICATION]", help="Which application; the only one needs no name.")
 ]
 NamedApplication = Annotated[str, typer.Argument(help="Which application: `edgekit status` lists them.")]
+_FIGURES_EVERY_S = 2.0
 
 
-@contextmanager
-def keeper_of(ctx: typer.Context, device: str) -> Iterator[KeeperClient]:
+def access_of(ctx: typer.Context) -> DeviceAccess:
+    """The user's devices and the way to them."""
+    from edgekit.host.workflow.devices import device_access
+
+    return device_access(settings_of(ctx))
+
+
+def keeper_of(ctx: typer.Context, device: str) -> AbstractContextManager[KeeperClient]:
     """A conversation with the device's keeper."""
-    from edgekit.host.link.client import KeeperClient
-    from edgekit.host.link.connection import connect
-    from edgekit.host.link.inventory import find_device
+    return access_of(ctx).keeper(device)
 
-    found = find_device(device, settings_of(ctx))
-    executor = connect(found)
-    try:
-        with KeeperClient(found, executor) as keeper:
-            yield keeper
-    finally:
-        executor.close()
+
+class ActivationOutput:
+    """Shows what a keeper reports while a release starts: each phase once, figures every few seconds."""
+
+    def __init__(self, device: str, output: Output, clock: Callable[[], float] = time.monotonic) -> None:
+        self._device = device
+        self._output = output
+        self._clock = clock
+        self._last = ""
+        self._shown_s = -_FIGURES_EVERY_S
+
+    def __call__(self, event: Event) -> None:
+        """Show one event of the keeper."""
+        if event.kind in ("state", "progress") and event.message and event.message != self._last:
+            self._last = event.message
+            self._output.note(f"{self._device}: {event.message}")
+        elif event.report is not None and self._clock() - self._shown_s > _FIGURES_EVERY_S:
+            self._shown_s = self._clock()
+            report = event.report
+            figures = f"{report.fps:.1f} fps, p99 {report.p99_ms:.0f} ms, {counted(report.frames, 'frame')}"
+            self._output.note(f"{self._device}:   {report.phase} {report.message or figures}")

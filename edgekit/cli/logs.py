@@ -26,8 +26,6 @@ def logs(
     as_json: JsonFlag = False,
 ) -> None:
     """Show what applications and the keeper wrote. With --json and --follow one object a line."""
-    from edgekit.host.link.client import ANSWER_S
-
     out = output_for(as_json)
     found: list[dict[str, object]] = []
 
@@ -42,7 +40,6 @@ def logs(
             out.line(line, event.message if application or not whose else f"{whose}: {event.message}")
 
     with keeper_of(ctx, device) as keeper:
-        patience_s = None if follow else ANSWER_S
-        keeper.ask("logs", application=application, follow=follow, lines=lines, watch=show, patience_s=patience_s)
+        keeper.logs(show, application=application, lines=lines, follow=follow)
     if as_json and not follow:
         out.result({"lines": found})

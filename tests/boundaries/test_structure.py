@@ -23,7 +23,6 @@ _TWICE = {
     "Package",
     "Report",
     "Runtime",
-    "Verdict",
     "Version",
 }
 

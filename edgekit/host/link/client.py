@@ -117,6 +117,18 @@ class KeeperClient:
         self.check_can("applications", f"{verb} one application of several")
         return self.ask(verb, application=application, watch=watch, patience_s=ACTIVATION_S)
 
+    def logs(self, watch: Watch, *, application: str, lines: int, follow: bool) -> None:
+        """Read the last lines of the journal there.
+
+        Args:
+            watch: called with an event of kind `log` for each line.
+            application: whose lines; empty: everybody's.
+            lines: how many.
+            follow: go on with those that come, until this side hangs up.
+        """
+        patience_s = None if follow else ANSWER_S
+        self.ask("logs", application=application, follow=follow, lines=lines, watch=watch, patience_s=patience_s)
+
     def can(self, feature: str) -> bool:
         """Whether the keeper there announces a feature: see `schema.control.FEATURES`."""
         return feature in self._features

@@ -45,7 +45,7 @@ WantedBy=multi-user.target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desired:
+class KeeperInstall:
     """What a provisioned device has."""
 
     device: Device
@@ -70,7 +70,7 @@ class Desired:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class DeviceChange:
     """One step of a plan."""
 
     what: str
@@ -79,7 +79,7 @@ class Change:
     """For the device: see `present.change`."""
 
 
-def look(desired: Desired, executor: Executor) -> dict[str, Any]:
+def look(desired: KeeperInstall, executor: Executor) -> dict[str, Any]:
     """The device's present state, in one round trip."""
     at = BoardPaths(prefix=desired.device.prefix)
     folders = _folders(desired)
@@ -95,7 +95,7 @@ def look(desired: Desired, executor: Executor) -> dict[str, Any]:
     return _ask(executor, {"verb": "look", "wanted": wanted}, sudo=False)
 
 
-def check_ready(desired: Desired, present: dict[str, Any], name: str) -> None:
+def check_ready(desired: KeeperInstall, present: dict[str, Any], name: str) -> None:
     """Refuse a device that cannot take the keeper, with every reason.
 
     Raises:
@@ -125,14 +125,16 @@ def check_ready(desired: Desired, present: dict[str, Any], name: str) -> None:
         raise RolloutError(f"{name} cannot take the keeper: {'; '.join(lacks)}", hint=f"then: edgekit provision {name}")
 
 
-def plan_provision(desired: Desired, present: dict[str, Any]) -> tuple[Change, ...]:
+def plan_provision(desired: KeeperInstall, present: dict[str, Any]) -> tuple[DeviceChange, ...]:
     """What to change, in order. Pure; empty where nothing is to do."""
     changes = [*_accounts(desired, present), *_layout(desired, present)]
     changes += _keeper_copies(desired, present)
     return (*changes, *_service(desired, present, {change.what for change in changes}))
 
 
-def apply_provision(desired: Desired, executor: Executor, changes: tuple[Change, ...], *, sudo: bool) -> None:
+def apply_provision(
+    desired: KeeperInstall, executor: Executor, changes: tuple[DeviceChange, ...], *, sudo: bool
+) -> None:
     """Carry the plan out.
 
     Raises:
@@ -149,7 +151,7 @@ def apply_provision(desired: Desired, executor: Executor, changes: tuple[Change,
         )
 
 
-def _accounts(desired: Desired, present: dict[str, Any]) -> list[Change]:
+def _accounts(desired: KeeperInstall, present: dict[str, Any]) -> list[DeviceChange]:
     if not desired.systemd:
         return []
     changes = []
@@ -168,14 +170,14 @@ def _accounts(desired: Desired, present: dict[str, Any]) -> list[Change]:
     return changes
 
 
-def _folders(desired: Desired) -> dict[str, int]:
+def _folders(desired: KeeperInstall) -> dict[str, int]:
     at = BoardPaths(prefix=desired.device.prefix)
     mode = 0o755 if desired.systemd else 0o700
     names = [at.program_dir, at.settings_dir, at.state_dir] + ([] if desired.systemd else [at.run_dir])
     return dict.fromkeys(names, mode)
 
 
-def _files(desired: Desired) -> list[tuple[str, bytes]]:
+def _files(desired: KeeperInstall) -> list[tuple[str, bytes]]:
     at = BoardPaths(prefix=desired.device.prefix)
     files = [
         (f"{at.program_dir}/{desired.copy}", desired.keeper),
@@ -184,13 +186,13 @@ def _files(desired: Desired) -> list[tuple[str, bytes]]:
     return files + ([("/etc/systemd/system/" + UNIT, _UNIT_TEXT.encode())] if desired.systemd else [])
 
 
-def _layout(desired: Desired, present: dict[str, Any]) -> list[Change]:
+def _layout(desired: KeeperInstall, present: dict[str, Any]) -> list[DeviceChange]:
     changes = []
     uid = 0 if desired.systemd else present["uid"]
     for path, mode in _folders(desired).items():
         found = present["paths"][path]
         if (found["kind"], found.get("mode"), found.get("uid")) != ("folder", mode, uid):
-            changes.append(Change(what=f"make folder {path}", step={"do": "folder", "path": path, "mode": mode}))
+            changes.append(DeviceChange(what=f"make folder {path}", step={"do": "folder", "path": path, "mode": mode}))
     for path, content in _files(desired):
         found = present["paths"][path]
         right = (hashlib.sha256(content).hexdigest(), 0o644, uid)
@@ -199,7 +201,7 @@ def _layout(desired: Desired, present: dict[str, Any]) -> list[Change]:
             step = {"do": "file", "path": path, "content": text, "mode": 0o644}
             what = f"{'replace' if found['kind'] != 'none' else 'install'} {path}"
             changes.append(
-                Change(what=what + (_who_signs(content) if content is desired.allowed_signers else ""), step=step)
+                DeviceChange(what=what + (_who_signs(content) if content is desired.allowed_signers else ""), step=step)
             )
     return changes
 
@@ -209,7 +211,7 @@ def _who_signs(allowed_signers: bytes) -> str:
     return ": releases by " + (", ".join(words[0] for words in lines if words and words[0][0] != "#") or "nobody")
 
 
-def _keeper_copies(desired: Desired, present: dict[str, Any]) -> list[Change]:
+def _keeper_copies(desired: KeeperInstall, present: dict[str, Any]) -> list[DeviceChange]:
     """Switch the link to the new copy; the one before it stays, older ones go."""
     at = BoardPaths(prefix=desired.device.prefix)
     folder = at.program_dir
@@ -218,14 +220,16 @@ def _keeper_copies(desired: Desired, present: dict[str, Any]) -> list[Change]:
     changes = []
     if before != desired.copy:
         step = {"do": "link", "path": at.program, "to": desired.copy}
-        changes.append(Change(what=f"switch {at.program} to {desired.copy}", step=step))
+        changes.append(DeviceChange(what=f"switch {at.program} to {desired.copy}", step=step))
         old = [name for name in present["paths"][folder].get("names", []) if name.startswith("edgekitd-")]
         for name in sorted(set(old) - {before, desired.copy}):
-            changes.append(Change(what=f"remove {folder}/{name}", step={"do": "remove", "path": f"{folder}/{name}"}))
+            changes.append(
+                DeviceChange(what=f"remove {folder}/{name}", step={"do": "remove", "path": f"{folder}/{name}"})
+            )
     return changes
 
 
-def _service(desired: Desired, present: dict[str, Any], changed: set[str]) -> list[Change]:
+def _service(desired: KeeperInstall, present: dict[str, Any], changed: set[str]) -> list[DeviceChange]:
     """Start the keeper, or start it anew where its program changed."""
     program = any("edgekitd" in what for what in changed) or present["keeper"] not in ("", "unknown", desired.sha256)
     if desired.systemd:
@@ -245,8 +249,8 @@ def _service(desired: Desired, present: dict[str, Any], changed: set[str]) -> li
     return halt + start
 
 
-def _command(what: str, *argv: str) -> Change:
-    return Change(what=what, step={"do": "command", "argv": list(argv)})
+def _command(what: str, *argv: str) -> DeviceChange:
+    return DeviceChange(what=what, step={"do": "command", "argv": list(argv)})
 
 
 def _ask(executor: Executor, request: dict[str, Any], *, sudo: bool) -> dict[str, Any]:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from edgekit.errors import LockHeld, RolloutError, Unreachable
 from edgekit.executor import Executor
 from edgekit.host.link.client import ACTIVATION_S, KeeperClient, Watch
 from edgekit.host.link.sending import OutgoingRelease, Sent, bytes_missing, send_blobs
 from edgekit.host.progress import Progress
+from edgekit.host.release.folder import FILES, open_release
+from edgekit.host.user import user_at_machine
+from edgekit.host.workflow.devices import DeviceAccess
+from edgekit.host.workflow.fitting import check_fits
 from edgekit.schema.control import ApplicationStatus, Offer, ReleaseFailure
 from edgekit.schema.fleet import Device
 from edgekit.schema.message import from_message_data
@@ -31,6 +36,8 @@ class DeployResult:
     """What a deployment did."""
 
     device: str
+    application: str
+    version: str
     digest: str
     signer: str
     changed: bool
@@ -38,6 +45,41 @@ class DeployResult:
     """On the wire, without SSH's own."""
     sent_blobs: int
     seconds: float
+
+
+def deploy_release(release: Path, name: str, access: DeviceAccess, progress: Progress, watch: Watch) -> DeployResult:
+    """Bring a release to a device, activate it and wait until it is committed.
+
+    Args:
+        release: its folder.
+        name: the device.
+        access: the way there.
+        progress: is shown the steps.
+        watch: called with what the keeper reports while the release starts and settles.
+
+    Raises:
+        InputError: there is no release.
+        NothingSelected: there is no such device.
+        EdgekitError: see `Deployment.run`.
+    """
+    folder = open_release(release)
+    device = access.find(name)
+    with access.executor(device) as executor:
+        return Deployment(
+            device=device,
+            executor=executor,
+            release=OutgoingRelease(
+                manifest=folder.manifest,
+                manifest_bytes=folder.manifest_bytes,
+                signature=folder.signature,
+                digest=folder.digest,
+                file=lambda path: folder.path / FILES / path,
+            ),
+            check_fits=lambda: check_fits(device, executor, folder.manifest, progress),
+            holder=user_at_machine(),
+            progress=progress,
+            watch=watch,
+        ).run()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +134,8 @@ class _Course:
         changed, signer = self._through_breaks()
         return DeployResult(
             device=self.to.device.name,
+            application=self.to.release.manifest.application,
+            version=self.to.release.manifest.version,
             digest=self.to.release.digest,
             signer=signer,
             changed=changed,

@@ -14,8 +14,8 @@ import pytest
 from edgekit.errors import InputError, RolloutError
 from edgekit.executor.local import LocalExecutor
 from edgekit.host.provision.provision import (
-    Change,
-    Desired,
+    DeviceChange,
+    KeeperInstall,
     apply_provision,
     check_ready,
     look,
@@ -24,7 +24,7 @@ from edgekit.host.provision.provision import (
 from edgekit.schema.fleet import Device
 
 SIGNERS = b"# mine\nann@desk ssh-ed25519 AAAA\nbob@desk ssh-ed25519 BBBB\n"
-BOARD = Desired(device=Device(name="gate-7", address="root@gate-7"), keeper=b"keeper", allowed_signers=SIGNERS)
+BOARD = KeeperInstall(device=Device(name="gate-7", address="root@gate-7"), keeper=b"keeper", allowed_signers=SIGNERS)
 SHA = hashlib.sha256(b"keeper").hexdigest()
 COPY = f"edgekitd-{SHA[:12]}.pyz"
 LIB = "/usr/lib/edgekit"
@@ -80,7 +80,7 @@ WHOLE_PLAN = [
 ]
 
 
-def texts(changes: tuple[Change, ...]) -> list[str]:
+def texts(changes: tuple[DeviceChange, ...]) -> list[str]:
     return [change.what for change in changes]
 
 
@@ -171,12 +171,12 @@ def test_a_login_that_cannot_become_root_is_told_before_anything_changes(sudo: s
 def test_a_prefix_that_does_not_fit_the_service(prefix: str, service: Any) -> None:
     device = Device(name="gate-7", address="local", prefix=prefix, service=service)
     with pytest.raises(InputError, match="prefix"):
-        check_ready(Desired(device=device, keeper=b"k", allowed_signers=b""), BARE, "gate-7")
+        check_ready(KeeperInstall(device=device, keeper=b"k", allowed_signers=b""), BARE, "gate-7")
 
 
 def test_the_script_looks_and_changes_on_a_real_folder(tmp_path: Path) -> None:
     device = Device(name="here", address="local", prefix=str(tmp_path), service="process")
-    desired = Desired(device=device, keeper=b"keeper", allowed_signers=SIGNERS)
+    desired = KeeperInstall(device=device, keeper=b"keeper", allowed_signers=SIGNERS)
     executor = LocalExecutor()
     present = look(desired, executor)
     assert present["keeper"] == ""
@@ -191,10 +191,10 @@ def test_the_script_looks_and_changes_on_a_real_folder(tmp_path: Path) -> None:
 
 def test_a_step_that_fails_is_named_and_the_next_run_does_the_rest(tmp_path: Path) -> None:
     device = Device(name="here", address="local", prefix=str(tmp_path), service="process")
-    desired = Desired(device=device, keeper=b"keeper", allowed_signers=SIGNERS)
-    good = Change(what="make folder a", step={"do": "folder", "path": str(tmp_path / "a"), "mode": 0o700})
-    bad = Change(what="frobnicate", step={"do": "command", "argv": ["sh", "-c", "echo no such frob >&2; exit 1"]})
-    never = Change(what="make folder b", step={"do": "folder", "path": str(tmp_path / "b"), "mode": 0o700})
+    desired = KeeperInstall(device=device, keeper=b"keeper", allowed_signers=SIGNERS)
+    good = DeviceChange(what="make folder a", step={"do": "folder", "path": str(tmp_path / "a"), "mode": 0o700})
+    bad = DeviceChange(what="frobnicate", step={"do": "command", "argv": ["sh", "-c", "echo no such frob >&2; exit 1"]})
+    never = DeviceChange(what="make folder b", step={"do": "folder", "path": str(tmp_path / "b"), "mode": 0o700})
     with pytest.raises(RolloutError, match=r"could not frobnicate: .*no such frob") as caught:
         apply_provision(desired, LocalExecutor(), (good, bad, never), sudo=False)
     assert "edgekit provision here" in caught.value.hint

@@ -1,0 +1,92 @@
+"""What is missing on a device for edgekit, and for a release."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.host.catalogue.detect import match_target
+from edgekit.host.catalogue.targets import list_targets
+from edgekit.host.fit.engine_fit import EngineVerdict, judge_each
+from edgekit.host.fit.finding import Finding
+from edgekit.host.fit.negotiate import judge_all, judge_board, judge_keeper, judge_login
+from edgekit.host.release.folder import open_release
+from edgekit.host.workflow.devices import DeviceAccess
+from edgekit.host.workflow.fitting import device_facts
+from edgekit.host.workflow.workstation import Workstation
+from edgekit.schema.facts import DeviceFacts
+from edgekit.schema.fleet import Device
+from edgekit.schema.manifest import Manifest
+from edgekit.schema.target import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """What was found on one device."""
+
+    device: str
+    title: str
+    """What it says that it is."""
+    target: str
+    """The known target that it is like; empty where it is like none."""
+    findings: tuple[Finding, ...]
+    """All of them, those about single engines included."""
+    engines: tuple[EngineVerdict, ...]
+    warnings: tuple[str, ...]
+    """What could not be read there."""
+
+    @property
+    def refused(self) -> bool:
+        """Whether something is missing, rather than only noticed."""
+        return any(item.severity == "refuse" for item in self.findings)
+
+
+def diagnose(name: str, release: Path | None, access: DeviceAccess, station: Workstation) -> Diagnosis:
+    """Read a device's facts and judge them.
+
+    Args:
+        name: the device.
+        release: a release's folder, whose needs are judged too; None for the keeper's alone.
+        access: the way there.
+        station: this machine.
+
+    Raises:
+        NothingSelected: there is no such device.
+        InputError: there is no release.
+        Unreachable: the device does not answer.
+    """
+    manifest = open_release(release).manifest if release else None
+    device = access.find(name)
+    with access.executor(device) as executor, station.progress.step(f"{name}: reading its facts"):
+        facts = device_facts(device, executor, manifest)
+    return judge_device(device, facts, manifest, list_targets(station.settings), now_s=time.time())
+
+
+def judge_device(
+    device: Device, facts: DeviceFacts, manifest: Manifest | None, targets: tuple[Target, ...], *, now_s: float
+) -> Diagnosis:
+    """Judge a device's facts. Pure.
+
+    Args:
+        device: how it is reached and kept.
+        facts: its own.
+        manifest: of the release that it shall run, if any.
+        targets: those that are known.
+        now_s: this machine's clock.
+    """
+    systemd, match = device.service == "systemd", match_target(facts, targets).target
+    if manifest:
+        findings = judge_all(manifest, facts, device, clock_s=now_s)
+        built_for = (target for target in targets if target.name == manifest.target)
+        findings += tuple(item for target in built_for for item in judge_board(target, recognised=match))
+    else:
+        findings = judge_keeper(facts, systemd=systemd, clock_s=now_s)
+    return Diagnosis(
+        device=device.name,
+        title=facts.model or facts.os_title,
+        target=match,
+        findings=findings + judge_login(facts, systemd=systemd),
+        engines=judge_each(manifest.engines, manifest.wheels, facts) if manifest else (),
+        warnings=facts.warnings,
+    )

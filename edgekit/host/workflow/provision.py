@@ -1,0 +1,152 @@
+"""Puts the keeper onto a device: who may sign is read and judged first, then the device is looked at and changed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.errors import InputError
+from edgekit.executor import Executor
+from edgekit.host.keys import public_half
+from edgekit.host.provision.keeper_zip import build_keeper
+from edgekit.host.provision.provision import (
+    DeviceChange,
+    KeeperInstall,
+    apply_provision,
+    check_ready,
+    look,
+    plan_provision,
+)
+from edgekit.host.signers import Signer, check_you, parse_signers
+from edgekit.host.workflow.devices import DeviceAccess
+from edgekit.host.workflow.workstation import Workstation
+from edgekit.schema.units import counted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvisionOptions:
+    """What a user may say about it."""
+
+    plan: bool = False
+    """Show what would change, and change nothing."""
+    allowed_signers: Path | None = None
+    """Who may sign releases, in OpenSSH's format; None: those of fleet.toml, else the user alone."""
+    without_me: bool = False
+    """Whether the user's own key may be missing among them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceSigner:
+    """Who will be able to sign for a device, as it is shown."""
+
+    principals: str
+    type: str
+    fingerprint: str
+    you: bool
+    not_now: str
+    """Why the key cannot sign a release now; empty where it can."""
+
+    def __str__(self) -> str:
+        """One line, to be compared with what its owner says."""
+        you = " (you)" if self.you else ""
+        not_now = f", but not now: it {self.not_now}" if self.not_now else ""
+        return f"{self.principals}  {self.type} {self.fingerprint}{you}{not_now}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provisioned:
+    """What was changed on a device, or would be."""
+
+    device: str
+    changes: tuple[str, ...]
+    applied: bool
+    signers: tuple[DeviceSigner, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignerFile:
+    """An allowed_signers file that was read and judged."""
+
+    content: bytes
+    signers: tuple[DeviceSigner, ...]
+
+
+def provision_device(name: str, options: ProvisionOptions, access: DeviceAccess, station: Workstation) -> Provisioned:
+    """Install the keeper on a device, or show what that would change. Twice, it changes nothing.
+
+    Args:
+        name: the device.
+        options: what the user says about it.
+        access: the way there.
+        station: this machine.
+
+    Raises:
+        NothingSelected: there is no such device.
+        InputError: the signers' file is not one, or would keep the user from deploying.
+        RolloutError: the device cannot take the keeper, or a step failed.
+        Unreachable: it does not answer.
+    """
+    progress = station.progress
+    device = access.find(name)
+    file = options.allowed_signers or access.inventory.allowed_signers
+    signers = read_signers(file, station, without_me=options.without_me)
+    for signer in signers.signers:
+        progress.note(f"  may sign: {signer}")
+    desired = KeeperInstall(device=device, keeper=build_keeper(), allowed_signers=signers.content)
+    with access.executor(device) as executor:
+        changes = _carry_out(desired, executor, options, station)
+    texts = tuple(change.what for change in changes)
+    return Provisioned(device=name, changes=texts, applied=not options.plan, signers=signers.signers)
+
+
+def _carry_out(
+    desired: KeeperInstall, executor: Executor, options: ProvisionOptions, station: Workstation
+) -> tuple[DeviceChange, ...]:
+    name, progress = desired.device.name, station.progress
+    with progress.step(f"{name}: looking at what is there"):
+        present = look(desired, executor)
+    check_ready(desired, present, name)
+    changes = plan_provision(desired, present)
+    for change in changes:
+        progress.note(f"  {'would ' if options.plan else ''}{change.what}")
+    if changes and not options.plan:
+        with progress.step(f"{name}: {counted(len(changes), 'change')}"):
+            apply_provision(desired, executor, changes, sudo=desired.systemd and present["uid"] != 0)
+    return changes
+
+
+def read_signers(given: Path | None, station: Workstation, *, without_me: bool) -> SignerFile:
+    """Read and judge who may sign, before a device is even asked.
+
+    Args:
+        given: the file that the user or the fleet names; None for the user's own.
+        station: this machine.
+        without_me: whether the user's own key may be missing.
+
+    Raises:
+        InputError: the file is not one, or would keep the user from deploying.
+    """
+    settings, now_s = station.settings, time.time()
+    file = given or settings.allowed_signers
+    if not file.exists():
+        hint = f"one that names you: edgekit keys show > {file}" if given else "edgekit keys init makes your key"
+        raise InputError(f"{file} is not there: nobody could sign", hint=hint)
+    content = file.read_bytes()
+    listed = parse_signers(content, str(file))
+    own_key = public_half(settings.signing_key, station.executor) if settings.signing_key.exists() else ""
+    if own_key and not without_me:
+        check_you(listed, own_key, str(file), now_s)
+    return SignerFile(content=content, signers=tuple(_shown(listed, own_key, now_s)))
+
+
+def _shown(listed: tuple[Signer, ...], own_key: str, now_s: float) -> Iterator[DeviceSigner]:
+    for one in listed:
+        yield DeviceSigner(
+            principals=one.principals,
+            type=one.key_type,
+            fingerprint=one.fingerprint,
+            you=one.public in own_key.split(),
+            not_now=one.why_not(now_s),
+        )
