@@ -14,7 +14,8 @@ from edgekit.errors import EngineError, InputError
 from edgekit.host.engine.backends import BACKENDS
 from edgekit.host.engine.backends.on_device import DeviceCompilation
 from edgekit.host.engine.bench import EngineBench
-from edgekit.host.engine.builder.devices import NO_BUILDERS, Builders
+from edgekit.host.engine.builder.devices import NO_BUILDERS, BuilderDevice, Builders
+from edgekit.host.engine.builder.remote import no_builder
 from edgekit.host.engine.engine import Engine
 from edgekit.host.engine.making import Compilation, make_engine
 from edgekit.host.engine.model.onnx_model import read_onnx
@@ -62,6 +63,17 @@ def plan_source(source: ModelSource, bench: EngineBench) -> PlannedEngine:
         plan: Compilation | Engine = backend.plan_engine(source, bench)
     needs_device = isinstance(plan, DeviceCompilation) and bench.store.find(plan.key) is None
     return PlannedEngine(source=source, plan=plan, needs_device=needs_device)
+
+
+def check_devices(planned: Iterable[PlannedEngine], devices: tuple[BuilderDevice, ...]) -> None:
+    """Refuse engines that a device has to compile where none is named, before anything else is done for them.
+
+    Raises:
+        EngineError: so it is.
+    """
+    for one in planned:
+        if one.needs_device and not devices and isinstance(one.plan, DeviceCompilation):
+            raise no_builder(one.source.target, one.plan.job.accelerator)
 
 
 def make_planned(

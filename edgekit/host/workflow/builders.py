@@ -15,28 +15,32 @@ from edgekit.schema.fleet import Device
 from edgekit.schema.target import AcceleratorKind, Target
 
 
-def open_builders(station: Workstation, target: Target, kind: AcceleratorKind, named: str) -> Builders:
-    """Find the devices that may compile for a target, and prepare what they need for it; none is asked yet.
+def find_builders(station: Workstation, target: Target, named: str = "") -> tuple[BuilderDevice, ...]:
+    """Devices that may compile for a target, by name; none is asked yet.
 
     Args:
         station: this machine.
         target: what engines are made for.
-        kind: of the engines.
         named: the one device that the user wants; empty: those of the target that fleet.toml labels `builder`.
 
     Raises:
         NothingSelected: there is no device of that name.
         InputError: fleet.toml or ssh_config is wrong.
-        WheelError: a package that compiling needs cannot be had.
     """
     connector = Connector()
-    devices = tuple(
+    return tuple(
         BuilderDevice(name=device.name, executor=connector.connect(device), prefix=device.prefix)
         for device in _candidates(station, target, named)
     )
+
+
+def equip_builders(
+    devices: tuple[BuilderDevice, ...], station: Workstation, target: Target, kind: AcceleratorKind
+) -> Builders:
+    """Builder devices with what they need to compile for a target. Raises WheelError: a package cannot be had."""
     return Builders(
         devices=devices,
-        packages=builder_packages(station, target, kind) if devices else (),
+        packages=builder_packages(station, target, kind),
         judge=lambda target, needed, facts: tuple(map(str, judge_builder(target, needed, facts))),
         holder=user_at_machine(),
     )

@@ -9,37 +9,65 @@ import uv as uv_package
 from edgekit.host.catalogue.recipes import RecipeFolder
 from edgekit.host.catalogue.targets import find_target
 from edgekit.host.engine.bench import EngineBench
-from edgekit.host.engine.builder.devices import NO_BUILDERS
-from edgekit.host.engine.compile import choose_backend, make_planned, plan_engines
+from edgekit.host.engine.builder.devices import NO_BUILDERS, BuilderDevice
+from edgekit.host.engine.compile import PlannedEngine, check_devices, choose_backend, make_planned, plan_engines
 from edgekit.host.engine.engine import Engine
 from edgekit.host.engine.rknn.toolkit import PYTHON, Toolkits
-from edgekit.host.workflow.builders import open_builders
+from edgekit.host.workflow.builders import equip_builders, find_builders
 from edgekit.host.workflow.engine_cache import engine_store
 from edgekit.host.workflow.wheels import finder
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.target import Target
 
 
-def make_engines(folder: RecipeFolder, target: Target, station: Workstation, builder: str = "") -> tuple[Engine, ...]:
-    """The recipe's engines for a target, from the cache or compiled. No device is asked unless one is missing.
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class EngineWork:
+    """The engines of a recipe for a target: which are in the cache is known, and that the others can be made."""
+
+    target: Target
+    bench: EngineBench
+    planned: tuple[PlannedEngine, ...]
+    devices: tuple[BuilderDevice, ...]
+    """May be asked to compile; none where no engine needs one."""
+
+
+def plan_engine_work(folder: RecipeFolder, target: Target, station: Workstation, builder: str = "") -> EngineWork:
+    """Prepare a recipe's models, look for their engines in the cache, and for devices where one is missing.
 
     Args:
         folder: the recipe.
-        target: what they are for.
+        target: what the engines are for.
         station: this machine.
         builder: device that compiles what this machine cannot; empty: those that fleet.toml labels for it.
+
+    Raises:
+        EngineError: a model cannot become an engine, or takes a device that nobody has named.
+        NothingSelected: there is no device of that name.
+    """
+    bench = engine_bench(station, target)
+    planned = plan_engines(folder.recipe, folder.folder, target, bench)
+    devices = find_builders(station, target, builder) if any(one.needs_device for one in planned) else ()
+    check_devices(planned, devices)
+    return EngineWork(target=target, bench=bench, planned=planned, devices=devices)
+
+
+def do_engine_work(work: EngineWork, station: Workstation) -> tuple[Engine, ...]:
+    """Take engines from the cache, or compile them.
 
     Raises:
         EngineError: a model cannot be compiled, or its engine does not agree with it.
         LockHeld: all builder devices are taken.
         Unreachable: the link to a builder device broke.
     """
-    bench = engine_bench(station, target)
-    planned = plan_engines(folder.recipe, folder.folder, target, bench)
     builders = NO_BUILDERS
-    if any(one.needs_device for one in planned):
-        builders = open_builders(station, target, choose_backend(target), builder)
-    return make_planned(planned, bench, builders)
+    if work.devices:
+        builders = equip_builders(work.devices, station, work.target, choose_backend(work.target))
+    return make_planned(work.planned, work.bench, builders)
+
+
+def make_engines(folder: RecipeFolder, target: Target, station: Workstation) -> tuple[Engine, ...]:
+    """The recipe's engines for a target, from the cache or compiled. Raises as the steps."""
+    return do_engine_work(plan_engine_work(folder, target, station), station)
 
 
 def engine_bench(station: Workstation, target: Target) -> EngineBench:

@@ -13,7 +13,7 @@ from edgekit.host.release.assemble import Content, Signed, encode_manifest, writ
 from edgekit.host.release.plan import plan_worker, requires_of
 from edgekit.host.release.record import Built, BuiltRelease
 from edgekit.host.release.sbom import make_sbom
-from edgekit.host.workflow.engines import make_engines
+from edgekit.host.workflow.engines import do_engine_work, plan_engine_work
 from edgekit.host.workflow.packages import LaidOutPackages
 from edgekit.host.workflow.rehearse import rehearse, release_files
 from edgekit.host.workflow.release_job import ReleaseJob
@@ -49,9 +49,10 @@ def make_release(job: ReleaseJob, station: Workstation) -> Built:
     """Do the whole build; what is in a cache is taken from there. Raises as `build_release`."""
     folder, target = job.folder, job.target
     require("build", more=WheelTools(station, target).building_needs(lock_file(folder.folder, target)))
-    _plan(job, ())  # what does not fit is reported before anything is built
+    _plan(job, ())  # what does not fit is reported before anything is built, and so is what cannot become an engine
+    work = plan_engine_work(folder, target, station, job.builder)
     site = lay_out_site(folder, target, station, update_lock=job.update_lock)
-    engines = make_engines(folder, target, station, job.builder)
+    engines = do_engine_work(work, station)
     parts = ReleaseParts(site=site, engines=engines, plan=_plan(job, engines))
     notes = (
         *(note for engine in engines for note in engine.notes),

@@ -10,8 +10,8 @@ import pytest
 from edgekit.errors import EngineError, NothingSelected
 from edgekit.host.catalogue.recipes import read_recipe
 from edgekit.host.catalogue.targets import find_target
-from edgekit.host.workflow.builders import open_builders
-from edgekit.host.workflow.engines import make_engines
+from edgekit.host.workflow.builders import find_builders
+from edgekit.host.workflow.engines import make_engines, plan_engine_work
 from edgekit.host.workflow.workstation import Workstation
 from tests.fakes.workstations import workstation_in
 from tests.unit.host.workflow.test_build import RECIPE
@@ -28,12 +28,28 @@ def station(tmp_path: Path) -> Workstation:
 def test_without_a_device_nothing_is_prepared_for_it(station: Workstation) -> None:
     station.settings.fleet_file.write_text(f'[devices.gate]\naddress = "root@gate"\ntarget = "{JETSON}"\n')
     target = find_target(JETSON, station.settings)
-    found = open_builders(station, target, "tensorrt", "")
-    assert (found.devices, found.packages) == ((), ())
+    assert find_builders(station, target) == ()
     with pytest.raises(NothingSelected, match="there is no device 'bay'"):
-        open_builders(station, target, "tensorrt", "bay")
+        find_builders(station, target, "bay")
     with pytest.raises(EngineError, match="no builder device is named"):
-        make_engines(read_recipe(RECIPE), target, station)
+        plan_engine_work(read_recipe(RECIPE), target, station)
+
+
+def test_devices_are_those_of_the_target_that_are_labelled_or_the_one_that_is_named(station: Workstation) -> None:
+    label = 'labels = { builder = "yes" }'
+    station.settings.fleet_file.write_text(
+        f"""
+        [devices.bay]\naddress = "root@bay"\ntarget = "{JETSON}"\n{label}
+        [devices.gate]\naddress = "root@gate"\ntarget = "{JETSON}"
+        [devices.line]\naddress = "root@line"\ntarget = "rk3588-debian12"\n{label}
+        """
+    )
+    target = find_target(JETSON, station.settings)
+    assert [one.name for one in find_builders(station, target)] == ["bay"]
+    assert [one.name for one in find_builders(station, target, "gate")] == ["gate"]
+    work = plan_engine_work(read_recipe(RECIPE), target, station)
+    assert [one.name for one in work.devices] == ["bay"]
+    assert [one.needs_device for one in work.planned] == [True]
 
 
 def test_engines_that_this_machine_makes_ask_for_no_device(station: Workstation) -> None:
