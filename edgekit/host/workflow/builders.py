@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from edgekit.host.engine.builder.devices import LABEL, BuilderDevice, Builders, PackageFile
 from edgekit.host.fit.builder import judge_builder
-from edgekit.host.link.connection import Connector
-from edgekit.host.link.inventory import find_device, known_devices
 from edgekit.host.user import user_at_machine
 from edgekit.host.wheel.needs import wanted_for_builder
 from edgekit.host.wheel.resolve import LockFiles
+from edgekit.host.workflow.devices import device_access
 from edgekit.host.workflow.packages import lay_out_packages
 from edgekit.host.workflow.workstation import Workstation
-from edgekit.schema.fleet import Device
 from edgekit.schema.target import AcceleratorKind, Target
 
 
@@ -27,10 +25,12 @@ def find_builders(station: Workstation, target: Target, named: str = "") -> tupl
         NothingSelected: there is no device of that name.
         InputError: fleet.toml or ssh_config is wrong.
     """
-    connector = Connector()
+    access = device_access(station.settings)
+    known = access.inventory.devices.values()
+    labelled = (device for device in known if device.target == target.name and LABEL in device.labels)
     return tuple(
-        BuilderDevice(name=device.name, executor=connector.connect(device), prefix=device.prefix)
-        for device in _candidates(station, target, named)
+        BuilderDevice(name=device.name, executor=access.connect(device), prefix=device.prefix)
+        for device in ((access.find(named),) if named else labelled)
     )
 
 
@@ -44,13 +44,6 @@ def equip_builders(
         judge=lambda target, needed, facts: tuple(map(str, judge_builder(target, needed, facts))),
         holder=user_at_machine(),
     )
-
-
-def _candidates(station: Workstation, target: Target, named: str) -> tuple[Device, ...]:
-    if named:
-        return (find_device(named, station.settings),)
-    known = known_devices(station.settings).values()
-    return tuple(device for device in known if device.target == target.name and LABEL in device.labels)
 
 
 def builder_packages(station: Workstation, target: Target, kind: AcceleratorKind) -> tuple[PackageFile, ...]:

@@ -8,10 +8,9 @@ from pathlib import Path
 from edgekit.errors import InputError
 from edgekit.host.catalogue.detect import Match, match_target, name_from_facts, target_from_facts
 from edgekit.host.catalogue.targets import list_targets, pyconfig_file
-from edgekit.host.link.connection import connect
-from edgekit.host.link.inventory import find_device
 from edgekit.host.probe import read_facts, read_pyconfig
 from edgekit.host.toml_text import to_toml
+from edgekit.host.workflow.devices import device_access
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.target import Target
@@ -55,13 +54,10 @@ def probe_board(device: str, choice: TargetChoice, station: Workstation) -> Prob
         Unreachable: it does not answer.
         InputError: edgekit builds nothing for it, or another file is there.
     """
-    executor = connect(find_device(device, station.settings))
-    try:
-        with station.progress.step(f"{device}: reading what it is"):
-            facts = read_facts(executor)
-            pyconfig = read_pyconfig(executor, facts.python.path) if facts.python.path else ""
-    finally:
-        executor.close()
+    access = device_access(station.settings)
+    with access.executor(access.find(device)) as executor, station.progress.step(f"{device}: reading what it is"):
+        facts = read_facts(executor)
+        pyconfig = read_pyconfig(executor, facts.python.path) if facts.python.path else ""
     out = choice.out
     file = target_file(out, choice.name or (out.stem if out else name_from_facts(facts)))
     target = target_from_facts(facts, name=file.stem)
