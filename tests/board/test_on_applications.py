@@ -68,7 +68,7 @@ def witness(edgekit: Edgekit, pair: str) -> Witness:
 
 
 def test_each_has_a_leaf_a_folder_and_a_share_of_the_memory(edgekit: Edgekit, pair: str, witness: Witness) -> None:
-    status = edgekit.ok("status", pair, "--json").json
+    status = edgekit.status_of_all(pair)
     assert [found["application"] for found in status["applications"]] == [OTHER, STEADY]
     assert status["memory_promised_bytes"] == (400 + 64) << 20
     assert status["applications"][0]["shares_cpus"] == [{"application": STEADY, "cpus": "1-2"}]
@@ -132,7 +132,7 @@ def test_one_is_stopped_stays_so_over_a_restart_and_is_started(edgekit: Edgekit,
 def test_one_is_removed_with_all_that_it_had(edgekit: Edgekit, pair: str, witness: Witness) -> None:
     digests = {edgekit.status(pair, OTHER)[which]["digest"] for which in ("current", "previous")}
     edgekit.ok("remove", pair, OTHER)
-    status = edgekit.ok("status", pair, "--json").json
+    status = edgekit.status_of_all(pair)
     assert [found["application"] for found in status["applications"]] == [STEADY]
 
     def gone() -> bool:
