@@ -311,7 +311,7 @@ def test_somebody_else_deploys(board: Site) -> None:
     executor = board.sshd.executor(known_hosts=str(board.sshd.known_hosts))
     device = board.sshd.device("board", prefix=str(board.prefix), service="process")
     with KeeperClient(device, executor) as eve:
-        eve.ask("lock", holder="eve@desk")
+        eve.ask("lock", application="sorter", holder="eve@desk")
         told = board.edgekit("deploy", str(board.release("good")), "board")
     executor.close()
     assert told.code == 9 and "eve@desk" in told.err
