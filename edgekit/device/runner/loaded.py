@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -114,13 +115,18 @@ class Runner:
             slot.submit(tensors)
             return {name: array.copy() for name, array in slot.wait().items()}
 
-    def close(self) -> None:
+    def close(self, *, timeout_s: float = TIMEOUT_S) -> None:
         """Free the engine once no slot is taken and no buffer lent. May be called twice.
+
+        Args:
+            timeout_s: how long to wait for slots that are taken.
 
         Raises:
             EngineError: a slot is not given back in time; nothing is freed then, and it may be called again.
         """
-        self._slots.close(TIMEOUT_S)
+        self._slots.close(timeout_s)
         if not self._closed:
             self._closed = True
-            self._spare.close(self.engine.close)
+            free = self.engine.close
+            self.engine = dataclasses.replace(self.engine, contexts=(), spare=(), close=lambda: None)
+            self._spare.close(free)

@@ -198,3 +198,5 @@ class SlotPool:
             if not self._changed.wait_for(lambda: len(self._free) == self.count, timeout_s):
                 out = self.count - len(self._free)
                 raise EngineError(f"{out} of {self.count} slots are still taken after {timeout_s:g} s", hint=self._hint)
+            self._free.clear()
+            self.count = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -217,6 +218,35 @@ def test_close_waits_for_a_slot_that_is_out(runner):
     assert closed
     with pytest.raises(EngineError, match="the engine is closed"):
         runner.take()
+
+
+def test_close_frees_the_session_though_somebody_holds_the_runner(runner):
+    context, lent = weakref.ref(runner.engine.contexts[0]), runner.lend()
+    runner.close()
+    runner.close()
+    assert context() is None
+    fill(lent, 1.0)
+
+
+def test_close_with_a_slot_that_stays_out_frees_nothing():
+    context, closed = Failing(), []
+    runner = Runner(
+        LoadedEngine(
+            inputs=SPECS,
+            outputs=(),
+            picture="x",
+            contexts=(context,),
+            close=lambda: closed.append(1),
+            hint="look at the log",
+        )
+    )
+    slot = runner.take()
+    with pytest.raises(EngineError, match=r"1 of 1 slots are still taken after 0\.05 s"):
+        runner.close(timeout_s=0.05)
+    assert not closed
+    slot.release()
+    runner.close()
+    assert closed == [1]
 
 
 def test_who_waits_for_a_slot_is_told_of_the_close(runner):
