@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edgekit.schema.plan import EnginePlan, LimitsPlan, StagePlan, WorkerPlan
+from edgekit.schema.plan import EnginePlan, LanePlan, LimitsPlan, StagePlan, WorkerPlan
 from edgekit.schema.recipe import Golden, Health, RecipeSink, RecipeSource
 
 
@@ -18,6 +18,7 @@ def small_plan(
     engines: Mapping[str, EnginePlan] | None = None,
     sources: Mapping[str, RecipeSource] | None = None,
     sinks: Mapping[str, RecipeSink] | None = None,
+    lanes: Mapping[str, LanePlan] | None = None,
     golden: Golden | None = None,
 ) -> WorkerPlan:
     """A plan with code of its own and nothing that it need not have."""
@@ -32,7 +33,7 @@ def small_plan(
         sources=dict(sources or {}),
         stages=stages,
         sinks=dict(sinks or {}),
-        lanes={},
+        lanes=dict(lanes or {}),
         limits=LimitsPlan(memory_max=0, memory_high=0, cpuset_cpus=(), pids_max=1, advisory=True),
         health=Health(),
         golden=golden,

@@ -101,6 +101,10 @@ class Pipeline:
         """Whether every stream has ended and everything went through."""
         return all(lane.ended.is_set() for lane in self.lanes)
 
+    def idle_s(self) -> float:
+        """Since a frame last reached a sink, or since the start; 0 once everything went through."""
+        return 0.0 if self.ended else self.figures.idle_s()
+
     @property
     def failure(self) -> EdgekitError | None:
         """Why it cannot go on: a thread that ended before its time; a stream that failed, where no other is left."""

@@ -22,7 +22,19 @@ Make = Callable[[Phase, str, float], Report]
 class Reporter:
     """Writes reports to the pipe that the keeper handed over; to nobody where there is none."""
 
-    def __init__(self, fd: int | None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        fd: int | None,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], bool] | None = None,
+    ) -> None:
+        """Say nothing yet.
+
+        Args:
+            fd: the pipe; None where there is no keeper.
+            clock: monotonic seconds.
+            wait: lets so many seconds pass and says whether reporting is over; None: really, until `stop`.
+        """
         self._fd = fd
         self._clock = clock
         self._began_s = clock()
@@ -31,6 +43,7 @@ class Reporter:
         self._make: Make = _without_figures
         self._lock = threading.Lock()
         self._stopped = threading.Event()
+        self._wait = wait or self._stopped.wait
         self._thread = threading.Thread(target=self._repeat, name="reporter", daemon=True)
 
     def start(self) -> None:
@@ -74,7 +87,7 @@ class Reporter:
         return not (self._fd in ready and self._fd is not None and not _read(self._fd))
 
     def _repeat(self) -> None:
-        while not self._stopped.wait(REPORT_EVERY_S):
+        while not self._wait(REPORT_EVERY_S):
             self.report()
 
     def _send(self, report: Report) -> None:

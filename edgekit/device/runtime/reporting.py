@@ -10,7 +10,8 @@ from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.metrics import metrics_text
 from edgekit.device.runtime.pipeline import Drops, Pipeline
 from edgekit.device.runtime.schedule.threads import PinnedThread
-from edgekit.device.runtime.streams import StreamFigures, window_of
+from edgekit.device.runtime.sources.feed import Feed
+from edgekit.device.runtime.streams import window_of
 from edgekit.schema.report import DropReport, LaneReport, Phase, Report, StreamReport
 
 _METRICS_EVERY = 5
@@ -45,7 +46,7 @@ class RunningReports:
             frames=figures.frames,
             errors=figures.errors,
             error_ratio=round(figures.error_ratio(), 4),
-            idle_s=round(figures.idle_s(), 3),
+            idle_s=round(self._pipeline.idle_s(), 3),
             fps=round(window.fps, 2),
             p50_ms=round(window.p50_ms, 2),
             p99_ms=round(window.p99_ms, 2),
@@ -53,7 +54,7 @@ class RunningReports:
             counts=figures.counts,
             score=figures.score,
             lanes=self._lanes(passed_s),
-            streams=tuple(self._stream(stream, drops, now_s) for stream in figures.streams.values()),
+            streams=tuple(self._stream(feed, drops, now_s) for feed in self._pipeline.feeds),
             metrics=self._metrics,
         )
 
@@ -88,12 +89,15 @@ class RunningReports:
             dropped=dropped,
         )
 
-    def _stream(self, stream: StreamFigures, drops: Drops, now_s: float) -> StreamReport:
+    def _stream(self, feed: Feed, drops: Drops, now_s: float) -> StreamReport:
+        stream, call = feed.stream, feed.figures.call
         window = window_of([stream.recent()])
+        stalled = call is not None and now_s - call.since_s > _STUCK_S
+        since_s = call.since_s if call is not None and stalled else stream.since_s
         return StreamReport(
             name=stream.name,
-            state=stream.state,
-            since_s=round(now_s - stream.since_s, 3),
+            state="stalled" if stalled else stream.state,
+            since_s=round(now_s - since_s, 3),
             message=stream.message,
             frames=stream.frames,
             fps=round(window.fps, 2),

@@ -152,9 +152,7 @@ class PipelineFigures:
         return failed / max(1, passed + failed)
 
     def idle_s(self) -> float:
-        """Since a frame last reached a sink, or since the start; 0 where every stream has ended."""
-        if all(stream.state in ("ended", "failed") for stream in self.streams.values()):
-            return 0.0
+        """Since a frame last reached a sink, or since the start."""
         return self._clock() - self._arrived_s
 
     def window(self) -> Window:

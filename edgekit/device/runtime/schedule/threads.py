@@ -32,11 +32,12 @@ class PinnedThread:
             InputError: it may not run on its CPUs.
         """
         ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(ready,), name=self.name, daemon=True)
+        unpinned: list[InputError] = []
+        self._thread = threading.Thread(target=self._run, args=(ready, unpinned), name=self.name, daemon=True)
         self._thread.start()
         ready.wait()
-        if self.failure is not None:
-            raise self.failure
+        if unpinned:
+            raise unpinned[0]
 
     def join(self, timeout_s: float) -> bool:
         """Wait for its end; False when it is still at work."""
@@ -44,13 +45,14 @@ class PinnedThread:
             self._thread.join(timeout_s)
         return self._thread is None or not self._thread.is_alive()
 
-    def _run(self, ready: threading.Event) -> None:
+    def _run(self, ready: threading.Event, unpinned: list[InputError]) -> None:
         self.tid = threading.get_native_id()
         try:
             self.note = pin_thread(self.name, self._cpus, advisory=self._advisory)
             name_thread(self.name, self.tid, Path("/proc"))
         except InputError as error:
             self.failure = error
+            unpinned.append(error)
             return
         finally:
             ready.set()

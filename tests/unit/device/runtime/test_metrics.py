@@ -1,0 +1,41 @@
+"""The worker's figures as Prometheus reads them."""
+
+from __future__ import annotations
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from edgekit.device.runtime.metrics import metrics_text
+from edgekit.stage import Frame
+from tests.fakes.clock import Clock
+from tests.fakes.frames import frame
+from tests.fakes.pipelines import FakeSink, FakeSource, fake_pipeline, play
+
+
+def test_every_figure_is_there_with_its_labels() -> None:
+    clock = Clock()
+
+    def count(frame: Frame) -> Frame | None:
+        clock.advance(0.02)
+        frame.counts = {"red disc": 4}
+        return None if frame.sequence == 2 else frame
+
+    entries = [frame(number, "a", captured_s=clock()) for number in range(3)]
+    pipeline = fake_pipeline([FakeSource("a", entries=entries)], {"out": FakeSink()}, {"count": count}, clock)
+    play(pipeline)
+    pipeline.lanes[1].queues.put(frame(9, "a"))
+    found = {
+        (sample.name, *sorted(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(metrics_text(pipeline))
+        for sample in family.samples
+    }
+    assert found["edgekit_frames_total", "a"] == 2
+    assert found["edgekit_stream_restarts_total", "a"] == 0
+    assert found["edgekit_count", "a", "red disc"] == 4
+    assert found["edgekit_dropped_total", "a", "count", "stage"] == 1
+    assert found["edgekit_lane_queue", "out"] == 1
+    assert round(found["edgekit_lane_busy_seconds_total", "count"], 3) == 0.06
+    latency = "edgekit_frame_latency_seconds"
+    bounds = {labels[0]: value for (name, *labels), value in found.items() if name == f"{latency}_bucket"}
+    assert (bounds["0.01"], bounds["0.025"], bounds["0.05"], bounds["+Inf"]) == (0, 1, 2, 2), "each holds those before"
+    assert round(found[f"{latency}_sum", "a"], 3) == 0.06
+    assert found["edgekit_stage_seconds_count", "count", "count"] == 3

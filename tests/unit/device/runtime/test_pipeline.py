@@ -1,0 +1,216 @@
+"""A pipeline as a graph, without threads: many sources, sinks that fail alone, counts that are right by stream."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from edgekit.device.runtime.frames.stream import StreamGap
+from edgekit.stage import Frame
+from tests.fakes.clock import Clock
+from tests.fakes.frames import frame
+from tests.fakes.pipelines import FakeFactory, FakeSink, FakeSource, fake_pipeline, play, turn
+
+
+def drop_second(frame: Frame) -> Frame | None:
+    return None if frame.sequence == 1 else frame
+
+
+def test_streams_fan_in_and_sinks_fan_out() -> None:
+    one, other = FakeSink(), FakeSink()
+    factory = FakeFactory({"work": lambda frame: frame}, ["a", "b"], {"disk": "disk", "net": "net"})
+    sources = [FakeSource("a", 2), FakeSource("b", 3)]
+    pipeline = fake_pipeline(sources, {"disk": one, "net": other}, factory=factory)
+    assert factory.made == [("work", "a"), ("work", "b")], "before anything starts"
+    assert not pipeline.ended
+    play(pipeline)
+    for stream, count in (("a", 2), ("b", 3)):
+        mine = [text for text in one.seen if text.startswith(stream)]
+        assert mine == [f"{stream} started", *(f"{stream}{number}" for number in range(count)), f"{stream} ended"]
+    assert sorted(one.seen) == sorted(other.seen)
+    streams = pipeline.figures.streams
+    assert {name: (stream.frames, stream.state) for name, stream in streams.items()} == {
+        "a": (2, "ended"),
+        "b": (3, "ended"),
+    }
+    assert pipeline.ended and pipeline.failure is None and pipeline.drops() == {}
+
+
+def test_nobody_is_idle_once_everything_went_through() -> None:
+    clock = Clock()
+    pipeline = fake_pipeline([FakeSource("a", 1), FakeSource("b", 1)], {"out": FakeSink()}, clock=clock)
+    pipeline.feeds[0].play()
+    clock.advance(3.0)
+    assert pipeline.idle_s() == 3.0
+    turn(pipeline)
+    assert pipeline.idle_s() == 0.0
+    clock.advance(2.0)
+    assert pipeline.idle_s() == 2.0, "b goes on"
+    pipeline.feeds[1].play()
+    assert pipeline.idle_s() == 2.0, "its source has ended, and its frame is on its way"
+    turn(pipeline)
+    clock.advance(9.0)
+    assert pipeline.idle_s() == 0.0
+
+
+def test_a_stream_that_ends_early_leaves_the_other_alone() -> None:
+    sink = FakeSink()
+    pipeline = fake_pipeline([FakeSource("a", 1), FakeSource("b", 2)], {"out": sink})
+    pipeline.feeds[0].play()
+    turn(pipeline)
+    assert sink.seen == ["a started", "a0", "a ended"] and not pipeline.ended
+    assert pipeline.figures.streams["b"].state == "starting"
+    pipeline.feeds[1].play()
+    turn(pipeline)
+    assert sink.seen[3:] == ["b started", "b0", "b1", "b ended"] and pipeline.ended
+
+
+def test_every_drop_has_its_stream_place_and_cause() -> None:
+    def fail(frame: Frame) -> Frame:
+        if frame.stream == "a" and frame.sequence == 2:
+            raise ValueError("bad")
+        return frame
+
+    full = FakeSink(OSError("full"))
+    pipeline = fake_pipeline(
+        [FakeSource("a", 4), FakeSource("b", 4)],
+        {"disk": full, "net": (net := FakeSink())},
+        {"skip": drop_second, "bad": fail},
+    )
+    play(pipeline)
+    assert pipeline.drops() == {
+        ("a", "skip", "stage"): 1,
+        ("b", "skip", "stage"): 1,
+        ("a", "bad", "error"): 1,
+        ("a", "disk", "error"): 2,
+        ("b", "disk", "error"): 3,
+    }
+    assert [text for text in net.seen if " " not in text and text.startswith("a")] == ["a0", "a3"]
+    assert pipeline.figures.frames == 5, "one sink is enough"
+    assert (pipeline.figures.errors, pipeline.figures.error_ratio()) == (1, pytest.approx(1 / 6)), (
+        "sinks are not judged"
+    )
+
+
+def test_where_no_sink_takes_a_frame_none_has_arrived() -> None:
+    pipeline = fake_pipeline([FakeSource("a", 2)], {"disk": FakeSink(OSError("full"))})
+    play(pipeline)
+    assert pipeline.figures.frames == 0 and pipeline.drops() == {("a", "disk", "error"): 2}
+
+
+def test_a_slow_sink_on_a_lane_of_its_own_costs_the_others_nothing() -> None:
+    slow, fast = FakeSink(), FakeSink()
+    factory = FakeFactory({}, ["a"], {"slow": "slow", "fast": "fast"}, queue=1, drop="drop_oldest")
+    lanes: list[str] = []
+
+    def let_fast_go_on() -> None:
+        for lane in pipeline.lanes:
+            if lane.name == "fast":
+                while lane.turn():
+                    lanes.append(lane.name)
+
+    pipeline = fake_pipeline([FakeSource("a", 5, before=let_fast_go_on)], {"slow": slow, "fast": fast}, factory=factory)
+    play(pipeline)
+    assert [text for text in fast.seen if " " not in text] == ["a0", "a1", "a2", "a3", "a4"]
+    assert slow.seen == ["a started", "a4", "a ended"]
+    assert pipeline.drops() == {("a", "slow", "drop_oldest"): 4}
+
+
+def test_latency_counts_from_capture_and_of_the_whole_way() -> None:
+    clock = Clock()
+
+    def slow(frame: Frame) -> Frame:
+        clock.advance(0.2)
+        return frame
+
+    entries = [frame(number, "a", captured_s=clock() - 0.05) for number in range(2)]
+    pipeline = fake_pipeline([FakeSource("a", entries=entries)], {"out": FakeSink()}, {"slow": slow}, clock)
+    play(pipeline)
+    window = pipeline.figures.window()
+    assert (round(window.p50_ms), round(window.p99_ms)) == (250, 450)
+
+
+def test_a_source_that_fails_ends_its_stream_alone_and_the_last_one_the_worker(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def broken() -> None:
+        raise ValueError("the stream changed to 32x32")
+
+    pipeline = fake_pipeline([FakeSource("a", before=broken), FakeSource("b", 2)], {"out": (sink := FakeSink())})
+    pipeline.feeds[0].play()
+    turn(pipeline)
+    stream = pipeline.figures.streams["a"]
+    assert (stream.state, stream.message) == ("failed", "ValueError: the stream changed to 32x32")
+    assert pipeline.failure is None, "b goes on"
+    pipeline.feeds[1].play()
+    turn(pipeline)
+    assert sink.seen == ["a started", "a ended", "b started", "b0", "b1", "b ended"]
+    assert pipeline.failure is not None and pipeline.failure.message == "source a: " + stream.message
+    assert "ValueError" in capsys.readouterr().err
+
+
+def test_what_waits_or_is_on_its_way_when_it_stops_is_counted() -> None:
+    factory = FakeFactory({"work": lambda frame: frame}, ["a"], {"out": "out"})
+    source = FakeSource("a", 5)
+    pipeline = fake_pipeline([source], {"out": (sink := FakeSink())}, factory=factory)
+    pipeline.feeds[0].play()
+    for _ in range(3):
+        pipeline.lanes[0].turn()
+    assert pipeline.stop()
+    assert pipeline.drops() == {("a", "work", "closing"): 3, ("a", "out", "closing"): 2}
+    assert source.stopped and source.closed and sink.closed and factory.closed
+
+
+def test_a_source_that_is_held_up_when_it_stops_counts_the_frame_in_its_hand() -> None:
+    factory = FakeFactory({}, ["a"], {"out": "out"}, queue=1)
+    pipeline = fake_pipeline([FakeSource("a", 5)], {"out": FakeSink()}, factory=factory)
+    pipeline.feeds[0].thread.start()
+    while len(pipeline.lanes[0].queues) < 1:
+        pass
+    assert pipeline.stop()
+    drops = pipeline.drops()
+    assert drops["a", "out", "closing"] == 1 and sum(drops.values()) <= 2
+
+
+def test_a_gap_comes_to_the_sinks() -> None:
+    entries = [frame(0, "a"), StreamGap(stream="a", missing=2), frame(3, "a")]
+    pipeline = fake_pipeline([FakeSource("a", entries=entries)], {"out": (sink := FakeSink())}, {"skip": drop_second})
+    play(pipeline)
+    assert sink.seen == ["a started", "a0", "a gap", "a3", "a ended"]
+
+
+def test_with_threads_all_streams_go_through_and_none_is_lost() -> None:
+    names = [f"s{number}-" for number in range(8)]
+    factory = FakeFactory({"one": lambda f: f, "two": lambda f: f}, names, {"disk": "disk", "net": "net"}, queue=1)
+    sinks = {"disk": FakeSink(), "net": FakeSink()}
+    pipeline = fake_pipeline([FakeSource(name, 50) for name in names], sinks, factory=factory)
+    pipeline.start()
+    for lane in pipeline.lanes:
+        assert lane.ended.wait(20)
+    assert pipeline.ended and pipeline.stop()
+    for name in names:
+        for sink in sinks.values():
+            mine = [text for text in sink.seen if text.startswith(name) and " " not in text]
+            assert mine == [f"{name}{number}" for number in range(50)]
+    assert pipeline.drops() == {} and pipeline.figures.frames == 400
+
+
+def test_a_lane_that_does_not_come_out_of_a_stage_is_left_behind() -> None:
+    held = threading.Event()
+
+    def hang(frame: Frame) -> Frame:
+        held.wait(20)
+        return frame
+
+    source = FakeSource("a", 1)
+    clock = Clock()
+    pipeline = fake_pipeline([source], {"out": FakeSink()}, {"hang": hang}, clock)
+    pipeline.start()
+    while pipeline.lanes[0].figures.call is None:
+        pass
+    clock.advance(60.0)
+    assert not pipeline.stop()
+    assert not source.closed, "somebody may still use it"
+    held.set()
+    assert pipeline.threads[1].join(5)
