@@ -88,7 +88,7 @@ class Report(Message):
     error_ratio: Annotated[float, Between(0, 1)] = 0.0
     """Of the frames of the last 60 s at most: those that a stage failed on."""
     idle_s: Amount = 0.0
-    """Since a frame last reached a sink, or since the pipeline began; 0 once every stream has ended and gone through."""
+    """Since a frame last reached a sink, or since the pipeline began; 0 once all streams ended and went through."""
     fps: Amount = 0.0
     """Over the last 5 s at most."""
     p50_ms: Amount = 0.0

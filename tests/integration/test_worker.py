@@ -128,6 +128,38 @@ def test_the_clip_is_counted_exactly_and_the_worker_ends_by_itself(start: Any, r
     assert [line["counts"] for line in lines if line["event"] in ("restarted", "ended")] == [truth, truth]
 
 
+def test_two_streams_are_counted_each_for_itself_and_one_goes_on_when_the_other_ends(start: Any, release: Path) -> None:
+    """The same belt twice: at its own pace for ever, and once as fast as it goes. Mixed, they would count nonsense."""
+    plan = plan_of(release)
+    score = replace(plan.sinks["score"], source="fast")
+    sources = {
+        "belt": replace(plan.sources["belt"], pace="camera", loops=0),
+        "fast": replace(plan.sources["belt"], pace="fast", loops=1),
+    }
+    write(release, replace(plan, sources=sources, sinks={**plan.sinks, "score": score}))
+    worker = start()
+    for report in worker.reports():
+        streams = {stream["name"]: stream for stream in report["streams"]}
+        if report["score"] and streams["belt"]["frames"] > streams["belt"]["wanted_fps"] * 3:
+            break
+    worker.process.send_signal(signal.SIGTERM)
+    *_, last = [report, *worker.reports()]
+    assert worker.process.wait(10) == 0
+    assert (last["phase"], last["message"]) == ("stopping", "told to stop")
+    streams = {stream["name"]: stream for stream in last["streams"]}
+    assert (streams["fast"]["state"], streams["fast"]["frames"], streams["fast"]["drops"]) == ("ended", 120, ())
+    assert streams["belt"]["state"] == "running"
+    assert {drop["cause"] for drop in streams["belt"]["drops"]} <= {"closing"}
+    assert streams["belt"]["fps"] == pytest.approx(10.0, abs=1.5)
+    assert (last["score"]["passes"], last["score"]["wrong_passes"]) == (1, 0)
+    assert [lane["name"] for lane in last["lanes"]][:2] == ["camera/belt", "camera/fast"]
+    lines = [json.loads(text) for text in (release.parent / "work/counts.jsonl").read_text().splitlines()]
+    truth = json.loads((RECIPE / "truth.json").read_text())["counts"]
+    ends = [(line["event"], line["counts"]) for line in lines if line["stream"] == "fast" and line["event"] != "count"]
+    assert ends == [("ended", truth)]
+    assert {line["stream"] for line in lines} == {"belt", "fast"}
+
+
 def test_lanes_are_threads_with_names_and_affinity(start: Any, release: Path) -> None:
     plan = plan_of(release)
     write(release, replace(plan, sources={"belt": replace(plan.sources["belt"], pace="camera", loops=0)}))

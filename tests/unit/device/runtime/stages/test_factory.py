@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,8 +74,8 @@ def test_what_exists_once_is_made_once_for_all_streams_and_closed(tmp_path: Path
 )
 def test_a_stage_knows_its_model(named: str, there: tuple[str, ...], model: str, tmp_path: Path, module: str) -> None:
     stage = python_stage("plain", f"{module}:Plain", named, free="form")
-    runners: dict[str, object] = {name: object() for name in there}
-    factory = StageFactory(small_plan(stage, engines=engines(*there)), tmp_path, runners)  # type: ignore[arg-type]
+    runners: dict[str, Any] = {name: object() for name in there}
+    factory = StageFactory(small_plan(stage, engines=engines(*there)), tmp_path, runners)
     context = factory.make(stage, stream_info()).context
     assert (context.model, context.contract, context.options) == (model, CONTRACT if model else None, {"free": "form"})
     assert context.runner is (runners[named] if named else None), "only who names a model runs it"
@@ -86,7 +87,9 @@ def test_wrong_options_are_named_by_their_key(tmp_path: Path, module: str) -> No
         StageFactory(small_plan(valve), tmp_path, {}).make(valve, stream_info())
 
 
-def test_preprocess_runs_no_engine(tmp_path: Path) -> None:
-    stage = StagePlan(name="scale", kind="preprocess", lane="all", engine="m", entry="", options={})
-    factory = StageFactory(small_plan(stage, engines=engines("m")), tmp_path, {"m": object()})  # type: ignore[dict-item]
-    assert factory.make(stage, stream_info()).context.runner is None
+@pytest.mark.parametrize(("there", "named"), [(("m",), ""), (("m", "n"), "m")])
+def test_preprocess_has_the_engine_whose_memory_it_fills(there: tuple[str, ...], named: str, tmp_path: Path) -> None:
+    stage = StagePlan(name="scale", kind="preprocess", lane="all", engine=named, entry="", options={})
+    runners: dict[str, Any] = {name: object() for name in there}
+    factory = StageFactory(small_plan(stage, engines=engines(*there)), tmp_path, runners)
+    assert factory.make(stage, stream_info()).context.runner is runners["m"]
