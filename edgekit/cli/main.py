@@ -36,7 +36,7 @@ from edgekit.errors import EdgekitError, InputError, Interrupted
 from edgekit.host.settings import Settings, settings_from
 
 if TYPE_CHECKING:
-    from edgekit.cli.os_errors import Circumstances
+    from edgekit.cli.unusable_path import FailedRun
 
 app = Verbs("Get vision AI onto ARM edge boards and keep it running there.", root=True)
 _PIPE_CLOSED = 141
@@ -134,17 +134,17 @@ class _Run:
     def _explain(self, error: OSError) -> int:
         from edgekit.cli.os_errors import explain
 
-        found = explain(error, self._circumstances()) if self._settings else None
+        found = explain(error, self._failed_run()) if self._settings else None
         if found is None:
             return self._bug(error)
         logging.getLogger("edgekit.traceback").debug("%s", "".join(traceback.format_exception(error)))
         return self._fail(found)
 
-    def _circumstances(self) -> Circumstances:
-        from edgekit.cli.os_errors import Circumstances
+    def _failed_run(self) -> FailedRun:
+        from edgekit.cli.unusable_path import FailedRun
 
         assert self._settings is not None
-        return Circumstances(settings=self._settings, argv=self._argv)
+        return FailedRun(settings=self._settings, argv=self._argv)
 
     def _bug(self, error: Exception) -> int:
         """What nobody expected: the traceback, in every log there is."""
@@ -160,7 +160,7 @@ class _Run:
         from edgekit.cli.os_errors import with_cure
         from edgekit.cli.output import Output
 
-        error = with_cure(error, self._circumstances()) if self._settings else error
+        error = with_cure(error, self._failed_run()) if self._settings else error
         log = self._log.path if self._log and self._log.tells_more else None
         options = self._argv[: self._argv.index("--")] if "--" in self._argv else self._argv
         try:

@@ -16,7 +16,6 @@ MAX_LINES = 350
 _CIRCLES: list[set[str]] = []
 _LONG: set[str] = set()
 _TWICE = {
-    "Circumstances",
     "Image",
     "Login",
     "Need",

@@ -13,14 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.cli.os_errors import Circumstances, explain, with_cure
+from edgekit.cli.os_errors import explain, with_cure
+from edgekit.cli.unusable_path import FailedRun
 from edgekit.errors import EdgekitError, EngineError, RolloutError, WheelError
 from edgekit.host.settings import Settings
 from tests.fakes.command_line import EDGEKIT, run
 
 
 @pytest.fixture
-def run_of(tmp_path: Path) -> Circumstances:
+def run_of(tmp_path: Path) -> FailedRun:
     settings = Settings(
         config_dir=tmp_path / "home/config",
         cache_dir=tmp_path / "home/cache",
@@ -28,7 +29,7 @@ def run_of(tmp_path: Path) -> Circumstances:
         data_dir=tmp_path / "data",
         fleet_file=tmp_path / "fleet.toml",
     )
-    return Circumstances(settings=settings, argv=("build", "x", "--out", str(tmp_path / "out")))
+    return FailedRun(settings=settings, argv=("build", "x", "--out", str(tmp_path / "out")))
 
 
 def failing(number: int, path: Path | str | None = None) -> OSError:
@@ -39,7 +40,7 @@ def failing(number: int, path: Path | str | None = None) -> OSError:
     "number", [errno.EROFS, errno.EACCES, errno.ENOTDIR, errno.ENOSPC, errno.ENOENT, errno.EISDIR, errno.ENAMETOOLONG]
 )
 def test_the_cure_names_the_option_or_variable_that_named_the_place(
-    number: int, run_of: Circumstances, tmp_path: Path
+    number: int, run_of: FailedRun, tmp_path: Path
 ) -> None:
     given = explain(failing(number, tmp_path / "out/deep/file"), run_of)
     kept = explain(failing(number, tmp_path / "home/cache/wheels/x"), run_of)
@@ -50,20 +51,20 @@ def test_the_cure_names_the_option_or_variable_that_named_the_place(
     assert "set EDGEKIT_HOME" in kept.hint
 
 
-def test_a_full_file_system_is_named_with_what_is_free(run_of: Circumstances, tmp_path: Path) -> None:
+def test_a_full_file_system_is_named_with_what_is_free(run_of: FailedRun, tmp_path: Path) -> None:
     for where in (tmp_path / "home/cache/x", None):
         error = explain(failing(errno.ENOSPC, where), run_of)
         assert error and "free now, of " in error.hint and "df -h /" in error.hint
     assert error.message == "a file: no space is left for it"
 
 
-def test_who_owns_what_may_not_be_used(run_of: Circumstances, tmp_path: Path) -> None:
+def test_who_owns_what_may_not_be_used(run_of: FailedRun, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir(mode=0o700)
     error = explain(failing(errno.EACCES, tmp_path / "out/x"), run_of)
     assert error and f"{tmp_path / 'out'} belongs to " in error.hint and "mode 0700" in error.hint
 
 
-def test_several_copies_that_failed_are_one_error(run_of: Circumstances, tmp_path: Path) -> None:
+def test_several_copies_that_failed_are_one_error(run_of: FailedRun, tmp_path: Path) -> None:
     error = shutil.Error([(str(tmp_path), str(tmp_path / "out/x"), "[Errno 28] No space left on device")])
     found = explain(error, run_of)
     assert found and "no space is left" in found.message
@@ -77,7 +78,7 @@ def test_several_copies_that_failed_are_one_error(run_of: Circumstances, tmp_pat
         urllib.error.URLError("unknown host"),
     ],
 )
-def test_the_network_is_7(error: OSError, run_of: Circumstances) -> None:
+def test_the_network_is_7(error: OSError, run_of: FailedRun) -> None:
     found = explain(error, run_of)
     assert found and found.exit_code == 7 and "network" in found.hint
 
@@ -92,7 +93,7 @@ def test_the_network_is_7(error: OSError, run_of: Circumstances) -> None:
         BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"),
     ],
 )
-def test_what_no_user_can_cause_stays_a_bug(error: OSError, run_of: Circumstances) -> None:
+def test_what_no_user_can_cause_stays_a_bug(error: OSError, run_of: FailedRun) -> None:
     assert explain(error, run_of) is None
 
 
@@ -107,7 +108,7 @@ def raised_from(below: OSError, kind: type[EdgekitError] = WheelError) -> Edgeki
         return error
 
 
-def test_a_full_disk_is_not_taken_for_the_network(run_of: Circumstances, tmp_path: Path) -> None:
+def test_a_full_disk_is_not_taken_for_the_network(run_of: FailedRun, tmp_path: Path) -> None:
     full = with_cure(raised_from(failing(errno.ENOSPC, tmp_path / "home/cache/x")), run_of)
     told = "numpy cannot be fetched: no space was left on the disk"
     assert (type(full), full.message, full.details) == (WheelError, told, "d")
@@ -131,7 +132,7 @@ def small_disk() -> Path:
 
 
 def test_what_uv_says_of_a_full_disk_counts_where_a_disk_is_full(
-    run_of: Circumstances, small_disk: Path, tmp_path: Path
+    run_of: FailedRun, small_disk: Path, tmp_path: Path
 ) -> None:
     import dataclasses
 
