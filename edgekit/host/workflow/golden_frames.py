@@ -16,7 +16,7 @@ from edgekit.host.golden.writing import EXPECTED, FOLDER
 from edgekit.host.rehearsal import Packages, Rehearsal, run_rehearsal
 from edgekit.host.release.plan import plan_worker
 from edgekit.host.workflow.engines import float_engines, make_engines
-from edgekit.host.workflow.rehearse import needs_float, rehearsal_of, stand_in
+from edgekit.host.workflow.rehearse import rehearsal_of
 from edgekit.host.workflow.site import importable, lay_out_site
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.detection import Detection, differences, read_expected
@@ -88,18 +88,16 @@ def look(folder: RecipeFolder, numbers: tuple[int, ...], scratch: Path, station:
 
 
 def _rehearsal(folder: RecipeFolder, numbers: tuple[int, ...], scratch: Path, station: Workstation) -> Rehearsal:
-
     engines = float_engines(folder, station)
-    plan = _plan(folder, find_target("host", station.settings), ())
+    plan = _plan(folder, find_target("host", station.settings), engines)
     packages = _packages(folder, station)
-    wanted = rehearsal_of(folder, plan, (), stand_in(folder, engines), packages)
+    wanted = rehearsal_of(folder, plan, engines, packages)
     if folder.recipe.golden is not None:
         return wanted
     return dataclasses.replace(wanted, grab=Grab(folder=str(scratch), frames=numbers))
 
 
 def _plan(folder: RecipeFolder, target: Target, engines: tuple[Engine, ...]) -> WorkerPlan:
-
     # A board's limits: this machine need not have what it has.
     limits = dataclasses.replace(folder.recipe.limits, memory_max=Bytes(1), memory_high=None, cpus=1, limits="advisory")
     recipe = dataclasses.replace(folder.recipe, limits=limits)
@@ -113,15 +111,12 @@ def engine_differences(folder: RecipeFolder, seen: Seen, target: Target, station
         InputError: nobody but a board can say what they find.
         EngineError: an engine cannot be made, or is refused before.
     """
-
     engines = make_engines(folder, target, station)
-    wanted = rehearsal_of(folder, _plan(folder, target, engines), engines, {}, _packages(folder, station))
-    unknown = [engine.entry.name for engine in engines if needs_float(engine)]
+    wanted = rehearsal_of(folder, _plan(folder, target, engines), engines, _packages(folder, station))
     with station.progress.step(f"running the engines for {target.name}"):
-        reply = run_rehearsal(wanted, station.executor) if not unknown else None
-    if reply is None or reply.unjudged:
-        reason = reply.unjudged if reply else f"no answers of engine {unknown[0]} are recorded"
-        raise InputError(f"what {target.name} finds is not known here: {reason}", hint="leave --target out")
+        reply = run_rehearsal(wanted, station.executor)
+    if reply.unjudged:
+        raise InputError(f"what {target.name} finds is not known here: {reply.unjudged}", hint="leave --target out")
     golden = seen.golden
     return tuple(
         f"{report.frame} on {target.name}: {text}"
@@ -132,7 +127,6 @@ def engine_differences(folder: RecipeFolder, seen: Seen, target: Target, station
 
 def _packages(folder: RecipeFolder, station: Workstation) -> Packages | None:
     """The recipe's Python packages for this machine, where its own code may need some."""
-
     if folder.app is None or not folder.recipe.python.requirements:
         return None
     host = find_target("host", station.settings)
@@ -141,7 +135,6 @@ def _packages(folder: RecipeFolder, station: Workstation) -> Packages | None:
 
 def _answers(folder: RecipeFolder, station: Workstation) -> Mapping[str, tuple[Detection, ...]]:
     """The golden answers that are there; none where the file is to be written, or written anew."""
-
     assert folder.recipe.golden is not None
     file = folder.file(folder.recipe.golden.expected)
     try:

@@ -11,10 +11,9 @@ from edgekit.host.engine.engine import Engine
 from edgekit.host.rehearsal import Packages, Rehearsal, run_rehearsal
 from edgekit.host.release.plan import CARRIED
 from edgekit.host.workflow.detections import hold_detections
-from edgekit.host.workflow.engines import float_engines
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.detection import differences, read_expected
-from edgekit.schema.plan import EnginePlan, WorkerPlan
+from edgekit.schema.plan import WorkerPlan
 from edgekit.schema.rehearsal import RehearsalReply
 from edgekit.schema.units import counted
 
@@ -35,20 +34,13 @@ def rehearse(
         InputError: the recipe's code would fail on the device too.
         EngineError: the golden frames show other things than they must.
     """
-    floats = tuple(engine.entry.name for engine in engines if needs_float(engine))
-    stand_ins = stand_in(folder, float_engines(folder, station)) if floats else {}
-    wanted = rehearsal_of(folder, plan, engines, {name: stand_ins[name] for name in floats}, packages)
+    wanted = rehearsal_of(folder, plan, engines, packages)
     with station.progress.step("trying the release's stages here"):
         reply = run_rehearsal(wanted, station.executor)
     notes = tuple(f"stage {one.stage} was not tried here: {one.reason}" for one in reply.untried)
     if plan.golden is not None:
-        notes += (_judge(folder, reply, floats),)
+        notes += (_judge(folder, reply),)
     return (*notes, *hold_detections(folder.recipe, wanted, engines, station))
-
-
-def needs_float(engine: Engine) -> bool:
-    """Whether neither the engine nor its recorded answers can be had here."""
-    return engine.answers is None and not _runs_here(engine)
 
 
 def _runs_here(engine: Engine) -> bool:
@@ -64,27 +56,13 @@ def release_files(folder: RecipeFolder) -> dict[str, Path]:
     return files
 
 
-def stand_in(folder: RecipeFolder, engines: tuple[Engine, ...]) -> dict[str, EnginePlan]:
-    """What of `float_engines` takes the place of a plan's engines."""
-    return {
-        engine.entry.name: EnginePlan(
-            runner="onnxruntime",
-            path=str(engine.file.absolute()),
-            input=folder.recipe.models[engine.entry.name].input,
-            threads=1,
-        )
-        for engine in engines
-    }
-
-
 def rehearsal_of(
     folder: RecipeFolder,
     plan: WorkerPlan,
     engines: tuple[Engine, ...],
-    stand_ins: dict[str, EnginePlan],
     packages: Packages | None,
 ) -> Rehearsal:
-    """A plan with its golden frames, each engine where it lies, recorded, or with a model in its place."""
+    """A plan with its golden frames, and each engine where it lies: it runs here, or what it answered is recorded."""
     here = {
         engine.entry.name: dataclasses.replace(
             plan.engines[engine.entry.name],
@@ -96,7 +74,7 @@ def rehearsal_of(
     }
     golden = folder.recipe.golden
     return Rehearsal(
-        plan=dataclasses.replace(plan, engines=here | stand_ins),
+        plan=dataclasses.replace(plan, engines=here),
         files=release_files(folder),
         packages=packages,
         pictures=tuple(folder.file(frame) for frame in golden.frames) if golden else (),
@@ -104,7 +82,7 @@ def rehearsal_of(
     )
 
 
-def _judge(folder: RecipeFolder, reply: RehearsalReply, floats: tuple[str, ...]) -> str:
+def _judge(folder: RecipeFolder, reply: RehearsalReply) -> str:
     golden = folder.recipe.golden
     assert golden is not None
     if reply.unjudged:
@@ -124,6 +102,5 @@ def _judge(folder: RecipeFolder, reply: RehearsalReply, floats: tuple[str, ...])
             "where only the engine is off, add calibration pictures or widen golden's tolerances",
             details="\n".join([*wrong, f"golden frames pass {passed}: what comes before the first stage with state"]),
         )
-    how = "through the float model, as only a board can run the engine" if floats else "as expected"
     frames = counted(len(golden.frames), "golden frame")
-    return f"{frames} {how}, within {golden.position_px:g} px and {golden.score:g}: {passed}"
+    return f"{frames} as expected, within {golden.position_px:g} px and {golden.score:g}: {passed}"
