@@ -264,9 +264,15 @@ class Application:
         self.waiting.rolled_back(self._state.failure, outcome)
 
     def _answer_starts(self) -> None:
-        """Whoever waits for the committed release to run learns that it is healthy, or that it takes too long."""
+        """Whoever waits for the committed release to run learns that it is healthy, or why it is not."""
         current = self._state.current
-        if self.waiting.for_start and current:
+        if not self.waiting.for_start or current is None:
+            return
+        if self._state.phase != "running" or self._closing:
+            self.waiting.unhealthy(current, "it was told to do something else meanwhile")
+        elif self._broken:
+            self.waiting.unhealthy(current, self._broken)
+        elif self._supervisor.release:  # else the worker before is still ending
             reasons = self._unhealthy()
             if not reasons:
                 self.waiting.healthy(current)

@@ -124,6 +124,9 @@ class Keeper:
                 work(ticket)
             except EdgekitError as error:
                 ticket.fail(error)
+            except Exception as error:  # a request must not end the keeper
+                self._context.journal.write(f"keeper: a request failed: {traceback.format_exc()}")
+                ticket.fail(_failed(error))
         for application in list(self._applications.values()):
             self._turn(application)
         self._notifier.status("; ".join(found.summary() for found in self._applications.values()) or "no application")
@@ -143,7 +146,7 @@ class Keeper:
             if self._faults.get(application.name) != fault:
                 self._faults[application.name] = fault
                 self._context.journal.write(f"keeper: {application.name} cannot be looked after: {fault}")
-            application.waiting.fail(RolloutError(f"the keeper failed: {error!r}", hint="edgekit logs shows more"))
+            application.waiting.fail(_failed(error))
 
     def _sound(self) -> list[Application]:
         """Those that can be looked after: what is unread of another would keep the loop awake for nothing."""
@@ -216,3 +219,7 @@ class Keeper:
         due = [found.supervisor.wake_at_s for found in self._sound()]
         first = min((at_s for at_s in due if at_s is not None), default=None)
         return longest if first is None else min(longest, max(0.0, first - self._clock()) + 0.01)
+
+
+def _failed(error: Exception) -> RolloutError:
+    return RolloutError(f"the keeper failed: {error!r}", hint="edgekit logs shows more")

@@ -31,12 +31,14 @@ class OpenTickets:
 
     def activation(self, ticket: Ticket, notes: tuple[str, ...]) -> None:
         """An activation has begun."""
+        self._overtake_stops()
         self._activation = ticket
         for note in notes:
             ticket.progress(note)
 
     def start(self, ticket: Ticket) -> None:
         """Somebody waits until the committed release is healthy."""
+        self._overtake_stops()
         self._starts.append(ticket)
 
     def stop(self, ticket: Ticket) -> None:
@@ -89,6 +91,12 @@ class OpenTickets:
         """Nothing of the application runs any more."""
         for ticket in self._stops:
             ticket.done(f"{self._application} is stopped")
+        self._stops.clear()
+
+    def _overtake_stops(self) -> None:
+        message = f"{self._application} was started again before it had stopped"
+        for ticket in self._stops:
+            ticket.fail(RolloutError(message, hint="edgekit status shows what runs"))
         self._stops.clear()
 
     def fail(self, error: EdgekitError) -> None:

@@ -160,6 +160,43 @@ def test_one_that_does_not_get_healthy_after_a_start_says_why(bench: Bench) -> N
     assert "not healthy" in str(outcome(ticket))
 
 
+def test_a_start_waits_for_the_new_worker_and_not_for_the_one_that_is_ending(bench: Bench) -> None:
+    worker = bench.child("counter")
+    bench.starter.obedient = worker.obedient = False
+    stopping = bench.keeper.stop("counter")
+    bench.turn()
+    ticket = bench.keeper.start("counter")
+    bench.turn(times=5)
+    assert "was started again before it had stopped" in str(outcome(stopping))
+    assert ticket._queue.empty()
+    worker.end(0)
+    bench.turn(times=3)
+    assert "is the current release, and healthy" in str(outcome(ticket))
+    assert bench.child("counter") is not worker
+
+
+def test_a_start_that_is_stopped_meanwhile_is_no_success(bench: Bench) -> None:
+    bench.keeper.stop("counter")
+    bench.turn(times=2)
+    on_start(bench, COUNTER.digest, lambda child: None)
+    ticket = bench.keeper.start("counter")
+    bench.turn()
+    bench.keeper.stop("counter")
+    bench.turn(times=2)
+    assert "told to do something else" in str(outcome(ticket))
+
+
+def test_a_request_that_fails_ends_with_an_error_and_the_keeper_goes_on(bench: Bench, untouched: Untouched) -> None:
+    def fail(*_: object) -> object:
+        raise OSError("the disk is gone")
+
+    bench.application("counter").halt = fail  # type: ignore[method-assign,assignment]
+    ticket = bench.keeper.stop("counter")
+    bench.turn(times=2)
+    assert "the disk is gone" in str(outcome(ticket))
+    untouched.check()
+
+
 def test_activating_the_release_that_crash_loops_is_no_success(bench: Bench) -> None:
     on_start(bench, COUNTER.digest, lambda child: child.end(1))
     bench.child("counter").end(1)
