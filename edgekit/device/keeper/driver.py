@@ -1,0 +1,258 @@
+"""Runs the releases of one application as its saved state wants: judges the one on trial, takes a failed one back."""
+
+from __future__ import annotations
+
+from edgekit.device.keeper.context import Footprint, KeeperContext
+from edgekit.device.keeper.open_tickets import OpenTickets, title
+from edgekit.device.keeper.process.supervisor import Ended, Reported, Supervisor
+from edgekit.device.keeper.update.activation import (
+    Activate,
+    BecameHealthy,
+    LostHealth,
+    ReleaseFailed,
+    Restored,
+    Resume,
+    SavedState,
+    Settled,
+    Started,
+    State,
+    UpdateEvent,
+    wanted,
+)
+from edgekit.device.keeper.update.health import Probation, judge, observe, verdict
+from edgekit.device.keeper.update.releases import Release
+from edgekit.errors import EdgekitError, RolloutError
+from edgekit.schema.control import ReleaseFailure, ReleaseRef
+from edgekit.schema.report import Report
+
+_TAIL_LINES = 20
+
+
+class ReleaseDriver:
+    """One application's worker and state machine. The keeper's loop turns it; see `Application`."""
+
+    def __init__(self, name: str, context: KeeperContext) -> None:
+        self.name = name
+        self.supervisor = Supervisor(name, context.layout, context.limiter, context.workers)
+        """Of the worker."""
+        self.waiting = OpenTickets(name)
+        """Those who asked for something."""
+        self.footprint = Footprint(name)
+        """Limits of its releases."""
+        self.closing = False
+        """Whether the worker shall end, whatever the state wants."""
+        self._context = context
+        self._clock = context.clock
+        self._candidate: Release | None = None
+        self._probation: Probation | None = None
+        self._healthy_by_s = 0.0
+        self._mark = 0
+        self._broken = ""
+        self._saved = SavedState(context.layout.state_file(name), context.disk, context.wall_clock())
+        known = self.state.failure
+        self.apply(Started(at_s=context.wall_clock()))
+        failure = self.state.failure
+        if failure and (failure != known or not failure.digest):
+            self._log(failure.reason)
+
+    @property
+    def state(self) -> State:
+        """Which release runs, and where an activation stands."""
+        return self._saved.state
+
+    @property
+    def lost(self) -> bool:
+        """Whether the state could not be read: which releases are the application's is not known."""
+        return self._saved.lost
+
+    @property
+    def references(self) -> frozenset[str]:
+        """Digests of the releases that it needs."""
+        state = self.state
+        return frozenset(ref.digest for ref in (state.current, state.previous, state.candidate) if ref)
+
+    def begin(self, release: Release) -> None:
+        """Put a release on trial.
+
+        Raises:
+            RolloutError: its limits cannot be held here, or the state cannot be saved.
+        """
+        self.supervisor.check(release)
+        self.apply(Activate(candidate=release.ref))
+        self.footprint.note(release)
+        self._candidate, self._probation = release, None
+
+    def resume(self) -> None:
+        """Run the committed release again; from now on it has its time to become healthy."""
+        self.apply(Resume())
+        self._broken = ""
+        release = self.supervisor.release
+        self._healthy_by_s = self._clock() + (release.plan.health.start_s if release else 0.0)
+
+    def step(self) -> None:
+        """One turn: look at the worker, decide, and make it so."""
+        for event in self.supervisor.step():
+            match event:
+                case Reported(report=report):
+                    self._heard(report)
+                case Ended(reason=reason):
+                    self._lost(reason)
+        self._judge()
+        self._reconcile()
+        self._answer_starts()
+
+    def summary(self) -> str:
+        """Its phase and release in one line."""
+        ref = wanted(self.state)
+        return f"{self.state.phase}: {title(ref)}" if ref else f"{self.state.phase}: {self.name}"
+
+    def unhealthy(self) -> tuple[str, ...]:
+        """Every reason why it is not healthy; none where it is, or where nothing shall run."""
+        process = self.supervisor.process
+        if process:
+            return judge(process.release.plan.health, process.report, self._clock() - process.heard_s)
+        if wanted(self.state):
+            return (self._broken or f"no worker runs: {self.supervisor.last_exit or 'it is being started'}",)
+        return (self.state.failure.reason,) if self.lost and self.state.failure else ()
+
+    def apply(self, event: UpdateEvent) -> None:
+        """Save the next state, then be in it.
+
+        Raises:
+            RolloutError: a state that promises something could not be saved, and is not entered.
+        """
+        before = self.state.phase
+        trouble = self._saved.apply(event)
+        if trouble:
+            self._log(trouble)
+        if self.state.phase != before:
+            self.waiting.announce(self.state.phase, self.summary())
+            self._log(self.summary())
+        if isinstance(event, (Activate, ReleaseFailed)):
+            self._broken = ""
+
+    # What the worker does
+
+    def _heard(self, report: Report) -> None:
+        self.waiting.report(report)
+        if self.state.phase == "rolling_back" and report.phase == "running":
+            self._restored("")
+
+    def _lost(self, reason: str) -> None:
+        if self.state.phase in ("activating", "settling"):
+            self._fail(reason)
+        elif self.state.phase == "running" and self.state.current:
+            self._saved.note(ReleaseFailed(failure=self._failure(self.state.current, reason, ())))
+            self._mark = self._context.journal.count
+            self.waiting.unhealthy(self.state.current, reason)
+
+    def _judge(self) -> None:
+        """Move a probation, or a roll-back, on."""
+        process, now = self.supervisor.process, self._clock()
+        if self.state.phase == "rolling_back" and self._healthy_by_s and now >= self._healthy_by_s:
+            self._restored(f", which does not come up again: {self.supervisor.last_exit or 'it reports nothing'}")
+        if not self._probation or not process or process.release is not self._candidate:
+            return
+        self._probation = observe(self._probation, process.report, now - process.heard_s, now)
+        standing, reason = verdict(self._probation, now)
+        match standing:
+            case "waiting":
+                self.apply(LostHealth())
+            case "settling" | "settled":
+                self.apply(BecameHealthy())
+                if standing == "settled":
+                    self._commit()
+            case "failed":
+                self._fail(reason)
+
+    def _commit(self) -> None:
+        try:
+            self.apply(Settled())
+        except RolloutError as error:
+            self._fail(f"it was healthy, but could not be committed: {error.message}")
+            return
+        ref = self.state.current
+        self._probation = self._candidate = None
+        assert ref is not None
+        self.waiting.committed(ref)
+
+    def _fail(self, reason: str) -> None:
+        """End a probation badly: the release that ran before is wanted again."""
+        ref = self.state.candidate
+        assert ref is not None
+        failure = self._failure(ref, reason, self._probation.probes if self._probation else ())
+        self._probation = self._candidate = None
+        self._healthy_by_s = 0.0
+        self.apply(ReleaseFailed(failure=failure))
+        if self.state.current is None:
+            self.waiting.rolled_back(failure, "; nothing runs now, as there is no release to go back to")
+
+    def _restored(self, but: str) -> None:
+        """The roll-back is over, well or, with a reason, badly."""
+        self.apply(Restored())
+        current = self.state.current
+        outcome = f"; back to {title(current)}{but or ', which runs again'}" if current else ""
+        self.waiting.rolled_back(self.state.failure, outcome)
+
+    def _answer_starts(self) -> None:
+        """Whoever waits for the committed release to run learns that it is healthy, or why it is not."""
+        current = self.state.current
+        if not self.waiting.for_start or current is None:
+            return
+        if self.state.phase != "running" or self.closing:
+            self.waiting.unhealthy(current, "it was told to do something else meanwhile")
+        elif self._broken:
+            self.waiting.unhealthy(current, self._broken)
+        elif self.supervisor.release:  # else the worker before is still ending
+            reasons = self.unhealthy()
+            if not reasons:
+                self.waiting.healthy(current)
+            elif self._clock() >= self._healthy_by_s:
+                self.waiting.unhealthy(current, "; ".join(reasons))
+
+    # Making it so
+
+    def _reconcile(self) -> None:
+        """Bring the supervisor to what the state wants: one release stops before another starts."""
+        ref = None if self.closing else wanted(self.state)
+        running = self.supervisor.release
+        if running and (ref is None or running.ref.digest != ref.digest):
+            self.supervisor.stop()
+        if ref and self.supervisor.stopped and not self._broken:
+            self._start(ref)
+        if self.supervisor.stopped:
+            self.waiting.stopped()
+
+    def _start(self, ref: ReleaseRef) -> None:
+        candidate = self._candidate
+        try:
+            release = candidate if candidate and candidate.ref == ref else self._context.releases.committed(ref)
+        except (EdgekitError, OSError) as error:
+            self._broken = f"{title(ref)} cannot be started: {error}"
+            self._log(self._broken)
+            self._restored(f", but {error}")
+            return
+        self._mark = self._context.journal.count
+        self.footprint.keep(self.references)
+        self.footprint.note(release)
+        self.supervisor.start(release)
+        self.supervisor.step()
+        health, now = release.plan.health, self._clock()
+        if release is candidate:
+            self._probation = Probation(health=health, golden=release.plan.golden is not None, started_s=now)
+        self._healthy_by_s = now + health.start_s
+
+    def _failure(self, ref: ReleaseRef, reason: str, probes: tuple[str, ...]) -> ReleaseFailure:
+        tail = self._context.journal.tail(_TAIL_LINES, self._mark, self.name)
+        return ReleaseFailure(
+            digest=ref.digest,
+            application=ref.application,
+            version=ref.version,
+            reason=reason,
+            probes=probes,
+            log_tail=tuple(line.text for line in tail),
+            at_s=self._context.wall_clock(),
+        )
+
+    def _log(self, text: str) -> None:
+        self._context.journal.write(f"keeper: {text}", self.name)
