@@ -411,8 +411,6 @@ def test_a_hundred_devices_of_four_kinds_cost_four_builds(bay: Bay, tmp_path: Pa
             name="tiny", path=onnx, file=onnx, model=model, onnx=read_onnx(onnx), target=target, pictures=pictures
         )
         key = device_key(target, accelerator, model="tiny")
-        frames, contract = pictures.tensors, pictures.contract
-        job = dataclasses.replace(job_of("tiny", target=target), key=key, frames=frames, input=contract)
         wanted = TunedCompilation(
             source=source,
             kind="tensorrt",
@@ -421,7 +419,9 @@ def test_a_hundred_devices_of_four_kinds_cost_four_builds(bay: Bay, tmp_path: Pa
             suffix=".plan",
             bench=bench,
             builders=builders,
-            job=job,
+            accelerator=ACCELERATOR,  # this machine is none of the kinds
+            request=job_of().request,
+            model=onnx.read_bytes(),
         )
         return make_engine(wanted, bench.store).entry.facts["device"]
 

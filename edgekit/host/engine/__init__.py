@@ -3,7 +3,8 @@
 The way of one engine, and what it is in turn:
 
     ModelSource      what it is made from: the model, prepared and perhaps cut in two, the recipe's words, pictures
-      Compilation    how one backend makes it, with its cache key; `making.make_engine` walks the steps
+      Compilation    how one backend makes it, with its cache key; `making.make_engine` walks the steps. A PlannedEngine
+                     holds both, and whether a builder device is needed
         DeviceJob    what a builder device is sent for it ...
         BuildRequest ... of which this is the part that its compiler reads there, and BuildAnswer its reply
       CompiledEngine what a compiler left: neither checked nor recorded yet

@@ -12,6 +12,7 @@ from edgekit.host.engine.builder.remote import compile_on_device
 from edgekit.host.engine.making import Compilation
 from edgekit.host.engine.record import CompiledEngine
 from edgekit.host.engine.store import cache_key
+from edgekit.schema.building import BuildRequest
 from edgekit.schema.target import Accelerator, Target
 
 
@@ -22,17 +23,33 @@ class DeviceCompilation(Compilation):
     bench: EngineBench
     builders: Builders = NO_BUILDERS
     """Devices that may be asked: known once an engine is not in the cache."""
-    job: DeviceJob
+    accelerator: Accelerator
+    """The target's, of this kind."""
+    request: BuildRequest
+    model: bytes
+    """The ONNX file that goes there."""
     facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """For the manifest, beside the device's own."""
 
     def compile(self) -> CompiledEngine:
         """Have the first suitable free device do it; store what it has timed for the next engine."""
-        job, store = self.job, self.bench.store
+        source, store = self.source, self.bench.store
+        timings = timings_key(source.target, self.accelerator)
+        job = DeviceJob(
+            name=source.name,
+            key=self.key,
+            target=source.target,
+            accelerator=self.accelerator,
+            request=self.request,
+            model=self.model,
+            timing_cache=store.timings(timings) if self.request.timing_cache else b"",
+            input=source.model.input,
+            frames=source.pictures.tensors,
+        )
         compiled = compile_on_device(job, self.builders, self.bench.progress)
         if compiled.timing_cache:
-            store.save_timings(timings_key(job.target, job.accelerator), compiled.timing_cache)
-        dla = "" if job.request.dla_core < 0 else str(job.request.dla_core)
+            store.save_timings(timings, compiled.timing_cache)
+        dla = "" if self.request.dla_core < 0 else str(self.request.dla_core)
         return dataclasses.replace(compiled, facts={**compiled.facts, "dla": dla, **self.facts})
 
 
@@ -42,5 +59,5 @@ def device_key(target: Target, accelerator: Accelerator, **parts: object) -> str
 
 
 def timings_key(target: Target, accelerator: Accelerator) -> str:
-    """Names the timing cache that devices share which time alike."""
+    """Key of the timing cache that all devices of a kind share."""
     return device_key(target, accelerator, made="timings")

@@ -13,7 +13,6 @@ import onnxruntime as ort  # type: ignore[import-untyped]
 from edgekit.errors import EngineError
 from edgekit.host.engine.backends.on_device import DeviceCompilation, device_key
 from edgekit.host.engine.bench import EngineBench
-from edgekit.host.engine.builder.job import DeviceJob
 from edgekit.host.engine.engine import Engine
 from edgekit.host.engine.making import Compilation
 from edgekit.host.engine.model.onnx_model import opset_of
@@ -177,27 +176,15 @@ class TunedCompilation(DeviceCompilation):
 
 
 def _tuned(source: ModelSource, accelerator: Accelerator, bench: EngineBench) -> Compilation:
-    frames, contract = source.pictures.tensors, source.model.input
     request = BuildRequest(kind="onnxruntime", model="model.onnx", engine="engine.onnx")
     key = device_key(
         source.target,
         accelerator,
         format=_FORMAT,
         model=source.onnx.sha256,
-        input=contract,
+        input=source.model.input,
         request=request,
-        frames=digest_of(frames),
-    )
-    job = DeviceJob(
-        name=source.name,
-        key=key,
-        target=source.target,
-        accelerator=accelerator,
-        request=request,
-        model=source.path.read_bytes(),
-        timing_cache=b"",
-        input=contract,
-        frames=frames,
+        frames=digest_of(source.pictures.tensors),
     )
     return TunedCompilation(
         source=source,
@@ -206,5 +193,7 @@ def _tuned(source: ModelSource, accelerator: Accelerator, bench: EngineBench) ->
         precision=request.precision,
         suffix=".onnx",
         bench=bench,
-        job=job,
+        accelerator=accelerator,
+        request=request,
+        model=source.path.read_bytes(),
     )

@@ -14,11 +14,10 @@ from io import BytesIO
 import onnx
 
 from edgekit.errors import EngineError
-from edgekit.host.engine.backends.on_device import DeviceCompilation, device_key, timings_key
+from edgekit.host.engine.backends.on_device import DeviceCompilation, device_key
 from edgekit.host.engine.backends.onnxruntime import quantise_checked
 from edgekit.host.engine.bench import EngineBench
 from edgekit.host.engine.builder.bounds import bounds_for
-from edgekit.host.engine.builder.job import DeviceJob
 from edgekit.host.engine.files.plan_file import PlanFault, parse_plan
 from edgekit.host.engine.making import Compilation
 from edgekit.host.engine.model.faults import DYNAMIC, node_name, refuse
@@ -97,7 +96,7 @@ class TensorrtCompilation(DeviceCompilation):
         """Compare a model with int8 ranges with the float model here, before a device is asked."""
         source = self.source
         if source.model.precision == "int8":
-            verified = verify_answers(source, answers_of_bytes(self.job.model, source.pictures.tensors, source.path))
+            verified = verify_answers(source, answers_of_bytes(self.model, source.pictures.tensors, source.path))
             check_agreement(source.name, verified.agreement, source.model.tolerance, cure_for(source, "int8"))
 
     def check(self, engine: bytes) -> Mapping[str, str]:
@@ -122,17 +121,6 @@ def _compilation(
         request=request,
         frames=digest_of(source.pictures.tensors),
     )
-    job = DeviceJob(
-        name=source.name,
-        key=key,
-        target=source.target,
-        accelerator=accelerator,
-        request=request,
-        model=model,
-        timing_cache=bench.store.timings(timings_key(source.target, accelerator)),
-        input=source.model.input,
-        frames=source.pictures.tensors,
-    )
     return TensorrtCompilation(
         source=source,
         kind="tensorrt",
@@ -140,7 +128,9 @@ def _compilation(
         precision=request.precision,
         suffix=".plan",
         bench=bench,
-        job=job,
+        accelerator=accelerator,
+        request=request,
+        model=model,
         facts=facts,
     )
 
