@@ -69,11 +69,11 @@ def check_devices(planned: Iterable[PlannedEngine], devices: tuple[BuilderDevice
     """Refuse engines that a device has to compile where none is named, before anything else is done for them.
 
     Raises:
-        EngineError: so it is.
+        EngineError: an engine needs a device, and none is named.
     """
     for one in planned:
         if one.needs_device and not devices and isinstance(one.plan, DeviceCompilation):
-            raise no_builder(one.source.target, one.plan.job.accelerator)
+            raise no_builder(one.source.target, one.plan.accelerator)
 
 
 def make_planned(
