@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import sys
 from pathlib import Path
@@ -36,6 +37,7 @@ for path in (multiarch, own):
 """
 
 
+@functools.cache
 def facts_script() -> str:
     """The modules of `edgekit/sent/facts` as one program: all but their imports of each other."""
     texts = []

@@ -11,7 +11,7 @@ from edgekit.errors import InputError, RolloutError
 from edgekit.host.board.image import check_rights, find_image
 from edgekit.host.preflight import require
 from edgekit.host.settings import Settings
-from edgekit.host.workflow.devices import device_access
+from edgekit.host.workflow.devices import DeviceAccess, device_access
 from edgekit.schema.report import Report
 
 RECIPE = "sorting-line"
@@ -43,6 +43,8 @@ class Demo:
     """Runs one command line of edgekit, without the program's name. Raises where it fails."""
     watch: Callable[[Report | None], None]
     """Called every few seconds with the worker's report while the clip is played; None: there is none yet."""
+    access: Callable[[Settings], DeviceAccess] = field(default=device_access)
+    """The way to the board, once it is up."""
     clock: Callable[[], float] = field(default=time.monotonic)
     sleep: Callable[[float], None] = field(default=time.sleep)
 
@@ -75,7 +77,7 @@ class Demo:
 
     def _wait_for_score(self) -> dict[str, float]:
         deadline = self.clock() + _PASS_S
-        with device_access(self.settings).keeper(self.device) as keeper:
+        with self.access(self.settings).keeper(self.device) as keeper:
             while self.clock() < deadline:
                 found = keeper.status().find(RECIPE)
                 report = found.report if found else None

@@ -1,0 +1,77 @@
+"""What is missing on a device: without a release, with one, and with one for another board."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+import edgekit
+from edgekit.errors import InputError
+from edgekit.host.catalogue.targets import list_targets
+from edgekit.host.settings import settings_from
+from edgekit.host.workflow.doctor import diagnose, judge_device
+from edgekit.schema.facts import DeviceFacts
+from edgekit.schema.fleet import Device
+from edgekit.schema.manifest import EngineEntry
+from edgekit.schema.reader import from_raw
+from edgekit.sent.facts.report import facts as probe
+from tests.fakes.boards.tree import build_board
+from tests.fakes.devices import FactsExecutor, access_to
+from tests.fakes.notes import Notes
+from tests.fakes.releases import make_release
+from tests.fakes.workstations import workstation_in
+
+TARGETS = list_targets(settings_from({}, Path(edgekit.__file__).parent))
+MANIFEST = dataclasses.replace(make_release().manifest, target="rk3588-debian12")
+DEVICE = Device(name="gate", address="root@gate")
+
+
+@pytest.fixture(scope="module")
+def rock(tmp_path_factory: pytest.TempPathFactory) -> DeviceFacts:
+    raw = probe(str(build_board("rock-5b", tmp_path_factory.mktemp("board") / "root")), "/var/lib")
+    return from_raw(DeviceFacts, raw | {"disk_free_bytes": 8 << 30, "uid": 0, "clock_s": 1000.0}, "facts")
+
+
+def test_a_board_that_has_all_is_told_by_its_target(rock: DeviceFacts) -> None:
+    found = judge_device(DEVICE, rock, None, TARGETS, now_s=1000.0)
+    assert (found.device, found.title, found.target) == ("gate", "Radxa ROCK 5 Model B", "rk3588-debian12")
+    assert (found.findings, found.engines, found.refused) == ((), (), False)
+
+
+def test_what_the_keeper_needs_is_looked_for_without_a_release(rock: DeviceFacts) -> None:
+    poor = dataclasses.replace(rock, ssh_keygen=False, uid=1000)
+    found = judge_device(DEVICE, poor, None, TARGETS, now_s=1000.0)
+    assert [item.subject for item in found.findings] == ["ssh-keygen", "the login"]
+    assert found.refused
+    process = dataclasses.replace(DEVICE, service="process", prefix="/opt/ek")
+    assert judge_device(process, dataclasses.replace(rock, systemd=""), None, TARGETS, now_s=1000.0).findings == ()
+
+
+def test_an_engine_is_judged_by_itself_and_for_the_release(rock: DeviceFacts) -> None:
+    engine = EngineEntry(
+        name="parts", runner="rknn", path="e", model_sha256="0" * 64, facts={"platform": "rk3576", "format": "rknn 6"}
+    )
+    manifest = dataclasses.replace(MANIFEST, engines=(engine,))
+    found = judge_device(DEVICE, rock, manifest, TARGETS, now_s=1000.0)
+    (verdict,) = found.engines
+    assert not verdict.fits and set(verdict.findings) <= set(found.findings)
+
+
+def test_a_release_for_another_board_is_a_warning(rock: DeviceFacts) -> None:
+    other = dataclasses.replace(MANIFEST, target="jetson-orin-nano-jp62")
+    found = judge_device(DEVICE, rock, other, TARGETS, now_s=1000.0)
+    assert ("warn", "the board") in [(item.severity, item.subject) for item in found.findings]
+
+
+def test_the_device_is_asked_once_and_let_go(rock: DeviceFacts, tmp_path: Path) -> None:
+    raw = probe(str(build_board("rock-5b", tmp_path / "root")), "/var/lib")
+    board, notes = FactsExecutor(raw | {"clock_s": 0.0}), Notes()
+    station = workstation_in(tmp_path / "home", notes)
+    found = diagnose("gate", None, access_to({"gate": board}), station)
+    assert found.title == rock.model and "the clock" in [item.subject for item in found.findings]
+    assert (len(board.asked), board.closed, notes.steps) == (1, 1, ["gate: reading its facts"])
+    with pytest.raises(InputError, match="holds no release"):
+        diagnose("gate", tmp_path / "none", access_to({"gate": board}), station)
+    assert len(board.asked) == 1

@@ -1,0 +1,97 @@
+"""Asking devices whether a release fits: every outcome is a value, and nothing is sent."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgekit.errors import InputError, NothingSelected, RolloutError, Unreachable
+from edgekit.host.workflow.fitting import ask_devices, check_fits
+from edgekit.sent.facts.report import facts as probe
+from tests.fakes.boards.tree import build_board
+from tests.fakes.devices import FactsExecutor, access_to
+from tests.fakes.notes import Notes
+from tests.fakes.releases import make_release, write_release
+from tests.fakes.scripted import ScriptedExecutor
+
+RELEASE = make_release()
+
+
+@pytest.fixture(scope="module")
+def facts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a device tells that the release fits."""
+    raw = probe(str(build_board("virt-arm64", tmp_path_factory.mktemp("board") / "root")), "/var/lib")
+    python = raw["python"] | {"version": "3.11.2"}
+    return raw | {"arch": "x86_64", "python": python, "disk_free_bytes": 8 << 30, "uid": 0, "psi": True}
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Path:
+    write_release(RELEASE, tmp_path / "release")
+    return tmp_path / "release"
+
+
+def clock_now(facts: dict[str, Any]) -> dict[str, Any]:
+    return facts | {"clock_s": time.time()}
+
+
+def test_each_device_gets_a_verdict_of_its_own(facts: dict[str, Any], release: Path) -> None:
+    good, old = FactsExecutor(clock_now(facts)), FactsExecutor(clock_now(facts) | {"arch": "armv7l"})
+    executors = {
+        "good": good,
+        "old": old,
+        "late": FactsExecutor(clock_now(facts) | {"clock_s": 0.0}),
+        "gone": Unreachable("gone does not answer", hint="look"),
+        "bare": ScriptedExecutor(returncode=127),
+    }
+    notes = Notes()
+    found = ask_devices(release, [*executors, "good"], access_to(executors), notes)
+    assert notes.steps == ["asking 5 devices"]
+    by_name = {one.device: one for one in found.devices}
+    assert list(by_name) == list(executors), "in the order in which they were named, each once"
+    assert by_name["good"].fits and not by_name["good"].findings
+    assert [item.subject for item in by_name["old"].findings] == ["the architecture"]
+    assert by_name["late"].fits and [item.severity for item in by_name["late"].findings] == ["warn"]
+    assert by_name["gone"].unreachable == "gone does not answer"
+    assert by_name["bare"].fault == "root@board has no python3: install Python 3.10 or newer there"
+    assert (found.refused, found.unknown) == (True, True)
+    assert (good.closed, old.closed, len(good.asked)) == (1, 1, 1)
+    assert (found.digest, found.application) == (RELEASE.digest, RELEASE.manifest.application)
+
+
+def test_devices_are_asked_at_the_same_time(facts: dict[str, Any], release: Path) -> None:
+    together = threading.Barrier(8)
+    executors = {f"gate-{n}": FactsExecutor(clock_now(facts), lambda: together.wait(20) and None) for n in range(8)}
+    found = ask_devices(release, list(executors), access_to(executors), Notes())
+    assert [one.fits for one in found.devices] == [True] * 8
+    assert not found.refused and not found.unknown
+
+
+def test_a_name_that_is_none_ends_it_before_anybody_is_asked(facts: dict[str, Any], release: Path) -> None:
+    board = FactsExecutor(facts)
+    with pytest.raises(NothingSelected):
+        ask_devices(release, ["gate", "gaet"], access_to({"gate": board}), Notes())
+    with pytest.raises(InputError, match="holds no release"):
+        ask_devices(release / "none", ["gate"], access_to({"gate": board}), Notes())
+    assert board.asked == []
+
+
+def test_deploying_refuses_with_every_reason_and_shows_warnings(facts: dict[str, Any]) -> None:
+    access, notes = access_to({"gate": Unreachable("never", hint="asked")}), Notes()
+    device = access.find("gate")
+    check_fits(device, FactsExecutor(clock_now(facts)), RELEASE.manifest, notes)
+    assert notes.notes == []
+    check_fits(device, FactsExecutor(facts | {"clock_s": 0.0}), RELEASE.manifest, notes)
+    assert notes.notes[0].startswith("warning: the clock is ")
+    with pytest.raises(RolloutError, match="gate cannot run this release: the architecture is armv7l") as one:
+        check_fits(device, FactsExecutor(clock_now(facts) | {"arch": "armv7l"}), RELEASE.manifest, notes)
+    assert one.value.details == ""
+    wrong = clock_now(facts) | {"arch": "armv7l", "ssh_keygen": False}
+    with pytest.raises(RolloutError, match="2 things do not fit") as both:
+        check_fits(device, FactsExecutor(wrong), RELEASE.manifest, notes)
+    assert both.value.details.count("\n") == 1
+    assert "edgekit doctor gate RELEASE" in both.value.hint
