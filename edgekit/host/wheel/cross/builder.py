@@ -112,6 +112,7 @@ class _Build:
         job, extras = self._job, self._job.extras
         warnings.simplefilter("ignore", BuildBackendWarning)  # the log has them
         sources = self._sources()
+        self._shop.install()
         shipped = foreign_code(sources, self._shop.abi.arch)
         warm_up(self._shop, languages_of(sources), self._executor, progress)
         self._said(self._uv.make_environment(self._venv, self._shop.interpreter.path), "a virtual environment")

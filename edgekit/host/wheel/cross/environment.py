@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pprint
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -45,6 +45,8 @@ class Workshop:
     """Everything that compilers read or write lies below it."""
     jobs: int
     """How many files to compile at once."""
+    install: Callable[[], object] = lambda: None
+    """Has the compiler fetched and checked, before it is first called: a wheel from the cache takes none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

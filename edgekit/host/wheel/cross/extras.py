@@ -138,6 +138,7 @@ def _make_stub(stub: Stub, root: Path, shop: Workshop, executor: Executor) -> No
     source, library = root / f"{stub.link}.s", root / "lib" / stub.link
     source.write_text(_assembly(sorted(names)), encoding="utf-8")
     library.parent.mkdir(exist_ok=True)
+    shop.install()
     argv = [str(shop.toolchain.bin / "cc"), "-shared", "-nostdlib", f"-Wl,-soname,{stub.soname}"]
     argv += ["-o", str(library), str(source)]
     done = executor.run(argv, timeout_s=_COMPILE_TIMEOUT_S, env=zig_caches(shop.cache))

@@ -16,7 +16,7 @@ from edgekit.host.wheel.cross.headers import DebianHeaders, TargetPython, header
 from edgekit.host.wheel.cross.images import find_image
 from edgekit.host.wheel.cross.paths import CrossPaths
 from edgekit.host.wheel.cross.toolchain import Compiler, Runtime, Toolchain, make_toolchain
-from edgekit.host.wheel.cross.zig import install_zig, read_zig
+from edgekit.host.wheel.cross.zig import install_zig, read_zig, zig_program
 from edgekit.host.wheel.debian import Debian, NoArchive, Root
 from edgekit.host.wheel.interpreter import Finder, Interpreter
 from edgekit.host.wheel.needs import Wanted
@@ -76,14 +76,15 @@ class Workshops:
             own_runtime: whether C++ code gets zig's own library, linked in, and not the board's.
 
         Raises:
-            WheelError: compiler, interpreter or headers cannot be had.
+            WheelError: interpreter or headers cannot be had.
         """
         interpreter = self.interpreter()
-        if self._python is None:  # before a compiler is fetched: what is missing here is told at once
+        if self._python is None:
             self._python = self._headers(interpreter)
         key = (zig or self._zig.default, own_runtime)
         if key not in self._toolchains:
             self._toolchains[key] = self._toolchain(*key)
+        compilers = self._cache(self._places.compilers)
         return Workshop(
             abi=self._abi,
             toolchain=self._toolchains[key],
@@ -91,6 +92,7 @@ class Workshops:
             interpreter=interpreter,
             cache=self._places.root,
             jobs=self._tools.jobs,
+            install=lambda: install_zig(key[0], self._zig, compilers, self._tools.uv, self._tools.progress),
         )
 
     def interpreter(self) -> Interpreter:
@@ -104,10 +106,13 @@ class Workshops:
         return self._interpreter
 
     def _toolchain(self, version: str, own_runtime: bool) -> Toolchain:
-        tools, places = self._tools, self._places
-        program = install_zig(version, self._zig, self._cache(places.compilers), tools.uv, tools.progress)
+        places = self._places
         compiler = Compiler(
-            program=program, version=version, data=self._zig, templates=places.cross / "zig", limits=self._limits
+            program=zig_program(version, self._cache(places.compilers)),
+            version=version,
+            data=self._zig,
+            templates=places.cross / "zig",
+            limits=self._limits,
         )
         runtime = None if own_runtime else self._runtime()
         return make_toolchain(self._abi, compiler, runtime, self._cache(places.toolchains))

@@ -50,8 +50,13 @@ def read_zig(folder: Path) -> ZigData:
     return from_toml(ZigData, file.read_text(encoding="utf-8"), str(file))
 
 
+def zig_program(version: str, cache: Cache) -> Path:
+    """Where the zig program of a version is, once it is installed."""
+    return cache.path(version) / "ziglang" / "zig"
+
+
 def install_zig(version: str, data: ZigData, cache: Cache, uv: Uv, progress: Progress) -> Path:
-    """The zig program of a version, fetched once.
+    """The zig program of a version, fetched once and checked whenever this is called.
 
     Args:
         version: one that `data` has hashes of.
@@ -80,4 +85,5 @@ def install_zig(version: str, data: ZigData, cache: Cache, uv: Uv, progress: Pro
                 details=done.output,
             )
 
-    return cache.get(version, fill, f"zig {version}").folder / "ziglang" / "zig"
+    cache.get(version, fill, f"zig {version}")
+    return zig_program(version, cache)
