@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgekit.cli.session import DaysOption, JsonFlag, output_for, workstation_of
+from edgekit.cli.session import JsonFlag, output_for, workstation_of
 from edgekit.cli.verbs import Verbs, examples
 
 if TYPE_CHECKING:
@@ -76,19 +76,6 @@ def list_(ctx: typer.Context, as_json: JsonFlag = False) -> None:
     found = list_boards(workstation_of(ctx, output))
     lines = [f"{board.name:12} {board.like:10} {board.state:8} {board.address}" for board in found]
     output.result({"boards": found}, "\n".join(lines) or "no boards")
-
-
-@app.command()
-@examples("edgekit board gc", "edgekit board gc --days 0")
-def gc(ctx: typer.Context, days: DaysOption = 30.0, as_json: JsonFlag = False) -> None:
-    """Throw away templates and images of boards that nobody used for long. Boards that are there keep theirs."""
-    from edgekit.host.workflow.boards import collect_templates
-    from edgekit.schema.units import counted, format_bytes
-
-    output = output_for(as_json)
-    gone = collect_templates(days, workstation_of(ctx, output))
-    folders = counted(len(gone.folders), "folder")
-    output.result(gone, f"{folders} of templates and images thrown away, {format_bytes(gone.freed_bytes)} freed")
 
 
 @app.command(context_settings={"ignore_unknown_options": True})

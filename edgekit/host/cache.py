@@ -93,6 +93,10 @@ class Cache:
         """Where an entry's content lies, or will: content may name its own path, as compilers' scripts do."""
         return self._place(key) / _FILES
 
+    def has(self, key: str) -> bool:
+        """Whether there is such an entry. It is not checked."""
+        return _read_record(self._place(key)) is not None
+
     def take(self, key: str) -> Cached | None:
         """An entry's content, or None. One that is damaged is thrown away, and that is said."""
         place = self._place(key)
@@ -122,7 +126,8 @@ class Cache:
             make(made / _FILES)
             content, memo = read_content(made / _FILES, Memo())
             now_s = self._clock()
-            record = _EntryRecord(digest=content.digest, bytes=content.size_bytes, made_s=now_s, title=title)
+            size = size_of(made / _FILES)
+            record = _EntryRecord(digest=content.digest, bytes=size, made_s=now_s, title=title)
             (made / _LISTING).write_bytes(content.dump())
             (made / _MEMO).write_bytes(self._dump(memo))
             (made / _ENTRY).write_bytes(to_json(record))

@@ -52,11 +52,6 @@ class FolderContent:
             whole.update(item.line.encode(errors="surrogateescape"))
         return whole.hexdigest()
 
-    @property
-    def size_bytes(self) -> int:
-        """Of all files together."""
-        return sum(item.bytes for item in self.items)
-
     def dump(self) -> bytes:
         """As JSON: to say later what has changed."""
         return json.dumps([item.line for item in self.items]).encode()

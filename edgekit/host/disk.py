@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 from pathlib import Path
+
+_BLOCK_BYTES = 512
+"""Source: stat(2), `st_blocks`."""
+_MAY_HAVE_HOLES_BYTES = 1 << 20
+"""Smaller files may lie in their directory's block and have none of their own."""
 
 
 def write_whole(file: Path, content: bytes) -> None:
@@ -40,11 +46,18 @@ def sync(path: Path) -> None:
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file, or of all files below a folder; a file that has other names elsewhere does not count."""
+    """Bytes that a file, or all files below a folder, take on the disk; one with several names counts once for all."""
     if path.is_symlink() or not path.is_dir():
-        return path.lstat().st_size if os.path.lexists(path) else 0
-    files = [Path(parent, name).lstat() for parent, _, names in os.walk(path) for name in names]
-    return sum(file.st_size for file in files if file.st_nlink == 1)
+        return _taken(path.lstat()) if os.path.lexists(path) else 0
+    files = (Path(parent, name).lstat() for parent, _, names in os.walk(path) for name in names)
+    return sum(_taken(status) for status in files if stat.S_ISREG(status.st_mode))
+
+
+def _taken(status: os.stat_result) -> int:
+    size = status.st_size
+    if size > _MAY_HAVE_HOLES_BYTES:
+        size = min(size, status.st_blocks * _BLOCK_BYTES)
+    return size // status.st_nlink
 
 
 def remove(path: Path) -> int:

@@ -2,61 +2,28 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
+import dataclasses
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from edgekit.errors import EdgekitError, InputError, LockHeld, NothingSelected, Unreachable
+from edgekit.errors import EdgekitError, InputError, NothingSelected, Unreachable
 from edgekit.executor import Executor
-from edgekit.executor.local import start_detached, stop
+from edgekit.executor.local import start_detached
 from edgekit.executor.processes import is_running
-from edgekit.host.board.image import Image, ensure_image
-from edgekit.host.board.login import KEY_ALIAS, Login, answers, free_port, wait_for_sshd, write_known_hosts
+from edgekit.host.board.image import BoardImage, ensure_image
+from edgekit.host.board.login import KEY_ALIAS, Login, free_port, wait_for_sshd, write_known_hosts
 from edgekit.host.board.machine import Machine, Ram, make_overlay, socket_fits
-from edgekit.host.board.ownership import runs
-from edgekit.host.board.qmp import Qmp
+from edgekit.host.board.process import BoardProcesses
+from edgekit.host.board.records import BoardRecord, BoardRecords, BoardStatus
 from edgekit.host.board.shapes import SHAPES, Shape
-from edgekit.host.board.template import Seed, Template, ensure_template, forget
+from edgekit.host.board.template import BoardTools, Seed, Template, ensure_template, forget
+from edgekit.host.cache import Cache
+from edgekit.host.disk import write_whole
 from edgekit.host.progress import Progress
 from edgekit.host.settings import Settings
 from edgekit.schema.fleet import Device
-from edgekit.schema.reader import from_json, to_json
-
-_DAY_S = 86400.0
-State = Literal["running", "paused", "hung", "dead", "damaged"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """What is remembered of a board, in `board.json` of its folder."""
-
-    shape: str
-    port: int
-    pid: int
-    template: str
-    """Its template's folder."""
-    image: str
-    """Its image's folder."""
-    image_key: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BoardStatus:
-    """One board, for people and scripts."""
-
-    name: str
-    like: str
-    state: State
-    address: str
-    pid: int
-    how: str = ""
-    """How `up` brought it there: `resumed`, `booted`, `already up`, or empty."""
+from edgekit.schema.reader import to_json
 
 
 class Boards:
@@ -66,34 +33,16 @@ class Boards:
         self._settings = settings
         self._executor = executor
         self._progress = progress
+        self._records = BoardRecords(settings)
+        self._processes = BoardProcesses(self._records)
 
     def folder(self, name: str) -> Path:
         """Where a board's files are."""
-        return self._settings.state_dir.absolute() / "boards" / name
+        return self._records.folder(name)
 
     def names(self) -> list[str]:
         """All boards that have been brought up and not taken down."""
-        return sorted(file.parent.name for file in self.folder("x").parent.glob("*/board.json"))
-
-    def unused(self, unused_days: float, now_s: float) -> tuple[Path, ...]:
-        """Templates and images that no board hangs on and nobody used for so many days, and what is half made.
-
-        Args:
-            unused_days: how long.
-            now_s: seconds since the epoch.
-        """
-        needed = set()
-        for name in self.names():
-            with suppress(InputError):  # one that is damaged is made anew
-                record = self._record(name)
-                needed |= {Path(record.template).name, Path(record.image).name}
-        folders = [path for path in sorted((self._settings.cache_dir / "board").glob("*-*")) if path.is_dir()]
-        return tuple(
-            path
-            for path in folders
-            if path.name not in needed
-            and (path.name.endswith(".new") or now_s - path.stat().st_mtime >= unused_days * _DAY_S)
-        )
+        return self._records.names()
 
     def status(self, name: str) -> BoardStatus:
         """Look at one board; `damaged` is one whose record cannot be read.
@@ -102,10 +51,10 @@ class Boards:
             NothingSelected: there is no such board.
         """
         try:
-            record = self._record(name)
+            record = self._records.read(name)
         except InputError:
             return BoardStatus(name=name, like="", state="damaged", address="", pid=0)
-        state = self._state(name, record)
+        state = self._processes.state(name, record)
         return BoardStatus(
             name=name, like=record.shape, state=state, address=f"root@127.0.0.1:{record.port}", pid=record.pid
         )
@@ -125,7 +74,7 @@ class Boards:
         folder = self.folder(name)
         if not socket_fits(folder):
             raise InputError(f"{folder} is too long for QEMU's socket", hint="set EDGEKIT_HOME to a shorter folder")
-        with self._held(name):
+        with self._records.locked(name):
             return self._up(name, shape, seed or Seed(), fresh=fresh)
 
     def _up(self, name: str, shape: Shape, seed: Seed, *, fresh: bool) -> BoardStatus:
@@ -136,12 +85,12 @@ class Boards:
             self._remove(name)
         else:
             if found.state == "running":
-                return _told(found, "already up")
+                return dataclasses.replace(found, how="already up")
             self._progress.note(f"{name} is {found.state}: booting its disk again")
             self._boot_again(name)
-            return _told(self.status(name), "booted")
+            return dataclasses.replace(self.status(name), how="booted")
         how = self._clone(name, shape, seed)
-        return _told(self.status(name), how)
+        return dataclasses.replace(self.status(name), how=how)
 
     def down(self, name: str) -> None:
         """End a board and forget it, whatever state it is in."""
@@ -151,21 +100,21 @@ class Boards:
 
     def power_cut(self, name: str) -> None:
         """End the machine at once, as a pulled plug does; `up` boots its disk again."""
-        stop(self._alive(name).pid, grace_s=0)
+        self._processes.cut_power(name)
 
     def reset(self, name: str) -> None:
         """Press the reset button."""
-        with self._control(name) as qmp:
+        with self._processes.control(name) as qmp:
             qmp("system_reset")
 
     def link(self, name: str, *, up: bool) -> None:
         """Plug or pull the network cable."""
-        with self._control(name) as qmp:
+        with self._processes.control(name) as qmp:
             qmp("set_link", name="n0", up=up)
 
     def login(self, name: str) -> Login:
         """How to log in."""
-        record = self._record(name)
+        record = self._records.read(name)
         return Login(
             port=record.port,
             identity=Path(record.image, "id_board"),
@@ -173,8 +122,10 @@ class Boards:
         )
 
     def _clone(self, name: str, shape: Shape, seed: Seed) -> str:
+        tools = BoardTools(executor=self._executor, progress=self._progress)
+        cache = Cache(self._settings.cache_dir / "templates", self._progress)
         image = ensure_image(self._settings, self._executor, self._progress)
-        template = ensure_template(image, shape, seed, self._executor, self._progress)
+        template = ensure_template(image, shape, seed, cache, tools)
         folder = self.folder(name)
         folder.mkdir(parents=True, mode=0o700)
         write_known_hosts(folder / "known_hosts", image.host_key.read_text())
@@ -185,9 +136,9 @@ class Boards:
             self._progress.note(
                 f"the template does not resume ({error.message}): cold boot; the next board makes it anew"
             )
-            self._kill(name)
+            self._processes.end(name)
             forget(template)
-            template = ensure_template(image, shape, seed, self._executor, self._progress)
+            template = ensure_template(image, shape, seed, cache, tools)
             make_overlay(self._executor, folder / "disk.qcow2", template.disk, "qcow2")
             self._start(name, shape, template, image, resume=False)
             how = "booted"
@@ -195,19 +146,26 @@ class Boards:
         self._write_device(name, shape)
         return how
 
-    def _resume(self, name: str, shape: Shape, template: Template, image: Image) -> None:
+    def _resume(self, name: str, shape: Shape, template: Template, image: BoardImage) -> None:
         make_overlay(self._executor, self.folder(name) / "disk.qcow2", template.disk, "qcow2")
         self._start(name, shape, template, image, resume=True)
 
-    def _start(self, name: str, shape: Shape, template: Template, image: Image, *, resume: bool) -> None:
+    def _start(self, name: str, shape: Shape, template: Template, image: BoardImage, *, resume: bool) -> None:
         """Start QEMU; a port that somebody took meanwhile makes it end at once, so try another."""
         folder = self.folder(name)
         log = folder / "qemu.log"
         for _ in range(3):
             ram = Ram(file=template.ram, shared=False) if resume else None
-            machine = Machine(shape=shape, firmware=template.firmware, folder=folder, port=free_port(), ram=ram)
+            machine = Machine(
+                shape=shape,
+                firmware=template.firmware,
+                disk=folder / "disk.qcow2",
+                folder=folder,
+                port=free_port(),
+                ram=ram,
+            )
             pid = start_detached(machine.argv(incoming=resume), log=log)
-            record = Record(
+            record = BoardRecord(
                 shape=shape.name,
                 port=machine.port,
                 pid=pid,
@@ -215,7 +173,7 @@ class Boards:
                 image=str(image.folder),
                 image_key=image.key,
             )
-            self._write(folder / "board.json", to_json(record))
+            self._records.write(name, record)
             time.sleep(0.1)
             if is_running(pid) or "hostfwd" not in log.read_text(errors="replace"):
                 break
@@ -225,11 +183,11 @@ class Boards:
             wait_for_sshd(machine.port, pid, log)
 
     def _boot_again(self, name: str) -> None:
-        record = self._record(name)
-        self._kill(name)
+        record = self._records.read(name)
+        self._processes.end(name)
         shape = SHAPES[record.shape]
         template = Template(folder=Path(record.template), shape=shape)
-        image = Image(folder=Path(record.image), key=record.image_key)
+        image = BoardImage(folder=Path(record.image), key=record.image_key)
         if not template.folder.is_dir():
             raise EdgekitError(f"the template of {name} is gone", hint=f"edgekit board up --name {name} --fresh")
         with self._progress.step(f"{name}: cold boot (emulated)", usually="15 to 60 s"):
@@ -258,77 +216,12 @@ class Boards:
             known_hosts=str(login.known_hosts),
             host_key_alias=KEY_ALIAS,
         )
-        self._write(self.folder(name) / "device.json", to_json(device))
-
-    def _state(self, name: str, record: Record) -> State:
-        if not self._is_ours(name, record.pid):
-            return "dead"
-        try:
-            with Qmp(self.folder(name) / "qmp.sock", wait_s=1, answer_s=5) as qmp:
-                if qmp("query-status")["status"] == "paused":
-                    return "paused"
-        except (Unreachable, EdgekitError):
-            return "hung"
-        return "running" if answers(record.port) else "hung"
-
-    def _is_ours(self, name: str, pid: int) -> bool:
-        """Whether a process is this board's QEMU, whatever its record says."""
-        socket = os.fsencode(self.folder(name).absolute() / "qmp.sock")
-        return runs(pid, "qemu-system-", b"\0-qmp\0unix:" + socket + b",")
-
-    def _kill(self, name: str) -> int:
-        """End every QEMU of this board, also one that no record names any more; give their number."""
-        found = [int(process.name) for process in Path("/proc").glob("[0-9]*")]
-        ours = [pid for pid in found if self._is_ours(name, pid)]
-        for pid in ours:
-            stop(pid, grace_s=0)
-        return len(ours)
+        write_whole(self.folder(name) / "device.json", to_json(device))
 
     def _remove(self, name: str) -> int:
-        ended = self._kill(name)
+        ended = self._processes.end(name)
         shutil.rmtree(self.folder(name), ignore_errors=True)
         return ended
-
-    def _record(self, name: str) -> Record:
-        file = self.folder(name) / "board.json"
-        if not file.is_file():
-            known = ", ".join(self.names()) or "none"
-            raise NothingSelected(
-                f"there is no board {name!r}", hint=f"edgekit board up --name {name} (known: {known})"
-            )
-        return from_json(Record, file.read_bytes(), str(file))
-
-    def _alive(self, name: str) -> Record:
-        record = self._record(name)
-        if not self._is_ours(name, record.pid):
-            raise Unreachable(f"board {name} is dead", hint=f"edgekit board up --name {name}")
-        return record
-
-    @contextmanager
-    def _held(self, name: str) -> Iterator[None]:
-        """Let one command at a time bring a board up. The file stays: removing it would let two hold it."""
-        file = self.folder(name).with_suffix(".lock")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise LockHeld(
-                    f"another edgekit command is bringing {name} up", hint="try again when it has ended"
-                ) from None
-            yield
-
-    @contextmanager
-    def _control(self, name: str) -> Iterator[Qmp]:
-        self._alive(name)
-        with Qmp(self.folder(name) / "qmp.sock", wait_s=5) as qmp:
-            yield qmp
-
-    @staticmethod
-    def _write(file: Path, content: bytes) -> None:
-        aside = file.with_suffix(".new")
-        aside.write_bytes(content)
-        aside.replace(file)
 
 
 def _set_clock() -> str:
@@ -338,9 +231,3 @@ def _set_clock() -> str:
     login's start, and a first login takes seconds on an emulated board.
     """
     return f"date -s @$(cat /sys/class/rtc/rtc0/since_epoch || echo {time.time():.0f}) > /dev/null"
-
-
-def _told(status: BoardStatus, how: str) -> BoardStatus:
-    return BoardStatus(
-        name=status.name, like=status.like, state=status.state, address=status.address, pid=status.pid, how=how
-    )

@@ -1,17 +1,15 @@
-"""The board's image: built once by the scripts of `cross/board/`, kept in the cache under the digest of its inputs."""
+"""The board's image: built once by the scripts of `cross/board/`, and cached by the digest of its inputs."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.errors import EdgekitError, InputError
 from edgekit.executor import Executor
+from edgekit.host.cache import Cache
 from edgekit.host.preflight import may_sudo, require, sudo_asks_nothing
 from edgekit.host.progress import Progress
 from edgekit.host.settings import Settings
@@ -32,7 +30,7 @@ ALONE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
+class BoardImage:
     """A finished image. Its files never change; templates link to them."""
 
     folder: Path
@@ -71,56 +69,50 @@ def image_key(scripts: Path) -> str:
     return sha256_bytes("".join(f"{file.relative_to(scripts)} {sha256_file(file)}\n" for file in files).encode())[:16]
 
 
-def ensure_image(settings: Settings, executor: Executor, progress: Progress) -> Image:
+def ensure_image(settings: Settings, executor: Executor, progress: Progress) -> BoardImage:
     """Give the image, building it where the cache has none of these inputs.
 
     Raises:
         InputError: programs or root's rights are missing; see `check_rights`.
         EdgekitError: a script failed; its output is in the details.
     """
-    image = _image(settings)
-    if not image.folder.is_dir():
+    scripts, cache = _scripts(settings), _cache(settings, progress)
+
+    def make(folder: Path) -> None:
         require("board")
         check_rights()
-        with only_one(image.folder.parent, progress):
-            if not image.folder.is_dir():
-                _build(_scripts(settings), image.folder, executor, progress)
-    return image
+        _build(scripts, folder, executor, progress)
+
+    key = image_key(scripts)
+    return BoardImage(folder=cache.get(key, make, "the board's image").folder.absolute(), key=key)
 
 
-def find_image(settings: Settings) -> Image | None:
-    """The image, if the cache has it."""
-    image = _image(settings)
-    return image if image.folder.is_dir() else None
+def has_image(settings: Settings) -> bool:
+    """Whether the cache has the image. It is not checked."""
+    return _cache(settings).has(image_key(_scripts(settings)))
 
 
-def _image(settings: Settings) -> Image:
-    key = image_key(_scripts(settings))
-    return Image(folder=settings.cache_dir / "board" / f"image-{key}", key=key)
+def _cache(settings: Settings, progress: Progress | None = None) -> Cache:
+    return Cache(settings.cache_dir / "images", progress)
 
 
 def _scripts(settings: Settings) -> Path:
     return settings.data_dir / "cross" / "board"
 
 
-@contextmanager
-def only_one(folder: Path, progress: Progress) -> Iterator[None]:
-    """Let one command at a time make things in a cache folder; others wait."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress.note("another command is making the board's image: waiting for it")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _build(scripts: Path, folder: Path, executor: Executor, progress: Progress) -> None:
-    work = folder.with_name(folder.name + ".new")
+def _build(scripts: Path, work: Path, executor: Executor, progress: Progress) -> None:
     root = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    _script(executor, root, ["rm", "-rf", "--one-file-system", str(work)])
-    work.mkdir(parents=True)
+    try:
+        _run_scripts(scripts, work, executor, progress)
+    except EdgekitError:
+        _script(executor, root, ["rm", "-rf", "--one-file-system", str(work)])  # some of it is root's
+        raise
+    for name in ("apt", "debs", "kernel-debs", "kernel", "busybox", "initrd"):
+        shutil.rmtree(work / name, ignore_errors=True)
+
+
+def _run_scripts(scripts: Path, work: Path, executor: Executor, progress: Progress) -> None:
+    root = [] if os.geteuid() == 0 else ["sudo", "-n"]
     for name in ("host_key", "id_board"):
         _script(executor, [], ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(work / name)])
     with progress.step("board image: fetching Debian packages"):
@@ -129,12 +121,9 @@ def _build(scripts: Path, folder: Path, executor: Executor, progress: Progress) 
         _script(executor, [], ["bash", str(scripts / "kernel.sh"), str(work)])
     # A container whose root may not do this may not mount either, and has nothing to leave behind.
     alone = ALONE if executor.run([*root, *ALONE, "true"], timeout_s=_TIMEOUT_S).returncode == 0 else ()
-    for stage, words in _STAGES.items():
-        with progress.step(f"board image: {words}", usually=_USUALLY.get(stage, "")):
+    for stage, what in _STAGES.items():
+        with progress.step(f"board image: {what}", usually=_USUALLY.get(stage, "")):
             _script(executor, [*root, *alone], ["bash", str(scripts / "rootfs.sh"), stage, str(work)])
-    for name in ("apt", "debs", "kernel-debs", "kernel", "busybox", "initrd"):
-        shutil.rmtree(work / name, ignore_errors=True)
-    work.rename(folder)
 
 
 def check_rights() -> None:

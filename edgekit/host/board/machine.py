@@ -41,16 +41,13 @@ class Machine:
 
     shape: Shape
     firmware: Firmware
+    disk: Path
+    """Its own overlay."""
     folder: Path
-    """Holds the disk, socket, pid and console."""
+    """Holds socket and console."""
     port: int
     """On loopback; leads to the board's sshd."""
     ram: Ram | None = None
-
-    @property
-    def disk(self) -> Path:
-        """Its own overlay."""
-        return self.folder / "disk.qcow2"
 
     @property
     def socket(self) -> Path:

@@ -9,7 +9,6 @@ Sending to an emulated board runs at about 4 MB/s, and numpy, OpenCV and ONNX Ru
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Mapping
@@ -20,11 +19,12 @@ from edgekit.errors import EdgekitError
 from edgekit.executor import Executor
 from edgekit.executor.local import start_detached, stop
 from edgekit.executor.processes import is_running
-from edgekit.host.board.image import Image, only_one
+from edgekit.host.board.image import BoardImage
 from edgekit.host.board.login import Login, free_port, wait_for_sshd, write_known_hosts
 from edgekit.host.board.machine import QEMU, Firmware, Machine, Ram, make_device_tree, make_overlay
 from edgekit.host.board.qmp import Qmp
 from edgekit.host.board.shapes import Shape
+from edgekit.host.cache import Cache
 from edgekit.host.preflight import find_program, require
 from edgekit.host.progress import Progress
 from edgekit.schema.reader import to_json
@@ -32,7 +32,9 @@ from edgekit.schema.units import counted
 from edgekit.trust import sha256_bytes
 
 _WARM = "systemctl is-system-running --wait; python3 -c 'import ssl, json, asyncio, zlib, typing'; ssh -V; sync"
-_FORMAT = "3"
+_FORMAT = "4"
+_FORGOTTEN = "forgotten"
+"""Beside a template's content: see `forget`."""
 STORE = "/var/lib/edgekit/store/sha256"
 
 
@@ -46,6 +48,14 @@ class Seed:
     def key(self) -> str:
         """Digest of the names, which are digests themselves."""
         return sha256_bytes("\n".join(sorted(self.files)).encode())[:16] if self.files else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardTools:
+    """What making boards works with."""
+
+    executor: Executor
+    progress: Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,75 +97,82 @@ class Template:
             qmp("cont")
 
 
-def ensure_template(image: Image, shape: Shape, seed: Seed, executor: Executor, progress: Progress) -> Template:
-    """Give the template, making it where the cache has none."""
+def ensure_template(image: BoardImage, shape: Shape, seed: Seed, cache: Cache, tools: BoardTools) -> Template:
+    """Give the template, making it where the cache has none.
+
+    Args:
+        image: what it boots.
+        shape: what it looks like.
+        seed: files in its store.
+        cache: for templates.
+        tools: runs programs and shows steps.
+    """
     require("board")
-    version = executor.run([QEMU, "--version"], timeout_s=20).text.splitlines()[0]
+    version = tools.executor.run([QEMU, "--version"], timeout_s=20).text.splitlines()[0]
     # The host key stands for this very build: an image built again from the same inputs has other keys.
     inputs = [image.key, image.host_key.read_text(), version, seed.key, _FORMAT]
     parts = b"\n".join([*(text.encode() for text in inputs), to_json(shape)])
-    first = image.folder.with_name(f"template-{shape.name}-{sha256_bytes(parts)[:16]}")
-    template = Template(folder=_usable(first), shape=shape)
-    if not template.folder.is_dir():
-        with only_one(first.parent, progress):
-            template = Template(folder=_usable(first), shape=shape)
-            if not template.folder.is_dir():
-                work = template.folder.with_name(template.folder.name + ".new")
-                _make(Template(folder=work, shape=shape), image, seed, executor, progress)
-                work.rename(template.folder)
-    for used in (template.folder, image.folder):
-        os.utime(used)
-    return template
+    key = _usable(f"{shape.name}-{sha256_bytes(parts)[:16]}", cache)
+
+    def make(folder: Path) -> None:
+        _make(Template(folder=folder, shape=shape), image, seed, cache.folder / f".run-{key[-8:]}", tools)
+
+    cached = cache.get(key, make, f"a board like {shape.name}" + (", seeded" if seed.files else ""))
+    return Template(folder=cached.folder.absolute(), shape=shape)
 
 
 def forget(template: Template) -> None:
-    """Let no board resume from this template again: the next `board up` makes another, in another folder.
+    """Let no board resume from this template again: the next `board up` makes another, under another key.
 
     Its disk stays. Other boards' disks hang on it, and would be torn if it went or changed.
     """
-    template.state.unlink(missing_ok=True)
-    template.ram.unlink(missing_ok=True)
+    (template.folder.parent / _FORGOTTEN).touch()
 
 
-def _usable(first: Path) -> Path:
-    """The first folder of this name, then with -2, -3 ... behind it, that was not forgotten."""
-    folder, count = first, 1
-    while folder.is_dir() and not (folder / "state.bin").exists():
+def _usable(first: str, cache: Cache) -> str:
+    """The first key of this name, then with -2, -3 ... behind it, that was not forgotten."""
+    key, count = first, 1
+    while (cache.path(key).parent / _FORGOTTEN).exists():
         count += 1
-        folder = first.with_name(f"{first.name}-{count}")
-    return folder
+        key = f"{first}-{count}"
+    return key
 
 
-def _make(template: Template, image: Image, seed: Seed, executor: Executor, progress: Progress) -> None:
+def _make(template: Template, image: BoardImage, seed: Seed, run: Path, tools: BoardTools) -> None:
     folder = template.folder
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
     (folder / "Image").hardlink_to(image.kernel)
     (folder / "initrd.cpio").hardlink_to(image.initrd)
     base = folder / "base.ext4"
     if seed.files:
-        with progress.step(f"board template: placing {counted(len(seed.files), 'file')} in its store"):
-            _copy_seeded(image.disk, base, seed, executor)
+        with tools.progress.step(f"board template: placing {counted(len(seed.files), 'file')} in its store"):
+            _copy_seeded(image.disk, base, seed, tools.executor)
     else:
         base.hardlink_to(image.disk)
     if template.shape.compatible:
-        make_device_tree(executor, template.shape, folder / "board.dtb")
+        make_device_tree(tools.executor, template.shape, folder / "board.dtb")
     # By its bare name: the folder is renamed when it is done.
-    make_overlay(executor, template.disk, Path("base.ext4"), "raw")
-    with progress.step(f"board template: booting {template.shape.name} once (emulated)"):
-        _boot_and_freeze(template, image, executor)
+    make_overlay(tools.executor, template.disk, Path("base.ext4"), "raw")
+    shutil.rmtree(run, ignore_errors=True)
+    run.mkdir(mode=0o700)
+    with tools.progress.step(f"board template: booting {template.shape.name} once (emulated)"):
+        _boot_and_freeze(template, image, run, tools.executor)
+    shutil.rmtree(run, ignore_errors=True)
 
 
-def _boot_and_freeze(template: Template, image: Image, executor: Executor) -> None:
-    ram = Ram(file=template.ram, shared=True)
+def _boot_and_freeze(template: Template, image: BoardImage, run: Path, executor: Executor) -> None:
     machine = Machine(
-        shape=template.shape, firmware=template.firmware, folder=template.folder, port=free_port(), ram=ram
+        shape=template.shape,
+        firmware=template.firmware,
+        disk=template.disk,
+        folder=run,
+        port=free_port(),
+        ram=Ram(file=template.ram, shared=True),
     )
-    log = template.folder / "qemu.log"
+    log = run / "qemu.log"
     pid = start_detached(machine.argv(), log=log)
     try:
         wait_for_sshd(machine.port, pid, log)
-        known_hosts = template.folder / "known_hosts"
+        known_hosts = run / "known_hosts"
         write_known_hosts(known_hosts, image.host_key.read_text())
         login = Login(port=machine.port, identity=image.identity, known_hosts=known_hosts)
         for path, text in template.shape.files.items():
@@ -189,6 +206,7 @@ def _copy_seeded(disk: Path, copy: Path, seed: Seed, executor: Executor) -> None
     script = copy.with_name("seed.debugfs")
     script.write_text("\n".join(lines) + "\n")
     done = executor.run([find_program("debugfs"), "-w", "-f", str(script), str(copy)], timeout_s=600)
+    script.unlink()
     # debugfs always ends with 0; its first line on stderr is its version.
     wrong = [line for line in done.stderr.decode(errors="replace").splitlines() if not line.startswith("debugfs ")]
     if copied.returncode or done.returncode or wrong:

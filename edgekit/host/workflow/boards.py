@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.errors import InputError
-from edgekit.host.board.boards import Boards, BoardStatus, State
+from edgekit.host.board.boards import Boards
 from edgekit.host.board.login import exec_ssh
+from edgekit.host.board.records import BoardStatus, State
 from edgekit.host.board.shapes import SHAPES
 from edgekit.host.board.template import Seed
 from edgekit.host.board.this_machine import ThisMachine
-from edgekit.host.cache_users import emptying, remove_all, using
+from edgekit.host.cache_users import using
 from edgekit.host.preflight import require
 from edgekit.host.release.folder import open_release, third_party_files
 from edgekit.host.workflow.workstation import Workstation
@@ -46,14 +46,6 @@ class BoardCommand:
     exit_code: int
     stdout: str
     stderr: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CollectedTemplates:
-    """What was thrown away."""
-
-    folders: tuple[str, ...]
-    freed_bytes: int
 
 
 def bring_up_host(name: str, station: Workstation) -> Device:
@@ -101,14 +93,6 @@ def list_boards(station: Workstation) -> tuple[BoardStatus, ...]:
         state: State = "running" if host.pid() or device.address == "local" else "dead"
         found.append(BoardStatus(name=HOST, like=HOST, state=state, address=device.address, pid=host.pid()))
     return tuple(found)
-
-
-def collect_templates(unused_days: float, station: Workstation) -> CollectedTemplates:
-    """Throw away templates and images that no board needs and nobody used for so long."""
-    with emptying(station.settings.cache_dir):
-        unused = boards_of(station).unused(unused_days, time.time())
-        freed_bytes = remove_all(unused)
-    return CollectedTemplates(folders=tuple(path.name for path in unused), freed_bytes=freed_bytes)
 
 
 def run_on_board(name: str, command: Sequence[str], station: Workstation) -> BoardCommand:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from edgekit.errors import NothingSelected
+from edgekit.host.board.records import BoardRecords
 from edgekit.host.cache import Cache, Entry
 from edgekit.host.cache_users import oldest_use_s
 from edgekit.host.collect import CacheKind, CacheLimits, Emptied, collect
@@ -24,7 +25,7 @@ def kinds_of(settings: Settings) -> tuple[CacheKind, ...]:
 def _kinds(cache: Path, cross: CrossPaths) -> tuple[CacheKind, ...]:
     whole = (cross.compilers, cross.toolchains, cross.headers, cross.roots, cross.sources, cross.wheels)
     return (
-        *map(Cache, (*whole, cache / "sites")),
+        *map(Cache, (*whole, cache / "sites", cache / "images", cache / "templates")),
         *map(Notes, (cross.pins, cross.archive_answers, cache / "locks")),
         Scratch("work", cross.work, abandoned=True),
         Scratch("logs", cross.logs),
@@ -62,7 +63,7 @@ def collect_cache(
 ) -> Emptied:
     """Throw away what was unused for long, then the longest unused until the rest is small enough.
 
-    What a running command uses stays.
+    What a running command uses stays, and what boards hang on.
 
     Args:
         settings: the user's.
@@ -72,4 +73,7 @@ def collect_cache(
     """
     now_s = time.time()
     limits = CacheLimits(older_than_s=older_than_s, max_bytes=max_bytes)
-    return collect(choose(kinds_of(settings), names), limits, now_s, oldest_use_s(settings.cache_dir))
+    needed, kinds = BoardRecords(settings).needed(), choose(kinds_of(settings), names)
+    return collect(
+        kinds, limits, now_s, oldest_use_s(settings.cache_dir), lambda entry: entry.path.absolute() in needed
+    )

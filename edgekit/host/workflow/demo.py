@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgekit.errors import InputError, RolloutError
-from edgekit.host.board.image import check_rights, find_image
+from edgekit.host.board.image import check_rights, has_image
 from edgekit.host.preflight import require
 from edgekit.host.settings import Settings
 from edgekit.host.workflow.devices import DeviceAccess, device_access
@@ -72,7 +72,7 @@ class Demo:
         if self.device not in _TARGETS:
             raise InputError(f"the demo knows no device {self.device!r}", hint="--device virt or --device host")
         require("build" if self.device == "host" else "board")
-        if self.device != "host" and find_image(self.settings) is None:
+        if self.device != "host" and not has_image(self.settings):
             check_rights()
 
     def _wait_for_score(self) -> dict[str, float]:

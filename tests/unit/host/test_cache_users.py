@@ -55,5 +55,5 @@ def test_what_is_removed_is_counted_and_links_lead_nowhere(tmp_path: Path) -> No
     (tmp_path / "kept/file").write_bytes(bytes(10))
     (tmp_path / "link").symlink_to("kept")
     (tmp_path / "a/hard").hardlink_to(tmp_path / "kept/file")
-    assert remove_all([tmp_path / "a", tmp_path / "link"]) == 1000 + len("kept")
+    assert remove_all([tmp_path / "a", tmp_path / "link"]) == 1000 + 10 // 2 + len("kept")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["kept"]

@@ -21,6 +21,7 @@ from edgekit.host.board.machine import Firmware, Machine, Ram, socket_fits
 from edgekit.host.board.qmp import Qmp
 from edgekit.host.board.shapes import SHAPES
 from edgekit.host.board.template import Seed, Template, _copy_seeded, _usable, forget
+from edgekit.host.cache import Cache
 from edgekit.host.preflight import find_program
 from edgekit.host.progress import Silent
 from edgekit.trust import sha256_bytes
@@ -32,7 +33,14 @@ FIRMWARE = Firmware(kernel=Path("/t/Image"), initrd=Path("/t/initrd.cpio"), dtb=
 
 def machine(folder: str, port: int, *, shared: bool) -> Machine:
     ram = Ram(file=Path("/t/ram.bin"), shared=shared)
-    return Machine(shape=SHAPES["virt"], firmware=FIRMWARE, folder=Path(folder), port=port, ram=ram)
+    return Machine(
+        shape=SHAPES["virt"],
+        firmware=FIRMWARE,
+        disk=Path(folder, "disk.qcow2"),
+        folder=Path(folder),
+        port=port,
+        ram=ram,
+    )
 
 
 def test_a_clone_differs_from_its_template_only_where_it_may() -> None:
@@ -116,17 +124,16 @@ def test_a_qemu_that_is_gone_is_unreachable(tmp_path: Path) -> None:
 
 
 def test_a_forgotten_template_keeps_its_disk_and_its_place(tmp_path: Path) -> None:
-    first = tmp_path / "template-virt-ab"
-    assert _usable(first) == first
-    template = Template(folder=first, shape=SHAPES["virt"])
-    first.mkdir()
-    for file in (template.disk, template.ram, template.state):
-        file.write_bytes(b"x")
-    assert _usable(first) == first
+    cache = Cache(tmp_path / "templates")
+    assert _usable("virt-ab", cache) == "virt-ab"
+    template = Template(
+        folder=cache.get("virt-ab", lambda made: (made / "disk.qcow2").touch()).folder, shape=SHAPES["virt"]
+    )
+    assert _usable("virt-ab", cache) == "virt-ab"
     forget(template)
     forget(template)
-    assert template.disk.exists()
-    assert _usable(first) == tmp_path / "template-virt-ab-2"
+    assert template.disk.exists() and cache.check("virt-ab") == ""
+    assert _usable("virt-ab", cache) == "virt-ab-2"
 
 
 def run(*argv: str) -> str:
@@ -169,7 +176,8 @@ def test_a_seed_that_does_not_fit_is_told(disk: Path, tmp_path: Path) -> None:
 
 def test_every_stage_of_an_image_runs_alone(tmp_path: Path) -> None:
     executor = ScriptedExecutor()
-    _build(tmp_path / "scripts", tmp_path / "image-x", executor, Silent())
+    (tmp_path / "image").mkdir()
+    _build(tmp_path / "scripts", tmp_path / "image", executor, Silent())
     stages = [argv for argv, _ in executor.asked if "rootfs.sh" in " ".join(argv)]
     assert [argv[-2] for argv in stages] == ["unpack", "configure", "settle", "pack", "clean"]
     root = () if os.geteuid() == 0 else ("sudo", "-n")

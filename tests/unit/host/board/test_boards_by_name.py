@@ -12,11 +12,16 @@ import pytest
 from edgekit.errors import InputError, LockHeld, NothingSelected, Unreachable
 from edgekit.executor.local import LocalExecutor, start_detached, stop
 from edgekit.executor.processes import is_running
-from edgekit.host.board.boards import Boards, Record
+from edgekit.host.board.boards import Boards
+from edgekit.host.board.records import BoardRecord, BoardRecords
 from edgekit.host.board.shapes import SHAPES
+from edgekit.host.cache import Cache
 from edgekit.host.progress import Silent
 from edgekit.host.settings import Settings
+from edgekit.host.workflow.cache import collect_cache
 from edgekit.schema.reader import to_json
+
+KINDS = ("images", "templates")
 
 
 @pytest.fixture
@@ -28,7 +33,7 @@ def boards(tmp_path: Path) -> Boards:
 def write_record(boards: Boards, name: str, pid: int) -> Path:
     folder = boards.folder(name)
     folder.mkdir(parents=True)
-    record = Record(shape="virt", port=1, pid=pid, template="/no/template", image="/no/image", image_key="ab")
+    record = BoardRecord(shape="virt", port=1, pid=pid, template="/no/template", image="/no/image", image_key="ab")
     (folder / "board.json").write_bytes(to_json(record))
     return folder
 
@@ -108,15 +113,21 @@ def test_a_folder_too_deep_for_a_socket_is_refused(boards: Boards, tmp_path: Pat
         boards.up("a" * 100, SHAPES["virt"])
 
 
-def test_templates_and_images_go_when_no_board_hangs_on_them(boards: Boards, tmp_path: Path) -> None:
-    cache = tmp_path / "cache_dir/board"
-    for name in ("template-virt-ab", "template-virt-cd", "image-ab", "image-cd", "image-cd.new"):
-        (cache / name).mkdir(parents=True)
-    template, image = cache / "template-virt-ab", cache / "image-ab"
-    record = Record(shape="virt", port=1, pid=1, template=str(template), image=str(image), image_key="")
-    boards.folder("a").mkdir(parents=True)
-    (boards.folder("a") / "board.json").write_bytes(to_json(record))
-    now_s = cache.stat().st_mtime
-    assert [path.name for path in boards.unused(1, now_s)] == ["image-cd.new"]
-    gone = [path.name for path in boards.unused(1, now_s + 2 * 86400)]
-    assert gone == ["image-cd", "image-cd.new", "template-virt-cd"]
+def test_what_a_board_hangs_on_is_not_thrown_away(tmp_path: Path) -> None:
+    folders = {name: tmp_path / name for name in ("config_dir", "cache_dir", "state_dir", "data_dir", "fleet_file")}
+    settings = Settings(**folders)
+    used, unused = (
+        {kind: Cache(settings.cache_dir / kind).get(key, lambda made: (made / "disk").touch()).folder for kind in KINDS}
+        for key in ("used", "unused")
+    )
+    record = BoardRecord(
+        shape="virt", port=1, pid=1, template=str(used["templates"]), image=str(used["images"]), image_key=""
+    )
+    records = BoardRecords(settings)
+    for name in ("a", "b"):
+        records.folder(name).mkdir(parents=True)
+        records.write(name, record)
+    (records.folder("b") / "board.json").write_text("{")  # hides nothing
+    collect_cache(settings, older_than_s=0, max_bytes=None)
+    assert all(folder.is_dir() for folder in used.values())
+    assert not any(folder.exists() for folder in unused.values())

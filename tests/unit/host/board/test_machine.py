@@ -14,10 +14,11 @@ import pytest
 
 from edgekit.errors import EdgekitError, NothingSelected, Unreachable
 from edgekit.executor.local import LocalExecutor
-from edgekit.host.board.boards import Boards, Record
+from edgekit.host.board.boards import Boards
 from edgekit.host.board.image import image_key
 from edgekit.host.board.machine import Firmware, Machine, Ram, socket_fits
 from edgekit.host.board.qmp import Qmp
+from edgekit.host.board.records import BoardRecord
 from edgekit.host.board.shapes import SHAPES
 from edgekit.host.board.template import Seed
 from edgekit.host.progress import Silent
@@ -28,7 +29,9 @@ FIRMWARE = Firmware(kernel=Path("/t/Image"), initrd=Path("/t/initrd"), dtb=None)
 
 
 def machine(shape: str, ram: Ram | None, folder: str = "/b") -> Machine:
-    return Machine(shape=SHAPES[shape], firmware=FIRMWARE, folder=Path(folder), port=2222, ram=ram)
+    return Machine(
+        shape=SHAPES[shape], firmware=FIRMWARE, disk=Path(folder, "disk.qcow2"), folder=Path(folder), port=2222, ram=ram
+    )
 
 
 def test_a_template_and_its_clone_differ_only_in_disk_port_sharing_and_incoming() -> None:
@@ -82,7 +85,7 @@ def boards(tmp_path: Path) -> Boards:
 
 
 def record(boards: Boards, name: str, pid: int) -> None:
-    made = Record(shape="virt", port=1, pid=pid, template="/t", image="/i", image_key="k")
+    made = BoardRecord(shape="virt", port=1, pid=pid, template="/t", image="/i", image_key="k")
     boards.folder(name).mkdir(parents=True)
     (boards.folder(name) / "board.json").write_bytes(to_json(made))
 
