@@ -14,7 +14,7 @@ from edgekit.schema.units import counted
 
 if TYPE_CHECKING:
     from edgekit.errors import WheelError
-    from edgekit.host.wheel.check.audit import Report
+    from edgekit.host.wheel.check.audit import WheelReport
 
 _ASKED = ("GLIBC", "GLIBCXX", "CXXABI")
 
@@ -40,7 +40,7 @@ def check(
         raise typer.Exit(error.exit_code)
 
 
-def describe(report: Report) -> list[str]:
+def describe(report: WheelReport) -> list[str]:
     """A report for people."""
     asks = [f"{family} {version}" for family, version in report.versions.items() if family in _ASKED]
     files = counted(report.elf_files, "compiled file") if report.elf_files else "nothing compiled"
@@ -52,7 +52,7 @@ def describe(report: Report) -> list[str]:
     return lines
 
 
-def summary(reports: tuple[Report, ...]) -> WheelError | None:
+def summary(reports: tuple[WheelReport, ...]) -> WheelError | None:
     """One sentence for all faults, if there are any; the first that stops a wheel is named."""
     from edgekit.errors import WheelError
 

@@ -15,15 +15,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 MAX_LINES = 350
 _CIRCLES: list[set[str]] = []
 _LONG: set[str] = set()
-_TWICE = {
-    "Image",
-    "Login",
-    "Need",
-    "Package",
-    "Report",
-    "Runtime",
-    "Version",
-}
+_TWICE: set[str] = set()
 
 
 def circles(graph: dict[str, set[str]]) -> list[set[str]]:

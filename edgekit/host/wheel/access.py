@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from edgekit.errors import EdgekitError
 from edgekit.executor import Executor
 from edgekit.host.requirements import variable_name
-from edgekit.host.wheel.cross.downloads import Login
+from edgekit.host.wheel.cross.downloads import Credentials
 from edgekit.host.wheel.needs import Index
 
 _KEYRING_TIMEOUT_S = 30.0
@@ -33,7 +33,7 @@ class Access:
     netrc: Path
     executor: Executor
 
-    def login(self, url: str) -> Login | None:
+    def login(self, url: str) -> Credentials | None:
         """Who to be at an address; None: nobody in particular."""
         address = urlsplit(url)
         if address.scheme not in ("http", "https"):
@@ -56,14 +56,14 @@ class Access:
         same = [(name, index) for name, index in known if _server(index) == _server(address)]
         return sorted(same, key=lambda pair: -_shared(pair[1].path, address.path))
 
-    def _told(self, name: str, index: SplitResult) -> Login | None:
+    def _told(self, name: str, index: SplitResult) -> Credentials | None:
         """What address and environment say; the password may be missing."""
         prefix = f"UV_INDEX_{variable_name(name)}"
         user, password = (self.variables.get(f"{prefix}_{part}", "") * bool(name) for part in ("USERNAME", "PASSWORD"))
         user, password = unquote(index.username or "") or user, unquote(index.password or "") or password
-        return Login(user=user, password=password) if user or password else None
+        return Credentials(user=user, password=password) if user or password else None
 
-    def _from_keyring(self, user: str, index: SplitResult) -> Login | None:
+    def _from_keyring(self, user: str, index: SplitResult) -> Credentials | None:
         if self.variables.get("UV_KEYRING_PROVIDER") != "subprocess":
             return None
         for place in (index._replace(netloc=index.netloc.rpartition("@")[2]).geturl(), index.hostname or ""):
@@ -72,15 +72,15 @@ class Access:
             except EdgekitError:  # it is not there, or asks a person and waits
                 return None
             if done.returncode == 0 and done.text:
-                return Login(user=user, password=done.text)
+                return Credentials(user=user, password=done.text)
         return None
 
-    def _from_netrc(self, host: str) -> Login | None:
+    def _from_netrc(self, host: str) -> Credentials | None:
         try:
             found = netrc.netrc(self.netrc).authenticators(host)
         except (OSError, netrc.NetrcParseError):
             return None
-        return Login(user=found[0], password=found[2] or "") if found else None
+        return Credentials(user=found[0], password=found[2] or "") if found else None
 
 
 def _listed(words: Iterable[str]) -> Iterator[tuple[str, SplitResult]]:

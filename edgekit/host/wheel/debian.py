@@ -44,7 +44,7 @@ class NoArchive(WheelError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Package:
+class DebianPackage:
     """One line of a lock."""
 
     name: str
@@ -61,7 +61,7 @@ class Root:
 
     folder: Path
     digest: str
-    packages: tuple[Package, ...]
+    packages: tuple[DebianPackage, ...]
 
     def described(self) -> tuple[str, ...]:
         """Names and versions, for an SBOM."""
@@ -160,7 +160,9 @@ class Debian:
             cached = cache.get(_digest(chosen, only)[:16], lambda folder: self._unpack(files, folder, only), title)
         return Root(folder=cached.folder, digest=_digest(chosen), packages=tuple(chosen))
 
-    def _fetch_or_newer(self, chosen: list[Package], suite: str, newer: str) -> tuple[list[Package], list[Path]]:
+    def _fetch_or_newer(
+        self, chosen: list[DebianPackage], suite: str, newer: str
+    ) -> tuple[list[DebianPackage], list[Path]]:
         """The packages' files; of what the archive no longer has, those that it has now."""
         try:
             return chosen, self._fetch(chosen)
@@ -169,12 +171,12 @@ class Debian:
             chosen = self._lock_anew([package.name for package in chosen], suite, newer)
             return chosen, self._fetch(chosen)
 
-    def _answered(self, key: str) -> list[Package]:
+    def _answered(self, key: str) -> list[DebianPackage]:
         """What the archive answered earlier; empty where it was not asked."""
         text = Notes(self.answers).read(key)
         return list(_parse(text.decode(), self.answers / key).values()) if text else []
 
-    def _unlocked(self, names: Sequence[str], suite: str) -> list[Package]:
+    def _unlocked(self, names: Sequence[str], suite: str) -> list[DebianPackage]:
         """Packages that no lock has; the first answer of the archive is remembered."""
         if not names:
             return []
@@ -194,7 +196,7 @@ class Debian:
             raise InputError(f"{file} has no {', '.join(missing)}", hint="name it in sets.toml, then make lock-debian")
         return wanted
 
-    def _locked(self, suite: str) -> dict[str, Package]:
+    def _locked(self, suite: str) -> dict[str, DebianPackage]:
         file = self.data / f"{suite}.lock"
         return _parse(file.read_text(encoding="utf-8"), file)
 
@@ -221,7 +223,7 @@ class Debian:
             found = set(re.findall(r'^DEF_MIRROR="(\S+?)/?"', text, re.MULTILINE)[:1])
         return found
 
-    def _fetch(self, chosen: list[Package]) -> list[Path]:
+    def _fetch(self, chosen: list[DebianPackage]) -> list[Path]:
         archives, files = self._archives(), []
         downloads = Downloads(folder=self.downloads, progress=self.progress)
         for package in chosen:
@@ -241,7 +243,7 @@ class Debian:
             if not (folder / "lib").exists() and (folder / "usr/lib").is_dir():
                 (folder / "lib").symlink_to("usr/lib")  # a merged /usr keeps its loader there alone
 
-    def _lock_anew(self, names: list[str], suite: str, key: str) -> list[Package]:
+    def _lock_anew(self, names: list[str], suite: str, key: str) -> list[DebianPackage]:
         """What the archive has now, remembered under a key."""
         done = self.executor.run(
             [str(self.data / "lock.sh"), suite, *names],
@@ -303,17 +305,17 @@ def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> Non
     unpack_member(tar, member, folder)
 
 
-def _parse(text: str, file: Path) -> dict[str, Package]:
+def _parse(text: str, file: Path) -> dict[str, DebianPackage]:
     packages = {}
     for number, line in enumerate(text.splitlines(), 1):
         found = _LINE.fullmatch(line)
         if not found or ".." in found["path"]:
             raise InputError(f"{file}: line {number} is no locked package", hint="make lock-debian")
         name, version, sha256, size, path = found.groups()
-        packages[name] = Package(name=name, version=version, sha256=sha256, size=int(size), path=path)
+        packages[name] = DebianPackage(name=name, version=version, sha256=sha256, size=int(size), path=path)
     return packages
 
 
-def _digest(chosen: list[Package], only: tuple[str, ...] = ()) -> str:
+def _digest(chosen: list[DebianPackage], only: tuple[str, ...] = ()) -> str:
     named = sorted([package.name, package.sha256] for package in chosen)
     return hashlib.sha256(json.dumps([named, only] if only else named).encode()).hexdigest()

@@ -22,7 +22,7 @@ _PROJECT = '[project]\nname = "edgekit-asks"\nversion = "0"\nrequires-python = "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Package:
+class KnownPackage:
     """A package, or one version of it."""
 
     name: str
@@ -38,7 +38,7 @@ class Question:
     """What one run of uv is to know."""
 
     rules: Rules = Rules()
-    known: Collection[Package] = ()
+    known: Collection[KnownPackage] = ()
     """Packages whose needs are known, or are taken to be none, so that nobody has to run their code to find out."""
     indexed: Collection[str] = ()
     """Packages to take from the index that the rules name for them."""

@@ -27,7 +27,7 @@ from edgekit.host.wheel.missing import why
 from edgekit.host.wheel.nearest import refuse
 from edgekit.host.wheel.needs import Wanted, name_of
 from edgekit.host.wheel.pylock import Found, parse_pylock
-from edgekit.host.wheel.question import Package
+from edgekit.host.wheel.question import KnownPackage
 from edgekit.host.wheel.refusal import is_offline, yanked_warnings
 from edgekit.host.wheel.uv import Uv
 
@@ -52,7 +52,7 @@ class Search:
     given: dict[str, Taken] = field(default_factory=dict)
     """Requirements that are files, by name."""
     _sources: dict[tuple[str, str], Source] = field(default_factory=dict)
-    _known: dict[tuple[str, str], Package] = field(default_factory=dict)
+    _known: dict[tuple[str, str], KnownPackage] = field(default_factory=dict)
     _binary: set[str] = field(default_factory=set)
 
     def run(self) -> tuple[tuple[LockedFile, ...], Mapping[str, Result]]:
@@ -99,7 +99,7 @@ class Search:
         key = (str(canonicalize_name(failed[1])), failed[2]) if failed else ("", "")
         if not failed or key in self._known or is_offline(stderr):
             raise why(self.wanted, stderr, self.uv)
-        self._known[key] = Package(name=key[0], version=key[1])
+        self._known[key] = KnownPackage(name=key[0], version=key[1])
 
     def _provide(self, found: Found, packages: Iterable[Found]) -> None:
         """Make sure of a wheel for a package that has none in this version."""
@@ -142,13 +142,13 @@ def _wheel_of(found: Found) -> tuple[str, str]:
     return found.wheel.sha256, found.wheel.filename
 
 
-def _told_by(wheel: Path, found: Found) -> Package:
+def _told_by(wheel: Path, found: Found) -> KnownPackage:
     """What a built wheel says that its package needs. Source: PyPA, Core metadata specifications."""
     with zipfile.ZipFile(wheel) as archive:
         file = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         told, _ = parse_email(archive.read(file))
     needs, extras = told.get("requires_dist", ()), told.get("provides_extra", ())
-    return Package(name=found.name, version=found.version, needs=tuple(needs), extras=tuple(extras))
+    return KnownPackage(name=found.name, version=found.version, needs=tuple(needs), extras=tuple(extras))
 
 
 def _key(found: Found) -> tuple[str, str]:

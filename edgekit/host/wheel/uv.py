@@ -13,7 +13,7 @@ from typing import Any
 
 from edgekit.executor import Completed, Executor
 from edgekit.host.wheel.needs import Index, Rules, Wanted, name_of
-from edgekit.host.wheel.question import Package, Question, bound_names, met_names, written
+from edgekit.host.wheel.question import KnownPackage, Question, bound_names, met_names, written
 
 _RESOLVE_TIMEOUT_S = 300.0
 _INSTALL_TIMEOUT_S = 1800.0
@@ -36,7 +36,12 @@ class Uv:
         self._program = program
 
     def resolve(
-        self, wanted: Wanted, built: Iterable[Path] = (), *, binary: Iterable[str] = (), known: Iterable[Package] = ()
+        self,
+        wanted: Wanted,
+        built: Iterable[Path] = (),
+        *,
+        binary: Iterable[str] = (),
+        known: Iterable[KnownPackage] = (),
     ) -> Completed:
         """Find a set of packages; standard output is pylock.toml. Source: PEP 751.
 
@@ -50,7 +55,7 @@ class Uv:
         """
         return self._compile(_AS_PYLOCK, wanted, _links(built) + _only("binary", binary), tuple(known))
 
-    def parents(self, wanted: Wanted, built: Iterable[Path], known: Iterable[Package]) -> Completed:
+    def parents(self, wanted: Wanted, built: Iterable[Path], known: Iterable[KnownPackage]) -> Completed:
         """As `resolve`; lines `name==version  # via NAME, NAME` say who needs what."""
         return self._compile(_WITH_PARENTS, wanted, _links(built), tuple(known))
 
@@ -67,7 +72,7 @@ class Uv:
         """
         name = name_of(requirement)
         options = ["--no-deps"] + ["--resolution", "lowest"] * lowest + _only("sources", [name] * sources_only)
-        return self._compile(_AS_PYLOCK, wanted.only(requirement), options, (Package(name=name),))
+        return self._compile(_AS_PYLOCK, wanted.only(requirement), options, (KnownPackage(name=name),))
 
     def install(self, wanted: Wanted, lock: str, folder: Path, index: Index | None = None) -> Completed:
         """Unpack locked wheels into `folder`; each has to have its hash.
@@ -131,7 +136,7 @@ class Uv:
         return self._executor.run(argv, timeout_s=_RESOLVE_TIMEOUT_S, env=_ENV | {"UV_PYTHON_DOWNLOADS": "manual"})
 
     def _compile(
-        self, form: Sequence[str], wanted: Wanted, options: Sequence[str], known: Collection[Package]
+        self, form: Sequence[str], wanted: Wanted, options: Sequence[str], known: Collection[KnownPackage]
     ) -> Completed:
         """`uv pip compile`, asked again while it meets packages that an index of the recipe is to have."""
         rules, indexed = wanted.rules, bound_names(wanted.rules, map(name_of, wanted.requirements))

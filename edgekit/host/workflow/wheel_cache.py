@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgekit.host.catalogue.targets import find_target
 from edgekit.host.settings import Settings
-from edgekit.host.wheel.check.audit import Report, check_wheels
+from edgekit.host.wheel.check.audit import WheelReport, check_wheels
 from edgekit.host.wheel.check.loads import loads_of
 from edgekit.host.wheel.cross.paths import CrossPaths
 from edgekit.host.wheel.cross.store import CachedWheel, WheelStore
@@ -18,7 +18,7 @@ def built_wheels(settings: Settings) -> tuple[CachedWheel, ...]:
     return WheelStore(CrossPaths.of(settings).wheels).list()
 
 
-def check_files(files: Sequence[Path], target: str, settings: Settings) -> tuple[Report, ...]:
+def check_files(files: Sequence[Path], target: str, settings: Settings) -> tuple[WheelReport, ...]:
     """Read every compiled file of wheels, and report what a target could not load and why.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from edgekit.cli.wheel_check import describe, summary
-from edgekit.host.wheel.check.audit import Report
+from edgekit.host.wheel.check.audit import WheelReport
 from edgekit.host.wheel.check.faults import Fault
 
 UNTIDY = Fault(
@@ -14,8 +14,8 @@ UNTIDY = Fault(
 STOPS = Fault(package="part 1.0", file="b.so", code="glibc", message="asks for GLIBC_2.38", hint="build it")
 
 
-def report(*faults: Fault) -> Report:
-    return Report(
+def report(*faults: Fault) -> WheelReport:
+    return WheelReport(
         package="part 1.0",
         file="part-1.0-cp311-cp311-linux_aarch64.whl",
         tags=("cp311-cp311-linux_aarch64",),

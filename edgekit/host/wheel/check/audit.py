@@ -26,7 +26,7 @@ Files = Mapping[str, ElfFacts | Damaged]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class WheelReport:
     """A wheel, judged for a target."""
 
     package: str
@@ -45,7 +45,7 @@ class Report:
     """Files in it that are for other machines, on purpose: no fault, and of no use to the target."""
 
 
-def check_wheel(path: Path, loads: Loads) -> Report:
+def check_wheel(path: Path, loads: Loads) -> WheelReport:
     """Judge a wheel file by itself.
 
     Raises:
@@ -54,7 +54,7 @@ def check_wheel(path: Path, loads: Loads) -> Report:
     return check_wheels((path,), loads)[0]
 
 
-def check_wheels(paths: Sequence[Path], loads: Loads) -> tuple[Report, ...]:
+def check_wheels(paths: Sequence[Path], loads: Loads) -> tuple[WheelReport, ...]:
     """Judge wheel files that are to be installed together: a library that one brings counts for the others.
 
     Raises:
@@ -94,13 +94,13 @@ def _open(path: Path) -> WheelFile:
         raise InputError(f"{path} cannot be read: {error.strerror}", hint=f"ls -l {path}") from None
 
 
-def _report(path: Path, wheel: WheelFile, present: Set[str], loads: Loads) -> Report:
+def _report(path: Path, wheel: WheelFile, present: Set[str], loads: Loads) -> WheelReport:
     found = [*wheel.faults, *file_faults(wheel.elf, _place(wheel.package, wheel.names, wheel.tags, present), loads)]
     if not any(fault.code == "not-a-wheel" for fault in found):
         found += _tag_faults(wheel, loads)
     read = [facts for facts in wheel.elf.values() if isinstance(facts, ElfFacts)]
     inside = _present(wheel.elf, loads.arch)
-    return Report(
+    return WheelReport(
         package=wheel.package,
         file=path.name,
         tags=tuple(sorted(map(str, wheel.tags))),

@@ -27,7 +27,7 @@ _DF_TEXTREL = 0x4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
+class SymbolVersion:
     """A versioned symbol that the file takes from a library."""
 
     library: str
@@ -76,7 +76,7 @@ class ElfFacts:
     needed: tuple[str, ...] = ()
     rpaths: tuple[str, ...] = ()
     """Of DT_RPATH and DT_RUNPATH, split at colons."""
-    versions: tuple[Version, ...] = ()
+    versions: tuple[SymbolVersion, ...] = ()
     """The highest of each family and library."""
     executable_stack: bool = False
     text_relocations: bool = False
@@ -170,14 +170,14 @@ def _alignment(part: Segment) -> int:
     return max(1, bits & -bits)
 
 
-def _highest(tables: Tables, symbols: Sequence[Symbol]) -> Iterator[Version]:
+def _highest(tables: Tables, symbols: Sequence[Symbol]) -> Iterator[SymbolVersion]:
     """The highest version of each family and library, with a symbol that needs it."""
-    best: dict[tuple[str, str], tuple[Version, int]] = {}
+    best: dict[tuple[str, str], tuple[SymbolVersion, int]] = {}
     for need in tables.needs():
-        version = Version(library=need.library, name=need.name, symbol="")
+        version = SymbolVersion(library=need.library, name=need.name, symbol="")
         key = (version.library, version.family)
         if key not in best or version.named[1] > best[key][0].named[1]:
             best[key] = (version, need.version)
     named = {symbol.version: symbol.name for symbol in symbols if not symbol.is_defined}
     for version, index in best.values():
-        yield Version(library=version.library, name=version.name, symbol=named.get(index, ""))
+        yield SymbolVersion(library=version.library, name=version.name, symbol=named.get(index, ""))

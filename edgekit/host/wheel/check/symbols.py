@@ -40,7 +40,7 @@ class Symbol(NamedTuple):
     """Index of its version."""
 
 
-class Need(NamedTuple):
+class NeededVersion(NamedTuple):
     """A version that a library must have."""
 
     library: str
@@ -89,7 +89,7 @@ class Tables:
             version = indices[number] & _VERSION_MASK if number < count else 0
             yield Symbol(_text(strings, name), section != 0, info >> 4 == _WEAK_SYMBOL, version)
 
-    def needs(self) -> Iterator[Need]:
+    def needs(self) -> Iterator[NeededVersion]:
         """Versions that it asks for; not those without which it loads too. Source: glibc, elf/dl-version.c."""
         data, strings = self._read("SHT_GNU_verneed"), self._strings("SHT_GNU_verneed")
         at = 0
@@ -99,7 +99,7 @@ class Tables:
             for _ in range(count):
                 _, flags, index, name, entry_step = _unpack(_NEED_ENTRY, data, entry)
                 if not flags & _WEAK_VERSION:
-                    yield Need(_text(strings, library), _text(strings, name), index & _VERSION_MASK)
+                    yield NeededVersion(_text(strings, library), _text(strings, name), index & _VERSION_MASK)
                 if not entry_step:
                     break
                 entry += entry_step

@@ -30,17 +30,17 @@ class NotThere(WheelError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Login:
+class Credentials:
     """Who asks a server. Never printed."""
 
     user: str
     password: str
 
     def __repr__(self) -> str:
-        return "Login(...)"
+        return "Credentials(...)"
 
 
-def no_login(_url: str) -> Login | None:
+def no_credentials(_url: str) -> Credentials | None:
     """For servers that anybody may ask."""
     return None
 
@@ -52,7 +52,7 @@ class Downloads:
     folder: Path
     """Folder of the cache for them."""
     progress: Progress
-    login: Callable[[str], Login | None] = no_login
+    login: Callable[[str], Credentials | None] = no_credentials
     """Who to be at an address."""
 
     def cached(self, sha256: str, filename: str) -> Path | None:

@@ -10,7 +10,7 @@ from edgekit.schema.target import Os
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Runtime:
+class RuntimeSet:
     """A C++ library."""
 
     set: str
@@ -19,23 +19,23 @@ class Runtime:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
+class OsImage:
     """A well-known image."""
 
     os_id: str
     os_version: str
     python: str = ""
     """Set with the headers of its own Python; empty: this machine's of the same minor version."""
-    runtime: Runtime | None = None
+    runtime: RuntimeSet | None = None
     """Set with its C++ library; None: zig's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Images:
-    images: tuple[Image, ...]
+class _OsImages:
+    images: tuple[OsImage, ...]
 
 
-def find_image(os: Os, cross: Path) -> Image:
+def find_image(os: Os, cross: Path) -> OsImage:
     """The image of a target; one without any package set where it is not known.
 
     Args:
@@ -43,8 +43,8 @@ def find_image(os: Os, cross: Path) -> Image:
         cross: the data folder `cross`.
     """
     file = cross / "images.toml"
-    known = from_toml(_Images, file.read_text(encoding="utf-8"), str(file)).images
-    unknown = Image(os_id=os.id, os_version=os.version)
+    known = from_toml(_OsImages, file.read_text(encoding="utf-8"), str(file)).images
+    unknown = OsImage(os_id=os.id, os_version=os.version)
     if os.arch != "aarch64":
         return unknown
     return next((image for image in known if (image.os_id, image.os_version) == (os.id, os.version)), unknown)

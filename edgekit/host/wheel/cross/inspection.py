@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgekit.errors import WheelError
 from edgekit.executor import Executor
-from edgekit.host.wheel.check.audit import Report, check_wheel
+from edgekit.host.wheel.check.audit import WheelReport, check_wheel
 from edgekit.host.wheel.check.graft import graft
 from edgekit.host.wheel.check.loads import Loads, loads_of
 from edgekit.host.wheel.cross.crossbuild import Inspected
@@ -63,7 +63,7 @@ class Inspector:
             raise WheelError(f"{faults[0]}", hint=faults[0].hint, details="\n".join(map(str, faults[1:])))
 
 
-def _refuse(wheel: Path, report: Report, loads: Loads) -> None:
+def _refuse(wheel: Path, report: WheelReport, loads: Loads) -> None:
     faults = [fault for fault in report.faults if fault.code not in _NOT_YET_TRUE]
     if not report.elf_files and f"linux_{loads.arch}" in wheel.name:
         return  # for this machine by name alone; it becomes a wheel for any

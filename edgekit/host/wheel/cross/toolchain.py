@@ -59,7 +59,7 @@ exec /usr/bin/pkg-config "$@"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Runtime:
+class CxxRuntime:
     """The board's own C++ library, unpacked: headers and libraries below `root`."""
 
     root: Path
@@ -104,7 +104,7 @@ class Compiler:
     """What the target's cores can execute."""
 
 
-def make_toolchain(abi: Abi, compiler: Compiler, runtime: Runtime | None, cache: Cache) -> Toolchain:
+def make_toolchain(abi: Abi, compiler: Compiler, runtime: CxxRuntime | None, cache: Cache) -> Toolchain:
     """Write the toolchain, or take it from the cache.
 
     Args:
@@ -132,7 +132,7 @@ def make_toolchain(abi: Abi, compiler: Compiler, runtime: Runtime | None, cache:
 _TEMPLATES = ("driver.sh", "toolchain.cmake", "meson.cross", "config.site")
 
 
-def _write(made: Path, folder: Path, abi: Abi, compiler: Compiler, runtime: Runtime | None) -> None:
+def _write(made: Path, folder: Path, abi: Abi, compiler: Compiler, runtime: CxxRuntime | None) -> None:
     """Fill `made`, which becomes `folder`."""
     (made / "bin").mkdir()
     (made / "path").mkdir()
@@ -182,7 +182,7 @@ def _dropped(item: Dropped) -> str:
     return f"{'|'.join(item.patterns)}) {told}option=''; continue ;;"
 
 
-def _runtime_words(driver: str, runtime: Runtime | None, abi: Abi) -> dict[str, str]:
+def _runtime_words(driver: str, runtime: CxxRuntime | None, abi: Abi) -> dict[str, str]:
     """How the compiler is made to use the board's C++ library: `-I`, as its headers use `#include_next`."""
     if runtime is None:
         return {"FLAGS": "", "LINK_RUNTIME": "", "MAP_LIBSTDCXX": "-static-libstdc++|-static-libgcc) continue ;;"}

@@ -15,7 +15,7 @@ from edgekit.host.wheel.cross.environment import Workshop
 from edgekit.host.wheel.cross.headers import DebianHeaders, TargetPython, headers_from_debian, headers_from_here
 from edgekit.host.wheel.cross.images import find_image
 from edgekit.host.wheel.cross.paths import CrossPaths
-from edgekit.host.wheel.cross.toolchain import Compiler, Runtime, Toolchain, make_toolchain
+from edgekit.host.wheel.cross.toolchain import Compiler, CxxRuntime, Toolchain, make_toolchain
 from edgekit.host.wheel.cross.zig import install_zig, read_zig, zig_program
 from edgekit.host.wheel.debian import Debian, NoArchive, Root
 from edgekit.host.wheel.interpreter import Finder, Interpreter
@@ -117,10 +117,10 @@ class Workshops:
         runtime = None if own_runtime else self._runtime()
         return make_toolchain(self._abi, compiler, runtime, self._cache(places.toolchains))
 
-    def _runtime(self) -> Runtime | None:
+    def _runtime(self) -> CxxRuntime | None:
         wanted = self._image.runtime
         root = self._root(wanted.set) if wanted else None
-        return Runtime(root=root.folder, version=wanted.gcc, digest=root.digest) if root and wanted else None
+        return CxxRuntime(root=root.folder, version=wanted.gcc, digest=root.digest) if root and wanted else None
 
     def _headers(self, interpreter: Interpreter) -> TargetPython:
         pyconfig = self._tools.pyconfig

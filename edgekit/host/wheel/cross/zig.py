@@ -14,7 +14,7 @@ from edgekit.schema.reader import from_toml
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
+class ZigVersion:
     """One locked version."""
 
     hashes: tuple[str, ...]
@@ -40,7 +40,7 @@ class ZigData:
 
     default: str
     cpu: str
-    versions: dict[str, Version]
+    versions: dict[str, ZigVersion]
     dropped: tuple[Dropped, ...]
 
 

@@ -15,7 +15,7 @@ from edgekit.executor import Executor
 from edgekit.host.progress import Progress
 from edgekit.host.wheel.trial.board_python import BoardPython, NoPython
 from edgekit.host.wheel.trial.modules import Compiled, compiled_parts
-from edgekit.host.wheel.trial.verdict import Circumstances, Verdict, judge
+from edgekit.host.wheel.trial.verdict import TrialContext, TrialVerdict, judge
 
 _ONE_S = 120.0
 _ALL_S = 900.0
@@ -84,23 +84,25 @@ class Trial:
             self.progress.note(f"{tried.package}: {len(tried.notes) - 3} more modules could not be tried")
         return tried
 
-    def _judge(self, parts: Sequence[Compiled], name: str, site: Path, python: BoardPython) -> list[Verdict]:
+    def _judge(self, parts: Sequence[Compiled], name: str, site: Path, python: BoardPython) -> list[TrialVerdict]:
         script = resources.files("edgekit.host.wheel.trial").joinpath("script.py").read_text(encoding="utf-8")
-        circumstances = Circumstances(rule=f"cross/packages/{name}.toml", cores=self.cores)
+        context = TrialContext(rule=f"cross/packages/{name}.toml", cores=self.cores)
         deadline = time.monotonic() + _ALL_S
 
-        def one(part: Compiled) -> Verdict:
+        def one(part: Compiled) -> TrialVerdict:
             left = min(_ONE_S, deadline - time.monotonic())
             if left <= 0:
-                return Verdict(part=part, outcome="unknown", message=f"{part} was not tried: the others took too long")
+                return TrialVerdict(
+                    part=part, outcome="unknown", message=f"{part} was not tried: the others took too long"
+                )
             with tempfile.TemporaryDirectory(prefix="edgekit-trial-") as folder:
                 words = ("-c", script, part.kind, part.name)
                 try:
                     ended = python.run(words, site, Path(folder), self.executor, left)
                 except EdgekitError:
                     why = f"{part} could not be tried here: its import takes longer than {left:.0f} s under emulation"
-                    return Verdict(part=part, outcome="unknown", message=why)
-                return judge(part, ended, circumstances)
+                    return TrialVerdict(part=part, outcome="unknown", message=why)
+                return judge(part, ended, context)
 
         with ThreadPoolExecutor(self.jobs) as pool:
             return list(pool.map(one, parts))

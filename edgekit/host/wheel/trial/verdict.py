@@ -25,7 +25,7 @@ _TLS = "cannot allocate memory in static TLS block"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class TrialVerdict:
     """One module or library, judged."""
 
     part: Compiled
@@ -36,7 +36,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Circumstances:
+class TrialContext:
     """What a verdict depends on besides the import itself."""
 
     rule: str
@@ -45,64 +45,62 @@ class Circumstances:
     """The target's cores, for messages."""
 
 
-def judge(part: Compiled, ended: Completed, circumstances: Circumstances) -> Verdict:
+def judge(part: Compiled, ended: Completed, context: TrialContext) -> TrialVerdict:
     """What an import's end means.
 
     Args:
         part: what was imported.
         ended: the program that imported it.
-        circumstances: see there.
+        context: see there.
     """
     said = ended.stderr.decode(errors="replace")
     number = _signal(ended, said)
     if number:
-        return _crashed(part, number, circumstances)
+        return _crashed(part, number, context)
     told = _told(ended)
     if told is None:
-        return Verdict(part=part, outcome="works")
+        return TrialVerdict(part=part, outcome="works")
     kind, text, missed = told
     if _NUMPY.search(text + said) and kind != "ModuleNotFoundError":
-        hint = (
-            f'requirements = ["numpy>=2"] below [[rules]] in {circumstances.rule} builds it against numpy 2, and such '
-        )
+        hint = f'requirements = ["numpy>=2"] below [[rules]] in {context.rule} builds it against numpy 2, and such '
         hint += "modules take 1.x too; or pin the older numpy in the recipe's requirements"
         message = f"{part} was built for another numpy than the one that it would run with"
-        return Verdict(part=part, outcome="refused", message=message, hint=hint)
+        return TrialVerdict(part=part, outcome="refused", message=message, hint=hint)
     if kind == "ModuleNotFoundError":
         return _unknown(part, f"it needs {missed}, which is not among its packages")
-    return _of_loader(part, kind, text, circumstances)
+    return _of_loader(part, kind, text, context)
 
 
-def _of_loader(part: Compiled, kind: str, text: str, circumstances: Circumstances) -> Verdict:
+def _of_loader(part: Compiled, kind: str, text: str, context: TrialContext) -> TrialVerdict:
     """What the dynamic loader says, or anything else that an import can raise."""
     undefined, library = _UNDEFINED.search(text), _LIBRARY.search(text)
     if undefined and part.kind == "module":
-        hint = f"link the library that has {undefined[1]}: `files` or sysroot in {circumstances.rule}"
-        return Verdict(part=part, outcome="refused", message=f"{part} misses the symbol {undefined[1]}", hint=hint)
+        hint = f"link the library that has {undefined[1]}: `files` or sysroot in {context.rule}"
+        return TrialVerdict(part=part, outcome="refused", message=f"{part} misses the symbol {undefined[1]}", hint=hint)
     if _TLS in text:
-        hint = f"compile it without -ftls-model=initial-exec: `files` or environment in {circumstances.rule}"
+        hint = f"compile it without -ftls-model=initial-exec: `files` or environment in {context.rule}"
         message = f"{part} asks for more thread-local memory than a program that runs already can give (static TLS)"
-        return Verdict(part=part, outcome="refused", message=message, hint=hint)
+        return TrialVerdict(part=part, outcome="refused", message=message, hint=hint)
     if library:
         # Whether boards bring it was checked when the wheel was: what is emulated has only what Python itself needs.
         return _unknown(part, f"it needs {library[1]}, which boards have and what is emulated here has not")
     return _unknown(part, f"it raises {kind}: {text.splitlines()[0] if text else ''}")
 
 
-def _crashed(part: Compiled, number: int, circumstances: Circumstances) -> Verdict:
+def _crashed(part: Compiled, number: int, context: TrialContext) -> TrialVerdict:
     if number == signal.SIGILL:
-        message = f"{part} uses instructions that the board's cores ({circumstances.cores}) lack"
-        hint = f"switch them off by the package's own option, in environment or config_settings of {circumstances.rule}"
-        return Verdict(part=part, outcome="refused", message=message, hint=hint)
+        message = f"{part} uses instructions that the board's cores ({context.cores}) lack"
+        hint = f"switch them off by the package's own option, in environment or config_settings of {context.rule}"
+        return TrialVerdict(part=part, outcome="refused", message=message, hint=hint)
     name = signal.Signals(number).name if number in signal.valid_signals() else f"signal {number}"
     if number in (signal.SIGKILL, signal.SIGXCPU):
         return _unknown(part, "its import takes too much time or memory under emulation")
-    hint = f'if it works on a board: untried = "why" below [[rules]] in {circumstances.rule}'
-    return Verdict(part=part, outcome="refused", message=f"{part} crashes when it is imported ({name})", hint=hint)
+    hint = f'if it works on a board: untried = "why" below [[rules]] in {context.rule}'
+    return TrialVerdict(part=part, outcome="refused", message=f"{part} crashes when it is imported ({name})", hint=hint)
 
 
-def _unknown(part: Compiled, why: str) -> Verdict:
-    return Verdict(part=part, outcome="unknown", message=f"{part} could not be tried here: {why}")
+def _unknown(part: Compiled, why: str) -> TrialVerdict:
+    return TrialVerdict(part=part, outcome="unknown", message=f"{part} could not be tried here: {why}")
 
 
 def _signal(ended: Completed, said: str) -> int:

@@ -13,12 +13,12 @@ from edgekit.executor import Completed
 from edgekit.executor.local import LocalExecutor
 from edgekit.host.progress import Silent
 from edgekit.host.wheel.access import Access
-from edgekit.host.wheel.cross.downloads import Downloads, Login
+from edgekit.host.wheel.cross.downloads import Credentials, Downloads
 from edgekit.host.wheel.needs import Index
 from tests.fakes.package_index import PackageIndex, wheel_bytes
 
-ME = Login(user="me", password="s3cret")
-OTHER = Login(user="other", password="p@ss/word")
+ME = Credentials(user="me", password="s3cret")
+OTHER = Credentials(user="other", password="p@ss/word")
 NAMELESS = "https://a.example/"
 HERE = "https://index.example/simple"
 
@@ -51,12 +51,14 @@ def access(folder: Path, variables: Mapping[str, str], url: str = HERE, netrc: s
             "https://b.example/files/a.whl",
             ME,
         ),
-        ({"UV_INDEX_OUR_OWN_USERNAME": "me"}, HERE, Login(user="me", password="")),
+        ({"UV_INDEX_OUR_OWN_USERNAME": "me"}, HERE, Credentials(user="me", password="")),
         ({"UV_KEYRING_PROVIDER": "subprocess", "UV_INDEX_OUR_OWN_USERNAME": "me"}, f"{HERE}/gate/", ME),
         ({}, "file:///tmp/a.whl", None),
     ],
 )
-def test_credentials_are_uvs(variables: Mapping[str, str], url: str, expected: Login | None, tmp_path: Path) -> None:
+def test_credentials_are_uvs(
+    variables: Mapping[str, str], url: str, expected: Credentials | None, tmp_path: Path
+) -> None:
     assert access(tmp_path, variables).login(url) == expected
 
 

@@ -12,7 +12,7 @@ from edgekit.host.cache import Cache
 from edgekit.host.wheel.cross.abi import Abi
 from edgekit.host.wheel.cross.compiler_names import shadow_compilers
 from edgekit.host.wheel.cross.cpus import CpuLimits, cpu_limits
-from edgekit.host.wheel.cross.toolchain import Compiler, Runtime, Toolchain, make_toolchain
+from edgekit.host.wheel.cross.toolchain import Compiler, CxxRuntime, Toolchain, make_toolchain
 from edgekit.host.wheel.cross.zig import read_zig
 from edgekit.schema.target import CpuCluster
 
@@ -26,7 +26,7 @@ RK3588 = cpu_limits(
 )
 
 
-def toolchain(folder: Path, runtime: Runtime | None = None, abi: Abi = ABI, limits: CpuLimits = RK3588) -> Toolchain:
+def toolchain(folder: Path, runtime: CxxRuntime | None = None, abi: Abi = ABI, limits: CpuLimits = RK3588) -> Toolchain:
     """A toolchain whose zig prints its arguments, one a line."""
     program = folder / "zig"
     program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
@@ -184,7 +184,7 @@ def test_questions_of_build_systems_are_answered(plain: Toolchain) -> None:
 @pytest.mark.parametrize("question", ["-v", "-V", "-dumpversion", "-print-prog-name=ld", "-Wl,-v"])
 def test_questions_about_the_compiler_name_no_glibc(question: str, tmp_path: Path) -> None:
     """clang answers them itself, and it refuses a target with a version."""
-    made = toolchain(tmp_path, Runtime(root=tmp_path / "root", version="12", digest="d" * 64))
+    made = toolchain(tmp_path, CxxRuntime(root=tmp_path / "root", version="12", digest="d" * 64))
     said = call(made, "c++", question)
     assert said[:3] == ["c++", "-target", "aarch64-linux-gnu"] and said[-1] == question
     assert not [word for word in said if "libstdc++.so" in word]
@@ -226,7 +226,7 @@ def test_pkg_config_knows_the_sysroot_alone(plain: Toolchain, tmp_path: Path) ->
 
 
 def test_the_boards_cxx_library_is_linked_when_something_is_linked(tmp_path: Path) -> None:
-    made = toolchain(tmp_path, Runtime(root=tmp_path / "root", version="12", digest="d" * 64))
+    made = toolchain(tmp_path, CxxRuntime(root=tmp_path / "root", version="12", digest="d" * 64))
     library = str(tmp_path / "root/usr/lib/aarch64-linux-gnu/libstdc++.so.6")
     linked = call(made, "c++", "-shared", "a.o", "-o", "a.so")
     assert library in linked and "-nostdlib++" in linked
@@ -251,7 +251,7 @@ def test_what_it_makes_names_it_and_nothing_of_this_machine_does(tmp_path: Path)
         folder.mkdir()
     one, two = (toolchain(folder) for folder in folders)
     assert one.digest == two.digest and one.folder != two.folder
-    other = Runtime(root=tmp_path, version="12", digest="e" * 64)
+    other = CxxRuntime(root=tmp_path, version="12", digest="e" * 64)
     assert toolchain(folders[0], other).digest != one.digest
     assert toolchain(folders[0]).folder == one.folder
 

@@ -10,7 +10,7 @@ from elftools.elf.elffile import ELFFile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekit.host.wheel.check.elf import ElfFacts, Version, read_elf
+from edgekit.host.wheel.check.elf import ElfFacts, SymbolVersion, read_elf
 from edgekit.host.wheel.check.symbols import Damaged
 from tests.fakes.elf_files import CUDA, X86_64, Library
 
@@ -33,8 +33,8 @@ def test_everything_that_it_asks_for() -> None:
     assert facts.needed == ("libc.so.6", "libm.so.6")
     assert facts.rpaths == ("$ORIGIN/../part.libs", "/opt/part")
     assert facts.versions == (
-        Version(library="libc.so.6", name="GLIBC_2.17", symbol="printf"),
-        Version(library="libm.so.6", name="GLIBC_2.38", symbol="fmod"),
+        SymbolVersion(library="libc.so.6", name="GLIBC_2.17", symbol="printf"),
+        SymbolVersion(library="libm.so.6", name="GLIBC_2.38", symbol="fmod"),
     )
     assert facts.python_symbols == {"PyList_New"}
     assert facts.is_module and facts.alignment_bytes == 0x10000

@@ -6,11 +6,11 @@ import pytest
 
 from edgekit.executor import Completed
 from edgekit.host.wheel.trial.modules import Compiled
-from edgekit.host.wheel.trial.verdict import Circumstances, Verdict, judge
+from edgekit.host.wheel.trial.verdict import TrialContext, TrialVerdict, judge
 
 MODULE = Compiled(kind="module", name="gate._ext")
 LIBRARY = Compiled(kind="library", name="/tmp/site/gate/libfast.so")
-HERE = Circumstances(rule="cross/packages/gate.toml", cores="Cortex-A55")
+HERE = TrialContext(rule="cross/packages/gate.toml", cores="Cortex-A55")
 NUMPY_1 = "A module that was compiled using NumPy 1.x cannot be run in\nNumPy 2.2.6 as it may crash."
 
 
@@ -19,7 +19,7 @@ def ended(answer: object = None, stderr: str = "", returncode: int = 0) -> Compl
     return Completed(argv=(), returncode=returncode, stdout=stdout, stderr=stderr.encode())
 
 
-def verdict(answer: object = None, stderr: str = "", returncode: int = 0, part: Compiled = MODULE) -> Verdict:
+def verdict(answer: object = None, stderr: str = "", returncode: int = 0, part: Compiled = MODULE) -> TrialVerdict:
     return judge(part, ended(answer, stderr, returncode), HERE)
 
 
