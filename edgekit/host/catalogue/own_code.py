@@ -1,6 +1,6 @@
 """Looks into a recipe's own code in `app/` without running it: is the class there, and which options does it take.
 
-A rehearsal imports that code in a child of its own. This is for what can be said at once, with the other mistakes.
+A rehearsal imports that code in a child of its own. This finds what can be found at once, with the other mistakes.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ class _Listing:
 
 
 def missing(path: str) -> str:
-    """What is said of a file that is not there."""
+    """Names a file that is not there."""
     return f"{path} is not there"
 
 

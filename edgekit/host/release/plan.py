@@ -153,7 +153,7 @@ def _engine(entry: EngineEntry, recipe: Recipe, lanes: dict[str, LanePlan]) -> E
     stages = [
         stage
         for stage in recipe.pipeline.stages.values()
-        if isinstance(stage, InferStage) and model_of(stage, recipe.models) == entry.name
+        if isinstance(stage, (InferStage, PythonStage)) and model_of(stage, recipe.models) == entry.name
     ]
     return EnginePlan(
         runner=entry.runner,

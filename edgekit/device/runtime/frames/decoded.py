@@ -34,7 +34,7 @@ def spec_of(stream: VideoCodecContext, matrix: Matrix | None, range_: Range | No
     """What a stream's frames are, by its metadata and, where that is silent, by the recipe's declaration.
 
     Raises:
-        InputError: pixel format not known here; colours said by nobody; stream and recipe contradict each other.
+        InputError: pixel format not known here; colours stated nowhere; stream and recipe contradict each other.
     """
     if stream.pix_fmt is None:
         raise InputError(f"source {name}: no picture of it can be decoded", hint="give another clip")
@@ -50,23 +50,23 @@ def spec_of(stream: VideoCodecContext, matrix: Matrix | None, range_: Range | No
             f"source {name}: its matrix has the number {stream.colorspace} of H.273, known are {sorted(MATRICES)}",
             hint="encode it as BT.709: ffmpeg -i CLIP -vf scale=out_color_matrix=bt709 -colorspace bt709 ...",
         )
-    said_range = FORMATS[pixel_format] or RANGES.get(stream.color_range)
+    stated_range = FORMATS[pixel_format] or RANGES.get(stream.color_range)
     return FrameSpec(
         width_px=stream.width,
         height_px=stream.height,
         matrix=_agree(MATRICES.get(stream.colorspace), matrix, name, "matrix"),
-        range=_agree(said_range, range_, name, "range"),
+        range=_agree(stated_range, range_, name, "range"),
         siting=SITINGS.get(stream.name, "unknown"),
     )
 
 
-def _agree(said: T | None, declared: T | None, name: str, what: str) -> T:
-    if said is not None and declared is not None and said != declared:
+def _agree(stated: T | None, declared: T | None, name: str, what: str) -> T:
+    if stated is not None and declared is not None and stated != declared:
         raise InputError(
-            f"source {name}: the stream says {what} {said}, the recipe says {declared}",
+            f"source {name}: the stream says {what} {stated}, the recipe says {declared}",
             hint=f"take {what} out of the recipe's source, or correct the clip",
         )
-    agreed = said or declared
+    agreed = stated or declared
     if agreed is None:
         raise InputError(
             f"source {name}: neither the stream nor the recipe says its {what}",

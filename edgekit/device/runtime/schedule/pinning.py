@@ -43,7 +43,7 @@ def pin_thread(lane: str, cpus: tuple[int, ...], *, advisory: bool) -> str:
         if os.sched_getaffinity(0) == set(cpus):
             return ""
         os.sched_setaffinity(0, before)
-    told = f"lane {lane}: CPUs {format_cpus(cpus)} are not all there, it may use {format_cpus(frozenset(before))}"
+    message = f"lane {lane}: CPUs {format_cpus(cpus)} are not all there, it may use {format_cpus(frozenset(before))}"
     if not advisory:
-        raise InputError(told, hint='put CPUs online, or write limits = "advisory" in the recipe')
-    return f"{told}; it is not pinned"
+        raise InputError(message, hint='put CPUs online, or write limits = "advisory" in the recipe')
+    return f"{message}; it is not pinned"

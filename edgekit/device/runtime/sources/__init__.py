@@ -21,7 +21,7 @@ class FrameSource(Protocol):
         """The stream, from `StreamStarted` to `StreamEnded` or until `stop`.
 
         Args:
-            figures: is told when decoding begins and ends, so that waiting for the camera is not counted as work.
+            figures: notes when decoding begins and ends, so that waiting for the camera is not counted as work.
         """
 
     def stop(self) -> None:
@@ -35,7 +35,7 @@ def open_source(name: str, source: RecipeSource, release: Path) -> FrameSource:
     """The source of a plan, opened.
 
     Raises:
-        InputError: it cannot be played, or its colours are said by nobody.
+        InputError: it cannot be played, or its colours are stated nowhere.
     """
     from edgekit.device.runtime.sources.file import ClipReader  # noqa: PLC0415  a kind is imported where it is used
 

@@ -44,7 +44,7 @@ class ClipReader:
             wait: lets so many seconds pass, or fewer when the source is stopped; None: really.
 
         Raises:
-            InputError: no such clip, not a video, or its colours are said by nobody.
+            InputError: no such clip, not a video, or its colours are stated nowhere.
         """
         self._source = source
         self._stopped = threading.Event()

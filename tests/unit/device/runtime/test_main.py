@@ -1,157 +1,57 @@
-"""A worker's run: what it says from start to end, and with which code it leaves."""
+"""The worker's process: it reports before it loads anything that takes long, and every way to end has its code."""
 
 from __future__ import annotations
 
-import json
-import os
+import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 
-from edgekit.device.runtime.main import EXIT_FAILED, Arguments, GoldenError, run
-from edgekit.device.runtime.reporter import Reporter
-from edgekit.errors import EdgekitError
-from edgekit.schema.message import to_message
-from edgekit.schema.plan import LanePlan, StagePlan, WorkerPlan
-from edgekit.schema.recipe import Golden, JsonlSink
-from edgekit.schema.report import Report
-from tests.fakes.clips import clip_source, write_clip
-from tests.fakes.clock import Clock
-from tests.fakes.plans import python_stage, small_plan
-
-LANES = {name: LanePlan(cpus=(), queue=4, drop="block") for name in ("all", "camera")}
-CODE = """
-import time
-from edgekit.stage import Detection, Stage
-
-class Find(Stage):
-    def __call__(self, frame):
-        frame.detections = (Detection(label="spot", x_px=1, y_px=1, score=1.0),)
-        return frame
-
-class Break(Stage):
-    def __call__(self, frame):
-        raise SystemExit(5)
-"""
-
-
-class FakeReporter(Reporter):
-    """Remembers what is said; `waits` are its answers to `wait`."""
-
-    def __init__(self, waits: Iterator[bool] | None = None) -> None:
-        super().__init__(None, Clock())
-        self.said: list[Report] = []
-        self.waits = waits
-
-    def _send(self, report: Report) -> None:
-        self.said.append(report)
-
-    def wait(self, wake_fd: int, seconds: float) -> bool:
-        return super().wait(wake_fd, 0.005) if self.waits is None else next(self.waits)
-
-    @property
-    def phases(self) -> list[tuple[str, str]]:
-        return [(report.phase, report.message) for report in self.said]
+from edgekit.device.runtime.main import main
+from edgekit.schema.message import from_message
+from edgekit.schema.report import REPORT_FD_VARIABLE, Report
 
 
 @pytest.fixture
-def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
-    name = f"main_stages_{abs(hash(request.node.name))}"
-    (tmp_path / f"{name}.py").write_text(CODE)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    return name
+def handlers() -> Iterator[None]:
+    """Put back what `main` sets for the whole process."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    signal.set_wakeup_fd(-1)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
-@pytest.fixture
-def wake_fd() -> Iterator[int]:
-    ours, theirs = os.pipe()
-    yield ours
-    os.close(ours)
-    os.close(theirs)
-
-
-def lay_out(folder: Path, *stages: StagePlan, golden: Golden | None = None, **more: object) -> Arguments:
-    write_clip(folder / "c.mkv", [0, 100, 200])
-    source = clip_source(folder / "c.mkv", pace="fast", **more)
-    plan: WorkerPlan = small_plan(
-        *stages,
-        sources={"a": source},
-        sinks={"out": JsonlSink(kind="jsonl", path="out.jsonl", lane="all")},
-        lanes=LANES,
-        golden=golden,
-    )
-    (folder / "plan.json").write_bytes(to_message(plan))
-    return Arguments(release=folder, work=folder / "work")
-
-
-def test_it_says_what_it_does_and_ends_with_its_source(tmp_path: Path, module: str, wake_fd: int) -> None:
-    cv2.imwrite(str(tmp_path / "0.png"), np.zeros((8, 16, 3), np.uint8))
-    answer = {"label": "spot", "x_px": 1, "y_px": 1, "score": 1.0}
-    (tmp_path / "expected.json").write_text(json.dumps({"0.png": [answer]}))
-    golden = Golden(frames=("0.png",), expected="expected.json")
-    reporter = FakeReporter()
-    assert run(lay_out(tmp_path, python_stage("find", f"{module}:Find"), golden=golden), reporter, wake_fd) == 0
-    assert reporter.phases == [
+@pytest.mark.usefixtures("handlers")
+def test_a_release_that_cannot_be_read_is_a_failure_with_a_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "plan.json").write_text("{")
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        argv = ["--release", str(tmp_path), "--work", str(tmp_path)]
+        assert main(argv, {REPORT_FD_VARIABLE: str(theirs.fileno())}) == 3
+        theirs.close()
+        reports = [from_message(Report, line, "worker") for line in ours.makefile("rb")]
+    assert [(one.phase, one.message) for one in reports[:2]] == [
+        ("starting", "loading libraries"),
         ("starting", "reading the plan"),
-        ("starting", "loading engines"),
-        ("golden", "running 1 golden frames"),
-        ("starting", "opening sources and sinks"),
-        ("running", ""),
-        ("stopping", "source ended"),
     ]
-    last = reporter.said[-1]
-    assert (last.frames, last.golden, last.streams[0].state) == (3, "passed", "ended")
+    assert reports[-1].phase == "failed" and reports[-1].message.startswith("plan.json")
+    assert "error: plan.json" in capsys.readouterr().err
 
 
-def test_golden_frames_that_differ_stop_it_before_a_source_is_opened(tmp_path: Path, module: str, wake_fd: int) -> None:
-    cv2.imwrite(str(tmp_path / "0.png"), np.zeros((8, 16, 3), np.uint8))
-    (tmp_path / "expected.json").write_text('{"0.png": []}')
-    golden = Golden(frames=("0.png",), expected="expected.json")
-    reporter = FakeReporter()
-    with pytest.raises(GoldenError, match=r"golden frames failed: 0\.png: spot at 1,1 is not expected"):
-        run(lay_out(tmp_path, python_stage("find", f"{module}:Find"), golden=golden), reporter, wake_fd)
-    assert reporter.phases[-1][0] == "golden" and not (tmp_path / "work").exists()
+@pytest.mark.usefixtures("handlers")
+def test_an_error_that_nobody_foresaw_is_one_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--release", str(tmp_path), "--work", str(tmp_path)], {REPORT_FD_VARIABLE: "none"}) == 3
+    assert "FileNotFoundError" in capsys.readouterr().err
 
 
-def test_it_stops_when_told(tmp_path: Path, wake_fd: int) -> None:
-    reporter = FakeReporter(iter([True, False]))
-    assert run(lay_out(tmp_path, loops=0), reporter, wake_fd) == 0
-    assert reporter.phases[-1] == ("stopping", "told to stop")
-
-
-def test_a_lane_that_broke_is_a_failure(tmp_path: Path, module: str, wake_fd: int) -> None:
-    reporter = FakeReporter()
-    assert run(lay_out(tmp_path, python_stage("bad", f"{module}:Break")), reporter, wake_fd) == EXIT_FAILED
-    assert reporter.phases[-1] == ("failed", "stage bad called sys.exit(5)")
-
-
-def test_a_stream_that_fails_alone_is_a_failure(tmp_path: Path, wake_fd: int) -> None:
-    arguments = lay_out(tmp_path, loops=0)
-    many = write_clip(tmp_path / "d.mkv", [100 * number for number in range(250)])
-    text = (arguments.release / "plan.json").read_text().replace('"c.mkv"', '"d.mkv"')
-    (arguments.release / "plan.json").write_text(text)
-
-    def waits() -> Iterator[bool]:
-        while True:
-            many.write_bytes(many.read_bytes()[:2000] + bytes(1 << 20))
-            yield True
-
-    reporter = FakeReporter(waits())
-    assert run(arguments, reporter, wake_fd) == EXIT_FAILED
-    phase, message = reporter.phases[-1]
-    assert phase == "failed" and message.startswith("source a: ")
-
-
-def test_what_cannot_be_run_is_an_error(tmp_path: Path, wake_fd: int) -> None:
-    arguments = lay_out(tmp_path)
-    with pytest.raises(EdgekitError, match=r"plan\.json"):
-        (tmp_path / "plan.json").write_text("{")
-        run(arguments, FakeReporter(), wake_fd)
-    with pytest.raises(EdgekitError, match=r"c\.mkv cannot be played"):
-        arguments = lay_out(tmp_path)
-        (tmp_path / "c.mkv").unlink()
-        run(replace(arguments), FakeReporter(), wake_fd)
+def test_nothing_that_takes_long_is_loaded_before_the_first_report() -> None:
+    code = "import sys, edgekit.device.runtime.main; print({'numpy', 'cv2', 'av', 'onnxruntime'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "set()"

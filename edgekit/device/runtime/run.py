@@ -1,0 +1,59 @@
+"""Runs one release: reads the plan, proves itself on golden frames, runs the pipeline until it ends or shall stop."""
+
+from __future__ import annotations
+
+from edgekit.device.runtime.arguments import EXIT_FAILED, GOLDEN, Arguments, GoldenError
+from edgekit.device.runtime.golden import check_golden
+from edgekit.device.runtime.pipeline import Pipeline, open_ends
+from edgekit.device.runtime.reporter import Reporter
+from edgekit.device.runtime.reporting import RunningReports
+from edgekit.device.runtime.stages.factory import StageFactory, load_runners
+from edgekit.device.runtime.streams import PipelineFigures
+from edgekit.schema.message import from_message
+from edgekit.schema.plan import WorkerPlan
+
+_LOOK_EVERY_S = 0.25
+
+
+def run(arguments: Arguments, reporter: Reporter, wake_fd: int) -> int:
+    """Run one release until it ends, fails, or shall stop.
+
+    Raises:
+        EdgekitError: it cannot be run, or its golden frames differ.
+    """
+    reporter.turn("starting", "reading the plan")
+    plan = from_message(WorkerPlan, (arguments.release / "plan.json").read_bytes(), "plan.json")
+    reporter.turn("starting", "loading engines")
+    runners = load_runners(plan, arguments.release, arguments.work / "engines")
+    factory = StageFactory(plan, arguments.release, runners)
+    golden = _golden(factory, reporter)
+    reporter.turn("starting", "opening sources and sinks")
+    figures = PipelineFigures()
+    pipeline = Pipeline(factory, open_ends(factory, arguments.work, figures), figures)
+    pipeline.start()
+    reporter.follow(RunningReports(pipeline, golden).make)
+    reporter.turn("running")
+    while reporter.wait(wake_fd, _LOOK_EVERY_S) and not pipeline.ended and pipeline.failure is None:
+        pass
+    if (failure := pipeline.failure) is not None:
+        reporter.turn("failed", failure.message)
+    clean = pipeline.stop()
+    if failure is not None:
+        return EXIT_FAILED
+    reporter.turn("stopping", "source ended" if pipeline.ended else "told to stop")
+    if clean:
+        for runner in runners.values():
+            runner.close()
+    return 0
+
+
+def _golden(factory: StageFactory, reporter: Reporter) -> str:
+    golden = factory.plan.golden
+    if golden is None:
+        return ""
+    reporter.turn("golden", f"running {len(golden.frames)} golden frames")
+    wrong = check_golden(golden, factory)
+    if wrong:
+        message = "failed: " + "; ".join(wrong)
+        raise GoldenError(f"{GOLDEN}{message}", hint="compare model, contract and engine with the recipe's")
+    return "passed"
