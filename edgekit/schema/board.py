@@ -53,6 +53,16 @@ class BoardPaths:
         return self.below("/var/lib/edgekit")
 
     @property
+    def store_dir(self) -> str:
+        """Blobs: `ab/SHA256`, and `ab/SHA256.x` for what may be run."""
+        return f"{self.state_dir}/store/sha256"
+
+    @property
+    def builder_dir(self) -> str:
+        """What a builder device keeps for compiling."""
+        return f"{self.state_dir}/builder"
+
+    @property
     def applications_dir(self) -> str:
         """One folder per application: its state, and its worker's folder."""
         return f"{self.state_dir}/apps"

@@ -15,7 +15,7 @@ class Layout:
         self.prefix = prefix
         self.state_dir = Path(paths.state_dir)
         """All that outlives a reboot."""
-        self.store_dir = self.state_dir / "store/sha256"
+        self.store_dir = Path(paths.store_dir)
         """Blobs by digest."""
         self.incoming_dir = self.state_dir / "incoming"
         """Blobs on their way, one `.part` each."""

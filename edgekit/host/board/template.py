@@ -27,6 +27,7 @@ from edgekit.host.board.shapes import Shape
 from edgekit.host.cache import Cache
 from edgekit.host.preflight import find_program, require
 from edgekit.host.progress import Progress
+from edgekit.schema.board import BoardPaths
 from edgekit.schema.reader import to_json
 from edgekit.schema.units import counted
 from edgekit.trust import sha256_bytes
@@ -35,7 +36,7 @@ _WARM = "systemctl is-system-running --wait; python3 -c 'import ssl, json, async
 _FORMAT = "4"
 _FORGOTTEN = "forgotten"
 """Beside a template's content: see `forget`."""
-STORE = "/var/lib/edgekit/store/sha256"
+STORE = BoardPaths(prefix="/").store_dir
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +197,7 @@ def _boot_and_freeze(template: Template, image: BoardImage, run: Path, executor:
 def _copy_seeded(disk: Path, copy: Path, seed: Seed, executor: Executor) -> None:
     """A copy of the disk with the seed in the store. debugfs writes into the image: no root, no loop mount."""
     copied = executor.run(["cp", "--sparse=always", "--reflink=auto", str(disk), str(copy)], timeout_s=300)
-    folders = ["/var/lib/edgekit", "/var/lib/edgekit/store", STORE]
+    folders = [BoardPaths(prefix="/").state_dir, STORE.rpartition("/")[0], STORE]
     folders += [f"{STORE}/{start}" for start in sorted({name[:2] for name in seed.files})]
     lines = [f"mkdir {folder}" for folder in folders]
     for name, file in sorted(seed.files.items()):

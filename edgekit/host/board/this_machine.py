@@ -16,6 +16,7 @@ from edgekit.executor.processes import is_running
 from edgekit.host.board.login import KEY_ALIAS, answers, free_port, write_known_hosts
 from edgekit.host.board.ownership import runs
 from edgekit.host.settings import Settings
+from edgekit.schema.board import BoardPaths
 from edgekit.schema.fleet import Device
 from edgekit.schema.reader import from_json, to_json
 
@@ -35,7 +36,7 @@ class ThisMachine:
     def prefix(self) -> Path:
         """Root of edgekit's tree on this device; below /tmp where the state folder is too deep for a socket."""
         root = self._folder / "root"
-        if len(os.fsencode(root / "run/edgekit/control.sock")) <= _MAX_SOCKET_BYTES:
+        if len(os.fsencode(BoardPaths(prefix=str(root)).socket)) <= _MAX_SOCKET_BYTES:
             return root
         return Path(f"/tmp/edgekit-{os.getuid()}-{NAME}")  # noqa: S108  made 0700, and refused when not ours
 
@@ -84,7 +85,7 @@ class ThisMachine:
         """End the keeper and sshd, and remove the folder."""
         if not self._folder.is_dir():
             raise NothingSelected(f"{NAME} is not up", hint="edgekit board up --like host")
-        keeper = self.prefix / "usr/lib/edgekit/edgekitd.pyz"
+        keeper = Path(BoardPaths(prefix=str(self.prefix)).program)
         if keeper.exists():
             argv = [sys.executable, "-I", str(keeper), "halt", "--prefix", str(self.prefix)]
             self._executor.run(argv, timeout_s=60)

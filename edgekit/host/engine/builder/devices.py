@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.executor import Executor
+from edgekit.schema.board import BoardPaths
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.manifest import FileEntry
 from edgekit.schema.target import Accelerator, Target
@@ -28,7 +29,7 @@ class BuilderDevice:
     @property
     def folder(self) -> str:
         """Its agent's folder."""
-        return f"{self.prefix.rstrip('/')}/var/lib/edgekit/builder"
+        return BoardPaths(prefix=self.prefix).builder_dir
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
