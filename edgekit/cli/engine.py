@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgekit.cli.session import DaysOption, JsonFlag, output_for, settings_of
+from edgekit.cli.session import JsonFlag, output_for, settings_of
 from edgekit.cli.verbs import Verbs, examples
 
 if TYPE_CHECKING:
@@ -80,23 +80,6 @@ def verify(
     output_for(as_json).result({"engines": engines}, "\n".join(lines) or _NONE)
     if any(one.fault for one in checked):
         raise typer.Exit(5)
-
-
-@app.command()
-@examples("edgekit engine gc", "edgekit engine gc --days 7")
-def gc(
-    ctx: typer.Context,
-    days: DaysOption = 30.0,
-    as_json: JsonFlag = False,
-) -> None:
-    """Throw away engines that nobody used for long. They can be compiled again."""
-    from edgekit.host.workflow.engine_cache import delete_engines
-    from edgekit.schema.units import counted, format_bytes
-
-    gone = delete_engines(settings_of(ctx), days, time.time())
-    freed = sum(one.record.bytes for one in gone)
-    result = {"engines": [one.key for one in gone], "freed_bytes": freed}
-    output_for(as_json).result(result, f"{counted(len(gone), 'engine')} thrown away, {format_bytes(freed)} freed")
 
 
 def _tables(shown: Shown) -> RenderableType:

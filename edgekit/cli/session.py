@@ -23,10 +23,6 @@ def _finite(value: float | None) -> float | None:
 
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-DaysOption = Annotated[
-    float,
-    typer.Option(min=0, max=36500, callback=_finite, help="Throw away what nobody used for so many days; 0: all."),
-]
 OlderThan = Annotated[
     float | None,
     typer.Option(min=0, max=36500, callback=_finite, help="Throw away what nobody used for so many days; 0: all."),

@@ -115,6 +115,8 @@ class Cache:
         if cached := self.take(key):
             return cached
         with self.making(key, title):
+            for left in self.folder.glob(f"{_ASIDE}{key[:16]}-*"):
+                self._sweep(left)
             return self.take(key) or self.put(key, make, title)
 
     def put(self, key: str, make: Callable[[Path], None], title: str = "") -> Cached:

@@ -36,7 +36,7 @@ def bench_in(
         progress=shown,
     )
     return EngineBench(
-        store=EngineStore(folder / "engines"),
+        store=EngineStore(folder),
         toolkits=toolkits,
         executor=run,
         progress=shown,

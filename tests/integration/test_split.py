@@ -16,6 +16,7 @@ import pytest
 
 from edgekit.device.runner import load
 from edgekit.errors import EngineError
+from edgekit.host.cache import Cache
 from edgekit.host.engine.compile import split_source
 from edgekit.host.engine.model.reference import answers_of
 from edgekit.host.engine.pictures.read import read_pictures
@@ -109,7 +110,7 @@ def test_on_this_machine_both_parts_run_as_the_board_runs_them(tmp_path, user_be
 
 def test_what_overflows_in_float16_is_named_and_cut_off(tmp_path, user_bench):
     """Without a single picture: noise is enough to see it."""
-    bench = dataclasses.replace(user_bench, store=EngineStore(tmp_path / "engines"))
+    bench = dataclasses.replace(user_bench, store=EngineStore(tmp_path))
     source = source_of(tmp_path, norm(), "rk3588-debian12")
     with pytest.raises(
         EngineError, match=r"float16, which ends at 65504, overflows at q \(0 to .* in float32\), s"
@@ -117,7 +118,7 @@ def test_what_overflows_in_float16_is_named_and_cut_off(tmp_path, user_bench):
         compile_source(source, bench)
     (name,) = re.findall(r'split = \["(\w+)"\]', raised.value.hint)
     cured = dataclasses.replace(source, model=dataclasses.replace(source.model, split=(name,)))
-    engine = compile_source(split_source(cured, "rknn", tmp_path / "parts"), bench)
+    engine = compile_source(split_source(cured, "rknn", Cache(tmp_path / "parts")), bench)
     want, got = (np.load(file)["output:y"] for file in (engine.expected, engine.answers))
     seen = np.isfinite(want)
     assert np.abs(got - want)[seen].max() < 1e-3 * np.abs(want[seen]).max()

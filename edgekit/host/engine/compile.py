@@ -11,6 +11,7 @@ from pathlib import Path
 import onnx
 
 from edgekit.errors import EngineError, InputError
+from edgekit.host.cache import Cache
 from edgekit.host.engine.backends import BACKENDS
 from edgekit.host.engine.backends.on_device import DeviceCompilation
 from edgekit.host.engine.bench import EngineBench
@@ -169,13 +170,13 @@ def _source(name: str, recipe: Recipe, folder: Path, target: Target, bench: Engi
         return split_source(source, kind, bench.store.splits)
 
 
-def split_source(source: ModelSource, kind: AcceleratorKind, folder: Path) -> ModelSource:
+def split_source(source: ModelSource, kind: AcceleratorKind, cache: Cache) -> ModelSource:
     """Split a model where the recipe says so: gives its head with its tail; else the model as it is.
 
     Args:
         source: the whole model.
         kind: of the engine. ONNX Runtime in float runs the whole model in float anyway.
-        folder: cache of parts.
+        cache: for parts.
 
     Raises:
         EngineError: the recipe names tensors that do not cut it.
@@ -183,7 +184,7 @@ def split_source(source: ModelSource, kind: AcceleratorKind, folder: Path) -> Mo
     model = source.model
     if not model.split or (kind == "onnxruntime" and model.cpu_precision == "float32"):
         return source
-    tail = split_model(source.path, model.split, source.pictures.tensors, folder, f"models.{source.name}.split")
+    tail = split_model(source.path, model.split, source.pictures.tensors, cache, f"models.{source.name}.split")
     if tail is None:
         return source
     behind = {name for node in onnx.load(tail.file).graph.node for name in node.output}

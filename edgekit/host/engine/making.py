@@ -62,7 +62,7 @@ def make_engine(wanted: Compilation, store: EngineStore) -> Engine:
     """
     cached, fresh = store.find(wanted.key), False
     if cached is None:
-        with store.lock(wanted.key):
+        with store.lock(wanted.key, f"the engine {wanted.source.name}"):
             cached = store.find(wanted.key)
             if cached is None:
                 cached, fresh = _record(wanted, store), True

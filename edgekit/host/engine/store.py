@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
-import os
-import shutil
-import tempfile
-import zipfile
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from edgekit.errors import InputError
+from edgekit.host.cache import Cache
 from edgekit.host.engine.model.answers import Answers
 from edgekit.host.engine.record import EngineRecord
+from edgekit.host.notes import Notes
+from edgekit.host.progress import Progress
 from edgekit.schema.reader import from_json, to_json
 from edgekit.trust import sha256_bytes, sha256_file
 
+ENGINES, MODELS, SPLITS, TIMINGS = "engines", "models", "splits", "timings"
+"""Folders of the cache."""
+_MODEL = "model.onnx"
 _RECORD = "engine.json"
 _ANSWERS = "answers.npz"
 _EXPECTED = "expected.npz"
 OUTPUT = "output:"
 """In front of every output's name in that file: numpy refuses an array named `file`."""
-_DAY_S = 86400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +36,8 @@ class CachedEngine:
     key: str
     folder: Path
     record: EngineRecord
-    used_s: float
-    """When it was last used: seconds since the epoch."""
+    used_s: float = 0.0
+    """When it was last used: seconds since the epoch; 0: now."""
 
     @property
     def file(self) -> Path:
@@ -66,90 +65,76 @@ def _plain(value: object) -> object:
 
 
 class EngineStore:
-    """The cache of engines: a folder for each, named by its key."""
+    """What compiling engines puts into the cache: engines, rewritten and split models, what devices have timed.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    Args:
+        cache_dir: the user's cache folder.
+        progress: is told of waiting and of damage.
+    """
 
-    @property
-    def splits(self) -> Path:
-        """Where models that are split keep their heads and tails."""
-        return self._folder / ".parts"
+    def __init__(self, cache_dir: Path, progress: Progress | None = None) -> None:
+        self._engines = Cache(cache_dir / ENGINES, progress)
+        self._models = Cache(cache_dir / MODELS, progress)
+        self._timings = Notes(cache_dir / TIMINGS)
+        self.splits = Cache(cache_dir / SPLITS, progress)
+        """Heads and tails of models that are split."""
 
     def find(self, key: str) -> CachedEngine | None:
         """An engine by its key, or None; one that is damaged is thrown away."""
-        kept = self._read(self._folder / key)
-        if kept is None:
+        cached = self._engines.take(key)
+        if cached is None:
             return None
-        whole = all(file.is_file() for file in (kept.file, kept.answers, kept.expected))
-        if not whole or sha256_file(kept.file) != kept.record.sha256:
-            shutil.rmtree(kept.folder, ignore_errors=True)
+        engine, digests = _read(key, cached.folder), {file.path: file.sha256 for file in cached.content.files}
+        if engine is None or digests.get(engine.record.filename) != engine.record.sha256:
+            self._engines.throw_away(key, f"its {_RECORD} is of another edgekit")
             return None
-        os.utime(kept.folder / _RECORD)
-        return kept
+        return engine
 
     def add(self, key: str, engine: bytes, record: EngineRecord, answers: Answers, expected: Answers) -> CachedEngine:
         """Put an engine in, with its and the float model's answers; if another build was faster, its engine stays."""
         assert sha256_bytes(engine) == record.sha256
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._folder, prefix=".aside-", ignore_cleanup_errors=True) as aside:
-            made = Path(aside, "made")
-            made.mkdir()
-            (made / record.filename).write_bytes(engine)
-            (made / _RECORD).write_bytes(to_json(record))
+
+        def make(folder: Path) -> None:
+            (folder / record.filename).write_bytes(engine)
+            (folder / _RECORD).write_bytes(to_json(record))
             for file, arrays in ((_ANSWERS, answers), (_EXPECTED, expected)):
                 named = {f"{OUTPUT}{name}": array for name, array in arrays.items()}
-                np.savez_compressed(made / file, allow_pickle=False, **named)
-            with contextlib.suppress(OSError):  # it is there already
-                made.rename(self._folder / key)
-        kept = self.find(key)
-        assert kept is not None
-        return kept
+                np.savez_compressed(folder / file, allow_pickle=False, **named)
 
-    @contextlib.contextmanager
-    def lock(self, key: str) -> Iterator[None]:
-        """Be the only one who makes an engine; the system lets go when its holder dies. Look again once inside."""
-        lock = self._folder / ".locks" / key
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        with lock.open("w") as held:
-            fcntl.flock(held, fcntl.LOCK_EX)
-            yield
+        if there := self.find(key):
+            return there
+        self._engines.put(key, make, f"{record.model} for {record.target}")
+        cached = self.find(key)
+        assert cached is not None
+        return cached
+
+    def lock(self, key: str, title: str = "") -> AbstractContextManager[None]:
+        """Be the only one who makes an engine: others wait, and say so. Look again once inside."""
+        return self._engines.making(key, title)
 
     def timings(self, kind_of_device: str) -> bytes:
         """What devices of a kind have timed so far; empty where none has."""
-        try:
-            return (self._folder / ".timings" / kind_of_device).read_bytes()
-        except FileNotFoundError:
-            return b""
+        return self._timings.read(kind_of_device) or b""
 
     def save_timings(self, kind_of_device: str, timings: bytes) -> None:
-        """Keep what a device has timed, for the next engine for its kind."""
-        file = self._folder / ".timings" / kind_of_device
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as aside:
-            aside.write(timings)
-        Path(aside.name).rename(file)
+        """Remember what a device has timed, for the next engine for its kind."""
+        self._timings.write(kind_of_device, timings)
 
     def find_model(self, key: str, sha256: str) -> Path | None:
         """A rewritten model by the key of its rewriting; None where it is not there, or not whole."""
-        file = self._folder / ".models" / f"{key}.onnx"
-        if not file.is_file() or sha256_file(file) != sha256:
+        cached = self._models.take(key)
+        if cached is None or [file.sha256 for file in cached.content.files] != [sha256]:
             return None
-        os.utime(file)
-        return file
+        return cached.folder / _MODEL
 
     def add_model(self, key: str, model: bytes) -> Path:
-        """Keep a rewritten model, for the engines that are made from it."""
-        file = self._folder / ".models" / f"{key}.onnx"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as aside:
-            aside.write(model)
-        Path(aside.name).rename(file)
-        return file
+        """Put a rewritten model in, for the engines that are made from it."""
+        self._models.put(key, lambda folder: _write(folder / _MODEL, model))
+        return self._models.path(key) / _MODEL
 
     def list(self) -> tuple[CachedEngine, ...]:
         """All engines, by the model's name and target."""
-        found = [self._read(folder) for folder in self._folder.glob("[!.]*")]
+        found = (_read(entry.key, entry.path, entry.used_s) for entry in self._engines.entries())
         return tuple(
             sorted((one for one in found if one), key=lambda one: (one.record.model, one.record.target, one.key))
         )
@@ -157,39 +142,23 @@ class EngineStore:
     def find_by_file(self, file: Path) -> CachedEngine | None:
         """The engine with a file's content, whatever its key; a file of another size than any is not read."""
         size = file.stat().st_size
-        alike = [kept for kept in self.list() if kept.record.bytes == size]
+        alike = [cached for cached in self.list() if cached.record.bytes == size]
         sha256 = sha256_file(file) if alike else ""
-        return next((kept for kept in alike if kept.record.sha256 == sha256), None)
+        return next((cached for cached in alike if cached.record.sha256 == sha256), None)
 
-    def check(self, kept: CachedEngine) -> str:
+    def check(self, cached: CachedEngine) -> str:
         """What is wrong with an engine as it lies there; empty where it is what its record says."""
-        try:
-            if sha256_file(kept.file) != kept.record.sha256:
-                return "its file is not the one that was made"
-            with np.load(kept.answers, allow_pickle=False) as arrays:
-                names = [name.removeprefix(OUTPUT) for name in arrays.files if arrays[name].size]
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
-            return f"it cannot be read: {error}"
-        missing = [one.output for one in kept.record.agreement if one.output not in names]
-        return f"its answers of {missing[0]} are missing" if missing else ""
+        return self._engines.check(cached.key)
 
-    def remove_unused(self, unused_days: float, now_s: float) -> tuple[CachedEngine, ...]:
-        """Throw away engines that nobody used for so many days; give what went."""
-        old = tuple(kept for kept in self.list() if now_s - kept.used_s >= unused_days * _DAY_S)
-        for kept in old:
-            shutil.rmtree(kept.folder, ignore_errors=True)
-        for file in self._folder.glob(".models/*"):
-            if now_s - file.stat().st_mtime >= unused_days * _DAY_S:
-                file.unlink(missing_ok=True)
-        for record in self.splits.glob("*/split.json"):
-            if now_s - record.stat().st_mtime >= unused_days * _DAY_S:
-                shutil.rmtree(record.parent, ignore_errors=True)
-        return old
 
-    def _read(self, folder: Path) -> CachedEngine | None:
-        file = folder / _RECORD
-        try:
-            record = from_json(EngineRecord, file.read_bytes(), str(file))
-            return CachedEngine(key=folder.name, folder=folder, record=record, used_s=file.stat().st_mtime)
-        except (OSError, InputError):
-            return None
+def _read(key: str, folder: Path, used_s: float = 0.0) -> CachedEngine | None:
+    file = folder / _RECORD
+    try:
+        record = from_json(EngineRecord, file.read_bytes(), str(file))
+    except (OSError, InputError):
+        return None
+    return CachedEngine(key=key, folder=folder, record=record, used_s=used_s)
+
+
+def _write(file: Path, content: bytes) -> None:
+    file.write_bytes(content)

@@ -11,6 +11,7 @@ from edgekit.host.board.records import BoardRecords
 from edgekit.host.cache import Cache, Entry
 from edgekit.host.cache_users import oldest_use_s
 from edgekit.host.collect import CacheKind, CacheLimits, Emptied, collect
+from edgekit.host.engine.store import ENGINES, MODELS, SPLITS, TIMINGS
 from edgekit.host.notes import Notes
 from edgekit.host.scratch import Scratch
 from edgekit.host.settings import Settings
@@ -25,8 +26,9 @@ def kinds_of(settings: Settings) -> tuple[CacheKind, ...]:
 def _kinds(cache: Path, cross: CrossPaths) -> tuple[CacheKind, ...]:
     whole = (cross.compilers, cross.toolchains, cross.headers, cross.roots, cross.sources, cross.wheels)
     return (
-        *map(Cache, (*whole, cache / "sites", cache / "images", cache / "templates")),
-        *map(Notes, (cross.pins, cross.archive_answers, cache / "locks")),
+        *map(Cache, whole),
+        *(Cache(cache / name) for name in ("sites", "images", "templates", "toolkits", ENGINES, MODELS, SPLITS)),
+        *map(Notes, (cross.pins, cross.archive_answers, cache / "locks", cache / TIMINGS)),
         Scratch("work", cross.work, abandoned=True),
         Scratch("logs", cross.logs),
         Scratch("objects", cross.objects, "?/*"),

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.errors import InputError, NothingSelected
-from edgekit.host.cache_users import emptying
 from edgekit.host.engine.files.show import Shown, show_file
 from edgekit.host.engine.store import CachedEngine, EngineStore
 from edgekit.host.settings import Settings
@@ -26,7 +25,7 @@ class CheckedEngine:
 
 def engine_store(settings: Settings) -> EngineStore:
     """The cache of engines."""
-    return EngineStore(settings.cache_dir / "engines")
+    return EngineStore(settings.cache_dir)
 
 
 def show_engine(file: Path, settings: Settings) -> Shown:
@@ -61,13 +60,3 @@ def _find(file: Path, store: EngineStore) -> CachedEngine:
     if found is None:
         raise NothingSelected(f"{file} was not compiled here", hint="edgekit engine show tells what it says of itself")
     return found
-
-
-def delete_engines(settings: Settings, unused_days: float, now_s: float) -> tuple[CachedEngine, ...]:
-    """Delete engines that nobody used for so many days; return them.
-
-    Raises:
-        LockHeld: a build goes on.
-    """
-    with emptying(settings.cache_dir):
-        return engine_store(settings).remove_unused(unused_days, now_s)

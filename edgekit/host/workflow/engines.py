@@ -13,8 +13,8 @@ from edgekit.host.engine.builder.devices import NO_BUILDERS, BuilderDevice
 from edgekit.host.engine.compile import PlannedEngine, check_devices, choose_backend, make_planned, plan_engines
 from edgekit.host.engine.engine import Engine
 from edgekit.host.engine.rknn.toolkit import PYTHON, Toolkits
+from edgekit.host.engine.store import EngineStore
 from edgekit.host.workflow.builders import equip_builders, find_builders
-from edgekit.host.workflow.engine_cache import engine_store
 from edgekit.host.workflow.wheels import finder
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.target import Target
@@ -84,7 +84,7 @@ def engine_bench(station: Workstation, target: Target) -> EngineBench:
         progress=station.progress,
     )
     return EngineBench(
-        store=engine_store(settings),
+        store=EngineStore(settings.cache_dir, station.progress),
         toolkits=toolkits,
         executor=station.executor,
         progress=station.progress,

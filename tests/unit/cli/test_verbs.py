@@ -110,7 +110,6 @@ def read_params(path: Path_) -> list[Any]:
 def test_there_are_numbers_to_try() -> None:
     assert {words(path) for path, _ in NUMBERS} >= {
         "edgekit cache gc",
-        "edgekit engine gc",
         "edgekit status",
         "edgekit logs",
     }
@@ -162,7 +161,6 @@ def test_listings_are_one_object(tmp_path: Path) -> None:
         "engine verify",
         "cache list",
         "cache gc",
-        "engine gc",
     ):
         done = run(*argv.split(), "--json", cwd=tmp_path)
         assert done.returncode == 0, done.stderr

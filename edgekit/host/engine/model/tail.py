@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +16,7 @@ import onnx
 import onnxruntime as ort  # type: ignore[import-untyped]
 
 from edgekit.errors import EngineError
+from edgekit.host.cache import Cache
 from edgekit.host.engine.model.answers import Answers, finite
 from edgekit.host.engine.model.graph import Graph
 from edgekit.host.engine.model.ranges import find_mixed
@@ -36,7 +35,7 @@ _HEAD, _TAIL, _RECORD = "head.onnx", "tail.onnx", "split.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitRecord:
-    """How a model was cut, as kept beside the parts; no tensors where there was nothing to cut."""
+    """How a model was cut, as written beside the parts; no tensors where there was nothing to cut."""
 
     tensors: tuple[str, ...]
     """What goes from the head into the tail."""
@@ -93,7 +92,7 @@ class Tail:
 
 
 def split_model(
-    path: Path, wanted: str | tuple[str, ...], frames: npt.NDArray[np.generic], folder: Path, key: str
+    path: Path, wanted: str | tuple[str, ...], frames: npt.NDArray[np.generic], cache: Cache, key: str
 ) -> Tail | None:
     """Cut a model in two, or take the parts from the cache.
 
@@ -101,7 +100,7 @@ def split_model(
         path: the float model.
         wanted: `auto`, or the tensors to cut at.
         frames: inputs to measure with, [frames, ...].
-        folder: where parts are kept.
+        cache: for parts.
         key: models.NAME.split, for messages.
 
     Returns:
@@ -112,41 +111,32 @@ def split_model(
     """
     whole = sha256_file(path)
     few = np.ascontiguousarray(frames[:_RANGE_FRAMES])
-    said = [_FORMAT, whole, wanted, hashlib.sha256(few.tobytes()).hexdigest(), ort.__version__]
-    kept = folder / hashlib.sha256(json.dumps(said).encode()).hexdigest()
-    if not (kept / _RECORD).is_file():
-        _make(path, wanted, few, kept, key)
-    file = kept / _RECORD
-    file.touch()
+    made_of = [_FORMAT, whole, wanted, hashlib.sha256(few.tobytes()).hexdigest(), ort.__version__]
+    digest = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
+    folder = cache.get(digest, lambda made: _make(path, wanted, few, made, key), f"{path.name} in two parts").folder
+    file = folder / _RECORD
     record = from_json(SplitRecord, file.read_bytes(), str(file))
     if not record.tensors:
         return None
     names = tuple(value.name for value in onnx.load(path, load_external_data=False).graph.output)
     return Tail(
-        head=kept / _HEAD,
-        file=kept / _TAIL,
+        head=folder / _HEAD,
+        file=folder / _TAIL,
         whole=path,
         whole_sha256=whole,
-        sha256=sha256_file(kept / _TAIL),
+        sha256=sha256_file(folder / _TAIL),
         outputs=names,
         record=record,
     )
 
 
-def _make(path: Path, wanted: str | tuple[str, ...], frames: npt.NDArray[np.generic], kept: Path, key: str) -> None:
-    """Cut into a folder aside and rename it; another build that was faster has made the same."""
+def _make(path: Path, wanted: str | tuple[str, ...], frames: npt.NDArray[np.generic], made: Path, key: str) -> None:
     graph = Graph(onnx.load(path))
     cut = _cut(path, graph, wanted, frames, key)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".aside-", ignore_cleanup_errors=True) as aside:
-        made = Path(aside, "made")
-        made.mkdir()
-        record = SplitRecord(tensors=(), milliseconds=0.0, off=0.0, bytes=0)
-        if cut is not None:
-            record = _cut_into(path, graph, cut, frames, made)
-        (made / _RECORD).write_bytes(to_json(record))
-        shutil.rmtree(kept, ignore_errors=True)
-        made.rename(kept)
+    record = SplitRecord(tensors=(), milliseconds=0.0, off=0.0, bytes=0)
+    if cut is not None:
+        record = _cut_into(path, graph, cut, frames, made)
+    (made / _RECORD).write_bytes(to_json(record))
 
 
 def _cut(

@@ -5,19 +5,18 @@ Its needs contradict edgekit's, so edgekit never imports it.
 
 from __future__ import annotations
 
-import fcntl
 import platform
 import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.errors import EngineError
 from edgekit.executor import Completed, Executor
+from edgekit.host.cache import Cache
 from edgekit.host.progress import Progress
 from edgekit.schema.units import format_bytes, version_tuple
+from edgekit.trust import sha256_file
 
 PYTHON = "3.11"
 """The newest that the toolkit's lock is made for."""
@@ -27,7 +26,6 @@ _ROOM_BYTES = 2 << 30
 """It takes 1.3 GB, and as much again for a moment where uv cannot link from its own cache."""
 _TIMEOUT_S = 1200.0
 _CHECK_TIMEOUT_S = 180.0
-_DONE = ".edgekit-whole"
 _OFFLINE = re.compile(r"(?i)dns error|connection refused|failed to connect|client error|timed out|network is unreach")
 _ENV = {"UV_PYTHON_DOWNLOADS": "never", "NO_COLOR": "1"}
 
@@ -52,7 +50,7 @@ class Toolkits:
     """Makes and finds toolkits."""
 
     folder: Path
-    """Keeps one folder a version."""
+    """Folder of the cache for them."""
     locks: Path
     """Folder with `rknn-VERSION.lock`."""
     uv: str
@@ -79,32 +77,27 @@ class Toolkits:
         Raises:
             EngineError: it cannot be made.
         """
-        made = self.folder / f"rknn-{version}"
-        if not (made / _DONE).exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with self._alone(version):
-                if not (made / _DONE).exists():  # another edgekit may just have made it
-                    self._make(version, made)
-        return made
+        lock = self.lock(version)
+        locked = read_lock(lock)
+        key = f"rknn-{version}-{sha256_file(lock)[:8]}"
+        cached = Cache(self.folder, self.progress).get(
+            key, lambda folder: self._make(version, locked, folder), f"RKNN toolkit {version}"
+        )
+        if not cached.from_cache:
+            size = format_bytes(sum(file.bytes for file in cached.content.files))
+            self.progress.note(f"RKNN toolkit {version}: {size} in {cached.folder}")
+        return cached.folder
 
-    def _make(self, version: str, made: Path) -> None:
-        """Fill a folder aside and rename it. What a killed run left there is thrown away first."""
+    def _make(self, version: str, locked: tuple[LockedPackage, ...], folder: Path) -> None:
         interpreter = self._interpreter()
-        locked = read_lock(self.lock(version))
-        aside = self.folder / f".aside-rknn-{version}"
-        for old in (aside, made):
-            shutil.rmtree(old, ignore_errors=True)
         self._check_room()
-        self._run(["venv", "--no-project", "--relocatable", "--python", str(interpreter), str(aside)])
+        self._run(["venv", "--no-project", "--relocatable", "--python", str(interpreter), str(folder)])
         total = sum(package.bytes for package in locked)
         with self.progress.amount(f"RKNN toolkit {version}", total) as advance:
             for package in locked:
-                self._install(package, aside)
+                self._install(package, folder)
                 advance(package.bytes)
-        self._check(version, aside)
-        (aside / _DONE).touch()
-        aside.rename(made)
-        self.progress.note(f"RKNN toolkit {version}: {format_bytes(size_of(made))} in {made}")
+        self._check(version, folder)
 
     def _install(self, package: LockedPackage, aside: Path) -> None:
         """Take a package from the user's own links or the index; builds of torch without CUDA have an index apart."""
@@ -152,7 +145,10 @@ class Toolkits:
             )
 
     def _check(self, version: str, folder: Path) -> None:
-        """Import it once: what it lacks shows here and not in the middle of a build."""
+        """Import it once: what it lacks shows here and not in the middle of a build.
+
+        That compiles its modules' bytecode, too: nobody writes into the folder later.
+        """
         with self.progress.step(f"trying RKNN toolkit {version}"):
             argv = [str(folder / "bin/python"), "-I", "-c", "import rknn.api"]
             done = self.executor.run(argv, timeout_s=_CHECK_TIMEOUT_S)
@@ -160,17 +156,6 @@ class Toolkits:
             raise EngineError(
                 f"RKNN toolkit {version} does not start on this machine", hint="see above", details=done.output
             )
-
-    @contextmanager
-    def _alone(self, version: str) -> Iterator[None]:
-        """One edgekit at a time makes a version; the system lets go of the lock when its holder dies."""
-        with (self.folder / f".rknn-{version}.lock").open("w") as held:
-            try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                with self.progress.step(f"waiting for another edgekit that makes RKNN toolkit {version}"):
-                    fcntl.flock(held, fcntl.LOCK_EX)
-            yield
 
 
 def read_lock(file: Path) -> tuple[LockedPackage, ...]:
@@ -207,11 +192,6 @@ def choose_version(runtime: str, known: tuple[str, ...]) -> str:
             hint=f"put librknnrt {known[0]} on the board (/usr/lib/librknnrt.so), then correct the target's file",
         )
     return fitting[-1]
-
-
-def size_of(folder: Path) -> int:
-    """Bytes of all files in a folder."""
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
 
 
 def _not_fetched(package: LockedPackage, said: str) -> EngineError:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import os
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 from edgekit.host.engine.record import EngineRecord, PlacedOperator
 from edgekit.host.engine.store import EngineStore
@@ -30,7 +31,7 @@ ANSWERS = {"heat": np.ones((1, 2), np.float32)}
 
 
 def test_what_is_kept_is_found(tmp_path):
-    store = EngineStore(tmp_path / "engines")
+    store = EngineStore(tmp_path)
     assert store.find("k") is None and store.list() == ()
     kept = store.add("k", b"engine", RECORD, ANSWERS, ANSWERS)
     assert kept.file.read_bytes() == b"engine" and kept.record == RECORD
@@ -50,28 +51,42 @@ def test_the_first_one_stays(tmp_path):
     store.add("k", b"engine", RECORD, ANSWERS, ANSWERS)
     other = dataclasses.replace(RECORD, sha256=sha256_bytes(b"other"))
     assert store.add("k", b"other", other, ANSWERS, ANSWERS).record == RECORD
-    assert [path.name for path in tmp_path.iterdir()] == ["k"]
+    assert [path.name for path in tmp_path.glob("engines/[!.]*")] == ["k"]
 
 
 def test_a_damaged_engine_is_thrown_away(tmp_path):
     store = EngineStore(tmp_path)
     store.add("k", b"engine", RECORD, ANSWERS, ANSWERS).file.write_bytes(b"engime")
     assert store.find("k") is None
-    assert not (tmp_path / "k").exists()
+    assert not (tmp_path / "engines/k").exists()
     assert store.add("k", b"engine", RECORD, ANSWERS, ANSWERS).file.read_bytes() == b"engine"
 
 
 def test_rubbish_beside_it_is_passed_over(tmp_path):
-    (tmp_path / "x").mkdir()
-    (tmp_path / "x/engine.json").write_text("{")
-    (tmp_path / "file").write_text("")
+    (tmp_path / "engines/x/files").mkdir(parents=True)
+    (tmp_path / "engines/x/files/engine.json").write_text("{")
+    (tmp_path / "engines/file").write_text("")
     assert EngineStore(tmp_path).list() == ()
 
 
-def test_the_unused_go(tmp_path):
+@pytest.mark.parametrize("file", ["engine.json", "answers.npz", "expected.npz"])
+@pytest.mark.parametrize("content", [b"", b"{", bytes(100)])
+def test_a_damaged_record_or_answer_is_made_again(file: str, content: bytes, tmp_path: Path) -> None:
     store = EngineStore(tmp_path)
-    record = store.add("k", b"engine", RECORD, ANSWERS, ANSWERS).folder / "engine.json"
-    os.utime(record, (1000, 1000))
-    assert store.remove_unused(30, now_s=1000 + 29 * 86400.0) == ()
-    assert [one.key for one in store.remove_unused(30, now_s=1000 + 30 * 86400.0)] == ["k"]
-    assert store.list() == ()
+    folder = store.add("k", b"engine", RECORD, ANSWERS, ANSWERS).folder
+    (folder / file).write_bytes(content)
+    assert store.find("k") is None
+    assert store.add("k", b"engine", RECORD, ANSWERS, ANSWERS).record == RECORD
+    assert store.find("k") is not None
+
+
+def test_rewritten_models_and_timings(tmp_path: Path) -> None:
+    store = EngineStore(tmp_path)
+    assert store.find_model("m", sha256_bytes(b"model")) is None and store.timings("orin") == b""
+    path = store.add_model("m", b"model")
+    store.save_timings("orin", b"times")
+    assert store.find_model("m", sha256_bytes(b"model")) == path and path.read_bytes() == b"model"
+    assert store.find_model("m", sha256_bytes(b"other")) is None
+    assert store.timings("orin") == b"times"
+    path.write_bytes(b"modem")
+    assert store.find_model("m", sha256_bytes(b"model")) is None

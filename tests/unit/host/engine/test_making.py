@@ -249,7 +249,7 @@ def scripted(folder: Path, **fields: object) -> Scripted:
 
 
 def test_the_steps_come_in_this_order_and_once(tmp_path: Path) -> None:
-    wanted, store = scripted(tmp_path), EngineStore(tmp_path / "engines")
+    wanted, store = scripted(tmp_path), EngineStore(tmp_path)
     assert make_engine(wanted, store).entry.facts["format"] == "scripted"
     assert make_engine(wanted, store).from_cache
     assert wanted.steps == ["prove", "compile", "check"]
@@ -257,7 +257,7 @@ def test_the_steps_come_in_this_order_and_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fails", ["prove", "compile", "check"])
 def test_nothing_is_recorded_where_a_step_fails(tmp_path: Path, fails: str) -> None:
-    wanted, store = scripted(tmp_path, fails=fails), EngineStore(tmp_path / "engines")
+    wanted, store = scripted(tmp_path, fails=fails), EngineStore(tmp_path)
     for _ in range(2):
         with pytest.raises(EngineError, match=f"{fails} fails"):
             make_engine(wanted, store)
@@ -268,14 +268,14 @@ def test_nothing_is_recorded_where_a_step_fails(tmp_path: Path, fails: str) -> N
 
 @pytest.mark.parametrize("answers", [{}, {"conv2": np.zeros((4, 1), np.float32)}])
 def test_nothing_is_recorded_where_an_output_is_missing(tmp_path: Path, answers: dict[str, np.ndarray]) -> None:
-    store = EngineStore(tmp_path / "engines")
+    store = EngineStore(tmp_path)
     with pytest.raises(EngineError, match="does not give all outputs"):
         make_engine(scripted(tmp_path, answers=answers), store)
     assert store.list() == ()
 
 
 def test_whoever_asks_for_the_same_meanwhile_waits_for_it(tmp_path: Path) -> None:
-    wanted, store = scripted(tmp_path), EngineStore(tmp_path / "engines")
+    wanted, store = scripted(tmp_path), EngineStore(tmp_path)
     both = threading.Barrier(4)
 
     def ask(_: int) -> bool:

@@ -10,6 +10,7 @@ import onnx
 import pytest
 
 import edgekit
+from edgekit.host.cache import Cache
 from edgekit.host.catalogue.targets import find_target
 from edgekit.host.engine.compile import split_source
 from edgekit.host.engine.model.half import to_half
@@ -82,7 +83,7 @@ def test_the_cure_cures(tmp_path):
     cured = split_source(
         dataclasses.replace(source, model=dataclasses.replace(source.model, split=("conv1",))),
         "rknn",
-        tmp_path / "parts",
+        Cache(tmp_path / "parts"),
     )
     assert cured.tail is not None
     head = answers_of_bytes(to_half(cured.path), frames, cured.path)

@@ -101,7 +101,7 @@ def test_what_cannot_be_opened_is_a_value_too(tmp_path):
 
 
 def test_engines_are_shown_by_content(tmp_path):
-    store = EngineStore(tmp_path / "engines")
+    store = EngineStore(tmp_path)
     (tmp_path / "m.onnx").write_bytes(fronted(PLAN))
     found = show_file(tmp_path / "m.onnx", store)
     assert (found.kind, found.fault, found.facts["toolkit"]) == ("tensorrt", "", "TensorRT 10.3.0")
@@ -138,5 +138,5 @@ def test_flipped_bytes_are_shown_or_refused(folder, whole, flips):
     for place, value in flips:
         data[place % len(data)] = value
     (folder / "file").write_bytes(data)
-    found = show_file(folder / "file", EngineStore(folder / "engines"))
+    found = show_file(folder / "file", EngineStore(folder))
     assert bool(found.fault) != bool(found.facts)

@@ -30,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def shown(folder: Path, data: bytes):
     (folder / "file").write_bytes(data)
-    return show_file(folder / "file", EngineStore(folder / "engines"))
+    return show_file(folder / "file", EngineStore(folder))
 
 
 def test_an_engine_tells_its_facts(folder):
@@ -54,9 +54,9 @@ def test_an_engine_that_was_made_here_tells_how(tmp_path):
         seconds=1.0,
         peak_bytes=1,
     )
-    kept = EngineStore(tmp_path / "engines").add("k", ENGINE, record, {}, {})
+    kept = EngineStore(tmp_path).add("k", ENGINE, record, {}, {})
     assert shown(tmp_path, ENGINE).record == record
-    assert show_file(kept.file, EngineStore(tmp_path / "engines")).record == record
+    assert show_file(kept.file, EngineStore(tmp_path)).record == record
 
 
 def test_a_model_tells_its_facts(tmp_path):
@@ -80,7 +80,7 @@ def test_files_without_an_end_are_not_read(tmp_path):
     with (tmp_path / "engine").open("wb") as file:
         file.write(ENGINE)
         file.truncate(1 << 40)
-    store = EngineStore(tmp_path / "engines")
+    store = EngineStore(tmp_path)
     assert show_file(tmp_path / "pipe", store).fault == "is a pipe, not a file"
     assert show_file(tmp_path / "terminal", store).fault == "is a device, not a file"
     assert show_file(tmp_path / "zero", store).fault == "is a device, not a file"

@@ -10,6 +10,7 @@ import onnx
 import pytest
 
 from edgekit.errors import EngineError
+from edgekit.host.cache import Cache
 from edgekit.host.engine.model.graph import Graph
 from edgekit.host.engine.model.reference import answers_of
 from edgekit.host.engine.model.split import NoCut, named_cut
@@ -30,7 +31,7 @@ def small_frames(size: int = 96) -> np.ndarray:
 
 def split(folder: Path, model: onnx.ModelProto, wanted, tensors: np.ndarray):
     path = networks.save(model, folder / "m.onnx")
-    return split_model(path, wanted, tensors, folder / "parts", "models.m.split")
+    return split_model(path, wanted, tensors, Cache(folder / "parts"), "models.m.split")
 
 
 def test_a_yolo_is_cut_behind_its_last_trained_layers(tmp_path):
