@@ -68,7 +68,7 @@ def check_key(key: Path) -> None:
     head = key.read_bytes()[:_HEAD_BYTES]
     if head.startswith(_PUBLIC) or (b"PRIVATE KEY-----" in head and b"-----END" in head):
         return
-    what = "is no key of OpenSSH's, or a damaged one" if head.strip() else "is empty"
+    what = "is not a key in OpenSSH's format, or damaged" if head.strip() else "is empty"
     raise TrustError(
         f"{key} {what}",
         hint=f"name another key with --key, or make yours anew: mv {key} {key}.bad && edgekit keys init (then "
@@ -140,7 +140,10 @@ def _principals(allowed_signers: bytes, signature: bytes) -> list[str]:
 
 
 def _signing_key(signature: bytes) -> str:
-    """The public key in a signature, in base64; empty where it is none. Source: OpenSSH, PROTOCOL.sshsig, 2 and 3."""
+    """The public key in a signature, in base64; empty where the signature is damaged.
+
+    Source: OpenSSH, PROTOCOL.sshsig, sections 2 and 3.
+    """
     try:
         blob = base64.b64decode(b"".join(signature.split(b"-----")[2].split()), validate=True)
         magic, _version, length = struct.unpack_from(">6sII", blob)

@@ -25,7 +25,7 @@ _PRIVATE_KEY = re.compile(
 )
 _SECRET_NAME = re.compile(r"TOKEN|PASSW|SECRET|CREDENTIAL|API_?KEY|PRIVATE", re.IGNORECASE)
 _SHORTEST_SECRET = 6
-"""A shorter value would be found in words that are none of it."""
+"""Shorter values are left alone: they are parts of ordinary words too."""
 
 
 def clean(text: str) -> str:

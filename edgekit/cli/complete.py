@@ -10,7 +10,7 @@ from edgekit.cli.session import settings_of
 
 
 def target_names(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Names of targets. None where they cannot be read: completing is no time for errors."""
+    """Names of targets; an empty list where they cannot be read, because completion has nowhere to show an error."""
     from edgekit.host.catalogue.targets import target_files
 
     try:

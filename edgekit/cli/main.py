@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 app = Verbs("Get vision AI onto ARM edge boards and keep it running there.", root=True)
 _PIPE_CLOSED = 141
-"""As a shell tells of a program that SIGPIPE has ended."""
+"""A shell's exit code for a program that SIGPIPE ended."""
 
 
 def _version(wanted: bool) -> None:
@@ -123,7 +123,7 @@ class _Run:
         return code if isinstance(code, int) else 0
 
     def _usage(self, error: Exception, message: str) -> int:
-        """Words that are no command: help where there are none, else what is wrong with them."""
+        """A command line that cannot be parsed: show the help where it is empty, else what is wrong with it."""
         if type(error).__name__ == "NoArgsIsHelpError":
             print(message, flush=True)
             return 2
@@ -176,7 +176,7 @@ _INTERRUPTED = Interrupted("interrupted", hint="run the same command again: it g
 def main() -> None:
     """Run one command; the process's exit code is the errors' own (see `edgekit.errors`).
 
-    Being told to end (a CI job that is cancelled, a terminal that closes) is Ctrl-C by another name: programs that were
+    A signal to end (a CI job that is cancelled, a terminal that closes) works like Ctrl-C: programs that were
     started end too. What is ignored from the start (`nohup`, a background job) stays ignored.
     """
     for number in (signal.SIGTERM, signal.SIGHUP):

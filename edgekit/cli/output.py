@@ -1,4 +1,4 @@
-"""What verbs say: results on stdout, words and progress on stderr. Nothing else in edgekit writes to either.
+"""What verbs write: results on stdout, notes and progress on stderr. Nothing else in edgekit writes to either.
 
 Whatever is written here may have come from elsewhere, so all of it goes through `clean`; and into the run's log.
 """
@@ -54,9 +54,9 @@ class Output:
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
-        self.words = CleanConsole(stderr=True)
+        self.console = CleanConsole(stderr=True)
         self._results = CleanConsole()
-        self._moves = self.words.is_terminal and not self.words.is_dumb_terminal
+        self._moves = self.console.is_terminal and not self.console.is_dumb_terminal
 
     def result(self, value: Any, text: RenderableType | None = None) -> None:
         """The command's answer: `value` (a dataclass or plain data) as JSON, or `text` for people."""
@@ -77,7 +77,7 @@ class Output:
     def note(self, text: str) -> None:
         """One line for people."""
         _log.info("%s", text)
-        self.words.print(text)
+        self.console.print(text)
 
     @contextmanager
     def step(self, text: str, *, usually: str = "") -> Iterator[None]:
@@ -89,7 +89,7 @@ class Output:
             with self._spinner(f"{text}{expected}"):
                 yield
         else:
-            self.words.print(f"{text}{expected} ...")
+            self.console.print(f"{text}{expected} ...")
             yield
         self.note(f"{text}: {time.monotonic() - began:.1f} s")
 
@@ -101,7 +101,7 @@ class Output:
             from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
             columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn())
-            with Progress(*columns, TransferSpeedColumn(), console=self.words, transient=True) as bar:
+            with Progress(*columns, TransferSpeedColumn(), console=self.console, transient=True) as bar:
                 task = bar.add_task(text, total=total)
                 yield lambda count: bar.advance(task, count)
         else:
@@ -109,15 +109,15 @@ class Output:
         self.note(f"{text}: {format_bytes(total)} in {time.monotonic() - began:.1f} s")
 
     def error(self, error: EdgekitError, log: Path | None = None) -> None:
-        """One sentence, what the other program said, the hint, and the log where it tells more than that."""
+        """One sentence, the other program's output, the hint, and the log where it has more than that."""
         _log.error("error: %s\n%s\nhint: %s", error.message, error.details, error.hint)
         place = {"log": str(log)} if log else {}
-        self.words.print(f"error: {error.message}", style="bold red")
+        self.console.print(f"error: {error.message}", style="bold red")
         if error.details:
-            self.words.print(_shortened(clean(error.details), log), style="dim")
-        self.words.print(f"hint: {error.hint}")
+            self.console.print(_shortened(clean(error.details), log), style="dim")
+        self.console.print(f"hint: {error.hint}")
         if log:
-            self.words.print(f"log: {log}")
+            self.console.print(f"log: {log}")
         if self.as_json:
             what = {"message": error.message, "hint": error.hint, "details": error.details}
             self.line({"error": {**what, "exit_code": error.exit_code, **place}}, "")
@@ -126,7 +126,7 @@ class Output:
         from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
         columns = (SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
-        bar = Progress(*columns, console=self.words, transient=True)
+        bar = Progress(*columns, console=self.console, transient=True)
         bar.add_task(text, total=None)
         return bar
 

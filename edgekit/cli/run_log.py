@@ -36,7 +36,7 @@ class RunLog(logging.Handler):
 
         Args:
             folder: for the logs of this user; made where it is missing.
-            argv: the command's words, without the program.
+            argv: the command line, without the program.
             secrets: values that must not be written down.
         """
         super().__init__(logging.DEBUG)
@@ -92,7 +92,7 @@ class RunLog(logging.Handler):
 
 
 def _verb(argv: Sequence[str]) -> str:
-    """`build`, `board`: what kinds of runs are told apart by."""
+    """The kind of a run: `build`, `board`."""
     word = next((word for word in argv if not word.startswith("-")), "edgekit")
     return word if re.fullmatch("[a-z-]{1,20}", word) else "edgekit"
 

@@ -28,7 +28,7 @@ class _Stdout(io.TextIOWrapper):
 
 
 class _Stderr(io.TextIOWrapper):
-    """Standard error for words alone: work does not end because nobody can read them any more."""
+    """Standard error for notes: work goes on where nobody can read them any more."""
 
     def write(self, text: str) -> int:
         with contextlib.suppress(OSError):

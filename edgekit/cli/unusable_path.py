@@ -25,7 +25,7 @@ class FailedRun:
 
     settings: Settings
     argv: Sequence[str]
-    """The command's words."""
+    """The command line, without the program."""
 
 
 @dataclass(frozen=True, slots=True)

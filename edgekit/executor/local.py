@@ -25,7 +25,7 @@ class LocalExecutor:
     name = "this machine"
 
     def __init__(self, record: Callable[[str, Completed, float], None] | None = None) -> None:
-        """Say who is told of every program that has ended, with the seconds it took: `record.record_program`."""
+        """Take what is called for every program that has ended, with its seconds: `record.record_program`."""
         self._record = record
 
     def run(

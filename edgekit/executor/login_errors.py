@@ -12,7 +12,7 @@ from edgekit.errors import Unreachable
 from edgekit.executor.ssh_config import SshLogin
 
 
-def words_of(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """What went wrong, without class names."""
     if isinstance(error, paramiko.ssh_exception.NoValidConnectionsError):
         return "; ".join(sorted({str(getattr(cause, "strerror", cause)) for cause in error.errors.values()}))
@@ -32,7 +32,7 @@ def not_there(login: SshLogin, error: BaseException) -> Unreachable:
             f"the machine is up, but no SSH server listens on port {login.port}: start it there (systemctl start ssh), "
             f"or name its port: {login.user}@{login.host}:PORT"
         )
-    return Unreachable(f"{login.name} does not answer: {words_of(error)}", hint=hint)
+    return Unreachable(f"{login.name} does not answer: {reason_of(error)}", hint=hint)
 
 
 def not_let_in(login: SshLogin, error: BaseException) -> Unreachable:
@@ -66,7 +66,7 @@ def not_let_in(login: SshLogin, error: BaseException) -> Unreachable:
             f"ed25519 && {put_there}",
         )
     return Unreachable(
-        f"{login.name} does not let {login.user} in: {words_of(error)}",
+        f"{login.name} does not let {login.user} in: {reason_of(error)}",
         hint=f"put your public key there: {put_there} (tried: {', '.join(offered)})",
     )
 
@@ -82,7 +82,7 @@ def _unreadable(file: str) -> str:
     except (paramiko.SSHException, ValueError, IndexError, TypeError):
         if b"ENCRYPTED" in Path(file).read_bytes()[:4096]:
             return "passphrase"
-        return "is no private key, or damaged"
+        return "is not a private key, or damaged"
     return ""
 
 

@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 
 
 def record_program(machine: str, done: Completed, seconds: float) -> None:
-    """Write down one program that has ended: its words, how it ended, both its streams. Never its input."""
+    """Log one program that has ended: its command line, how it ended, both its streams. Never its input."""
     if _log.isEnabledFor(logging.INFO):
         ended = f"exit {done.returncode}, {seconds:.2f} s"
         _log.info("%s$ %s\n%s\n[%s]", machine, shlex.join(done.argv), done.output, ended)

@@ -17,7 +17,7 @@ from edgekit.errors import Unreachable
 from edgekit.executor import Completed, Stream
 from edgekit.executor.address import SshAddress
 from edgekit.executor.capture import LINGER_S, Bounded
-from edgekit.executor.login_errors import words_of
+from edgekit.executor.login_errors import reason_of
 from edgekit.executor.record import record_program
 from edgekit.executor.ssh_files import SshFiles
 from edgekit.executor.ssh_login import BROKEN, CONNECT_TIMEOUT_S, Connection, Pulse
@@ -176,7 +176,7 @@ class SshStream:
 
 
 def _broken(name: str, error: BaseException, details: str = "") -> Unreachable:
-    return Unreachable(f"the connection to {name} broke: {words_of(error)}", hint=_HINT, details=details)
+    return Unreachable(f"the connection to {name} broke: {reason_of(error)}", hint=_HINT, details=details)
 
 
 def _command(argv: Sequence[str], env: Mapping[str, str] | None, cwd: str | None) -> str:

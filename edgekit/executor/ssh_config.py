@@ -65,7 +65,7 @@ def resolve_login(address: SshAddress, config: paramiko.SSHConfig, *, user: str,
         home: this user's home, for `.ssh`.
 
     Raises:
-        InputError: a value in ssh_config is none.
+        InputError: a port or a jump host in ssh_config is not valid.
     """
     found = config.lookup(address.host)
     host = str(found.get("hostname", address.host))

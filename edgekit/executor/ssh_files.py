@@ -12,7 +12,7 @@ from edgekit.executor.host_keys import KnownHosts, KnownHostsFile
 from edgekit.executor.ssh_config import SshLogin, read_ssh_config, resolve_login
 
 _Version = tuple[int, int, int]
-"""What tells a file from an older one: inode, size, time of the last change."""
+"""Inode, size and time of the last change: when they differ, the file has changed."""
 
 
 class SshFiles:

@@ -14,7 +14,7 @@ import paramiko
 from edgekit.errors import EdgekitError, Unreachable
 from edgekit.executor.address import parse_address
 from edgekit.executor.host_keys import CheckKnownHosts, KnownHosts
-from edgekit.executor.login_errors import not_let_in, not_there, words_of
+from edgekit.executor.login_errors import not_let_in, not_there, reason_of
 from edgekit.executor.ssh_config import SshLogin
 from edgekit.executor.ssh_files import SshFiles
 
@@ -84,10 +84,10 @@ class Connection:
             return paramiko.ProxyCommand(login.proxy_command) if login.proxy_command else None
         except BROKEN as error:
             hint = "look at ProxyJump and ProxyCommand in your ssh_config"
-            raise Unreachable(f"no way to {login.name}: {words_of(error)}", hint=hint) from None
+            raise Unreachable(f"no way to {login.name}: {reason_of(error)}", hint=hint) from None
 
     def _beat(self, pulse: Pulse) -> None:
-        """Ask now and then, and hang up when there is no answer: whoever waits for data is told at once."""
+        """Ask now and then, and hang up when there is no answer: whoever waits for data then fails at once."""
         transport = self.transport
         while not self._ended.wait(pulse.every_s) and transport.is_active():
             alarm = threading.Timer(pulse.silence_s, transport.close)

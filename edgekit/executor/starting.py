@@ -20,7 +20,7 @@ def why_not_started(error: OSError, program: str, cwd: str | None = None) -> Exc
         cwd: the folder that it was to run in.
     """
     if cwd is not None and not os.path.isdir(cwd):  # noqa: PTH112  the keeper does without pathlib where it can
-        return InputError(f"{program} does not start: {cwd} is no folder that is there", hint=f"ls -ld {cwd}")
+        return InputError(f"{program} does not start: {cwd} is not a folder that is there", hint=f"ls -ld {cwd}")
     match error.errno:
         case errno.ENOENT if shutil.which(program):  # what its first line, or its header, names
             return InputError(f"{program} cannot be run: its interpreter is not there", hint=_LOOK.format(program))
@@ -31,5 +31,5 @@ def why_not_started(error: OSError, program: str, cwd: str | None = None) -> Exc
         case errno.ENOEXEC | errno.ENOTDIR | errno.ELOOP | errno.ELIBBAD | errno.EISDIR:
             return InputError(f"{program} cannot be run: {error.strerror}", hint=_LOOK.format(program))
         case errno.E2BIG:
-            return InputError(f"{program} cannot be run with so many words", hint="put them into a file")
+            return InputError(f"{program} cannot be run with so many arguments", hint="put them into a file")
     return error

@@ -69,7 +69,7 @@ def parse_signers(data: bytes, name: str) -> tuple[Signer, ...]:
         name: the file, for messages.
 
     Raises:
-        InputError: it names nobody, or has lines that are none; all of them are listed.
+        InputError: it names nobody, or lines are wrong; all of them are listed.
     """
     if len(data) > _MOST_BYTES:
         raise InputError(f"{name} is no allowed_signers file: it has {len(data)} bytes", hint=_HOW)

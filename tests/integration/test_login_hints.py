@@ -110,7 +110,7 @@ def test_a_file_that_is_no_private_key(sshd: Sshd) -> None:
         file.write_bytes(content.get(name, b""))
         file.chmod(0o600)
         error = failure(sshd.executor(identity=str(file)))
-        assert f"{file} is no private key" in error.message, name
+        assert f"{file} is not a private key" in error.message, name
         assert "name a private key" in error.hint
 
 

@@ -99,7 +99,11 @@ def test_a_key_that_is_not_there_or_is_none(folder: Path) -> None:
     with pytest.raises(TrustError, match="is not there") as caught:
         sign(LOCAL, MESSAGE, key=folder / "nobody", namespace=SPACE)
     assert "edgekit keys init" in caught.value.hint
-    for content, words in (("no key\n", "is no key of OpenSSH's"), ("", "is empty"), ("-----BEGIN", "is no key")):
+    for content, words in (
+        ("no key\n", "is not a key in OpenSSH's format"),
+        ("", "is empty"),
+        ("-----BEGIN", "is not a key"),
+    ):
         (folder / "odd").write_text(content)
         (folder / "odd").chmod(0o600)
         with pytest.raises(TrustError, match=words) as caught:

@@ -65,7 +65,7 @@ def _tensorrt(target: Target, needed: Accelerator, facts: DeviceFacts) -> Iterat
     lowest, highest = facts.gpu_min_hz, facts.gpu_max_hz
     releases = target.recognise.l4t or (target.os.l4t,)
     checks = (
-        *_untold(needed, gpu),
+        *_not_reported(needed, gpu),
         refuse(
             not target.os.l4t or f"{facts.l4t}.".startswith(tuple(f"{one}." for one in releases)),
             "L4T",
@@ -95,8 +95,8 @@ def _would_be_made(needed: Accelerator) -> dict[str, str]:
     }
 
 
-def _untold(needed: Accelerator, gpu: Accelerator) -> Iterator[Finding | None]:
-    """What a device does not tell of itself stops no finished engine, but nobody may tune one by it."""
+def _not_reported(needed: Accelerator, gpu: Accelerator) -> Iterator[Finding | None]:
+    """A finished engine is allowed where a device does not report these; an engine must not be tuned by them."""
     mode = "sudo nvpmodel -q names it; sudo nvpmodel -m sets it by its number"
     yield refuse(bool(gpu.sm) or not needed.sm, tensorrt.CAPABILITY, "", needed.sm, _OTHER_BOARD)
     yield refuse(bool(gpu.power_mode) or not needed.power_mode, tensorrt.POWER_MODE, "", needed.power_mode, mode)

@@ -69,14 +69,14 @@ def _memory(engines: Iterable[EngineEntry], facts: DeviceFacts) -> Iterator[Find
     """CPU and accelerators share the memory. What is free now is a warning alone: the release that an update replaces
     gives its own back. Source: CUDA for Tegra: cudaMemGetInfo leaves out what can be reclaimed, MemAvailable does not.
     """
-    told = [engine.facts.get("memory_bytes", "") for engine in engines]
-    needed = sum(int(text) for text in told if re.fullmatch("[0-9]{1,18}", text))
-    subject, words, cure = "memory", f"{format_bytes(needed)} for the engines", "take smaller models, or a larger board"
+    written = [engine.facts.get("memory_bytes", "") for engine in engines]
+    needed = sum(int(text) for text in written if re.fullmatch("[0-9]{1,18}", text))
+    subject, takes, cure = "memory", f"{format_bytes(needed)} for the engines", "take smaller models, or a larger board"
     there, free = facts.memory_bytes, facts.memory_available_bytes
-    too_large = refuse(not there or needed <= there, subject, format_bytes(there), words, cure)
+    too_large = refuse(not there or needed <= there, subject, format_bytes(there), takes, cure)
     if too_large:
         yield too_large
         return
     cure = "close other programs, unless it is the release that this one replaces"
-    tight = warn(not free or needed <= free, "free memory", format_bytes(free), words, cure)
+    tight = warn(not free or needed <= free, "free memory", format_bytes(free), takes, cure)
     yield from [tight] if tight else []

@@ -45,7 +45,7 @@ def judge(engine: Mapping[str, str], runtime: str) -> Iterator[Finding]:
     if reach is None:
         return
     newer = "or take a newer onnxruntime where the board's Python has one"
-    for key, words, most, cure in (
+    for key, title, most, cure in (
         ("opset", "operator set", reach.opset, f"export the model with opset {reach.opset}, {newer}"),
         ("ir_version", "IR version", reach.ir_version, f"save it with ir_version = {reach.ir_version}, {newer}"),
     ):
@@ -53,8 +53,8 @@ def judge(engine: Mapping[str, str], runtime: str) -> Iterator[Finding]:
         found = refuse(
             not re.fullmatch("[0-9]{1,4}", text) or int(text) <= most,
             "the release's ONNX Runtime",
-            f"{runtime}, which knows {words} {most} and older",
-            f"one that knows {words} {text}",
+            f"{runtime}, which knows {title} {most} and older",
+            f"one that knows {title} {text}",
             cure,
         )
         yield from [found] if found else []

@@ -74,8 +74,8 @@ def _runtime(engine: Mapping[str, str], npu: Accelerator, facts: DeviceFacts) ->
     toolkit = re.match(r"[0-9]+(\.[0-9]+)+", engine.get("toolkit", ""))
     made = toolkit.group() if toolkit else ""
     if not found:
-        untold = "; ".join(facts.librknnrt)
-        yield refuse(False, "librknnrt", untold, made or "2.3.2", _INSTALL.format(made or "2.3.2"))
+        copies = "; ".join(facts.librknnrt)
+        yield refuse(False, "librknnrt", copies, made or "2.3.2", _INSTALL.format(made or "2.3.2"))
         return
     there, layout = version_tuple(found), re.fullmatch("rknn ([0-9]{1,4})", engine.get("format", ""))
     if layout and int(layout.group(1)) >= _FORMAT_6 and there < _FORMAT_6_SINCE:
@@ -99,7 +99,7 @@ def _runtime(engine: Mapping[str, str], npu: Accelerator, facts: DeviceFacts) ->
 
 
 def _driver(npu: Accelerator) -> Finding | None:
-    """A range of drivers is bad, it is no minimum: 0.8.2 ran. One that is not told (to root alone) is not judged."""
+    """Some versions in the middle are bad: 0.8.2 ran. A version that only root may read is not judged."""
     version = version_tuple(npu.driver_version)[:3]
     cure = "update the vendor's kernel"
     if not npu.driver_version:

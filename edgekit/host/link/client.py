@@ -63,7 +63,7 @@ class KeeperClient:
         Args:
             verb: what to ask.
             payload: raw bytes after the request.
-            watch: told of every event before the end.
+            watch: called with every event before the end.
             patience_s: how long the keeper may say nothing; None for ever.
             fields: the request's other fields.
 
@@ -166,7 +166,7 @@ class KeeperClient:
         self._stream.settimeout(0)
         try:
             line = self._line()
-        except Unreachable:  # nothing has come, or nothing will: the next write tells
+        except Unreachable:  # nothing has come, or nothing will: the next write finds out
             return
         if not line:
             raise self._hung_up()
@@ -199,14 +199,14 @@ class KeeperClient:
 
     def _hung_up(self) -> EdgekitError:
         """Why the conversation ended, from what the program over there wrote to its standard error."""
-        words, name = self._stream.errors(), self._name
+        errors, name = self._stream.errors(), self._name
         provision = f"edgekit provision {name}"
-        if "edgekitd.pyz" in words and "can't open file" in words:
-            return Unreachable(f"{name} has no keeper", hint=provision, details=words)
-        if PYTHON in words and "not found" in words:
-            return Unreachable(f"{name} has no {PYTHON}", hint="install Python 3.10 or newer there", details=words)
-        if "Permission denied" in words:
+        if "edgekitd.pyz" in errors and "can't open file" in errors:
+            return Unreachable(f"{name} has no keeper", hint=provision, details=errors)
+        if PYTHON in errors and "not found" in errors:
+            return Unreachable(f"{name} has no {PYTHON}", hint="install Python 3.10 or newer there", details=errors)
+        if "Permission denied" in errors:
             hint = "log in as root, or as a member of the group edgekit there"
-            return Unreachable(f"you may not speak with the keeper on {name}", hint=hint, details=words)
+            return Unreachable(f"you may not speak with the keeper on {name}", hint=hint, details=errors)
         hint = f"{provision} starts it; on a board, systemctl status edgekitd says how it ended"
-        return Unreachable(f"the keeper on {name} does not answer", hint=hint, details=words)
+        return Unreachable(f"the keeper on {name} does not answer", hint=hint, details=errors)

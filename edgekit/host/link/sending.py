@@ -56,7 +56,7 @@ def send_blobs(
         release: the release.
         missing: the answer to the offer.
         sent: added to.
-        advance: told of every further byte, before compression.
+        advance: called with each number of further bytes, before compression.
 
     Raises:
         EdgekitError: the keeper refused a piece.

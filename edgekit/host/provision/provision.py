@@ -55,7 +55,7 @@ class KeeperInstall:
 
     @property
     def sha256(self) -> str:
-        """The keeper's digest, as a running one tells it."""
+        """The keeper's digest, as a running one reports it."""
         return hashlib.sha256(self.keeper).hexdigest()
 
     @property
@@ -270,14 +270,14 @@ def _ask(executor: Executor, request: dict[str, Any], *, sudo: bool) -> dict[str
 
 def _failed(name: str, done: Completed) -> RolloutError:
     """Why the script could not be run to its end."""
-    words = done.errors
+    errors = done.errors
     message, hint = f"the provisioning script failed on {name}", "report this with the details"
-    if "sudo: " in words and done.returncode in (126, 127):
+    if "sudo: " in errors and done.returncode in (126, 127):
         message, hint = f"{name} has no sudo", "log in as root, or install sudo there"
-    elif "sudo: " in words:
+    elif "sudo: " in errors:
         message, hint = f"you may not become root on {name}", "log in as root, or allow sudo without a password there"
     elif done.returncode in (126, 127):
         message, hint = f"{name} has no {PYTHON}", "install Python 3.10 or newer there: apt install python3"
-    elif "SyntaxError" in words or "ModuleNotFoundError" in words:
+    elif "SyntaxError" in errors or "ModuleNotFoundError" in errors:
         message, hint = f"the Python of {name} is too old or not whole", "install Python 3.10 or newer there"
     return RolloutError(message, hint=hint, details=done.output)
