@@ -121,8 +121,8 @@ class _Course:
     """Whether the keeper has answered once. Before, the device is simply not there, and nothing is tried again."""
     activating: bool = False
     """Whether an activation was asked for, whose outcome the keeper knows."""
-    failed_before_s: float = 0.0
-    """When the last failure was that has nothing to do with this deployment."""
+    failure_before: ReleaseFailure | None = None
+    """The last failure that has nothing to do with this deployment. Compared whole: the device's clock may be set."""
     tries: int = 0
     """How often the link broke since anything got on."""
     missing_bytes: int | None = None
@@ -172,7 +172,7 @@ class _Course:
         self._send(keeper, offer)
         with self.to.progress.step(f"{self.to.device.name}: verifying and installing"):
             keeper.ask("install", digest=self.to.release.digest, patience_s=ACTIVATION_S)
-        self.failed_before_s = before.last_failure.at_s if before and before.last_failure else 0.0
+        self.failure_before = before.last_failure if before else None
         self._activate(keeper)
         return True, offer.signer
 
@@ -252,5 +252,5 @@ class _Course:
 
     def _own_failure(self, found: ApplicationStatus) -> ReleaseFailure | None:
         failure = found.last_failure
-        ours = failure and failure.digest == self.to.release.digest and failure.at_s > self.failed_before_s
+        ours = failure and failure.digest == self.to.release.digest and failure != self.failure_before
         return failure if ours else None

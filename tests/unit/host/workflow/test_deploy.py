@@ -193,7 +193,8 @@ def test_a_lost_answer_of_an_activation_is_found_in_the_status(tmp_path: Path) -
     assert link.verbs().count("activate") == 1, "it is not activated twice"
 
 
-def test_a_roll_back_behind_a_broken_link_is_told_with_its_evidence(tmp_path: Path) -> None:
+@pytest.mark.parametrize("failed_at_s", [9.0, 1.0], ids=["later", "after its clock was set back"])
+def test_a_roll_back_behind_a_broken_link_is_told_with_its_evidence(failed_at_s: float, tmp_path: Path) -> None:
     link, clock = FakeLink(breaks_after=["activate"]), Clock()
     link.commit("0" * 64)
     link.fail(RELEASE.digest, at_s=5.0)
@@ -206,7 +207,7 @@ def test_a_roll_back_behind_a_broken_link_is_told_with_its_evidence(tmp_path: Pa
             assert link.application is not None
             link.application = replace(link.application, phase="settling")
         if len(turns) == 3:
-            link.fail(RELEASE.digest, at_s=9.0)
+            link.fail(RELEASE.digest, at_s=failed_at_s)
 
     clock.on_sleep = on_sleep
     with pytest.raises(RolloutError, match=r"sorter 1 was rolled back: no; sorter 1 .* runs again") as caught:
