@@ -16,14 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.errors import InputError
-from edgekit.host.cache_users import using
 from edgekit.host.content import FolderContent, Memo, boot_id, read_content
 from edgekit.host.disk import remove, size_of, sync, sync_all, write_whole
 from edgekit.host.locking import against_sharers, locked, locked_at_once, shared
 from edgekit.host.progress import Progress, Silent
 from edgekit.schema.reader import from_json, to_json
 
-__all__ = ("Cache", "Cached", "Entry", "using")
 _ENTRY = "entry.json"
 _FILES = "files"
 _LISTING = "content.json"

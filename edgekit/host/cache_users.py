@@ -7,11 +7,8 @@ import fcntl
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-
-from edgekit.errors import LockHeld
-from edgekit.host.disk import remove
 
 _FOLDER = ".users"
 
@@ -68,21 +65,3 @@ def oldest_use_s(cache_dir: Path) -> float | None:
             else:
                 path.unlink(missing_ok=True)  # its command was killed
     return min(began, default=None)
-
-
-@contextlib.contextmanager
-def emptying(cache_dir: Path) -> Iterator[None]:
-    """Have the cache alone.
-
-    Raises:
-        LockHeld: a build goes on.
-    """
-    if oldest_use_s(cache_dir) is not None:
-        hint = "when edgekit build, wheel build and board up have ended: the same command again"
-        raise LockHeld(f"another command uses what is in {cache_dir}", hint=hint)
-    yield
-
-
-def remove_all(paths: Iterable[Path]) -> int:
-    """Remove files and folders of a cache; give the bytes that were freed."""
-    return sum(remove(path) for path in paths)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.host.cache import using
+from edgekit.host.cache_users import using
 from tests.fakes.command_line import run
 
 FILE = Path(__file__).with_name("errors.txt")

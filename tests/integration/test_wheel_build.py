@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from edgekit.host.cache import using
+from edgekit.host.cache_users import using
 from tests.fakes.wheel_user import C_MODULE, SHARED, User, hint_of, write_package
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]

@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.errors import InputError
-from edgekit.host.release.digests import FolderDigests, write_note
+from edgekit.host.notes import Notes
+from edgekit.host.release.digests import FolderDigests
 from edgekit.host.release.folder import FILES, MANIFEST, SIGNATURE
 from edgekit.host.snapshot import SETTLED_NS, Snapshot, take_snapshot
 from edgekit.schema.manifest import EngineEntry, FileEntry
 from edgekit.schema.reader import from_json, to_json
 from edgekit.trust import sha256_bytes
+
+_MOST = 64
+"""How many builds are remembered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,33 +79,37 @@ class BuildRecords:
     """
 
     def __init__(self, cache: Path) -> None:
-        self._folder = cache / "builds"
+        self._notes = Notes(cache / "builds", most=_MOST)
         self._digests = cache / "digests"
 
     def begin(self, inputs: Inputs, out: Path) -> Build:
         """Look at the inputs, before anything is read from them."""
-        file = self._folder / f"{sha256_bytes(os.fsencode(out.absolute()))}.json"
-        return Build(inputs, out, file, self._digests)
+        return Build(inputs, out, self._notes, self._digests)
 
 
 class Build:
     """One build, from its first second to its end. Made by `BuildRecords.begin`."""
 
-    def __init__(self, inputs: Inputs, out: Path, file: Path, digests: Path) -> None:
+    def __init__(self, inputs: Inputs, out: Path, notes: Notes, digests: Path) -> None:
         self._began_ns = time.time_ns()
         self._inputs = inputs
         self._snapshot = _taken(inputs)
         self._out = out
-        self._file = file
+        self._key = sha256_bytes(os.fsencode(out.absolute()))
+        self._notes = notes
         self._digests = digests
 
     def before(self) -> Built | None:
         """The same build's report, if its release still lies there, whole."""
         try:
-            record = from_json(_Record, self._file.read_bytes(), str(self._file))
-        except (OSError, InputError):
+            record = from_json(_Record, self._notes.read(self._key) or b"", self._key)
+        except InputError:
             return None
-        if self._snapshot is None or record.inputs != self._key(self._snapshot) or record.content != self._release():
+        if (
+            self._snapshot is None
+            or record.inputs != self._digest_of(self._snapshot)
+            or record.content != self._release()
+        ):
             return None
         release = dataclasses.replace(record.built.release, from_cache=True)
         return dataclasses.replace(record.built, release=release)
@@ -112,10 +120,10 @@ class Build:
         settled = snapshot is not None and snapshot.newest_ns < self._began_ns - SETTLED_NS
         if snapshot is None or snapshot != self._snapshot or not settled or not release:
             return
-        record = _Record(inputs=self._key(snapshot), content=release, built=built)
-        write_note(self._file, to_json(record))
+        record = _Record(inputs=self._digest_of(snapshot), content=release, built=built)
+        self._notes.write(self._key, to_json(record))
 
-    def _key(self, snapshot: Snapshot) -> str:
+    def _digest_of(self, snapshot: Snapshot) -> str:
         return sha256_bytes(json.dumps([snapshot.digest, *self._inputs.words]).encode())
 
     def _release(self) -> str:

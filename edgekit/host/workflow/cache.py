@@ -28,7 +28,8 @@ def _kinds(cache: Path, cross: CrossPaths) -> tuple[CacheKind, ...]:
     return (
         *map(Cache, whole),
         *(Cache(cache / name) for name in ("sites", "images", "templates", "toolkits", ENGINES, MODELS, SPLITS)),
-        *map(Notes, (cross.pins, cross.archive_answers, cache / "locks", cache / TIMINGS)),
+        *map(Notes, (cross.pins, cross.archive_answers)),
+        *(Notes(cache / name) for name in ("locks", "builds", "digests", TIMINGS)),
         Scratch("work", cross.work, abandoned=True),
         Scratch("logs", cross.logs),
         Scratch("objects", cross.objects, "?/*"),

@@ -6,9 +6,11 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from edgekit.host.notes import Notes
 from edgekit.host.release.digests import FolderDigests
 
 
@@ -25,12 +27,21 @@ def digests(folder: Path) -> dict[str, str] | None:
     return None if found is None else {entry.path: entry.sha256 for entry in found}
 
 
+def note(folder: Path) -> dict[str, Any]:
+    """What is remembered."""
+    (entry,) = Notes(folder.parent / "notes").entries()
+    return json.loads(Notes(folder.parent / "notes").read(entry.key) or b"")
+
+
+def write(folder: Path, text: str) -> None:
+    (entry,) = Notes(folder.parent / "notes").entries()
+    Notes(folder.parent / "notes").write(entry.key, text.encode())
+
+
 def age(folder: Path) -> None:
     """Make the notes so young that they are believed: as if the files had been noted a minute later."""
-    (file,) = (folder.parent / "notes").iterdir()
-    record = json.loads(file.read_bytes())
-    record["noted_ns"] += 60_000_000_000
-    file.write_text(json.dumps(record))
+    record = note(folder)
+    write(folder, json.dumps(record | {"noted_ns": record["noted_ns"] + 60_000_000_000}))
 
 
 def sha256(content: bytes) -> str:
@@ -44,8 +55,7 @@ def test_files_are_listed_by_path(folder: Path) -> None:
 def test_remembered_digests_are_used(folder: Path) -> None:
     digests(folder)
     age(folder)
-    (file,) = (folder.parent / "notes").iterdir()
-    file.write_text(file.read_text().replace(sha256(b"b"), "f" * 64))
+    write(folder, json.dumps(note(folder)).replace(sha256(b"b"), "f" * 64))
     assert digests(folder) == {"b": "f" * 64, "deep/a": sha256(b"a")}
 
 
@@ -62,8 +72,7 @@ def test_a_changed_file_is_hashed_again_even_with_its_old_size_and_time(folder: 
 
 def test_a_file_that_was_noted_right_after_a_change_is_not_believed(folder: Path) -> None:
     digests(folder)
-    (file,) = (folder.parent / "notes").iterdir()
-    file.write_text(file.read_text().replace(sha256(b"b"), "f" * 64))
+    write(folder, json.dumps(note(folder)).replace(sha256(b"b"), "f" * 64))
     found = digests(folder)
     assert found is not None
     assert found["b"] == sha256(b"b")
@@ -72,8 +81,7 @@ def test_a_file_that_was_noted_right_after_a_change_is_not_believed(folder: Path
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"noted_ns": 9e99, "files": {"b": [1]}}', '{"noted_ns": "x"}'])
 def test_damaged_notes_are_forgotten(folder: Path, text: str) -> None:
     digests(folder)
-    (file,) = (folder.parent / "notes").iterdir()
-    file.write_text(text)
+    write(folder, text)
     assert digests(folder) == {"b": sha256(b"b"), "deep/a": sha256(b"a")}
 
 
