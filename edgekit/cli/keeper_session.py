@@ -23,9 +23,7 @@ DeviceArgument = Annotated[
     str,
     typer.Argument(help="A name from fleet.toml, a running board, or USER@HOST[:PORT].", autocompletion=device_names),
 ]
-OneApplication = Annotated[
-    str, typer.Argument(metavar="[APPLICATION]", help="Which application; the only one needs no name.")
-]
+OneApplication = Annotated[str, typer.Argument(help="Which application; the only one needs no name.")]
 NamedApplication = Annotated[str, typer.Argument(help="Which application: `edgekit status` lists them.")]
 _FIGURES_EVERY_S = 2.0
 

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 def logs(
     ctx: typer.Context,
     device: DeviceArgument,
-    application: Annotated[
-        str, typer.Argument(metavar="[APPLICATION]", help="Only this one's lines; else all, and the keeper's own.")
-    ] = "",
+    application: Annotated[str, typer.Argument(help="Only this one's lines; else all, and the keeper's own.")] = "",
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until interrupted.")] = False,
     lines: Annotated[int, typer.Option("-n", "--lines", min=0, max=2000, help="How many of the last lines.")] = 100,
     as_json: JsonFlag = False,
