@@ -180,6 +180,6 @@ def apply(steps: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Read one JSON object from the script's own last line (see `provision.py`) and answer with one."""
+    """Read one JSON object from the script's own last line (see `host.provision.device`) and answer with one."""
     asked = json.loads(base64.b64decode(REQUEST))  # type: ignore[name-defined]  # noqa: F821  the sender sets it
     print(json.dumps(look(asked["wanted"]) if asked["verb"] == "look" else apply(asked["steps"])))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from edgekit.host.fit.engine_fit import judge_engines
 from edgekit.host.fit.finding import Finding, refuse, warn
 from edgekit.schema.facts import DeviceFacts
@@ -53,67 +55,83 @@ def judge_release(requires: Requires, facts: DeviceFacts, *, present_bytes: int 
         facts: the device.
         present_bytes: how much of the release the device has already.
     """
-    python = ".".join(facts.python.version.split(".")[:2])
-    absent = set(requires.cpus) - set(facts.cpus_present)
-    off = set(requires.cpus) - set(facts.cpus_online) - absent
-    missing = [name for name in requires.cgroup_controllers if name not in facts.cgroup_controllers]
-    disk = max(0, requires.disk_bytes - present_bytes)
-    rebuild = "build the release for this board: edgekit target probe writes its target"
     checks = (
-        refuse(facts.arch == requires.arch, "the architecture", facts.arch, requires.arch, rebuild),
-        refuse(
-            version_tuple(facts.libc_version) >= version_tuple(requires.libc_version),
-            "libc",
-            facts.libc_version,
-            f"{requires.libc_version} or newer",
-            rebuild,
-        ),
-        refuse(python == requires.python, "Python", python, requires.python, rebuild),
-        refuse(
-            not absent,
-            "the range of CPUs",
-            format_cpus(facts.cpus_present),
-            format_cpus(requires.cpus),
-            "set limits.cpus for this board, or build for the target that edgekit target probe writes",
-        ),
-        refuse(
-            not off,
-            "the range of CPUs that are on",
-            format_cpus(facts.cpus_online),
-            format_cpus(requires.cpus),
-            "take a power mode that has them on (Jetson: sudo nvpmodel -q names it), or set limits.cpus",
-        ),
-        refuse(
-            not requires.cgroup_controllers or facts.cgroup_version == 2,
-            "cgroup",
-            f"version {facts.cgroup_version}" if facts.cgroup_version else "",
-            "version 2",
-            'boot with systemd.unified_cgroup_hierarchy=1, or write limits = "advisory"',
-        ),
-        refuse(
-            facts.cgroup_version != 2 or not missing,
-            "the kernel's cgroup controllers",
-            " ".join(facts.cgroup_controllers),
-            " ".join(missing),
-            'boot a kernel with them (cgroup_enable=memory), or write limits = "advisory"',
-        ),
-        refuse(
-            facts.memory_bytes >= requires.memory_bytes,
-            "memory",
-            format_bytes(facts.memory_bytes),
-            format_bytes(requires.memory_bytes),
-            "lower limits.memory_max, or take a larger board",
-        ),
-        refuse(
-            facts.disk_free_bytes >= disk,
-            "free disk",
-            format_bytes(facts.disk_free_bytes),
-            format_bytes(disk),
-            "free some space below /var/lib/edgekit",
-        ),
-        warn(facts.psi or not requires.cgroup_controllers, "PSI", "", "", "boot with psi=1 to see memory pressure"),
+        *_system(requires, facts),
+        *_cpus(requires, facts),
+        *_cgroup(requires, facts),
+        *_room(requires, facts, present_bytes),
     )
     return tuple(finding for finding in checks if finding)
+
+
+def _system(requires: Requires, facts: DeviceFacts) -> Iterator[Finding | None]:
+    """What compiled code and packages are for."""
+    python = ".".join(facts.python.version.split(".")[:2])
+    libc = requires.libc_version
+    rebuild = "build the release for this board: edgekit target probe writes its target"
+    newer = version_tuple(facts.libc_version) >= version_tuple(libc)
+    yield refuse(facts.arch == requires.arch, "the architecture", facts.arch, requires.arch, rebuild)
+    yield refuse(newer, "libc", facts.libc_version, f"{libc} or newer", rebuild)
+    yield refuse(python == requires.python, "Python", python, requires.python, rebuild)
+
+
+def _cpus(requires: Requires, facts: DeviceFacts) -> Iterator[Finding | None]:
+    needed = format_cpus(requires.cpus)
+    absent = set(requires.cpus) - set(facts.cpus_present)
+    off = set(requires.cpus) - set(facts.cpus_online) - absent
+    yield refuse(
+        not absent,
+        "the range of CPUs",
+        format_cpus(facts.cpus_present),
+        needed,
+        "set limits.cpus for this board, or build for the target that edgekit target probe writes",
+    )
+    yield refuse(
+        not off,
+        "the range of CPUs that are on",
+        format_cpus(facts.cpus_online),
+        needed,
+        "take a power mode that has them on (Jetson: sudo nvpmodel -q names it), or set limits.cpus",
+    )
+
+
+def _cgroup(requires: Requires, facts: DeviceFacts) -> Iterator[Finding | None]:
+    """What enforces limits; nothing is needed where they are advisory."""
+    missing = [name for name in requires.cgroup_controllers if name not in facts.cgroup_controllers]
+    yield refuse(
+        not requires.cgroup_controllers or facts.cgroup_version == 2,
+        "cgroup",
+        f"version {facts.cgroup_version}" if facts.cgroup_version else "",
+        "version 2",
+        'boot with systemd.unified_cgroup_hierarchy=1, or write limits = "advisory"',
+    )
+    yield refuse(
+        facts.cgroup_version != 2 or not missing,
+        "the kernel's cgroup controllers",
+        " ".join(facts.cgroup_controllers),
+        " ".join(missing),
+        'boot a kernel with them (cgroup_enable=memory), or write limits = "advisory"',
+    )
+
+
+def _room(requires: Requires, facts: DeviceFacts, present_bytes: int) -> Iterator[Finding | None]:
+    """Memory and disk, and whether the kernel tells when memory is short."""
+    disk = max(0, requires.disk_bytes - present_bytes)
+    yield refuse(
+        facts.memory_bytes >= requires.memory_bytes,
+        "memory",
+        format_bytes(facts.memory_bytes),
+        format_bytes(requires.memory_bytes),
+        "lower limits.memory_max, or take a larger board",
+    )
+    yield refuse(
+        facts.disk_free_bytes >= disk,
+        "free disk",
+        format_bytes(facts.disk_free_bytes),
+        format_bytes(disk),
+        "free some space below /var/lib/edgekit",
+    )
+    yield warn(facts.psi or not requires.cgroup_controllers, "PSI", "", "", "boot with psi=1 to see memory pressure")
 
 
 def judge_login(facts: DeviceFacts, *, systemd: bool) -> tuple[Finding, ...]:

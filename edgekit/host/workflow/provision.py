@@ -10,15 +10,10 @@ from pathlib import Path
 from edgekit.errors import InputError
 from edgekit.executor import Executor
 from edgekit.host.keys import public_half
+from edgekit.host.provision.desired import KeeperInstall
+from edgekit.host.provision.device import apply_provision, check_ready, look
 from edgekit.host.provision.keeper_zip import build_keeper
-from edgekit.host.provision.provision import (
-    DeviceChange,
-    KeeperInstall,
-    apply_provision,
-    check_ready,
-    look,
-    plan_provision,
-)
+from edgekit.host.provision.plan import DeviceChange, plan_provision
 from edgekit.host.signers import Signer, check_you, parse_signers
 from edgekit.host.workflow.devices import DeviceAccess
 from edgekit.host.workflow.workstation import Workstation

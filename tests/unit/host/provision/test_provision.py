@@ -13,14 +13,9 @@ import pytest
 
 from edgekit.errors import InputError, RolloutError
 from edgekit.executor.local import LocalExecutor
-from edgekit.host.provision.provision import (
-    DeviceChange,
-    KeeperInstall,
-    apply_provision,
-    check_ready,
-    look,
-    plan_provision,
-)
+from edgekit.host.provision.desired import KeeperInstall
+from edgekit.host.provision.device import apply_provision, check_ready, look
+from edgekit.host.provision.plan import DeviceChange, plan_provision
 from edgekit.schema.fleet import Device
 
 SIGNERS = b"# mine\nann@desk ssh-ed25519 AAAA\nbob@desk ssh-ed25519 BBBB\n"

@@ -1,0 +1,115 @@
+"""Looks at a device and changes it, by a script that is sent as text."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import InputError, RolloutError
+from edgekit.executor import Completed, Executor
+from edgekit.executor.sent_program import run_program
+from edgekit.host.provision.desired import KeeperInstall, files_of, folders_of
+from edgekit.host.provision.plan import DeviceChange
+from edgekit.schema.board import CONTROL_GROUP, PYTHON, UNIT, WORKER_USER, BoardPaths
+
+_OPTIONAL_GROUPS = ("video", "render")
+"""Groups that own cameras and accelerators, where the system has them."""
+_SCRIPT = Path(__file__).parents[2] / "sent" / "provisioning.py"
+_TIMEOUT_S = 300.0
+
+
+def look(desired: KeeperInstall, executor: Executor) -> dict[str, Any]:
+    """The device's present state, in one round trip."""
+    at = BoardPaths(prefix=desired.device.prefix)
+    folders = folders_of(desired)
+    files = [path for path, _ in files_of(desired)]
+    wanted = {
+        "paths": [*folders, *files, at.program],
+        "groups": [CONTROL_GROUP] if desired.systemd else [],
+        "users": [WORKER_USER] if desired.systemd else [],
+        "optional_groups": _OPTIONAL_GROUPS,
+        "unit": UNIT if desired.systemd else "",
+        "socket": at.socket,
+    }
+    return _ask(executor, {"verb": "look", "wanted": wanted}, sudo=False)
+
+
+def check_ready(desired: KeeperInstall, present: dict[str, Any], name: str) -> None:
+    """Refuse a device that cannot take the keeper, with every reason.
+
+    Raises:
+        InputError: a prefix that the kind of service cannot have.
+        RolloutError: Python too old, no ssh-keygen, no systemd, no right to become root.
+    """
+    if desired.systemd == (desired.device.prefix != "/"):
+        raise InputError(
+            f'{name} has prefix = "{desired.device.prefix}" and service = "{desired.device.service}"',
+            hint='a systemd service has the prefix "/"; service = "process" has a folder of its own',
+        )
+    lacks = []
+    if present["python"] < [3, 10]:
+        lacks.append(f"Python {'.'.join(map(str, present['python']))}, needed is 3.10: install a newer python3")
+    if not present["ssh_keygen"]:
+        lacks.append("no ssh-keygen: install openssh-client")
+    if desired.systemd and not present["systemd"]:
+        lacks.append(
+            'systemd does not run there: describe the device in fleet.toml with service = "process" and a prefix = '
+            '"/FOLDER/OF/ITS/OWN"'
+        )
+    elif desired.systemd and present["sudo"] == "none":
+        lacks.append("you are not root there, and it has no sudo: log in as root, or install sudo")
+    elif desired.systemd and present["sudo"] == "password":
+        lacks.append("sudo asks for a password there: log in as root, or allow it without (NOPASSWD in /etc/sudoers.d)")
+    if lacks:
+        raise RolloutError(f"{name} cannot take the keeper: {'; '.join(lacks)}", hint=f"then: edgekit provision {name}")
+
+
+def apply_provision(
+    desired: KeeperInstall, executor: Executor, changes: tuple[DeviceChange, ...], *, sudo: bool
+) -> None:
+    """Carry the plan out.
+
+    Raises:
+        RolloutError: a step failed; those before it are done, and the next run does the rest.
+    """
+    if not changes:
+        return
+    answer = _ask(executor, {"verb": "apply", "steps": [change.step for change in changes]}, sudo=sudo)
+    if answer["error"]:
+        failed = changes[answer["done"]]
+        raise RolloutError(
+            f"{desired.device.name}: could not {failed.what}: {answer['error']}",
+            hint=f"mend that and run again: edgekit provision {desired.device.name}",
+        )
+
+
+def _ask(executor: Executor, request: dict[str, Any], *, sudo: bool) -> dict[str, Any]:
+    """Run the script there with a request; both travel on standard input, so nothing shows in a process list."""
+    encoded = base64.b64encode(json.dumps(request).encode())
+    script = _SCRIPT.read_bytes() + b'\n\nREQUEST = "' + encoded + b'"\nmain()\n'
+    python = [*(["sudo", "-n"] if sudo else []), PYTHON]
+    answer = run_program(executor, python, script, timeout_s=_TIMEOUT_S)
+    if answer.done.returncode:
+        raise _failed(executor.name, answer.done)
+    found = answer.json_object()
+    if found is None:
+        hint = "look at what its shell's start-up files print and run"
+        raise RolloutError(f"{executor.name} answered something else than asked", hint=hint, details=answer.done.output)
+    return found
+
+
+def _failed(name: str, done: Completed) -> RolloutError:
+    """Why the script could not be run to its end."""
+    errors = done.errors
+    message, hint = f"the provisioning script failed on {name}", "report this with the details"
+    if "sudo: " in errors and done.returncode in (126, 127):
+        message, hint = f"{name} has no sudo", "log in as root, or install sudo there"
+    elif "sudo: " in errors:
+        message, hint = f"you may not become root on {name}", "log in as root, or allow sudo without a password there"
+    elif done.returncode in (126, 127):
+        message, hint = f"{name} has no {PYTHON}", "install Python 3.10 or newer there: apt install python3"
+    elif "SyntaxError" in errors or "ModuleNotFoundError" in errors:
+        message, hint = f"the Python of {name} is too old or not whole", "install Python 3.10 or newer there"
+    return RolloutError(message, hint=hint, details=done.output)
