@@ -71,50 +71,38 @@ class _Record:
     built: Built
 
 
-class BuildRecords:
-    """The builds that are remembered, one for each place where a release is written.
+class BuildRecord:
+    """What is remembered of one build: made before anything is read from its inputs, saved when it is done.
+
+    One build is remembered for each folder that a release is written to.
 
     Args:
+        inputs: everything that can change the release.
+        out: folder of the release.
         cache: the user's cache folder.
     """
 
-    def __init__(self, cache: Path) -> None:
-        self._notes = Notes(cache / "builds", most=_MOST)
-        self._digests = cache / "digests"
-
-    def begin(self, inputs: Inputs, out: Path) -> Build:
-        """Look at the inputs, before anything is read from them."""
-        return Build(inputs, out, self._notes, self._digests)
-
-
-class Build:
-    """One build, from its first second to its end. Made by `BuildRecords.begin`."""
-
-    def __init__(self, inputs: Inputs, out: Path, notes: Notes, digests: Path) -> None:
+    def __init__(self, inputs: Inputs, out: Path, cache: Path) -> None:
         self._began_ns = time.time_ns()
         self._inputs = inputs
         self._snapshot = _taken(inputs)
         self._out = out
         self._key = sha256_bytes(os.fsencode(out.absolute()))
-        self._notes = notes
-        self._digests = digests
+        self._notes = Notes(cache / "builds", _MOST)
+        self._digests = FolderDigests(out / FILES, cache / "digests")
 
-    def before(self) -> Built | None:
-        """The same build's report, if its release still lies there, whole."""
+    def find(self) -> Built | None:
+        """The report of the same build, if its release still lies there, whole."""
         try:
-            record = from_json(_Record, self._notes.read(self._key) or b"", self._key)
+            record = from_json(_Record, self._notes.read(self._key) or b"", "a build's record")
         except InputError:
             return None
-        if (
-            self._snapshot is None
-            or record.inputs != self._digest_of(self._snapshot)
-            or record.content != self._release()
-        ):
+        if self._snapshot is None or record.inputs != self._digest_of(self._snapshot) or record.content != self._release():
             return None
         release = dataclasses.replace(record.built.release, from_cache=True)
         return dataclasses.replace(record.built, release=release)
 
-    def done(self, built: Built) -> None:
+    def save(self, built: Built) -> None:
         """Remember it, unless an input changed meanwhile or just before. Best effort."""
         snapshot, release = _taken(self._inputs), self._release()
         settled = snapshot is not None and snapshot.newest_ns < self._began_ns - SETTLED_NS
@@ -129,7 +117,7 @@ class Build:
     def _release(self) -> str:
         """A digest of the whole release as it lies there; empty where there is none."""
         try:
-            entries = FolderDigests(self._out / FILES, self._digests).entries()
+            entries = self._digests.entries()
             written = [(self._out / name).read_bytes() for name in (MANIFEST, SIGNATURE)]
         except OSError:
             return ""

@@ -9,7 +9,7 @@ from pathlib import Path
 import edgekit
 from edgekit.host.cache_users import using
 from edgekit.host.catalogue.targets import pyconfig_file, target_files
-from edgekit.host.release.record import BuildRecords, Built, Inputs
+from edgekit.host.release.record import BuildRecord, Built, Inputs
 from edgekit.host.requirements import names_file
 from edgekit.host.workflow.release_job import BuildOptions, ReleaseJob, read_job
 from edgekit.host.workflow.workstation import Workstation
@@ -33,13 +33,13 @@ def build_release(recipe: Path, target: str, options: BuildOptions, station: Wor
     job = read_job(recipe, target, options, station.settings)
     cache = station.settings.cache_dir
     with using(cache):
-        work = BuildRecords(cache).begin(inputs_of(job, station), job.out)
-        built = None if job.update_lock else work.before()
+        record = BuildRecord(inputs_of(job, station), job.out, cache)
+        built = None if job.update_lock else record.find()
         if built is None:
             from edgekit.host.workflow.release import make_release  # noqa: PLC0415  heavy, and seldom needed
 
             built = make_release(job, station)
-            work.done(built)
+            record.save(built)
         else:
             for note in built.notes:
                 station.progress.note(note)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.host.release.record import BuildRecords, Built, BuiltRelease, Inputs
+from edgekit.host.release.record import BuildRecord, Built, BuiltRelease, Inputs
 
 RELEASE = BuiltRelease(
     digest="d", path="out", target="board", wheels=("numpy==2.2",), engines=(), files=1, bytes=4, from_cache=False
@@ -34,10 +34,10 @@ class Bench:
 
     def begin(self):  # type: ignore[no-untyped-def]
         inputs = Inputs(folders=(self.recipe,), files=(), words=self.words)
-        return BuildRecords(self._cache).begin(inputs, self.out)
+        return BuildRecord(inputs, self.out, self._cache)
 
-    def before(self) -> Built | None:
-        return self.begin().before()  # type: ignore[no-any-return]
+    def find(self) -> Built | None:
+        return self.begin().find()  # type: ignore[no-any-return]
 
 
 @pytest.fixture
@@ -49,14 +49,14 @@ def bench(tmp_path: Path) -> Bench:
 
 
 def test_a_build_is_reported_again_as_one_from_the_cache(bench: Bench) -> None:
-    assert bench.before() is None
-    bench.begin().done(BUILT)
-    assert bench.before() == dataclasses.replace(BUILT, release=dataclasses.replace(RELEASE, from_cache=True))
+    assert bench.find() is None
+    bench.begin().save(BUILT)
+    assert bench.find() == dataclasses.replace(BUILT, release=dataclasses.replace(RELEASE, from_cache=True))
 
 
 @pytest.mark.parametrize("change", ["recipe", "words", "file", "manifest", "signature", "extra", "gone", "bytecode"])
 def test_any_change_asks_for_a_build(bench: Bench, change: str) -> None:
-    bench.begin().done(BUILT)
+    bench.begin().save(BUILT)
     match change:
         case "recipe":
             (bench.recipe / "recipe.toml").write_text("another")
@@ -73,33 +73,33 @@ def test_any_change_asks_for_a_build(bench: Bench, change: str) -> None:
         case "bytecode":
             (bench.out / "files" / "__pycache__").mkdir()
             (bench.out / "files" / "__pycache__" / "x.pyc").touch()
-    assert bench.before() is None
+    assert bench.find() is None
 
 
 def test_an_input_that_changes_during_the_build_is_not_remembered(bench: Bench) -> None:
     build = bench.begin()
     (bench.recipe / "recipe.toml").write_text("changed")
-    build.done(BUILT)
-    assert bench.before() is None
+    build.save(BUILT)
+    assert bench.find() is None
 
 
 def test_an_input_that_changed_just_before_is_not_remembered(bench: Bench) -> None:
     (bench.recipe / "recipe.toml").write_text("changed")
-    bench.begin().done(BUILT)
-    assert bench.before() is None
+    bench.begin().save(BUILT)
+    assert bench.find() is None
 
 
 def test_a_build_without_a_release_is_not_remembered(bench: Bench) -> None:
     build = bench.begin()
     (bench.out / "manifest.json").unlink()
-    build.done(BUILT)
+    build.save(BUILT)
     bench.write()
-    assert bench.before() is None
+    assert bench.find() is None
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"inputs": 1}'])
 def test_a_damaged_record_is_forgotten(bench: Bench, text: str, tmp_path: Path) -> None:
-    bench.begin().done(BUILT)
+    bench.begin().save(BUILT)
     (record,) = (tmp_path / "cache" / "builds").iterdir()
     record.write_text(text)
-    assert bench.before() is None
+    assert bench.find() is None

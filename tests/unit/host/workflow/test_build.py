@@ -11,7 +11,7 @@ import pytest
 
 from edgekit.errors import InputError, TrustError
 from edgekit.executor import Completed
-from edgekit.host.release.record import BuildRecords, Built, BuiltRelease
+from edgekit.host.release.record import BuildRecord, Built, BuiltRelease
 from edgekit.host.workflow.build import build_release, inputs_of
 from edgekit.host.workflow.release_job import BuildOptions, read_job
 from edgekit.host.workflow.workstation import Workstation
@@ -82,7 +82,7 @@ def test_an_unchanged_build_starts_no_program_and_repeats_its_notes(station: Wor
     )
     built = Built(application="sorting-line", version="1.0.0", release=release, notes=("warning: w",))
     job = read_job(recipe, TARGET, options, station.settings)
-    BuildRecords(station.settings.cache_dir).begin(inputs_of(job, station), out).done(built)
+    BuildRecord(inputs_of(job, station), out, station.settings.cache_dir).save(built)
 
     again = build_release(recipe, TARGET, options, station)
     assert again == dataclasses.replace(built, release=dataclasses.replace(release, from_cache=True))
