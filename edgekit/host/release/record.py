@@ -97,7 +97,11 @@ class BuildRecord:
             record = from_json(_Record, self._notes.read(self._key) or b"", "a build's record")
         except InputError:
             return None
-        if self._snapshot is None or record.inputs != self._digest_of(self._snapshot) or record.content != self._release():
+        if (
+            self._snapshot is None
+            or record.inputs != self._digest_of(self._snapshot)
+            or record.content != self._release()
+        ):
             return None
         release = dataclasses.replace(record.built.release, from_cache=True)
         return dataclasses.replace(record.built, release=release)
