@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from edgekit.schema.bounds import Between, Length
 from edgekit.schema.names import ApplicationName, FileName, InnerPath, OneLine, OutputPath, SemanticVersion, TableName
-from edgekit.schema.stages import RecipeStage
+from edgekit.schema.stages import Product, RecipeStage
 from edgekit.schema.units import Bytes, CpuList, Cpus, SmallestUnit
 
 DropPolicy = Literal["block", "drop_oldest", "drop_newest"]
@@ -162,6 +162,8 @@ class JsonlSink:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreSink:
     """A clip's counts are compared with a ground truth after each pass."""
+
+    takes: ClassVar[tuple[Product, ...]] = ("counts",)
 
     kind: Literal["score"]
     path: InnerPath

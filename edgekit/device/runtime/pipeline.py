@@ -127,13 +127,13 @@ class Pipeline:
                 found[key] = found.get(key, 0) + count
         return found
 
-    def stop(self) -> bool:
-        """End all threads and close everything; False where one is still inside a stage."""
+    def stop(self, within_s: float = _STOP_S) -> bool:
+        """End all threads and close everything; False where one is still inside a stage after `within_s`."""
         for feed in self.feeds:
             feed.source.stop()
         for lane in self.lanes:
             lane.queues.close()
-        deadline_s = self._clock() + _STOP_S
+        deadline_s = self._clock() + within_s
         stuck = [thread for thread in self.threads if not thread.join(max(0.05, deadline_s - self._clock()))]
         if not stuck:
             for lane in self.lanes:

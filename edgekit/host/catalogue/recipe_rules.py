@@ -141,10 +141,15 @@ def _stage_order(recipe: Recipe) -> Iterator[_Mistake]:
             known = model in recipe.models and not isinstance(stage, PythonStage)
             models = {model} if known else set(recipe.models)
             given.setdefault(product, set()).update(models or {""})
+    for name, sink in recipe.pipeline.sinks.items():
+        if isinstance(sink, ScoreSink):
+            yield from _untaken(f"pipeline.sinks.{name}", sink, "", given)
 
 
-def _untaken(key: str, stage: RecipeStage, model: str, given: Mapping[Product, set[str]]) -> Iterator[_Mistake]:
-    """The first thing that a stage takes and that nobody has left for it."""
+def _untaken(
+    key: str, stage: RecipeStage | ScoreSink, model: str, given: Mapping[Product, set[str]]
+) -> Iterator[_Mistake]:
+    """The first thing that a stage or sink takes and that nobody has left for it."""
     for product in stage.takes:
         for_models = given.get(product, set())
         if not for_models:

@@ -210,7 +210,7 @@ def test_a_lane_that_does_not_come_out_of_a_stage_is_left_behind() -> None:
     while pipeline.lanes[0].figures.call is None:
         pass
     clock.advance(60.0)
-    assert not pipeline.stop()
+    assert not pipeline.stop(within_s=0.1)
     assert not source.closed, "somebody may still use it"
     held.set()
     assert pipeline.threads[1].join(5)

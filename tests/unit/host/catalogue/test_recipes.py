@@ -54,6 +54,20 @@ def test_a_lane_may_be_left_for_good_and_a_model_named_nowhere() -> None:
     assert rules(["[pipeline.lanes.camera]", "[pipeline.lanes.spare]\n\n[pipeline.lanes.camera]"]) == []
 
 
+def test_two_models_may_take_turns_on_one_frame() -> None:
+    """What belongs to a model is kept by its name: neither overwrites the other's."""
+    more = '[models.more]\nonnx = "model.onnx"\ninput = { width_px = 32, height_px = 32, order = "GRAY" }\n\n'
+    scale = '[pipeline.stages.scale2]\nkind = "preprocess"\nlane = "vision"\nmodel = "more"\n\n'
+    infer = '[pipeline.stages.see2]\nkind = "infer"\nlane = "vision"\nmodel = "more"\n\n'
+    named = [[f'kind = "{kind}"\n', f'kind = "{kind}"\nmodel = "parts"\n'] for kind in ("centres", "colour")]
+    models = ["[pipeline.sources.belt]", f"{more}[pipeline.sources.belt]"]
+    assert rules(models, *named, ["[pipeline.stages.see]", f"{scale}{infer}[pipeline.stages.see]"]) == []
+    late = rules(models, *named, ["[pipeline.stages.see]", f"{infer}{scale}[pipeline.stages.see]"])
+    assert [text.partition(": ")[2] for text in late] == [
+        "pipeline.stages.see2.model: infer takes the tensor of 'more', and earlier stages leave that of 'parts'"
+    ]
+
+
 def test_own_code_may_do_what_built_in_stages_do() -> None:
     own = 'kind = "python"\nentry = "belt.sorter:Sorter"\noptions = { part = "x" }\n'
     assert (
