@@ -10,6 +10,7 @@ import numpy as np
 
 from edgekit.device.runner import load
 from edgekit.errors import InputError
+from edgekit.schema.answers import array_name
 from edgekit.schema.building import TrialAnswer, TrialRequest
 from edgekit.schema.plan import EnginePlan
 
@@ -38,7 +39,7 @@ def run_trial(request: TrialRequest, folder: Path) -> TrialAnswer:
     finally:
         runner.close()
     outputs = answers[0].keys() if answers else ()
-    stacked = {f"output:{name}": np.stack([answer[name] for answer in answers]) for name in outputs}
+    stacked = {array_name(name): np.stack([answer[name] for answer in answers]) for name in outputs}
     np.savez(folder / request.answers, allow_pickle=False, **stacked)
     return TrialAnswer(median_ms=_median_ms(times_s), memory_bytes=memory_bytes)
 

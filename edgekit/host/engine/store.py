@@ -16,6 +16,7 @@ from edgekit.host.engine.model.answers import Answers
 from edgekit.host.engine.record import EngineRecord
 from edgekit.host.notes import Notes
 from edgekit.host.progress import Progress
+from edgekit.schema.answers import array_name
 from edgekit.schema.reader import from_json, to_json
 from edgekit.trust import sha256_bytes, sha256_file
 
@@ -25,8 +26,6 @@ _MODEL = "model.onnx"
 _RECORD = "engine.json"
 _ANSWERS = "answers.npz"
 _EXPECTED = "expected.npz"
-OUTPUT = "output:"
-"""In front of every output's name in that file: numpy refuses an array named `file`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +97,7 @@ class EngineStore:
             (folder / record.filename).write_bytes(engine)
             (folder / _RECORD).write_bytes(to_json(record))
             for file, arrays in ((_ANSWERS, answers), (_EXPECTED, expected)):
-                named = {f"{OUTPUT}{name}": array for name, array in arrays.items()}
+                named = {array_name(name): array for name, array in arrays.items()}
                 np.savez_compressed(folder / file, allow_pickle=False, **named)
 
         if there := self.find(key):

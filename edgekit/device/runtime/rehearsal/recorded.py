@@ -10,6 +10,7 @@ from edgekit.device.runner.loaded import LoadedEngine, Runner
 from edgekit.device.runner.tensors import InputBuffers, Tensors, TensorSpec, plain_inputs
 from edgekit.device.runtime.rehearsal.watch import CannotTry
 from edgekit.errors import InputError
+from edgekit.schema.answers import output_name
 from edgekit.schema.recipe import ColourContract
 
 _PICTURE = "picture"
@@ -26,7 +27,7 @@ class Recorded:
             contract: what the engine's input is.
         """
         with np.load(file, allow_pickle=False) as arrays:
-            self._answers = {name.removeprefix("output:"): arrays[name] for name in arrays.files}
+            self._answers = {output_name(name): arrays[name] for name in arrays.files}
         self._picture: int | None = None
         inputs = (TensorSpec(name=_PICTURE, shape=contract.tensor_shape, dtype=np.dtype(contract.dtype)),)
         self.runner = Runner(

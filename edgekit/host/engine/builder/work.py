@@ -18,13 +18,13 @@ from edgekit.host.engine.builder.devices import PackageFile
 from edgekit.host.engine.builder.job import DeviceJob
 from edgekit.host.engine.record import CompiledEngine
 from edgekit.host.progress import Progress
+from edgekit.schema.answers import output_name
 from edgekit.schema.building import BuildAnswer, TrialAnswer, TrialRequest, answer_file, request_file
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.message import from_message, to_message
 from edgekit.schema.units import counted
 from edgekit.trust import sha256_bytes
 
-_OUTPUT = "output:"
 _DEADLINE_S = 3600.0
 _TRIAL_S = 600.0
 _FRAMES, _ANSWERS = "frames.npy", "answers.npz"
@@ -196,6 +196,6 @@ def _read_answers(data: bytes) -> dict[str, npt.NDArray[np.generic]]:
     """The engine's outputs. A file from a device may hold anything: nothing in it is run."""
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            return {name.removeprefix(_OUTPUT): arrays[name] for name in arrays.files}
+            return {output_name(name): arrays[name] for name in arrays.files}
     except (ValueError, OSError, KeyError) as error:
         raise EngineError(f"the device's answers cannot be read: {error}", hint="report this") from None

@@ -142,17 +142,12 @@ def _derive(
 
     if first.dtype == "uint8":
         step("Cast", to=onnx.TensorProto.FLOAT)
-    swapped = first.order != second.order
-    scales, means = second.scales, second.means
-    if swapped:
-        scales, means = scales[::-1], means[::-1]  # in the first one's order, until the channels are swapped
-    factor = tuple(after / before for before, after in zip(first.scales, scales, strict=True))
-    offset = tuple((one - other) * scale for one, other, scale in zip(first.means, means, scales, strict=True))
+    factor, offset = _linear(first, second)
     if any(value != 1.0 for value in factor):
         step("Mul", constant(factor))
     if any(offset):
         step("Add", constant(offset))
-    if swapped:
+    if first.order != second.order:
         step("Gather", set_constant(graph, f"{target}_order", np.array([2, 1, 0], np.int64)), axis=axis)
     if first.layout != second.layout:
         step("Transpose", perm=[0, 2, 3, 1] if axis == 1 else [0, 3, 1, 2])
@@ -162,3 +157,13 @@ def _derive(
     step("Identity")
     nodes[-1].output[0] = target
     return nodes
+
+
+def _linear(first: ColourContract, second: ColourContract) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Factor and offset of each channel from one contract's values to the other's, in the first one's order."""
+    scales, means = second.scales, second.means
+    if first.order != second.order:
+        scales, means = scales[::-1], means[::-1]
+    factor = tuple(after / before for before, after in zip(first.scales, scales, strict=True))
+    offset = tuple((one - other) * scale for one, other, scale in zip(first.means, means, scales, strict=True))
+    return factor, offset
