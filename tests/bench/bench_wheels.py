@@ -64,13 +64,13 @@ class Product:
 
     def __init__(self, folder: Path) -> None:
         settings = settings_from(os.environ, Path(edgekit.__file__).parent)
-        self.places = CrossPaths(cache=settings.cache_dir, cross=settings.data_dir / "cross")
+        self.paths = CrossPaths(cache=settings.cache_dir, cross=settings.data_dir / "cross")
         self._folder = folder
         own = folder / "cache" / "edgekit" / "crossbuild"
         own.mkdir(parents=True)
         for name in ("compilers", "zig-cache", "roots", "archive-answers", "sources", "toolchains", "headers"):
-            (self.places.root / name).mkdir(parents=True, exist_ok=True)
-            (own / name).symlink_to(self.places.root / name)
+            (self.paths.root / name).mkdir(parents=True, exist_ok=True)
+            (own / name).symlink_to(self.paths.root / name)
         cache = subprocess.run([uv.find_uv_bin(), "cache", "dir"], capture_output=True, text=True, check=True)
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # users keep bytecode
         self._env = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "UV_CACHE_DIR": cache.stdout.strip()}
@@ -87,7 +87,7 @@ class Product:
     def source(self, requirement: str) -> Path:
         """The source package that was fetched for a build."""
         name, _, version = requirement.partition("==")
-        return min(self.places.sources.glob(f"*/files/{name}-{version}.tar.gz"))
+        return min(self.paths.sources.glob(f"*/files/{name}-{version}.tar.gz"))
 
     def forget(self) -> None:
         """Throw away wheels and objects, keep the compiler."""
@@ -119,12 +119,12 @@ class Emulated:
     """An arm64 Debian 12 with compiler, Python and pip."""
 
     def __init__(self, folder: Path, product: Product) -> None:
-        places = product.places
+        paths = product.paths
         debian = Debian(
-            data=places.cross / "debian",
-            roots=places.roots,
-            answers=places.archive_answers,
-            downloads=places.sources,
+            data=paths.cross / "debian",
+            roots=paths.roots,
+            answers=paths.archive_answers,
+            downloads=paths.sources,
             archive="",
             executor=LocalExecutor(),
             progress=Silent(),
@@ -265,8 +265,8 @@ def first_use(product: Product, folder: Path) -> Figure:
     own = folder / "cold" / "edgekit" / "crossbuild"
     own.mkdir(parents=True)
     for name in ("compilers", "roots", "archive-answers", "sources"):
-        (own / name).symlink_to(product.places.root / name)
-    cold = dataclasses.replace(product.places, cache=own.parent)
+        (own / name).symlink_to(product.paths.root / name)
+    cold = dataclasses.replace(product.paths, cache=own.parent)
     env = {**os.environ, "XDG_CACHE_HOME": str(cold.cache.parent)}
     argv = [str(Path(sys.executable).with_name("edgekit")), "wheel", "build", "posix-ipc==1.3.2", "--target", TARGET]
 

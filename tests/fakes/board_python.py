@@ -47,12 +47,12 @@ class DebianPython:
 
 def debian_python(minor: str, settings: Settings) -> DebianPython:
     """Fetch it, or take it from the user's cache."""
-    places = CrossPaths(cache=settings.cache_dir, cross=settings.data_dir / "cross")
+    paths = CrossPaths(cache=settings.cache_dir, cross=settings.data_dir / "cross")
     debian = Debian(
-        data=places.cross / "debian",
-        roots=places.roots,
-        answers=places.archive_answers,
-        downloads=places.sources,
+        data=paths.cross / "debian",
+        roots=paths.roots,
+        answers=paths.archive_answers,
+        downloads=paths.sources,
         archive=settings.debian_archive,
         executor=LocalExecutor(),
         progress=Silent(),

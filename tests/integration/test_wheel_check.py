@@ -45,11 +45,11 @@ def settings() -> Settings:
 
 @pytest.fixture(scope="session")
 def zig(settings: Settings) -> Compiler:
-    places = CrossPaths(cache=settings.cache_dir, cross=settings.data_dir / "cross")
-    data = read_zig(places.cross / "zig")
+    paths = CrossPaths(cache=settings.cache_dir, cross=settings.data_dir / "cross")
+    data = read_zig(paths.cross / "zig")
     tool = Uv(LocalExecutor(), uv.find_uv_bin())
-    program = install_zig(data.default, data, places.compilers, tool, Silent())
-    return Compiler(program=program, cache=places.root / "zig-cache")
+    program = install_zig(data.default, data, paths.compilers, tool, Silent())
+    return Compiler(program=program, cache=paths.root / "zig-cache")
 
 
 def check(folder: Path, *wheels: Path, target: str = "virt-arm64") -> tuple[int, dict[str, Any], str]:

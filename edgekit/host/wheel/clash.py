@@ -67,10 +67,10 @@ def _clash(differing: dict[str, list[_Line]], wanted: Wanted) -> WheelError:
     alike = sum(set(pair) <= {line.package for line in lines} for lines in differing.values())
     files = f"{path} and {alike - 1} more files" if alike > 1 else path
     spare = _spare(pair, wanted)
-    kept = next(name for name in pair if name != spare)
+    other = next(name for name in pair if name != spare)
     return WheelError(
         f"{pair[0]} and {pair[1]} both bring {files}, with different content",
-        hint=f'if {kept} alone will do, write exclude = ["{spare}"] under [python] in recipe.toml',
+        hint=f'if {other} alone will do, write exclude = ["{spare}"] under [python] in recipe.toml',
         details="\n".join(sorted(differing)),
     )
 

@@ -129,7 +129,7 @@ def _find(requirement: str, wanted: Wanted, uv: Uv, builder: CrossBuilder, *, bi
 
 
 def _notes(builder: CrossBuilder) -> Notes:
-    return Notes(builder.places.cache / "locks")
+    return Notes(builder.paths.cache / "locks")
 
 
 def _remembered(memory: str, builder: CrossBuilder) -> Found | None:

@@ -204,6 +204,6 @@ def _check_fits(given: GivenFile, wanted: Wanted) -> tuple[str, str]:
             f"{given.filename} is no wheel: {error}", hint="give it the name that it was built with"
         ) from None
     if not tags & set(supported_tags(wanted)):
-        told = ", ".join(sorted(map(str, tags)))
-        raise WheelError(f"{given.filename} is for {told}, not for {wanted}", hint="get the wheel for that system")
+        names = ", ".join(sorted(map(str, tags)))
+        raise WheelError(f"{given.filename} is for {names}, not for {wanted}", hint="get the wheel for that system")
     return str(name), str(version)

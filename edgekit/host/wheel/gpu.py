@@ -43,8 +43,8 @@ def cuda_of(package: Named) -> tuple[int, ...]:
     """The CUDA that a package is for: `(12, 6)`, `(12,)`, or nothing where its name and version do not tell."""
     if found := _LOCAL.search(package.version) or _SUFFIX.search(package.name):
         digits = found["cuda"]
-        told = (int(digits[:2]), *map(int, digits[2:]))
-        return _release(package)[:2] if len(told) == 1 and _base(package.name) in _VERSIONED else told
+        numbers = (int(digits[:2]), *map(int, digits[2:]))
+        return _release(package)[:2] if len(numbers) == 1 and _base(package.name) in _VERSIONED else numbers
     if package.name in _VERSIONED:
         return _release(package)[:2]
     return _release(package)[:1] if package.name in _BY_MAJOR else ()

@@ -156,11 +156,11 @@ def _requirements(locked: Locked, names: Collection[str]) -> str:
     return "".join(lines)
 
 
-def _not_installed(wanted: Wanted, said: str) -> WheelError:
-    if "hash mismatch" in said.lower():
+def _not_installed(wanted: Wanted, output: str) -> WheelError:
+    if "hash mismatch" in output.lower():
         return WheelError(
             "a wheel that the index serves is not the one that was locked",
             hint="if the package was published anew, edgekit build --update-lock; else distrust the index",
-            details=said,
+            details=output,
         )
-    return explain(wanted, said)
+    return explain(wanted, output)

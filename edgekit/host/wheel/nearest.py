@@ -16,24 +16,24 @@ from edgekit.host.wheel.uv import Uv
 _PYTHON_MINORS = tuple(f"3.{minor}" for minor in range(14, 7, -1))
 
 
-def refuse(requirement: str, wanted: Wanted, said: str, uv: Uv) -> WheelError:
+def refuse(requirement: str, wanted: Wanted, output: str, uv: Uv) -> WheelError:
     """The error for a requirement that has nothing for a system.
 
     Args:
         requirement: as written.
         wanted: the system.
-        said: uv's words, if it said any.
+        output: what uv printed, if it did.
         uv: is asked for other versions.
     """
-    if unknown_package(said) or wants_credentials(said) or names_yanked(said):
-        return explain(wanted if wanted.requirements else wanted.only(requirement), said)
+    if unknown_package(output) or wants_credentials(output) or names_yanked(output):
+        return explain(wanted if wanted.requirements else wanted.only(requirement), output)
     parsed = Requirement(requirement)
     if (
         wanted.board
         and not wanted.rules.indexes
         and (reason := explain_missing(canonicalize_name(parsed.name), wanted.board))
     ):
-        return WheelError(reason[0], hint=reason[1], details=said)
+        return WheelError(reason[0], hint=reason[1], details=output)
     near = _nearest(parsed, wanted, uv)
     local = next((spec.version for spec in parsed.specifier if "+" in spec.version), "")
     if near is not None and local:

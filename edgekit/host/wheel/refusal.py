@@ -28,50 +28,50 @@ _NOISE = re.compile(r"^(?:Resolved \d+ packages? in .*|warning: The requested Py
 _EDIT = "correct the requirement (python.requirements in recipe.toml)"
 
 
-def is_offline(said: str) -> bool:
+def is_offline(output: str) -> bool:
     """Whether uv got no answer from an index."""
-    return _OFFLINE.search(said) is not None
+    return _OFFLINE.search(output) is not None
 
 
-def unknown_package(said: str) -> str:
+def unknown_package(output: str) -> str:
     """The package of which uv says that no index has it; empty: of none."""
-    found = _UNKNOWN.search(said)
+    found = _UNKNOWN.search(output)
     return found[1] if found else ""
 
 
-def wants_credentials(said: str) -> bool:
+def wants_credentials(output: str) -> bool:
     """Whether uv says that an index lets nobody in without a password, or without another one."""
-    return _CLOSED.search(said) is not None
+    return _CLOSED.search(output) is not None
 
 
-def names_yanked(said: str) -> bool:
+def names_yanked(output: str) -> bool:
     """Whether nothing fits because its maker has taken a version back."""
-    return _YANKED.search(said) is not None
+    return _YANKED.search(output) is not None
 
 
-def yanked_warnings(said: str) -> tuple[str, ...]:
+def yanked_warnings(output: str) -> tuple[str, ...]:
     """A sentence for each version of a set that its maker has taken back; exact requirements take it all the same."""
     return tuple(
         f"{found['name']} {found['version']} was yanked from the package index"
         + (f": {found['reason']}" if found["reason"] else "")
-        for found in _TAKEN_YANKED.finditer(said)
+        for found in _TAKEN_YANKED.finditer(output)
     )
 
 
-def explain(wanted: Wanted, said: str) -> WheelError:
-    """The error for what uv said.
+def explain(wanted: Wanted, output: str) -> WheelError:
+    """The error that uv's output stands for.
 
     Args:
         wanted: what was asked for.
-        said: uv's own words.
+        output: what uv printed.
     """
-    message, hint = _unreached(wanted, said) if is_offline(said) else _reason(wanted, said)
-    return WheelError(message, hint=hint, details=_LOGIN.sub("", _NOISE.sub("", said)))
+    message, hint = _unreached(wanted, output) if is_offline(output) else _reason(wanted, output)
+    return WheelError(message, hint=hint, details=_LOGIN.sub("", _NOISE.sub("", output)))
 
 
-def _unreached(wanted: Wanted, said: str) -> tuple[str, str]:
+def _unreached(wanted: Wanted, output: str) -> tuple[str, str]:
     later = "what was built here once needs no network"
-    found = _FETCHED.search(said)
+    found = _FETCHED.search(output)
     if found and (name := _index_at(wanted, found[1])):
         return f"the index {name} cannot be reached", f"check the network and python.indexes.{name}.url; {later}"
     return "the package index cannot be reached", f"check the network and UV_DEFAULT_INDEX; {later}"
@@ -82,21 +82,21 @@ def _index_at(wanted: Wanted, url: str) -> str:
     return next((index.name for index in wanted.rules.indexes if url.startswith(index.url.rstrip("/"))), "")
 
 
-def _reason(wanted: Wanted, said: str) -> tuple[str, str]:
-    if found := _CLOSED.search(said):
+def _reason(wanted: Wanted, output: str) -> tuple[str, str]:
+    if found := _CLOSED.search(output):
         return _closed(wanted, found[1], found[2])
-    if found := _UNKNOWN.search(said):
+    if found := _UNKNOWN.search(output):
         return f"the package index has no package {found[1]}", _EDIT
-    if found := _YANKED.search(said):
+    if found := _YANKED.search(output):
         reason = f" ({found['reason']})" if found["reason"] else ""
         yanked = f"{found['name']} {found['version']} was yanked from the package index{reason}"
         return (
             f"{yanked}, and nothing else fits {_asked(wanted, found['name'])}",
             f"take another range, or write {found['name']}=={found['version']} to have it all the same",
         )
-    if found := _NO_VERSION.search(said):
+    if found := _NO_VERSION.search(output):
         return f"the package index has no such version: {_asked(wanted, found[1] or found[2])}", _EDIT
-    if "unsatisfiable" in said:
+    if "unsatisfiable" in output:
         return f"the requirements do not fit each other on {wanted}", _EDIT
     return f"uv could not resolve the requirements for {wanted}", "its own words are above"
 

@@ -111,7 +111,7 @@ class Search:
         else:
             self.results[_key(found)] = self.maker.wheel(found.source)
             self._sources[_key(found)] = found.source
-            self._known[_key(found)] = _told_by(self.results[_key(found)].cached.wheel, found)
+            self._known[_key(found)] = _needs_of(self.results[_key(found)].cached.wheel, found)
 
     def _has_older_wheel(self, found: Found, packages: Iterable[Found]) -> bool:
         """Whether a wheel of another version will do for all that need the package, as they were chosen."""
@@ -142,12 +142,12 @@ def _wheel_of(found: Found) -> tuple[str, str]:
     return found.wheel.sha256, found.wheel.filename
 
 
-def _told_by(wheel: Path, found: Found) -> KnownPackage:
+def _needs_of(wheel: Path, found: Found) -> KnownPackage:
     """What a built wheel says that its package needs. Source: PyPA, Core metadata specifications."""
     with zipfile.ZipFile(wheel) as archive:
         file = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-        told, _ = parse_email(archive.read(file))
-    needs, extras = told.get("requires_dist", ()), told.get("provides_extra", ())
+        metadata, _ = parse_email(archive.read(file))
+    needs, extras = metadata.get("requires_dist", ()), metadata.get("provides_extra", ())
     return KnownPackage(name=found.name, version=found.version, needs=tuple(needs), extras=tuple(extras))
 
 

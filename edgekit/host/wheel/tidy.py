@@ -64,9 +64,9 @@ def _shorten_record(record: Path, folder: Path) -> None:
     if not record.is_file():
         return
     lines = record.read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = sorted(line for line in lines if (folder / _recorded_path(line)).is_file())
+    remaining = sorted(line for line in lines if (folder / _recorded_path(line)).is_file())
     record.unlink()
-    record.write_text("".join(kept), encoding="utf-8")
+    record.write_text("".join(remaining), encoding="utf-8")
 
 
 def _recorded_path(line: str) -> str:

@@ -14,9 +14,9 @@ from edgekit.host.preflight import Need
 from edgekit.host.settings import Settings
 from edgekit.host.wheel.access import Access
 from edgekit.host.wheel.cross.downloads import Downloads
+from edgekit.host.wheel.cross.factory import make_crossbuilder, make_trial
 from edgekit.host.wheel.cross.headers import headers_need
 from edgekit.host.wheel.cross.images import find_image
-from edgekit.host.wheel.cross.opening import open_crossbuilder, open_trial
 from edgekit.host.wheel.cross.paths import CrossPaths
 from edgekit.host.wheel.cross.workshop import Tools, Workshops
 from edgekit.host.wheel.given import split
@@ -62,12 +62,12 @@ class WheelTools:
 
     def builder(self, wanted: Wanted) -> CrossBuilder:
         """The cross-builder for the target. Nothing is fetched until a package has to be built."""
-        return open_crossbuilder(self._target, wanted, CrossPaths.of(self._station.settings), self._tools(wanted))
+        return make_crossbuilder(self._target, wanted, CrossPaths.of(self._station.settings), self._tools(wanted))
 
     def trial(self, wanted: Wanted) -> Trial:
         """What imports packages as on the target's board."""
         paths, tools = CrossPaths.of(self._station.settings), self._tools(wanted)
-        return open_trial(self._target, Workshops(self._target, wanted, paths, tools), tools, paths)
+        return make_trial(self._target, Workshops(self._target, wanted, paths, tools), tools, paths)
 
     def _tools(self, wanted: Wanted) -> Tools:
         return Tools(

@@ -101,8 +101,8 @@ class _Reading:
         except _Bomb:
             self.faults.add("bomb", "unpacks to more than it announces", self._file, _DISTRUST)
         except _NOT_A_ZIP as error:
-            told = str(error) or type(error).__name__
-            self.faults.add("not-a-wheel", f"is no whole zip archive: {told}", self._file)
+            message = str(error) or type(error).__name__
+            self.faults.add("not-a-wheel", f"is no whole zip archive: {message}", self._file)
 
     def _is_safe(self, entries: list[zipfile.ZipInfo], archive_bytes: int) -> bool:
         """Look at the directory before anything is unpacked."""
@@ -116,8 +116,8 @@ class _Reading:
         if any(fault.code == "bomb" for fault in self.faults.found):
             return False
         if len(entries) > _MAX_ENTRIES or total > _MAX_BYTES or _is_bomb(total, archive_bytes):
-            told = f"unpacks from {format_bytes(archive_bytes)} to {len(entries)} files of {format_bytes(total)}"
-            self.faults.add("bomb", told, hint=_DISTRUST)
+            message = f"unpacks from {format_bytes(archive_bytes)} to {len(entries)} files of {format_bytes(total)}"
+            self.faults.add("bomb", message, hint=_DISTRUST)
         elif packed > archive_bytes:
             self.faults.add("bomb", "has files that share their contents", hint=_DISTRUST)
         return not self.faults.found
@@ -126,8 +126,8 @@ class _Reading:
         # zipfile cuts a name at NUL; other programs need not.
         name = entry.orig_filename.removesuffix("/")
         if _is_bomb(entry.file_size, entry.compress_size):
-            told = f"unpacks from {format_bytes(entry.compress_size)} to {format_bytes(entry.file_size)}"
-            self.faults.add("bomb", told, entry.filename, _DISTRUST)
+            message = f"unpacks from {format_bytes(entry.compress_size)} to {format_bytes(entry.file_size)}"
+            self.faults.add("bomb", message, entry.filename, _DISTRUST)
         if not is_safe_path(name) or ":" in name.split("/")[0]:
             self.faults.add("path-escape", "would be written outside of its folder", entry.filename, _DISTRUST)
         elif stat.S_ISLNK(entry.external_attr >> 16):
@@ -161,17 +161,17 @@ class _Reading:
     def _measure(self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, row: Row | None) -> Measured:
         """Read a file: size and digest, and if it is one, its ELF facts."""
         digest = hashlib.new(row.algorithm if row else "sha256")
-        size, kept = 0, None
+        size, whole = 0, None
         with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES) as content:
             for chunk in _unpack(archive, entry):
                 digest.update(chunk)
                 if size == 0 and chunk.startswith(MAGIC):
-                    kept = content
-                if kept is not None:
-                    kept.write(chunk)
+                    whole = content
+                if whole is not None:
+                    whole.write(chunk)
                 size += len(chunk)
-            if kept is not None:
-                self.elf[entry.filename] = _elf(kept)
+            if whole is not None:
+                self.elf[entry.filename] = _elf(whole)
         return Measured(digest.digest(), size)
 
 

@@ -168,6 +168,6 @@ def _tag_faults(wheel: WheelFile, loads: Loads) -> Iterator[Fault]:
     glibc = ".".join(map(str, loads.ceilings["GLIBC"]))
     wanted = Wanted(requirements=(), python=loads.python, arch=loads.arch, libc_version=glibc)
     if not set(tags) & set(supported_tags(wanted)):
-        told = ", ".join(sorted(map(str, tags)))
-        message = f"is for {told}; {loads.target} has {wanted}"
+        names = ", ".join(sorted(map(str, tags)))
+        message = f"is for {names}; {loads.target} has {wanted}"
         yield Fault(package=package, file="", code="tag", message=message, hint="get the wheel for that system")

@@ -76,8 +76,8 @@ class DistInfo:
         """Compare name, version and tags with what lies inside, and all files with RECORD."""
         folders = sorted({path.split("/")[0] for path in measured if path.split("/")[0].endswith(".dist-info")})
         if len(folders) != 1:
-            told = " and ".join(folders) or "no folder that ends in .dist-info"
-            faults.add("metadata", f"has {told}, and must have one")
+            names = " and ".join(folders) or "no folder that ends in .dist-info"
+            faults.add("metadata", f"has {names}, and must have one")
             return
         folder = folders[0]
         missing = [name for name in ("METADATA", "WHEEL", "RECORD") if f"{folder}/{name}" not in texts]
@@ -85,8 +85,8 @@ class DistInfo:
             faults.add("metadata", f"has no {folder}/{name}")
         self._check_named(folder, *folder.removesuffix(".dist-info").partition("-")[::2], faults)
         if "METADATA" not in missing:
-            said = _headers(texts[f"{folder}/METADATA"])
-            self._check_named(f"{folder}/METADATA", said.get("Name", ""), said.get("Version", ""), faults)
+            headers = _headers(texts[f"{folder}/METADATA"])
+            self._check_named(f"{folder}/METADATA", headers.get("Name", ""), headers.get("Version", ""), faults)
         if "WHEEL" not in missing:
             self._check_tags(f"{folder}/WHEEL", _headers(texts[f"{folder}/WHEEL"]), faults)
         if "RECORD" not in missing:
@@ -97,11 +97,11 @@ class DistInfo:
         if not same or canonicalize_version(str(version)) != canonicalize_version(self.version):
             faults.add("metadata", f"is of {name or 'nothing'} {version}".rstrip(), file)
 
-    def _check_tags(self, file: str, said: Message, faults: Faults) -> None:
-        lines = sorted(str(line).strip() for line in said.get_all("Tag", []))
+    def _check_tags(self, file: str, headers: Message, faults: Faults) -> None:
+        lines = sorted(str(line).strip() for line in headers.get_all("Tag", []))
         if {tag for line in lines for tag in _tags(line)} != set(self.tags):
-            told = f"has other tags than the file's name: {', '.join(lines) or 'none'}"
-            faults.add("tag", told, file, severity="warn")  # installers go by the name
+            message = f"has other tags than the file's name: {', '.join(lines) or 'none'}"
+            faults.add("tag", message, file, severity="warn")  # installers go by the name
 
 
 def _unsigned(record: str) -> tuple[str, ...]:

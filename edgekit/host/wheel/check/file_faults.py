@@ -58,9 +58,9 @@ def file_faults(files: Mapping[str, ElfFacts | Damaged], place: Place, loads: Lo
             _check_libraries(path, facts, place, loads, faults)
             _check_search_paths(path, facts, loads, faults)
             _check_segments(path, facts, loads, faults)
-            if told := _abi_fault(path, facts.python_symbols - brought, place, loads):
+            if message := _abi_fault(path, facts.python_symbols - brought, place, loads):
                 hint = "get the wheel for the target's Python, or build it: edgekit wheel build"
-                faults.add("abi", told, path, hint)
+                faults.add("abi", message, path, hint)
     return faults.found
 
 
@@ -129,8 +129,8 @@ def _abi_fault(path: str, taken: Set[str], place: Place, loads: Loads) -> str:
     module = _MODULE.search(path)
     if module and module["soabi"] != loads.soabi:
         fitting = path[: module.start()] + f".{loads.soabi}.so"  # some wheels bring modules for several Pythons
-        told = f"is a module for {module['soabi']}, {loads.target} has {loads.soabi}"
-        return "" if fitting in place.names else told
+        message = f"is a module for {module['soabi']}, {loads.target} has {loads.soabi}"
+        return "" if fitting in place.names else message
     promised = "" if module else place.abi3
     if promised or path.endswith(".abi3.so"):
         has, what = _stable(promised or loads.python), f"the stable ABI of Python {promised or loads.python}"

@@ -73,8 +73,8 @@ class Loads:
     @property
     def digest(self) -> str:
         """Names all of it."""
-        said = [self.arch, self.python, self.soabi, self.page_bytes, self.ceilings, self.libraries]
-        return hashlib.sha256(json.dumps([*said, sorted(self.exports)]).encode()).hexdigest()
+        made_of = [self.arch, self.python, self.soabi, self.page_bytes, self.ceilings, self.libraries]
+        return hashlib.sha256(json.dumps([*made_of, sorted(self.exports)]).encode()).hexdigest()
 
     def has(self, library: str) -> bool:
         """Whether the target itself brings a library."""

@@ -55,7 +55,7 @@ class Job:
     work: Path
     """The build's folder: always the same for the same job, because some back ends write it into their output."""
     log: Path
-    """Gets all that is said."""
+    """Gets all output."""
     cross: Path
     """The data folder `cross`: what failures mean, and which Debian package has a header."""
 
@@ -69,7 +69,7 @@ class Made:
     """What it was built with."""
     backend: str
     failed: str
-    """What the compiler said where it failed, though the build went on."""
+    """What the compiler printed where it failed, though the build went on."""
 
 
 class Builder:
@@ -133,7 +133,7 @@ class _Build:
         check_machine_code(job.source, (sources, Path(wheel)), shipped, self._shop.abi.arch, self._log())
         failed = _text(self._notes.with_suffix(".failed"))
         if failed:
-            self._note(f"What the compiler said where it failed:\n{failed}")
+            self._note(f"What the compiler printed where it failed:\n{failed}")
         return Made(wheel=Path(wheel), pins=pins, backend=backend, failed=failed)
 
     def left_out(self) -> list[str]:
@@ -231,10 +231,10 @@ class _Build:
         self._note(str(error))
         return self._explained(self._log())
 
-    def _explained(self, said: str) -> EdgekitError:
+    def _explained(self, output: str) -> EdgekitError:
         job = self._job
         modules = tuple({path.name.split(".", maxsplit=1)[0] for path in (job.work / "source").rglob("*.so")})
-        return explain_failure(Failure(source=job.source, said=said, log=job.log, modules=modules), job.cross)
+        return explain_failure(Failure(source=job.source, output=output, log=job.log, modules=modules), job.cross)
 
     def _log(self) -> str:
         return _text(self._job.log)

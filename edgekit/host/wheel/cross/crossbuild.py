@@ -68,7 +68,7 @@ class Preparer(Protocol):
 class CrossBuilder:
     """Builds source packages for one target."""
 
-    places: CrossPaths
+    paths: CrossPaths
     prepare: Preparer
     inspect: Callable[[Path, Extras], Inspected]
     """Checks a wheel and repairs what can be; raises WheelError."""
@@ -97,13 +97,13 @@ class CrossBuilder:
         asked = [_FORMAT, making_digest(), source.name, source.version, source.sha256, str(shop.abi), shop.abi.soabi]
         asked += [shop.toolchain.digest, shop.python.digest, extras.digest]
         job_id = _digest(asked)[:16]
-        remembered = Notes(self.places.pins)
+        remembered = Notes(self.paths.pins)
         pins = pins or (remembered.read(job_id) or b"").decode()
         found = self._find(asked, pins)
         if found is not None and not again:
             return found
-        self.places.work.mkdir(parents=True, exist_ok=True)
-        work = self.places.work / f"{source.name}-{source.version}-{job_id}"
+        self.paths.work.mkdir(parents=True, exist_ok=True)
+        work = self.paths.work / f"{source.name}-{source.version}-{job_id}"
         # Its path is always the same, as some back ends write it into what they make: one build at a time.
         waiting = f"{source}: waiting for another build of it"
         with locked(work.with_name(f"{work.name}.lock"), lambda: self.progress.step(waiting)):
@@ -121,7 +121,7 @@ class CrossBuilder:
         return Result(cached=cached, pins=pins, from_cache=True) if cached else None
 
     def _store(self) -> WheelStore:
-        return WheelStore(self.places.wheels, self.progress)
+        return WheelStore(self.paths.wheels, self.progress)
 
     def _build(self, source: Source, pins: str, work: Path, asked: list[object]) -> Result:
         # A wheel from the cache is there in a moment: what only building takes is imported here.
@@ -136,8 +136,8 @@ class CrossBuilder:
             extras=extras,
             pins=pins,
             work=work,
-            log=self.places.logs / f"{source.name}-{source.version}-{shop.abi}.log",
-            cross=self.places.cross,
+            log=self.paths.logs / f"{source.name}-{source.version}-{shop.abi}.log",
+            cross=self.paths.cross,
         )
         made = self.builder(shop).build(job)
         with self.progress.step(f"{source}: checking"):
@@ -157,7 +157,7 @@ class CrossBuilder:
                 f"{source} came out with other bytes than before: {record.sha256[:12]}, not {before[:12]}",
                 hint="its build writes times, paths or an order of its own: see its sources",
             )
-        Notes(self.places.pins).write(_digest(asked)[:16], made.pins.encode())
+        Notes(self.paths.pins).write(_digest(asked)[:16], made.pins.encode())
         return Result(cached=cached, pins=made.pins, from_cache=False)
 
     def _check_nothing_compiled(self, made: Made, log: Path) -> None:
@@ -216,8 +216,8 @@ def _key(asked: list[object], pins: str) -> str:
     return _digest([*asked, sorted(_PIN.findall(pins))])
 
 
-def _digest(said: list[object]) -> str:
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+def _digest(made_of: list[object]) -> str:
+    return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
 
 
 def _read(file: Path) -> str:

@@ -54,8 +54,8 @@ def make_extras(package: str, rule: Rule, shop: Workshop, supplies: Supplies) ->
     if rule is NO_RULE:
         return Extras()
     if shop.abi.arch != "aarch64" and (rule.sysroot or rule.cuda_wheels):
-        told = f"{package} takes libraries that edgekit has for arm64 alone, and the target is {shop.abi.arch}"
-        raise WheelError(told, hint=f"take a version that has a wheel; its rule says: {rule.reason}")
+        message = f"{package} takes libraries that edgekit has for arm64 alone, and the target is {shop.abi.arch}"
+        raise WheelError(message, hint=f"take a version that has a wheel; its rule says: {rule.reason}")
     root = _sysroot(package, rule, supplies)
     cuda = _cuda(rule, shop, supplies) if rule.cuda_wheels else None
     words = {
@@ -96,8 +96,8 @@ def _sysroot(package: str, rule: Rule, supplies: Supplies) -> Root | None:
     try:
         return supplies.debian.fetch_sets(rule.sysroot)
     except NoArchive as error:
-        told = f"{package} takes {', '.join(rule.sysroot)} out of Debian's packages, and {error.message}"
-        raise NoArchive(told, hint=error.hint) from None
+        message = f"{package} takes {', '.join(rule.sysroot)} out of Debian's packages, and {error.message}"
+        raise NoArchive(message, hint=error.hint) from None
 
 
 def _cuda(rule: Rule, shop: Workshop, supplies: Supplies) -> Path:
@@ -109,8 +109,8 @@ def _cuda(rule: Rule, shop: Workshop, supplies: Supplies) -> Path:
         with supplies.progress.step(f"fetching CUDA {rule.cuda}'s headers for the board"):
             done = supplies.uv.install(supplies.wanted, "\n".join(rule.cuda_wheels), made / "wheels")
         if done.returncode:
-            told = f"CUDA {rule.cuda}'s headers cannot be had"
-            raise WheelError(told, hint="check the network", details=done.output)
+            message = f"CUDA {rule.cuda}'s headers cannot be had"
+            raise WheelError(message, hint="check the network", details=done.output)
         _merge(made / "wheels" / "nvidia", made)
         shutil.rmtree(made / "wheels")
         for stub in rule.stubs:

@@ -88,8 +88,8 @@ class Failure:
     """What is known of a build that failed."""
 
     source: Source
-    said: str
-    """All that the build said."""
+    output: str
+    """All that the build printed."""
     log: Path
     """File that holds all of it."""
     modules: tuple[str, ...] = ()
@@ -97,48 +97,48 @@ class Failure:
 
 
 def explain_failure(failure: Failure, cross: Path) -> WheelError:
-    """The error for what a build said.
+    """The error that a build's output stands for.
 
     Args:
         failure: what is known.
         cross: the data folder `cross`: its `headers.toml` and `failures.toml`.
     """
-    said, source = failure.said, failure.source
-    first = first_error(said)
+    output, source = failure.output, failure.source
+    first = first_error(output)
     meaning, cure = _explain(failure, first, cross)
     message = f"{meaning}: {first}" if meaning else first
     return WheelError(
         f"{source} does not build: {message}",
         hint=f"{cure}; the whole log: {failure.log}" if cure else f"the whole log: {failure.log}",
-        details="\n".join(said.strip().splitlines()[-_LAST_LINES:]),
+        details="\n".join(output.strip().splitlines()[-_LAST_LINES:]),
     )
 
 
-def first_error(said: str) -> str:
+def first_error(output: str) -> str:
     """The compiler's first error, else the last exception, else the last line.
 
     An error may bring others; of exceptions, the last is the one that ended the build. What only tells that a program
     failed, and errors of probes, count where there is nothing else.
     """
-    errors = [line for line in _ERROR.findall(said) if not _NOISE.search(line) and not _EXCEPTION.match(line)]
+    errors = [line for line in _ERROR.findall(output) if not _NOISE.search(line) and not _EXCEPTION.match(line)]
     real = [line for line in errors if not _PROBE.match(line)]
-    exceptions = [line for line in _EXCEPTION.findall(said) if not _NOISE.search(line)]
-    lines = said.strip().splitlines()
+    exceptions = [line for line in _EXCEPTION.findall(output) if not _NOISE.search(line)]
+    lines = output.strip().splitlines()
     chosen: list[str] = [*real[:1], *exceptions[-1:], *errors[:1], *lines[-1:], "it says nothing"]
     return chosen[0].strip()
 
 
-def not_of_probes(said: str) -> str:
-    """What a compiler said, without errors in files that a build only writes to find out what it can do."""
-    errors = _ERROR.findall(said)
-    return said if any(not _PROBE.match(line) for line in errors) else ""
+def not_of_probes(output: str) -> str:
+    """A compiler's output without errors in files that a build only writes to find out what it can do."""
+    errors = _ERROR.findall(output)
+    return output if any(not _PROBE.match(line) for line in errors) else ""
 
 
 def _explain(failure: Failure, first: str, cross: Path) -> tuple[str, str]:
     """What the failure means, and its cure; both empty where that is not known. The first error goes before others."""
     kinds, providers = _kinds(cross / "failures.toml"), _providers(cross / "headers.toml")
     rule = f"cross/packages/{failure.source.name}.toml"
-    for text in (first, failure.said):
+    for text in (first, failure.output):
         if ran := _what_it_ran(failure, text):
             cure = f"make beforehand what that makes, and give it to the build by `files` in {rule}; or {_WHEEL}"
             return f"it runs {ran}, which it has just compiled for the board", cure
@@ -159,14 +159,14 @@ def _what_it_ran(failure: Failure, text: str) -> str:
     return named[1] if named and named[1] in failure.modules else ""
 
 
-def _missing(said: str, providers: tuple[Provider, ...], rule: str) -> Iterator[str]:
+def _missing(output: str, providers: tuple[Provider, ...], rule: str) -> Iterator[str]:
     """What is probably missing, likeliest first."""
-    for name in _names(_HEADER, said):
+    for name in _names(_HEADER, output):
         yield f"it misses the header {name}{_where(name, providers, rule)}"
     for pattern, kind in ((_LIBRARY, "library"), (_PKG_CONFIG, "library"), (_CMAKE, "library")):
-        for name in _names(pattern, said):
+        for name in _names(pattern, output):
             yield f"it misses the {kind} {name}{_where(name, providers, rule)}"
-    for name in _names(_PROGRAM, said):
+    for name in _names(_PROGRAM, output):
         yield f"it calls the program {name}, which is not there"
 
 
@@ -179,8 +179,8 @@ def _where(name: str, providers: tuple[Provider, ...], rule: str) -> str:
     return f": find its Debian package (arm64) and name it in {rule}"
 
 
-def _names(pattern: re.Pattern[str], said: str) -> Iterator[str]:
-    for found in pattern.finditer(said):
+def _names(pattern: re.Pattern[str], output: str) -> Iterator[str]:
+    for found in pattern.finditer(output):
         yield next(group for group in found.groups() if group)
 
 

@@ -115,8 +115,8 @@ def headers_from_here(
         include = folder / "include" / f"python{abi.python}"
         shutil.copytree(source, include)
         (include / "pyconfig.h").write_text(own, encoding="utf-8")
-        said = json.dumps({name: value for name, value in variables.items() if name not in _OF_THE_RUN})
-        _finish(folder, abi, json.loads(said.replace(here, abi.arch)))
+        text = json.dumps({name: value for name, value in variables.items() if name not in _OF_THE_RUN})
+        _finish(folder, abi, json.loads(text.replace(here, abi.arch)))
 
     folder = cache.get(digest[:16], fill, f"headers of Python {abi.python}").folder
     origin = f"CPython {interpreter.version} of this machine" + (", pyconfig.h of a board" if pyconfig else "")

@@ -35,7 +35,9 @@ def foreign_code(folder: Path, arch: str) -> frozenset[str]:
     return frozenset(sha256_file(path) for path, _ in _elf_files(folder, arch))
 
 
-def check_machine_code(source: Source, made: tuple[Path, Path], shipped: frozenset[str], arch: str, said: str) -> None:
+def check_machine_code(
+    source: Source, made: tuple[Path, Path], shipped: frozenset[str], arch: str, output: str
+) -> None:
     """Refuse what a compiler of this machine has made.
 
     Args:
@@ -43,7 +45,7 @@ def check_machine_code(source: Source, made: tuple[Path, Path], shipped: frozens
         made: the folder that it was built in, and the wheel.
         shipped: see `foreign_code`, of the sources.
         arch: the target's architecture.
-        said: what the build said; the compiler's name is looked for in it.
+        output: of the build; the compiler's name is looked for in it.
 
     Raises:
         WheelError: the wheel, or an object file or library made on the way, is for another machine.
@@ -53,7 +55,7 @@ def check_machine_code(source: Source, made: tuple[Path, Path], shipped: frozens
     if found is None:
         return
     path, machine = found
-    called = _COMPILER.search(said)
+    called = _COMPILER.search(output)
     by = f"{called[1]}, a compiler of this machine" if called else "a compiler of this machine"
     raise WheelError(
         f"{source} does not build: {path} is for {machine}, not for the board: {by}, was called",

@@ -113,5 +113,5 @@ def find_rule(name: str, version: str, target: Target, folder: Path) -> Rule:
 
 
 def _with_common(rule: Rule, common: Rule) -> Rule:
-    said = {item.name: getattr(rule, item.name) for item in dataclasses.fields(Rule)}
-    return dataclasses.replace(common, **{name: value for name, value in said.items() if value})
+    given = {item.name: getattr(rule, item.name) for item in dataclasses.fields(Rule)}
+    return dataclasses.replace(common, **{name: value for name, value in given.items() if value})

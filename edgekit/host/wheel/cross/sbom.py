@@ -23,9 +23,9 @@ def wheel_sbom(metadata: bytes, provenance: Provenance) -> bytes:
         metadata: the wheel's METADATA.
         provenance: how it was made.
     """
-    said = HeaderParser().parsestr(metadata.decode(errors="replace"))
-    name, version = canonicalize_name(said["Name"]), said["Version"]
-    licence = (said.get("License-Expression") or said.get("License") or "").strip().splitlines()
+    headers = HeaderParser().parsestr(metadata.decode(errors="replace"))
+    name, version = canonicalize_name(headers["Name"]), headers["Version"]
+    licence = (headers.get("License-Expression") or headers.get("License") or "").strip().splitlines()
     component = Component(
         name=name,
         version=version,

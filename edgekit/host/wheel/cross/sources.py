@@ -89,7 +89,7 @@ def local_source(path: Path) -> Source:
     if path.is_dir():
         if not any((path / name).is_file() for name in ("pyproject.toml", "setup.py")):
             raise InputError(f"{path} has no pyproject.toml and no setup.py", hint="name a folder of Python sources")
-        folder_name, folder_version = _told_by(path)
+        folder_name, folder_version = _named_by(path)
         return Source(name=folder_name, version=folder_version, sha256=folder_digest(path), filename="", url=url)
     return source_at(url, sha256_file(path))
 
@@ -104,15 +104,15 @@ def source_at(url: str, sha256: str) -> Source:
     return Source(name=name, version=str(version), sha256=sha256, filename=filename, url=url)
 
 
-def _told_by(folder: Path) -> tuple[str, str]:
+def _named_by(folder: Path) -> tuple[str, str]:
     """Name and version of an unpacked source package; else the folder's own name, and 0.
 
     Rules for packages go by them: who unpacks pycuda to change it still gets CUDA's headers.
     Source: PyPA, Source distribution format, PKG-INFO.
     """
     info = folder / "PKG-INFO"
-    said = HeaderParser().parsestr(info.read_text(encoding="utf-8", errors="replace") if info.is_file() else "")
+    headers = HeaderParser().parsestr(info.read_text(encoding="utf-8", errors="replace") if info.is_file() else "")
     try:
-        return canonicalize_name(said.get("Name", ""), validate=True), str(Version(said.get("Version", "")))
+        return canonicalize_name(headers.get("Name", ""), validate=True), str(Version(headers.get("Version", "")))
     except (InvalidName, InvalidVersion):
         return canonicalize_name(folder.absolute().name), "0"

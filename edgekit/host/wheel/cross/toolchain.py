@@ -116,11 +116,11 @@ def make_toolchain(abi: Abi, compiler: Compiler, runtime: CxxRuntime | None, cac
     templates = {name: (compiler.templates / name).read_text(encoding="utf-8") for name in _TEMPLATES}
     dropped = [[item.arch, item.patterns] for item in compiler.data.dropped]
     limits = [compiler.limits.version, compiler.limits.features]
-    said: list[object] = [abi.triple, compiler.version, compiler.data.cpu, limits, dropped, templates]
-    said += [_PKG_CONFIG, _FORTRAN]
+    made_of: list[object] = [abi.triple, compiler.version, compiler.data.cpu, limits, dropped, templates]
+    made_of += [_PKG_CONFIG, _FORTRAN]
     anywhere = dataclasses.replace(runtime, root=Path("/")) if runtime else None
-    said += [runtime.digest if runtime else "", [_runtime_words(name, anywhere, abi) for name in _DRIVERS]]
-    digest = _digest(said)
+    made_of += [runtime.digest if runtime else "", [_runtime_words(name, anywhere, abi) for name in _DRIVERS]]
+    digest = _digest(made_of)
     paths = [str(compiler.program), str(runtime.root) if runtime else "", str(cache.folder), str(compiler.limits)]
     key = _digest([digest, *paths])[:16]
     folder = cache.path(key)
@@ -178,8 +178,8 @@ def _words(abi: Abi, compiler: Compiler, folder: Path) -> dict[str, str]:
 
 def _dropped(item: Dropped) -> str:
     """A line of the driver's `case`."""
-    told = f'note "$whole" {shlex.quote(item.reason)}; ' if item.noted else ""
-    return f"{'|'.join(item.patterns)}) {told}option=''; continue ;;"
+    note = f'note "$whole" {shlex.quote(item.reason)}; ' if item.noted else ""
+    return f"{'|'.join(item.patterns)}) {note}option=''; continue ;;"
 
 
 def _runtime_words(driver: str, runtime: CxxRuntime | None, abi: Abi) -> dict[str, str]:
@@ -200,8 +200,8 @@ def _runtime_words(driver: str, runtime: CxxRuntime | None, abi: Abi) -> dict[st
     }
 
 
-def _digest(said: list[object]) -> str:
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+def _digest(made_of: list[object]) -> str:
+    return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
 
 
 def fill(text: str, words: Mapping[str, str]) -> str:

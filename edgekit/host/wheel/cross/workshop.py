@@ -40,13 +40,13 @@ class Tools:
     downloads: Downloads
     """Source packages and wheels, from indexes."""
 
-    def debian(self, places: CrossPaths) -> Debian:
+    def debian(self, paths: CrossPaths) -> Debian:
         """Debian's packages, for the board."""
         return Debian(
-            data=places.cross / "debian",
-            roots=places.roots,
-            answers=places.archive_answers,
-            downloads=places.sources,
+            data=paths.cross / "debian",
+            roots=paths.roots,
+            answers=paths.archive_answers,
+            downloads=paths.sources,
             archive=self.debian_archive,
             executor=self.executor,
             progress=self.progress,
@@ -56,13 +56,13 @@ class Tools:
 class Workshops:
     """The workshops for one target: one for each compiler version and C++ library that packages ask for."""
 
-    def __init__(self, target: Target, wanted: Wanted, places: CrossPaths, tools: Tools) -> None:
+    def __init__(self, target: Target, wanted: Wanted, paths: CrossPaths, tools: Tools) -> None:
         self._abi = abi_of(wanted, target.os.soabi)
-        self._image = find_image(target.os, places.cross)
-        self._limits = cpu_limits(target.clusters, places.cross)
-        self._places = places
+        self._image = find_image(target.os, paths.cross)
+        self._limits = cpu_limits(target.clusters, paths.cross)
+        self._paths = paths
         self._tools = tools
-        self._zig = read_zig(places.cross / "zig")
+        self._zig = read_zig(paths.cross / "zig")
         self._interpreter: Interpreter | None = None
         self._python: TargetPython | None = None
         self._toolchains: dict[tuple[str, bool], Toolchain] = {}
@@ -84,13 +84,13 @@ class Workshops:
         key = (zig or self._zig.default, own_runtime)
         if key not in self._toolchains:
             self._toolchains[key] = self._toolchain(*key)
-        compilers = self._cache(self._places.compilers)
+        compilers = self._cache(self._paths.compilers)
         return Workshop(
             abi=self._abi,
             toolchain=self._toolchains[key],
             python=self._python,
             interpreter=interpreter,
-            cache=self._places.root,
+            cache=self._paths.root,
             jobs=self._tools.jobs,
             install=lambda: install_zig(key[0], self._zig, compilers, self._tools.uv, self._tools.progress),
         )
@@ -106,16 +106,16 @@ class Workshops:
         return self._interpreter
 
     def _toolchain(self, version: str, own_runtime: bool) -> Toolchain:
-        places = self._places
+        paths = self._paths
         compiler = Compiler(
-            program=zig_program(version, self._cache(places.compilers)),
+            program=zig_program(version, self._cache(paths.compilers)),
             version=version,
             data=self._zig,
-            templates=places.cross / "zig",
+            templates=paths.cross / "zig",
             limits=self._limits,
         )
         runtime = None if own_runtime else self._runtime()
-        return make_toolchain(self._abi, compiler, runtime, self._cache(places.toolchains))
+        return make_toolchain(self._abi, compiler, runtime, self._cache(paths.toolchains))
 
     def _runtime(self) -> CxxRuntime | None:
         wanted = self._image.runtime
@@ -125,7 +125,7 @@ class Workshops:
     def _headers(self, interpreter: Interpreter) -> TargetPython:
         pyconfig = self._tools.pyconfig
         root = self._root(self._image.python) if self._image.python and not pyconfig else None
-        cache = self._cache(self._places.headers)
+        cache = self._cache(self._paths.headers)
         if root is None:
             return headers_from_here(self._abi, interpreter, cache, self._tools.executor, pyconfig)
         headers = DebianHeaders(root=root.folder, digest=root.digest, set=self._image.python)
@@ -137,7 +137,7 @@ class Workshops:
     def _root(self, wanted: str) -> Root | None:
         """Unpacked packages of the board's image; None, said once, where this machine knows no Debian archive."""
         try:
-            return self._tools.debian(self._places).fetch_sets([wanted])
+            return self._tools.debian(self._paths).fetch_sets([wanted])
         except NoArchive as error:
             if not self._told:
                 self._told = True

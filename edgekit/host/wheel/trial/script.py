@@ -19,7 +19,7 @@ def causes(error: BaseException | None) -> Iterator[str]:
 
 def main(kind: str, name: str) -> None:
     """Try it; an exception is an answer."""
-    told = None
+    failure = None
     try:
         if kind == "module":
             __import__(name)
@@ -29,8 +29,8 @@ def main(kind: str, name: str) -> None:
             ctypes.CDLL(name)
     except BaseException as error:  # also SystemExit: some modules end the program that imports them
         message = " / ".join(dict.fromkeys(filter(None, causes(error))))[:3000]
-        told = (type(error).__name__, message, str(getattr(error, "name", None) or "")[:200])
-    print("\n" + ascii(told), flush=True)
+        failure = (type(error).__name__, message, str(getattr(error, "name", None) or "")[:200])
+    print("\n" + ascii(failure), flush=True)
 
 
 if __name__ == "__main__":

@@ -53,15 +53,15 @@ def judge(part: Compiled, ended: Completed, context: TrialContext) -> TrialVerdi
         ended: the program that imported it.
         context: see there.
     """
-    said = ended.stderr.decode(errors="replace")
-    number = _signal(ended, said)
+    output = ended.stderr.decode(errors="replace")
+    number = _signal(ended, output)
     if number:
         return _crashed(part, number, context)
-    told = _told(ended)
-    if told is None:
+    failure = _failure_of(ended)
+    if failure is None:
         return TrialVerdict(part=part, outcome="works")
-    kind, text, missed = told
-    if _NUMPY.search(text + said) and kind != "ModuleNotFoundError":
+    kind, text, missed = failure
+    if _NUMPY.search(text + output) and kind != "ModuleNotFoundError":
         hint = f'requirements = ["numpy>=2"] below [[rules]] in {context.rule} builds it against numpy 2, and such '
         hint += "modules take 1.x too; or pin the older numpy in the recipe's requirements"
         message = f"{part} was built for another numpy than the one that it would run with"
@@ -103,9 +103,9 @@ def _unknown(part: Compiled, why: str) -> TrialVerdict:
     return TrialVerdict(part=part, outcome="unknown", message=f"{part} could not be tried here: {why}")
 
 
-def _signal(ended: Completed, said: str) -> int:
+def _signal(ended: Completed, output: str) -> int:
     """The signal that ended it; 0 where none did. Shells add 128 to its number."""
-    found = _SIGNAL.search(said)
+    found = _SIGNAL.search(output)
     if found:
         return int(found[1])
     if ended.returncode < 0:
@@ -113,7 +113,7 @@ def _signal(ended: Completed, said: str) -> int:
     return ended.returncode - 128 if ended.returncode > 128 else 0
 
 
-def _told(ended: Completed) -> tuple[str, str, str] | None:
+def _failure_of(ended: Completed) -> tuple[str, str, str] | None:
     """What the script's last line says; an import that ended the program in silence is an answer as well."""
     lines = ended.stdout.decode(errors="replace").strip().splitlines()
     silent = ("SystemExit", f"ended with {ended.returncode}", "")

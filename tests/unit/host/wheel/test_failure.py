@@ -16,7 +16,7 @@ SETUPTOOLS = "error: Command '['/x/cc', '-c', 'gate.c']' returned non-zero exit 
 
 
 def explain(said: str, modules: tuple[str, ...] = (), cross: Path = CROSS) -> WheelError:
-    return explain_failure(Failure(source=SOURCE, said=said, log=Path("/cache/gate.log"), modules=modules), cross)
+    return explain_failure(Failure(source=SOURCE, output=said, log=Path("/cache/gate.log"), modules=modules), cross)
 
 
 @pytest.mark.parametrize(

@@ -28,30 +28,30 @@ if TYPE_CHECKING:
     from edgekit.host.wheel.trial.trial import Trial
 
 
-def open_crossbuilder(target: Target, wanted: Wanted, places: CrossPaths, tools: Tools) -> CrossBuilder:
+def make_crossbuilder(target: Target, wanted: Wanted, paths: CrossPaths, tools: Tools) -> CrossBuilder:
     """The cross-builder for a target.
 
     Args:
         target: the board type.
         wanted: its system; requirements do not count.
-        places: folders.
+        paths: folders.
         tools: programs and voices.
     """
-    workshops = Workshops(target, wanted, places, tools)
+    workshops = Workshops(target, wanted, paths, tools)
     supplies = Supplies(
-        debian=tools.debian(places),
+        debian=tools.debian(paths),
         uv=tools.uv,
         executor=tools.executor,
         progress=tools.progress,
-        roots=places.roots,
+        roots=paths.roots,
         wanted=wanted.only(),
     )
 
     def prepare(source: Source) -> tuple[Workshop, Extras]:
-        rule = find_rule(source.name, source.version, target, places.cross / "packages")
+        rule = find_rule(source.name, source.version, target, paths.cross / "packages")
         shop = workshops.open(rule.zig, own_runtime=rule.own_runtime)
         extras = make_extras(str(source), rule, shop, supplies)
-        return shop, for_board(extras, loads_of(target, places.cross).libraries if extras.sysroot else ())
+        return shop, for_board(extras, loads_of(target, paths.cross).libraries if extras.sysroot else ())
 
     def locate(source: Source) -> str:
         asked = f"{source.name}=={source.version}"
@@ -61,18 +61,18 @@ def open_crossbuilder(target: Target, wanted: Wanted, places: CrossPaths, tools:
     def trial(source: Source, wheel: Path) -> None:
         from edgekit.host.wheel.trial.site import lay_out_for_trial  # noqa: PLC0415
 
-        with tempfile.TemporaryDirectory(dir=places.work, prefix=".trial-") as folder:
+        with tempfile.TemporaryDirectory(dir=paths.work, prefix=".trial-") as folder:
             why = lay_out_for_trial(wheel, wanted, tools.uv, Path(folder))
             if why:
                 tools.progress.note(f"{source}: what it needs cannot be had for a trial: {why}")
             name, version, _, _ = parse_wheel_filename(wheel.name)
-            open_trial(target, workshops, tools, places).try_package(name, str(version), Path(folder))
+            make_trial(target, workshops, tools, paths).try_package(name, str(version), Path(folder))
 
     # A wheel from the cache is there in a moment: what only building takes is imported when it is called.
     def inspector() -> Inspector:
         from edgekit.host.wheel.cross.inspection import Inspector  # noqa: PLC0415
 
-        return Inspector(target=target, cross=places.cross, executor=tools.executor)
+        return Inspector(target=target, cross=paths.cross, executor=tools.executor)
 
     def builder(shop: Workshop) -> Builder:
         from edgekit.host.wheel.cross.builder import Builder  # noqa: PLC0415
@@ -80,7 +80,7 @@ def open_crossbuilder(target: Target, wanted: Wanted, places: CrossPaths, tools:
         return Builder(shop, tools.uv, tools.executor, tools.progress)
 
     return CrossBuilder(
-        places=places,
+        paths=paths,
         prepare=prepare,
         inspect=lambda wheel, extras: inspector().inspect(wheel, extras),
         recheck=lambda wheel, extras: inspector().recheck(wheel, extras),
@@ -92,29 +92,29 @@ def open_crossbuilder(target: Target, wanted: Wanted, places: CrossPaths, tools:
     )
 
 
-def open_trial(target: Target, workshops: Workshops, tools: Tools, places: CrossPaths) -> Trial:
+def make_trial(target: Target, workshops: Workshops, tools: Tools, paths: CrossPaths) -> Trial:
     """What imports modules for a target, each as on its board.
 
     Args:
         target: the board type.
         workshops: has this machine's Python of the same minor version.
         tools: programs and voices.
-        places: folders.
+        paths: folders.
     """
     from edgekit.host.wheel.trial.board_python import BoardPython, Machines, NoPython, board_python  # noqa: PLC0415
     from edgekit.host.wheel.trial.trial import Trial  # noqa: PLC0415
 
-    limits = cpu_limits(target.clusters, places.cross)
+    limits = cpu_limits(target.clusters, paths.cross)
     machines = Machines(here=os.uname().machine, arch=target.os.arch, python=target.os.python, cpu=limits.qemu)
 
     def python() -> BoardPython | NoPython:
-        return board_python(machines, workshops.interpreter(), tools.debian(places))
+        return board_python(machines, workshops.interpreter(), tools.debian(paths))
 
     return Trial(
         python=python,
         arch=target.os.arch,
         cores=str(limits),
-        untried=lambda name, version: find_rule(name, version, target, places.cross / "packages").untried,
+        untried=lambda name, version: find_rule(name, version, target, paths.cross / "packages").untried,
         executor=tools.executor,
         progress=tools.progress,
         jobs=tools.jobs,
