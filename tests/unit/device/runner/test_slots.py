@@ -316,6 +316,18 @@ def test_what_is_being_read_is_not_lent_to_somebody_else(runner):
         assert is_lent(runner.lend())
 
 
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_slot_that_was_given_back_holds_nothing(runner, waits):
+    held = [runner.lend() for _ in range(3)]
+    slot = runner.take()
+    slot.submit(held[0])
+    if waits:
+        slot.wait()
+    slot.release()
+    del held[0]
+    assert is_lent(runner.lend()), "though somebody still has the slot"
+
+
 def test_memory_beyond_what_is_lent_is_as_good(runner):
     held = [runner.lend() for _ in range(5)]
     for level, one in enumerate(held):
