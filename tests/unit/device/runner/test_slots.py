@@ -178,6 +178,31 @@ def test_a_busy_thread_keeps_nobody_waiting():
     assert max(waited) <= 1
 
 
+def test_two_that_become_free_serve_two_that_wait(runner):
+    """Whoever wakes first: the second in line is not forgotten when it looked before the first was through."""
+    late: list[EngineError] = []
+
+    def wait(both: threading.Barrier) -> None:
+        try:
+            with runner.take(timeout_s=2):
+                both.wait()
+        except (EngineError, threading.BrokenBarrierError) as error:
+            late.append(error)
+
+    for _ in range(30):
+        slots, both = [runner.take(), runner.take()], threading.Barrier(2, timeout=3)
+        waiting = [threading.Thread(target=wait, args=(both,)) for _ in range(2)]
+        for thread in waiting:
+            thread.start()
+        while len(runner._slots._waiting) < 2:
+            time.sleep(0.0001)
+        for slot in slots:
+            slot.release()
+        for thread in waiting:
+            thread.join()
+        assert not late
+
+
 def test_two_slots_compute_at_the_same_time(tmp_path):
     """Each of two threads is inside its run while the other one is; one session serves both."""
     runner = open_runner(PLAN, save(two_by_two(), tmp_path / "m.onnx"), slots=2)
