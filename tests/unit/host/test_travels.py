@@ -20,7 +20,9 @@ def test_nothing_of_the_workstation_travels(rooms: tuple[str, ...]) -> None:
 
 
 def test_a_release_brings_no_builder_and_no_keeper() -> None:
-    assert not [name for name in travelling_files(PACKAGE, WORKER) if "builder/" in name or "keeper/" in name]
+    files = travelling_files(PACKAGE, WORKER)
+    assert not [name for name in files if "builder/" in name or "keeper/" in name]
+    assert "stage.py" in files, "a recipe's own code imports it"
     assert "device/builder/__main__.py" in travelling_files(PACKAGE, BUILDER)
 
 
