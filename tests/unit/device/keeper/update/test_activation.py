@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -14,16 +16,20 @@ from edgekit.device.keeper.update.activation import (
     ReleaseFailed,
     Restored,
     Resume,
+    SavedState,
     Settled,
     Started,
     State,
     Stop,
+    UpdateEvent,
     load_state,
     next_state,
     save_state,
+    set_aside,
     wanted,
 )
 from edgekit.device.keeper.update.disk import Disk
+from edgekit.errors import RolloutError
 from edgekit.schema.control import ReleaseFailure, ReleaseRef
 from edgekit.schema.message import to_message_data
 
@@ -48,6 +54,8 @@ FIRST = State(phase="settling", candidate=B)
     ("state", "event", "expected"),
     [
         (RUNNING, Activate(candidate=B), ACTIVATING),
+        (State(phase="stopped"), Resume(), State(phase="stopped")),
+        (RUNNING, Resume(), RUNNING),
         (State(), Activate(candidate=B), State(phase="activating", candidate=B)),
         (ACTIVATING, Activate(candidate=C), ACTIVATING),
         (ACTIVATING, BecameHealthy(), SETTLING),
@@ -135,3 +143,76 @@ def test_a_newer_keepers_file_keeps_its_release(tmp_path: Path, phase: str) -> N
 def test_a_newer_keepers_phase_without_a_release_is_idle(tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text('{"phase": "pinned"}')
     assert load_state(tmp_path / "state.json", 7.0) == State()
+
+
+class BrokenDisk(Disk):
+    """Cannot replace a file."""
+
+    def __init__(self, number: int = errno.EIO) -> None:
+        self._number = number
+
+    def replace(self, path: Path, data: bytes) -> None:
+        raise OSError(self._number, os.strerror(self._number))
+
+
+def saved(tmp_path: Path, state: State) -> Path:
+    """The state file of an application, in a folder of its own."""
+    path = tmp_path / "sorter/state.json"
+    path.parent.mkdir(exist_ok=True)
+    save_state(path, state, Disk())
+    return path
+
+
+def test_a_state_is_on_the_disk_when_it_is_entered(tmp_path: Path) -> None:
+    found = SavedState(tmp_path / "sorter/state.json", Disk(), 1.0)
+    assert found.apply(Activate(candidate=B)) == ""
+    assert found.state == State(phase="activating", candidate=B)
+    assert load_state(tmp_path / "sorter/state.json", 1.0) == found.state
+    assert not found.lost
+
+
+def test_what_changes_nothing_is_not_written_and_what_is_noted_is_not_either(tmp_path: Path) -> None:
+    path = saved(tmp_path, RUNNING)
+    found = SavedState(path, BrokenDisk(), 1.0)
+    assert found.apply(Settled()) == ""
+    found.note(Stop())
+    assert (found.state, load_state(path, 1.0)) == (STOPPED, RUNNING)
+
+
+@pytest.mark.parametrize(("state", "event"), [(RUNNING, Activate(candidate=B)), (SETTLING, Settled())])
+def test_a_promise_that_cannot_be_saved_is_not_entered(tmp_path: Path, state: State, event: UpdateEvent) -> None:
+    found = SavedState(saved(tmp_path, state), BrokenDisk(), 1.0)
+    with pytest.raises(RolloutError, match=r"the state \w+ could not be saved: .*Input/output error"):
+        found.apply(event)
+    assert found.state == state
+
+
+@pytest.mark.parametrize("full", [errno.EIO, errno.ENOSPC])
+def test_a_step_back_is_made_even_where_it_cannot_be_saved(tmp_path: Path, full: int) -> None:
+    found = SavedState(saved(tmp_path, SETTLING), BrokenDisk(full), 1.0)
+    trouble = found.apply(ReleaseFailed(failure=FAILURE))
+    assert trouble.startswith("the state rolling_back could not be saved: ")
+    assert ("disk full: needs 4.0 KiB" in trouble) == (full == errno.ENOSPC)
+    assert found.state == ROLLING_BACK
+
+
+def test_a_lost_state_is_known_until_another_release_is_committed(tmp_path: Path) -> None:
+    path = saved(tmp_path, State())
+    path.write_text("{")
+    found = SavedState(path, Disk(), 1.0)
+    assert found.lost and set_aside(path).exists()
+    for event in (Activate(candidate=B), BecameHealthy()):
+        found.apply(event)
+        assert found.lost and set_aside(path).exists()
+    found.apply(Settled())
+    assert not found.lost and not set_aside(path).exists()
+    assert found.state.current == B
+
+
+def test_a_file_that_cannot_even_be_put_aside_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    path.write_text("{")
+    (set_aside(path) / "full").mkdir(parents=True)
+    state = load_state(path, 7.0)
+    assert state.failure is not None
+    assert "could not be read and cannot be put aside (" in state.failure.reason

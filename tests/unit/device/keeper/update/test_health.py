@@ -121,3 +121,32 @@ def test_how_long_a_worker_is_waited_for(report: Report | None, until_s: float, 
 def test_before_the_first_frame_silence_counts_as_ever() -> None:
     loading = Report(phase="starting")
     assert patience(HEALTH, loading, started_s=100.0, heard_s=120.0) == (135.0, "no report for 15 s")
+
+
+@pytest.mark.parametrize(
+    "report",
+    [replace(GOOD, fps=2.0), replace(GOOD, p99_ms=100.0), replace(GOOD, error_ratio=0.1), replace(GOOD, idle_s=15.0)],
+)
+def test_a_figure_at_its_limit_is_good(report: Report) -> None:
+    assert judge(HEALTH, report, 15.0) == ()
+
+
+def test_times_count_from_the_start_whenever_that_was() -> None:
+    probation = Probation(health=HEALTH, golden=False, started_s=1000.0)
+    assert probation.healthy_until_s == 0.0
+    bad = observe(probation, BAD, 0.0, 1059.0)
+    assert verdict(bad, 1059.9) == ("waiting", "")
+    assert verdict(bad, 1060.0)[0] == "failed"
+    on_and_off = replace(bad, unhealthy_since_s=1110.0)
+    assert verdict(on_and_off, 1119.9) == ("waiting", "")
+    assert verdict(on_and_off, 1120.0)[1].startswith("never healthy for 20 s without a break: fps 0.0")
+
+
+def test_the_first_reason_is_the_one_that_is_told() -> None:
+    worse = replace(BAD, p99_ms=130.0)
+    assert follow([(60, worse)])[1] == "not healthy within 60 s: fps 0.0 < min_fps 2.0"
+
+
+def test_a_first_frame_may_be_half_a_second_old() -> None:
+    young = Report(phase="running", idle_s=0.5)
+    assert patience(HEALTH, young, started_s=100.0, heard_s=150.0)[1] == "no frame within 60 s of its start"

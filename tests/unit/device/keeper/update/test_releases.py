@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from edgekit.device.keeper.update.releases import References
 from edgekit.errors import NothingSelected, RolloutError, TrustError
+from edgekit.schema.message import to_message
 from tests.fakes.disk import CuttableDisk, PowerCut
 from tests.fakes.keeper import Bench
 from tests.fakes.releases import FakeRelease, make_plan, make_release
@@ -209,3 +211,70 @@ def test_a_release_that_is_not_whole_is_named_refused_and_laid_out_anew(bench: B
     assert bench.releases.trusted(release.digest).ref.digest == release.digest
     assert file.read_bytes() == b"weights"
     assert [path.name for path in bench.layout.releases_dir.iterdir()] == [release.digest]
+
+
+def test_of_many_missing_files_five_are_named(bench: Bench) -> None:
+    names = [f"engines/{number}" for number in range(7)]
+    release = make_release(extra={name: name.encode() for name in names})
+    bench.send(release)
+    for count in (5, 7):
+        for entry in release.manifest.files:
+            if entry.path in names[:count]:
+                bench.layout.blob(entry.sha256).unlink(missing_ok=True)
+        more = " and 2 more" if count == 7 else ""
+        offered = bench.releases.open_offer(release.manifest_json, release.signature)
+        with pytest.raises(TrustError) as caught:
+            bench.releases.install(offered)
+        assert caught.value.message == f"missing or damaged: {', '.join(names[:5])}{more}"
+        assert caught.value.details.splitlines() == names[:count], "every one that is missing"
+
+
+def test_files_of_one_folder_lie_together(bench: Bench) -> None:
+    release = make_release(extra={"a/1": b"1", "a/b/2": b"2", "a/3": b"3"})
+    bench.install(release)
+    folder = bench.layout.release(release.digest)
+    assert sorted(path.name for path in (folder / "a").iterdir()) == ["1", "3", "b"]
+
+
+def test_releases_of_a_lost_state_stay_and_what_is_no_release_goes(bench: Bench) -> None:
+    release = make_release()
+    bench.install(release)
+    for name, text in {"0" * 64: '{"application": "counter"}', "1" * 64: "[]", "2" * 64: "{", "3" * 64: "{}"}.items():
+        bench.layout.release(name).mkdir()
+        (bench.layout.release(name) / "manifest.json").write_text(text)
+    bench.layout.release("4" * 64).mkdir()
+    unfinished = bench.layout.releases_dir / f"{'5' * 64}.tmp"
+    unfinished.mkdir()
+    (unfinished / "manifest.json").write_text('{"application": "sorter"}')
+    bench.releases.collect(lambda: References(digests=(), lost=("sorter",)))
+    assert [path.name for path in bench.layout.releases_dir.iterdir()] == [release.digest]
+    bench.releases.collect(lambda: References(digests=()))
+    assert not list(bench.layout.releases_dir.iterdir())
+
+
+def test_what_a_cut_left_half_laid_out_goes_first(bench: Bench) -> None:
+    release = make_release()
+    bench.install(release)
+    (bench.layout.releases_dir / f"{'0' * 64}.tmp/site").mkdir(parents=True)
+    bench.releases.tidy()
+    assert [path.name for path in bench.layout.releases_dir.iterdir()] == [release.digest]
+
+
+def test_a_committed_release_needs_no_signer(bench: Bench) -> None:
+    release = make_release()
+    bench.install(release)
+    ref = bench.releases.trusted(release.digest).ref
+    bench.keygen.allowed = ()
+    found = bench.releases.committed(ref)
+    assert (found.ref, found.plan, found.path) == (ref, release.plan, bench.layout.release(release.digest))
+    with pytest.raises(RolloutError, match="is of sorter, the release of counter"):
+        bench.releases.committed(replace(ref, application="counter"))
+
+
+def test_a_newer_plan_is_refused_by_the_key_that_is_not_known(bench: Bench) -> None:
+    newer = make_release().plan
+    raw = {**json.loads(to_message(newer)), "sandbox": 1, "must_understand": ["sandbox"]}
+    release = make_release(extra={"plan.json": json.dumps(raw).encode()})
+    with pytest.raises(RolloutError, match=r"cannot read plan\.json: sandbox: must be understood") as caught:
+        bench.install(release)
+    assert "provision" in caught.value.hint

@@ -1,0 +1,114 @@
+"""Durable steps in their order, and a real disk that is really asked to sync."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from edgekit.device.keeper.update.disk import Disk
+from edgekit.errors import RolloutError
+
+
+class NotedDisk(Disk):
+    """The real one, which notes what it is asked to do."""
+
+    def __init__(self, fails_at: str = "") -> None:
+        self.steps: list[str] = []
+        self._fails_at = fails_at
+
+    def write(self, path: Path, data: bytes) -> None:
+        super().write(path, data)
+        self._note(f"write {path.name}")
+
+    def sync_file(self, path: Path) -> None:
+        self._note(f"sync {path.name}")
+
+    def sync_folder(self, path: Path) -> None:
+        self._note(f"sync {path.name}/")
+
+    def rename(self, source: Path, target: Path) -> None:
+        self._note(f"rename {source.name}")
+        super().rename(source, target)
+
+    def _note(self, step: str) -> None:
+        self.steps.append(step)
+        if step == self._fails_at:
+            raise OSError(errno.EIO, "Input/output error")
+
+
+def test_a_file_is_whole_on_the_disk_before_it_has_its_name(tmp_path: Path) -> None:
+    disk, file = NotedDisk(), tmp_path / "state"
+    disk.replace(file, b"new")
+    assert disk.steps == ["write state.tmp", "sync state.tmp", "rename state.tmp", f"sync {tmp_path.name}/"]
+    assert file.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("step", ["write state.tmp", "sync state.tmp", "rename state.tmp"])
+def test_a_file_that_cannot_be_replaced_stays_and_nothing_lies_beside_it(tmp_path: Path, step: str) -> None:
+    file = tmp_path / "state"
+    file.write_bytes(b"old")
+    with pytest.raises(OSError, match="Input/output"):
+        NotedDisk(step).replace(file, b"new")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("state", b"old")]
+
+
+def test_a_new_folder_is_durable_and_made_once(tmp_path: Path) -> None:
+    disk = NotedDisk()
+    disk.make_folder(tmp_path / "a")
+    disk.make_folder(tmp_path / "a")
+    assert disk.steps == [f"sync {tmp_path.name}/"]
+    assert (tmp_path / "a").is_dir()
+
+
+def test_the_kernel_is_asked_to_sync() -> None:
+    """What cannot be synced says so, and the descriptor is closed all the same."""
+    open_before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(OSError, match="Invalid argument"):
+        Disk().sync_file(Path("/dev/null"))
+    with pytest.raises(OSError, match="Invalid argument"):
+        Disk().sync_folder(Path("/proc/self"))
+    assert len(list(Path("/proc/self/fd").iterdir())) == open_before
+
+
+def test_a_file_is_no_folder_to_sync(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    Disk().sync_file(tmp_path / "file")
+    Disk().sync_folder(tmp_path)
+    with pytest.raises(NotADirectoryError):
+        Disk().sync_folder(tmp_path / "file")
+
+
+def test_a_piece_that_comes_again_shorter_ends_the_file(tmp_path: Path) -> None:
+    disk, file = Disk(), tmp_path / "part"
+    disk.extend(file, 0, b"abc")
+    disk.extend(file, 3, b"def")
+    disk.extend(file, 2, b"x")
+    assert file.read_bytes() == b"abx"
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_only_a_full_disk_becomes_a_sentence(tmp_path: Path) -> None:
+    for number in (errno.ENOSPC, errno.EDQUOT):
+        with (
+            pytest.raises(RolloutError, match=r"disk full: needs 2.0 KiB, free \d"),
+            Disk().explain_full(tmp_path, 2048),
+        ):
+            raise OSError(number, "full")
+    with pytest.raises(OSError, match="Input/output"), Disk().explain_full(tmp_path, 1):
+        raise OSError(errno.EIO, "Input/output error")
+    with pytest.raises(KeyError), Disk().explain_full(tmp_path, 1):
+        raise KeyError
+
+
+def test_removing_twice_is_removing_once(tmp_path: Path) -> None:
+    (tmp_path / "folder/deep").mkdir(parents=True)
+    (tmp_path / "file").touch()
+    for _ in range(2):
+        Disk().remove(tmp_path / "file")
+        Disk().remove_tree(tmp_path / "folder")
+    assert not list(tmp_path.iterdir())
+    found = os.statvfs(tmp_path)
+    assert abs(Disk().free_bytes(tmp_path) - found.f_bavail * found.f_frsize) < found.f_bavail * found.f_frsize / 2
