@@ -80,10 +80,5 @@ def known_devices(settings: Settings) -> Mapping[str, Device]:
     return read_inventory(settings).devices
 
 
-def fleet_signers(settings: Settings) -> Path | None:
-    """The allowed signers that fleet.toml names. See `Inventory.allowed_signers`."""
-    return read_inventory(settings).allowed_signers
-
-
 def _board_files(settings: Settings) -> list[Path]:
     return sorted((settings.state_dir / "boards").glob("*/device.json"))

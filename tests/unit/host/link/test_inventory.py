@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.errors import InputError, NothingSelected
-from edgekit.host.link.inventory import find_device, fleet_signers, read_inventory
+from edgekit.host.link.inventory import find_device, read_inventory
 from edgekit.host.settings import Settings
 from edgekit.schema.fleet import Device
 from edgekit.schema.reader import to_json
@@ -75,9 +75,9 @@ def test_a_wrong_fleet_file_gives_every_mistake(settings: Settings) -> None:
 
 
 def test_no_fleet_file_is_an_empty_fleet(settings: Settings) -> None:
-    assert fleet_signers(settings) == settings.fleet_file.parent / "signers"
+    assert read_inventory(settings).allowed_signers == settings.fleet_file.parent / "signers"
     settings.fleet_file.unlink()
-    assert fleet_signers(settings) is None
+    assert read_inventory(settings).allowed_signers is None
     assert find_device("virt", settings).name == "virt"
 
 
