@@ -31,9 +31,7 @@ def test_rubbish_is_an_input_error(tmp_path):
     assert found.exception.message.endswith("x.rknn: it is cut short: 5000 bytes, its header promises more than 12672")
 
 
-@pytest.mark.parametrize(
-    ("verb", "told"), [("list", "no engines were compiled here yet"), ("gc", "0 engines thrown away")]
-)
-def test_an_empty_cache(tmp_path, verb, told):
-    assert told in run(tmp_path, verb).stdout
+@pytest.mark.parametrize("verb", ["list", "verify"])
+def test_an_empty_cache(tmp_path, verb):
+    assert "no engines were compiled here yet" in run(tmp_path, verb).stdout
     assert json.loads(run(tmp_path, verb, "--json").stdout)["engines"] == []
