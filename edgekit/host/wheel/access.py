@@ -1,4 +1,4 @@
-"""Who to be at an index: the credentials that uv would use there, for what edgekit fetches itself.
+"""Credentials for package indexes, found where uv finds them, for what edgekit downloads itself.
 
 Source: uv, Using indexes: Providing credentials directly; uv, HTTP credentials: netrc, keyring.
 """
@@ -34,7 +34,7 @@ class Access:
     executor: Executor
 
     def login(self, url: str) -> Credentials | None:
-        """Who to be at an address; None: nobody in particular."""
+        """The credentials for an address; None where there are none."""
         address = urlsplit(url)
         if address.scheme not in ("http", "https"):
             return None
@@ -57,7 +57,7 @@ class Access:
         return sorted(same, key=lambda pair: -_shared(pair[1].path, address.path))
 
     def _told(self, name: str, index: SplitResult) -> Credentials | None:
-        """What address and environment say; the password may be missing."""
+        """Credentials from the address and the environment; the password may be missing."""
         prefix = f"UV_INDEX_{variable_name(name)}"
         user, password = (self.variables.get(f"{prefix}_{part}", "") * bool(name) for part in ("USERNAME", "PASSWORD"))
         user, password = unquote(index.username or "") or user, unquote(index.password or "") or password

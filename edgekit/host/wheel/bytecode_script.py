@@ -14,7 +14,7 @@ UNCHECKED_HASH = (1).to_bytes(4, "little")
 
 
 def compile_file(source: pathlib.Path, name: str) -> None:
-    """Write the bytecode of one file beside it, in `__pycache__`; nothing where it is no Python of this version."""
+    """Write the bytecode of one file into `__pycache__` beside it; skip a file that does not parse."""
     text = source.read_bytes()
     try:
         code = compile(text, name, "exec", dont_inherit=True, optimize=0)

@@ -1,4 +1,4 @@
-"""Packages that write the same file with different content: which of them won would differ from build to build.
+"""Finds packages that write the same file with different content: the result would depend on the order of unpacking.
 
 What counts is what installed packages record. Source: PyPA, Recording installed projects, The RECORD file.
 """
@@ -76,7 +76,7 @@ def _clash(differing: dict[str, list[_Line]], wanted: Wanted) -> WheelError:
 
 
 def _spare(pair: Collection[str], wanted: Wanted) -> str:
-    """The one of two to leave out: what only another package asks for, then what the recipe asks for."""
+    """Which of two to leave out: rather one that only another package needs than one that the recipe names."""
     asked = {name_of(text) for text in wanted.requirements}
     return min(pair, key=lambda name: (name in wanted.own, name in asked, "headless" in name, name))
 
@@ -97,7 +97,7 @@ def _files(site: Path) -> set[str]:
 
 
 def _sha256(file: Path) -> str:
-    """As RECORD writes it. A file that is not there any more counts as none."""
+    """A file's digest as RECORD writes it; empty for a file that is gone."""
     digest = hashlib.sha256()
     try:
         with file.open("rb") as opened:

@@ -1,4 +1,4 @@
-"""One requirement becomes one wheel file: an index's, or built here."""
+"""Gets the wheel file of one requirement: from an index, or cross-built."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _of_file(given: GivenFile, wanted: Wanted, builder: CrossBuilder, how: How) 
 
 
 def check_requirement(text: str) -> None:
-    """Refuse what is no requirement.
+    """Check that a text is a requirement.
 
     Raises:
         InputError: so it is.
@@ -106,7 +106,7 @@ def check_requirement(text: str) -> None:
 
 
 def _find(requirement: str, wanted: Wanted, uv: Uv, builder: CrossBuilder, *, binary: bool) -> Found:
-    """What an index has. An exact version that was found once needs no network again, others only without one."""
+    """Look a requirement up in the index. The answer is cached: for an exact version always used, else when offline."""
     asked = hashlib.sha256(f"{wanted.only(requirement).digest} {binary}".encode()).hexdigest()
     memory = f"one-{asked}"
     exact = any(spec.operator == "==" and "*" not in spec.version for spec in Requirement(requirement).specifier)
@@ -133,7 +133,7 @@ def _notes(builder: CrossBuilder) -> Notes:
 
 
 def _remembered(memory: str, builder: CrossBuilder) -> Found | None:
-    """What was found before; a wheel only while the file itself is in the cache."""
+    """The cached answer; for a wheel only while the file itself is in the cache."""
     line = _notes(builder).read(memory)
     if line is None:
         return None

@@ -40,7 +40,7 @@ _AR_HEADER_BYTES = 60
 
 
 class NoArchive(WheelError):
-    """This machine knows no Debian archive: what can do without one goes on."""
+    """No Debian archive is configured on this machine; callers that can do without one go on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

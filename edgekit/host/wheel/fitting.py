@@ -1,4 +1,4 @@
-"""Whether a set of packages fits a board's GPU; where it does not, which constraint would make it."""
+"""Checks that a set of packages fits a board's GPU, and finds a constraint that would make it fit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Ask = Callable[[Wanted], Completed]
 
 
 def check_requirements(wanted: Wanted) -> None:
-    """Refuse what the board's own system brings where it is asked for by name. Raises WheelError."""
+    """Refuse requirements for packages that the board's system provides itself. Raises WheelError."""
     if wanted.board is not None:
         check_names(map(name_of, wanted.requirements), wanted.board)
 

@@ -108,7 +108,7 @@ def _lines(texts: Iterable[str], base: Path, depth: int) -> Iterator[tuple[str, 
 
 
 def read_given(text: str, base: Path, downloads: Downloads) -> GivenFile | None:
-    """A requirement that is a file; None: it is no such.
+    """Parse a requirement that is a file; None for any other requirement.
 
     Raises:
         InputError: there is no such file, or it may change from day to day.

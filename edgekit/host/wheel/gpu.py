@@ -1,4 +1,4 @@
-"""Whether packages that bring or need CUDA fit the board that they are for. Pure.
+"""Checks that packages which bring or need CUDA fit the board. Pure.
 
 Source: PyPA's names of CUDA builds (local version +cu126, suffix -cu12); NVIDIA, CUDA for Tegra: a program of a newer
 CUDA than the board's does not start (error 35).
@@ -40,7 +40,7 @@ class Named:
 
 
 def cuda_of(package: Named) -> tuple[int, ...]:
-    """The CUDA that a package is for: `(12, 6)`, `(12,)`, or nothing where its name and version do not tell."""
+    """The CUDA version that a package is for: `(12, 6)`, `(12,)`; empty where name and version do not tell."""
     if found := _LOCAL.search(package.version) or _SUFFIX.search(package.name):
         digits = found["cuda"]
         numbers = (int(digits[:2]), *map(int, digits[2:]))
@@ -61,7 +61,7 @@ def _runs(cuda: tuple[int, ...], has: tuple[int, ...]) -> bool:
 
 
 def check_names(names: Iterable[str], board: Board) -> None:
-    """Refuse what the board's own system brings, or what it cannot use at all, before anybody tries to have it.
+    """Refuse packages that the board's system provides itself, or cannot use at all, before they are resolved.
 
     Raises:
         WheelError: TensorRT; what is for GPUs alone, where there is none.
@@ -104,7 +104,7 @@ def explain_misfits(found: Iterable[Named], wrong: tuple[Named, ...], board: Boa
 
 
 def explain_missing(name: str, board: Board) -> tuple[str, str] | None:
-    """Message and hint for a package for GPUs of which the package index has nothing for the board; None: no such."""
+    """Message and hint for a GPU package that the index does not have for the board; None for other packages."""
     if name not in _NO_CPU_BUILD:
         return None
     hint = _index_hint([Named(name=name, version="")], board)
@@ -112,7 +112,7 @@ def explain_missing(name: str, board: Board) -> tuple[str, str] | None:
 
 
 def doubt(packages: Iterable[Named], board: Board, rules: Rules, own: frozenset[str]) -> str:
-    """A warning where a set runs on a GPU board without its GPU, or perhaps so; else nothing.
+    """A warning where a set would not, or might not, use the board's GPU; else empty.
 
     Args:
         packages: the set, without misfits.
@@ -147,7 +147,7 @@ def _leave_out(package: Named, board: Board) -> str:
 
 
 def _cures(index: str, older: str, board: Board) -> str:
-    """Both ways out; first the one that uses what the board has."""
+    """Both remedies, the one that uses what the board has first."""
     if not older:
         return index
     line = f'constraints = ["{older}"] under [python] in recipe.toml'

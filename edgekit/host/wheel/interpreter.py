@@ -49,7 +49,7 @@ class Finder:
         return next((interpreter for interpreter in asked if interpreter), None)
 
     def _candidates(self, minor: str) -> Iterator[Path]:
-        """pyenv's first: looking there costs nothing."""
+        """Candidates, pyenv's first: listing its folder is cheap."""
         yield from sorted(self.pyenv_root.glob(f"versions/{minor}.*/bin/python{minor}"), key=_patch, reverse=True)
         found = self.uv.find_python(minor)
         if found is not None:

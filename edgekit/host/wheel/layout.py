@@ -70,7 +70,7 @@ class LayoutTools:
 
 
 def lay_out_wheels(wanted: Wanted, locked: Locked, tools: LayoutTools, uv: Uv, loads: Loads) -> Cached:
-    """Other people's packages, as they go to `site/`: each checked to be what the target can load.
+    """Lay out third-party packages as they go to `site/`, and check that the target can load them.
 
     Raises:
         WheelError: a wheel cannot be had, is not what the lock says, or writes what another writes.

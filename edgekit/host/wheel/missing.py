@@ -1,4 +1,4 @@
-"""Single requirements: what uv would choose, and why there is nothing."""
+"""Resolves single requirements, and explains why one cannot be had."""
 
 from __future__ import annotations
 

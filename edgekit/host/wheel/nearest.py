@@ -1,4 +1,4 @@
-"""A requirement that is for no Python of the target: says so, and which version would be."""
+"""Explains a requirement that has no version for the target's Python, and names the nearest one that has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What has to be in `site/`: the worker's own packages and the recipe's, for one kind of system."""
+"""What goes into `site/`: the worker's own packages and the recipe's, for one kind of system."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Rules:
 
     @property
     def digest(self) -> str:
-        """Names everything that can change an answer. Addresses of indexes do not count: locks have digests."""
+        """Digest of everything that affects a resolution. Addresses of indexes are left out: locks have digests."""
         indexes = [(index.name, sorted(index.packages)) for index in self.indexes]
         return json.dumps([self.constraints, self.override, self.exclude, indexes])
 
@@ -80,7 +80,7 @@ class GivenFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
-    """What of a target decides which builds for GPUs it can use."""
+    """The properties of a target that decide which GPU builds it can use."""
 
     target: str = ""
     cuda: str = ""
@@ -124,7 +124,7 @@ class Wanted:
 
     @property
     def digest(self) -> str:
-        """Names what a lock answers: the same requirements on the same kind of system."""
+        """Digest of what a lock is for: the requirements and the kind of system."""
         files = sorted([file.filename or file.name, file.sha256, file.extras, file.marker] for file in self.files)
         asked = json.dumps([self.requirements, files, self.python, self.platform, self.rules.digest])
         return hashlib.sha256(asked.encode()).hexdigest()

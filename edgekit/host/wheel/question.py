@@ -1,4 +1,4 @@
-"""What uv is asked beside requirements, in files of its own: rules of a recipe, its indexes, metadata that is known.
+"""Writes the files that uv takes beside requirements: a recipe's rules and indexes, and known metadata.
 
 Nothing of it goes on a command line, where any user of this machine could read it.
 """
@@ -35,7 +35,7 @@ class KnownPackage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What one run of uv is to know."""
+    """The input of one run of uv."""
 
     rules: Rules = Rules()
     known: Collection[KnownPackage] = ()

@@ -1,4 +1,4 @@
-"""Why uv found no set of wheels, in one sentence. Pure."""
+"""Explains in one sentence why uv found no set of wheels. Pure."""
 
 from __future__ import annotations
 
@@ -29,28 +29,28 @@ _EDIT = "correct the requirement (python.requirements in recipe.toml)"
 
 
 def is_offline(output: str) -> bool:
-    """Whether uv got no answer from an index."""
+    """Whether uv could not reach an index."""
     return _OFFLINE.search(output) is not None
 
 
 def unknown_package(output: str) -> str:
-    """The package of which uv says that no index has it; empty: of none."""
+    """The package that no index has, by uv's output; empty where uv names none."""
     found = _UNKNOWN.search(output)
     return found[1] if found else ""
 
 
 def wants_credentials(output: str) -> bool:
-    """Whether uv says that an index lets nobody in without a password, or without another one."""
+    """Whether an index refused for missing or wrong credentials, by uv's output."""
     return _CLOSED.search(output) is not None
 
 
 def names_yanked(output: str) -> bool:
-    """Whether nothing fits because its maker has taken a version back."""
+    """Whether nothing fits because a version was yanked."""
     return _YANKED.search(output) is not None
 
 
 def yanked_warnings(output: str) -> tuple[str, ...]:
-    """A sentence for each version of a set that its maker has taken back; exact requirements take it all the same."""
+    """A warning for each yanked version of a set: exact requirements still install them."""
     return tuple(
         f"{found['name']} {found['version']} was yanked from the package index"
         + (f": {found['reason']}" if found["reason"] else "")
@@ -102,7 +102,7 @@ def _reason(wanted: Wanted, output: str) -> tuple[str, str]:
 
 
 def _closed(wanted: Wanted, url: str, status: str) -> tuple[str, str]:
-    """Of an index that lets nobody in without a password, or without another one."""
+    """The error for an index that wants credentials."""
     elsewhere = "or give them in ~/.netrc, or to keyring with UV_KEYRING_PROVIDER=subprocess"
     if name := _index_at(wanted, url):
         variable = f"UV_INDEX_{variable_name(name)}"

@@ -1,4 +1,4 @@
-"""Finds a set of wheels for requirements: uv is asked, what has no wheel is built, and uv is asked again.
+"""Finds a set of wheels for requirements: resolve with uv, build what has no wheel, and resolve again.
 
 No code of a package runs for its metadata alone: where only that would tell what a package needs, it is taken to need
 nothing until it has been built, in the closed environment that every build has; then its wheel tells.
@@ -40,7 +40,7 @@ _PARENTS = re.compile(
 
 @dataclass(slots=True, kw_only=True)
 class Search:
-    """One search that goes on."""
+    """One search, in progress."""
 
     wanted: Wanted
     uv: Uv
@@ -93,7 +93,7 @@ class Search:
         return [*built, *(taken.wheel.parent for taken in self.given.values())]
 
     def _assume(self, done: Completed) -> None:
-        """Go on without what only a package's own code could tell. Raises the reason where that is not the trouble."""
+        """Assume no dependencies for a package whose metadata takes running its code. Raises any other failure."""
         stderr = done.stderr.decode(errors="replace").strip()
         failed = _NO_METADATA.search(stderr)
         key = (str(canonicalize_name(failed[1])), failed[2]) if failed else ("", "")
@@ -102,7 +102,7 @@ class Search:
         self._known[key] = KnownPackage(name=key[0], version=key[1])
 
     def _provide(self, found: Found, packages: Iterable[Found]) -> None:
-        """Make sure of a wheel for a package that has none in this version."""
+        """Get a wheel for a package that has none in this version: an older version's, or built."""
         if self._has_older_wheel(found, packages):
             self._binary.add(found.name)
         elif found.source is None:

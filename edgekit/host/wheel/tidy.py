@@ -1,4 +1,4 @@
-"""Takes out of unpacked wheels what differs from machine to machine, and what no board needs."""
+"""Removes from unpacked wheels what differs between machines, and what no board needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads wheels that nobody vouches for: bounded, and never onto the disk. Source: PyPA, Binary distribution format."""
+"""Reads untrusted wheels: bounded in size, nothing written to disk. Source: PyPA, Binary distribution format."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class WheelFile:
 
 
 class _Bomb(Exception):
-    """More comes out than was announced."""
+    """A file unpacks to more bytes than the archive announces."""
 
 
 def read_wheel(path: Path) -> WheelFile:
@@ -105,7 +105,7 @@ class _Reading:
             self.faults.add("not-a-wheel", f"is no whole zip archive: {message}", self._file)
 
     def _is_safe(self, entries: list[zipfile.ZipInfo], archive_bytes: int) -> bool:
-        """Look at the directory before anything is unpacked."""
+        """Check the archive's directory before anything is unpacked."""
         total, packed = sum(entry.file_size for entry in entries), sum(entry.compress_size for entry in entries)
         names: set[str] = set()
         for entry in entries:
@@ -147,7 +147,7 @@ class _Reading:
         self.expected.check(texts, rows, self.measured, self.faults)
 
     def _texts(self, archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -> dict[str, bytes]:
-        """What the package says of itself, by path."""
+        """The package's metadata files, by path."""
         texts: dict[str, bytes] = {}
         for entry in entries:
             folder, _, name = entry.filename.partition("/")

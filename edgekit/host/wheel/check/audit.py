@@ -1,4 +1,4 @@
-"""Joins what wheels ask for with what a target has."""
+"""Checks what wheels need against what a target provides."""
 
 from __future__ import annotations
 

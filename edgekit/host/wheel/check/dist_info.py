@@ -1,4 +1,4 @@
-"""What a wheel says of itself, against what it is.
+"""Checks a wheel's metadata against its content.
 
 Source: PyPA, Binary distribution format; Recording installed projects.
 """
@@ -42,7 +42,7 @@ class Measured(NamedTuple):
 
 
 def parse_record(texts: Mapping[str, bytes], faults: Faults) -> dict[str, Row]:
-    """The lines of RECORD by path. Those without a digest that proves something are told and left out."""
+    """The lines of RECORD by path. Lines without a usable digest are reported and left out."""
     rows: dict[str, Row] = {}
     name = next((name for name in texts if name.endswith("/RECORD")), "")
     unsigned = _unsigned(name)

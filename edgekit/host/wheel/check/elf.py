@@ -1,4 +1,4 @@
-"""What one ELF file asks of the system that loads it. Source: System V ABI; LSB 5.0, Symbol Versioning."""
+"""What one ELF file needs of the system that loads it. Source: System V ABI; LSB 5.0, Symbol Versioning."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class SymbolVersion:
 
     @property
     def number(self) -> tuple[int, ...]:
-        """`(2, 38)`; empty for a version that is none, such as GLIBC_PRIVATE."""
+        """`(2, 38)`; empty for a name without a number, such as GLIBC_PRIVATE."""
         text = self.name.rpartition("_")[2]
         return version_tuple(text) if text.replace(".", "").isdecimal() else ()
 
@@ -64,7 +64,7 @@ class SymbolVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ElfFacts:
-    """One file. Of machines that no target is, only `machine` and `is_loaded` are told."""
+    """One file. For machines that no target has, only `machine` and `is_loaded` are set."""
 
     machine: str
     """`aarch64`; of unknown ones the ELF name."""

@@ -100,7 +100,7 @@ def _check_libraries(path: str, facts: ElfFacts, place: Place, loads: Loads, fau
 
 
 def _check_search_paths(path: str, facts: ElfFacts, loads: Loads, faults: Faults) -> None:
-    """Folders of the machine that made it are searched in vain: it loads, and tells how it was made."""
+    """Warn of search paths from the build machine: they find nothing on the board, and reveal where it was built."""
     others = "|".join(words for machine, words in _WORDS.items() if machine != loads.arch)
     hint = "link without -rpath, or repair the wheel: patchelf --remove-rpath"
     for entry in facts.rpaths:

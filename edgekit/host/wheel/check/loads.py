@@ -56,7 +56,7 @@ class BoardData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loads:
-    """A target's dynamic loader and Python, as far as wheels meet them."""
+    """What a target's dynamic loader and Python accept."""
 
     target: str
     arch: str
@@ -72,7 +72,7 @@ class Loads:
 
     @property
     def digest(self) -> str:
-        """Names all of it."""
+        """Cache key: covers everything above."""
         made_of = [self.arch, self.python, self.soabi, self.page_bytes, self.ceilings, self.libraries]
         return hashlib.sha256(json.dumps([*made_of, sorted(self.exports)]).encode()).hexdigest()
 
@@ -81,7 +81,7 @@ class Loads:
         return any(fnmatch.fnmatchcase(library, pattern) for pattern in self.libraries)
 
     def cure(self, library: str) -> str:
-        """What to do where it does not."""
+        """What to do about a library that the target lacks."""
         found = (cure.hint for cure in self.cures if fnmatch.fnmatchcase(library, cure.library))
         own = f'if its boards have it: os.libraries = ["{library}"] in targets/{self.target}.toml'
         return next(found, f"check it together with the package that brings it; {own}")

@@ -27,7 +27,7 @@ _SEGMENT_BYTES = 56
 
 
 class Damaged(Exception):
-    """The file is cut off or makes no sense."""
+    """The file is truncated or malformed."""
 
 
 class Symbol(NamedTuple):
@@ -90,7 +90,7 @@ class Tables:
             yield Symbol(_text(strings, name), section != 0, info >> 4 == _WEAK_SYMBOL, version)
 
     def needs(self) -> Iterator[NeededVersion]:
-        """Versions that it asks for; not those without which it loads too. Source: glibc, elf/dl-version.c."""
+        """Versions that the file requires; weak ones are left out. Source: glibc, elf/dl-version.c."""
         data, strings = self._read("SHT_GNU_verneed"), self._strings("SHT_GNU_verneed")
         at = 0
         while data:

@@ -1,1 +1,1 @@
-"""Source packages become wheels for a board: an ordinary front end drives a back end that believes it runs there."""
+"""Cross-builds source packages: a build front end drives a back end that sees the board instead of this machine."""

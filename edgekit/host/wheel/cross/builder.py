@@ -1,4 +1,4 @@
-"""One source package becomes a wheel, as its back end makes it. Source: PEP 517.
+"""Builds a wheel from one source package with its PEP 517 back end.
 
 The front end runs as this machine and installs build requirements for it; only the back end's hooks see the board.
 """
@@ -62,7 +62,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """A wheel as a back end left it."""
+    """A wheel as the back end made it, not yet checked."""
 
     wheel: Path
     pins: str
@@ -100,7 +100,7 @@ class Builder:
 
 
 class _Build:
-    """One build that goes on."""
+    """One running build."""
 
     def __init__(self, job: Job, shop: Workshop, uv: Uv, executor: Executor) -> None:
         self._job, self._shop, self._uv, self._executor = job, shop, uv, executor

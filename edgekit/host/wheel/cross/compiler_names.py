@@ -1,4 +1,4 @@
-"""The names under which this machine has compilers of its own, for a build to find the board's behind them.
+"""Shadows the names of this machine's compilers on a build's PATH with the cross compiler.
 
 A Makefile that says gcc-12 or x86_64-linux-gnu-gcc means a compiler; which versions of it a machine has differs.
 """
@@ -21,7 +21,7 @@ _KINDS = {
 
 
 def shadow_compilers(toolchain: Toolchain, folder: Path, system_path: str) -> None:
-    """Fill a folder that is to come before the system's on PATH: every compiler's name there, the board's behind it.
+    """Fill a folder for the front of PATH: every name of a compiler of this machine, linked to the cross compiler.
 
     Args:
         toolchain: the board's.

@@ -56,7 +56,7 @@ _UNKNOWN = CpuLimits()
 
 
 def cpu_limits(clusters: Iterable[CpuCluster], cross: Path) -> CpuLimits:
-    """What all cores of a target have in common; armv8-a where one of them is not known.
+    """What all cores of a target can execute; plain armv8-a where one of them is unknown.
 
     Args:
         clusters: the target's.

@@ -1,4 +1,4 @@
-"""A source package, exactly, becomes a checked wheel for a target: from the cache, or built."""
+"""Gives the checked wheel of a source package for a target: from the cache, or built."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _PIN = re.compile(r"^([A-Za-z0-9][\w.-]*==[\w.+!-]+)", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """A wheel, and whether it was there."""
+    """A wheel, and whether it came from the cache."""
 
     cached: CachedWheel
     pins: str
@@ -58,7 +58,7 @@ class Inspected:
 
 
 class Preparer(Protocol):
-    """What a package needs beyond the ordinary."""
+    """Prepares what building a package takes."""
 
     def __call__(self, source: Source) -> tuple[Workshop, Extras]:
         """The workshop, with the compiler that the package's rule asks for, and the rule's extras."""
@@ -126,7 +126,7 @@ class CrossBuilder:
     def _build(self, source: Source, pins: str, work: Path, asked: list[object]) -> Result:
         # A wheel from the cache is there in a moment: what only building takes is imported here.
         from edgekit.host.wheel.cross.builder import Job  # noqa: PLC0415
-        from edgekit.host.wheel.cross.finish import finish_wheel  # noqa: PLC0415
+        from edgekit.host.wheel.cross.repack import repack_wheel  # noqa: PLC0415
 
         began = time.monotonic()
         shop, extras = self.prepare(source)
@@ -146,7 +146,7 @@ class CrossBuilder:
                 self._check_nothing_compiled(made, job.log)
             (work / "finished").mkdir()
             about = _provenance(source, shop, made, inspected)
-            wheel = finish_wheel(inspected.wheel, inspected.platform, about, work / "finished")
+            wheel = repack_wheel(inspected.wheel, inspected.platform, about, work / "finished")
             self.recheck(wheel, extras)
         self.trial(source, wheel)
         record = _record(about, wheel, time.monotonic() - began)
@@ -212,7 +212,7 @@ def _record(made: Provenance, wheel: Path, seconds: float) -> BuiltWheel:
 
 
 def _key(asked: list[object], pins: str) -> str:
-    """Names a wheel by everything that can change it."""
+    """Cache key of a wheel: covers everything that affects it."""
     return _digest([*asked, sorted(_PIN.findall(pins))])
 
 

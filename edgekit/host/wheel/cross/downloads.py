@@ -31,7 +31,7 @@ class NotThere(WheelError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """Who asks a server. Never printed."""
+    """A user name and password. Never printed."""
 
     user: str
     password: str

@@ -1,4 +1,4 @@
-"""What a build's programs see: a closed environment, in which the board's compiler comes first.
+"""The environment variables of a build: isolated from the user's, with the cross compiler first on PATH.
 
 Nothing of the user's environment is handed on, so that it cannot change a wheel: no CFLAGS, no PYTHONPATH, no PATH.
 """
@@ -70,14 +70,14 @@ class Extras:
 
 
 def making_digest() -> str:
-    """Names what edgekit itself adds to every build: flags, and what shows back ends the board."""
+    """Digest of what edgekit itself adds to every build: flags and the shim; part of every wheel's cache key."""
     folder = resources.files("edgekit.host.wheel.cross.shim")
     shim = [folder.joinpath(name).read_text(encoding="utf-8") for name in ("edgekit_shim.py", "stubgen.py")]
     return hashlib.sha256(f"{_OPTIMISED} {_EMPTY} {SOURCE_DATE_EPOCH} {shim}".encode()).hexdigest()
 
 
 def plain_environment(venv: Path, work: Path) -> dict[str, str]:
-    """For build requirements and front end: this machine, as it is."""
+    """Environment for the front end and build requirements: this machine."""
     return {
         "PATH": f"{venv}/bin:{SYSTEM_PATH}",
         "HOME": str(work / "home"),
@@ -89,7 +89,7 @@ def plain_environment(venv: Path, work: Path) -> dict[str, str]:
 
 
 def cross_environment(shop: Workshop, extras: Extras, venv: Path, work: Path, *, optimise: bool) -> dict[str, str]:
-    """For the back end: the board.
+    """Environment for the back end: cross-compiling for the board.
 
     Args:
         shop: compiler and headers.
@@ -136,7 +136,7 @@ _TOOLS = {"CC": "cc", "CXX": "c++", "AR": "ar", "RANLIB": "ranlib", "STRIP": "st
 
 
 def install_shim(shop: Workshop, venv: Path) -> None:
-    """Put into the virtual environment what makes sysconfig, os and platform tell of the board."""
+    """Install the shim, which makes sysconfig, os and platform describe the board, into the virtual environment."""
     site = next(venv.glob("lib/python*/site-packages"))
     shim = resources.files("edgekit.host.wheel.cross.shim")
     for name in ("edgekit_shim.py", "edgekit_shim.pth"):

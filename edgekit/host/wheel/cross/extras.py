@@ -1,4 +1,4 @@
-"""From a package's rule to what its build is given: a sysroot, CUDA's headers, stubs, variables and files."""
+"""Prepares what a package's rule asks for: a sysroot, CUDA headers, stub libraries, variables and files."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Supplies:
 
 
 def make_extras(package: str, rule: Rule, shop: Workshop, supplies: Supplies) -> Extras:
-    """Everything that a rule asks for, there to be used.
+    """Fetch and make everything that a rule asks for.
 
     Args:
         package: whose rule it is, for messages.
@@ -78,7 +78,7 @@ def make_extras(package: str, rule: Rule, shop: Workshop, supplies: Supplies) ->
 
 
 def for_board(extras: Extras, libraries: Sequence[str]) -> Extras:
-    """The same with a digest that knows what the board brings: that decides which libraries are put into a wheel.
+    """Add the board's own libraries to the digest: they decide which libraries are grafted into a wheel.
 
     Args:
         extras: for every board.
@@ -101,7 +101,7 @@ def _sysroot(package: str, rule: Rule, supplies: Supplies) -> Root | None:
 
 
 def _cuda(rule: Rule, shop: Workshop, supplies: Supplies) -> Path:
-    """A CUDA root out of NVIDIA's wheels: `include`, `lib`, and the stubs of what only boards have."""
+    """A CUDA root from NVIDIA's wheels: `include`, `lib`, and stubs for libraries that only boards have."""
     named = json.dumps([rule.cuda_wheels, [stub.link for stub in rule.stubs], shop.toolchain.digest])
     key = f"cuda-{hashlib.sha256(named.encode()).hexdigest()[:16]}"
 

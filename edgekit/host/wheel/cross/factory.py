@@ -35,7 +35,7 @@ def make_crossbuilder(target: Target, wanted: Wanted, paths: CrossPaths, tools: 
         target: the board type.
         wanted: its system; requirements do not count.
         paths: folders.
-        tools: programs and voices.
+        tools: programs and services.
     """
     workshops = Workshops(target, wanted, paths, tools)
     supplies = Supplies(
@@ -98,7 +98,7 @@ def make_trial(target: Target, workshops: Workshops, tools: Tools, paths: CrossP
     Args:
         target: the board type.
         workshops: has this machine's Python of the same minor version.
-        tools: programs and voices.
+        tools: programs and services.
         paths: folders.
     """
     from edgekit.host.wheel.trial.board_python import BoardPython, Machines, NoPython, board_python  # noqa: PLC0415

@@ -49,7 +49,7 @@ _WHEEL = "take a version that has a wheel for the board"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """A kind of failure that has one sentence and one cure, whatever the package."""
+    """A kind of failure with one message and one remedy for every package."""
 
     patterns: tuple[str, ...]
     """Regular expressions."""
@@ -97,7 +97,7 @@ class Failure:
 
 
 def explain_failure(failure: Failure, cross: Path) -> WheelError:
-    """The error that a build's output stands for.
+    """Turn a failed build's output into an error.
 
     Args:
         failure: what is known.
@@ -151,7 +151,7 @@ def _explain(failure: Failure, first: str, cross: Path) -> tuple[str, str]:
 
 
 def _what_it_ran(failure: Failure, text: str) -> str:
-    """A program or module of its own that a build wanted to run on this machine."""
+    """A program or module that the build made for the board and tried to run here."""
     ran = _RUN.search(text)
     if ran:
         return next((name for name in ran.groups() if name), "a program")

@@ -37,14 +37,14 @@ class _File:
 
     @property
     def line(self) -> str:
-        """What of it counts: name, mode, content."""
+        """The part of the digest: name, mode, content."""
         if self.dangling:
             return f"{self.relative} -> {self.path.readlink()}\n"
         return f"{self.relative} {_mode(self.path):o} {sha256_file(self.path)}\n"
 
 
 def folder_digest(folder: Path) -> str:
-    """Names a folder of sources by all that `copy_folder` copies.
+    """Digest of a folder of sources: covers everything that `copy_folder` copies.
 
     Raises:
         InputError: a file cannot be read, is no regular file, or there is no end of them.
@@ -115,7 +115,7 @@ def _below(folder: Path, prefix: str, above: tuple[Path, ...]) -> Iterator[_File
 
 
 def _mode(file: Path) -> int:
-    """Whether it is a program; who may read it differs from checkout to checkout."""
+    """755 for an executable, else 644: other bits differ between checkouts."""
     return 0o755 if file.stat().st_mode & stat.S_IXUSR else 0o644
 
 

@@ -40,7 +40,7 @@ _OF_THE_RUN = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetPython:
-    """What compiling for a Python needs of it."""
+    """A Python's headers and build variables, for compiling extension modules."""
 
     folder: Path
     """Holds `include/python3.N` and `sysconfig.json`."""
@@ -83,7 +83,7 @@ def headers_from_debian(abi: Abi, debian: DebianHeaders, cache: Cache) -> Target
 def headers_from_here(
     abi: Abi, interpreter: Interpreter, cache: Cache, executor: Executor, pyconfig: str = ""
 ) -> TargetPython:
-    """The headers of this machine's Python of the same minor version, made fit for the target.
+    """The headers of this machine's Python of the same minor version, adapted to the target.
 
     Args:
         abi: the target's.
@@ -124,14 +124,14 @@ def headers_from_here(
 
 
 def headers_need(interpreter: Interpreter, minor: str, executor: Executor) -> Need:
-    """What building with this machine's headers takes, for a job's first second."""
+    """What building with this machine's headers needs installed, to be checked before a job starts."""
     done = executor.run([str(interpreter.path), "-I", "-c", _ASK], timeout_s=_TIMEOUT_S)
     header = Path(json.loads(done.text)["INCLUDEPY"], "Python.h")
     return Need(package=python_package(interpreter.path, minor, "dev"), files=(str(header),))
 
 
 def pyconfig_for(abi: Abi, include: Path, here: str) -> str:
-    """The pyconfig.h that a board's compiler is to see, out of a folder of this machine's headers.
+    """Derive the target's pyconfig.h from a folder of this machine's headers.
 
     Debian's and Ubuntu's only forwards to one for each architecture, which lies beside the folder: the target's own
     counts where it is installed, else this machine's, turned.
@@ -158,7 +158,7 @@ def _beside(include: Path, arch: str) -> Path:
 
 
 def _turn(text: str, abi: Abi) -> str:
-    """An x86-64 pyconfig.h as an arm64 one, or back."""
+    """Convert an x86-64 pyconfig.h to arm64, or back."""
     text = _undefine(text, _PLATFORM)
     if abi.arch == "aarch64":
         text = text.replace("/* #undef HAVE_USABLE_WCHAR_T */", "#define HAVE_USABLE_WCHAR_T 1")

@@ -1,4 +1,4 @@
-"""Which package sets a board's image stands for: `cross/images.toml`."""
+"""Maps a board's OS image to the Debian package sets that match it: `cross/images.toml`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class _OsImages:
 
 
 def find_image(os: Os, cross: Path) -> OsImage:
-    """The image of a target; one without any package set where it is not known.
+    """The image of a target; without package sets where it is unknown.
 
     Args:
         os: the target's operating system.

@@ -1,4 +1,4 @@
-"""Judges a wheel that was just built, and puts into it what the board lacks."""
+"""Checks a wheel that was just built, and grafts libraries into it that the board lacks."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Inspector:
         return Inspected(wheel=wheel, platform=report.true_platform, grafted=grafted)
 
     def recheck(self, wheel: Path, extras: Extras) -> None:
-        """Check a wheel as it will be kept, its tags and RECORD included.
+        """Check the finished wheel, its tags and RECORD included.
 
         Raises:
             WheelError: the target could not load it, or its installer would not take it.

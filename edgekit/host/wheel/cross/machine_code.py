@@ -1,4 +1,4 @@
-"""Whether a build has called a compiler of this machine: what it makes is looked at, by whatever name that was called.
+"""Finds machine code for this machine in a build's output: the build has called another compiler than edgekit's.
 
 A Makefile may name /usr/bin/gcc, and no PATH keeps it from that. Files for another machine that a package ships in its
 sources are not meant: those were there before.
@@ -31,14 +31,14 @@ _COMPILER = re.compile(
 
 
 def foreign_code(folder: Path, arch: str) -> frozenset[str]:
-    """Digests of a folder's ELF files for other machines: what its sources ship."""
+    """Digests of ELF files for other machines that the sources themselves contain."""
     return frozenset(sha256_file(path) for path, _ in _elf_files(folder, arch))
 
 
 def check_machine_code(
     source: Source, made: tuple[Path, Path], shipped: frozenset[str], arch: str, output: str
 ) -> None:
-    """Refuse what a compiler of this machine has made.
+    """Refuse a build that has compiled for this machine.
 
     Args:
         source: what was built, for the message.
@@ -74,14 +74,14 @@ def _in_wheel(wheel: Path, shipped: frozenset[str], arch: str) -> Iterator[tuple
 
 
 def _in_folder(folder: Path, shipped: frozenset[str], arch: str) -> Iterator[tuple[str, str]]:
-    """What is meant to be linked or loaded; a program may be a tool that a build brings along for itself."""
+    """Files meant to be linked or loaded; an executable may be a tool that the build uses itself."""
     for path, machine in _elf_files(folder, arch):
         if not _is_program(path) and sha256_file(path) not in shipped:
             yield path.relative_to(folder).as_posix(), machine
 
 
 def _elf_files(folder: Path, arch: str) -> Iterator[tuple[Path, str]]:
-    """Files for other machines, and which."""
+    """ELF files for other machines, with the machine."""
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(set(folders) - _TOOLS)
         for path in (Path(parent, name) for name in sorted(names)):

@@ -16,7 +16,7 @@ from edgekit.schema.target import Target
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stub:
-    """A library that only has names, to link against where the real one exists on the board alone.
+    """A stub library with symbol names only, to link against where the real one exists only on the board.
 
     The names matter: a linker drops a library that nothing refers to, and the module then cannot load.
     """
@@ -61,7 +61,7 @@ class Rule:
 
     @property
     def digest(self) -> str:
-        """Everything of the rule that can change a wheel."""
+        """Digest of everything in the rule that can affect a wheel."""
         return hashlib.sha256(to_json(dataclasses.replace(self, reason="", versions="", untried=""))).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Folders of the cache that cross-building uses, in one place."""
+"""Paths of the cache folders that cross-building uses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edgekit.host.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrossPaths:
-    """Where things are. Everything in `cache` can be made again."""
+    """Paths. Everything in `cache` can be made again."""
 
     cache: Path
     """edgekit's cache folder."""
@@ -19,7 +19,7 @@ class CrossPaths:
 
     @classmethod
     def of(cls, settings: Settings) -> CrossPaths:
-        """A user's."""
+        """The paths of a user's settings."""
         return cls(cache=settings.cache_dir, cross=settings.data_dir / "cross")
 
     @property
@@ -29,7 +29,7 @@ class CrossPaths:
 
     @property
     def compilers(self) -> Path:
-        """zig, a folder a version."""
+        """zig, one entry for each version."""
         return self.root / "compilers"
 
     @property

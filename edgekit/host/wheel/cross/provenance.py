@@ -1,4 +1,4 @@
-"""How a cross-built wheel came to be: kept beside it, and in its SBOM."""
+"""How a cross-built wheel was made: recorded beside it, and in its SBOM."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """How a wheel came to be."""
+    """How a wheel was made."""
 
     source: str
     """File name of the source package."""

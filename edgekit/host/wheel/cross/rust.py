@@ -1,4 +1,4 @@
-"""Packages written in Rust: built where this machine has Rust for the board, refused in a sentence where not.
+"""Builds packages written in Rust where this machine has Rust for the board; else refuses them.
 
 Source: maturin and PyO3 guides, Cross compiling (CARGO_BUILD_TARGET, PYO3_CROSS_LIB_DIR).
 """

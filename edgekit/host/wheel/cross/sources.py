@@ -1,4 +1,4 @@
-"""Source packages: which they are, and how they are unpacked."""
+"""Identifies source packages and unpacks them."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def local_source(path: Path) -> Source:
 
 
 def source_at(url: str, sha256: str) -> Source:
-    """A source package at an address. Raises InputError where its name says that it is none."""
+    """A source package at an address. Raises InputError where the name is not that of a source package."""
     filename = unquote(urlsplit(url).path).rsplit("/", maxsplit=1)[-1]
     try:
         name, version = parse_sdist_filename(filename)

@@ -93,7 +93,7 @@ class Toolchain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compiler:
-    """zig and what it is told."""
+    """zig and its options."""
 
     program: Path
     version: str
@@ -183,7 +183,7 @@ def _dropped(item: Dropped) -> str:
 
 
 def _runtime_words(driver: str, runtime: CxxRuntime | None, abi: Abi) -> dict[str, str]:
-    """How the compiler is made to use the board's C++ library: `-I`, as its headers use `#include_next`."""
+    """Template values that select the board's C++ library; with `-I`, as its headers use `#include_next`."""
     if runtime is None:
         return {"FLAGS": "", "LINK_RUNTIME": "", "MAP_LIBSTDCXX": "-static-libstdc++|-static-libgcc) continue ;;"}
     headers = runtime.root / "usr/include/c++" / runtime.version

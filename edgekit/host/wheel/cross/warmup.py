@@ -1,4 +1,4 @@
-"""zig makes its own libraries for a target at first use: done ahead and shown, for the languages that sources have.
+"""Has zig compile its own libraries for a target ahead of the first build, for the languages of the sources.
 
 Its C++ library alone takes a minute of CPU time, which a package in C need not wait for.
 """
@@ -53,7 +53,7 @@ def _asks_for_cplusplus(path: Path) -> bool:
 
 
 def warm_up(shop: Workshop, languages: frozenset[str], executor: Executor, progress: Progress) -> None:
-    """Have the compiler make what it lacks for these languages, once for a toolchain.
+    """Have the compiler make its libraries for these languages, once for each toolchain.
 
     Raises:
         WheelError: it cannot compile a few lines.

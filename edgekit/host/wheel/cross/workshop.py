@@ -1,4 +1,4 @@
-"""Sets up what cross-building for a target takes: interpreter, headers, compiler, C++ library; each when asked."""
+"""Sets up what cross-building for a target takes, on demand: interpreter, headers, compiler, C++ library."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from edgekit.schema.target import Target
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """Programs and voices that setting up takes."""
+    """Programs and services that cross-building uses."""
 
     uv: Uv
     executor: Executor
@@ -135,7 +135,7 @@ class Workshops:
         return Cache(folder, self._tools.progress)
 
     def _root(self, wanted: str) -> Root | None:
-        """Unpacked packages of the board's image; None, said once, where this machine knows no Debian archive."""
+        """Unpacked packages of the board's image; None, with one note, where this machine knows no Debian archive."""
         try:
             return self._tools.debian(self._paths).fetch_sets([wanted])
         except NoArchive as error:

@@ -1,4 +1,4 @@
-"""zig, as PyPI has it: a C and C++ compiler for every glibc, in versions locked by hash."""
+"""Installs zig, a C and C++ compiler for every glibc, from PyPI in versions locked by hash."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Dropped:
     arch: str = ""
     """Only for this target architecture; empty: for all."""
     noted: bool = False
-    """Whether the user is told."""
+    """Whether the user is shown a note."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

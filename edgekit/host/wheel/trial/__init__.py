@@ -1,1 +1,1 @@
-"""Wheels that were built here are imported by the target's own Python, emulated, before anything relies on them."""
+"""Imports wheels that were built here in the target's Python under emulation, before anything relies on them."""

@@ -70,7 +70,7 @@ class BoardPython:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoPython:
-    """None can be had here."""
+    """There is no such Python on this machine."""
 
     reason: str
     """A sentence's second half: `Debian has no Python 3.10 for arm64`."""
@@ -78,7 +78,7 @@ class NoPython:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machines:
-    """This machine and the target, as far as one can run the other's programs."""
+    """What decides whether this machine can run the target's programs."""
 
     here: str
     """Architecture of this machine, `x86_64`."""

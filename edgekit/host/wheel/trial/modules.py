@@ -1,4 +1,4 @@
-"""What of an installed package is compiled, and how Python gets at it."""
+"""Finds the compiled modules and libraries of an installed package."""
 
 from __future__ import annotations
 

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 
 
 def causes(error: BaseException | None) -> Iterator[str]:
-    """What an exception says, and those that it came from."""
+    """An exception's message, and those of its causes."""
     while error is not None:
         yield str(error)
         error = error.__cause__ or error.__context__
 
 
 def main(kind: str, name: str) -> None:
-    """Try it; an exception is an answer."""
+    """Try it; an exception is a result."""
     failure = None
     try:
         if kind == "module":

@@ -48,7 +48,7 @@ class Trial:
     jobs: int
 
     def try_package(self, name: str, version: str, site: Path) -> Tried:
-        """Import a package's modules as they lie in a folder of packages; what could not be tried is told.
+        """Import a package's modules from a folder of packages; what could not be tried is reported.
 
         Args:
             name: the package.

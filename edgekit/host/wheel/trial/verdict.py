@@ -1,4 +1,4 @@
-"""What an import's end says of a module: it works, it would not on the board, or this machine cannot tell. Pure."""
+"""Judges the outcome of an import: works, would fail on the board, or cannot be told here. Pure."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class TrialContext:
 
 
 def judge(part: Compiled, ended: Completed, context: TrialContext) -> TrialVerdict:
-    """What an import's end means.
+    """Judge the outcome of an import.
 
     Args:
         part: what was imported.
@@ -72,7 +72,7 @@ def judge(part: Compiled, ended: Completed, context: TrialContext) -> TrialVerdi
 
 
 def _of_loader(part: Compiled, kind: str, text: str, context: TrialContext) -> TrialVerdict:
-    """What the dynamic loader says, or anything else that an import can raise."""
+    """Judge an error of the dynamic loader, or any other that an import can raise."""
     undefined, library = _UNDEFINED.search(text), _LIBRARY.search(text)
     if undefined and part.kind == "module":
         hint = f"link the library that has {undefined[1]}: `files` or sysroot in {context.rule}"
@@ -104,7 +104,7 @@ def _unknown(part: Compiled, why: str) -> TrialVerdict:
 
 
 def _signal(ended: Completed, output: str) -> int:
-    """The signal that ended it; 0 where none did. Shells add 128 to its number."""
+    """The signal that ended the program; 0 where none did. Shells add 128 to its number."""
     found = _SIGNAL.search(output)
     if found:
         return int(found[1])
@@ -114,7 +114,7 @@ def _signal(ended: Completed, output: str) -> int:
 
 
 def _failure_of(ended: Completed) -> tuple[str, str, str] | None:
-    """What the script's last line says; an import that ended the program in silence is an answer as well."""
+    """The failure on the script's last line; an import that ended the program silently is a failure as well."""
     lines = ended.stdout.decode(errors="replace").strip().splitlines()
     silent = ("SystemExit", f"ended with {ended.returncode}", "")
     try:

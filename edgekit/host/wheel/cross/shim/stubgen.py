@@ -1,4 +1,4 @@
-"""Stands in for nanobind's stubgen.py: it would import the module, and what was compiled for a board loads only there.
+"""Replaces nanobind's stubgen.py, which would import the module: one compiled for a board loads only there.
 
 Stubs are for editors and type checkers; what is written lets these take everything as it comes. Source: PEP 484, Stub
 files; nanobind, Typing, command line interface.

@@ -1,4 +1,4 @@
-"""From what a back end made to a wheel that tells the truth: true tags, an SBOM inside, the same bytes always."""
+"""Repacks the wheel of a back end: true tags, an SBOM inside, reproducible bytes."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _SBOM = "sboms/edgekit.cdx.json"
 """Source: PEP 770."""
 
 
-def finish_wheel(wheel: Path, platform: str, provenance: Provenance, out: Path) -> Path:
-    """Write a wheel anew: its platform tag set, its SBOM added, its RECORD right, its bytes reproducible.
+def repack_wheel(wheel: Path, platform: str, provenance: Provenance, out: Path) -> Path:
+    """Write a wheel anew with the given platform tag, an SBOM, a correct RECORD and reproducible bytes.
 
     Args:
         wheel: as a back end or auditwheel left it.
