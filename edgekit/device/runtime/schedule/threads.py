@@ -19,7 +19,7 @@ class PinnedThread:
         self.name = name
         self.tid = 0
         self.failure: EdgekitError | None = None
-        """Why it could not begin its work, or ended before its time."""
+        """Why it ended before its time."""
         self.note = ""
         """Why it is not pinned, where that is only advisory."""
         self._cpus, self._advisory, self._body = cpus, advisory, body
@@ -51,7 +51,6 @@ class PinnedThread:
             self.note = pin_thread(self.name, self._cpus, advisory=self._advisory)
             name_thread(self.name, self.tid, Path("/proc"))
         except InputError as error:
-            self.failure = error
             unpinned.append(error)
             return
         finally:

@@ -173,6 +173,17 @@ def test_a_source_that_is_held_up_when_it_stops_counts_the_frame_in_its_hand() -
     assert drops["a", "out", "closing"] == 1 and sum(drops.values()) <= 2
 
 
+def test_an_event_that_is_held_up_when_it_stops_is_no_frame() -> None:
+    factory = FakeFactory({}, ["a"], {"out": "out"}, queue=1)
+    entries = [frame(0, "a"), StreamGap(stream="a", missing=2)]
+    pipeline = fake_pipeline([FakeSource("a", entries=entries)], {"out": FakeSink()}, factory=factory)
+    pipeline.feeds[0].thread.start()
+    while len(pipeline.lanes[0].queues) < 1:
+        pass
+    pipeline.feeds[0].thread.join(0.05)
+    assert pipeline.stop() and pipeline.drops() == {("a", "out", "closing"): 1}
+
+
 def test_a_gap_comes_to_the_sinks() -> None:
     entries = [frame(0, "a"), StreamGap(stream="a", missing=2), frame(3, "a")]
     pipeline = fake_pipeline([FakeSource("a", entries=entries)], {"out": (sink := FakeSink())}, {"skip": drop_second})

@@ -73,20 +73,23 @@ def test_drops_are_shown_by_lane_and_by_stream() -> None:
             raise ValueError("bad")
         return None if frame.sequence == 1 else frame
 
-    pipeline = fake_pipeline([FakeSource("a"), FakeSource("b", 1)], {"out": FakeSink()}, {"skip": skip}, clock)
+    sources = [FakeSource("a"), FakeSource("b", 1), FakeSource("c", 2)]
+    pipeline = fake_pipeline(sources, {"out": FakeSink()}, {"skip": skip}, clock)
     play(pipeline)
     pipeline.lanes[0].queues.put(frame(9, "a"))
     pipeline.stop()
     report = RunningReports(pipeline, "", clock).make("stopping")
     lanes = {lane.name: lane.dropped for lane in report.lanes}
-    assert lanes == {"camera/a": {}, "camera/b": {}, "skip": {"closing": 1, "stage": 1, "error": 1}, "out": {}}
-    a, b = report.streams
+    assert lanes["skip"] == {"closing": 1, "stage": 2, "error": 1}
+    assert lanes["camera/a"] == lanes["out"] == {}
+    a, b, c = report.streams
     assert a.drops == (
         DropReport(place="skip", cause="closing", count=1),
         DropReport(place="skip", cause="stage", count=1),
     )
     assert b.drops == (DropReport(place="skip", cause="error", count=1),)
-    assert (report.errors, report.error_ratio) == (1, round(1 / 3, 4))
+    assert c.drops == (DropReport(place="skip", cause="stage", count=1),)
+    assert (report.errors, report.error_ratio) == (1, 0.25)
 
 
 def test_a_lane_that_does_not_come_out_of_a_stage_is_named() -> None:
