@@ -70,7 +70,8 @@ class Site:
         return finish(self.start(*argv))
 
     def release(self, name: str, behaviour: str = "healthy", **how: Any) -> Path:
-        plan = make_plan(version=how.pop("version", "1.0.0"), health=how.pop("health", make_plan().health))
+        named = {"application": how.pop("application", "sorter"), "version": how.pop("version", "1.0.0")}
+        plan = make_plan(**named, health=how.pop("health", make_plan().health))
         key = how.pop("key", self.key)
         how["extra"] = {"app/name": os.urandom(16), **how.get("extra", {})}
         sign_it = lambda text: sign(LocalExecutor(), text, key=key, namespace=SIGNATURE_NAMESPACE)  # noqa: E731
@@ -187,6 +188,31 @@ def test_deploy_twice_update_and_roll_back(board: Site) -> None:
     assert status["healthy"], status["unhealthy_because"]
     assert "healthy worker at work" in board.edgekit("logs", "board").out
     assert "worker_frames_total" in board.edgekit("metrics", "board").out
+
+
+def test_two_applications_are_told_apart_by_every_verb(site: Site) -> None:
+    assert site.edgekit("provision", "board").code == 0
+    for application in ("sorter", "counter"):
+        assert site.edgekit("deploy", str(site.release(application, application=application)), "board").code == 0
+    shown = site.edgekit("status", "board").out
+    assert "board: 2 applications" in shown and "\ncounter: 1.0.0" in shown and "shares    CPUs 0 with sorter" in shown
+
+    for verb in ("rollback", "metrics"):
+        unclear = site.edgekit(verb, "board")
+        assert (unclear.code, "counter, sorter" in unclear.err) == (3, True)
+    stopped = site.edgekit("stop", "board", "counter", "--json")
+    assert stopped.json == {"device": "board", "application": "counter"}
+    found = {one["application"]: one for one in site.edgekit("status", "board", "--json").json["applications"]}
+    assert [found[name]["phase"] for name in ("counter", "sorter")] == ["stopped", "running"]
+    assert found["sorter"]["healthy"] and not found["counter"]["worker"]["pid"]
+    started = site.edgekit("start", "board", "counter")
+    assert started.out == "board: counter runs, and is healthy\n"
+    lines = site.edgekit("logs", "board", "counter").out
+    assert "keeper: stopped: counter" in lines and "sorter" not in lines
+    assert "sorter: keeper: " in site.edgekit("logs", "board").out
+    assert site.edgekit("remove", "board", "counter").out == "board: counter is removed\n"
+    assert site.edgekit("stop", "board", "counter").code == 3
+    assert site.status()["worker"]["pid"] == found["sorter"]["worker"]["pid"]
 
 
 def _flip(release: Path) -> None:
