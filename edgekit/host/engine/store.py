@@ -79,7 +79,7 @@ class EngineStore:
         """Heads and tails of models that are split."""
 
     def find(self, key: str) -> CachedEngine | None:
-        """An engine by its key, or None; one that is damaged is thrown away."""
+        """An engine by its key, or None; one that is damaged is deleted."""
         cached = self._engines.take(key)
         if cached is None:
             return None
@@ -146,7 +146,7 @@ class EngineStore:
         return next((cached for cached in alike if cached.record.sha256 == sha256), None)
 
     def check(self, cached: CachedEngine) -> str:
-        """What is wrong with an engine as it lies there; empty where it is what its record says."""
+        """Compares an engine's files with their digests; gives what differs, or nothing."""
         return self._engines.check(cached.key)
 
 

@@ -82,7 +82,7 @@ class Tail:
 
     @property
     def note(self) -> str:
-        """For who builds."""
+        """For the user who builds."""
         record = self.record
         exact = "exactly the model's" if record.off == 0 else f"the model's within {record.off:.2g}"
         return (
@@ -181,6 +181,6 @@ def _cut_into(path: Path, graph: Graph, cut: Cut, frames: npt.NDArray[np.generic
 
 
 def _memory(tail: onnx.ModelProto, values: Answers) -> int:
-    """Of what goes in and comes out, twice: what lies between is seldom more."""
+    """Bytes of the tail's inputs and outputs, twice: what is computed between them is seldom more."""
     names = {value.name for value in (*tail.graph.input, *tail.graph.output)}
     return 2 * sum(values[name].nbytes for name in names)

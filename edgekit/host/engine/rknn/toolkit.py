@@ -103,7 +103,7 @@ class Toolkits:
         """Take a package from the user's own links or the index; builds of torch without CUDA have an index apart."""
         argv = ["pip", "install", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
         argv += ["--python", str(aside / "bin/python"), "-r", "-"]
-        links = [word for place in self.find_links for word in ("--find-links", place)]
+        links = [word for link in self.find_links for word in ("--find-links", link)]
         ways = [[*argv, *links]]
         if "+cpu " in package.requirement:
             ways = [[*argv, *links]] * bool(links) + [[*argv, "--torch-backend", "cpu"]]
@@ -194,15 +194,15 @@ def choose_version(runtime: str, known: tuple[str, ...]) -> str:
     return fitting[-1]
 
 
-def _not_fetched(package: LockedPackage, said: str) -> EngineError:
-    if _OFFLINE.search(said):
+def _not_fetched(package: LockedPackage, output: str) -> EngineError:
+    if _OFFLINE.search(output):
         return EngineError(
             f"{package.name}, which the RKNN toolkit needs, cannot be fetched: the package index is out of reach",
             hint="check the network, or let UV_FIND_LINKS point to a folder with the wheels of cross/rknn-*.lock",
-            details=said,
+            details=output,
         )
     return EngineError(
         f"{package.name}, which the RKNN toolkit needs, cannot be installed",
         hint="let UV_FIND_LINKS point to a folder that has it, or check UV_DEFAULT_INDEX",
-        details=said,
+        details=output,
     )

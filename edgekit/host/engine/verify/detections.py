@@ -49,7 +49,7 @@ class DetectionAgreement:
     largest_score_error: float
 
     def __str__(self) -> str:
-        """For who builds."""
+        """For the user who builds."""
         missed = sum(not one.extra for one in self.lost)
         return (
             f"detections on {self.pictures} pictures: {self.matched} of the float model's {self.expected} matched, "

@@ -146,13 +146,17 @@ def test_it_is_compiled_once_and_then_found(shop: Shop) -> None:
         assert answers["output:conv2"].shape == expected["output:conv2"].shape == (4, 1, 4, 8, 8)
 
 
-def test_a_damaged_one_is_made_anew(shop: Shop) -> None:
+@pytest.mark.parametrize("part", ["file", "answers", "expected"])
+def test_a_damaged_one_is_made_anew(shop: Shop, part: str) -> None:
     made = shop.make()
-    whole = made.file.read_bytes()
-    made.file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    damaged: Path = getattr(made, part)
+    whole, engine = damaged.read_bytes(), made.file.read_bytes()
+    damaged.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     again = shop.make()
     assert not again.from_cache
-    assert again.file.read_bytes() == whole
+    assert again.file.read_bytes() == engine
+    with np.load(again.answers) as answers:
+        assert answers["output:conv2"].shape == (4, 1, 4, 8, 8)
     assert shop.make().from_cache
 
 
