@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,8 @@ FIRST = State(phase="settling", candidate=B)
         (SETTLING, LostHealth(), ACTIVATING),
         (SETTLING, Settled(), State(phase="running", current=B, previous=A)),
         (ACTIVATING, Settled(), ACTIVATING),
+        (replace(SETTLING, candidate=A), Settled(), RUNNING),
+        (ROLLING_BACK, ReleaseFailed(failure=FAILURE), State(phase="running", current=A, previous=C, failure=FAILURE)),
         (FIRST, Settled(), State(phase="running", current=B)),
         (ACTIVATING, ReleaseFailed(failure=FAILURE), ROLLING_BACK),
         (SETTLING, ReleaseFailed(failure=FAILURE), ROLLING_BACK),
@@ -123,7 +126,7 @@ def test_a_file_that_cannot_be_read_is_kept_aside_and_told(tmp_path: Path, text:
     (tmp_path / "state.json").write_text(text)
     state = load_state(tmp_path / "state.json", 7.0)
     assert state.failure is not None
-    assert "could not be read" in state.failure.reason
+    assert "could not be read and is now state.json.bad; nothing runs until the next deploy" in state.failure.reason
     assert (state.phase, state.current, state.failure.at_s) == ("idle", None, 7.0)
     assert (tmp_path / "state.json.bad").read_text() == text
 
@@ -216,3 +219,12 @@ def test_a_file_that_cannot_even_be_put_aside_is_told(tmp_path: Path) -> None:
     state = load_state(path, 7.0)
     assert state.failure is not None
     assert "could not be read and cannot be put aside (" in state.failure.reason
+
+
+def test_a_full_disk_before_the_first_activation_is_told(tmp_path: Path) -> None:
+    class Full(Disk):
+        def make_folder(self, path: Path) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(RolloutError, match=r"the state activating could not be saved: disk full: needs 4\.0 KiB"):
+        SavedState(tmp_path / "sorter/state.json", Full(), 1.0).apply(Activate(candidate=B))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from edgekit.device.keeper.layout import Layout
 from edgekit.device.keeper.update.disk import Disk
 from edgekit.device.keeper.update.store import Chunk, Store
 from edgekit.errors import InputError, RolloutError, TrustError
+from edgekit.schema.control import MissingBlob
 from edgekit.schema.manifest import FileEntry
 from edgekit.trust import sha256_bytes
 from tests.fakes.keeper import make_layout
@@ -185,3 +187,124 @@ def test_blobs_of_a_deployment_under_way_are_left_alone(store: Store, layout: La
     assert layout.blob(SHA).exists()
     store.collect()
     assert not layout.blob(SHA).exists()
+
+
+def wants(store: Store, size: int = len(DATA)) -> list[MissingBlob]:
+    return list(store.missing({SHA: size}, "sorter"))
+
+
+def spoil(path: Path) -> None:
+    path.chmod(0o644)
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+def test_room_is_needed_for_what_is_missing_and_a_reserve(layout: Layout) -> None:
+    store = Store(layout, FullDisk(""), reserve_bytes=60)
+    assert wants(store, 40) == [MissingBlob(sha256=SHA, have_bytes=0)]
+    with pytest.raises(RolloutError, match="disk full: needs 101 B, free 100 B"):
+        wants(store, 41)
+    layout.part(SHA, "sorter").write_bytes(b"ten bytes!")
+    assert wants(store, 50) == [MissingBlob(sha256=SHA, have_bytes=10)]
+    with pytest.raises(RolloutError, match=r"disk full: needs 16\.0 MiB, free 100 B"):
+        wants(Store(layout, FullDisk("")), 1)
+
+
+def test_a_full_disk_is_told_with_what_is_left_to_come(layout: Layout) -> None:
+    layout.part(SHA, "sorter").write_bytes(DATA[:10_000])
+    with pytest.raises(RolloutError, match="disk full: needs 240 B"):
+        send(Store(layout, FullDisk("extend"), reserve_bytes=0), DATA[10_000:10_100], 10_000)
+
+
+def test_a_negative_offset_is_refused(store: Store) -> None:
+    with pytest.raises(InputError):
+        send(store, b"x", -1)
+
+
+def test_a_part_of_full_size_is_sent_anew(store: Store, layout: Layout) -> None:
+    layout.part(SHA, "sorter").write_bytes(bytes(len(DATA)))
+    assert wants(store) == [MissingBlob(sha256=SHA, have_bytes=0)]
+
+
+def test_a_part_is_kept_for_a_day(store: Store, layout: Layout) -> None:
+    part = layout.part("0" * 64, "sorter")
+    for age_s, stays in ((86_300, True), (86_500, False)):
+        part.write_bytes(b"1")
+        os.utime(part, (time.time() - age_s,) * 2)
+        store.collect()
+        assert part.exists() == stays
+
+
+def test_bit_rot_of_one_variant_takes_both_away(store: Store, layout: Layout) -> None:
+    send(store, DATA)
+    tool = store.materialise(entry(executable=True))
+    assert tool is not None
+    spoil(tool)
+    assert store.materialise(entry(executable=True)) is None
+    assert not layout.blob(SHA).exists() and not tool.exists()
+    assert store.materialise(entry()) is None, "and there is nothing to make it from"
+
+
+def test_an_executable_alone_needs_no_sending_and_gives_the_plain_one(store: Store, layout: Layout) -> None:
+    send(store, DATA)
+    assert store.materialise(entry(executable=True))
+    layout.blob(SHA).unlink()
+    assert wants(store) == []
+    plain = store.materialise(entry())
+    assert plain is not None and plain.stat().st_mode & 0o777 == 0o444
+    store.collect({SHA})
+    assert wants(store) == [], "both variants are spared"
+
+
+def test_what_came_in_this_keepers_life_or_is_linked_is_not_hashed_again(
+    store: Store, layout: Layout, tmp_path: Path
+) -> None:
+    send(store, DATA)
+    spoil(layout.blob(SHA))
+    assert wants(store) == []
+    again = Store(layout, Disk(), reserve_bytes=0)
+    (tmp_path / "link").hardlink_to(layout.blob(SHA))
+    assert wants(again) == []
+    (tmp_path / "link").unlink()
+    store.collect({SHA})
+    assert len(wants(store)) == 1, "after clearing out nothing is taken on trust"
+    assert not layout.blob(SHA).exists(), "a damaged blob goes"
+
+
+def test_a_blob_that_was_found_whole_once_is_believed(layout: Layout) -> None:
+    send(Store(layout, Disk(), reserve_bytes=0), DATA)
+    later = Store(layout, Disk(), reserve_bytes=0)
+    assert wants(later) == []
+    spoil(layout.blob(SHA))
+    assert wants(later) == []
+
+
+def test_what_arrives_replaces_what_lay_there_unproved(store: Store, layout: Layout) -> None:
+    layout.blob(SHA).parent.mkdir(parents=True, exist_ok=True)
+    layout.blob(SHA).write_bytes(bytes(len(DATA)))
+    send(store, DATA)
+    assert layout.blob(SHA).read_bytes() == DATA
+
+
+def test_a_variant_that_cannot_be_made_leaves_nothing(layout: Layout) -> None:
+    class NoRoom(Disk):
+        def write(self, path: Path, data: bytes) -> None:
+            super().write(path, data)
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    send(store := Store(layout, NoRoom(), reserve_bytes=0), DATA)
+    with pytest.raises(OSError, match="No space"):
+        store.materialise(entry(executable=True))
+    assert not list(layout.incoming_dir.iterdir())
+
+
+def test_the_stores_size_follows_every_change(store: Store, layout: Layout) -> None:
+    assert store.size_bytes == 0
+    send(store, DATA)
+    assert store.size_bytes == len(DATA)
+    spoil(layout.blob(SHA))
+    assert store.materialise(entry()) is None
+    assert store.size_bytes == 0
+    send(store, DATA)
+    assert store.size_bytes == len(DATA)
+    store.collect()
+    assert store.size_bytes == 0
