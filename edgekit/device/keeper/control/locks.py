@@ -6,6 +6,9 @@ import threading
 
 from edgekit.errors import LockHeld
 
+MAX_LOCKS = 64
+"""Of all connections together: one client cannot make the keeper grow with names."""
+
 
 class DeploymentLocks:
     """One lock per application."""
@@ -24,9 +27,11 @@ class DeploymentLocks:
         """Take an application's lock, or keep it.
 
         Raises:
-            LockHeld: somebody else has it; the message names them.
+            LockHeld: somebody else has it, whom the message names; or too many are held.
         """
         with self._guard:
+            if application not in self._held and len(self._held) >= MAX_LOCKS:
+                raise LockHeld(f"{MAX_LOCKS} applications are being deployed already", hint="try again soon")
             found, name = self._held.get(application, (owner, ""))
             if found is not owner:
                 raise LockHeld(
