@@ -176,6 +176,8 @@ def test_a_power_cut_while_clearing_out_leaves_whole_releases_or_none(tmp_path: 
                 for entry in release.manifest.files:
                     assert (folder / entry.path).read_bytes() == release.blobs[entry.sha256], f"cut at step {steps}"
         assert after.releases.installed(old.digest)
+        there = after.layout.release(new.digest).is_dir()
+        assert there == after.releases.installed(new.digest), "half a release never lies under its name"
         after.install(new)
         assert after.releases.trusted(new.digest).ref.digest == new.digest
         if not cut:
@@ -230,10 +232,10 @@ def test_of_many_missing_files_five_are_named(bench: Bench) -> None:
 
 
 def test_files_of_one_folder_lie_together(bench: Bench) -> None:
-    release = make_release(extra={"a/1": b"1", "a/b/2": b"2", "a/3": b"3"})
+    release = make_release(extra={"a/b/2": b"2", "a/c": b"3", "a/d": b"4"})
     bench.install(release)
     folder = bench.layout.release(release.digest)
-    assert sorted(path.name for path in (folder / "a").iterdir()) == ["1", "3", "b"]
+    assert sorted(path.name for path in (folder / "a").iterdir()) == ["b", "c", "d"]
 
 
 def test_releases_of_a_lost_state_stay_and_what_is_no_release_goes(bench: Bench) -> None:
@@ -278,3 +280,18 @@ def test_a_newer_plan_is_refused_by_the_key_that_is_not_known(bench: Bench) -> N
     with pytest.raises(RolloutError, match=r"cannot read plan\.json: sandbox: must be understood") as caught:
         bench.install(release)
     assert "provision" in caught.value.hint
+
+
+@pytest.mark.parametrize("content", [b"", b"1"])
+def test_of_the_smallest_file_it_is_seen_that_it_is_gone(bench: Bench, content: bytes) -> None:
+    release = make_release(extra={"app/small": content})
+    bench.install(release)
+    assert bench.releases.installed(release.digest)
+    small = bench.layout.release(release.digest) / "app/small"
+    small.unlink()
+    assert not bench.releases.installed(release.digest)
+    small.mkdir()
+    assert not bench.releases.installed(release.digest)
+    small.rmdir()
+    small.symlink_to("/dev/null")
+    assert not bench.releases.installed(release.digest)
