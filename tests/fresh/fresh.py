@@ -208,7 +208,7 @@ class Machine:
 
     def _again(self, argv: Sequence[str]) -> None:
         """A second demo is quick, and neither compiled anything."""
-        if (self.root / HOME[1:] / ".cache/edgekit/cross/compilers").exists():
+        if (self.root / HOME[1:] / ".cache/edgekit/crossbuild/compilers").exists():
             raise Failed("the demo of this machine fetched a compiler")
         code, _, seconds = self.user(*argv)
         if code:
