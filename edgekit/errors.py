@@ -2,7 +2,7 @@
 
 A class exists because its reader acts differently on it. `message` names the thing and what happened, `hint` is a
 command or an edit that helps, `details` is another program's output, whole. Only `cli/main.py` and
-`device/daemon.py` turn these into text and exit codes.
+`device/keeper/daemon.py` turn these into text and exit codes.
 """
 
 from __future__ import annotations
