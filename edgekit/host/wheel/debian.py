@@ -6,37 +6,30 @@ is taken instead, its digest from the archive's signed index, and that is said.
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 import json
-import os
 import re
-import tarfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from edgekit.errors import InputError, WheelError
 from edgekit.executor import Executor
 from edgekit.host.cache import Cache
 from edgekit.host.notes import Notes
 from edgekit.host.progress import Progress
-from edgekit.host.unpack import DAMAGED, unpack_member
 from edgekit.host.wheel.cross.downloads import Downloads, NotThere
+from edgekit.host.wheel.deb_archive import unpack_deb
 from edgekit.schema.reader import from_toml
 
 _APT_TIMEOUT_S = 300.0
 _LINE = re.compile(
     r"(?P<name>[a-z0-9][\w.+-]+) (?P<version>\S+) (?P<sha256>[0-9a-f]{64}) (?P<size>\d+) (?P<path>\S+\.deb)"
 )
-_MAX_UNPACKED_BYTES = 2 << 30
 _SUITE = "bookworm"
 """Where packages are from that belong to no set."""
 _NO_ARCHIVE = "none"
 """Address that stands for no archive: what can do without Debian's packages does."""
-_AR_MAGIC = b"!<arch>\n"
-_AR_HEADER_BYTES = 60
 
 
 class NoArchive(WheelError):
@@ -259,50 +252,6 @@ class Debian:
         chosen = _parse(done.stdout.decode(errors="replace"), self.data / "lock.sh")
         Notes(self.answers).write(key, done.stdout)
         return list(chosen.values())
-
-
-def unpack_deb(deb: Path, folder: Path, only: Sequence[str] = ()) -> None:
-    """Unpack a package's files, or those that a pattern names; nothing leaves the folder, and links stay inside it.
-
-    Source: deb(5). Absolute links would lead into this machine: a linker that finds one dangling takes a static
-    library instead, without a word.
-
-    Raises:
-        WheelError: it is no package.
-    """
-    size = 0
-    try:
-        with deb.open("rb") as file:
-            file.seek(_find_data(file))
-            with tarfile.open(fileobj=file, mode="r|*") as tar:
-                for member in tar:
-                    size += member.size
-                    if size > _MAX_UNPACKED_BYTES:
-                        raise ValueError("too large")
-                    name = os.path.normpath(member.name)
-                    if not member.isdev() and (not only or any(fnmatch.fnmatchcase(name, glob) for glob in only)):
-                        _extract(tar, member, folder)
-    except DAMAGED as error:
-        raise WheelError(f"{deb.name} cannot be unpacked: {error}", hint="remove it and try again") from None
-
-
-def _find_data(file: BinaryIO) -> int:
-    """Where `data.tar.*`, the archive's last member, begins. Source: ar(5)."""
-    if file.read(len(_AR_MAGIC)) != _AR_MAGIC:
-        raise ValueError("it is no Debian package")
-    while len(header := file.read(_AR_HEADER_BYTES)) == _AR_HEADER_BYTES:
-        if header.startswith(b"data.tar"):
-            return file.tell()
-        length = int(header[48:58])
-        file.seek(length + length % 2, os.SEEK_CUR)
-    raise ValueError("it has no files")
-
-
-def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
-    if member.issym() and member.linkname.startswith("/"):
-        here = Path(os.path.normpath(member.name)).parent
-        member.linkname = os.path.relpath(member.linkname.lstrip("/"), here)
-    unpack_member(tar, member, folder)
 
 
 def _parse(text: str, file: Path) -> dict[str, DebianPackage]:

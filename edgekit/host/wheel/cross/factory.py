@@ -37,59 +37,76 @@ def make_crossbuilder(target: Target, wanted: Wanted, paths: CrossPaths, tools: 
         paths: folders.
         tools: programs and services.
     """
-    workshops = Workshops(target, wanted, paths, tools)
-    supplies = Supplies(
-        debian=tools.debian(paths),
-        uv=tools.uv,
-        executor=tools.executor,
-        progress=tools.progress,
-        roots=paths.roots,
-        wanted=wanted.only(),
-    )
-
-    def prepare(source: Source) -> tuple[Workshop, Extras]:
-        rule = find_rule(source.name, source.version, target, paths.cross / "packages")
-        shop = workshops.open(rule.zig, own_runtime=rule.own_runtime)
-        extras = make_extras(str(source), rule, shop, supplies)
-        return shop, for_board(extras, loads_of(target, paths.cross).libraries if extras.sysroot else ())
-
-    def locate(source: Source) -> str:
-        asked = f"{source.name}=={source.version}"
-        found = find_alone(asked, wanted, tools.uv, sources_only=True)
-        return found.source.url if found and found.source else ""
-
-    def trial(source: Source, wheel: Path) -> None:
-        from edgekit.host.wheel.trial.site import lay_out_for_trial  # noqa: PLC0415
-
-        with tempfile.TemporaryDirectory(dir=paths.work, prefix=".trial-") as folder:
-            why = lay_out_for_trial(wheel, wanted, tools.uv, Path(folder))
-            if why:
-                tools.progress.note(f"{source}: what it needs cannot be had for a trial: {why}")
-            name, version, _, _ = parse_wheel_filename(wheel.name)
-            make_trial(target, workshops, tools, paths).try_package(name, str(version), Path(folder))
-
-    # A wheel from the cache is there in a moment: what only building takes is imported when it is called.
-    def inspector() -> Inspector:
-        from edgekit.host.wheel.cross.inspection import Inspector  # noqa: PLC0415
-
-        return Inspector(target=target, cross=paths.cross, executor=tools.executor)
-
-    def builder(shop: Workshop) -> Builder:
-        from edgekit.host.wheel.cross.builder import Builder  # noqa: PLC0415
-
-        return Builder(shop, tools.uv, tools.executor, tools.progress)
-
+    steps = _Steps(target, wanted, paths, tools)
     return CrossBuilder(
         paths=paths,
-        prepare=prepare,
-        inspect=lambda wheel, extras: inspector().inspect(wheel, extras),
-        recheck=lambda wheel, extras: inspector().recheck(wheel, extras),
-        trial=trial,
-        builder=builder,
-        locate=locate,
+        prepare=steps.prepare,
+        inspect=lambda wheel, extras: steps.inspector().inspect(wheel, extras),
+        recheck=lambda wheel, extras: steps.inspector().recheck(wheel, extras),
+        trial=steps.trial,
+        builder=steps.builder,
+        locate=steps.locate,
         downloads=tools.downloads,
         progress=tools.progress,
     )
+
+
+class _Steps:
+    """The steps of a build for one target.
+
+    A wheel from the cache is there in a moment: what only building takes is imported when it is called.
+    """
+
+    def __init__(self, target: Target, wanted: Wanted, paths: CrossPaths, tools: Tools) -> None:
+        self._target, self._wanted, self._paths, self._tools = target, wanted, paths, tools
+        self._workshops = Workshops(target, wanted, paths, tools)
+        self._supplies = Supplies(
+            debian=tools.debian(paths),
+            uv=tools.uv,
+            executor=tools.executor,
+            progress=tools.progress,
+            roots=paths.roots,
+            wanted=wanted.only(),
+        )
+
+    def prepare(self, source: Source) -> tuple[Workshop, Extras]:
+        """See `crossbuild.Preparer`."""
+        rule = find_rule(source.name, source.version, self._target, self._paths.cross / "packages")
+        shop = self._workshops.open(rule.zig, own_runtime=rule.own_runtime)
+        extras = make_extras(str(source), rule, shop, self._supplies)
+        libraries = loads_of(self._target, self._paths.cross).libraries if extras.sysroot else ()
+        return shop, for_board(extras, libraries)
+
+    def locate(self, source: Source) -> str:
+        """Where an index has a source package; empty where none has it."""
+        asked = f"{source.name}=={source.version}"
+        found = find_alone(asked, self._wanted, self._tools.uv, sources_only=True)
+        return found.source.url if found and found.source else ""
+
+    def trial(self, source: Source, wheel: Path) -> None:
+        """Import a wheel's modules as on the board."""
+        from edgekit.host.wheel.trial.site import lay_out_for_trial  # noqa: PLC0415
+
+        tools = self._tools
+        with tempfile.TemporaryDirectory(dir=self._paths.work, prefix=".trial-") as folder:
+            missing = lay_out_for_trial(wheel, self._wanted, tools.uv, Path(folder))
+            if missing:
+                tools.progress.note(f"{source}: what it needs cannot be had for a trial: {missing}")
+            name, version, _, _ = parse_wheel_filename(wheel.name)
+            trial = make_trial(self._target, self._workshops, tools, self._paths)
+            trial.try_package(name, str(version), Path(folder))
+
+    def inspector(self) -> Inspector:
+        """Checks and repairs wheels."""
+        from edgekit.host.wheel.cross.inspection import Inspector  # noqa: PLC0415
+
+        return Inspector(target=self._target, cross=self._paths.cross, executor=self._tools.executor)
+
+    def builder(self, shop: Workshop) -> Builder:
+        """Runs back ends."""
+        from edgekit.host.wheel.cross.builder import Builder  # noqa: PLC0415
+
+        return Builder(shop, self._tools.uv, self._tools.executor, self._tools.progress)
 
 
 def make_trial(target: Target, workshops: Workshops, tools: Tools, paths: CrossPaths) -> Trial:

@@ -14,7 +14,7 @@ from edgekit.errors import InputError, WheelError
 from edgekit.host.progress import Silent
 from edgekit.host.wheel.cross.downloads import Downloads, NotThere
 from edgekit.host.wheel.cross.sources import local_source, unpack_source
-from edgekit.host.wheel.debian import unpack_deb
+from edgekit.host.wheel.deb_archive import unpack_deb
 
 
 def tar(path: Path, *members: tarfile.TarInfo, text: bytes = b"text") -> Path:
