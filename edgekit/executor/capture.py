@@ -71,7 +71,7 @@ class Capture:
             process.stdin.close()
 
     def until_end(self, deadline: float) -> bool:
-        """Feed and drain the child until it has ended and said all. False where it still runs at the deadline.
+        """Feed and drain the child until it has ended and its output is read; False where it runs at the deadline.
 
         Args:
             deadline: by `time.monotonic`.

@@ -154,7 +154,7 @@ class KeeperClient:
         self._outbox += to_line(request) + payload
 
     def _flush(self) -> None:
-        """Write what waits. A keeper that hung up in the middle may have said why, and that counts more."""
+        """Write what waits. A keeper that hung up in the middle may have sent why, which is the better error."""
         data, self._outbox = bytes(self._outbox), bytearray()
         try:
             self._stream.write(data)
