@@ -9,11 +9,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from edgekit.device.runtime.main import main
-from edgekit.schema.message import from_message
+from edgekit.schema.message import from_message, to_message
+from edgekit.schema.recipe import Golden
 from edgekit.schema.report import REPORT_FD_VARIABLE, Report
+from tests.fakes.plans import small_plan
 
 
 @pytest.fixture
@@ -43,6 +47,22 @@ def test_a_release_that_cannot_be_read_is_a_failure_with_a_reason(
     ]
     assert reports[-1].phase == "failed" and reports[-1].message.startswith("plan.json")
     assert "error: plan.json" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("handlers")
+def test_golden_frames_that_differ_are_reported_as_such(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "0.png"), np.zeros((8, 16, 3), np.uint8))
+    (tmp_path / "expected.json").write_text('{"0.png": [{"label": "disc", "x_px": 1, "y_px": 1, "score": 1}]}')
+    plan = small_plan(golden=Golden(frames=("0.png",), expected="expected.json"))
+    (tmp_path / "plan.json").write_bytes(to_message(plan))
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        argv = ["--release", str(tmp_path), "--work", str(tmp_path)]
+        assert main(argv, {REPORT_FD_VARIABLE: str(theirs.fileno())}) == 3
+        theirs.close()
+        reports = [from_message(Report, line, "worker") for line in ours.makefile("rb")]
+    assert "failed: 0.png: no disc at 1,1" in [one.golden for one in reports]
+    assert reports[-1].message == "golden frames failed: 0.png: no disc at 1,1"
 
 
 @pytest.mark.usefixtures("handlers")

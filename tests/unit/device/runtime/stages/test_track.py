@@ -62,6 +62,26 @@ def test_reset_begins_at_one_again() -> None:
     assert numbers(stage, 0, (200, 60)) == [1]
 
 
+def test_a_part_that_moves_down_is_expected_below() -> None:
+    stage = track(velocity_px=[0.0, 14.0], max_distance_px=5.0)
+    assert [numbers(stage, index, (100, 60 + 14 * index)) for index in range(3)] == [[1], [1], [1]]
+    assert numbers(stage, 3, (100, 60)) == [2]
+
+
+def test_a_part_is_expected_one_frames_way_further_and_its_speed_is_learnt() -> None:
+    stage = track(velocity_px=[14.0, 0.0], max_distance_px=7.0)
+    assert [numbers(stage, index, (20 * index, 60)) for index in range(8)] == [[1]] * 8
+    assert numbers(stage, 10, (200, 60)) == [1], "by then its speed is known: 20, and not 14"
+
+
+def test_whoever_is_found_again_has_all_its_patience_again() -> None:
+    stage = track(**BELT, max_missed=2)
+    numbers(stage, 0, (100, 60))
+    for found_at in (3, 6, 9):
+        assert numbers(stage, found_at - 2) == numbers(stage, found_at - 1) == []
+        assert numbers(stage, found_at, (100 + 14 * found_at, 60)) == [1]
+
+
 def test_frames_that_the_camera_lost_count_as_missed() -> None:
     stage = track(**BELT, max_missed=2)
     numbers(stage, 0, (100, 60))
