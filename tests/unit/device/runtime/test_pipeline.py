@@ -164,13 +164,15 @@ def test_what_waits_or_is_on_its_way_when_it_stops_is_counted() -> None:
 
 def test_a_source_that_is_held_up_when_it_stops_counts_the_frame_in_its_hand() -> None:
     factory = FakeFactory({}, ["a"], {"out": "out"}, queue=1)
-    pipeline = fake_pipeline([FakeSource("a", 5)], {"out": FakeSink()}, factory=factory)
+    given: list[int] = []
+    source = FakeSource("a", 5, before=lambda: given.append(1))
+    pipeline = fake_pipeline([source], {"out": FakeSink()}, factory=factory)
     pipeline.feeds[0].thread.start()
-    while len(pipeline.lanes[0].queues) < 1:
+    while len(given) < 2:
         pass
-    assert pipeline.stop()
-    drops = pipeline.drops()
-    assert drops["a", "out", "closing"] == 1 and sum(drops.values()) <= 2
+    pipeline.feeds[0].thread.join(0.05)
+    assert pipeline.stop() and len(given) == 2
+    assert pipeline.drops() == {("a", "out", "closing"): 1, ("a", "camera/a", "closing"): 1}
 
 
 def test_an_event_that_is_held_up_when_it_stops_is_no_frame() -> None:

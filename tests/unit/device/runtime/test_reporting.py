@@ -120,8 +120,12 @@ def test_a_source_that_hangs_in_decoding_is_stalled() -> None:
     clock = Clock()
     pipeline = fake_pipeline([FakeSource("a")], {"out": FakeSink()}, clock=clock)
     pipeline.figures.streams["a"].turn("running")
+    clock.advance(3.0)
     pipeline.feeds[0].figures.begin("decode")
-    clock.advance(5.5)
+    clock.advance(1.0)
+    (stream,) = RunningReports(pipeline, "", clock).make().streams
+    assert (stream.state, stream.since_s) == ("running", 4.0)
+    clock.advance(4.5)
     (stream,) = RunningReports(pipeline, "", clock).make().streams
     assert (stream.state, stream.since_s) == ("stalled", 5.5)
     pipeline.feeds[0].figures.end()
