@@ -31,7 +31,6 @@ from edgekit.errors import EdgekitError
 from edgekit.executor.local import LocalExecutor
 from edgekit.host.catalogue.targets import find_target
 from edgekit.host.engine.bench import EngineBench
-from edgekit.host.engine.compile import compile_models
 from edgekit.host.engine.engine import Engine
 from edgekit.host.engine.store import EngineStore
 from edgekit.host.progress import Silent
@@ -45,6 +44,7 @@ from measure import Figure, machine, paired, seconds, spread
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 from tests.fakes import networks  # noqa: E402
+from tests.fakes.benches import compile_models  # noqa: E402
 from tests.fakes.written import PIPELINE  # noqa: E402
 
 NETWORKS = {"classifier": 128, "detector": 160}

@@ -10,12 +10,14 @@ from edgekit.executor import Executor
 from edgekit.executor.local import LocalExecutor
 from edgekit.host.engine.bench import EngineBench
 from edgekit.host.engine.builder.devices import NO_BUILDERS, Builders
-from edgekit.host.engine.compile import make_planned, plan_source
+from edgekit.host.engine.compile import make_planned, plan_engines, plan_source
 from edgekit.host.engine.engine import Engine
 from edgekit.host.engine.rknn.toolkit import Toolkits
 from edgekit.host.engine.source import ModelSource
 from edgekit.host.engine.store import EngineStore
 from edgekit.host.progress import Progress, Silent
+from edgekit.schema.recipe import Recipe
+from edgekit.schema.target import Target
 
 CROSS = Path(__file__).parents[2] / "cross"
 
@@ -41,6 +43,11 @@ def bench_in(
         executor=run,
         progress=shown,
     )
+
+
+def compile_models(recipe: Recipe, folder: Path, target: Target, bench: EngineBench) -> tuple[Engine, ...]:
+    """Every engine of a recipe, for a target that needs no builder device."""
+    return make_planned(plan_engines(recipe, folder, target, bench), bench)
 
 
 def compile_source(source: ModelSource, bench: EngineBench, builders: Builders = NO_BUILDERS) -> Engine:

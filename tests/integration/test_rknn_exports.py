@@ -14,7 +14,6 @@ import edgekit
 from edgekit.errors import EngineError
 from edgekit.host.catalogue.targets import find_target
 from edgekit.host.engine.bench import EngineBench
-from edgekit.host.engine.compile import compile_models
 from edgekit.host.engine.engine import Engine
 from edgekit.host.engine.rknn.toolkit import DEFAULT_VERSION
 from edgekit.host.engine.store import EngineStore
@@ -23,6 +22,7 @@ from edgekit.host.workflow.engines import engine_bench
 from edgekit.schema.reader import from_raw
 from edgekit.schema.recipe import Recipe
 from tests.fakes import exports
+from tests.fakes.benches import compile_models
 from tests.fakes.exports import EXPORTS, Export, contract_of
 from tests.fakes.workstations import workstation
 from tests.fakes.written import PIPELINE

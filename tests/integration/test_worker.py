@@ -17,14 +17,13 @@ from typing import Any
 import pytest
 
 from edgekit.host.catalogue.recipes import read_recipe
-from edgekit.host.engine.compile import compile_models
 from edgekit.host.release.plan import plan_worker
 from edgekit.schema.message import from_message, to_message
 from edgekit.schema.plan import WorkerPlan
 from edgekit.schema.report import Report
 from edgekit.schema.target import CpuCluster, Memory, Os, Target
 from edgekit.schema.units import Bytes, Cpus
-from tests.fakes.benches import bench_in
+from tests.fakes.benches import bench_in, compile_models
 
 pytestmark = pytest.mark.integration
 RECIPE = Path(__file__).parents[2] / "recipes" / "sorting-line"

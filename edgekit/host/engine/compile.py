@@ -108,11 +108,6 @@ def _make(plan: Compilation | Engine, bench: EngineBench, builders: Builders) ->
     return make_engine(plan, bench.store)
 
 
-def compile_models(recipe: Recipe, folder: Path, target: Target, bench: EngineBench) -> tuple[Engine, ...]:
-    """Plan and make every engine of a recipe, for a target that needs no builder device. Raises as both."""
-    return make_planned(plan_engines(recipe, folder, target, bench), bench)
-
-
 @contextlib.contextmanager
 def _naming_source(source: ModelSource) -> Iterator[None]:
     parts = (source.tail.head, source.tail.file, source.tail.whole) if source.tail else ()

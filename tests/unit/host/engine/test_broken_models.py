@@ -9,13 +9,12 @@ import pytest
 import edgekit
 from edgekit.errors import EngineError
 from edgekit.host.catalogue.targets import find_target
-from edgekit.host.engine.compile import compile_models
 from edgekit.host.engine.model.faults import find_faults
 from edgekit.host.settings import settings_from
 from edgekit.schema.reader import from_raw
 from edgekit.schema.recipe import Recipe
 from tests.fakes import networks
-from tests.fakes.benches import bench_in
+from tests.fakes.benches import bench_in, compile_models
 from tests.fakes.broken_models import BROKEN
 from tests.fakes.written import PIPELINE
 

@@ -11,12 +11,12 @@ import edgekit
 from edgekit.errors import EngineError, InputError
 from edgekit.host.catalogue.recipes import read_recipe
 from edgekit.host.catalogue.targets import find_target
-from edgekit.host.engine.compile import choose_backend, compile_models, find_pictures
+from edgekit.host.engine.compile import choose_backend, find_pictures
 from edgekit.host.release.plan import plan_worker
 from edgekit.host.settings import settings_from
 from edgekit.schema.manifest import EngineEntry
 from edgekit.schema.recipe import ColourContract, Model
-from tests.fakes.benches import bench_in
+from tests.fakes.benches import bench_in, compile_models
 
 PACKAGE = Path(edgekit.__file__).parent
 SETTINGS = settings_from({"HOME": "/nonexistent"}, PACKAGE)

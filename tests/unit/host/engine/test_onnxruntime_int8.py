@@ -17,7 +17,7 @@ import edgekit
 from edgekit.errors import EngineError
 from edgekit.host.catalogue.recipes import read_recipe
 from edgekit.host.catalogue.targets import find_target
-from edgekit.host.engine.compile import compile_models, find_pictures
+from edgekit.host.engine.compile import find_pictures
 from edgekit.host.engine.model.quantise import quantise
 from edgekit.host.engine.model.reference import answers_of, answers_of_bytes
 from edgekit.host.engine.source import Pictures
@@ -27,7 +27,7 @@ from edgekit.host.settings import settings_from
 from edgekit.schema.reader import from_raw
 from edgekit.schema.recipe import Quantisation, Recipe
 from tests.fakes import networks
-from tests.fakes.benches import bench_in
+from tests.fakes.benches import bench_in, compile_models
 from tests.fakes.written import PIPELINE
 
 TARGET = find_target("virt-arm64", settings_from({}, Path(edgekit.__file__).parent))

@@ -13,12 +13,11 @@ from onnx import TensorProto, helper, numpy_helper
 import edgekit
 from edgekit.errors import EdgekitError, EngineError
 from edgekit.host.catalogue.targets import find_target
-from edgekit.host.engine.compile import compile_models
 from edgekit.host.engine.model.onnx_model import load_onnx, read_onnx
 from edgekit.host.settings import settings_from
 from edgekit.schema.reader import from_raw
 from edgekit.schema.recipe import Recipe
-from tests.fakes.benches import bench_in
+from tests.fakes.benches import bench_in, compile_models
 from tests.fakes.exports import FLOAT, Graph
 from tests.fakes.written import PIPELINE
 

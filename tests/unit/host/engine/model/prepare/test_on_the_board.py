@@ -10,7 +10,6 @@ import pytest
 import edgekit
 from edgekit.device.runner import load
 from edgekit.host.catalogue.targets import find_target
-from edgekit.host.engine.compile import compile_models
 from edgekit.host.engine.model.reference import answers_of
 from edgekit.host.release.plan import plan_worker
 from edgekit.host.settings import settings_from
@@ -18,7 +17,7 @@ from edgekit.imaging.conversion import Converter, plan_conversion
 from edgekit.imaging.image import RgbImage
 from edgekit.schema.reader import from_raw
 from edgekit.schema.recipe import Recipe
-from tests.fakes.benches import bench_in
+from tests.fakes.benches import bench_in, compile_models
 from tests.fakes.exports import EXPORTS, contract_of
 from tests.fakes.written import PIPELINE
 

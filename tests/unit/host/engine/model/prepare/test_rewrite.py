@@ -17,14 +17,13 @@ from hypothesis import strategies as st
 import edgekit
 from edgekit.errors import EdgekitError, EngineError
 from edgekit.host.catalogue.targets import find_target
-from edgekit.host.engine.compile import compile_models
 from edgekit.host.engine.model.prepare.rewrite import Prepared, prepare, prove_rewrite
 from edgekit.host.settings import settings_from
 from edgekit.schema.reader import from_raw
 from edgekit.schema.recipe import Model, Recipe
 from edgekit.trust import sha256_file
 from tests.fakes import exports
-from tests.fakes.benches import bench_in
+from tests.fakes.benches import bench_in, compile_models
 from tests.fakes.exports import EXPORTS, Export, contract_of
 from tests.fakes.written import PIPELINE
 
