@@ -114,7 +114,8 @@ class KeeperClient:
             RolloutError: it did not become healthy.
             LockHeld: somebody deploys it.
         """
-        self.check_can("applications", f"{verb} one application of several")
+        if application:
+            self.check_can("applications", f"{verb} one application of several")
         return self.ask(verb, application=application, watch=watch, patience_s=ACTIVATION_S)
 
     def logs(self, watch: Watch, *, application: str, lines: int, follow: bool) -> None:
@@ -126,6 +127,8 @@ class KeeperClient:
             lines: how many.
             follow: go on with those that come, until this side hangs up.
         """
+        if application:
+            self.check_can("applications", "tell the lines of one application from those of others")
         patience_s = None if follow else ANSWER_S
         self.ask("logs", application=application, follow=follow, lines=lines, watch=watch, patience_s=patience_s)
 

@@ -98,3 +98,22 @@ def test_small_chunks_travel_together_and_a_refusal_stops_the_rest() -> None:
             keeper.send("chunk", sha256="ab", offset=0, payload=b"x" * (32 << 10))
             sent += 1
     assert 1 < sent < 20
+
+
+def test_a_feature_is_asked_for_before_it_is_used() -> None:
+    """One application of several is named only to a keeper that announces them: another would act on the only one."""
+    link = FakeLink(features=())
+    with KeeperClient(DEVICE, link) as keeper:
+        assert not keeper.can("applications")
+        for refused in (
+            lambda: keeper.change("rollback", "sorter", lambda event: None),
+            lambda: keeper.logs(lambda event: None, application="sorter", lines=1, follow=False),
+        ):
+            with pytest.raises(errors.InputError, match="the keeper on gate-7 is older and cannot") as caught:
+                refused()
+            assert caught.value.hint == "edgekit provision gate-7"
+        assert link.verbs() == ["hello"]
+        keeper.change("rollback", "", lambda event: None)
+    assert link.asked[-1].verb == "rollback"
+    with KeeperClient(DEVICE, FakeLink()) as keeper:
+        assert keeper.can("applications") and keeper.can("zlib")
