@@ -295,3 +295,35 @@ def test_of_the_smallest_file_it_is_seen_that_it_is_gone(bench: Bench, content: 
     small.rmdir()
     small.symlink_to("/dev/null")
     assert not bench.releases.installed(release.digest)
+
+
+def test_an_installed_release_is_durable(tmp_path: Path) -> None:
+    disk = CuttableDisk()
+    release = make_release()
+    Bench(tmp_path, disk=disk).install(release)
+    disk.lose(undo=True)
+    after = Bench(tmp_path)
+    assert after.releases.installed(release.digest)
+    folder = after.layout.release(release.digest)
+    assert all((folder / one.path).read_bytes() == release.blobs[one.sha256] for one in release.manifest.files)
+
+
+def test_leftovers_stand_in_the_way_of_nothing(bench: Bench) -> None:
+    release = make_release()
+    for name in (f"{release.digest}.tmp", f"{release.digest}.gone.tmp"):
+        (bench.layout.releases_dir / name / "site").mkdir(parents=True)
+    bench.install(release)
+    (bench.layout.release(release.digest) / "tool").unlink()
+    bench.install(release)
+    assert bench.releases.installed(release.digest)
+
+
+def test_a_committed_release_that_is_not_whole_is_not_started(bench: Bench) -> None:
+    release = make_release()
+    bench.install(release)
+    ref = bench.releases.trusted(release.digest).ref
+    (bench.layout.release(release.digest) / "tool").unlink()
+    with pytest.raises(RolloutError, match="tool is missing or cut"):
+        bench.releases.committed(ref)
+    with pytest.raises(NothingSelected):
+        bench.releases.committed(replace(ref, digest="0" * 64))
