@@ -6,10 +6,10 @@ import threading
 
 import pytest
 
-from edgekit.device.runtime.frames.stream import StreamGap
+from edgekit.device.runtime.frames.stream import StreamGap, StreamRestarted
 from edgekit.stage import Frame
 from tests.fakes.clock import Clock
-from tests.fakes.frames import frame
+from tests.fakes.frames import frame, stream_info
 from tests.fakes.pipelines import FakeFactory, FakeSink, FakeSource, fake_pipeline, play, turn
 
 
@@ -184,6 +184,22 @@ def test_an_event_that_is_held_up_when_it_stops_is_no_frame() -> None:
         pass
     pipeline.feeds[0].thread.join(0.05)
     assert pipeline.stop() and pipeline.drops() == {("a", "out", "closing"): 1}
+
+
+def test_a_restart_is_counted_and_begins_its_state_anew() -> None:
+    clock = Clock()
+    info = stream_info("a")
+    entries = [frame(0, "a"), StreamRestarted(info=info, restarts=4, reason="again"), frame(1, "a")]
+    source = FakeSource("a", entries=entries, before=lambda: clock.advance(1.0))
+    pipeline = fake_pipeline([source], {"out": (sink := FakeSink())}, clock=clock)
+    stream = pipeline.figures.streams["a"]
+    states = []
+    for entry in source.entries(pipeline.feeds[0].figures):
+        pipeline.feeds[0]._note(entry)
+        states.append((stream.state, stream.since_s - 1000.0, stream.restarts))
+    assert states[0] == ("running", 0.0, 0)
+    assert states[1:4] == [("running", 0.0, 0), ("running", 2.0, 4), ("running", 2.0, 4)]
+    assert states[4][0] == "ended" and sink.seen == []
 
 
 def test_a_gap_comes_to_the_sinks() -> None:

@@ -223,3 +223,14 @@ def test_a_sink_that_fails_costs_the_next_one_nothing(capsys: pytest.CaptureFixt
     assert taken == [0, 1]
     assert figures.drops == {("belt", "disk", "error"): 2}
     assert "sink disk failed on a frame" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("doing", ["when stream belt ended", "while it was closed"])
+def test_a_sink_that_cannot_follow_is_logged(doing: str, capsys: pytest.CaptureFixture[str]) -> None:
+    sink = FakeSink(OSError("gone"))
+    step = SinkStep("net", sink, taken=lambda _one: None, figures=LaneFigures("out", Clock()), clock=Clock())
+    if doing.startswith("when"):
+        step.event(StreamEnded(stream="belt", reason=""))
+    else:
+        step.close()
+    assert f"sink net failed {doing}" in capsys.readouterr().err
