@@ -327,3 +327,12 @@ def test_a_committed_release_that_is_not_whole_is_not_started(bench: Bench) -> N
         bench.releases.committed(ref)
     with pytest.raises(NothingSelected):
         bench.releases.committed(replace(ref, digest="0" * 64))
+
+
+def test_a_release_without_a_plan_is_refused(bench: Bench) -> None:
+    raw = json.loads(make_release().manifest_json)
+    raw["files"] = [one for one in raw["files"] if one["path"] != "plan.json"]
+    bench.send(make_release())
+    with pytest.raises(RolloutError, match=r"the release has no plan\.json"):
+        bench.releases.install(bench.releases.open_offer(*signed(json.dumps(raw))))
+    assert not list(bench.layout.releases_dir.iterdir())
