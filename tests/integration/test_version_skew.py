@@ -182,9 +182,11 @@ def running_site(copies: Copies, keeper: Path) -> Iterator[Site]:
     signers.parent.mkdir(parents=True)
     signers.write_text(site.json("keys", "show")["allowed_signers"] + "\n")
     site.use_keeper(keeper)
-    yield site
-    site.keeper("halt")
-    shutil.rmtree(folder)
+    try:
+        yield site
+    finally:
+        site.keeper("halt")
+        shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize(
