@@ -14,7 +14,7 @@ from edgekit.schema.units import counted, format_bytes, format_cpus
 
 if TYPE_CHECKING:
     from edgekit.schema.control import ApplicationStatus, ReleaseRef, Status
-    from edgekit.schema.report import Report
+    from edgekit.schema.report import Report, StreamReport
 
 
 @examples("edgekit status gate-7", "edgekit status gate-7 --watch 30")
@@ -100,6 +100,7 @@ def _report(report: Report) -> list[str]:
     lines = [f"  figures   {figures(report)}"]
     if report.golden:
         lines.append(f"  golden    {report.golden}")
+    lines += [f"  stream    {_stream(stream)}" for stream in report.streams]
     for lane in report.lanes:
         dropped = ", ".join(f"{count} {cause}" for cause, count in lane.dropped.items() if count) or "none"
         use = f"busy {lane.busy_ratio:.0%}, queue {lane.queue}, dropped {dropped}"
@@ -111,6 +112,15 @@ def _report(report: Report) -> list[str]:
             f"  score     {right}, {score.get('wrong', 0):.0f} wrong, {counted(round(score.get('passes', 0)), 'pass')}"
         )
     return lines
+
+
+def _stream(stream: StreamReport) -> str:
+    """State first, then how well it runs, then what of it was lost and where."""
+    why = f" ({stream.message})" if stream.message else ""
+    wanted = f" of {stream.wanted_fps:.1f}" if stream.wanted_fps else ""
+    drops = ", ".join(f"{drop.count} {drop.cause} at {drop.place}" for drop in stream.drops if drop.count) or "none"
+    pace = f"{stream.fps:.1f}{wanted} fps, p99 {stream.p99_ms:.0f} ms, {counted(stream.restarts, 'restart')}"
+    return f"{stream.name} {stream.state} for {stream.since_s:.0f} s{why}: {pace}, dropped {drops}"
 
 
 def _failure(found: ApplicationStatus) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from edgekit.cli.status import describe
 from edgekit.schema.control import CpuShare, ReleaseFailure, ReleaseRef
-from edgekit.schema.report import LaneReport, Report
+from edgekit.schema.report import DropReport, LaneReport, Report, StreamReport
 from tests.fakes.keeper_link import APPLICATION, STATUS, WORKER
 
 CURRENT = ReleaseRef(digest="ab" * 32, application="sorting-line", version="1.0.0", signer="ann@desk")
@@ -24,6 +24,31 @@ REPORT = Report(
 RUNNING = replace(
     APPLICATION, application="sorting-line", phase="running", current=CURRENT, healthy=True, report=REPORT
 )
+
+
+def test_each_stream_says_its_state_and_what_it_lost() -> None:
+    gate = StreamReport(
+        name="gate",
+        state="stalled",
+        since_s=12.4,
+        message="no frame for 12 s",
+        fps=3.0,
+        wanted_fps=15.0,
+        p99_ms=140.0,
+        restarts=2,
+        drops=(
+            DropReport(place="infer", cause="drop_oldest", count=7),
+            DropReport(place="see", cause="error", count=0),
+        ),
+    )
+    yard = StreamReport(name="yard", state="running", since_s=900.0, fps=9.9, p99_ms=80.0)
+    found = replace(RUNNING, report=replace(REPORT, streams=(gate, yard)))
+    lines = describe("gate-7", replace(STATUS, applications=(found,)))
+    assert (
+        "  stream    gate stalled for 12 s (no frame for 12 s): "
+        "3.0 of 15.0 fps, p99 140 ms, 2 restarts, dropped 7 drop_oldest at infer" in lines
+    )
+    assert "  stream    yard running for 900 s: 9.9 fps, p99 80 ms, 0 restarts, dropped none" in lines
 
 
 def test_an_empty_device() -> None:
