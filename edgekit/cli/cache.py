@@ -56,6 +56,41 @@ def gc(
     output_for(as_json).result(result, text)
 
 
+@app.command()
+@examples("edgekit cache verify", "edgekit cache verify --repair", "edgekit cache verify --kind sites --kind wheels")
+def verify(
+    ctx: typer.Context,
+    repair: Annotated[bool, typer.Option("--repair", help="Throw away what is damaged: it is made again.")] = False,
+    kind: Kinds = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Read everything and compare it with what was cached; exit code 6 when something is left that differs."""
+    from edgekit.host.workflow.cache import verify_cache
+    from edgekit.schema.units import counted, format_bytes
+
+    out = output_for(as_json)
+    checked = verify_cache(settings_of(ctx), out, repair=repair, names=kind or ())
+    left = [one for one in checked.damaged if not one.removed]
+    lines = [
+        f"{one.entry.kind}/{one.entry.key}: {one.reason}{'; thrown away' if one.removed else ''}"
+        for one in checked.damaged
+    ]
+    lines.append(f"{counted(checked.entries, 'entry')}, {format_bytes(checked.bytes)}: {len(checked.damaged)} damaged")
+    if left:
+        lines.append(
+            "wait for the running command that uses it, then try again"
+            if repair
+            else "throw it away: edgekit cache verify --repair"
+        )
+    damaged = [
+        {"kind": one.entry.kind, "key": one.entry.key, "reason": one.reason, "removed": one.removed}
+        for one in checked.damaged
+    ]
+    out.result({"entries": checked.entries, "bytes": checked.bytes, "damaged": damaged}, "\n".join(lines))
+    if left:
+        raise typer.Exit(6)
+
+
 def _bytes(text: str) -> int | None:
     from edgekit.errors import InputError
     from edgekit.schema.units import parse_bytes

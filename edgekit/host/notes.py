@@ -35,15 +35,20 @@ class Notes:
         """A note; None where there is none, or a damaged one."""
         file = self.folder / key
         try:
-            written = file.read_bytes()
+            content = _content(file.read_bytes())
         except OSError:
             return None
-        digest, content = written[:_DIGEST_BYTES], written[_DIGEST_BYTES + 1 :]
-        if digest != sha256_bytes(content).encode():
-            return None
-        with contextlib.suppress(OSError):
-            os.utime(file, times=(self._clock(), self._clock()))
+        if content is not None:
+            with contextlib.suppress(OSError):
+                os.utime(file, times=(self._clock(), self._clock()))
         return content
+
+    def check(self, key: str) -> str:
+        """What is wrong with a note; empty where it is whole."""
+        try:
+            return "" if _content((self.folder / key).read_bytes()) is not None else "its content is not what it was"
+        except OSError as error:
+            return f"it cannot be read: {error.strerror}"
 
     def write(self, key: str, content: bytes) -> None:
         """Write a note, whole or not at all, in place of the one that was there."""
@@ -92,3 +97,9 @@ class Notes:
         for file in old:
             file.unlink(missing_ok=True)
         return 0
+
+
+def _content(written: bytes) -> bytes | None:
+    """What was written, where it is still what its digest says."""
+    digest, content = written[:_DIGEST_BYTES], written[_DIGEST_BYTES + 1 :]
+    return content if digest == sha256_bytes(content).encode() else None

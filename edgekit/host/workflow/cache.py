@@ -1,9 +1,11 @@
-"""All that edgekit keeps in the user's cache: list it, and throw away what nobody needs."""
+"""All that edgekit keeps in the user's cache: list it, check it, and throw away what nobody needs."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.errors import NothingSelected
@@ -13,6 +15,7 @@ from edgekit.host.cache_users import oldest_use_s
 from edgekit.host.collect import CacheKind, CacheLimits, Emptied, collect
 from edgekit.host.engine.store import ENGINES, MODELS, SPLITS, TIMINGS
 from edgekit.host.notes import Notes
+from edgekit.host.progress import Progress
 from edgekit.host.scratch import Scratch
 from edgekit.host.settings import Settings
 from edgekit.host.wheel.cross.paths import CrossPaths
@@ -59,6 +62,54 @@ def list_cache(settings: Settings, names: Iterable[str] = ()) -> tuple[Entry, ..
         names: of kinds; none: all.
     """
     return tuple(entry for kind in choose(kinds_of(settings), names) for entry in kind.entries())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DamagedEntry:
+    """An entry that is not what was put into the cache."""
+
+    entry: Entry
+    reason: str
+    removed: bool
+    """It is made again when it is needed next."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedCache:
+    """What a check of the cache found."""
+
+    entries: int
+    bytes: int
+    damaged: tuple[DamagedEntry, ...]
+
+
+def verify_cache(
+    settings: Settings, progress: Progress, *, repair: bool = False, names: Iterable[str] = ()
+) -> CheckedCache:
+    """Read every byte of the cache and compare it with the digest that its entry had when it was made.
+
+    Args:
+        settings: the user's.
+        progress: is told how much has been read.
+        repair: throw away what is damaged, unless a running command has used it since that command began.
+        names: of kinds; none: all.
+
+    Raises:
+        NothingSelected: there is no such kind.
+    """
+    found = [(kind, entry) for kind in choose(kinds_of(settings), names) for entry in kind.entries()]
+    oldest_s = oldest_use_s(settings.cache_dir)
+    unused_since_s = time.time() if oldest_s is None else oldest_s
+    damaged = []
+    with progress.amount("reading the cache", sum(entry.bytes for _, entry in found)) as advance:
+        for kind, entry in found:
+            if reason := kind.check(entry.key):
+                if repair:
+                    kind.drop(entry, unused_since_s)
+                removed = repair and not os.path.lexists(entry.path)
+                damaged.append(DamagedEntry(entry=entry, reason=reason, removed=removed))
+            advance(entry.bytes)
+    return CheckedCache(entries=len(found), bytes=sum(entry.bytes for _, entry in found), damaged=tuple(damaged))
 
 
 def collect_cache(
