@@ -33,6 +33,7 @@ from edgekit.cli.status import status
 from edgekit.cli.streams import NobodyReads, discard_stdout, prepare_streams, settle_stdout
 from edgekit.cli.verbs import Verbs, hand_down_json
 from edgekit.errors import EdgekitError, InputError, Interrupted
+from edgekit.host.private import check_folders
 from edgekit.host.settings import Settings, settings_from
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def _root(
     as_json: JsonFlag = False,
 ) -> None:
     ctx.obj = ctx.obj or _settings()
+    check_folders(ctx.obj)
     hand_down_json(ctx, as_json)
 
 
@@ -182,6 +184,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
+    os.umask(os.umask(0o022) | 0o022)  # what others may write is not used: see host/private.py
     prepare_streams()
     code = _Run(sys.argv[1:]).code()
     settle_stdout()

@@ -56,19 +56,19 @@ def settings_from(environ: Mapping[str, str], package_dir: Path) -> Settings:
         InputError: the data folder is incomplete.
     """
     home = Path(environ.get("HOME", "/root"))
-    own = environ.get("EDGEKIT_HOME")
+    own = Path(environ["EDGEKIT_HOME"]).absolute() if environ.get("EDGEKIT_HOME") else None
 
     def folder(variable: str, default: str) -> Path:
-        return Path(environ.get(variable) or home / default) / "edgekit"
+        return Path(environ.get(variable) or home / default).absolute() / "edgekit"
 
     checkout = package_dir.parent
     data = checkout if (checkout / "targets").is_dir() else package_dir / "data"
     if not (data / "targets").is_dir():
         raise InputError(f"{data}/targets is not there", hint="install edgekit again")
     return Settings(
-        config_dir=Path(own, "config") if own else folder("XDG_CONFIG_HOME", ".config"),
-        cache_dir=Path(own, "cache") if own else folder("XDG_CACHE_HOME", ".cache"),
-        state_dir=Path(own, "state") if own else folder("XDG_STATE_HOME", ".local/state"),
+        config_dir=own / "config" if own else folder("XDG_CONFIG_HOME", ".config"),
+        cache_dir=own / "cache" if own else folder("XDG_CACHE_HOME", ".cache"),
+        state_dir=own / "state" if own else folder("XDG_STATE_HOME", ".local/state"),
         data_dir=data,
         fleet_file=Path(environ.get("EDGEKIT_FLEET") or "fleet.toml"),
         pyenv_root=Path(environ.get("PYENV_ROOT") or home / ".pyenv"),
