@@ -42,8 +42,8 @@ class Witness:
         start = self._before["report"]["frames"]
         eventually(lambda: self._look()["report"]["frames"] > start + 5)
         after = self._look()
-        assert after["worker"]["pid"] == self._before["worker"]["pid"]
-        assert after["worker"]["restarts"] == 0
+        assert after["worker"]["pid"] == self._before["worker"]["pid"], after
+        assert after["worker"]["restarts"] == 0, after
         assert after["healthy"], after["unhealthy_because"]
         assert after["current"] == self._before["current"]
         report = after["report"]

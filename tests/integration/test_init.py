@@ -61,7 +61,7 @@ def test_it_deploys(user: User) -> None:
     user.does("board", "up", "--like", "host")
     user.does("provision", "host")
     user.does("deploy", "one", "host")
-    status = json.loads(user.does("status", "host", "--json").splitlines()[0])
+    (status,) = json.loads(user.does("status", "host", "--json").splitlines()[0])["applications"]
     assert status["healthy"], status
 
 
