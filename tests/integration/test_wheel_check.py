@@ -21,6 +21,7 @@ import uv
 import edgekit
 from edgekit.errors import WheelError
 from edgekit.executor.local import LocalExecutor
+from edgekit.host.cache import Cache
 from edgekit.host.catalogue.targets import find_target
 from edgekit.host.progress import Silent
 from edgekit.host.settings import Settings, settings_from
@@ -48,7 +49,7 @@ def zig(settings: Settings) -> Compiler:
     paths = CrossPaths(cache=settings.cache_dir, cross=settings.data_dir / "cross")
     data = read_zig(paths.cross / "zig")
     tool = Uv(LocalExecutor(), uv.find_uv_bin())
-    program = install_zig(data.default, data, paths.compilers, tool, Silent())
+    program = install_zig(data.default, data, Cache(paths.compilers), tool, Silent())
     return Compiler(program=program, cache=paths.root / "zig-cache")
 
 
