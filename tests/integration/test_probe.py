@@ -13,7 +13,7 @@ import pytest
 
 from edgekit.host.catalogue.detect import match_target
 from edgekit.host.catalogue.targets import read_target, resolve_target
-from edgekit.host.link.connection import connect
+from edgekit.host.link.connection import Connector
 from edgekit.host.probe import read_facts
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.reader import from_raw
@@ -48,7 +48,7 @@ def edgekit(sshd: Sshd, folder: Path, *words: str) -> subprocess.CompletedProces
 
 
 def test_facts_over_ssh_are_this_machines(sshd: Sshd) -> None:
-    executor = connect(sshd.device("box"))
+    executor = Connector().connect(sshd.device("box"))
     try:
         found = read_facts(executor)
     finally:

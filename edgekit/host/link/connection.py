@@ -44,8 +44,3 @@ class Connector:
             host_key_alias=device.host_key_alias,
         )
         return SshExecutor(address, self._files)
-
-
-def connect(device: Device) -> Executor:
-    """Give one device's executor. See `Connector.connect`."""
-    return Connector().connect(device)

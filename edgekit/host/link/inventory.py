@@ -70,11 +70,6 @@ def read_inventory(settings: Settings) -> Inventory:
     return Inventory(devices=boards | named, allowed_signers=signers)
 
 
-def find_device(name: str, settings: Settings) -> Device:
-    """Find one device. See `Inventory.find`."""
-    return read_inventory(settings).find(name)
-
-
 def known_devices(settings: Settings) -> Mapping[str, Device]:
     """All devices with a name. See `Inventory.devices`."""
     return read_inventory(settings).devices

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.errors import InputError, NothingSelected
-from edgekit.host.link.inventory import find_device, read_inventory
+from edgekit.host.link.inventory import read_inventory
 from edgekit.host.settings import Settings
 from edgekit.schema.fleet import Device
 from edgekit.schema.reader import to_json
@@ -37,22 +37,22 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def test_names_boards_addresses_and_this_machine(settings: Settings) -> None:
-    gate = find_device("gate-7", settings)
+    gate = read_inventory(settings).find("gate-7")
     assert (gate.name, gate.address, gate.labels) == ("gate-7", "root@10.0.0.7", {"site": "north"})
-    assert find_device("virt", settings).address == "root@127.0.0.1:2222"
-    assert find_device("root@[fe80::1]:2222", settings).address == "root@[fe80::1]:2222"
-    assert find_device("local", settings).address == "local"
+    assert read_inventory(settings).find("virt").address == "root@127.0.0.1:2222"
+    assert read_inventory(settings).find("root@[fe80::1]:2222").address == "root@[fe80::1]:2222"
+    assert read_inventory(settings).find("local").address == "local"
 
 
 def test_the_fleet_wins_over_a_board(settings: Settings) -> None:
     settings.fleet_file.write_text('[devices.virt]\naddress = "root@elsewhere"\n')
-    assert find_device("virt", settings).address == "root@elsewhere"
+    assert read_inventory(settings).find("virt").address == "root@elsewhere"
 
 
 @pytest.mark.parametrize(("word", "meant"), [("gate-8", "did you mean gate-7?"), ("vrit", "did you mean virt?")])
 def test_unknown_names_the_closest(word: str, meant: str, settings: Settings) -> None:
     with pytest.raises(NothingSelected) as caught:
-        find_device(word, settings)
+        read_inventory(settings).find(word)
     assert meant in caught.value.message
     assert f"edgekit board up --name {word}" in caught.value.hint
 
@@ -60,13 +60,13 @@ def test_unknown_names_the_closest(word: str, meant: str, settings: Settings) ->
 @pytest.mark.parametrize("word", ["root@", "@host", "root@host:port", "-oProxyCommand=x@y"])
 def test_what_looks_like_an_address_and_is_none(word: str, settings: Settings) -> None:
     with pytest.raises(InputError, match="is not an address"):
-        find_device(word, settings)
+        read_inventory(settings).find(word)
 
 
 def test_a_wrong_fleet_file_gives_every_mistake(settings: Settings) -> None:
     settings.fleet_file.write_text('[devices.a]\nadress = "x"\n[devices.b]\naddress = 5\n')
     with pytest.raises(InputError) as caught:
-        find_device("a", settings)
+        read_inventory(settings).find("a")
     assert "devices.a.adress: unknown key; did you mean address?" in caught.value.message
     assert (
         "devices.b.address: expected USER@HOST, USER@HOST:PORT, a name from ssh_config, or local, found 5"
@@ -78,7 +78,7 @@ def test_no_fleet_file_is_an_empty_fleet(settings: Settings) -> None:
     assert read_inventory(settings).allowed_signers == settings.fleet_file.parent / "signers"
     settings.fleet_file.unlink()
     assert read_inventory(settings).allowed_signers is None
-    assert find_device("virt", settings).name == "virt"
+    assert read_inventory(settings).find("virt").name == "virt"
 
 
 def test_hundreds_of_devices_take_one_reading(settings: Settings) -> None:
