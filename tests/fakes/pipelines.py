@@ -8,7 +8,7 @@ from pathlib import Path
 from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.frames.stream import Entry, StreamEnded, StreamEvent, StreamStarted
 from edgekit.device.runtime.pipeline import Ends, Pipeline
-from edgekit.device.runtime.sinks.kinds import Sink
+from edgekit.device.runtime.sinks import Sink
 from edgekit.device.runtime.stages.factory import StageFactory
 from edgekit.device.runtime.streams import PipelineFigures
 from edgekit.schema.plan import LanePlan, StagePlan

@@ -15,7 +15,7 @@ from edgekit.device.runtime.graph import LaneNode, plan_graph
 from edgekit.device.runtime.schedule.lanes import Lane
 from edgekit.device.runtime.schedule.steps import SinkStep, StageStep, Step
 from edgekit.device.runtime.schedule.threads import PinnedThread
-from edgekit.device.runtime.sinks.kinds import Sink, make_sink
+from edgekit.device.runtime.sinks import Sink, make_sink
 from edgekit.device.runtime.sources import FrameSource, open_source
 from edgekit.device.runtime.sources.feed import Feed
 from edgekit.device.runtime.stages.factory import StageFactory

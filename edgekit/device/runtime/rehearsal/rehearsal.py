@@ -14,7 +14,7 @@ from edgekit.device.runtime.golden import Passage, is_stateless
 from edgekit.device.runtime.grab import grab_frames
 from edgekit.device.runtime.rehearsal.recorded import Recorded
 from edgekit.device.runtime.rehearsal.watch import MAKING, CannotTry, Watch
-from edgekit.device.runtime.sinks.kinds import make_sink
+from edgekit.device.runtime.sinks import make_sink
 from edgekit.device.runtime.sources import open_source
 from edgekit.device.runtime.stages import close_stage, find_class
 from edgekit.device.runtime.stages.factory import StageFactory

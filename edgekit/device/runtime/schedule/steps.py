@@ -10,7 +10,7 @@ from typing import Protocol
 
 from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.frames.stream import StreamEnded, StreamEvent, StreamGap, StreamRestarted, StreamStarted
-from edgekit.device.runtime.sinks.kinds import Sink
+from edgekit.device.runtime.sinks import Sink
 from edgekit.device.runtime.stages import close_stage
 from edgekit.errors import EdgekitError
 from edgekit.stage import Frame, Stage, StreamInfo

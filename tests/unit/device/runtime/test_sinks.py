@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.device.runtime.frames.stream import StreamEnded, StreamGap, StreamRestarted, StreamStarted
-from edgekit.device.runtime.sinks.kinds import Sink, make_sink
+from edgekit.device.runtime.sinks import Sink, make_sink
 from edgekit.device.runtime.streams import PipelineFigures
 from edgekit.errors import InputError
 from edgekit.schema.recipe import JsonlSink, RecipeSink, ScoreSink
