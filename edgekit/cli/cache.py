@@ -76,6 +76,9 @@ def verify(
         for one in checked.damaged
     ]
     lines.append(f"{counted(checked.entries, 'entry')}, {format_bytes(checked.bytes)}: {len(checked.damaged)} damaged")
+    if checked.unchecked:
+        kinds = ", ".join(sorted({entry.kind for entry in checked.unchecked}))
+        lines.append(f"{counted(len(checked.unchecked), 'entry')} without a digest, which nothing can check: {kinds}")
     if left:
         lines.append(
             "wait for the running command that uses it, then try again"
@@ -86,7 +89,8 @@ def verify(
         {"kind": one.entry.kind, "key": one.entry.key, "reason": one.reason, "removed": one.removed}
         for one in checked.damaged
     ]
-    out.result({"entries": checked.entries, "bytes": checked.bytes, "damaged": damaged}, "\n".join(lines))
+    facts = {"entries": checked.entries, "bytes": checked.bytes, "unchecked": len(checked.unchecked)}
+    out.result({**facts, "damaged": damaged}, "\n".join(lines))
     if left:
         raise typer.Exit(6)
 

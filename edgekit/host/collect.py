@@ -18,8 +18,8 @@ class CacheKind(Protocol):
     def entries(self) -> tuple[Entry, ...]:
         """All of them."""
 
-    def check(self, key: str) -> str:
-        """What is wrong with one, its every byte read; empty where it is whole, or where nothing is promised of it."""
+    def check(self, key: str) -> str | None:
+        """What is wrong with one, its every byte read; empty where it is whole, None where it has no digest."""
 
     def drop(self, entry: Entry, unused_since_s: float) -> int:
         """Throw one away unless it was used since; give the bytes that were freed."""

@@ -29,9 +29,8 @@ class Scratch:
         """All files and folders; when they were last used is when something was last written directly in them."""
         return tuple(self._entry(path) for path in sorted(self._folder.glob(self._pattern)))
 
-    def check(self, key: str) -> str:  # noqa: ARG002
-        """Nothing is promised of what lies here: programs write it as they like."""
-        return ""
+    def check(self, key: str) -> None:
+        """Nothing here has a digest: programs write it as they like."""
 
     def drop(self, entry: Entry, unused_since_s: float) -> int:
         """Remove a file or folder. See `Cache.drop`."""

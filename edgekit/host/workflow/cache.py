@@ -79,8 +79,12 @@ class CheckedCache:
     """What a check of the cache found."""
 
     entries: int
+    """How many were read and compared."""
     bytes: int
+    """Of these."""
     damaged: tuple[DamagedEntry, ...]
+    unchecked: tuple[Entry, ...]
+    """What has no digest: logs, and what compilers keep for themselves."""
 
 
 def verify_cache(
@@ -100,16 +104,24 @@ def verify_cache(
     found = [(kind, entry) for kind in choose(kinds_of(settings), names) for entry in kind.entries()]
     oldest_s = oldest_use_s(settings.cache_dir)
     unused_since_s = time.time() if oldest_s is None else oldest_s
-    damaged = []
+    damaged, unchecked = [], []
     with progress.amount("reading the cache", sum(entry.bytes for _, entry in found)) as advance:
         for kind, entry in found:
-            if reason := kind.check(entry.key):
+            reason = kind.check(entry.key)
+            if reason is None:
+                unchecked.append(entry)
+            elif reason:
                 if repair:
                     kind.drop(entry, unused_since_s)
                 removed = repair and not os.path.lexists(entry.path)
                 damaged.append(DamagedEntry(entry=entry, reason=reason, removed=removed))
             advance(entry.bytes)
-    return CheckedCache(entries=len(found), bytes=sum(entry.bytes for _, entry in found), damaged=tuple(damaged))
+    return CheckedCache(
+        entries=len(found) - len(unchecked),
+        bytes=sum(entry.bytes for _, entry in found) - sum(entry.bytes for entry in unchecked),
+        damaged=tuple(damaged),
+        unchecked=tuple(unchecked),
+    )
 
 
 def collect_cache(

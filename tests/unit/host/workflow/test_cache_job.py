@@ -91,6 +91,14 @@ def test_what_a_running_command_took_stays(settings: Settings) -> None:
     assert found.removed
 
 
+def test_what_has_no_digest_is_not_called_whole(settings: Settings) -> None:
+    logs = settings.cache_dir / "crossbuild" / "logs"
+    logs.mkdir(parents=True)
+    (logs / "spidev.log").write_text("cc")
+    checked = verify_cache(settings, Silent())
+    assert (checked.entries, [entry.kind for entry in checked.unchecked]) == (3, ["logs"])
+
+
 def test_only_the_kinds_that_are_named(settings: Settings) -> None:
     flip(settings.cache_dir)
     assert verify_cache(settings, Silent(), names=["locks"]).damaged == ()
