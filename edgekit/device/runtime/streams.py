@@ -64,7 +64,7 @@ class StreamFigures:
         """Frames that a stage failed on."""
         self.counts: dict[str, int] = {}
         self.latency = Histogram()
-        self.seconds = SecondsCount()
+        self._seconds = SecondsCount()
         self._clock = clock
         self._lock = threading.Lock()
         self._recent: deque[tuple[float, float]] = deque(maxlen=_WINDOW_FRAMES)
@@ -82,7 +82,7 @@ class StreamFigures:
                 return
             self._last = frame.sequence
             self._recent.append((now_s, now_s - frame.captured_s))
-            self.seconds.add(now_s, passed=1)
+            self._seconds.add(now_s, passed=1)
             self.latency.add(now_s - frame.captured_s)
             self.frames += 1
             self.counts = frame.counts
@@ -90,8 +90,13 @@ class StreamFigures:
     def fail(self) -> None:
         """A stage failed on a frame."""
         with self._lock:
-            self.seconds.add(self._clock(), failed=1)
+            self._seconds.add(self._clock(), failed=1)
             self.errors += 1
+
+    def judged(self, now_s: float) -> tuple[int, int]:
+        """Frames of the last minute that passed, and that a stage failed on."""
+        with self._lock:
+            return self._seconds.within(now_s)
 
     def recent(self) -> tuple[list[float], float]:
         """Latencies of the last `WINDOW_S`, and how many seconds these are: fewer soon after the start."""
@@ -147,7 +152,7 @@ class PipelineFigures:
     def error_ratio(self) -> float:
         """Of the frames of the last minute: those that a stage failed on."""
         now_s = self._clock()
-        pairs = [stream.seconds.within(now_s) for stream in self.streams.values()]
+        pairs = [stream.judged(now_s) for stream in self.streams.values()]
         passed, failed = sum(one[0] for one in pairs), sum(one[1] for one in pairs)
         return failed / max(1, passed + failed)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+
 import pytest
 
 from edgekit.device.runtime.streams import PipelineFigures, StreamFigures, Window, quantile, window_of
@@ -138,6 +141,30 @@ def test_streams_are_added_up() -> None:
     assert (window.fps, round(window.p50_ms), made.frames) == (8.0, 4, 8)
     alone = window_of([made.streams["a"].recent()])
     assert (alone.fps, round(alone.p99_ms)) == (3.0, 2)
+
+
+def test_the_error_ratio_can_be_read_while_a_lane_counts() -> None:
+    """A report is made at any moment; an error there would end all reports, and the keeper the worker."""
+    clock, stop = Clock(), threading.Event()
+    made = figures(clock)
+    for _ in range(60):
+        clock.advance(1.0)
+        made.streams["belt"].fail()
+
+    def write() -> None:
+        while not stop.is_set():
+            made.streams["belt"].fail()
+
+    thread, interval_s = threading.Thread(target=write), sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        thread.start()
+        for _ in range(1000):
+            assert made.error_ratio() == 1.0
+    finally:
+        stop.set()
+        thread.join()
+        sys.setswitchinterval(interval_s)
 
 
 def test_a_state_has_a_beginning_and_a_reason() -> None:
