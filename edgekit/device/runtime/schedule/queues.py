@@ -113,19 +113,15 @@ class LaneQueues:
     def take(self, ready: Callable[[str], bool]) -> Entry | None:
         """The next entry, of a stream that is `ready` to go on; waits for one. None once the line is closed."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._next(ready) is not None)
-        return self.poll(ready)
+            while (entry := self._pop(ready)) is None and not self._closed:
+                self._changed.wait()
+        return self._noted(entry)
 
     def poll(self, ready: Callable[[str], bool]) -> Entry | None:
         """As `take`, but None where nothing is ready now."""
         with self._changed:
-            stream = None if self._closed else self._next(ready)
-            entry = None if stream is None else self._streams[stream].pop()
-            self._changed.notify_all()
-        if entry is not None:
-            for call in self.on_taken:
-                call()
-        return entry
+            entry = self._pop(ready)
+        return self._noted(entry)
 
     def wake(self) -> None:
         """Let whoever waits look again: a stream may have become ready."""
@@ -142,13 +138,24 @@ class LaneQueues:
             self._streams.clear()
             self._changed.notify_all()
 
-    def _next(self, ready: Callable[[str], bool]) -> str | None:
+    def _pop(self, ready: Callable[[str], bool]) -> Entry | None:
+        """With the lock held."""
         waiting = [
             Waiting(stream, queue.entries[0][0])
             for stream, queue in self._streams.items()
             if queue.entries and ready(stream)
         ]
-        return self._choose(waiting) if waiting else None
+        if not waiting:
+            return None
+        self._changed.notify_all()
+        return self._streams[self._choose(waiting)].pop()
+
+    def _noted(self, entry: Entry | None) -> Entry | None:
+        """With no lock held: calls who waits for room."""
+        if entry is not None:
+            for call in self.on_taken:
+                call()
+        return entry
 
     def _count(self, entry: Entry, cause: str) -> None:
         if isinstance(entry, Frame):

@@ -98,6 +98,14 @@ def test_a_stream_that_becomes_ready_is_taken_after_a_wake() -> None:
     assert [entry.sequence for entry in taken if isinstance(entry, Frame)] == [7]
 
 
+def test_a_stream_that_was_found_ready_is_taken_without_a_second_look() -> None:
+    """Else `take` could come back with nothing, which ends a lane's thread as if the line were closed."""
+    queues, answers = LaneQueues(4, "block"), iter([True, False])
+    queues.put(frame(7))
+    taken = queues.take(lambda _stream: next(answers))
+    assert isinstance(taken, Frame) and taken.sequence == 7
+
+
 def test_whoever_waits_behind_is_told_of_the_room() -> None:
     queues, calls = LaneQueues(1, "block"), []
     queues.on_taken.append(lambda: calls.append(len(queues)))
