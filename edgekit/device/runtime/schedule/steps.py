@@ -92,7 +92,7 @@ class StageStep:
         """See `Step.event`. A stage that fails on it is closed; frames of its stream then fail here."""
         try:
             self._follow(event)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._log.write(f"failed when stream {event.stream} {_what(event)}", error)
             self._close(event.stream)
 
@@ -121,7 +121,7 @@ class StageStep:
         _, stage = self._stages.pop(stream, (None, None))
         try:
             close_stage(stage)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._log.write("failed while it was closed", error)
 
 

@@ -17,7 +17,8 @@ from edgekit.device.runtime.main import main
 from edgekit.schema.message import from_message, to_message
 from edgekit.schema.recipe import Golden
 from edgekit.schema.report import REPORT_FD_VARIABLE, Report
-from tests.fakes.plans import small_plan
+from tests.fakes.clips import clip_source, write_clip
+from tests.fakes.plans import python_stage, small_plan
 
 
 @pytest.fixture
@@ -69,6 +70,25 @@ def test_golden_frames_that_differ_are_reported_as_such(tmp_path: Path) -> None:
 def test_an_error_that_nobody_foresaw_is_one_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--release", str(tmp_path), "--work", str(tmp_path)], {REPORT_FD_VARIABLE: "none"}) == 3
     assert "FileNotFoundError" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("handlers")
+def test_a_stage_that_leaves_the_process_while_it_is_made_is_one_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "leaves_when_made.py").write_text("class Own:\n    def __init__(self, context): raise SystemExit(5)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    write_clip(tmp_path / "c.mkv", [0])
+    sources = {"a": clip_source(tmp_path / "c.mkv", pace="fast")}
+    plan = small_plan(python_stage("own", "leaves_when_made:Own"), sources=sources)
+    (tmp_path / "plan.json").write_bytes(to_message(plan))
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        argv = ["--release", str(tmp_path), "--work", str(tmp_path)]
+        assert main(argv, {REPORT_FD_VARIABLE: str(theirs.fileno())}) == 3
+        theirs.close()
+        reports = [from_message(Report, line, "worker") for line in ours.makefile("rb")]
+    assert (reports[-1].phase, reports[-1].message) == ("failed", "SystemExit: 5")
 
 
 def test_nothing_that_takes_long_is_loaded_before_the_first_report() -> None:

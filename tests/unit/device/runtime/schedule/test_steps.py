@@ -155,19 +155,20 @@ def test_a_stage_that_leaves_the_process_is_a_failure() -> None:
         failing(leave).frame(frame(0))
 
 
+@pytest.mark.parametrize("error", [RuntimeError("stuck"), SystemExit("stuck")])
 @pytest.mark.parametrize("doing", ["reset", "close"])
 def test_an_object_that_cannot_follow_its_stream_fails_that_stream_until_it_restarts(
-    doing: str, capsys: pytest.CaptureFixture[str]
+    doing: str, error: BaseException, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def act(done: str) -> None:
         if done == doing:
-            raise RuntimeError("stuck")
+            raise error
 
     step = failing(act)
     step.event(restarted(stream_info()) if doing == "reset" else StreamEnded(stream="belt", reason=""))
     with pytest.raises(FrameFailed):
         step.frame(frame(0))
-    assert "RuntimeError: stuck" in capsys.readouterr().err
+    assert f"{type(error).__name__}: stuck" in capsys.readouterr().err
     step.event(restarted(stream_info()))
     assert step.frame(frame(1)) is not None
 
