@@ -163,8 +163,9 @@ def load_state(path: Path, at_s: float) -> State:
 
     A file that cannot be read is put aside as `.bad`, and the state says so: the keeper must come up all the same.
     """
-    try:
+    with contextlib.suppress(OSError):  # a read-only disk refuses to delete even what is not there
         path.with_name(path.name + ".tmp").unlink(missing_ok=True)
+    try:
         return _known(from_message(State, path.read_bytes(), path.name))
     except FileNotFoundError:
         return State()

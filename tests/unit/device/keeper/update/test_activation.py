@@ -119,6 +119,13 @@ def test_no_file_is_a_fresh_start_and_half_a_file_beside_it_goes(tmp_path: Path)
     assert not list(tmp_path.iterdir())
 
 
+def test_half_a_file_that_stays_beside_it_is_no_reason_to_lose_the_state(tmp_path: Path) -> None:
+    """As on a read-only disk, which refuses to delete even what is not there."""
+    save_state(tmp_path / "state.json", RUNNING, Disk())
+    (tmp_path / "state.json.tmp").mkdir()
+    assert load_state(tmp_path / "state.json", 1.0) == RUNNING
+
+
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", '{"phase": 5}', '{"current": {}}', '{"must_understand": ["x"]}', "\0\0"]
 )
