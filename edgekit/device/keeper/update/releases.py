@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import stat
 from collections.abc import Callable, Collection
@@ -69,9 +70,13 @@ class Releases:
         self.claims = Claims()
 
     def tidy(self) -> None:
-        """Remove what a power cut left half laid out. Before anything else: its links make torn blobs look whole."""
+        """Remove what a power cut left half laid out. Before anything else: its links make torn blobs look whole.
+
+        What a broken or read-only disk does not let go stays: the keeper comes up. Installing hashes every blob anyhow.
+        """
         for left in self._layout.releases_dir.glob(f"*{_UNFINISHED}"):
-            self._disk.remove_tree(left)
+            with contextlib.suppress(OSError):
+                self._disk.remove_tree(left)
 
     def open_offer(self, manifest_json: bytes, signature: bytes) -> Offered:
         """Verify a manifest's signature, then read it.

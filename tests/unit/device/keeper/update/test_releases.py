@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from edgekit.device.keeper.update.disk import Disk
 from edgekit.device.keeper.update.releases import References
 from edgekit.errors import NothingSelected, RolloutError, TrustError
 from edgekit.schema.message import to_message
 from tests.fakes.disk import CuttableDisk, PowerCut
-from tests.fakes.keeper import Bench
+from tests.fakes.keeper import Bench, pulse
 from tests.fakes.releases import FakeRelease, make_plan, make_release
 from tests.fakes.signers import fake_signature
 
@@ -260,6 +263,25 @@ def test_what_a_cut_left_half_laid_out_goes_first(bench: Bench) -> None:
     (bench.layout.releases_dir / f"{'0' * 64}.tmp/site").mkdir(parents=True)
     bench.releases.tidy()
     assert [path.name for path in bench.layout.releases_dir.iterdir()] == [release.digest]
+
+
+class StubbornDisk(Disk):
+    """Deletes nothing, as when it has become read-only."""
+
+    def remove_tree(self, path: Path) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+
+def test_what_is_half_laid_out_on_a_disk_that_deletes_nothing_does_not_keep_the_keeper_down(bench: Bench) -> None:
+    release = make_release()
+    bench.commit(release)
+    left = bench.layout.releases_dir / f"{'ab' * 32}.tmp"
+    left.mkdir()
+    again = Bench(bench.layout.prefix, disk=StubbornDisk())
+    again.starter.on_start = pulse
+    again.turn(times=3)
+    assert left.is_dir()
+    assert again.status().healthy
 
 
 def test_a_committed_release_needs_no_signer(bench: Bench) -> None:
