@@ -137,9 +137,7 @@ class Bench:
 
     def view(self, name: str = "sorter") -> ApplicationView:
         """What can be seen of an application."""
-        found = self.keeper.view().find(name)
-        assert found is not None
-        return found
+        return self.application(name).view()
 
     def status(self, name: str = "sorter") -> ApplicationStatus:
         """What `status` answers about an application."""
@@ -153,7 +151,7 @@ class Bench:
 
     @property
     def current(self) -> str:
-        found = self.keeper.view().find("sorter")
+        found = self.keeper.application("sorter")
         return found.state.current.digest if found and found.state.current else ""
 
     def child(self, name: str = "sorter") -> FakeChild:

@@ -11,7 +11,7 @@ from edgekit.device.keeper.control.ticket import Ticket
 from edgekit.device.keeper.driver import ReleaseDriver
 from edgekit.device.keeper.open_tickets import OpenTickets
 from edgekit.device.keeper.process.supervisor import Supervisor
-from edgekit.device.keeper.update.activation import AT_REST, Stop
+from edgekit.device.keeper.update.activation import AT_REST, State, Stop
 from edgekit.device.keeper.update.releases import Release
 from edgekit.errors import LockHeld, NothingSelected
 
@@ -37,7 +37,12 @@ class Application:
     @property
     def busy(self) -> bool:
         """Whether it must be looked at often: an activation or a request is under way."""
-        return self._driver.closing or self.waiting.anybody or self._driver.state.phase not in AT_REST
+        return self._driver.closing or self.waiting.anybody or self.state.phase not in AT_REST
+
+    @property
+    def state(self) -> State:
+        """For any thread: which release runs, and where an activation stands."""
+        return self._driver.state
 
     @property
     def lost(self) -> bool:
@@ -52,7 +57,7 @@ class Application:
     @property
     def claimed(self) -> Claimed:
         """For any thread: what it may use. The releases on trial and committed count, as each may have to run."""
-        state = self._driver.state
+        state = self.state
         refs = () if state.phase in ("idle", "stopped") else (state.candidate, state.current)
         return self._driver.footprint.of(*refs)
 
@@ -62,7 +67,7 @@ class Application:
         Raises:
             EdgekitError: there is none, or it cannot be read.
         """
-        current, footprint = self._driver.state.current, self._driver.footprint
+        current, footprint = self.state.current, self._driver.footprint
         if current is None:
             raise NothingSelected(f"{self.name} has no committed release", hint="edgekit deploy a release of it")
         if not footprint.knows(current):
@@ -74,12 +79,11 @@ class Application:
         process = self.supervisor.process
         return ApplicationView(
             name=self.name,
-            state=self._driver.state,
+            state=self.state,
             worker=self.supervisor.status(),
             report=process.report if process else None,
             unhealthy_because=self._driver.unhealthy(),
             claimed=self.claimed,
-            pressure_percent=self.supervisor.pressure_percent(),
         )
 
     def begin(self, release: Release, ticket: Ticket, notes: tuple[str, ...]) -> None:
@@ -94,13 +98,13 @@ class Application:
             EdgekitError: it is refused, and nothing has changed.
         """
         self._check_rest()
-        current = self._driver.state.current
+        current = self.state.current
         if current and current.digest == release.ref.digest:
             self.resume(ticket)
             return
         self._driver.begin(release)
         self.waiting.activation(ticket, notes)
-        self.waiting.announce(self._driver.state.phase, self.summary())
+        self.waiting.announce(self.state.phase, self.summary())
 
     def resume(self, ticket: Ticket) -> None:
         """Run the committed release, and wait until it is healthy.
@@ -151,6 +155,6 @@ class Application:
         return self._driver.summary()
 
     def _check_rest(self) -> None:
-        if self._driver.state.phase not in AT_REST or self.waiting.removal:
+        if self.state.phase not in AT_REST or self.waiting.removal:
             what = "a removal" if self.waiting.removal else "an activation"
             raise LockHeld(f"{what} of {self.name} is going on", hint="edgekit status shows where it stands")

@@ -45,8 +45,6 @@ class ApplicationView:
     report: Report | None
     unhealthy_because: tuple[str, ...]
     claimed: Claimed
-    pressure_percent: float
-    """Share of the last 10 s in which some of its worker waited for memory."""
 
 
 class Footprint:

@@ -32,10 +32,6 @@ class KeeperView:
     memory: BoardMemory
     uptime_s: float
 
-    def find(self, name: str) -> ApplicationView | None:
-        """One application; None where there is none of that name."""
-        return next((found for found in self.applications if found.name == name), None)
-
 
 class Keeper:
     """Runs what the applications' saved states want. They share nothing but this thread, store and memory."""
@@ -72,9 +68,18 @@ class Keeper:
             lost=frozenset(application.name for application in applications if application.lost),
         )
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the applications, sorted; for any thread."""
+        return tuple(sorted(self._applications))
+
     def application(self, name: str) -> Application | None:
-        """One application, for a look at it."""
+        """One application, for a look at it; for any thread."""
         return self._applications.get(name)
+
+    def pressures(self) -> dict[str, float]:
+        """By application, percent of the last 10 s in which some of its worker waited for memory; for any thread."""
+        return {name: found.supervisor.pressure_percent() for name, found in self._applications.items()}
 
     def check_room(self, application: str, memory_bytes: int) -> None:
         """See, before a byte of a release moves, that another application fits; for any thread.

@@ -101,11 +101,11 @@ class Session:
         yield Event(kind="done", data=to_message_data(self._to.figures.status(self._to.locks.holders)))
 
     def _metrics(self, request: Request, _payload: bytearray) -> Iterator[Event]:
-        view = self._to.keeper.view()
-        chosen = view.find(self._choose(request)) if request.application or view.applications else None
+        keeper = self._to.keeper
+        whose = self._choose(request) if request.application or keeper.names else ""
         status = self._to.figures.status(self._to.locks.holders)
-        pressures = {found.name: found.pressure_percent for found in view.applications}
-        yield _done(text=metrics_text(status, chosen.report if chosen else None, pressures))
+        chosen = status.find(whose)
+        yield _done(text=metrics_text(status, chosen.report if chosen else None, keeper.pressures()))
 
     def _lock(self, request: Request, _payload: bytearray) -> Iterator[Event]:
         if not is_application_name(request.application):
@@ -124,7 +124,7 @@ class Session:
         self._to.releases.claims.put(self, offered.digest, offered.sizes)
         self._offered = offered
         installed = self._to.releases.installed(offered.digest)
-        found = self._to.keeper.view().find(application)
+        found = self._to.keeper.application(application)
         current = found.state.current if found else None
         offer = Offer(
             digest=offered.digest,
@@ -178,7 +178,7 @@ class Session:
     def _rollback(self, request: Request, _payload: bytearray) -> Iterator[Event]:
         application = self._choose(request)
         self._lock_for(application)
-        found = self._to.keeper.view().find(application)
+        found = self._to.keeper.application(application)
         if found is None or found.state.previous is None:
             raise NothingSelected(
                 f"there is no release of {application} to go back to", hint="edgekit deploy another release"
@@ -228,7 +228,7 @@ class Session:
         Raises:
             NothingSelected: there is none, none of that name, or none is named and there are several.
         """
-        names = [found.name for found in self._to.keeper.view().applications]
+        names = self._to.keeper.names
         if request.application in names:
             return request.application
         if not request.application and len(names) == 1:

@@ -214,7 +214,7 @@ def test_a_removed_one_is_gone_at_once_and_its_releases_with_the_next_clearing(
     bench.turn(times=3)
     assert outcome(ticket) == "counter is removed"
     assert worker.ended()
-    assert bench.keeper.view().find("counter") is None
+    assert bench.keeper.application("counter") is None
     assert not bench.layout.application("counter").exists()
     bench.keeper.folders.clear()
     assert [path.name for path in bench.layout.applications_dir.iterdir()] == ["sorter"]
@@ -257,7 +257,7 @@ def test_a_power_cut_while_removing_leaves_it_whole_or_not_at_all(tmp_path: Path
         again.starter.on_start = pulse
         again.turn(times=2)
         assert again.status("sorter").healthy
-        found = again.keeper.view().find("counter")
+        found = again.keeper.application("counter")
         if found:
             assert found.state.current is not None
             assert again.releases.installed(found.state.current.digest)
@@ -342,7 +342,7 @@ class TestSharing:
         assert isinstance(error, RolloutError)
         assert "counter 461.0 MiB + sorter 500.0 MiB = 961.0 MiB, there are 960.0 MiB" in error.message
         assert "edgekit stop" in error.hint
-        assert bench.keeper.view().find("counter") is None
+        assert bench.keeper.application("counter") is None
         with pytest.raises(RolloutError, match=r"= 961\.0 MiB"):
             bench.keeper.check_room("counter", 461 * MIB)
         bench.keeper.check_room("counter", 460 * MIB)
