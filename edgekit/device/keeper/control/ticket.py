@@ -9,6 +9,9 @@ from edgekit.errors import EdgekitError
 from edgekit.schema.control import Event
 from edgekit.schema.report import Report
 
+_UNREAD = 8
+"""Events that may wait before a report is left out: a worker decides how many there are, and each may be a MiB."""
+
 
 class Ticket:
     """Written by the loop, read by one connection. Whether anybody reads makes no difference to the loop."""
@@ -25,8 +28,9 @@ class Ticket:
         self._queue.put(Event(kind="progress", message=message))
 
     def report(self, report: Report) -> None:
-        """The worker has reported."""
-        self._queue.put(Event(kind="report", report=report))
+        """The worker has reported; a reader that lags behind is not told of each."""
+        if self._queue.qsize() < _UNREAD:
+            self._queue.put(Event(kind="report", report=report))
 
     def done(self, message: str) -> None:
         """It is carried out."""
