@@ -5,6 +5,7 @@ Source: systemd, sd_notify(3); systemd.service(5), "WatchdogSec=".
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Callable, Mapping
 
@@ -46,9 +47,7 @@ class Notifier:
         if not self._address:
             return
         name = "\0" + self._address[1:] if self._address.startswith("@") else self._address
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+        # Where systemd is busy or gone, or descriptors are short, the line is lost: the loop that notifies goes on.
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
             line.setblocking(False)
-            try:
-                line.sendto(text.encode(), name)
-            except OSError:  # systemd is busy or gone: the next turn tells it again
-                return
+            line.sendto(text.encode(), name)

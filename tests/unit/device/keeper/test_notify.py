@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import socket
 from pathlib import Path
 
@@ -47,3 +49,18 @@ def test_without_systemd_nothing_is_said(tmp_path: Path, systemd: socket.socket)
     Notifier({}, Clock()).ready()
     Notifier({"NOTIFY_SOCKET": str(tmp_path / "gone")}, Clock()).ready()
     assert heard(systemd) == []
+
+
+def test_a_lack_of_descriptors_does_not_end_the_loop_that_notifies(tmp_path: Path, systemd: socket.socket) -> None:
+    notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")}, Clock())
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.dup(systemd.fileno())
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
+    try:
+        notifier.ready()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert heard(systemd) == []
+    notifier.stopping()
+    assert heard(systemd) == ["STOPPING=1"]
