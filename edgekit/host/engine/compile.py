@@ -12,7 +12,7 @@ import onnx
 
 from edgekit.errors import EngineError, InputError
 from edgekit.host.cache import Cache
-from edgekit.host.engine.backends import BACKENDS
+from edgekit.host.engine.backends import BACKENDS, choose_backend
 from edgekit.host.engine.backends.on_device import DeviceCompilation
 from edgekit.host.engine.bench import EngineBench
 from edgekit.host.engine.builder.devices import NO_BUILDERS, BuilderDevice, Builders
@@ -26,8 +26,6 @@ from edgekit.host.engine.source import ModelSource, Pictures
 from edgekit.schema.manifest import is_safe_path
 from edgekit.schema.recipe import Model, Recipe
 from edgekit.schema.target import AcceleratorKind, Target
-
-_PREFERRED: tuple[AcceleratorKind, ...] = ("rknn", "tensorrt")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,12 +135,6 @@ def _named(engine: Engine, source: ModelSource) -> Engine:
     notes = tuple(f"{source.name}: {note}" for note in source.rewrites)
     entry = dataclasses.replace(engine.entry, facts=facts)
     return dataclasses.replace(engine, entry=entry, notes=notes + engine.notes)
-
-
-def choose_backend(target: Target) -> AcceleratorKind:
-    """The kind of engine for a target: its NPU's or GPU's where it has one, else ONNX Runtime's on the CPU."""
-    kinds = {accelerator.kind for accelerator in target.accelerators}
-    return next((kind for kind in _PREFERRED if kind in kinds), "onnxruntime")
 
 
 def _source(name: str, recipe: Recipe, folder: Path, target: Target, bench: EngineBench) -> ModelSource:

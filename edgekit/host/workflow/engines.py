@@ -8,9 +8,10 @@ import uv as uv_package
 
 from edgekit.host.catalogue.recipes import RecipeFolder
 from edgekit.host.catalogue.targets import find_target
+from edgekit.host.engine.backends import choose_backend
 from edgekit.host.engine.bench import EngineBench
 from edgekit.host.engine.builder.devices import NO_BUILDERS, BuilderDevice
-from edgekit.host.engine.compile import PlannedEngine, check_devices, choose_backend, make_planned, plan_engines
+from edgekit.host.engine.compile import PlannedEngine, check_devices, make_planned, plan_engines
 from edgekit.host.engine.engine import Engine
 from edgekit.host.engine.rknn.toolkit import PYTHON, Toolkits
 from edgekit.host.engine.store import EngineStore

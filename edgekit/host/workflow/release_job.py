@@ -8,6 +8,7 @@ from pathlib import Path
 from edgekit.errors import InputError, TrustError
 from edgekit.host.catalogue.recipes import RecipeFolder, read_recipe
 from edgekit.host.catalogue.targets import find_target
+from edgekit.host.engine.backends import choose_backend
 from edgekit.host.preflight import require
 from edgekit.host.settings import Settings
 from edgekit.schema.target import Target
@@ -61,8 +62,6 @@ def read_job(recipe: Path, target: str, options: BuildOptions, settings: Setting
 
 def _check_builder(builder: str, target: Target) -> None:
     """Refuse a builder device that nobody would ask. One that is asked is looked up when an engine has to be made."""
-    from edgekit.host.engine.compile import choose_backend  # noqa: PLC0415  imports onnx
-
     kind = choose_backend(target)
     if kind == "rknn" or kind not in {accelerator.kind for accelerator in target.accelerators}:
         raise InputError(

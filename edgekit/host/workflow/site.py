@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 
 from edgekit.host.catalogue.recipes import RecipeFolder
-from edgekit.host.engine.compile import choose_backend
+from edgekit.host.engine.backends import choose_backend
 from edgekit.host.rehearsal import Packages
 from edgekit.host.workflow.packages import LaidOutPackages, lay_out_packages
 from edgekit.host.workflow.wheels import WheelTools, lock_files

@@ -1,4 +1,4 @@
-"""One file per accelerator: how its engines are made. `BACKENDS` finds the right one.
+"""One file per accelerator: how its engines are made. `choose_backend` and `BACKENDS` find the right one.
 
 Each module has `plan_engine(source: ModelSource, bench: EngineBench)`, which gives a `Compilation` for `making.py` to
 walk through, or the `Engine` itself where nothing has to be compiled. Its other half is the file of the same name in
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from edgekit.schema.target import AcceleratorKind
+from edgekit.schema.target import AcceleratorKind, Target
 
 BACKENDS: Mapping[AcceleratorKind, str] = MappingProxyType(
     {
@@ -20,3 +20,10 @@ BACKENDS: Mapping[AcceleratorKind, str] = MappingProxyType(
     }
 )
 """Module of each kind of engine that can be made."""
+_PREFERRED: tuple[AcceleratorKind, ...] = ("rknn", "tensorrt")
+
+
+def choose_backend(target: Target) -> AcceleratorKind:
+    """The kind of engine for a target: its NPU's or GPU's where it has one, else ONNX Runtime's on the CPU."""
+    kinds = {accelerator.kind for accelerator in target.accelerators}
+    return next((kind for kind in _PREFERRED if kind in kinds), "onnxruntime")

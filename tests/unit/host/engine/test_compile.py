@@ -11,7 +11,8 @@ import edgekit
 from edgekit.errors import EngineError, InputError
 from edgekit.host.catalogue.recipes import read_recipe
 from edgekit.host.catalogue.targets import find_target
-from edgekit.host.engine.compile import choose_backend, find_pictures
+from edgekit.host.engine.backends import choose_backend
+from edgekit.host.engine.compile import find_pictures
 from edgekit.host.release.plan import plan_worker
 from edgekit.host.settings import settings_from
 from edgekit.schema.manifest import EngineEntry
