@@ -10,7 +10,9 @@ from edgekit.host.engine.builder.devices import NO_BUILDERS, Builders
 from edgekit.host.engine.builder.job import DeviceJob
 from edgekit.host.engine.builder.remote import compile_on_device
 from edgekit.host.engine.making import Compilation
+from edgekit.host.engine.pictures.read import digest_of
 from edgekit.host.engine.record import CompiledEngine
+from edgekit.host.engine.source import ModelSource
 from edgekit.host.engine.store import cache_key
 from edgekit.schema.building import BuildRequest
 from edgekit.schema.target import Accelerator, Target
@@ -51,6 +53,20 @@ class DeviceCompilation(Compilation):
             store.save_timings(timings, compiled.timing_cache)
         dla = "" if self.request.dla_core < 0 else str(self.request.dla_core)
         return dataclasses.replace(compiled, facts={**compiled.facts, "dla": dla, **self.facts})
+
+
+def engine_key(source: ModelSource, accelerator: Accelerator, request: BuildRequest, **parts: object) -> str:
+    """Cache key of an engine that devices of a kind share: all that affects it and its record, with `parts`."""
+    return device_key(
+        source.target,
+        accelerator,
+        source=source.onnx.sha256,
+        tail=source.tail.sha256 if source.tail else "",
+        input=source.model.input,
+        request=request,
+        frames=digest_of(source.pictures.tensors),
+        **parts,
+    )
 
 
 def device_key(target: Target, accelerator: Accelerator, **parts: object) -> str:

@@ -11,7 +11,7 @@ import onnx
 import onnxruntime as ort  # type: ignore[import-untyped]
 
 from edgekit.errors import EngineError
-from edgekit.host.engine.backends.on_device import DeviceCompilation, device_key
+from edgekit.host.engine.backends.on_device import DeviceCompilation, engine_key
 from edgekit.host.engine.bench import EngineBench
 from edgekit.host.engine.engine import Engine
 from edgekit.host.engine.making import Compilation
@@ -177,19 +177,10 @@ class TunedCompilation(DeviceCompilation):
 
 def _tuned(source: ModelSource, accelerator: Accelerator, bench: EngineBench) -> Compilation:
     request = BuildRequest(kind="onnxruntime", model="model.onnx", engine="engine.onnx")
-    key = device_key(
-        source.target,
-        accelerator,
-        format=_FORMAT,
-        model=source.onnx.sha256,
-        input=source.model.input,
-        request=request,
-        frames=digest_of(source.pictures.tensors),
-    )
     return TunedCompilation(
         source=source,
         kind="onnxruntime",
-        key=key,
+        key=engine_key(source, accelerator, request, format=_FORMAT),
         precision=request.precision,
         suffix=".onnx",
         bench=bench,

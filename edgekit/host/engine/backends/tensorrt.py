@@ -14,7 +14,7 @@ from io import BytesIO
 import onnx
 
 from edgekit.errors import EngineError
-from edgekit.host.engine.backends.on_device import DeviceCompilation, device_key
+from edgekit.host.engine.backends.on_device import DeviceCompilation, engine_key
 from edgekit.host.engine.backends.onnxruntime import quantise_checked
 from edgekit.host.engine.bench import EngineBench
 from edgekit.host.engine.builder.bounds import bounds_for
@@ -110,21 +110,10 @@ def _compilation(
     own_ranges = bool(quantised_at(proto))
     model, facts = _model_to_send(source, accelerator, bench, own_ranges=own_ranges)
     request = _request(source, own_ranges=own_ranges)
-    key = device_key(
-        source.target,
-        accelerator,
-        format=_FORMAT,
-        source=source.onnx.sha256,
-        tail=source.tail.sha256 if source.tail else "",
-        model=model,
-        input=source.model.input,
-        request=request,
-        frames=digest_of(source.pictures.tensors),
-    )
     return TensorrtCompilation(
         source=source,
         kind="tensorrt",
-        key=key,
+        key=engine_key(source, accelerator, request, format=_FORMAT, model=model),
         precision=request.precision,
         suffix=".plan",
         bench=bench,

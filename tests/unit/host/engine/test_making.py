@@ -26,13 +26,14 @@ from edgekit.host.engine.engine import Engine
 from edgekit.host.engine.making import Compilation, make_engine
 from edgekit.host.engine.model.onnx_model import read_onnx
 from edgekit.host.engine.model.reference import answers_of
+from edgekit.host.engine.model.tail import SplitRecord, Tail
 from edgekit.host.engine.record import CompiledEngine
 from edgekit.host.engine.rknn.toolkit import Toolkits
 from edgekit.host.engine.source import ModelSource, Pictures
 from edgekit.host.engine.store import EngineStore
 from edgekit.host.settings import settings_from
 from edgekit.schema.recipe import ColourContract, Model, Tolerance
-from edgekit.schema.target import Target
+from edgekit.schema.target import Accelerator, Target
 from tests.fakes import networks
 from tests.fakes.benches import bench_in, compile_source
 from tests.fakes.builder_kit import pretended_kit
@@ -129,6 +130,18 @@ class Int8Shop(Shop):
         self.model = dataclasses.replace(self.model, tolerance=Tolerance(cosine=1.0))
 
 
+class TunedShop(Shop):
+    """ONNX Runtime on a builder device. Nothing is compiled."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "virt-arm64")
+        accelerator = Accelerator(kind="onnxruntime", runtime_version="1.22")
+        self.target = dataclasses.replace(self.target, accelerators=(accelerator,))
+
+    def spoil(self) -> None:
+        raise NotImplementedError
+
+
 @pytest.fixture(params=[RknnShop, DeviceShop, Int8Shop])
 def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Shop:
     return request.param(tmp_path)
@@ -181,6 +194,22 @@ def test_a_builder_device_is_needed_only_for_what_is_not_in_the_cache(kind: type
     assert not planned.needs_device
     (engine,) = make_planned([planned], shop.bench)
     assert engine.from_cache
+
+
+@pytest.mark.parametrize("kind", [RknnShop, DeviceShop, Int8Shop, TunedShop])
+def test_a_head_with_another_tail_is_another_engine(kind: type[Shop], tmp_path: Path) -> None:
+    """What is recorded of an engine covers its tail: agreement, answers, time."""
+    shop = kind(tmp_path)
+    record = SplitRecord(tensors=("y",), milliseconds=1.0, off=0.0, bytes=1)
+    tail = Tail(
+        head=shop.path, file=shop.path, whole=shop.path, whole_sha256="w", sha256="1", outputs=("y",), record=record
+    )
+    keys = set()
+    for one in (None, tail, dataclasses.replace(tail, sha256="2")):
+        planned = plan_source(dataclasses.replace(shop.source(), tail=one), shop.bench)
+        assert isinstance(planned.plan, Compilation)
+        keys.add(planned.plan.key)
+    assert len(keys) == 3
 
 
 def test_without_builders_an_engine_that_needs_one_is_refused(tmp_path: Path) -> None:
