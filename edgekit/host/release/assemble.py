@@ -56,6 +56,12 @@ def encode_manifest(manifest: Manifest) -> bytes:
     return to_message(manifest)
 
 
+def check_out(out: Path) -> None:
+    """Refuse a folder that a release must not replace. Raises InputError."""
+    if out.exists() and not (out / MANIFEST).is_file() and any(out.iterdir()):
+        raise InputError(f"{out} holds something that is no release", hint="choose another --out")
+
+
 def write_release(out: Path, content: Content, signed: Signed, *, notes: Path) -> None:
     """Write the release's folder, replacing a release that is there; one that is whole and the same is left alone.
 
@@ -68,8 +74,7 @@ def write_release(out: Path, content: Content, signed: Signed, *, notes: Path) -
     Raises:
         InputError: the folder holds something else, cannot be written, or a file has changed since it was listed.
     """
-    if out.exists() and not (out / MANIFEST).is_file() and any(out.iterdir()):
-        raise InputError(f"{out} holds something that is no release", hint="choose another --out")
+    check_out(out)
     digests = FolderDigests(out / FILES, notes)
     try:
         if _stands(out, signed, digests):

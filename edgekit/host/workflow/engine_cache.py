@@ -48,7 +48,7 @@ def verify_engines(files: Sequence[Path], settings: Settings) -> tuple[CheckedEn
         settings: the user's.
 
     Raises:
-        NothingSelected: a file was not compiled here.
+        NothingSelected: a file is not there, or was not compiled here.
     """
     store = engine_store(settings)
     chosen = {str(file): _find(file, store) for file in files} or {str(one.file): one for one in store.list()}
@@ -56,7 +56,11 @@ def verify_engines(files: Sequence[Path], settings: Settings) -> tuple[CheckedEn
 
 
 def _find(file: Path, store: EngineStore) -> CachedEngine:
-    found = store.find_by_file(file) if file.is_file() else None
+    if not file.is_file():
+        raise NothingSelected(
+            f"there is no file {file}", hint="name engine files; without any, all in the cache are checked"
+        )
+    found = store.find_by_file(file)
     if found is None:
         raise NothingSelected(f"{file} was not compiled here", hint="edgekit engine show tells what it says of itself")
     return found

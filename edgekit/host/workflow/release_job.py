@@ -10,6 +10,7 @@ from edgekit.host.catalogue.recipes import RecipeFolder, read_recipe
 from edgekit.host.catalogue.targets import find_target
 from edgekit.host.engine.backends import choose_backend
 from edgekit.host.preflight import require
+from edgekit.host.release.assemble import check_out
 from edgekit.host.settings import Settings
 from edgekit.schema.target import Target
 
@@ -41,21 +42,25 @@ class ReleaseJob:
 
 
 def read_job(recipe: Path, target: str, options: BuildOptions, settings: Settings) -> ReleaseJob:
-    """Find everything that a build is asked for. Raises InputError or TrustError where something is not there."""
+    """Find everything that a build is asked for. Raises InputError for a mistake, TrustError without a key."""
     folder = read_recipe(recipe)
     found = find_target(target, settings)
     if options.builder:
         _check_builder(options.builder, found)
+    out = options.out or Path("out", f"{folder.recipe.name}-{folder.recipe.version}-{found.name}")
+    check_out(out)
     key = options.key or settings.signing_key
     if not key.is_file():
         require("build")  # making a key takes what signing takes: reported together
-        raise TrustError(f"{key} is not there: releases are signed", hint="edgekit keys init makes your key")
+        own = "edgekit keys init makes your key"
+        hint = "give a key's file, or leave --key out to sign with your own" if options.key else own
+        raise TrustError(f"{key} is not there: releases are signed", hint=hint)
     return ReleaseJob(
         folder=folder,
         target=found,
         key=key,
         builder=options.builder,
-        out=options.out or Path("out", f"{folder.recipe.name}-{folder.recipe.version}-{found.name}"),
+        out=out,
         update_lock=options.update_lock,
     )
 

@@ -50,6 +50,19 @@ def test_releases_are_signed_or_not_built(station: Workstation) -> None:
         build_release(RECIPE, TARGET, BuildOptions(), station)
 
 
+def test_a_key_that_is_not_there_is_not_cured_by_making_ones_own(station: Workstation, tmp_path: Path) -> None:
+    with pytest.raises(TrustError, match="is not there: releases are signed") as caught:
+        build_release(RECIPE, TARGET, BuildOptions(key=tmp_path / "none"), station)
+    assert caught.value.hint == "give a key's file, or leave --key out to sign with your own"
+
+
+def test_a_folder_of_other_things_is_refused_before_anything_is_made(station: Workstation, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(InputError, match="holds something that is no release"):
+        build_release(RECIPE, TARGET, BuildOptions(out=tmp_path), station)
+    assert not station.settings.cache_dir.exists()
+
+
 @pytest.mark.parametrize("target", [TARGET, "virt-arm64"])
 def test_a_builder_that_nobody_would_ask_is_refused(station: Workstation, target: str) -> None:
     with pytest.raises(InputError, match=f"--builder bench: engines for {target} are made on this machine"):
