@@ -98,6 +98,7 @@ class ReleaseDriver:
                 case Ended(reason=reason):
                     self._lost(reason)
         self._judge()
+        self._give_up()
         self._reconcile()
         self._answer_starts()
 
@@ -209,6 +210,17 @@ class ReleaseDriver:
                 self.waiting.healthy(current)
             elif self._clock() >= self._healthy_by_s:
                 self.waiting.unhealthy(current, "; ".join(reasons))
+
+    def _give_up(self) -> None:
+        """Leave nobody waiting for a worker that does not die: nothing else can be started until it does."""
+        stuck = self.supervisor.stuck
+        if not stuck:
+            return
+        if self.state.phase in ("activating", "settling"):
+            self._fail(stuck)
+        if self.state.phase == "rolling_back":
+            self._restored(f", which cannot be started: {stuck}")
+        self.waiting.fail(RolloutError(f"{self.name} does not stop: {stuck}", hint="reboot the device"))
 
     # Making it so
 

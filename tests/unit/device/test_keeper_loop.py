@@ -200,6 +200,53 @@ def test_a_worker_that_dies_later_is_started_again_and_told(bench: Bench) -> Non
     assert (status.worker.restarts, status.healthy, status.phase) == (1, True, "running")
 
 
+def hold(child: FakeChild) -> None:
+    """Whatever is sent to it, it does not end: a driver holds it."""
+    child.obedient = False
+    child.kill = lambda: None  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("verb", ["stop", "remove"])
+def test_who_stops_a_worker_that_a_driver_holds_is_told_so_and_later_requests_are_taken(
+    bench: Bench, verb: str
+) -> None:
+    worker = bench.starter.last
+    hold(worker)
+    ticket = bench.keeper.stop("sorter") if verb == "stop" else bench.keeper.remove("sorter")
+    bench.turn(1.0, times=39)
+    assert ticket._queue.empty()
+    bench.turn(1.0, times=4)
+    error = outcome(ticket)
+    assert isinstance(error, RolloutError)
+    assert "sorter does not stop: process 4000000 does not end 30 s after SIGKILL: a driver hangs" in error.message
+    assert "reboot" in error.hint
+    start = bench.keeper.start("sorter")
+    bench.turn()
+    assert isinstance(outcome(start), RolloutError)
+    worker.end(-9)
+    bench.turn(times=3)
+    assert bench.status().healthy
+
+
+@pytest.mark.parametrize("held", ["old", "new"])
+def test_an_activation_ends_though_a_driver_holds_a_worker(bench: Bench, held: str) -> None:
+    if held == "old":
+        hold(bench.starter.last)
+    bench.starter.on_start = hold if held == "new" else pulse
+    ticket = bench.keeper.activate(bench.releases.trusted(NEW.digest))
+    bench.turn(1.0, times=70)
+    error = outcome(ticket)
+    assert isinstance(error, RolloutError)
+    assert "sorter 2.0.0 was rolled back: " in error.message
+    assert "which cannot be started: process 4000000 does not end" in error.message
+    assert (bench.state_phase, bench.current) == ("running", OLD.digest)
+    bench.starter.on_start = pulse
+    bench.starter.last.end(-9)
+    bench.turn(times=3)
+    assert bench.status().healthy
+    assert OLD.digest in " ".join(bench.starter.last.argv)
+
+
 def test_a_keeper_that_is_closed_stops_its_worker_and_answers(bench: Bench) -> None:
     bench.starter.on_start = lambda child: None
     ticket = bench.keeper.activate(bench.releases.trusted(NEW.digest))

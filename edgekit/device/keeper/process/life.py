@@ -59,6 +59,8 @@ class WorkerProcess:
         self._peak_bytes = 0
         self._killed_because = ""
         self._kill_at_s: float | None = None
+        self.killed_at_s: float | None = None
+        """When it was killed, if it was: it is gone at once, unless a driver holds it."""
         self._lines, self._reports = LineCutter(MAX_LINE_BYTES), LineCutter(MAX_REPORT_BYTES)
         self._oom_kills_before = leaf.figures().oom_kills if leaf else 0
         self._socket, theirs = socket.socketpair()
@@ -90,7 +92,7 @@ class WorkerProcess:
     @property
     def stopping(self) -> bool:
         """Whether it was asked or forced to end."""
-        return self._kill_at_s is not None or bool(self._killed_because)
+        return self._kill_at_s is not None or self.killed_at_s is not None
 
     @property
     def kill_at_s(self) -> float | None:
@@ -139,7 +141,7 @@ class WorkerProcess:
 
     def kill(self, because: str) -> None:
         """End it and all that it started, now."""
-        self._killed_because = because
+        self._killed_because, self.killed_at_s = because, self._context.clock()
         self._kill_all()
 
     def ended(self) -> bool:

@@ -22,6 +22,8 @@ STEADY_S = 60.0
 """A worker that ran for so long starts with the first delay again."""
 _CLEAR_S, _LOOK_S = 10.0, 0.05
 """How long a killed worker's processes may take to vanish, and how often to look."""
+_STUCK_S = 30.0
+"""A killed worker that is still there after so long stays for as long as it likes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +87,14 @@ class Supervisor:
         if process.stopping:
             return process.kill_at_s
         return _patience(process)[0]
+
+    @property
+    def stuck(self) -> str:
+        """What is wrong with a worker that does not die of SIGKILL; empty where there is none."""
+        process = self._process
+        if process is None or process.killed_at_s is None or self._context.clock() < process.killed_at_s + _STUCK_S:
+            return ""
+        return f"process {process.pid} does not end {_STUCK_S:g} s after SIGKILL: a driver hangs"
 
     def check(self, release: Release) -> None:
         """Refuse a release whose limits cannot be held here, unless they are only advice.
