@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 KEPT_LINES = 2000
+KEPT_BYTES = 2 << 20
+"""Of memory, per application: fewer lines are kept where they are long."""
 MAX_LINE_BYTES = 4096
 MAX_FILE_BYTES = 4 << 20
 
@@ -28,6 +31,22 @@ class Line:
     text: str
 
 
+class _Ring:
+    """The last lines of one application."""
+
+    def __init__(self, kept: int) -> None:
+        self.lines: deque[Line] = deque()
+        self._kept = kept
+        self._bytes = 0
+
+    def add(self, line: Line) -> None:
+        """Add one, and drop the oldest ones that are too many now."""
+        self.lines.append(line)
+        self._bytes += sys.getsizeof(line.text)
+        while len(self.lines) > self._kept or self._bytes > KEPT_BYTES:
+            self._bytes -= sys.getsizeof(self.lines.popleft().text)
+
+
 class Journal:
     """A bounded ring of lines per application: one that writes much pushes out no other's. Any thread may use it."""
 
@@ -35,7 +54,7 @@ class Journal:
         self._sink = sink
         self._wall_clock = wall_clock
         self._kept = kept
-        self._rings: dict[str, deque[Line]] = {}
+        self._rings: dict[str, _Ring] = {}
         self._count = 0
         self._changed = threading.Condition()
 
@@ -47,7 +66,7 @@ class Journal:
         with self._changed:
             self._count += 1
             line = Line(number=self._count, at_s=self._wall_clock(), application=application, text=text)
-            self._rings.setdefault(application, deque(maxlen=self._kept)).append(line)
+            self._rings.setdefault(application, _Ring(self._kept)).add(line)
             self._changed.notify_all()
         self._sink((text + "\n").encode(errors="replace"))
 
@@ -60,8 +79,8 @@ class Journal:
             application: whose; None for everybody's.
         """
         with self._changed:
-            rings = self._rings.values() if application is None else [self._rings.get(application, ())]
-            found = [line for ring in rings for line in ring if line.number > after]
+            rings = [ring for name, ring in self._rings.items() if application in (None, name)]
+            found = [line for ring in rings for line in ring.lines if line.number > after]
         found.sort(key=lambda line: line.number)
         return tuple(found[-count:]) if count > 0 else ()
 

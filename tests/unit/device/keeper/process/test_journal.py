@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
-from edgekit.device.keeper.process.journal import MAX_FILE_BYTES, MAX_LINE_BYTES, Journal, LineCutter, stderr_sink
+from edgekit.device.keeper.process.journal import (
+    KEPT_BYTES,
+    KEPT_LINES,
+    MAX_FILE_BYTES,
+    MAX_LINE_BYTES,
+    Journal,
+    LineCutter,
+    stderr_sink,
+)
 
 
 def test_only_the_last_lines_are_kept() -> None:
@@ -32,6 +41,19 @@ def test_one_application_that_writes_much_pushes_out_no_others_lines() -> None:
     journal.forget("counter")
     assert journal.tail(9, application="counter") == ()
     assert len(journal.tail(9)) == 3
+
+
+def test_long_lines_do_not_make_the_keeper_grow() -> None:
+    """Python keeps a text with one such letter in four bytes a letter."""
+    journal = Journal(lambda data: None, lambda: 0.0)
+    for number in range(3000):
+        journal.write(f"{number} 🎥 {'x' * 4000}", "sorter")
+    kept = journal.tail(3000)
+    assert KEPT_BYTES * 0.9 < sum(sys.getsizeof(line.text) for line in kept) <= KEPT_BYTES
+    assert [line.number for line in kept] == list(range(3001 - len(kept), 3001)), "the latest"
+    for _ in range(3000):
+        journal.write("short", "sorter")
+    assert len(journal.tail(3000)) == KEPT_LINES
 
 
 def test_a_long_line_is_cut() -> None:
