@@ -46,6 +46,8 @@ class Cached:
     content: FolderContent
     from_cache: bool
     """Whether it was there already."""
+    made_s: float
+    """Seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +102,9 @@ class Cache:
         place = self._place(key)
         record = self._mark_used(place)
         content = self._check(place, record) if record else None
-        return Cached(key=key, folder=place / _FILES, content=content, from_cache=True) if content else None
+        if record is None or content is None:
+            return None
+        return Cached(key=key, folder=place / _FILES, content=content, from_cache=True, made_s=record.made_s)
 
     def get(self, key: str, make: Callable[[Path], None], title: str = "") -> Cached:
         """An entry's content, made where it is not there. One process makes it, others wait.
@@ -136,7 +140,7 @@ class Cache:
                 sync_all(made)
             sync(made / _ENTRY)
             there = self._publish(made, place)
-        return there or Cached(key=key, folder=place / _FILES, content=content, from_cache=False)
+        return there or Cached(key=key, folder=place / _FILES, content=content, from_cache=False, made_s=now_s)
 
     @contextlib.contextmanager
     def making(self, key: str, title: str = "") -> Iterator[None]:
@@ -181,9 +185,14 @@ class Cache:
         return sum(self._sweep(aside) for aside in self.folder.glob(f"{_ASIDE}*"))
 
     def check(self, key: str) -> str:
-        """What is wrong with an entry, its every byte read; empty where it is whole."""
+        """What is wrong with an entry, its every byte read; empty where it is whole, or gone."""
         place = self._place(key)
         record = _read_record(place)
+        reason = self._why_damaged(place, record)
+        changed = not os.path.lexists(place) or _made_s(_read_record(place)) != _made_s(record)
+        return "" if changed else reason  # thrown away or made anew meanwhile: what was read is no entry any more
+
+    def _why_damaged(self, place: Path, record: _EntryRecord | None) -> str:
         if record is None:
             return "it is no whole entry"
         try:
@@ -213,23 +222,26 @@ class Cache:
         try:
             content, seen = read_content(place / _FILES, memo)
         except OSError as error:
-            self._throw_away(place, f"{error.filename} cannot be read: {error.strerror}")
+            self._throw_away(place, record.made_s, f"{error.filename} cannot be read: {error.strerror}")
             return None
         if content.digest != record.digest:
-            self._throw_away(place, _difference(place, content))
+            self._throw_away(place, record.made_s, _difference(place, content))
             return None
         if seen.files != memo.files:
             with contextlib.suppress(OSError):
                 write_whole(place / _MEMO, self._dump(seen))
         return content
 
-    def throw_away(self, key: str, reason: str) -> None:
+    def throw_away(self, cached: Cached, reason: str) -> None:
         """Throw an entry away that turned out not to be what it should be, and say so."""
-        self._throw_away(self._place(key), reason)
+        self._throw_away(self._place(cached.key), cached.made_s, reason)
 
-    def _throw_away(self, place: Path, reason: str) -> None:
+    def _throw_away(self, place: Path, made_s: float, reason: str) -> None:
+        """Throw an entry away, unless another process did so first: what it made anew since then may be in use."""
         self._progress.note(f"{self.kind}/{place.name[:16]} in the cache is damaged and is made again: {reason}")
         with against_sharers(self.folder / _LOCK):
+            if _made_s(_read_record(place)) != made_s:
+                return
             trash = self._out_of_the_way(place)
         remove(trash)
 
@@ -250,7 +262,7 @@ class Cache:
             if there := self.take(place.name):
                 return there
             if os.path.lexists(place):
-                self._throw_away(place, "it is no whole entry")
+                self._throw_away(place, _made_s(None), "it is no whole entry")
 
     @contextlib.contextmanager
     def _aside(self, key: str) -> Iterator[Path]:
@@ -287,7 +299,7 @@ class Cache:
             title=record.title if record else "",
             path=place / _FILES,
             bytes=record.bytes if record else size_of(place),
-            made_s=record.made_s if record else 0.0,
+            made_s=_made_s(record),
             used_s=_used_s(place) if record else 0.0,
         )
 
@@ -298,6 +310,11 @@ def _read_record(place: Path) -> _EntryRecord | None:
         return from_json(_EntryRecord, (place / _ENTRY).read_bytes(), str(place / _ENTRY))
     except (OSError, InputError):
         return None
+
+
+def _made_s(record: _EntryRecord | None) -> float:
+    """When an entry was made, which tells it from the next one of its key; 0 for what is no whole entry."""
+    return record.made_s if record else 0.0
 
 
 def _difference(place: Path, content: FolderContent) -> str:

@@ -47,6 +47,8 @@ class Notes:
         """What is wrong with a note; empty where it is whole."""
         try:
             return "" if _content((self.folder / key).read_bytes()) is not None else "its content is not what it was"
+        except FileNotFoundError:  # thrown away meanwhile
+            return ""
         except OSError as error:
             return f"it cannot be read: {error.strerror}"
 

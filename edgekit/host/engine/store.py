@@ -85,7 +85,7 @@ class EngineStore:
             return None
         engine, digests = _read(key, cached.folder), {file.path: file.sha256 for file in cached.content.files}
         if engine is None or digests.get(engine.record.filename) != engine.record.sha256:
-            self._engines.throw_away(key, f"its {_RECORD} is of another edgekit")
+            self._engines.throw_away(cached, f"its {_RECORD} is of another edgekit")
             return None
         return engine
 

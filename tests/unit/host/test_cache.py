@@ -115,6 +115,24 @@ def test_a_damaged_entry_is_said_and_made_again(damage: Callable[[Path], object]
     assert not list(cache.folder.glob(".aside*"))
 
 
+def test_what_another_made_anew_meanwhile_is_not_thrown_away(tmp_path: Path) -> None:
+    class Faster(Silent):
+        """Another process that saw the damage too and has made the entry anew, just before this one throws it away."""
+
+        def note(self, text: str) -> None:
+            Cache(tmp_path / "things").get("key", fill("new"))
+
+    folder = Cache(tmp_path / "things").get("key", fill()).folder
+    (folder / "deep/more").touch()
+    slower = Cache(tmp_path / "things", Faster())
+    assert slower.get("key", never).from_cache
+    seen = slower.take("key")
+    assert seen is not None
+    (folder / "deep/more").touch()
+    slower.throw_away(seen, "another edgekit's")
+    assert (folder / "deep/file").read_text() == "new" and not (folder / "deep/more").exists()
+
+
 def test_an_edit_that_puts_size_and_time_back_is_seen(tmp_path: Path) -> None:
     cache = Cache(tmp_path / "things")
     file = cache.get("key", fill()).folder / "deep/file"

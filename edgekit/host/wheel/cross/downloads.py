@@ -63,7 +63,7 @@ class Downloads:
             return None
         if [(file.path, file.sha256) for file in cached.content.files] == [(filename, sha256)]:
             return cached.folder / filename
-        cache.throw_away(cached.key, f"it is not {filename}")
+        cache.throw_away(cached, f"it is not {filename}")
         return None
 
     def fetch(self, url: str, sha256: str, most: int = _MAX_BYTES) -> Path:

@@ -65,7 +65,7 @@ class WheelStore:
         record = _read(cached.folder)
         digests = {file.path: file.sha256 for file in cached.content.files}
         if record is None or digests.get(record.filename) != record.sha256:
-            self._cache.throw_away(key, f"its {_RECORD} is of another edgekit")
+            self._cache.throw_away(cached, f"its {_RECORD} is of another edgekit")
             return None
         return CachedWheel(key=key, folder=cached.folder, record=record)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from edgekit.host.cache_users import using
 from edgekit.host.notes import Notes
 from edgekit.host.progress import Silent
 from edgekit.host.settings import Settings, settings_from
-from edgekit.host.workflow.cache import verify_cache
+from edgekit.host.workflow.cache import collect_cache, verify_cache
 
 
 def fill(folder: Path) -> None:
@@ -97,6 +99,18 @@ def test_what_has_no_digest_is_not_called_whole(settings: Settings) -> None:
     (logs / "spidev.log").write_text("cc")
     checked = verify_cache(settings, Silent())
     assert (checked.entries, [entry.kind for entry in checked.unchecked]) == (3, ["logs"])
+
+
+def test_what_is_thrown_away_while_others_are_read_is_not_damaged(settings: Settings) -> None:
+    class Gone(Silent):
+        """Somebody empties the cache right after it was listed."""
+
+        def amount(self, text: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+            collect_cache(settings, older_than_s=0.0, max_bytes=None)
+            return super().amount(text, total)
+
+    checked = verify_cache(settings, Gone())
+    assert checked.entries > 1 and checked.damaged == ()
 
 
 def test_only_the_kinds_that_are_named(settings: Settings) -> None:
