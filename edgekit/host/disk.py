@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import stat
 import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _BLOCK_BYTES = 512
@@ -46,18 +48,28 @@ def sync(path: Path) -> None:
 
 
 def size_of(path: Path) -> int:
-    """Bytes that a file, or all files below a folder, take on the disk; one with several names counts once for all."""
+    """Bytes that a file, or all files below a folder, take on the disk; one with several names counts once for all.
+
+    Programs may remove files meanwhile.
+    """
     if path.is_symlink() or not path.is_dir():
-        return _taken(path.lstat()) if os.path.lexists(path) else 0
-    files = (Path(parent, name).lstat() for parent, _, names in os.walk(path) for name in names)
-    return sum(_taken(status) for status in files if stat.S_ISREG(status.st_mode))
+        return sum(_taken(status) for status in _statuses([path]))
+    files = (Path(parent, name) for parent, _, names in os.walk(path) for name in names)
+    return sum(_taken(status) for status in _statuses(files) if stat.S_ISREG(status.st_mode))
+
+
+def _statuses(files: Iterable[Path]) -> Iterator[os.stat_result]:
+    """Of those files that are there."""
+    for file in files:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            yield file.lstat()
 
 
 def _taken(status: os.stat_result) -> int:
     size = status.st_size
     if size > _MAY_HAVE_HOLES_BYTES:
         size = min(size, status.st_blocks * _BLOCK_BYTES)
-    return size // status.st_nlink
+    return size // max(1, status.st_nlink)  # none is left of a file that goes at that moment
 
 
 def remove(path: Path) -> int:

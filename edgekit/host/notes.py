@@ -95,9 +95,10 @@ class Notes:
 
     def sweep(self) -> int:
         """Remove what was half written, a day ago at least."""
-        old = [file for file in self.folder.glob(".*") if self._clock() - file.lstat().st_mtime > _DAY_S]
-        for file in old:
-            file.unlink(missing_ok=True)
+        for file in self.folder.glob(".*"):
+            with contextlib.suppress(FileNotFoundError):  # it was finished meanwhile
+                if self._clock() - file.lstat().st_mtime > _DAY_S:
+                    file.unlink()
         return 0
 
 

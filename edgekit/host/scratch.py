@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from edgekit.host.cache import Entry
@@ -54,8 +55,14 @@ class Scratch:
 
 
 def _written_s(path: Path) -> float:
+    """When a file, or something directly in a folder, was last written; 0 for what is gone meanwhile."""
     newest = 0.0
-    for one in (path, *(path.iterdir() if path.is_dir() and not path.is_symlink() else ())):
+    for one in (path, *_names_in(path)):
         with contextlib.suppress(FileNotFoundError):
             newest = max(newest, one.lstat().st_mtime)
     return newest
+
+
+def _names_in(path: Path) -> Iterator[Path]:
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        yield from () if path.is_symlink() else path.iterdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,27 @@ def test_holes_do_not_count(tmp_path: Path) -> None:
         file.truncate(1 << 30)
         file.write(b"x")
     assert size_of(tmp_path / "sparse") < 1 << 20
+
+
+def test_files_that_programs_remove_meanwhile_do_not_count(tmp_path: Path) -> None:
+    kept, passing, enough = tmp_path / "kept", [tmp_path / str(number) for number in range(50)], threading.Event()
+    kept.write_bytes(b"kept")
+
+    def come_and_go() -> None:
+        while not enough.is_set():
+            for file in passing:
+                file.touch()
+            for file in passing:
+                file.unlink()
+
+    program = threading.Thread(target=come_and_go)
+    program.start()
+    try:
+        assert {size_of(tmp_path) for _ in range(1000)} == {4}
+        assert {size_of(file) for file in passing} == {0}
+    finally:
+        enough.set()
+        program.join()
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
