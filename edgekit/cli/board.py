@@ -43,7 +43,8 @@ def up(
     as_json: JsonFlag = False,
 ) -> None:
     """Bring a board up: in seconds from a template, made at first use. After a power cut: boot its disk again."""
-    from edgekit.host.workflow.boards import HOST, BoardOptions, bring_up, bring_up_host
+    from edgekit.host.workflow.boards import BoardOptions, bring_up, bring_up_host
+    from edgekit.schema.fleet import HOST
 
     output = output_for(as_json)
     station = workstation_of(ctx, output)

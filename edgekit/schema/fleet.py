@@ -7,6 +7,9 @@ from typing import Literal
 
 from edgekit.schema.names import Address, FileName, FolderPath, LabelName
 
+HOST = "host"
+"""The name of this machine where it is a device: `edgekit board up --like host`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:

@@ -15,12 +15,12 @@ from edgekit.executor.local import start_detached, stop
 from edgekit.executor.processes import is_running
 from edgekit.host.board.login import KEY_ALIAS, answers, free_port, write_known_hosts
 from edgekit.host.board.ownership import runs
+from edgekit.host.disk import write_whole
 from edgekit.host.settings import Settings
 from edgekit.schema.board import BoardPaths
-from edgekit.schema.fleet import Device
+from edgekit.schema.fleet import HOST, Device
 from edgekit.schema.reader import from_json, to_json
 
-NAME = "host"
 _SSHD = ("/usr/sbin/sshd", "/usr/local/sbin/sshd", "/sbin/sshd")
 _MAX_SOCKET_BYTES = 100
 
@@ -29,7 +29,7 @@ class ThisMachine:
     """The device `host` of one user."""
 
     def __init__(self, settings: Settings, executor: Executor) -> None:
-        self._folder = settings.state_dir / "boards" / NAME
+        self._folder = settings.state_dir / "boards" / HOST
         self._executor = executor
 
     @property
@@ -38,7 +38,7 @@ class ThisMachine:
         root = self._folder / "root"
         if len(os.fsencode(BoardPaths(prefix=str(root)).socket)) <= _MAX_SOCKET_BYTES:
             return root
-        return Path(f"/tmp/edgekit-{os.getuid()}-{NAME}")  # noqa: S108  made 0700, and refused when not ours
+        return Path(f"/tmp/edgekit-{os.getuid()}-{HOST}")  # noqa: S108  made 0700, and refused when not ours
 
     def device(self) -> Device | None:
         """The device, when it is up."""
@@ -69,22 +69,22 @@ class ThisMachine:
         sshd = next((path for path in _SSHD if os.access(path, os.X_OK)), "")
         address = self._start_sshd(sshd) if sshd else "local"
         device = Device(
-            name=NAME,
+            name=HOST,
             address=address,
-            target=NAME,
+            target=HOST,
             prefix=str(self.prefix),
             service="process",
             identity=str(self._folder / "id_host") if sshd else "",
             known_hosts=str(self._folder / "known_hosts") if sshd else "",
             host_key_alias=KEY_ALIAS if sshd else "",
         )
-        (self._folder / "device.json").write_bytes(to_json(device))
+        write_whole(self._folder / "device.json", to_json(device))
         return device
 
     def down(self) -> None:
         """End the keeper and sshd, and remove the folder."""
         if not self._folder.is_dir():
-            raise NothingSelected(f"{NAME} is not up", hint="edgekit board up --like host")
+            raise NothingSelected(f"{HOST} is not up", hint="edgekit board up --like host")
         keeper = Path(BoardPaths(prefix=str(self.prefix)).program)
         if keeper.exists():
             argv = [sys.executable, "-I", str(keeper), "halt", "--prefix", str(self.prefix)]

@@ -11,7 +11,7 @@ from edgekit.errors import InputError, NothingSelected
 from edgekit.executor.address import parse_address
 from edgekit.host.settings import Settings
 from edgekit.host.toml_file import read_toml
-from edgekit.schema.fleet import Device, Fleet
+from edgekit.schema.fleet import HOST, Device, Fleet
 from edgekit.schema.reader import from_json, to_raw
 
 LOCAL = "local"
@@ -51,7 +51,7 @@ class Inventory:
         meant = f"; did you mean {closest[0]}?" if closest else ""
         listed = ", ".join(sorted(self.devices)[:_LISTED]) or "none"
         more = f" and {len(self.devices) - _LISTED} more" if len(self.devices) > _LISTED else ""
-        start = f"edgekit board up --name {name}"
+        start = f"edgekit board up --{'like' if name == HOST else 'name'} {name}"
         hint = f"give USER@HOST, a name from fleet.toml, or start a board: {start} (known: {listed}{more})"
         return NothingSelected(f"there is no device {name!r}{meant}", hint=hint)
 

@@ -17,10 +17,8 @@ from edgekit.host.cache_users import using
 from edgekit.host.preflight import require
 from edgekit.host.release.folder import open_release, third_party_files
 from edgekit.host.workflow.workstation import Workstation
-from edgekit.schema.fleet import Device
+from edgekit.schema.fleet import HOST, Device
 
-HOST = "host"
-"""The name of this machine among boards."""
 _COMMAND_S = 3600.0
 
 
@@ -71,7 +69,8 @@ def bring_up(options: BoardOptions, station: Workstation) -> BoardStatus:
     if like not in SHAPES:
         raise InputError(f"no board is like {like!r}", hint=f"known are {', '.join([*SHAPES, HOST])}")
     if not name.replace("-", "").isalnum() or name == HOST:
-        raise InputError(f"{name!r} is not a name for a board", hint="use letters, digits and dashes")
+        hint = "edgekit board up --like host" if name == HOST else "use letters, digits and dashes"
+        raise InputError(f"{name!r} is not a name for a board", hint=hint)
     require("board")
     with using(station.settings.cache_dir):
         return boards_of(station).up(name, SHAPES[like], seed=_seed(options.seed), fresh=options.fresh)

@@ -57,6 +57,12 @@ def test_unknown_names_the_closest(word: str, meant: str, settings: Settings) ->
     assert f"edgekit board up --name {word}" in caught.value.hint
 
 
+def test_this_machine_that_is_not_up_is_brought_up_by_its_kind(settings: Settings) -> None:
+    with pytest.raises(NothingSelected) as caught:
+        read_inventory(settings).find("host")
+    assert "edgekit board up --like host" in caught.value.hint
+
+
 @pytest.mark.parametrize("word", ["root@", "@host", "root@host:port", "-oProxyCommand=x@y"])
 def test_what_looks_like_an_address_and_is_none(word: str, settings: Settings) -> None:
     with pytest.raises(InputError, match="is not an address"):

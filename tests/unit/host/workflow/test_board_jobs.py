@@ -34,6 +34,12 @@ def test_a_name_that_could_be_a_path_is_refused(name: str, tmp_path: Path) -> No
     assert not (tmp_path / "state/boards").exists()
 
 
+def test_this_machines_name_is_no_boards_and_the_hint_says_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        bring_up(BoardOptions(name="host"), workstation_in(tmp_path))
+    assert caught.value.hint == "edgekit board up --like host"
+
+
 def test_this_machine_has_one_name(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="always named host"):
         bring_up_host("bench", workstation_in(tmp_path))
