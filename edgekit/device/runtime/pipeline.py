@@ -13,7 +13,7 @@ import cv2
 from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.graph import LaneNode, plan_graph
 from edgekit.device.runtime.schedule.lanes import Lane
-from edgekit.device.runtime.schedule.steps import SinkStep, StageStep, Step
+from edgekit.device.runtime.schedule.steps import FailureLog, SinkStep, StageStep, Step
 from edgekit.device.runtime.schedule.threads import PinnedThread
 from edgekit.device.runtime.sinks import Sink, make_sink
 from edgekit.device.runtime.sources import FrameSource, open_source
@@ -138,7 +138,10 @@ class Pipeline:
         if not stuck:
             for lane in self.lanes:
                 lane.close()
-            self._factory.close()
+            try:
+                self._factory.close()
+            except (Exception, SystemExit) as error:  # as where a stage is closed: all else is closed too
+                FailureLog("pipeline", self._clock).write("failed to close what stages share", error)
             for feed in self.feeds:
                 feed.source.close()
         return not stuck

@@ -162,6 +162,21 @@ def test_what_waits_or_is_on_its_way_when_it_stops_is_counted() -> None:
     assert source.stopped and source.closed and sink.closed and factory.closed
 
 
+def test_what_stages_share_and_cannot_be_closed_is_logged_and_all_else_closed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Jammed(FakeFactory):
+        def close(self) -> None:
+            raise OSError("the bus is stuck")
+
+    pipeline = fake_pipeline(
+        [source := FakeSource("a")], {"out": (sink := FakeSink())}, factory=Jammed({}, ["a"], {"out": "out"})
+    )
+    assert pipeline.stop()
+    assert source.closed and sink.closed
+    assert "OSError: the bus is stuck" in capsys.readouterr().err
+
+
 def test_a_source_that_is_held_up_when_it_stops_counts_the_frame_in_its_hand() -> None:
     factory = FakeFactory({}, ["a"], {"out": "out"}, queue=1)
     given: list[int] = []
