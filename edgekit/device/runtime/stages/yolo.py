@@ -102,7 +102,7 @@ def candidates(
 def suppress(
     boxes: npt.NDArray[np.float32], scores: npt.NDArray[np.float32], classes: npt.NDArray[np.intp], overlap: float
 ) -> npt.NDArray[np.intp]:
-    """CrossPaths of the boxes that stay: none overlaps a stronger one of its class by more than `overlap`.
+    """Indices of the boxes that stay: none overlaps a stronger one of its class by more than `overlap`.
 
     Args:
         boxes: [n, 4] as left, top, right, bottom, strongest first.
