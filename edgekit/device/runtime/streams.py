@@ -82,6 +82,8 @@ class StreamFigures:
                 return
             self._last = frame.sequence
             self._recent.append((now_s, now_s - frame.captured_s))
+            while self._recent[0][0] < now_s - WINDOW_S:
+                self._recent.popleft()
             self._seconds.add(now_s, passed=1)
             self.latency.add(now_s - frame.captured_s)
             self.frames += 1
