@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -38,7 +39,7 @@ class LaneFigures:
         self.name = name
         self.busy_s = 0.0
         self.call: Call | None = None
-        self.stages: dict[str, Histogram] = {}
+        self.stages: defaultdict[str, Histogram] = defaultdict(Histogram)
         self.drops: dict[tuple[str, str, str], int] = {}
         """Frames that ended here, by stream, place and cause."""
         self._clock = clock
@@ -52,7 +53,7 @@ class LaneFigures:
         if self.call is not None:
             seconds = self._clock() - self.call.since_s
             self.busy_s += seconds
-            self.stages.setdefault(self.call.stage, Histogram()).add(seconds)
+            self.stages[self.call.stage].add(seconds)
             self.call = None
 
     def drop(self, stream: str, place: str, cause: str) -> None:
