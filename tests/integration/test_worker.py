@@ -36,10 +36,12 @@ class Worker:
     process: subprocess.Popen[str]
     line: socket.socket
 
-    def reports(self, limit_s: float = 60) -> Iterator[dict[str, Any]]:
-        self.line.settimeout(limit_s)
-        file = self.line.makefile("r")
-        for text in file:
+    def __post_init__(self) -> None:
+        self.line.settimeout(60)
+        self._file = self.line.makefile("r")  # one for all: it reads ahead
+
+    def reports(self) -> Iterator[dict[str, Any]]:
+        for text in self._file:
             yield asdict(from_message(Report, text, "worker"))
 
     def words(self) -> str:
