@@ -18,6 +18,7 @@ from edgekit.device.runner.tensors import lent_buffers
 from edgekit.errors import EngineError, InputError
 from edgekit.schema.plan import EnginePlan
 from edgekit.schema.recipe import ColourContract
+from tests.fakes.eventually import eventually
 from tests.fakes.native import compile_library
 
 ENGINE = Path(__file__).parents[3] / "fakes/rknn/tiny-int8.rknn"
@@ -213,7 +214,7 @@ def test_close_twice_and_while_it_runs(fake):
     runner = fake.load()
     thread = threading.Thread(target=infer, args=(runner, picture()))
     thread.start()
-    time.sleep(0.01)
+    eventually(lambda: fake.peak)
     runner.close()
     runner.close()
     thread.join()

@@ -7,8 +7,11 @@ import threading
 import pytest
 
 from edgekit.device.runtime.frames.stream import StreamGap, StreamRestarted
+from edgekit.device.runtime.pipeline import Pipeline
+from edgekit.device.runtime.schedule.queues import LaneQueues
 from edgekit.stage import Frame
 from tests.fakes.clock import Clock
+from tests.fakes.eventually import eventually
 from tests.fakes.frames import frame, stream_info
 from tests.fakes.pipelines import FakeFactory, FakeSink, FakeSource, fake_pipeline, play, turn
 
@@ -177,15 +180,32 @@ def test_what_stages_share_and_cannot_be_closed_is_logged_and_all_else_closed(
     assert "OSError: the bus is stuck" in capsys.readouterr().err
 
 
+class AskedQueues(LaneQueues):
+    """Notes whenever a source wants to put something in."""
+
+    def __init__(self) -> None:
+        super().__init__(1, "block")
+        self.asked = threading.Semaphore(0)
+
+    def wait_for_room(self, stream: str) -> bool:
+        self.asked.release()
+        return super().wait_for_room(stream)
+
+
+def start_until_held_up(pipeline: Pipeline) -> None:
+    """Let the source put in its start and one frame, which fills the queue, until it has the next entry in its hand."""
+    queues = pipeline.lanes[0].queues = AskedQueues()
+    pipeline.feeds[0].thread.start()
+    for _ in range(3):
+        assert queues.asked.acquire(timeout=20)
+
+
 def test_a_source_that_is_held_up_when_it_stops_counts_the_frame_in_its_hand() -> None:
     factory = FakeFactory({}, ["a"], {"out": "out"}, queue=1)
     given: list[int] = []
     source = FakeSource("a", 5, before=lambda: given.append(1))
     pipeline = fake_pipeline([source], {"out": FakeSink()}, factory=factory)
-    pipeline.feeds[0].thread.start()
-    while len(given) < 2:
-        pass
-    pipeline.feeds[0].thread.join(0.05)
+    start_until_held_up(pipeline)
     assert pipeline.stop() and len(given) == 2
     assert pipeline.drops() == {("a", "out", "closing"): 1, ("a", "camera/a", "closing"): 1}
 
@@ -194,10 +214,7 @@ def test_an_event_that_is_held_up_when_it_stops_is_no_frame() -> None:
     factory = FakeFactory({}, ["a"], {"out": "out"}, queue=1)
     entries = [frame(0, "a"), StreamGap(stream="a", missing=2)]
     pipeline = fake_pipeline([FakeSource("a", entries=entries)], {"out": FakeSink()}, factory=factory)
-    pipeline.feeds[0].thread.start()
-    while len(pipeline.lanes[0].queues) < 1:
-        pass
-    pipeline.feeds[0].thread.join(0.05)
+    start_until_held_up(pipeline)
     assert pipeline.stop() and pipeline.drops() == {("a", "out", "closing"): 1}
 
 
@@ -251,8 +268,7 @@ def test_a_lane_that_does_not_come_out_of_a_stage_is_left_behind() -> None:
     clock = Clock()
     pipeline = fake_pipeline([source], {"out": FakeSink()}, {"hang": hang}, clock)
     pipeline.start()
-    while pipeline.lanes[0].figures.call is None:
-        pass
+    eventually(lambda: pipeline.lanes[0].figures.call is not None)
     clock.advance(60.0)
     assert not pipeline.stop(within_s=0.1)
     assert not source.closed, "somebody may still use it"

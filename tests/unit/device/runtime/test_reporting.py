@@ -12,6 +12,7 @@ from edgekit.schema.message import from_message, to_message
 from edgekit.schema.report import DropReport, Report
 from edgekit.stage import Frame
 from tests.fakes.clock import Clock
+from tests.fakes.eventually import eventually
 from tests.fakes.frames import frame
 from tests.fakes.pipelines import FakeFactory, FakeSink, FakeSource, fake_pipeline, play
 
@@ -102,8 +103,8 @@ def test_a_lane_that_does_not_come_out_of_a_stage_is_named() -> None:
     pipeline = fake_pipeline([FakeSource("a")], {"out": FakeSink()}, {"hang": hang}, clock)
     reports = RunningReports(pipeline, "", clock)
     pipeline.start()
-    while pipeline.lanes[0].figures.call is None:
-        pass
+    lane = pipeline.lanes[0]
+    eventually(lambda: lane.figures.call is not None and len(lane.queues) == 2)
     clock.advance(4.0)
     assert reports.make().message == ""
     clock.advance(3.5)

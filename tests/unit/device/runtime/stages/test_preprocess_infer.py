@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -28,6 +27,7 @@ from edgekit.imaging.image import RgbImage, RgbSpec
 from edgekit.schema.plan import EnginePlan, LanePlan
 from edgekit.schema.recipe import ColourContract, DropPolicy
 from edgekit.stage import Frame, Stage
+from tests.fakes.eventually import eventually
 from tests.fakes.frames import frame, stage_context, stream_info
 from tests.fakes.networks import save, two_by_two
 
@@ -108,14 +108,6 @@ def lane(name: str, *steps: Step, queue: int = 2, drop: DropPolicy = "block") ->
     plan = LanePlan(cpus=(), queue=queue, drop=drop)
     figures = LaneFigures(name, lambda: 0.0)
     return Lane(name=name, plan=plan, streams=frozenset({"belt"}), steps=steps, figures=figures, advisory=True)
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    """Wait for what other threads bring about."""
-    until_s = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < until_s
-        time.sleep(0.001)
 
 
 class Sink:

@@ -1,0 +1,16 @@
+"""Waits for what other threads bring about: never for a time in which they should have done it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+_LIMIT_S = 20.0
+
+
+def eventually(condition: Callable[[], object]) -> None:
+    """Come back once the condition holds; it must be one that stays."""
+    until_s = time.monotonic() + _LIMIT_S
+    while not condition():
+        assert time.monotonic() < until_s, "it never came to that"
+        time.sleep(0.001)
