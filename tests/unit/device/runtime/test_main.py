@@ -31,17 +31,21 @@ def handlers() -> Iterator[None]:
         signal.signal(number, handler)
 
 
+def reports_of_failure(release: Path) -> list[Report]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        argv = ["--release", str(release), "--work", str(release)]
+        assert main(argv, {REPORT_FD_VARIABLE: str(theirs.fileno())}) == 3
+        theirs.close()
+        return [from_message(Report, line, "worker") for line in ours.makefile("rb")]
+
+
 @pytest.mark.usefixtures("handlers")
 def test_a_release_that_cannot_be_read_is_a_failure_with_a_reason(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "plan.json").write_text("{")
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        argv = ["--release", str(tmp_path), "--work", str(tmp_path)]
-        assert main(argv, {REPORT_FD_VARIABLE: str(theirs.fileno())}) == 3
-        theirs.close()
-        reports = [from_message(Report, line, "worker") for line in ours.makefile("rb")]
+    reports = reports_of_failure(tmp_path)
     assert [(one.phase, one.message) for one in reports[:2]] == [
         ("starting", "loading libraries"),
         ("starting", "reading the plan"),
@@ -56,12 +60,7 @@ def test_golden_frames_that_differ_are_reported_as_such(tmp_path: Path) -> None:
     (tmp_path / "expected.json").write_text('{"0.png": [{"label": "disc", "x_px": 1, "y_px": 1, "score": 1}]}')
     plan = small_plan(golden=Golden(frames=("0.png",), expected="expected.json"))
     (tmp_path / "plan.json").write_bytes(to_message(plan))
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        argv = ["--release", str(tmp_path), "--work", str(tmp_path)]
-        assert main(argv, {REPORT_FD_VARIABLE: str(theirs.fileno())}) == 3
-        theirs.close()
-        reports = [from_message(Report, line, "worker") for line in ours.makefile("rb")]
+    reports = reports_of_failure(tmp_path)
     assert "failed: 0.png: no disc at 1,1" in [one.golden for one in reports]
     assert reports[-1].message == "golden frames failed: 0.png: no disc at 1,1"
 
@@ -82,12 +81,7 @@ def test_a_stage_that_leaves_the_process_while_it_is_made_is_one_too(
     sources = {"a": clip_source(tmp_path / "c.mkv", pace="fast")}
     plan = small_plan(python_stage("own", "leaves_when_made:Own"), sources=sources)
     (tmp_path / "plan.json").write_bytes(to_message(plan))
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        argv = ["--release", str(tmp_path), "--work", str(tmp_path)]
-        assert main(argv, {REPORT_FD_VARIABLE: str(theirs.fileno())}) == 3
-        theirs.close()
-        reports = [from_message(Report, line, "worker") for line in ours.makefile("rb")]
+    reports = reports_of_failure(tmp_path)
     assert (reports[-1].phase, reports[-1].message) == ("failed", "SystemExit: 5")
 
 
