@@ -33,7 +33,7 @@ from edgekit.device.keeper.update.store import Store
 from edgekit.errors import InputError, LockHeld
 from edgekit.executor.child import start_child
 from edgekit.executor.local import LocalExecutor
-from edgekit.schema.board import CONTROL_GROUP, WORKER_USER
+from edgekit.schema.board import CONTROL_GROUP, UNIT, WORKER_USER
 from edgekit.trust import sha256_file
 
 _STDERR = 2
@@ -84,7 +84,8 @@ def only_one(layout: Layout) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise LockHeld(f"a keeper runs below {layout.prefix} already", hint="edgekitd.pyz halt ends it") from None
+            end = f"systemctl stop {UNIT}" if layout.owned else f"edgekitd.pyz halt --prefix {layout.prefix}"
+            raise LockHeld(f"a keeper runs below {layout.prefix} already", hint=f"{end} ends it") from None
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()

@@ -233,13 +233,14 @@ class Session:
             return request.application
         if not request.application and len(names) == 1:
             return names[0]
-        listed = ", ".join(names) or "none"
+        if not names:
+            raise NothingSelected("the device has no application", hint="edgekit deploy a release")
+        listed = ", ".join(names)
         if request.application:
             raise NothingSelected(
                 f"there is no application {request.application[:80]!r} on the device", hint=f"it has: {listed}"
             )
-        message = f"the device has several applications: {listed}" if names else "the device has no application"
-        raise NothingSelected(message, hint="name one of them" if names else "edgekit deploy a release")
+        raise NothingSelected(f"the device has several applications: {listed}", hint="name one of them")
 
     def _logs(self, request: Request, _payload: bytearray) -> Iterator[Event]:
         journal, whose = self._to.journal, self._choose(request) if request.application else None

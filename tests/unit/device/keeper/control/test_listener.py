@@ -405,6 +405,8 @@ def test_the_lock_is_free_when_the_answer_comes(client: Client, bench: Bench) ->
 
 def test_the_only_application_needs_no_name_and_of_several_one_must_be_named(client: Client, bench: Bench) -> None:
     assert client.ask("stop").message == "the device has no application"
+    event = client.ask("stop", application="sorterr")
+    assert (event.exit_code, event.hint) == (3, "edgekit deploy a release")
     assert client.ask("metrics").kind == "done"
     deploy(client, RELEASE)
     assert client.ask("stop").data == {"application": "sorter"}
