@@ -32,7 +32,8 @@ def check_folders(settings: Settings) -> None:
         )
     for folder in (settings.config_dir, settings.cache_dir, settings.state_dir):
         _check_own(folder)
-        for above in folder.absolute().parents:
+        real = Path(os.path.realpath(folder))  # a link leads to folders that are not above it
+        for above in dict.fromkeys((*folder.absolute().parents, *real.parents)):
             _check_above(above)
 
 
@@ -46,23 +47,24 @@ def _check_own(folder: Path) -> None:
     if found.st_uid not in (0, os.geteuid()):
         raise TrustError(
             f"{folder} belongs to another user, who could change what you sign",
-            hint=f"sudo chown -R {os.geteuid()} {shlex.quote(str(folder))}",
+            hint=f"{'sudo ' if os.geteuid() else ''}chown -R {os.geteuid()} {shlex.quote(str(folder))}",
         )
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise _writable(folder)
+        raise _writable(folder, found)
 
 
 def _check_above(folder: Path) -> None:
     """A folder above: a group may share it, but not everybody, except where nobody can rename what is another's."""
     try:
-        mode = folder.stat().st_mode
+        found = folder.stat()
     except OSError:
         return
-    if stat.S_ISDIR(mode) and mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
-        raise _writable(folder)
+    if stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
+        raise _writable(folder, found)
 
 
-def _writable(folder: Path) -> TrustError:
-    return TrustError(
-        f"others may write into {folder}, and so change what you sign", hint=f"chmod go-w {shlex.quote(str(folder))}"
-    )
+def _writable(folder: Path, found: os.stat_result) -> TrustError:
+    hint = f"chmod go-w {shlex.quote(str(folder))}"
+    if os.geteuid() not in (0, found.st_uid):
+        hint = f"export EDGEKIT_HOME=/a/folder/of/your/own, or have its owner run: {hint}"
+    return TrustError(f"others may write into {folder}, and so change what you sign", hint=hint)

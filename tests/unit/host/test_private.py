@@ -23,6 +23,12 @@ def home_at(folder: Path) -> Settings:
     return settings_from({"EDGEKIT_HOME": str(folder)}, PACKAGE)
 
 
+def run(argv: list[str], home: Path) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, "EDGEKIT_HOME": str(home), "PYTHONPATH": str(PACKAGE.parent)}
+    command = [sys.executable, "-m", "edgekit.cli.main", *argv]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+
+
 def follow(hint: str) -> None:
     subprocess.run(hint, shell=True, check=True, timeout=10)
 
@@ -53,6 +59,31 @@ def test_a_folder_above_where_nobody_else_can_rename_ours(tmp_path: Path, mode: 
     settings = home_at(tmp_path / "shared" / "home")
     (tmp_path / "shared").chmod(mode)
     check_folders(settings)
+
+
+@pytest.mark.parametrize("name", ["config", "cache", "state"])
+def test_a_link_to_where_everybody_may_write(tmp_path: Path, name: str) -> None:
+    settings = home_at(tmp_path / "home")
+    (tmp_path / "open/inner/large").mkdir(parents=True)
+    (tmp_path / "open").chmod(0o777)
+    (tmp_path / "home" / name).rmdir()
+    (tmp_path / "home" / name).symlink_to("../open/inner/large")
+    with pytest.raises(TrustError, match=r"others may write into .*/open,") as raised:
+        check_folders(settings)
+    follow(raised.value.hint)
+    check_folders(settings)
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["build", "--help"], ["cache", "list", "--help"], ["--version"]])
+def test_help_is_shown_whatever_folders_are_there(tmp_path: Path, argv: list[str]) -> None:
+    for name in ("a b", "open/cache"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name).chmod(0o777)
+    for home in (tmp_path / "a b", tmp_path / "open"):
+        done = run([*argv], home)
+        assert (done.returncode, done.stderr) == (0, "")
+        refused = run(["cache", "list"], home)
+        assert refused.returncode in (2, 6) and "hint: " in refused.stderr
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="giving files away takes root")
