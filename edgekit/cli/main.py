@@ -33,7 +33,6 @@ from edgekit.cli.status import status
 from edgekit.cli.streams import NobodyReads, discard_stdout, prepare_streams, settle_stdout
 from edgekit.cli.verbs import Verbs, hand_down_json
 from edgekit.errors import EdgekitError, InputError, Interrupted
-from edgekit.host.private import check_folders
 from edgekit.host.settings import Settings, settings_from
 
 if TYPE_CHECKING:
@@ -59,7 +58,6 @@ def _root(
     as_json: JsonFlag = False,
 ) -> None:
     ctx.obj = ctx.obj or _settings()
-    check_folders(ctx.obj)
     hand_down_json(ctx, as_json)
 
 

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from edgekit.cli.session import JsonFlag
+from edgekit.cli.session import JsonFlag, settings_of
+from edgekit.host.private import check_folders
 
 _Verb = TypeVar("_Verb", bound=Callable[..., Any])
 _EXAMPLES = "examples"
@@ -73,6 +74,11 @@ def _group(ctx: typer.Context, as_json: JsonFlag = False) -> None:
 
 
 class _Command(TyperCommand):
+    def invoke(self, ctx: Any) -> Any:
+        """Run it, unless others may write into the user's folders. Help has been shown by then."""
+        check_folders(settings_of(ctx))
+        return super().invoke(ctx)
+
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Show the examples as they are: a line that is broken cannot be copied."""
         lines = examples_of(self)
