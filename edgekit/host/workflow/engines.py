@@ -7,7 +7,6 @@ import dataclasses
 import uv as uv_package
 
 from edgekit.host.catalogue.recipes import RecipeFolder
-from edgekit.host.catalogue.targets import find_target
 from edgekit.host.engine.backends import choose_backend
 from edgekit.host.engine.bench import EngineBench
 from edgekit.host.engine.builder.devices import NO_BUILDERS, BuilderDevice
@@ -92,12 +91,11 @@ def engine_bench(station: Workstation, target: Target) -> EngineBench:
     )
 
 
-def float_engines(folder: RecipeFolder, station: Workstation) -> tuple[Engine, ...]:
-    """The recipe's models in float32 for this machine: what engines of another kind are held against."""
+def float_engines(folder: RecipeFolder, host: Target, station: Workstation) -> tuple[Engine, ...]:
+    """The recipe's models in float32 for `host`, this machine: what engines of another kind are held against."""
     models = {
         name: dataclasses.replace(model, precision="float32", cpu_precision="float32")
         for name, model in folder.recipe.models.items()
     }
     recipe = dataclasses.replace(folder.recipe, models=models)
-    host = find_target("host", station.settings)
     return make_engines(dataclasses.replace(folder, recipe=recipe), host, station)

@@ -39,6 +39,8 @@ class Seen:
     """Stages that the frames passed."""
     dropped: tuple[str, ...]
     """Frames that have golden answers, and are none of the recipe's golden frames."""
+    packages: Packages | None
+    """Those that the recipe's own code was run with."""
 
     @property
     def beyond(self) -> tuple[FrameReport, ...]:
@@ -66,7 +68,9 @@ def look(folder: RecipeFolder, numbers: tuple[int, ...], scratch: Path, station:
         InputError: the recipe's code fails, or cannot be run on this machine.
         EngineError: a model cannot be run.
     """
-    wanted = _rehearsal(folder, numbers, scratch, station)
+    wanted = _rehearsal(folder, station)
+    if folder.recipe.golden is None:
+        wanted = dataclasses.replace(wanted, grab=Grab(folder=str(scratch), frames=numbers))
     with station.progress.step("running the float model and the recipe's stages"):
         reply = run_rehearsal(wanted, station.executor)
     if reply.unjudged:
@@ -84,17 +88,14 @@ def look(folder: RecipeFolder, numbers: tuple[int, ...], scratch: Path, station:
         frames=compare_frames(files, reply.pictures, before, golden),
         passed=reply.passed,
         dropped=tuple(sorted(before.keys() - {file.name for file in files})),
+        packages=wanted.packages,
     )
 
 
-def _rehearsal(folder: RecipeFolder, numbers: tuple[int, ...], scratch: Path, station: Workstation) -> Rehearsal:
-    engines = float_engines(folder, station)
-    plan = _plan(folder, find_target("host", station.settings), engines)
-    packages = _packages(folder, station)
-    wanted = rehearsal_of(folder, plan, engines, packages)
-    if folder.recipe.golden is not None:
-        return wanted
-    return dataclasses.replace(wanted, grab=Grab(folder=str(scratch), frames=numbers))
+def _rehearsal(folder: RecipeFolder, station: Workstation) -> Rehearsal:
+    host = find_target("host", station.settings)
+    engines = float_engines(folder, host, station)
+    return rehearsal_of(folder, _plan(folder, host, engines), engines, _packages(folder, host, station))
 
 
 def _plan(folder: RecipeFolder, target: Target, engines: tuple[Engine, ...]) -> WorkerPlan:
@@ -112,7 +113,7 @@ def engine_differences(folder: RecipeFolder, seen: Seen, target: Target, station
         EngineError: an engine cannot be made, or is refused before.
     """
     engines = make_engines(folder, target, station)
-    wanted = rehearsal_of(folder, _plan(folder, target, engines), engines, _packages(folder, station))
+    wanted = rehearsal_of(folder, _plan(folder, target, engines), engines, seen.packages)
     with station.progress.step(f"running the engines for {target.name}"):
         reply = run_rehearsal(wanted, station.executor)
     if reply.unjudged:
@@ -125,11 +126,10 @@ def engine_differences(folder: RecipeFolder, seen: Seen, target: Target, station
     )
 
 
-def _packages(folder: RecipeFolder, station: Workstation) -> Packages | None:
-    """The recipe's Python packages for this machine, where its own code may need some."""
+def _packages(folder: RecipeFolder, host: Target, station: Workstation) -> Packages | None:
+    """The recipe's Python packages for `host`, this machine, where its own code may need some."""
     if folder.app is None or not folder.recipe.python.requirements:
         return None
-    host = find_target("host", station.settings)
     return importable(lay_out_site(folder, host, station), host)
 
 
