@@ -29,7 +29,7 @@ class Inputs:
     """Everything that can change what a build makes."""
 
     folders: tuple[Path, ...]
-    """Every file below them counts: the recipe, the targets, edgekit itself."""
+    """Every file below them counts: the recipe, edgekit itself and its data for building."""
     files: tuple[Path, ...]
     """Files, and folders by themselves: their own time tells when something was added or removed."""
     words: tuple[str, ...]

@@ -16,5 +16,14 @@ The way of a build, from `build.build_release`:
       rehearse.rehearse          code and golden frames are tried here        rehearsal, engine/verify
       assemble_release           files, manifest, SBOM, signature             release
 
+A job is found by its verb: `build`, `cache`, `demo`, `deploy`, `doctor`, `golden`, `keys`, `provision`; `boards` for
+`edgekit board`, `probe` for `edgekit target probe`, `engine_cache` for `edgekit engine`, `wheel_jobs` and `wheel_cache`
+for `edgekit wheel`. What jobs share:
+
+    workstation, devices      this machine, and the way to others; fitting: does a release fit them
+    wheels, packages, site    tools for Python packages; packages laid out with them; a recipe's
+    engines, builders         how engines are made, and on which devices
+    rehearse, detections      what a recipe's stages find, and whether engines change that; golden_frames: with floats
+
 A new verb: its job is a function here, tested without a terminal; its file in `cli/` parses, calls and prints.
 """

@@ -1,5 +1,6 @@
 """Has engines compiled on a board of their own kind: reserves one, and sends it all that is needed.
 
-`devices.py` who may do it, `fit.py` whether a device is as it must be, `client.py` the conversation with its agent,
-`work.py` the way of one job there and back, `remote.py` the search for a device that is free.
+`remote.py` the search for a device that is free, `devices.py` which may be asked, `work.py` the way of one job there
+and back, `job.py` what is sent for it, `client.py` the conversation with the device's agent, `bounds.py` how much
+memory a compiler may use there. Whether a device is as it must be says `host/fit/builder.py`, handed down as a rule.
 """
