@@ -115,13 +115,13 @@ class LaneQueues:
         with self._changed:
             while (entry := self._pop(ready)) is None and not self._closed:
                 self._changed.wait()
-        return self._noted(entry)
+        return self._announce(entry)
 
     def poll(self, ready: Callable[[str], bool]) -> Entry | None:
         """As `take`, but None where nothing is ready now."""
         with self._changed:
             entry = self._pop(ready)
-        return self._noted(entry)
+        return self._announce(entry)
 
     def wake(self) -> None:
         """Let whoever waits look again: a stream may have become ready."""
@@ -150,8 +150,8 @@ class LaneQueues:
         self._changed.notify_all()
         return self._streams[self._choose(waiting)].pop()
 
-    def _noted(self, entry: Entry | None) -> Entry | None:
-        """With no lock held: calls who waits for room."""
+    def _announce(self, entry: Entry | None) -> Entry | None:
+        """Call `on_taken` for an entry that was taken. With no lock held."""
         if entry is not None:
             for call in self.on_taken:
                 call()
