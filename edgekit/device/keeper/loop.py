@@ -21,6 +21,8 @@ from edgekit.device.keeper.waker import Waker
 from edgekit.errors import EdgekitError, NothingSelected, RolloutError, Unreachable
 
 _TURN_S, _BUSY_TURN_S = 10.0, 0.5
+_STANDSTILL_S = 5.0
+"""A sleep that lasts so much longer than it should is the whole machine's: a paused or starved board."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,11 +117,21 @@ class Keeper:
     def run(self) -> None:
         """Turn the loop until `close`."""
         while not (self._closing and all(found.supervisor.stopped for found in self._applications.values())):
-            descriptors = [fd for found in self._sound() for fd in found.supervisor.descriptors]
-            self.waker.sleep(descriptors, self._pause_s())
+            self.sleep()
             self.step()
         for application in self._applications.values():
             application.waiting.fail(Unreachable("the keeper is being stopped", hint="try again when it is back"))
+
+    def sleep(self) -> None:
+        """Wait until there is something to do."""
+        descriptors = [fd for found in self._sound() for fd in found.supervisor.descriptors]
+        pause_s, began_s = self._pause_s(), self._clock()
+        self.waker.sleep(descriptors, pause_s)
+        late_s = self._clock() - began_s - pause_s
+        if late_s > _STANDSTILL_S:
+            self._context.journal.write(f"keeper: woke {late_s:.0f} s late: the machine stood still")
+            for application in self._applications.values():
+                application.supervisor.spare()
 
     def step(self) -> None:
         """One turn: take what was posted, and turn every application."""

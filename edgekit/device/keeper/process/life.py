@@ -61,6 +61,8 @@ class WorkerProcess:
         self._kill_at_s: float | None = None
         self.killed_at_s: float | None = None
         """When it was killed, if it was: it is gone at once, unless a driver holds it."""
+        self.spared_until_s = 0.0
+        """Until when it is not judged: see `Supervisor.spare`."""
         self._lines, self._reports = LineCutter(MAX_LINE_BYTES), LineCutter(MAX_REPORT_BYTES)
         self._oom_kills_before = leaf.figures().oom_kills if leaf else 0
         self._socket, theirs = socket.socketpair()

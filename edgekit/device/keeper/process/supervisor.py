@@ -124,6 +124,11 @@ class Supervisor:
         if self._process:
             self._process.terminate()
 
+    def spare(self) -> None:
+        """The machine stood still: its clock went on and the worker did not. It gets `stall_s` to report anew."""
+        if self._process:
+            self._process.spared_until_s = self._context.clock() + self._process.release.plan.health.stall_s
+
     def step(self) -> list[Reported | Ended]:
         """Do all that is due, without waiting."""
         happened: list[Reported | Ended] = []
@@ -270,4 +275,5 @@ class Supervisor:
 def _patience(process: WorkerProcess) -> tuple[float, str]:
     """When a worker that goes on like this is ended, and why."""
     health = process.release.plan.health
-    return patience(health, process.report, started_s=process.started_s, heard_s=process.heard_s)
+    until_s, reason = patience(health, process.report, started_s=process.started_s, heard_s=process.heard_s)
+    return max(until_s, process.spared_until_s), reason

@@ -328,6 +328,29 @@ def test_a_fault_of_the_keeper_with_one_does_not_stop_the_other(bench: Bench, un
     untouched.check()
 
 
+@pytest.mark.parametrize("idle_s", [None, 31.0], ids=["keeper wakes first", "worker wakes first"])
+def test_a_machine_that_stands_still_for_stall_s_costs_no_worker(bench: Bench, idle_s: float | None) -> None:
+    """Paused, or starved of its processors: the clock goes on, and no worker could report or take a frame."""
+    worker = bench.child("sorter")
+    worker.pulse = None
+
+    def stand_still(_descriptors: object, seconds: float) -> None:
+        bench.clock.advance(seconds + 31)
+        if idle_s:
+            worker.report(replace(HEALTHY, idle_s=idle_s))
+
+    awake, bench.keeper.waker.sleep = bench.keeper.waker.sleep, stand_still  # type: ignore[method-assign]
+    bench.keeper.sleep()
+    bench.keeper.waker.sleep = awake  # type: ignore[method-assign]
+    bench.keeper.step()
+    assert not worker.ended()
+    worker.report(HEALTHY)
+    bench.turn()
+    assert bench.status("sorter").healthy
+    bench.turn(make_plan().health.stall_s)
+    assert worker.ended(), "one that stays silent is ended as ever"
+
+
 class TestSharing:
     """Memory and CPUs."""
 
