@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import onnx
+import onnx.numpy_helper
 
 from edgekit.errors import EngineError
+from edgekit.host.engine.model.graph import constants_of
 
 DYNAMIC = frozenset({"If", "Loop", "NonMaxSuppression", "NonZero", "Scan", "SequenceAt", "SplitToSequence", "Unique"})
 """Operators whose outputs have sizes that only content tells: a runner could not hold them ready."""
@@ -24,8 +26,8 @@ def find_faults(model: onnx.ModelProto) -> tuple[str, ...]:
 
 
 def find_graph_faults(model: onnx.ModelProto) -> tuple[str, ...]:
-    """The faults of a graph's shape alone: unknown operators, tensors that nothing makes, or that two nodes make."""
-    return (*_opsets(model), *_operators(model), *_wiring(model.graph))
+    """Faults of the graph itself: unknown operators, tensors that no node makes or two make, damaged constants."""
+    return (*_opsets(model), *_operators(model), *_wiring(model.graph), *_constants(model))
 
 
 def refuse(path: Path, reasons: Sequence[str]) -> None:
@@ -89,6 +91,17 @@ def _wiring(graph: onnx.GraphProto) -> Iterator[str]:
             yield f"output {value.name} is made by no node"
     if not graph.output:
         yield "it has no output"
+
+
+def _constants(model: onnx.ModelProto) -> Iterator[str]:
+    for tensor in constants_of(model):
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            continue
+        try:
+            onnx.numpy_helper.to_array(tensor)
+        except (ValueError, TypeError, KeyError):  # content and shape do not fit; there is no such type
+            name = tensor.name or "(without a name)"
+            yield f"constant {name}: its content does not fit its shape {list(tensor.dims)}"
 
 
 def _checker(model: onnx.ModelProto) -> Iterator[str]:

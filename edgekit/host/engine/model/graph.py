@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
 from math import prod
 
@@ -15,6 +15,9 @@ _SIZES = frozenset({"Shape", "Size"})
 _WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "ConvInteger", "MatMulInteger", "LSTM", "GRU", "RNN"})
 _FEW_WEIGHTS = 64
 """A convolution of one channel with no more weights and no bias is arithmetic: YOLO makes expected values so."""
+
+_MAX_DEPTH = 64
+"""Of graphs in graphs; protobuf itself stops near 100."""
 
 
 class Graph:
@@ -98,3 +101,36 @@ def computed_from(model: onnx.ModelProto, tensors: Iterable[str]) -> tuple[str, 
         if any(name in found for name in node.input):
             found.update(dict.fromkeys(node.output))
     return tuple(found)
+
+
+def constants_of(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """Every constant of a model: weights, values of nodes, those of inner graphs and of functions."""
+    yield from _graph_tensors(model.graph, 0)
+    for function in model.functions:
+        for node in function.node:
+            yield from _node_tensors(node, 0)
+
+
+def _graph_tensors(graph: onnx.GraphProto, depth: int) -> Iterator[onnx.TensorProto]:
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+    for node in graph.node:
+        yield from _node_tensors(node, depth)
+
+
+def _node_tensors(node: onnx.NodeProto, depth: int) -> Iterator[onnx.TensorProto]:
+    if depth > _MAX_DEPTH:
+        return
+    for attribute in node.attribute:
+        if attribute.HasField("t"):
+            yield attribute.t
+        yield from attribute.tensors
+        sparse = [
+            *attribute.sparse_tensors,
+            *([attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else []),
+        ]
+        for one in sparse:
+            yield from (one.values, one.indices)
+        for graph in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
+            yield from _graph_tensors(graph, depth + 1)

@@ -6,17 +6,14 @@ Source: ONNX, docs/ExternalData.md: `location` is relative to the model's folder
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
 
 from edgekit.errors import EngineError
+from edgekit.host.engine.model.graph import constants_of
 from edgekit.host.engine.reading import open_file
 from edgekit.schema.units import format_bytes
-
-_MAX_DEPTH = 64
-"""Of graphs in graphs; protobuf itself stops near 100."""
 
 
 def load_external(path: Path, model: onnx.ModelProto, room_bytes: int) -> int:
@@ -34,7 +31,7 @@ def load_external(path: Path, model: onnx.ModelProto, room_bytes: int) -> int:
         EngineError: a file is missing, too short or too large, or leads out of the model's folder.
     """
     count = 0
-    for tensor in tensors_of(model):
+    for tensor in constants_of(model):
         if tensor.data_location != onnx.TensorProto.EXTERNAL:
             continue
         data = _read(path, tensor, room_bytes)
@@ -44,39 +41,6 @@ def load_external(path: Path, model: onnx.ModelProto, room_bytes: int) -> int:
         del tensor.external_data[:]
         count += 1
     return count
-
-
-def tensors_of(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
-    """Every constant of a model: weights, values of nodes, those of inner graphs and of functions."""
-    yield from _graph_tensors(model.graph, 0)
-    for function in model.functions:
-        for node in function.node:
-            yield from _node_tensors(node, 0)
-
-
-def _graph_tensors(graph: onnx.GraphProto, depth: int) -> Iterator[onnx.TensorProto]:
-    yield from graph.initializer
-    for sparse in graph.sparse_initializer:
-        yield from (sparse.values, sparse.indices)
-    for node in graph.node:
-        yield from _node_tensors(node, depth)
-
-
-def _node_tensors(node: onnx.NodeProto, depth: int) -> Iterator[onnx.TensorProto]:
-    if depth > _MAX_DEPTH:
-        return
-    for attribute in node.attribute:
-        if attribute.HasField("t"):
-            yield attribute.t
-        yield from attribute.tensors
-        sparse = [
-            *attribute.sparse_tensors,
-            *([attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else []),
-        ]
-        for one in sparse:
-            yield from (one.values, one.indices)
-        for graph in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
-            yield from _graph_tensors(graph, depth + 1)
 
 
 def _read(path: Path, tensor: onnx.TensorProto, room_bytes: int) -> bytes:

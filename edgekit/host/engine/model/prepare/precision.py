@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from edgekit.host.engine.model.prepare.external import tensors_of
+from edgekit.host.engine.model.graph import constants_of
 from edgekit.host.engine.model.prepare.graphs import drop_identities
 
 _OTHERS: dict[int, str] = {
@@ -31,7 +31,7 @@ def to_single(model: onnx.ModelProto) -> Iterator[str]:
     Yields:
         What was changed, for people.
     """
-    found = dict.fromkeys(name for tensor in tensors_of(model) if (name := _convert(tensor)))
+    found = dict.fromkeys(name for tensor in constants_of(model) if (name := _convert(tensor)))
     found |= dict.fromkeys(_graph(model.graph))
     if found:
         _drop_casts(model)

@@ -6,12 +6,13 @@ import contextlib
 import dataclasses
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import edgekit
@@ -208,6 +209,7 @@ def onnx_sha(file: Path) -> str:
 
 
 @pytest.mark.parametrize("name", ["ultralytics", "bytes, channels last", "halves", "quantised", "branch", "Gelu"])
+@example(places=[(3551, 120)])
 @given(places=st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(0, 255)), min_size=1, max_size=4))
 @settings(max_examples=40, deadline=None)
 def test_damaged_models_are_sentences(name: str, places: list[tuple[int, int]]) -> None:
@@ -219,6 +221,17 @@ def test_damaged_models_are_sentences(name: str, places: list[tuple[int, int]]) 
         for backend in BACKENDS:
             with contextlib.suppress(EdgekitError):
                 prepare(Path(folder, "m.onnx"), "m", model_of(EXPORTS[name]), backend)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_constant_whose_content_does_not_fit_its_shape_is_named(backend: Any, tmp_path: Path) -> None:
+    export = EXPORTS["halves"]
+    model = export.make()
+    weight = next(tensor for tensor in model.graph.initializer if len(tensor.dims) == 4)
+    weight.raw_data = weight.raw_data[:-2]
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(EngineError, match=f"constant {weight.name}: its content does not fit its shape"):
+        prepare(tmp_path / "m.onnx", "m", model_of(export), backend)
 
 
 @pytest.mark.parametrize("place", ["node", "input", "attribute", "metadata"])
