@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -17,15 +16,15 @@ _MAY_HAVE_HOLES_BYTES = 1 << 20
 
 
 def write_whole(file: Path, content: bytes) -> None:
-    """Write a file aside and rename it: nobody sees half of it. Raises OSError."""
-    with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".aside-", delete=False) as aside:
-        try:
-            aside.write(content)
-            aside.close()
-            Path(aside.name).replace(file)
-        except OSError:
-            Path(aside.name).unlink(missing_ok=True)
-            raise
+    """Write a file aside and rename it: nobody sees half of it. Its mode is any new file's. Raises OSError."""
+    aside = file.with_name(f".aside-{os.urandom(8).hex()}")
+    try:
+        with aside.open("xb") as opened:
+            opened.write(content)
+        aside.replace(file)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
 
 
 def sync_all(folder: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from edgekit.errors import EdgekitError, InputError, Unreachable
 from edgekit.executor import Executor
 from edgekit.executor.processes import is_running
+from edgekit.host.disk import write_whole
 
 KEY_ALIAS = "edgekit-board"
 
@@ -55,9 +56,7 @@ class Login:
 def write_known_hosts(file: Path, public_key: str) -> None:
     """One line: this key under the boards' alias."""
     kind, key = public_key.split()[:2]
-    aside = file.with_suffix(".new")
-    aside.write_text(f"{KEY_ALIAS} {kind} {key}\n")
-    aside.replace(file)
+    write_whole(file, f"{KEY_ALIAS} {kind} {key}\n".encode())
 
 
 def answers(port: int, wait_s: float = 3.0) -> bool:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from edgekit.errors import InputError
+from edgekit.host.disk import write_whole
 from edgekit.schema.detection import Detection
 from edgekit.schema.reader import to_raw
 from edgekit.schema.recipe import Golden
@@ -28,15 +27,7 @@ def answers_text(answers: Mapping[str, tuple[Detection, ...]]) -> bytes:
 def write_new(file: Path, data: bytes) -> None:
     """Write a file whole, or leave what is there."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    handle, aside = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")
-    try:
-        with os.fdopen(handle, "wb") as opened:
-            opened.write(data)
-        Path(aside).chmod(0o644)
-        Path(aside).replace(file)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise
+    write_whole(file, data)
 
 
 def write_frames(pictures: Mapping[str, bytes], folder: Path) -> None:

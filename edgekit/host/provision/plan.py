@@ -18,7 +18,7 @@ class DeviceChange:
     what: str
     """For people: `install /etc/edgekit/allowed_signers`."""
     step: dict[str, Any]
-    """For the device: see `present.change`."""
+    """For the device: see `sent.provisioning.change`."""
 
 
 def plan_provision(desired: KeeperInstall, present: dict[str, Any]) -> tuple[DeviceChange, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from edgekit.errors import InputError
 from edgekit.host.catalogue.detect import Match, match_target, name_from_facts, target_from_facts
 from edgekit.host.catalogue.targets import list_targets, pyconfig_file
+from edgekit.host.disk import write_whole
 from edgekit.host.probe import read_facts, read_pyconfig
 from edgekit.host.toml_text import to_toml
 from edgekit.host.workflow.devices import device_access
@@ -90,6 +91,4 @@ def write_target(file: Path, target: Target, *, force: bool) -> None:
     if file.exists() and not force and file.read_text(encoding="utf-8", errors="replace") != text:
         raise InputError(f"{file} is there and says something else", hint="choose another --name, or add --force")
     file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_name(f".{file.name}.new")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(file)
+    write_whole(file, text.encode())

@@ -55,6 +55,9 @@ def test_files_that_programs_remove_meanwhile_do_not_count(tmp_path: Path) -> No
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     write_whole(tmp_path / "file", b"one")
     write_whole(tmp_path / "file", b"two")
+    (tmp_path / "other").touch()
+    assert (tmp_path / "file").stat().st_mode == (tmp_path / "other").stat().st_mode, "a lock is for all who build"
+    (tmp_path / "other").unlink()
     assert (tmp_path / "file").read_bytes() == b"two"
     (tmp_path / "folder/x").mkdir(parents=True)
     with pytest.raises(OSError, match="directory"):
