@@ -152,15 +152,6 @@ def _signing_key(signature: bytes) -> str:
     return base64.b64encode(blob[14 : 14 + length]).decode() if magic == b"SSHSIG" and length else ""
 
 
-def check_sha256(path: Path, expected: str) -> None:
-    """Raise TrustError unless the file has this digest."""
-    found = sha256_file(path)
-    if found != expected:
-        raise TrustError(
-            f"{path.name} has the digest {found[:12]}, not {expected[:12]}", hint="build or send the release again"
-        )
-
-
 def check_digest_name(text: str) -> str:
     """Return `text` if it is 64 lower-case hex digits; raise InputError otherwise: it becomes part of a path."""
     if len(text) != 64 or not set(text) <= set("0123456789abcdef"):

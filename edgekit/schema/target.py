@@ -124,16 +124,6 @@ class Target:
         strongest_first = sorted(self.clusters, key=lambda cluster: -cluster.capacity)
         return tuple(cpu for cluster in strongest_first for cpu in sorted(cluster.cpus))
 
-    @property
-    def python_tag(self) -> str:
-        """The wheel's Python tag: `cp311`."""
-        return "cp" + self.os.python.replace(".", "")
-
-    @property
-    def uv_platform(self) -> str:
-        """uv's name for this platform: `aarch64-manylinux_2_36`. Source: `uv pip compile --help`."""
-        return f"{self.os.arch}-manylinux_{self.os.libc_version.replace('.', '_')}"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetFile:

@@ -13,7 +13,6 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from edgekit.errors import InputError
-from edgekit.schema.manifest import EngineEntry
 from edgekit.schema.reader import from_toml
 from edgekit.schema.recipe import Python
 from edgekit.schema.target import AcceleratorKind, Target
@@ -181,14 +180,6 @@ def rules_of(python: Python) -> Rules:
             for name, index in sorted(python.indexes.items())
         ),
     )
-
-
-def runners_of(engines: Iterable[EngineEntry]) -> tuple[AcceleratorKind, ...]:
-    """What engines are run by, sorted: tails are ONNX Runtime's."""
-    found: set[AcceleratorKind] = set()
-    for engine in engines:
-        found |= {engine.runner, "onnxruntime"} if engine.tail else {engine.runner}
-    return tuple(sorted(found))
 
 
 def wanted_for_builder(target: Target, runner: AcceleratorKind) -> Wanted:

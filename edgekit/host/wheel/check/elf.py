@@ -87,11 +87,6 @@ class ElfFacts:
     python_exports: frozenset[str] = frozenset()
     """Names of that kind that it brings: `PyInit__lapjv` of a module."""
 
-    @property
-    def is_module(self) -> bool:
-        """Python can import it."""
-        return any(name.startswith(("PyInit_", "PyInitU_")) for name in self.python_exports)
-
 
 def read_elf(file: BinaryIO) -> ElfFacts:
     """Read a file.

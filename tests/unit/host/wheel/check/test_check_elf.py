@@ -37,7 +37,7 @@ def test_everything_that_it_asks_for() -> None:
         SymbolVersion(library="libm.so.6", name="GLIBC_2.38", symbol="fmod"),
     )
     assert facts.python_symbols == {"PyList_New"}
-    assert facts.is_module and facts.alignment_bytes == 0x10000
+    assert facts.python_exports == {"PyInit__part"} and facts.alignment_bytes == 0x10000
     assert not facts.executable_stack and not facts.text_relocations
 
 
