@@ -6,13 +6,13 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from edgekit.host.snapshot import SETTLED_NS, stat_numbers
+from edgekit.host.snapshot import SETTLED_NS, stat_numbers, walk
 from edgekit.schema.manifest import FileEntry
 from edgekit.trust import sha256_file
 
@@ -139,7 +139,7 @@ def read_content(folder: Path, memo: Memo) -> tuple[FolderContent, Memo]:
     """
     items: list[ContentItem] = []
     seen: dict[str, tuple[list[int], str]] = {}
-    for path, status in _walk(str(folder), ""):
+    for path, status in walk(folder):
         if not stat.S_ISREG(status.st_mode):
             items.append(_without_content(folder, path, status))
             continue
@@ -150,16 +150,6 @@ def read_content(folder: Path, memo: Memo) -> tuple[FolderContent, Memo]:
         executable = bool(status.st_mode & stat.S_IXUSR)
         items.append(ContentItem(path=path, kind="file", value=sha256, bytes=status.st_size, executable=executable))
     return FolderContent(items=tuple(sorted(items, key=lambda item: item.path))), Memo(files=seen)
-
-
-def _walk(folder: str, below: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Everything below a folder, folders too, links as links."""
-    with os.scandir(f"{folder}/{below}") as entries:
-        for entry in entries:
-            path = f"{below}{entry.name}"
-            yield path, entry.stat(follow_symlinks=False)
-            if entry.is_dir(follow_symlinks=False):
-                yield from _walk(folder, f"{path}/")
 
 
 def _without_content(folder: Path, path: str, status: os.stat_result) -> ContentItem:

@@ -37,8 +37,8 @@ def stat_numbers(status: os.stat_result) -> list[int]:
     return [status.st_ino, status.st_size, status.st_mode, status.st_mtime_ns, status.st_ctime_ns]
 
 
-def walk(folder: Path, skipped: frozenset[str], below: str = "") -> Iterator[tuple[str, os.stat_result]]:
-    """Everything in a folder but folders, links as links, by its path relative to that folder.
+def walk(folder: Path, skipped: frozenset[str] = frozenset(), below: str = "") -> Iterator[tuple[str, os.stat_result]]:
+    """Everything below a folder, folders too, links as links, by its path relative to that folder.
 
     Args:
         folder: where to look.
@@ -53,10 +53,9 @@ def walk(folder: Path, skipped: frozenset[str], below: str = "") -> Iterator[tup
             if entry.name in skipped:
                 continue
             path = f"{below}{entry.name}"
+            yield path, entry.stat(follow_symlinks=False)
             if entry.is_dir(follow_symlinks=False):
                 yield from walk(folder, skipped, f"{path}/")
-            else:
-                yield path, entry.stat(follow_symlinks=False)
 
 
 def take_snapshot(folders: Iterable[Path], files: Iterable[Path]) -> Snapshot | None:
@@ -82,7 +81,8 @@ def take_snapshot(folders: Iterable[Path], files: Iterable[Path]) -> Snapshot | 
 def _looked_at(folders: Iterable[Path], files: Iterable[Path]) -> Iterator[tuple[str, os.stat_result | None]]:
     for folder in folders:
         try:
-            yield from ((f"{folder}/{path}", status) for path, status in walk(folder, _SKIPPED))
+            found = ((f"{folder}/{path}", status) for path, status in walk(folder, _SKIPPED))
+            yield from ((name, status) for name, status in found if not stat.S_ISDIR(status.st_mode))
         except (FileNotFoundError, NotADirectoryError):
             yield str(folder), None
     for file in files:
