@@ -34,8 +34,8 @@ class Pictures:
     @cached_property
     def files(self) -> tuple[Path, ...]:
         """Those to verify with: golden frames, then calibration pictures, each once; none where they are made up."""
-        channels = 1 if self.contract.order == "GRAY" else 3
-        most = max(1, _MAX_BYTES // (4 * channels * self.contract.width_px * self.contract.height_px))
+        contract = self.contract
+        most = max(1, _MAX_BYTES // (4 * contract.channels * contract.width_px * contract.height_px))
         return tuple(dict.fromkeys((*self.golden, *self.calibration)))[:most]
 
     @property
@@ -124,6 +124,6 @@ class ModelSource:
 
 
 def _made_up(contract: ColourContract) -> Pixels:
-    shape = (contract.height_px, contract.width_px, 1 if contract.order == "GRAY" else 3)
+    shape = (contract.height_px, contract.width_px, contract.channels)
     noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     return np.stack([np.zeros(shape, np.uint8), np.full(shape, 255, np.uint8), noise])

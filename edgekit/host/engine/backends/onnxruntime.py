@@ -18,7 +18,7 @@ from edgekit.host.engine.making import Compilation
 from edgekit.host.engine.model.onnx_model import opset_of
 from edgekit.host.engine.model.quantise import Quantised, Style, describe_quantisation, quantise
 from edgekit.host.engine.model.ranges import check_ranges
-from edgekit.host.engine.model.reference import answers_of, answers_of_bytes
+from edgekit.host.engine.model.reference import answers_of, answers_of_bytes, open_session
 from edgekit.host.engine.model.runtime_words import runtime_words
 from edgekit.host.engine.pictures.read import digest_of
 from edgekit.host.engine.record import CompiledEngine
@@ -35,7 +35,6 @@ _FORMAT = 4
 """Of the keys; raise it when engines are made in another way."""
 _RANGE_FRAMES = 8
 """Calibration pictures that tell whether an output mixes ranges."""
-_ERRORS_ONLY = 3
 
 
 def plan_engine(source: ModelSource, bench: EngineBench) -> Compilation | Engine:
@@ -55,12 +54,8 @@ def plan_engine(source: ModelSource, bench: EngineBench) -> Compilation | Engine
 
 def check_loads(source: ModelSource) -> None:
     """Check that ONNX Runtime loads the model. Raises EngineError with the node's name."""
-    options = ort.SessionOptions()
-    options.log_severity_level = _ERRORS_ONLY
-    options.intra_op_num_threads = 1
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
-        ort.InferenceSession(str(source.path), options, providers=["CPUExecutionProvider"])
+        open_session(str(source.path), optimised=False)
     except Exception as error:  # onnxruntime's errors share no class of their own
         raise EngineError(
             f"{source.file}: ONNX Runtime {ort.__version__} cannot run it: {runtime_words(error)}",

@@ -77,12 +77,22 @@ def time_on(path: Path, inputs: Answers, runs: int) -> float:
     return statistics.median(times[1:]) * 1000
 
 
-def _session(model: str | bytes, path: Path) -> Any:
+def open_session(model: str | bytes, *, optimised: bool = True) -> Any:
+    """ONNX Runtime's session of a model, by its path or its bytes: on the CPU, one thread, and it prints errors alone.
+
+    Raises what ONNX Runtime raises, whose errors share no class of their own.
+    """
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = _ERRORS_ONLY
+    if not optimised:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _session(model: str | bytes, path: Path) -> Any:
     try:
-        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return open_session(model)
     except Exception as error:  # onnxruntime's errors share no class of their own
         raise _cannot(path, error) from error
 

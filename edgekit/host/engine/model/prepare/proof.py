@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime as ort  # type: ignore[import-untyped]
 
 from edgekit.errors import EngineError
+from edgekit.host.engine.model.reference import open_session
 from edgekit.host.engine.model.runtime_words import runtime_words
 from edgekit.imaging.conversion import tensors_of
 from edgekit.imaging.image import Pixels
 from edgekit.schema.recipe import ColourContract
 
-_ERRORS_ONLY = 3
 _RELATIVE, _HALF = 1e-3, 3e-2
 """Largest difference over the output's largest value. Rewrites only move rounding; float16's own is a thousand times
 float32's, and a model that was exported in it answers with that."""
@@ -82,11 +81,8 @@ def noise(contract: ColourContract) -> Pixels:
 
 def _answers(side: Side, pictures: Pixels) -> list[dict[str, npt.NDArray[np.generic]]] | str:
     """Outputs by name for each picture, whose sizes may differ; or the reason why there are none."""
-    options = ort.SessionOptions()
-    options.log_severity_level = _ERRORS_ONLY
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
     try:
-        session = ort.InferenceSession(side.data, options, providers=["CPUExecutionProvider"])
+        session = open_session(side.data)
         types = {one.name: _TYPES.get(one.type, np.float32) for one in session.get_inputs()}
         names = [output.name for output in session.get_outputs()]
         runs = [session.run(names, _inputs(side, types, picture[None])) for picture in pictures]
