@@ -27,13 +27,18 @@ class Match:
 
 
 def match_target(facts: DeviceFacts, targets: Sequence[Target]) -> Match:
-    """Find the target whose marks all fit; of several, the one that is most specific, then the one with most marks.
+    """Find the target whose marks all fit; of several, the most specific, then the one with most marks, then the
+    one that describes this very board best: what a probe of it wrote comes before a shipped target with the same marks.
 
     Targets without marks (such as `host`) are never matched.
     """
     reasons = {target.name: _misfits(facts, target.recognise) for target in targets if _weight(target.recognise)}
     fitting = [target for target in targets if reasons.get(target.name) == ()]
-    best = max(fitting, key=lambda target: (_rank(facts, target.recognise), _weight(target.recognise)), default=None)
+    best = max(
+        fitting,
+        key=lambda target: (_rank(facts, target.recognise), _weight(target.recognise), _likeness(facts, target)),
+        default=None,
+    )
     name = best.name if best else ""
     beside = {other: why or (f"{name} fits better",) for other, why in reasons.items() if other != name}
     return Match(target=name, reasons=beside)
@@ -59,6 +64,19 @@ def _rank(facts: DeviceFacts, marks: Recognise) -> int:
 
 def _weight(marks: Recognise) -> int:
     return sum(map(bool, (marks.compatible, marks.os_id, marks.os_version, marks.l4t, marks.arch)))
+
+
+def _likeness(facts: DeviceFacts, target: Target) -> int:
+    """In how much else a target is as the board is now."""
+    described = (
+        (target.clusters, facts.clusters),
+        (target.accelerators, facts.accelerators),
+        (target.memory.total_bytes, facts.memory_bytes),
+        (target.cgroup.version, facts.cgroup_version),
+        (target.os.kernel, facts.kernel),
+        (target.os.l4t, facts.l4t),
+    )
+    return sum(said == found for said, found in described)
 
 
 def _misfits(facts: DeviceFacts, marks: Recognise) -> tuple[str, ...]:
