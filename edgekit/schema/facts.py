@@ -22,6 +22,17 @@ class PythonFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NamedLibrary:
+    """A library's file whose name tells a version."""
+
+    path: str
+    version: str
+    """What the library says inside, `2.3.2 (429f97ae6b@...)`: names lie."""
+    links: tuple[str, ...]
+    """Symbolic links beside it that lead to it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceFacts:
     """One device, as probed. Empty text and zero mean "not found there"."""
 
@@ -62,8 +73,14 @@ class DeviceFacts:
     """Version of a TensorRT from pip, which that Python would import instead of the board's own."""
     librknnrt: tuple[str, ...] = ()
     """Every copy of the NPU's runtime, `/usr/lib/librknnrt.so 2.3.2 (...)`; the worker loads the first."""
+    named_librknnrt: tuple[NamedLibrary, ...] = ()
+    """Its files with a version in their names."""
     npu_kernel: str
     """`vendor`, `mainline` (rocket) or empty."""
+    npu_link: str = ""
+    """`renderD129` where /dev/rknpu is a link to that DRM node."""
+    power_choices: tuple[str, ...] = ()
+    """Where no power mode is set: those that there are, `2 MODE_30W`, the default first."""
     systemd: str
     """systemd's version; empty where it is not what runs the system."""
     ssh_keygen: bool

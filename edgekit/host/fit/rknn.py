@@ -17,9 +17,13 @@ from edgekit.schema.units import version_tuple
 _FORMAT_6_SINCE = (1, 5, 2)
 """Older runtimes say "Invalid RKNN model version 6". Source: airockchip/rknn-toolkit2#254, #281; rockchip-linux#316."""
 _FORMAT_6 = 6
-_BAD_DRIVERS = ((0, 9, 2), (0, 9, 3))
+BAD_DRIVERS = ((0, 9, 2), (0, 9, 3))
 """They fail on cores 1 and 2, "failed to submit!". Source: airockchip/rknn-toolkit2#294, radxa/kernel#312."""
 _GOOD_DRIVER = (0, 9, 6)
+DRIVER = "the rknpu driver"
+BAD_DRIVER_NEEDS = "0.9.6 or newer: this one fails on NPU cores 1 and 2"
+NEWER_KERNEL = "install the board maker's newest kernel: 6.1.43-20 of Radxa has 0.9.6, 6.1.99 of Armbian 0.9.8"
+"""Source: radxa-build/rock-5b#29; armbian/linux-rockchip, drivers/rknpu."""
 _SOC = re.compile("rockchip,(r[kv][0-9]{4}[a-z]?)")
 """The first one is what the board is: a Radxa E52C says rk3582, then rk3588s. Source: Linux, rk3582-radxa-e52c.dts."""
 _SAME_SOC = {"rk3588s": "rk3588"}
@@ -101,10 +105,8 @@ def _runtime(engine: Mapping[str, str], npu: Accelerator, facts: DeviceFacts) ->
 def _driver(npu: Accelerator) -> Finding | None:
     """Some versions in the middle are bad: 0.8.2 ran. A version that only root may read is not judged."""
     version = version_tuple(npu.driver_version)[:3]
-    cure = "update the vendor's kernel"
     if not npu.driver_version:
         return None
-    if version in _BAD_DRIVERS:
-        needed = "0.9.6 or newer: this one fails on NPU cores 1 and 2"
-        return refuse(False, "the rknpu driver", npu.driver_version, needed, cure)
-    return warn(version >= _GOOD_DRIVER, "the rknpu driver", npu.driver_version, "0.9.6 or newer", cure)
+    if version in BAD_DRIVERS:
+        return refuse(False, DRIVER, npu.driver_version, BAD_DRIVER_NEEDS, NEWER_KERNEL)
+    return warn(version >= _GOOD_DRIVER, DRIVER, npu.driver_version, "0.9.6 or newer", NEWER_KERNEL)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgekit.host.catalogue.detect import match_target
 from edgekit.host.catalogue.targets import list_targets
+from edgekit.host.fit.condition import judge_condition
 from edgekit.host.fit.engine_fit import EngineVerdict, judge_each
 from edgekit.host.fit.finding import Finding
 from edgekit.host.fit.negotiate import judge_all, judge_board, judge_keeper, judge_login
@@ -82,6 +83,8 @@ def judge_device(
         findings += tuple(item for target in built_for for item in judge_board(target, recognised=match))
     else:
         findings = judge_keeper(facts, systemd=systemd, clock_s=now_s)
+    known = {item.subject for item in findings}
+    findings += tuple(item for item in judge_condition(facts) if item.subject not in known)
     return Diagnosis(
         device=device.name,
         title=facts.model or facts.os_title,

@@ -91,13 +91,38 @@ def sms_on(mask):
     return 2 * (8 - bin(mask & 0xFF).count("1")) if mask >= 0 else 0
 
 
+def nvpmodel_conf(tree):
+    """Name and text of the configuration."""
+    conf = tree.link("etc/nvpmodel.conf")
+    return conf, tree.read("etc/nvpmodel.conf" if tree.live or not conf else "etc/nvpmodel/" + conf)
+
+
+def power_choices(tree):
+    """Where no power mode is set, those that there are, as `2 MODE_30W`, the default first; else nothing.
+
+    nvpmodel then says "power mode is not set!", and the GPU's parts are as they were.
+    """
+    modes = re.findall(r"^< POWER_MODEL ID=([0-9]{1,3}) NAME=(\S+) >", nvpmodel_conf(tree)[1], re.M)
+    default = re.search(r"^< PM_CONFIG DEFAULT=([0-9]{1,3}) >", nvpmodel_conf(tree)[1], re.M)
+    try:
+        with open(tree.path("var/lib/nvpmodel/status"), "rb") as file:
+            status = re.search(rb"pmode:([0-9]+)", file.read(4096))
+    except FileNotFoundError:
+        status = None
+    except OSError:  # not told: `nvpmodel` has warned of it
+        return []
+    if status and int(status.group(1)) in {int(number) for number, _ in modes}:
+        return []
+    modes.sort(key=lambda mode: not default or mode[0] != default.group(1))
+    return ["%s %s" % mode for mode in modes]
+
+
 def nvpmodel(tree):
     """Configuration, name of the mode that is set, and the mask of GPU parts that are off (-1: not told).
 
     The GPU's own mask counts: writing the mode's fails while the GPU is in use, and the old one stays.
     """
-    conf = tree.link("etc/nvpmodel.conf")
-    text = tree.read("etc/nvpmodel.conf" if tree.live or not conf else "etc/nvpmodel/" + conf)
+    conf, text = nvpmodel_conf(tree)
     status = re.search(r"pmode:([0-9]+)", tree.read("var/lib/nvpmodel/status"))
     number = int(status.group(1)) if status else -1
     mode = re.search(r"^< POWER_MODEL ID=%d NAME=(\S+) >\n([^<]*)" % number, text, re.M)

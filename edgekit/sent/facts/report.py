@@ -24,9 +24,9 @@ import json
 import os
 import time
 
-from edgekit.sent.facts.jetson import gpu_clock, jetson, l4t, module, pip_tensorrt
+from edgekit.sent.facts.jetson import gpu_clock, jetson, l4t, module, pip_tensorrt, power_choices
 from edgekit.sent.facts.processors import clusters, cpus, memory
-from edgekit.sent.facts.rockchip import librknnrt, npu_kernel, rockchip
+from edgekit.sent.facts.rockchip import librknnrt, named_librknnrt, npu_kernel, npu_link, rockchip
 from edgekit.sent.facts.system import cgroup, free_bytes, glibcxx, libc, os_release, python, ssh_keygen, systemd
 from edgekit.sent.facts.tree import Tree
 
@@ -83,7 +83,10 @@ def facts(root, state):
         **attempt(tree, {}, gpu_clock),
         "pip_tensorrt": attempt(tree, "", pip_tensorrt, interpreter["path"]),
         "librknnrt": ["%s %s" % (path, text or "unknown") for path, text in copies],
+        "named_librknnrt": attempt(tree, [], named_librknnrt),
         "npu_kernel": driver,
+        "npu_link": attempt(tree, "", npu_link),
+        "power_choices": attempt(tree, [], power_choices),
         "systemd": attempt(tree, "", systemd),
         "ssh_keygen": ssh_keygen(tree),
         "disk_free_bytes": attempt(tree, 0, free_bytes, state),

@@ -28,6 +28,34 @@ def librknnrt(tree):
     return [("/" + name, rknnrt_version(tree, name)) for name in copies.values()]
 
 
+def named_librknnrt(tree):
+    """Each file whose name tells a version, with the version text inside it and the links that lead to it.
+
+    Names lie: a librknnrt.so.2.3.0 that holds 2.3.2 was seen on a board.
+    """
+    found = []
+    for folder in RKNNRT_FOLDERS:
+        if tree.link(folder):  # /usr/lib64 is often /usr/lib
+            continue
+        for name in tree.names(folder):
+            path = "%s/%s" % (folder, name)
+            if re.fullmatch(r"librknnrt\.so\.[0-9.]+", name) and not tree.link(path):
+                links = [link for link in tree.names(folder) if tree.link("%s/%s" % (folder, link)) == name]
+                links = ["/%s/%s" % (folder, link) for link in links]
+                found.append({"path": "/" + path, "version": rknnrt_version(tree, path), "links": links})
+    return found
+
+
+def npu_link(tree):
+    """What /dev/rknpu leads to where it is a link to a DRM node, else empty.
+
+    librknnrt then takes the driver for one of the kind before DRM: its ioctls end in ENOTTY. Source:
+    invisiofficial/rk-llama.cpp#19.
+    """
+    target = tree.link("dev/rknpu")
+    return target if re.fullmatch("(renderD|card)[0-9]+", target) else ""
+
+
 def rknnrt_version(tree, name):
     try:
         with open(tree.path(name), "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:

@@ -59,6 +59,22 @@ def test_an_engine_is_judged_by_itself_and_for_the_release(rock: DeviceFacts) ->
     assert not verdict.fits and set(verdict.findings) <= set(found.findings)
 
 
+def test_a_fault_of_the_board_itself_is_told_once_and_refuses_only_what_it_breaks(rock: DeviceFacts) -> None:
+    npu = dataclasses.replace(rock.accelerators[0], driver_version="0.9.3")
+    bad = dataclasses.replace(rock, accelerators=(npu,), npu_link="renderD129")
+    found = judge_device(DEVICE, bad, None, TARGETS, now_s=1000.0)
+    assert [(item.severity, item.subject) for item in found.findings] == [
+        ("warn", "/dev/rknpu"),
+        ("warn", "the rknpu driver"),
+    ]
+    engine = EngineEntry(
+        name="parts", runner="rknn", path="e", model_sha256="0" * 64, facts={"platform": "rk3588", "format": "rknn 6"}
+    )
+    with_engine = judge_device(DEVICE, bad, dataclasses.replace(MANIFEST, engines=(engine,)), TARGETS, now_s=1000.0)
+    told = [(item.severity, item.subject) for item in with_engine.findings if item.subject == "the rknpu driver"]
+    assert told == [("refuse", "the rknpu driver")]
+
+
 def test_a_release_for_another_board_is_a_warning(rock: DeviceFacts) -> None:
     other = dataclasses.replace(MANIFEST, target="jetson-orin-nano-jp62")
     found = judge_device(DEVICE, rock, other, TARGETS, now_s=1000.0)
