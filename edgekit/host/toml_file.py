@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from edgekit.errors import InputError
-from edgekit.schema.reader import from_toml
+from edgekit.schema.reader import from_raw
+from edgekit.schema.toml import parse_toml
 
 T = TypeVar("T")
 
@@ -22,7 +23,20 @@ def read_toml(cls: type[T], file: Path, *, hint: str = "") -> T:
         hint: what helps where there is none; empty: `ls -l` of it.
 
     Raises:
-        InputError: no such file, one without an end, no text, or every mistake in it.
+        InputError: as `read_table`, or every mistake in it.
+    """
+    return from_raw(cls, read_table(file, hint=hint), str(file))
+
+
+def read_table(file: Path, *, hint: str = "") -> dict[str, Any]:
+    """Read a file as TOML, whatever it is to become.
+
+    Args:
+        file: where it is.
+        hint: what helps where there is none; empty: `ls -l` of it.
+
+    Raises:
+        InputError: no such file, one without an end, no text, or no TOML.
     """
     try:
         if not file.is_file() and file.exists():
@@ -40,4 +54,4 @@ def read_toml(cls: type[T], file: Path, *, hint: str = "") -> T:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise InputError(f"{file}: not UTF-8 text, line {line}", hint=f"save {file} as UTF-8 in your editor") from None
-    return from_toml(cls, text, str(file))
+    return parse_toml(text, str(file))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
 import inspect
 import json
 import textwrap
@@ -14,7 +15,9 @@ from edgekit.schema.bounds import Between, Length, Matches
 from edgekit.schema.field_types import bounds_of, hints, tagged
 from edgekit.schema.fleet import Fleet
 from edgekit.schema.reader import to_raw
-from edgekit.schema.recipe import Recipe
+from edgekit.schema.recipe import Recipe, RecipeSink, RecipeSource
+from edgekit.schema.settings import NEVER_SET, REFERENCE
+from edgekit.schema.stages import RecipeStage
 from edgekit.schema.target import TargetFile
 from edgekit.schema.units import (
     ANY_SIZE,
@@ -44,6 +47,14 @@ _PLAIN: dict[object, dict[str, Any]] = {
     Any: {},
     Cpus: {"anyOf": [_CPU, *_CPU_LIST]},
     CpuList: {"anyOf": [*_CPU_LIST]},
+}
+
+
+_SETTING = {
+    "type": "object",
+    "properties": {REFERENCE: {"type": "string"}},
+    "required": [REFERENCE],
+    "additionalProperties": False,
 }
 
 
@@ -120,6 +131,8 @@ def _table(cls: Any) -> dict[str, Any]:
     required = []
     for field in dataclasses.fields(cls):
         schema = _schema(hints(cls)[field.name])
+        if cls in _set_types() and field.name not in NEVER_SET:
+            schema = {"anyOf": [schema, _SETTING]}
         if field.name in docs:
             schema["description"] = docs[field.name]
         if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
@@ -134,6 +147,14 @@ def _table(cls: Any) -> dict[str, Any]:
         "required": required,
         "additionalProperties": False,
     }
+
+
+@functools.cache
+def _set_types() -> frozenset[Any]:
+    """Tables whose values may come from settings."""
+    options = [hints(stage)["options"] for stage in get_args(RecipeStage) if "options" in hints(stage)]
+    ends = [kind for union in (RecipeSource, RecipeSink) for kind in get_args(union) or (union,)]
+    return frozenset([*ends, *(kind for kind in options if isinstance(kind, type))])
 
 
 def _field_docs(cls: type) -> dict[str, str]:

@@ -30,7 +30,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_origin
 from edgekit.errors import InputError
 from edgekit.schema.bounds import Matches
 from edgekit.schema.field_types import TAG, fields_of, hints, is_required
-from edgekit.schema.problem import join_key, raise_problems, shown
+from edgekit.schema.problem import Problem, join_key, raise_problems, shown
 from edgekit.schema.reading import Reading
 
 MUST_UNDERSTAND: Mapping[str, bool] = {"must_understand": True}
@@ -71,12 +71,14 @@ def from_message(cls: type[M], text: str | bytes, origin: str) -> M:
 
 def from_message_data(cls: type[M], raw: object, origin: str) -> M:
     """Read a message that is parsed already: one that lies in another. Raises InputError as `from_message` does."""
-    reading = _TolerantReading(origin)
-    value = None
-    with contextlib.suppress(_TooMany):
-        value = reading.begin(cls, raw, "")
-    raise_problems(reading.problems, hint=_HINT)
+    value, problems = _read(cls, raw, origin)
+    raise_problems(problems, hint=_HINT)
     return typing.cast(M, value)
+
+
+def message_problems(cls: type[Message], raw: object, origin: str) -> tuple[Problem, ...]:
+    """What `from_message_data` would refuse."""
+    return tuple(_read(cls, raw, origin)[1])
 
 
 def to_message(message: Message) -> bytes:
@@ -94,6 +96,14 @@ def to_line(message: Message) -> bytes:
 def to_message_data(message: Message) -> dict[str, Any]:
     """A message as plain data, to lie in another."""
     return _table(message)
+
+
+def _read(cls: type[Message], raw: object, origin: str) -> tuple[object, list[Problem]]:
+    reading = _TolerantReading(origin)
+    value = None
+    with contextlib.suppress(_TooMany):
+        value = reading.begin(cls, raw, "")
+    return value, reading.problems
 
 
 class _TooMany(Exception):

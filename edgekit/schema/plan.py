@@ -10,6 +10,7 @@ from typing import Any
 
 from edgekit.schema.message import MUST_UNDERSTAND, Message
 from edgekit.schema.recipe import ColourContract, DropPolicy, Golden, Health, RecipeSink, RecipeSource
+from edgekit.schema.settings import Setting, SettingPlace
 from edgekit.schema.target import AcceleratorKind
 
 
@@ -85,4 +86,8 @@ class WorkerPlan(Message):
     limits: LimitsPlan
     health: Health
     golden: Golden | None
+    settings: dict[str, Setting] = field(default_factory=dict, metadata=MUST_UNDERSTAND)
+    """What a board gives values for, by name: see `edgekit.schema.filling`."""
+    places: tuple[SettingPlace, ...] = field(default=(), metadata=MUST_UNDERSTAND)
+    """Where the values go; until then defaults or examples stand there."""
     warnings: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from edgekit.schema.bounds import Between, Length
 from edgekit.schema.names import ApplicationName, FileName, InnerPath, OneLine, OutputPath, SemanticVersion, TableName
+from edgekit.schema.settings import Setting
 from edgekit.schema.stages import Product, RecipeStage
 from edgekit.schema.units import Bytes, CpuList, Cpus, SmallestUnit
 
@@ -281,3 +282,6 @@ class Recipe:
     health: Health = Health()
     golden: Golden | None = None
     python: Python = Python()
+    settings: Annotated[dict[TableName, Setting], Length(0, 256)] = field(default_factory=dict)
+    """Values that differ from board to board. `{ setting = "NAME" }` stands for one, in any value of a source, of a
+    stage's options or of a sink; fleet.toml gives them, and no release holds them."""

@@ -9,10 +9,13 @@ from pathlib import Path
 from edgekit.errors import InputError
 from edgekit.host.catalogue.recipe_files import carried_files, check_files
 from edgekit.host.catalogue.recipe_rules import check_recipe
-from edgekit.host.toml_file import read_toml
+from edgekit.host.catalogue.recipe_settings import fill_settings
+from edgekit.host.toml_file import read_table
 from edgekit.schema.manifest import is_safe_path
 from edgekit.schema.problem import raise_problems
+from edgekit.schema.reader import from_raw
 from edgekit.schema.recipe import Recipe
+from edgekit.schema.settings import SettingPlace
 
 _NEW_RECIPE = "edgekit init NAME writes a recipe that works"
 
@@ -23,6 +26,9 @@ class RecipeFolder:
 
     folder: Path
     recipe: Recipe
+    """With a default or an example in each place that refers to a setting."""
+    places: tuple[SettingPlace, ...] = ()
+    """These places, in the plan's words."""
 
     def file(self, path: str) -> Path:
         """Where a file that recipe.toml names lies."""
@@ -51,10 +57,12 @@ def read_recipe(path: Path, *, unwritten: Container[str] = ()) -> RecipeFolder:
         InputError: no recipe there, or every mistake in it.
     """
     file = path if path.name == "recipe.toml" else path / "recipe.toml"
-    recipe = read_toml(Recipe, file, hint=_NEW_RECIPE)
+    filled = fill_settings(read_table(file, hint=_NEW_RECIPE), str(file))
+    raise_problems(filled.problems)
+    recipe = from_raw(Recipe, filled.raw, str(file))
     folder = file.parent
     raise_problems([*check_recipe(recipe, str(file)), *check_files(folder, recipe, str(file), unwritten)])
-    return RecipeFolder(folder=folder, recipe=recipe)
+    return RecipeFolder(folder=folder, recipe=recipe, places=filled.places)
 
 
 def files_below(folder: Path) -> tuple[str, ...]:

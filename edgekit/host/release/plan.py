@@ -10,6 +10,7 @@ from edgekit.schema.manifest import EngineEntry, Requires
 from edgekit.schema.plan import EnginePlan, LanePlan, LimitsPlan, StagePlan, WorkerPlan
 from edgekit.schema.reader import to_raw
 from edgekit.schema.recipe import ColourContract, Golden, Limits, Recipe, RecipeSink, ScoreSink
+from edgekit.schema.settings import SettingPlace
 from edgekit.schema.stages import InferStage, PythonStage, model_of
 from edgekit.schema.target import Target
 from edgekit.schema.units import format_bytes, format_cpus, version_tuple
@@ -22,7 +23,14 @@ _HOST = "host"
 _OLDEST_PYTHON = (3, 10)
 
 
-def plan_worker(recipe: Recipe, target: Target, engines: Iterable[EngineEntry], *, has_app: bool) -> WorkerPlan:
+def plan_worker(
+    recipe: Recipe,
+    target: Target,
+    engines: Iterable[EngineEntry],
+    *,
+    has_app: bool,
+    places: tuple[SettingPlace, ...] = (),
+) -> WorkerPlan:
     """Plan a recipe for a target.
 
     Args:
@@ -30,6 +38,7 @@ def plan_worker(recipe: Recipe, target: Target, engines: Iterable[EngineEntry], 
         target: what it shall run on.
         engines: its compiled models.
         has_app: whether the recipe brings Python code of its own.
+        places: where the recipe refers to settings.
 
     Raises:
         InputError: the target has too few CPUs or too little memory for it.
@@ -79,6 +88,8 @@ def plan_worker(recipe: Recipe, target: Target, engines: Iterable[EngineEntry], 
         ),
         health=recipe.health,
         golden=_golden(recipe.golden),
+        settings=recipe.settings,
+        places=places,
         warnings=warnings,
     )
 

@@ -102,7 +102,8 @@ def _plan(folder: RecipeFolder, target: Target, engines: tuple[Engine, ...]) -> 
     # A board's limits: this machine need not have what it has.
     limits = dataclasses.replace(folder.recipe.limits, memory_max=Bytes(1), memory_high=None, cpus=1, limits="advisory")
     recipe = dataclasses.replace(folder.recipe, limits=limits)
-    return plan_worker(recipe, target, [engine.entry for engine in engines], has_app=folder.app is not None)
+    entries = [engine.entry for engine in engines]
+    return plan_worker(recipe, target, entries, has_app=folder.app is not None, places=folder.places)
 
 
 def engine_differences(folder: RecipeFolder, seen: Seen, target: Target, station: Workstation) -> tuple[str, ...]:

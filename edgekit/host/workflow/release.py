@@ -67,7 +67,8 @@ def make_release(job: ReleaseJob, station: Workstation) -> Built:
 
 def _plan(job: ReleaseJob, engines: tuple[Engine, ...]) -> WorkerPlan:
     entries = [engine.entry for engine in engines]
-    return plan_worker(job.folder.recipe, job.target, entries, has_app=job.folder.app is not None)
+    folder = job.folder
+    return plan_worker(folder.recipe, job.target, entries, has_app=folder.app is not None, places=folder.places)
 
 
 def assemble_release(job: ReleaseJob, parts: ReleaseParts, station: Workstation) -> BuiltRelease:
