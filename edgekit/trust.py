@@ -139,6 +139,13 @@ def _principals(allowed_signers: bytes, signature: bytes) -> list[str]:
     return [principal for principals in found for principal in principals.split(",") if principal]
 
 
+def fingerprint(signature: bytes) -> str:
+    """Of the key that made a signature, as `ssh-keygen -l` shows it; empty where the signature is damaged."""
+    key = _signing_key(signature)
+    digest = base64.b64encode(hashlib.sha256(base64.b64decode(key)).digest()).decode()
+    return f"SHA256:{digest.rstrip('=')}" if key else ""
+
+
 def _signing_key(signature: bytes) -> str:
     """The public key in a signature, in base64; empty where the signature is damaged.
 

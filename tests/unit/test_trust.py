@@ -10,7 +10,7 @@ import pytest
 
 from edgekit.errors import InputError, TrustError
 from edgekit.executor.local import LocalExecutor
-from edgekit.trust import check_digest_name, sha256_bytes, sha256_file, sign, verify
+from edgekit.trust import check_digest_name, fingerprint, sha256_bytes, sha256_file, sign, verify
 from tests.fakes.agent import running_agent
 
 LOCAL = LocalExecutor()
@@ -48,6 +48,13 @@ def test_a_signature_is_believed_and_always_the_same(folder: Path) -> None:
     signature = sign(LOCAL, MESSAGE, key=folder / "ann", namespace=SPACE)
     assert check(folder, signature) == "ann@desk"
     assert sign(LOCAL, MESSAGE, key=folder / "ann", namespace=SPACE) == signature
+
+
+def test_a_signature_names_its_key_as_openssh_does(folder: Path) -> None:
+    argv = ["ssh-keygen", "-l", "-f", str(folder / "ann.pub")]
+    shown = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+    assert fingerprint(sign(LOCAL, MESSAGE, key=folder / "ann", namespace=SPACE)) == shown.split()[1]
+    assert fingerprint(b"") == fingerprint(b"-----BEGIN SSH SIGNATURE-----\nAAAA\n-----END") == ""
 
 
 def test_other_bytes_other_signers_other_purposes_other_times(folder: Path) -> None:

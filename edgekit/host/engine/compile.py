@@ -37,6 +37,8 @@ class PlannedEngine:
     """The engine itself where nothing has to be compiled."""
     needs_device: bool
     """Whether a builder device has to compile it: it is not in the cache."""
+    kept: Engine | None = None
+    """Taken in place of what would be compiled."""
 
 
 def plan_engines(recipe: Recipe, folder: Path, target: Target, bench: EngineBench) -> tuple[PlannedEngine, ...]:
@@ -93,7 +95,7 @@ def make_planned(
     engines = []
     for one in planned:
         with _naming_source(one.source):
-            engine = _make(one.plan, bench, builders)
+            engine = one.kept or _make(one.plan, bench, builders)
         engines.append(_named(engine, one.source))
     return tuple(engines)
 

@@ -33,6 +33,11 @@ class Compilation(ABC):
     suffix: str
     """Of its file: `.plan`."""
 
+    @property
+    def locks(self) -> tuple[Path, ...]:
+        """Lock files of the programs that compile it."""
+        return ()
+
     def prove(self) -> None:  # noqa: B027  most have nothing to prove
         """Check what can be checked before compiling, which takes long. Raises EngineError."""
 

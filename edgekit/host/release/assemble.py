@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.errors import InputError
+from edgekit.host.disk import write_whole
 from edgekit.host.release.digests import FolderDigests
-from edgekit.host.release.folder import FILES, MANIFEST, SIGNATURE
+from edgekit.host.release.folder import FILES, MANIFEST, PROVENANCE, SIGNATURE
 from edgekit.host.release.replace import folder_beside, replace_folder
 from edgekit.schema.manifest import FileEntry, Manifest, check_manifest
 from edgekit.schema.message import to_message
@@ -39,11 +40,13 @@ class Content:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signed:
-    """A manifest's bytes, the files that it lists, and the signature over it."""
+    """A manifest's bytes, the files that it lists, the signature over it, and how it was made."""
 
     manifest: bytes
     files: tuple[FileEntry, ...]
     signature: bytes
+    provenance: bytes
+    """An envelope with a signature of its own."""
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
@@ -63,7 +66,7 @@ def check_out(out: Path) -> None:
 
 
 def write_release(out: Path, content: Content, signed: Signed, *, notes: Path) -> None:
-    """Write the release's folder, replacing a release that is there; one that is whole and the same is left alone.
+    """Write the release's folder, replacing a release that is there; of one that is whole and the same, the provenance.
 
     Args:
         out: the folder.
@@ -78,6 +81,7 @@ def write_release(out: Path, content: Content, signed: Signed, *, notes: Path) -
     digests = FolderDigests(out / FILES, notes)
     try:
         if _stands(out, signed, digests):
+            write_whole(out / PROVENANCE, signed.provenance)  # of the same bytes, made once more
             return
         with folder_beside(out) as aside:
             made = aside / "release"
@@ -106,6 +110,7 @@ def _fill(made: Path, content: Content, signed: Signed) -> None:
         (made / FILES / path).write_bytes(text)
     (made / MANIFEST).write_bytes(signed.manifest)
     (made / SIGNATURE).write_bytes(signed.signature)
+    (made / PROVENANCE).write_bytes(signed.provenance)
 
 
 def _copy(file: Path, copy: Path, listed: FileEntry) -> None:

@@ -1,4 +1,4 @@
-"""A release on the host: a folder with `manifest.json`, its signature, and `files/`."""
+"""A release on the host: a folder with `manifest.json`, its signature, `provenance.json`, and `files/`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from pathlib import Path
 from edgekit.errors import InputError
 from edgekit.schema.manifest import MAX_MANIFEST_BYTES, FileEntry, Manifest, check_manifest
 from edgekit.schema.message import from_message
+from edgekit.schema.provenance import MAX_PROVENANCE_BYTES
 
 MANIFEST, SIGNATURE, FILES = "manifest.json", "manifest.json.sig", "files"
+PROVENANCE = "provenance.json"
+"""How it was made: a DSSE envelope. See `edgekit.schema.provenance`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +25,8 @@ class ReleaseFolder:
     manifest_bytes: bytes
     signature: bytes
     """Empty where it is not signed."""
+    provenance: bytes = b""
+    """The envelope; empty where there is none, or one that is too large to be any."""
     digest: str
 
     def file(self, entry: FileEntry) -> Path:
@@ -41,7 +46,7 @@ def open_release(path: Path) -> ReleaseFolder:
         if file.stat().st_size > MAX_MANIFEST_BYTES:
             raise InputError(f"{file} is too large", hint="build the release again")
         content = file.read_bytes()
-        signature = (path / SIGNATURE).read_bytes() if (path / SIGNATURE).is_file() else b""
+        signature, provenance = _beside(path / SIGNATURE), _beside(path / PROVENANCE)
     except OSError as error:
         hint = "edgekit build RECIPE --target T --out DIR makes one"
         raise InputError(f"{path} holds no release: {error.strerror}", hint=hint) from None
@@ -52,8 +57,18 @@ def open_release(path: Path) -> ReleaseFolder:
         manifest=manifest,
         manifest_bytes=content,
         signature=signature,
+        provenance=provenance,
         digest=hashlib.sha256(content).hexdigest(),
     )
+
+
+def _beside(file: Path) -> bytes:
+    """A small file beside the manifest; empty where there is none. Raises OSError."""
+    if not file.is_file():
+        return b""
+    with file.open("rb") as opened:
+        content = opened.read(MAX_PROVENANCE_BYTES + 1)
+    return content if len(content) <= MAX_PROVENANCE_BYTES else b""
 
 
 def third_party_files(manifest: Manifest) -> tuple[FileEntry, ...]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from edgekit.errors import InputError
 from edgekit.host.notes import Notes
 from edgekit.host.release.digests import FolderDigests
-from edgekit.host.release.folder import FILES, MANIFEST, SIGNATURE
+from edgekit.host.release.folder import FILES, MANIFEST, PROVENANCE, SIGNATURE
 from edgekit.host.snapshot import SETTLED_NS, Snapshot, take_snapshot
 from edgekit.schema.manifest import EngineEntry, FileEntry
 from edgekit.schema.reader import from_json, to_json
@@ -122,7 +122,7 @@ class BuildRecord:
         """A digest of the whole release as it lies there; empty where there is none."""
         try:
             entries = self._digests.entries()
-            written = [(self._out / name).read_bytes() for name in (MANIFEST, SIGNATURE)]
+            written = [(self._out / name).read_bytes() for name in (MANIFEST, SIGNATURE, PROVENANCE)]
         except OSError:
             return ""
         return "" if entries is None else _digest(entries, written)

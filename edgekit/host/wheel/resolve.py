@@ -44,6 +44,10 @@ class Locked:
     """Whether a lock that was there answered, and nothing had to be built."""
     warnings: tuple[str, ...] = ()
     """What is doubtful about them."""
+    results: Mapping[str, Result] = dataclasses.field(default_factory=dict)
+    """How those were made that were built from source, by name."""
+    files: tuple[LockedFile, ...] = ()
+    """What the lock names: wheels and source packages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +144,7 @@ def _locked(
     wheels = tuple(_entry(file, results.get(file.name)) for file in files)
     built = {name: result.cached.wheel for name, result in results.items()}
     built |= {name: taken.wheel for name, taken in given.items()}
-    return Locked(wheels=wheels, built=built, from_cache=from_cache)
+    return Locked(wheels=wheels, built=built, from_cache=from_cache, results=results, files=files)
 
 
 def _entry(file: LockedFile, result: Result | None) -> WheelEntry:

@@ -9,6 +9,7 @@ from pathlib import Path
 import edgekit
 from edgekit.host.cache_users import using
 from edgekit.host.catalogue.targets import pyconfig_file, target_files
+from edgekit.host.git import git_files
 from edgekit.host.release.record import BuildRecord, Built, Inputs
 from edgekit.host.requirements import names_file
 from edgekit.host.workflow.release_job import BuildOptions, ReleaseJob, read_job
@@ -47,7 +48,10 @@ def build_release(recipe: Path, target: str, options: BuildOptions, station: Wor
 
 
 def inputs_of(job: ReleaseJob, station: Workstation) -> Inputs:
-    """Everything that can change what a build makes: the recipe, edgekit itself, its data, its Python, its settings."""
+    """Everything that can change what a build makes: the recipe, edgekit itself, its data, its Python, its settings.
+
+    What git knows of them is stated of the release: a commit alone, which changes no file, counts too.
+    """
     settings = station.settings
     target_file = target_files(settings).get(job.target.name, settings.data_dir)
     words = (repr(job.target), job.builder, str(job.out), str(job.key), repr(settings), sys.version)
@@ -60,6 +64,8 @@ def inputs_of(job: ReleaseJob, station: Workstation) -> Inputs:
             settings.fleet_file,
             settings.pyenv_root / "versions",
             Path(sysconfig.get_path("purelib")),
+            *git_files(job.folder.folder),
+            *git_files(Path(edgekit.__file__).parent),
         ),
         words=(*words, *_given_files(job, station)),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import uv as uv_package
 
@@ -31,7 +32,16 @@ class EngineWork:
     """May be asked to compile; none where no engine needs one."""
 
 
-def plan_engine_work(folder: RecipeFolder, target: Target, station: Workstation, builder: str = "") -> EngineWork:
+NOTHING_KEPT: Mapping[str, Engine] = {}
+
+
+def plan_engine_work(
+    folder: RecipeFolder,
+    target: Target,
+    station: Workstation,
+    builder: str = "",
+    kept: Mapping[str, Engine] = NOTHING_KEPT,
+) -> EngineWork:
     """Prepare a recipe's models, look for their engines in the cache, and for devices where one is missing.
 
     Args:
@@ -39,16 +49,24 @@ def plan_engine_work(folder: RecipeFolder, target: Target, station: Workstation,
         target: what the engines are for.
         station: this machine.
         builder: device that compiles what this machine cannot; empty: those that fleet.toml labels for it.
+        kept: engines by name that are taken as they are, in the place of those that only a device could compile.
 
     Raises:
         EngineError: a model cannot become an engine, or takes a device that nobody has named.
         NothingSelected: there is no device of that name.
     """
     bench = engine_bench(station, target)
-    planned = plan_engines(folder.recipe, folder.folder, target, bench)
+    found = plan_engines(folder.recipe, folder.folder, target, bench)
+    planned = tuple(_kept(one, kept) for one in found)
     devices = find_builders(station, target, builder) if any(one.needs_device for one in planned) else ()
     check_devices(planned, devices)
     return EngineWork(target=target, bench=bench, planned=planned, devices=devices)
+
+
+def _kept(planned: PlannedEngine, kept: Mapping[str, Engine]) -> PlannedEngine:
+    if planned.needs_device and planned.source.name in kept:
+        return dataclasses.replace(planned, kept=kept[planned.source.name], needs_device=False)
+    return planned
 
 
 def do_engine_work(work: EngineWork, station: Workstation) -> tuple[Engine, ...]:

@@ -25,6 +25,8 @@ class LaidOutPackages:
     """Other people's."""
     own: Cached
     """edgekit's own part."""
+    bytecode: str = ""
+    """Version of the Python that compiled their bytecode; empty: there is none."""
 
     @property
     def from_cache(self) -> bool:
@@ -66,4 +68,5 @@ def lay_out_packages(
         locked=locked,
         wheels=lay_out_wheels(wanted, locked, layout, tools.uv, loads_of(target, settings.data_dir / "cross")),
         own=lay_out_own(Path(edgekit.__file__).parent, layout, builder=builder),
+        bytecode=interpreter.version if interpreter else "",
     )

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
 
 import edgekit
 from edgekit.host.engine.engine import Engine
 from edgekit.host.preflight import require
 from edgekit.host.release.assemble import Content, Signed, encode_manifest, write_release
+from edgekit.host.release.envelope import seal
 from edgekit.host.release.plan import plan_worker, requires_of
 from edgekit.host.release.record import Built, BuiltRelease
 from edgekit.host.release.sbom import make_sbom
-from edgekit.host.workflow.engines import do_engine_work, plan_engine_work
+from edgekit.host.release.statement import Making, make_statement
+from edgekit.host.user import user_at_machine
+from edgekit.host.workflow.engines import NOTHING_KEPT, do_engine_work, plan_engine_work
 from edgekit.host.workflow.packages import LaidOutPackages
+from edgekit.host.workflow.provenance import GivenInputs, given_inputs, making_of
 from edgekit.host.workflow.rehearse import rehearse, release_files
 from edgekit.host.workflow.release_job import ReleaseJob
 from edgekit.host.workflow.site import importable, lay_out_site
@@ -23,7 +28,7 @@ from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.manifest import FORMAT, SIGNATURE_NAMESPACE, EngineEntry, FileEntry, Manifest
 from edgekit.schema.message import to_message
 from edgekit.schema.plan import WorkerPlan
-from edgekit.trust import sign
+from edgekit.trust import sha256_bytes, sign
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +38,7 @@ class ReleaseParts:
     site: LaidOutPackages
     engines: tuple[Engine, ...]
     plan: WorkerPlan
+    making: Making
 
     @property
     def entries(self) -> tuple[EngineEntry, ...]:
@@ -47,22 +53,42 @@ class ReleaseParts:
 
 def make_release(job: ReleaseJob, station: Workstation) -> Built:
     """Do the whole build; what is in a cache is taken from there. Raises as `build_release`."""
-    folder, target = job.folder, job.target
-    require("build", more=WheelTools(station, target).building_needs(lock_file(folder.folder, target)))
-    _plan(job, ())  # what does not fit is reported before anything is built, and so is what cannot become an engine
-    work = plan_engine_work(folder, target, station, job.builder)
-    site = lay_out_site(folder, target, station, update_lock=job.update_lock)
-    engines = do_engine_work(work, station)
-    parts = ReleaseParts(site=site, engines=engines, plan=_plan(job, engines))
+    parts = make_parts(job, given_inputs(job, station), station)
     notes = (
-        *(note for engine in engines for note in engine.notes),
-        *(f"warning: {text}" for text in (*parts.plan.warnings, *site.locked.warnings)),
-        *rehearse(folder, parts.plan, engines, importable(site, target), station),
+        *(note for engine in parts.engines for note in engine.notes),
+        *(f"warning: {text}" for text in (*parts.plan.warnings, *parts.site.locked.warnings)),
+        *rehearse(job.folder, parts.plan, parts.engines, importable(parts.site, job.target), station),
     )
     for note in notes:
         station.progress.note(note)
     release = assemble_release(job, parts, station)
     return Built(application=parts.plan.application, version=parts.plan.version, release=release, notes=notes)
+
+
+def make_parts(
+    job: ReleaseJob, given: GivenInputs, station: Workstation, kept: Mapping[str, Engine] = NOTHING_KEPT
+) -> ReleaseParts:
+    """Resolve packages and make engines; what is in a cache is taken from there.
+
+    Args:
+        job: what is asked for.
+        given: read from its inputs.
+        station: this machine.
+        kept: engines by name that are taken as they are where only a builder device could compile them.
+
+    Raises:
+        InputError: a mistake in recipe or target, or an input was changed meanwhile.
+        WheelError: a package cannot be had or built.
+        EngineError: an engine cannot be made.
+    """
+    folder, target = job.folder, job.target
+    require("build", more=WheelTools(station, target).building_needs(lock_file(folder.folder, target)))
+    _plan(job, ())  # what does not fit is reported before anything is built, and so is what cannot become an engine
+    work = plan_engine_work(folder, target, station, job.builder, kept)
+    site = lay_out_site(folder, target, station, update_lock=job.update_lock)
+    engines = do_engine_work(work, station)
+    making = making_of(job, given, site, tuple(zip(work.planned, engines, strict=True)), station)
+    return ReleaseParts(site=site, engines=engines, plan=_plan(job, engines), making=making)
 
 
 def _plan(job: ReleaseJob, engines: tuple[Engine, ...]) -> WorkerPlan:
@@ -78,15 +104,21 @@ def assemble_release(job: ReleaseJob, parts: ReleaseParts, station: Workstation)
         InputError: the folder holds something else, or cannot be written.
         TrustError: the key does not sign.
     """
+
+    def signed_by_key(message: bytes) -> bytes:
+        return sign(station.executor, message, key=job.key, namespace=SIGNATURE_NAMESPACE)
+
     content = content_of(job, parts)
     files = content.entries()
     manifest = encode_manifest(manifest_of(job, parts, files))
+    digest = sha256_bytes(manifest)
+    statement = make_statement(parts.making, digest, user_at_machine(), datetime.now(timezone.utc))
     with station.progress.step("signing"):
-        signature = sign(station.executor, manifest, key=job.key, namespace=SIGNATURE_NAMESPACE)
-    signed = Signed(manifest=manifest, files=files, signature=signature)
+        signature, provenance = signed_by_key(manifest), seal(statement, signed_by_key)
+    signed = Signed(manifest=manifest, files=files, signature=signature, provenance=provenance)
     write_release(job.out, content, signed, notes=station.settings.cache_dir / "digests")
     return BuiltRelease(
-        digest=hashlib.sha256(manifest).hexdigest(),
+        digest=digest,
         path=str(job.out),
         target=job.target.name,
         wheels=tuple(f"{wheel.name}=={wheel.version}" for wheel in parts.site.locked.wheels),

@@ -19,6 +19,7 @@ from edgekit.host.wheel.cross.headers import headers_need
 from edgekit.host.wheel.cross.images import find_image
 from edgekit.host.wheel.cross.paths import CrossPaths
 from edgekit.host.wheel.cross.workshop import Tools, Workshops
+from edgekit.host.wheel.debian import DebianPackage
 from edgekit.host.wheel.given import split
 from edgekit.host.wheel.interpreter import Finder
 from edgekit.host.wheel.lock import parse_lock
@@ -68,6 +69,11 @@ class WheelTools:
         """What imports packages as on the target's board."""
         paths, tools = CrossPaths.of(self._station.settings), self._tools(wanted)
         return make_trial(self._target, Workshops(self._target, wanted, paths, tools), tools, paths)
+
+    def board_packages(self, wanted: Wanted) -> tuple[DebianPackage, ...]:
+        """Debian's packages with the board's headers and C++ library, as cross-building takes them."""
+        paths = CrossPaths.of(self._station.settings)
+        return Workshops(self._target, wanted, paths, self._tools(wanted)).packages()
 
     def _tools(self, wanted: Wanted) -> Tools:
         return Tools(

@@ -113,6 +113,11 @@ class RknnCompilation(Compilation):
     """Of the toolkit."""
     job: RknnJob
 
+    @property
+    def locks(self) -> tuple[Path, ...]:
+        """The toolkit's."""
+        return (self.bench.toolkits.lock(self.version),)
+
     def prove(self) -> None:
         """Refuse an output that one int8 range cannot hold."""
         source, job = self.source, self.job

@@ -7,8 +7,8 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlparse
@@ -45,6 +45,8 @@ class Result:
     pins: str
     """What it was built with, as `uv pip sync` reads it."""
     from_cache: bool
+    tools: Mapping[str, str] = field(default_factory=dict)
+    """Digests of what it is compiled with: toolchain, headers, rule."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +101,8 @@ class CrossBuilder:
         job_id = _digest(asked)[:16]
         remembered = Notes(self.paths.pins)
         pins = pins or (remembered.read(job_id) or b"").decode()
-        found = self._find(asked, pins)
+        tools = _tools(shop, extras)
+        found = self._find(asked, pins, tools)
         if found is not None and not again:
             return found
         self.paths.work.mkdir(parents=True, exist_ok=True)
@@ -108,7 +111,7 @@ class CrossBuilder:
         waiting = f"{source}: waiting for another build of it"
         with locked(work.with_name(f"{work.name}.lock"), lambda: self.progress.step(waiting)):
             pins = pins or (remembered.read(job_id) or b"").decode()
-            found = self._find(asked, pins)  # another build may have made it meanwhile
+            found = self._find(asked, pins, tools)  # another build may have made it meanwhile
             if found is not None and not again:
                 return found
             try:
@@ -116,9 +119,9 @@ class CrossBuilder:
             finally:
                 shutil.rmtree(work, ignore_errors=True)
 
-    def _find(self, asked: list[object], pins: str) -> Result | None:
+    def _find(self, asked: list[object], pins: str, tools: Mapping[str, str]) -> Result | None:
         cached = self._store().find(_key(asked, pins)) if pins else None
-        return Result(cached=cached, pins=pins, from_cache=True) if cached else None
+        return Result(cached=cached, pins=pins, from_cache=True, tools=tools) if cached else None
 
     def _store(self) -> WheelStore:
         return WheelStore(self.paths.wheels, self.progress)
@@ -158,7 +161,7 @@ class CrossBuilder:
                 hint="its build writes times, paths or an order of its own: see its sources",
             )
         Notes(self.paths.pins).write(_digest(asked)[:16], made.pins.encode())
-        return Result(cached=cached, pins=made.pins, from_cache=False)
+        return Result(cached=cached, pins=made.pins, from_cache=False, tools=_tools(shop, extras))
 
     def _check_nothing_compiled(self, made: Made, log: Path) -> None:
         """Judge a wheel without compiled files.
@@ -182,6 +185,11 @@ class CrossBuilder:
             return cached
         url = source.url or self.locate(source)
         return self.downloads.fetch(url, source.sha256)
+
+
+def _tools(shop: Workshop, extras: Extras) -> Mapping[str, str]:
+    tools = {"toolchain": shop.toolchain.digest, "Python headers": shop.python.digest, "rule": extras.digest}
+    return {name: digest for name, digest in tools.items() if digest}
 
 
 def _provenance(source: Source, shop: Workshop, made: Made, inspected: Inspected) -> Provenance:

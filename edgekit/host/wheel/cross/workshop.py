@@ -17,7 +17,7 @@ from edgekit.host.wheel.cross.images import find_image
 from edgekit.host.wheel.cross.paths import CrossPaths
 from edgekit.host.wheel.cross.toolchain import Compiler, CxxRuntime, Toolchain, make_toolchain
 from edgekit.host.wheel.cross.zig import install_zig, read_zig, zig_program
-from edgekit.host.wheel.debian import Debian, NoArchive, Root
+from edgekit.host.wheel.debian import Debian, DebianPackage, NoArchive, Root
 from edgekit.host.wheel.interpreter import Finder, Interpreter
 from edgekit.host.wheel.needs import Wanted
 from edgekit.host.wheel.uv import Uv
@@ -104,6 +104,13 @@ class Workshops:
         if self._interpreter is None:
             self._interpreter = self._tools.finder.find_or_fetch(self._abi.python, self._tools.progress)
         return self._interpreter
+
+    def packages(self) -> tuple[DebianPackage, ...]:
+        """Debian's packages that the headers and the C++ library are from; none where this machine has no archive."""
+        own_headers = "" if self._tools.pyconfig else self._image.python
+        sets = (own_headers, self._image.runtime.set if self._image.runtime else "")
+        roots = [self._root(name) for name in dict.fromkeys(sets) if name]
+        return tuple(dict.fromkeys(package for root in roots if root for package in root.packages))
 
     def _toolchain(self, version: str, own_runtime: bool) -> Toolchain:
         paths = self._paths

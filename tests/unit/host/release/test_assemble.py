@@ -14,6 +14,7 @@ from edgekit.host.release.assemble import Content, Signed, encode_manifest, writ
 from edgekit.host.release.folder import open_release, third_party_files
 from edgekit.host.release.sbom import make_sbom
 from edgekit.schema.manifest import FORMAT, EngineEntry, Manifest, Requires, WheelEntry
+from edgekit.schema.provenance import MAX_PROVENANCE_BYTES
 from edgekit.schema.reader import from_toml
 from edgekit.schema.recipe import Recipe
 
@@ -51,9 +52,9 @@ def manifest(content: Content) -> Manifest:
     )
 
 
-def write(out: Path, content: Content, signature: bytes = b"") -> bytes:
+def write(out: Path, content: Content, signature: bytes = b"", provenance: bytes = b"{}") -> bytes:
     made = encode_manifest(manifest(content))
-    signed = Signed(manifest=made, files=content.entries(), signature=signature)
+    signed = Signed(manifest=made, files=content.entries(), signature=signature, provenance=provenance)
     write_release(out, content, signed, notes=out.parent.parent / "notes")
     return made
 
@@ -63,7 +64,7 @@ def test_a_release_is_written_read_and_lists_everything(content: Content, tmp_pa
     made = write(out, content, b"signature")
     found = open_release(out)
     assert found.digest == hashlib.sha256(made).hexdigest()
-    assert found.signature == b"signature"
+    assert (found.signature, found.provenance) == (b"signature", b"{}")
     assert [entry.path for entry in found.manifest.files] == sorted(content.files.keys() | content.texts.keys())
     for entry in found.manifest.files:
         assert hashlib.sha256(found.file(entry).read_bytes()).hexdigest() == entry.sha256
@@ -129,9 +130,27 @@ def test_a_release_that_was_damaged_is_written_again(harm: str, content: Content
     assert not (out / "files/app").exists()
 
 
+def test_the_same_release_made_once_more_is_left_as_it_is_but_for_its_provenance(
+    content: Content, tmp_path: Path
+) -> None:
+    out = tmp_path / "r"
+    write(out, content, provenance=b"yesterday")
+    before = (out / "files/recipe/clip").stat().st_ino
+    write(out, content, provenance=b"today")
+    assert open_release(out).provenance == b"today"
+    assert (out / "files/recipe/clip").stat().st_ino == before
+
+
+def test_what_is_too_large_to_be_a_provenance_is_none(content: Content, tmp_path: Path) -> None:
+    write(tmp_path / "r", content)
+    with (tmp_path / "r/provenance.json").open("r+b") as file:
+        file.truncate(MAX_PROVENANCE_BYTES + 1)
+    assert open_release(tmp_path / "r").provenance == b""
+
+
 def test_a_file_that_changes_while_the_release_is_made_is_refused(content: Content, tmp_path: Path) -> None:
     made = encode_manifest(manifest(content))
-    signed = Signed(manifest=made, files=content.entries(), signature=b"")
+    signed = Signed(manifest=made, files=content.entries(), signature=b"", provenance=b"")
     (tmp_path / "clip").write_bytes(b"changed since")
     with pytest.raises(InputError, match="clip is not what it was"):
         write_release(tmp_path / "r", content, signed, notes=tmp_path / "notes")
@@ -140,7 +159,7 @@ def test_a_file_that_changes_while_the_release_is_made_is_refused(content: Conte
 
 def test_a_cached_file_that_became_a_link_is_not_followed(content: Content, tmp_path: Path) -> None:
     made = encode_manifest(manifest(content))
-    signed = Signed(manifest=made, files=content.entries(), signature=b"")
+    signed = Signed(manifest=made, files=content.entries(), signature=b"", provenance=b"")
     (tmp_path / "tool").rename(tmp_path / "secret")
     (tmp_path / "tool").symlink_to(tmp_path / "secret")
     with pytest.raises(InputError, match="cannot be written"):

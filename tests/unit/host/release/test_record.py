@@ -29,7 +29,7 @@ class Bench:
     def write(self) -> None:
         """What a build leaves."""
         (self.out / "files").mkdir(parents=True, exist_ok=True)
-        for name in ("manifest.json", "manifest.json.sig", "files/clip"):
+        for name in ("manifest.json", "manifest.json.sig", "provenance.json", "files/clip"):
             (self.out / name).write_text(name)
 
     def begin(self):  # type: ignore[no-untyped-def]
@@ -54,7 +54,9 @@ def test_a_build_is_reported_again_as_one_from_the_cache(bench: Bench) -> None:
     assert bench.find() == dataclasses.replace(BUILT, release=dataclasses.replace(RELEASE, from_cache=True))
 
 
-@pytest.mark.parametrize("change", ["recipe", "words", "file", "manifest", "signature", "extra", "gone", "bytecode"])
+@pytest.mark.parametrize(
+    "change", ["recipe", "words", "file", "manifest", "signature", "provenance", "extra", "gone", "bytecode"]
+)
 def test_any_change_asks_for_a_build(bench: Bench, change: str) -> None:
     bench.begin().save(BUILT)
     match change:
@@ -64,8 +66,10 @@ def test_any_change_asks_for_a_build(bench: Bench, change: str) -> None:
             bench.words = ("--target", "other")
         case "file":
             (bench.out / "files" / "clip").write_text("damaged")
-        case "manifest" | "signature":
-            (bench.out / {"manifest": "manifest.json", "signature": "manifest.json.sig"}[change]).write_text("x")
+        case "manifest" | "provenance":
+            (bench.out / f"{change}.json").write_text("x")
+        case "signature":
+            (bench.out / "manifest.json.sig").write_text("x")
         case "extra":
             (bench.out / "files" / "more").touch()
         case "gone":

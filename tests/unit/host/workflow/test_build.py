@@ -12,11 +12,13 @@ import pytest
 from edgekit.errors import InputError, TrustError
 from edgekit.executor import Completed
 from edgekit.host.release.record import BuildRecord, Built, BuiltRelease
+from edgekit.host.snapshot import Snapshot, take_snapshot
 from edgekit.host.workflow.build import build_release, inputs_of
 from edgekit.host.workflow.release_job import BuildOptions, read_job
 from edgekit.host.workflow.workstation import Workstation
 from tests.fakes.notes import Notes
 from tests.fakes.workstations import workstation_in
+from tests.unit.host.test_git import git
 
 RECIPE = Path(__file__).parents[4] / "recipes/sorting-line"
 TARGET = "rk3588-debian12"
@@ -85,7 +87,7 @@ def test_an_unchanged_build_starts_no_program_and_repeats_its_notes(station: Wor
     recipe, out = tmp_path / "line", tmp_path / "out"
     shutil.copytree(RECIPE, recipe)
     (out / "files").mkdir(parents=True)
-    for name in ("manifest.json", "manifest.json.sig", "files/clip"):
+    for name in ("manifest.json", "manifest.json.sig", "provenance.json", "files/clip"):
         (out / name).write_text(name)
     while time.time_ns() < (out / "files/clip").stat().st_ctime_ns + 1_100_000_000:
         time.sleep(0.05)  # ctime cannot be set: wait until every file counts as settled
@@ -103,3 +105,21 @@ def test_an_unchanged_build_starts_no_program_and_repeats_its_notes(station: Wor
     (recipe / "recipe.toml").touch()
     with pytest.raises(AssertionError, match="was started"):
         build_release(recipe, TARGET, options, station)
+
+
+def test_a_commit_alone_asks_for_a_build(station: Workstation, tmp_path: Path) -> None:
+    """A dirty build that is committed afterwards: no file of the recipe changes, but what is stated of it does."""
+    recipe = tmp_path / "line"
+    shutil.copytree(RECIPE, recipe)
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", ".")
+    job = read_job(recipe, TARGET, BuildOptions(out=tmp_path / "out"), station.settings)
+
+    def looked_at() -> Snapshot | None:
+        inputs = inputs_of(job, station)
+        return take_snapshot(inputs.folders, inputs.files)
+
+    before = looked_at()
+    assert before == looked_at()
+    git(tmp_path, "commit", "-q", "-m", "first")
+    assert before != looked_at()

@@ -10,10 +10,12 @@ import pytest
 from edgekit.host.cache import Cache, Cached
 from edgekit.host.engine.engine import Engine
 from edgekit.host.keys import make_key
+from edgekit.host.release.envelope import open_sealed
 from edgekit.host.release.folder import open_release
 from edgekit.host.release.plan import plan_worker
 from edgekit.host.wheel.resolve import Locked
 from edgekit.host.workflow.packages import LaidOutPackages
+from edgekit.host.workflow.provenance import given_inputs, making_of
 from edgekit.host.workflow.release import ReleaseParts, assemble_release, content_of
 from edgekit.host.workflow.release_job import BuildOptions, ReleaseJob, read_job
 from edgekit.host.workflow.workstation import Workstation
@@ -49,7 +51,7 @@ def job(station: Workstation, tmp_path: Path) -> ReleaseJob:
 
 
 @pytest.fixture
-def parts(job: ReleaseJob, tmp_path: Path) -> ReleaseParts:
+def parts(job: ReleaseJob, station: Workstation, tmp_path: Path) -> ReleaseParts:
     for name in ("parts.rknn", "parts.onnx"):
         (tmp_path / name).write_text(name)
     wheel = WheelEntry(
@@ -62,7 +64,10 @@ def parts(job: ReleaseJob, tmp_path: Path) -> ReleaseParts:
     )
     engine = Engine(entry=ENTRY, file=tmp_path / "parts.rknn", tail=tmp_path / "parts.onnx")
     return ReleaseParts(
-        site=site, engines=(engine,), plan=plan_worker(job.folder.recipe, job.target, [ENTRY], has_app=True)
+        site=site,
+        engines=(engine,),
+        plan=plan_worker(job.folder.recipe, job.target, [ENTRY], has_app=True),
+        making=making_of(job, given_inputs(job, station), site, (), station),
     )
 
 
@@ -98,3 +103,13 @@ def test_what_had_to_be_compiled_is_not_from_the_cache(parts: ReleaseParts) -> N
     assert not dataclasses.replace(parts, site=dataclasses.replace(parts.site, locked=resolved)).from_cache
     unpacked = dataclasses.replace(parts.site.own, from_cache=False)
     assert not dataclasses.replace(parts, site=dataclasses.replace(parts.site, own=unpacked)).from_cache
+
+
+def test_the_provenance_is_signed_with_the_release_and_names_it(
+    job: ReleaseJob, parts: ReleaseParts, station: Workstation
+) -> None:
+    built = assemble_release(job, parts, station)
+    release = open_release(job.out)
+    found = open_sealed(release.provenance, built.digest, station.executor, station.settings.allowed_signers)
+    assert found.signer == "ann@desk"
+    assert found.statement.predicate.buildDefinition == parts.making.definition
