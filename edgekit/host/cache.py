@@ -17,7 +17,7 @@ from pathlib import Path
 
 from edgekit.errors import InputError
 from edgekit.host.content import FolderContent, Memo, boot_id, read_content
-from edgekit.host.disk import remove, size_of, sync, sync_all, write_whole
+from edgekit.host.disk import read_small, remove, size_of, sync, sync_all, write_whole
 from edgekit.host.locking import against_sharers, locked, locked_at_once, shared
 from edgekit.host.progress import Progress, Silent
 from edgekit.schema.reader import from_json, to_json
@@ -35,6 +35,9 @@ _MOST_SYNCED = 256
 tells whether that has to be."""
 _FORSAKEN_S = 3600.0
 """An unfinished entry of this age without a lock: its maker was killed before it held one."""
+_MOST_RECORD_BYTES = 1 << 20
+_MOST_LISTING_BYTES = 1 << 28
+"""Half a million files have less."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -307,7 +310,7 @@ class Cache:
 def _read_record(place: Path) -> _EntryRecord | None:
     """The record of an entry; None where there is none, or half of one."""
     try:
-        return from_json(_EntryRecord, (place / _ENTRY).read_bytes(), str(place / _ENTRY))
+        return from_json(_EntryRecord, read_small(place / _ENTRY, _MOST_RECORD_BYTES), str(place / _ENTRY))
     except (OSError, InputError):
         return None
 
@@ -324,7 +327,7 @@ def _difference(place: Path, content: FolderContent) -> str:
 
 def _read(file: Path) -> bytes:
     try:
-        return file.read_bytes()
+        return read_small(file, _MOST_LISTING_BYTES)
     except OSError:
         return b""
 

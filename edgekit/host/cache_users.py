@@ -10,6 +10,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from edgekit.host.disk import remove
+from edgekit.host.locking import locked_at_once
+
 _FOLDER = ".users"
 
 
@@ -57,11 +60,12 @@ def oldest_use_s(cache_dir: Path) -> float | None:
     """Since when the longest running command uses the cache, in seconds since the epoch; None where nobody does."""
     began = []
     for path in (cache_dir / _FOLDER).glob("*"):
-        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                began.append(os.fstat(file.fileno()).st_mtime)
-            else:
-                path.unlink(missing_ok=True)  # its command was killed
+        try:
+            with locked_at_once(path):
+                remove(path)  # its command was killed
+        except (BlockingIOError, PermissionError):
+            with contextlib.suppress(FileNotFoundError):
+                began.append(path.stat().st_mtime)
+        except OSError:  # none of ours, or gone meanwhile
+            remove(path)
     return min(began, default=None)

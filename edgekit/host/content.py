@@ -61,7 +61,7 @@ class FolderContent:
         try:
             lines = set(json.loads(dumped)) ^ {item.line for item in self.items}
             return min((line.split("\0")[2] for line in lines), default="")
-        except (ValueError, TypeError, AttributeError, IndexError):
+        except (ValueError, TypeError, AttributeError, IndexError, RecursionError):
             return ""
 
     @property
@@ -96,7 +96,7 @@ class Memo:
             record = json.loads(data)
             settled = int(record["noted_ns"]) - SETTLED_NS
             files = {path: _noted(value) for path, value in record["files"].items()} if record["boot"] == boot else {}
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return Memo()
         return Memo(
             files={path: (numbers, sha256) for path, (numbers, sha256) in files.items() if numbers[-1] < settled}

@@ -8,6 +8,9 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import IO
+
+from edgekit.host.disk import remove
 
 
 @contextlib.contextmanager
@@ -20,7 +23,7 @@ def locked(file: Path, waiting: Callable[[], AbstractContextManager[None]] = nul
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     while True:
-        with file.open("a") as lock:
+        with _opened(file) as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -43,7 +46,7 @@ def locked_at_once(file: Path) -> Iterator[None]:
         BlockingIOError: somebody else holds it.
         OSError: the file is gone.
     """
-    with file.open("rb") as lock:
+    with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
 
@@ -51,7 +54,7 @@ def locked_at_once(file: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def shared(file: Path) -> Iterator[None]:
     """Hold a lock together with others who share it. The file stays. Raises OSError where it cannot be made."""
-    with file.open("a") as lock:
+    with _opened(file) as lock:
         fcntl.flock(lock, fcntl.LOCK_SH)
         yield
 
@@ -60,9 +63,17 @@ def shared(file: Path) -> Iterator[None]:
 def against_sharers(file: Path) -> Iterator[None]:
     """Wait until nobody shares a lock, and hold it. The file stays."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a") as lock:
+    with _opened(file) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _opened(file: Path) -> IO[bytes]:
+    """Open a lock, made where it is not there. What lies in its place and cannot be one, a folder or link, goes."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe's is a lock like another
+    if file.is_symlink() or file.is_dir():
+        remove(file)
+    return os.fdopen(os.open(file, flags, 0o666), "r+b", buffering=0)
 
 
 def _still_there(file: Path, opened: os.stat_result) -> bool:

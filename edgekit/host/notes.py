@@ -9,11 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgekit.host.cache import Entry
-from edgekit.host.disk import write_whole
+from edgekit.host.disk import read_small, remove, write_whole
 from edgekit.trust import sha256_bytes
 
 _DIGEST_BYTES = 64
 _DAY_S = 86400.0
+_MOST_BYTES = 1 << 28
 
 
 class Notes:
@@ -35,7 +36,7 @@ class Notes:
         """A note; None where there is none, or a damaged one."""
         file = self.folder / key
         try:
-            content = _content(file.read_bytes())
+            content = _content(read_small(file, _MOST_BYTES))
         except OSError:
             return None
         if content is not None:
@@ -46,9 +47,13 @@ class Notes:
     def check(self, key: str) -> str:
         """What is wrong with a note; empty where it is whole."""
         try:
-            return "" if _content((self.folder / key).read_bytes()) is not None else "its content is not what it was"
-        except FileNotFoundError:  # thrown away meanwhile
-            return ""
+            return (
+                ""
+                if _content(read_small(self.folder / key, _MOST_BYTES)) is not None
+                else "its content is not what it was"
+            )
+        except FileNotFoundError:  # thrown away meanwhile, if it is no link to nothing
+            return "it leads nowhere" if (self.folder / key).is_symlink() else ""
         except OSError as error:
             return f"it cannot be read: {error.strerror}"
 
@@ -56,6 +61,8 @@ class Notes:
         """Write a note, whole or not at all, in place of the one that was there."""
         with contextlib.suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
+            if (self.folder / key).is_dir():  # nothing can be renamed over it
+                remove(self.folder / key)
             write_whole(self.folder / key, sha256_bytes(content).encode() + b"\n" + content)
             self._limit()
 
@@ -89,7 +96,7 @@ class Notes:
         """Remove a note unless it was used since. See `Cache.drop`."""
         with contextlib.suppress(OSError):
             if entry.path.lstat().st_mtime < unused_since_s:
-                entry.path.unlink()
+                remove(entry.path)
                 return entry.bytes
         return 0
 
