@@ -18,13 +18,15 @@ from typing import Literal
 
 from edgekit.schema.message import MUST_UNDERSTAND, Message, NewerWord
 from edgekit.schema.report import Report
+from edgekit.schema.settings import Setting
 
 PROTOCOL = 1
 """Version of the framing alone; what else a keeper can do is in its features."""
-FEATURES: tuple[str, ...] = ("zlib", "applications")
+FEATURES: tuple[str, ...] = ("zlib", "applications", "settings")
 """What this keeper can do and one of the same protocol perhaps cannot: the host asks before it uses one.
 
 `zlib`: chunks may be compressed. `applications`: several on one board; requests name one, and `start` and `remove` one.
+`settings`: releases may declare them, and `activate` brings them.
 """
 MAX_LINE_BYTES = 4 << 20
 MAX_CHUNK_BYTES = 1 << 20
@@ -42,6 +44,7 @@ Verb = Literal[
     "start",
     "stop",
     "remove",
+    "settings",
     "logs",
     "metrics",
 ]
@@ -62,11 +65,14 @@ class Request(Message):
                done.data: `Offer` as JSON
     chunk      sha256, offset, encoding, payload: the next part of a blob of the release offered on this connection
     install    digest: checks that all blobs are there, lays out releases/<digest>/
-    activate   digest: events `state`, `progress`, `report` until committed or rolled back
+    activate   digest, payload: the application's settings (a `BoardSettings` as JSON); none: those that the board
+               has for it. Events `state`, `progress`, `report` until committed or rolled back
     rollback   application: activates its previous release (done.data: from, to)
     start      application: runs its committed release again, and waits until it is healthy (exit code 8 if it is not)
     stop       application: ends its worker until `start` or `activate`; a reboot does not start it
     remove     application: stops it, forgets it, and deletes releases that no other application needs
+    settings   application, payload as with `activate`: done.data: a `SettingsAnswer` of the committed release, which
+               says what the payload would change
     logs       application, follow, lines: events `log`; without an application those of all, and the keeper's
     metrics    application: done.data: text
 
@@ -140,6 +146,29 @@ class ReleaseRef:
     application: str
     version: str
     signer: str
+    settings: str = ""
+    """Digest of the settings that it runs with; empty where it has none."""
+
+    def same(self, other: ReleaseRef | None) -> bool:
+        """Whether the other is the same release with the same settings."""
+        return other is not None and (self.digest, self.settings) == (other.digest, other.settings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsAnswer(Message):
+    """The answer to `settings`."""
+
+    digest: str = ""
+    """Of the settings that the committed release runs with."""
+    release: str
+    """Digest of the committed release."""
+    declared: dict[str, Setting] = field(default_factory=dict)
+    values: dict[str, object] = field(default_factory=dict)
+    """What the board was given, without secrets."""
+    secrets: tuple[str, ...] = ()
+    """Names of those that it was given too."""
+    changed: tuple[str, ...] = ()
+    """What the values in the request would change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +184,8 @@ class ReleaseFailure:
     """Each a figure against its limit: `fps 0.0 < min_fps 2.0`."""
     log_tail: tuple[str, ...]
     at_s: float
+    settings: str = ""
+    """Digest of the settings that it was tried with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

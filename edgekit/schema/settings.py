@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from edgekit.schema.bounds import Between, Matches
+from edgekit.schema.message import Message
 from edgekit.schema.names import OneLine, TableName
 from edgekit.schema.problem import Problem, closest_of, shown
 
@@ -22,6 +23,10 @@ NEVER_SET = frozenset({"kind", "lane", "model", "entry", "path", "source"})
 MAX_SETTINGS_BYTES = 32 << 10
 """Of all values of one application, as JSON."""
 
+SETTINGS_FD_VARIABLE = "EDGEKIT_SETTINGS_FD"
+"""Names the descriptor from which a worker reads its `BoardSettings`, once."""
+MIN_SECRET = 4
+"""Letters: shorter ones cannot be kept out of logs without hiding all else."""
 SettingValue = str | int | float | bool
 _MOST = 1_000_000_000_000_000
 Whole = Annotated[int, Between(-_MOST, _MOST)]
@@ -85,6 +90,15 @@ _WANTED: dict[type, tuple[type, str]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BoardSettings(Message):
+    """The values that one board has for one application: what is sent, kept there and handed to the worker."""
+
+    nonce: str
+    """Random: nobody can try out secrets on the digest, which is no secret."""
+    values: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SettingPlace:
     """Where in a plan a setting's value goes."""
 
@@ -135,6 +149,9 @@ def faults_in(declared: Mapping[str, Setting], given: Mapping[str, object], orig
             found = "something else" if is_secret(setting) else shown(value)
             wanted = _WANTED[type(setting)][1] + (" on one line" if isinstance(setting, TextSetting) else "")
             yield Problem(file=origin, key=name, expected=f"expected {wanted}, found {found}")
+        elif is_secret(setting) and isinstance(value, str) and 0 < len(value) < MIN_SECRET:
+            wanted = f"expected at least {MIN_SECRET} characters: a shorter secret cannot be kept out of logs"
+            yield Problem(file=origin, key=name, expected=wanted)
     for name, setting in declared.items():
         if name not in given and setting.default is None:
             example = "" if setting.example is None or is_secret(setting) else f", such as {shown(setting.example)}"

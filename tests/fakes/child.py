@@ -14,8 +14,10 @@ from edgekit.schema.report import Report
 class FakeChild:
     """A `Child` that does what the test says. `obedient` ends on SIGTERM."""
 
-    def __init__(self, argv: Sequence[str], report_fd: int, *, obedient: bool) -> None:
+    def __init__(self, argv: Sequence[str], report_fd: int, settings_fd: int, *, obedient: bool) -> None:
         self.argv = list(argv)
+        with os.fdopen(os.dup(settings_fd), "rb") as given:
+            self.settings = given.read()
         self.pid = 4_000_000
         self.obedient = obedient
         self.code: int | None = None
@@ -72,7 +74,7 @@ class FakeStarter:
     def __call__(self, argv: Sequence[str], *, env: Mapping[str, str], cwd: str, inherit: Sequence[int]) -> FakeChild:
         if self.error:
             raise self.error
-        child = FakeChild(argv, inherit[0], obedient=self.obedient)
+        child = FakeChild(argv, *inherit, obedient=self.obedient)
         self.children.append(child)
         self.on_start(child)
         return child

@@ -19,6 +19,7 @@ from edgekit.device.keeper.process.life import WorkerContext
 from edgekit.device.keeper.process.orphans import Orphans
 from edgekit.device.keeper.process.supervisor import Supervisor
 from edgekit.device.keeper.status import Figures
+from edgekit.device.keeper.update.board_settings import SettingsFiles
 from edgekit.device.keeper.update.disk import Disk
 from edgekit.device.keeper.update.releases import References, Releases
 from edgekit.device.keeper.update.store import Chunk, Store
@@ -60,6 +61,7 @@ class Bench:
         self.store = Store(self.layout, self.disk, reserve_bytes=0)
         self.releases = Releases(self.layout, self.disk, self.store, self.keygen)
         self.releases.tidy()
+        self.settings = SettingsFiles(self.layout, self.disk)
         orphans = Orphans(self.layout.workers_dir)
         self.workers = WorkerContext(
             starter=self.starter, journal=self.journal, orphans=orphans, owner=None, clock=self.clock
@@ -69,6 +71,7 @@ class Bench:
             layout=self.layout,
             disk=self.disk,
             releases=self.releases,
+            settings=self.settings,
             journal=self.journal,
             limiter=self.limiter,
             workers=self.workers,
@@ -87,6 +90,7 @@ class Bench:
         return Services(
             keeper=self.keeper,
             releases=self.releases,
+            settings=self.settings,
             store=self.store,
             journal=self.journal,
             figures=self.figures,

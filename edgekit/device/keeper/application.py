@@ -99,7 +99,8 @@ class Application:
         """
         self._check_rest()
         current = self.state.current
-        if current and current.digest == release.ref.digest:
+        if release.ref.same(current):
+            self._driver.keep_settings(release)
             self.resume(ticket)
             return
         self._driver.begin(release)

@@ -11,6 +11,7 @@ from edgekit.device.keeper.process.cgroup import Limiter
 from edgekit.device.keeper.process.journal import Journal
 from edgekit.device.keeper.process.life import WorkerContext
 from edgekit.device.keeper.update.activation import State
+from edgekit.device.keeper.update.board_settings import SettingsFiles
 from edgekit.device.keeper.update.disk import Disk
 from edgekit.device.keeper.update.releases import Release, Releases
 from edgekit.schema.control import ReleaseRef, WorkerStatus
@@ -25,6 +26,7 @@ class KeeperContext:
     layout: Layout
     disk: Disk
     releases: Releases
+    settings: SettingsFiles
     journal: Journal
     limiter: Limiter
     workers: WorkerContext

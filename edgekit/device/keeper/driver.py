@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edgekit.device.keeper.context import Footprint, KeeperContext
 from edgekit.device.keeper.open_tickets import OpenTickets, title
 from edgekit.device.keeper.process.supervisor import Ended, Reported, Supervisor
@@ -78,6 +80,7 @@ class ReleaseDriver:
             RolloutError: its limits cannot be held here, or the state cannot be saved.
         """
         self.supervisor.check(release)
+        self.keep_settings(release)
         self.apply(Activate(candidate=release.ref))
         self.footprint.note(release)
         self._candidate, self._probation = release, None
@@ -175,6 +178,7 @@ class ReleaseDriver:
         ref = self.state.current
         self._probation = self._candidate = None
         assert ref is not None
+        self._collect_settings()
         self.waiting.committed(ref)
 
     def _fail(self, reason: str) -> None:
@@ -228,7 +232,7 @@ class ReleaseDriver:
         """Bring the supervisor to what the state wants: one release stops before another starts."""
         ref = None if self.closing else wanted(self.state)
         running = self.supervisor.release
-        if running and (ref is None or running.ref.digest != ref.digest):
+        if running and (ref is None or not running.ref.same(ref)):
             self.supervisor.stop()
         if ref and self.supervisor.stopped and not self._broken:
             self._start(ref)
@@ -238,7 +242,7 @@ class ReleaseDriver:
     def _start(self, ref: ReleaseRef) -> None:
         candidate = self._candidate
         try:
-            release = candidate if candidate and candidate.ref == ref else self._context.releases.committed(ref)
+            release = candidate if candidate and candidate.ref == ref else self._committed(ref)
         except (EdgekitError, OSError) as error:
             self._broken = f"{title(ref)} cannot be started: {error}"
             self._log(self._broken)
@@ -254,6 +258,23 @@ class ReleaseDriver:
             self._probation = Probation(health=health, golden=release.plan.golden is not None, started_s=now)
         self._healthy_by_s = now + health.start_s
 
+    def _committed(self, ref: ReleaseRef) -> Release:
+        return replace(self._context.releases.committed(ref), settings=self._context.settings.content(ref))
+
+    def keep_settings(self, release: Release) -> None:
+        """Have the settings of a release on disk before a state names them. Raises RolloutError."""
+        self._collect_settings(release.ref)
+        if release.settings:
+            try:
+                self._context.settings.keep(self.name, release.settings)
+            except OSError as error:
+                hint = "free space on the device, or check its disk"
+                raise RolloutError(f"the settings could not be saved: {error}", hint=hint) from error
+
+    def _collect_settings(self, *more: ReleaseRef) -> None:
+        refs = (*more, self.state.current, self.state.previous)
+        self._context.settings.collect(self.name, {ref.settings for ref in refs if ref})
+
     def _failure(self, ref: ReleaseRef, reason: str, probes: tuple[str, ...]) -> ReleaseFailure:
         tail = self._context.journal.tail(_TAIL_LINES, self._mark, self.name)
         return ReleaseFailure(
@@ -264,6 +285,7 @@ class ReleaseDriver:
             probes=probes,
             log_tail=tuple(line.text for line in tail),
             at_s=self._context.wall_clock(),
+            settings=ref.settings,
         )
 
     def _log(self, text: str) -> None:

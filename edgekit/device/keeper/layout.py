@@ -33,6 +33,8 @@ class Layout:
         """What a keeper in process mode says."""
         self.socket = Path(paths.socket)
         """Where the keeper answers."""
+        self.settings_dir = Path(paths.settings_dir) / "apps"
+        """Settings by application."""
         self.allowed_signers = Path(paths.allowed_signers)
         """Who may sign releases, in OpenSSH's format."""
 
@@ -60,6 +62,10 @@ class Layout:
     def state_file(self, application: str) -> Path:
         """Which release of an application runs, and where an activation stands."""
         return self.application(application) / "state.json"
+
+    def settings_folder(self, application: str) -> Path:
+        """An application's settings: files by their digests, which the keeper alone may read."""
+        return self.settings_dir / application
 
     def work(self, application: str) -> Path:
         """The folder that an application's worker may write to."""

@@ -201,6 +201,7 @@ class Keeper:
             ticket.fail(RolloutError(f"{application.name} is stopped, but cannot be removed: {error}", hint=hint))
             return
         self._applications = {name: found for name, found in self._applications.items() if found is not application}
+        self._context.settings.forget(application.name)
         self._context.limiter.forget(application.name)
         self._context.journal.forget(application.name)
         self._context.journal.write(f"keeper: {application.name} is removed")

@@ -27,6 +27,7 @@ from edgekit.device.keeper.process.launch import Owner
 from edgekit.device.keeper.process.life import WorkerContext
 from edgekit.device.keeper.process.orphans import Orphans
 from edgekit.device.keeper.status import Figures
+from edgekit.device.keeper.update.board_settings import SettingsFiles
 from edgekit.device.keeper.update.disk import Disk
 from edgekit.device.keeper.update.releases import Releases
 from edgekit.device.keeper.update.store import Store
@@ -126,10 +127,12 @@ def _assemble(layout: Layout, limiter: Limiter, workers: WorkerContext, notifier
     store = Store(layout, disk)
     releases = Releases(layout, disk, store, LocalExecutor())
     releases.tidy()
+    settings = SettingsFiles(layout, disk)
     context = KeeperContext(
         layout=layout,
         disk=disk,
         releases=releases,
+        settings=settings,
         journal=workers.journal,
         limiter=limiter,
         workers=workers,
@@ -142,6 +145,7 @@ def _assemble(layout: Layout, limiter: Limiter, workers: WorkerContext, notifier
     return Services(
         keeper=keeper,
         releases=releases,
+        settings=settings,
         store=store,
         journal=workers.journal,
         figures=Figures(keeper=keeper, store=store, keeper_sha256=sha256),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgekit.errors import EdgekitError
@@ -18,7 +19,9 @@ class GoldenError(EdgekitError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arguments:
-    """The worker's command line."""
+    """What the keeper tells the worker: by its command line, and the settings by a descriptor."""
 
     release: Path
     work: Path
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """The board's own values, by the settings' names."""

@@ -15,12 +15,14 @@ from pathlib import Path
 from edgekit.device.runtime.arguments import EXIT_FAILED, GOLDEN, Arguments, GoldenError
 from edgekit.device.runtime.reporter import Reporter
 from edgekit.errors import EdgekitError
+from edgekit.schema.message import from_message
 from edgekit.schema.report import REPORT_FD_VARIABLE
+from edgekit.schema.settings import MAX_SETTINGS_BYTES, SETTINGS_FD_VARIABLE, BoardSettings
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Be the worker; the exit code is 0 after a clean stop, 3 after a failure that was reported."""
-    arguments = _arguments(argv)
+    arguments = _arguments(argv, _settings(environ.get(SETTINGS_FD_VARIABLE, "")))
     wake_fd = _wake_on_signals()
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
     fd = environ.get(REPORT_FD_VARIABLE, "")
@@ -44,12 +46,21 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     return EXIT_FAILED
 
 
-def _arguments(argv: Sequence[str]) -> Arguments:
+def _settings(fd: str) -> Mapping[str, object]:
+    """What the keeper gives, once. Nothing of it stays where another process could read it again."""
+    if not fd.isdigit():
+        return {}
+    with os.fdopen(int(fd), "rb") as given:
+        content = given.read(MAX_SETTINGS_BYTES + 1)
+    return from_message(BoardSettings, content, "settings").values if content else {}
+
+
+def _arguments(argv: Sequence[str], settings: Mapping[str, object]) -> Arguments:
     parser = argparse.ArgumentParser(prog="edgekit-worker")
     parser.add_argument("--release", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     found = parser.parse_args(argv)
-    return Arguments(release=found.release, work=found.work)
+    return Arguments(release=found.release, work=found.work, settings=settings)
 
 
 def _wake_on_signals() -> int:

@@ -9,6 +9,7 @@ from edgekit.device.runtime.reporter import Reporter
 from edgekit.device.runtime.reporting import RunningReports
 from edgekit.device.runtime.stages.factory import StageFactory, load_runners
 from edgekit.device.runtime.streams import PipelineFigures
+from edgekit.schema.filling import fill_plan
 from edgekit.schema.message import from_message
 from edgekit.schema.plan import WorkerPlan
 
@@ -23,6 +24,7 @@ def run(arguments: Arguments, reporter: Reporter, wake_fd: int) -> int:
     """
     reporter.turn("starting", "reading the plan")
     plan = from_message(WorkerPlan, (arguments.release / "plan.json").read_bytes(), "plan.json")
+    plan = fill_plan(plan, arguments.settings, f"settings of {plan.application}")
     reporter.turn("starting", "loading engines")
     runners = load_runners(plan, arguments.release, arguments.work / "engines")
     factory = StageFactory(plan, arguments.release, runners)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from edgekit.device.keeper.update.activation import State
 from edgekit.errors import InputError
 from edgekit.schema.building import BuildAnswer, BuildRequest, TrialAnswer, TrialRequest
-from edgekit.schema.control import Event, Hello, Offer, Request, Status
+from edgekit.schema.control import Event, Hello, Offer, Request, SettingsAnswer, Status
 from edgekit.schema.field_types import fields_of, hints
 from edgekit.schema.manifest import Manifest
 from edgekit.schema.message import (
@@ -32,9 +32,11 @@ from edgekit.schema.plan import EnginePlan, WorkerPlan
 from edgekit.schema.reader import from_json, from_raw, problems_in, to_json, to_raw
 from edgekit.schema.rehearsal import RehearsalReply, RehearsalRequest
 from edgekit.schema.report import Report
+from edgekit.schema.settings import BoardSettings
 from tests.fakes.messages import DATA, TEXT, values_of, with_more
 
 TYPES: tuple[type[Message], ...] = (
+    BoardSettings,
     BuildAnswer,
     BuildRequest,
     Event,
@@ -45,6 +47,7 @@ TYPES: tuple[type[Message], ...] = (
     RehearsalRequest,
     Report,
     Request,
+    SettingsAnswer,
     State,
     Status,
     TrialAnswer,

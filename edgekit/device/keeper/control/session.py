@@ -13,6 +13,7 @@ from edgekit.device.keeper.loop import Keeper
 from edgekit.device.keeper.metrics import metrics_text
 from edgekit.device.keeper.process.journal import KEPT_LINES, Journal
 from edgekit.device.keeper.status import Figures
+from edgekit.device.keeper.update.board_settings import SettingsFiles
 from edgekit.device.keeper.update.releases import Offered, Release, Releases
 from edgekit.device.keeper.update.store import Chunk, Store
 from edgekit.errors import EdgekitError, InputError, NothingSelected
@@ -32,6 +33,7 @@ class Services:
 
     keeper: Keeper
     releases: Releases
+    settings: SettingsFiles
     store: Store
     journal: Journal
     figures: Figures
@@ -59,6 +61,7 @@ class Session:
             "start": self._start,
             "stop": self._stop,
             "remove": self._remove,
+            "settings": self._settings,
             "logs": self._logs,
             "metrics": self._metrics,
         }
@@ -169,10 +172,13 @@ class Session:
             self._to.releases.install(self._offered)
         yield _done(digest=digest)
 
-    def _activate(self, request: Request, _payload: bytearray) -> Iterator[Event]:
+    def _activate(self, request: Request, payload: bytearray) -> Iterator[Event]:
         digest = check_digest_name(request.digest)
         self._to.releases.claims.put(self, digest)
         release = self._to.releases.trusted(digest)
+        found = self._to.keeper.application(release.ref.application)
+        current, settings = found.state.current if found else None, self._to.settings
+        release = settings.given(release, bytes(payload), current) if payload else settings.kept(release, current)
         yield from self._change(release.ref.application, lambda: self._try(release), {"digest": digest})
 
     def _rollback(self, request: Request, _payload: bytearray) -> Iterator[Event]:
@@ -183,8 +189,10 @@ class Session:
             raise NothingSelected(
                 f"there is no release of {application} to go back to", hint="edgekit deploy another release"
             )
-        release = self._to.releases.trusted(found.state.previous.digest)
-        outcome = {"from": to_raw(found.state.current), "to": to_raw(release.ref)}
+        current, previous = found.state.current, found.state.previous
+        # What has changed in the board since belongs to it, and not to the release.
+        release = self._to.settings.kept(self._to.releases.trusted(previous.digest), current, previous)
+        outcome = {"from": to_raw(current), "to": to_raw(release.ref)}
         yield from self._change(application, lambda: self._try(release), outcome)
 
     def _start(self, request: Request, _payload: bytearray) -> Iterator[Event]:
@@ -199,6 +207,15 @@ class Session:
         application = self._choose(request)
         self._untidy = True
         yield from self._change(application, lambda: self._to.keeper.remove(application))
+
+    def _settings(self, request: Request, payload: bytearray) -> Iterator[Event]:
+        application = self._choose(request)
+        found = self._to.keeper.application(application)
+        current = found.state.current if found else None
+        if current is None:
+            raise NothingSelected(f"{application} has no committed release", hint="edgekit deploy a release of it")
+        plan = self._to.releases.committed(current).plan
+        yield Event(kind="done", data=to_message_data(self._to.settings.answer(current, plan, bytes(payload))))
 
     def _try(self, release: Release) -> Ticket:
         self._untidy = True

@@ -8,13 +8,19 @@ import socket
 from edgekit.errors import InputError, Unreachable
 from edgekit.schema.control import MAX_CHUNK_BYTES, MAX_LINE_BYTES, MAX_PAYLOAD_BYTES, Event, Request
 from edgekit.schema.message import from_message, to_line
+from edgekit.schema.settings import MAX_SETTINGS_BYTES
 
 IDLE_S = 900.0
 """How long a client may be silent between two requests: it compiles, compresses, or asks its user."""
 TRANSFER_S = 60.0
 """How long one read or write in the middle of something may wait."""
 _PIECE_BYTES = 1 << 16
-_PAYLOADS = {"offer": MAX_PAYLOAD_BYTES, "chunk": MAX_CHUNK_BYTES}
+_PAYLOADS = {
+    "offer": MAX_PAYLOAD_BYTES,
+    "chunk": MAX_CHUNK_BYTES,
+    "activate": MAX_SETTINGS_BYTES,
+    "settings": MAX_SETTINGS_BYTES,
+}
 
 
 class Wire:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edgekit.device.keeper.update.releases import Release
 from edgekit.schema.report import REPORT_FD_VARIABLE
+from edgekit.schema.settings import SETTINGS_FD_VARIABLE
 
 JOIN = """
 import os, sys
@@ -79,7 +80,7 @@ def worker_argv(release: Release, work: Path, *, leaf: Path | None, owner: Owner
     ]
 
 
-def worker_env(work: Path, report_fd: int) -> dict[str, str]:
+def worker_env(work: Path, report_fd: int, settings_fd: int) -> dict[str, str]:
     """A worker's whole environment: nothing of the keeper's own.
 
     Thread pools of numerical libraries start with one thread, because lanes do the work that should be parallel.
@@ -91,5 +92,6 @@ def worker_env(work: Path, report_fd: int) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
         REPORT_FD_VARIABLE: str(report_fd),
+        SETTINGS_FD_VARIABLE: str(settings_fd),
         **dict.fromkeys(_THREAD_POOLS, "1"),
     }

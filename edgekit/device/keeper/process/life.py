@@ -12,7 +12,9 @@ from pathlib import Path
 from edgekit.device.keeper.process.cgroup import Leaf, MemoryFigures
 from edgekit.device.keeper.process.journal import MAX_LINE_BYTES, Journal, LineCutter
 from edgekit.device.keeper.process.launch import Owner, worker_argv, worker_env
+from edgekit.device.keeper.process.masking import Mask
 from edgekit.device.keeper.process.orphans import Orphans
+from edgekit.device.keeper.update.board_settings import secret_values
 from edgekit.device.keeper.update.releases import Release
 from edgekit.errors import EdgekitError
 from edgekit.executor.child import Child, Starter
@@ -63,6 +65,7 @@ class WorkerProcess:
         """When it was killed, if it was: it is gone at once, unless a driver holds it."""
         self.spared_until_s = 0.0
         """Until when it is not judged: see `Supervisor.spare`."""
+        self._mask = Mask(secret_values(release.plan, release.settings))
         self._lines, self._reports = LineCutter(MAX_LINE_BYTES), LineCutter(MAX_REPORT_BYTES)
         self._oom_kills_before = leaf.figures().oom_kills if leaf else 0
         self._socket, theirs = socket.socketpair()
@@ -104,11 +107,11 @@ class WorkerProcess:
     def pump(self) -> list[Report]:
         """Read its output: reports are returned, lines go to the journal."""
         for line in self._lines.feed(self._drain(self._child.output)):
-            self._write(line.decode(errors="replace"))
+            self._say(line)
         found = []
         for line in self._reports.feed(self._drain(self._socket.fileno())):
             try:
-                found.append(from_message(Report, line, "report"))
+                found.append(from_message(Report, self._mask.line(line), "report"))
             except EdgekitError as error:
                 self._write(f"keeper: a report that cannot be read: {error.message[:200]}")
         if found:
@@ -155,19 +158,28 @@ class WorkerProcess:
         self._kill_all()
         self.pump()
         for line in self._lines.flush():
-            self._write(line.decode(errors="replace"))
+            self._say(line)
         memory = self.leaf.figures() if self.leaf else MemoryFigures()
         code = self._child.reap()
         self._socket.close()
         self._context.orphans.forget(self.application)
         return self._why(code, memory)
 
+    def _say(self, line: bytes) -> None:
+        """A line of the worker's own."""
+        self._write(self._mask.line(line).decode(errors="replace"))
+
     def _write(self, line: str) -> None:
         self._context.journal.write(line, self.application)
 
     def _start(self, argv: list[str], work: Path, report_fd: int) -> Child:
         try:
-            return self._context.starter(argv, env=worker_env(work, report_fd), cwd=str(work), inherit=(report_fd,))
+            settings_fd = _readable(self.release.settings)
+            try:
+                env, inherit = worker_env(work, report_fd, settings_fd), (report_fd, settings_fd)
+                return self._context.starter(argv, env=env, cwd=str(work), inherit=inherit)
+            finally:
+                os.close(settings_fd)
         except (EdgekitError, OSError):
             self._socket.close()
             raise
@@ -206,6 +218,14 @@ class WorkerProcess:
             return Exit(reason=f"killed by {_signal_name(-code)}")
         message = self.report.message if self.report and self.report.phase == "failed" else ""
         return Exit(reason=f"exited with code {code}" + (f": {message}" if message else ""))
+
+
+def _readable(content: bytes) -> int:
+    """A descriptor to read this content from: memory that goes with the last process that has it open."""
+    fd = os.memfd_create("settings")
+    os.write(fd, content)
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
 
 
 def _signal_name(number: int) -> str:

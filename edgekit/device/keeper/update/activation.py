@@ -151,6 +151,7 @@ def _after_start(state: State, at_s: float) -> State:
             probes=(),
             log_tail=(),
             at_s=at_s,
+            settings=state.candidate.settings,
         )
     phase: ActivationPhase = "running" if state.current else "idle"
     if state.phase == "stopped":

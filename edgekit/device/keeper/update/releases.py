@@ -6,7 +6,7 @@ import contextlib
 import json
 import stat
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgekit.device.keeper.layout import Layout
@@ -48,6 +48,8 @@ class Release:
     ref: ReleaseRef
     path: Path
     plan: WorkerPlan
+    settings: bytes = field(default=b"", repr=False)
+    """What its worker is given, with secrets: a `BoardSettings` as JSON, or nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,7 +42,8 @@ def test_the_release_comes_before_the_systems_packages(tmp_path: Path) -> None:
 
 
 def test_nothing_of_the_keepers_environment_is_handed_on(tmp_path: Path) -> None:
-    env = worker_env(tmp_path, 9)
-    assert (env["EDGEKIT_REPORT_FD"], env["HOME"], env["OMP_NUM_THREADS"]) == ("9", str(tmp_path), "1")
+    env = worker_env(tmp_path, 9, 10)
+    assert (env["EDGEKIT_REPORT_FD"], env["EDGEKIT_SETTINGS_FD"]) == ("9", "10")
+    assert (env["HOME"], env["OMP_NUM_THREADS"]) == (str(tmp_path), "1")
     assert "NOTIFY_SOCKET" not in env
     assert env["PATH"] != os.environ["PATH"]
