@@ -15,6 +15,7 @@ from edgekit.schema.units import counted, format_bytes, format_cpus
 if TYPE_CHECKING:
     from edgekit.schema.control import ApplicationStatus, ReleaseRef, Status
     from edgekit.schema.report import Report, StreamReport
+    from edgekit.schema.telemetry import BoardTelemetry, ClockRate
 
 
 @examples("edgekit status gate-7", "edgekit status gate-7 --watch 30")
@@ -55,10 +56,37 @@ def describe(device: str, found: Status) -> list[str]:
     lines.append(
         f"  disk      {format_bytes(found.store_bytes)} of releases, {format_bytes(found.disk_free_bytes)} free"
     )
+    lines += _sensors(found.board) if found.board else []
     lines += [f"  lock      {name} is being deployed by {holder}" for name, holder in sorted(found.locks.items())]
     for application in found.applications:
         lines += ["", *_application(application)]
     return lines
+
+
+def _sensors(board: BoardTelemetry) -> list[str]:
+    """What the board's sensors say, a line a kind; what is not known and why comes last."""
+    loads: dict[str, list[str]] = {}
+    for load in board.loads:
+        loads.setdefault(load.accelerator, []).append(f"{load.ratio:.0%}")
+    rails = [f"{one.rail} {one.watts:.1f} W" for one in board.rails]
+    module = [f"module {board.module_watts:.1f} W"] if board.module_watts is not None else []
+    held = [f"{one.by} ({one.cause})" for one in board.throttles if one.active]
+    weak = [f"{one.line} {one.count} times" for one in board.power_events if one.count]
+    kinds = {
+        "heat": [f"{one.zone} {one.celsius:.1f} C" for one in board.temperatures],
+        "load": [f"{name} {' '.join(ratios)}" for name, ratios in loads.items()],
+        "clocks": [_clock(one) for one in board.clocks],
+        "power": module + rails,
+        "throttled": held or (["no"] if board.throttles else []),
+        "supply": [f"too weak: {', '.join(weak)}"] if weak else [],
+    }
+    lines = [f"  {kind:<9} {', '.join(said)}" for kind, said in kinds.items() if said]
+    return lines + [f"  not known {note}" for note in board.notes]
+
+
+def _clock(clock: ClockRate) -> str:
+    limit = f" of {clock.limit_hertz / 1e6:.0f}" if clock.limit_hertz else ""
+    return f"{clock.clock} {clock.hertz / 1e6:.0f}{limit} MHz"
 
 
 def _application(found: ApplicationStatus) -> list[str]:

@@ -19,6 +19,7 @@ from typing import Literal
 from edgekit.schema.message import MUST_UNDERSTAND, Message, NewerWord
 from edgekit.schema.report import Report
 from edgekit.schema.settings import Setting
+from edgekit.schema.telemetry import BoardTelemetry
 
 PROTOCOL = 1
 """Version of the framing alone; what else a keeper can do is in its features."""
@@ -254,6 +255,8 @@ class Status(Message):
     """Never promised: the system and the keeper need it."""
     store_bytes: int
     disk_free_bytes: int
+    board: BoardTelemetry | None = None
+    """What its sensors say; None from a keeper that reads none."""
 
     def find(self, application: str) -> ApplicationStatus | None:
         """One application; None where the device does not have it."""

@@ -46,9 +46,10 @@ def test_version(pyz: Path, python: str) -> None:
 @pytest.mark.parametrize("python", interpreters())
 def test_the_whole_keeper_imports_nothing_from_outside(pyz: Path, python: str) -> None:
     modules = "edgekit.device.keeper.service, edgekit.device.keeper.background, edgekit.device.keeper.control.connect"
+    modules += ", edgekit.device.telemetry.program"
     done = run(python, "-c", LIST.format(pyz=str(pyz), module=modules))
     loaded = done.stdout.split()
-    assert "edgekit.device.keeper.loop" in loaded, done.stderr
+    assert {"edgekit.device.keeper.loop", "edgekit.device.telemetry.sensors"} <= set(loaded), done.stderr
     wrong = {name for name in loaded if name.split(".")[0] in FORBIDDEN}
     wrong |= {name for name in loaded if name.startswith(("edgekit.host", "edgekit.cli"))}
     wrong |= {name for name in loaded if name.startswith(("edgekit.device.runtime", "edgekit.imaging"))}
@@ -73,6 +74,7 @@ def test_connect_is_light(pyz: Path) -> None:
         ([], 2, "usage"),
         (["dance"], 2, "usage"),
         (["run", "--prefix", "relative"], 2, "usage"),
+        (["telemetry"], 2, "hint: edgekit status DEVICE shows it"),
     ],
 )
 def test_refusals_are_a_sentence_and_a_code(pyz: Path, args: list[str], code: int, said: str) -> None:

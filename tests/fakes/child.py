@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -14,16 +15,17 @@ from edgekit.schema.report import Report
 class FakeChild:
     """A `Child` that does what the test says. `obedient` ends on SIGTERM."""
 
-    def __init__(self, argv: Sequence[str], report_fd: int, settings_fd: int, *, obedient: bool) -> None:
+    def __init__(self, argv: Sequence[str], report_fd: int, *given: int, obedient: bool) -> None:
         self.argv = list(argv)
-        with os.fdopen(os.dup(settings_fd), "rb") as given:
-            self.settings = given.read()
+        self.settings = b"".join(map(_read, given))
         self.pid = 4_000_000
         self.obedient = obedient
         self.code: int | None = None
         self.signals: list[int] = []
         self.pulse: Report | None = None
         """Reported at every turn of the bench."""
+        self.requests = 0
+        """That `asked` has seen."""
         self._report = socket.socket(fileno=os.dup(report_fd))
         self._heard, self._speak = socket.socketpair()
         self._heard.setblocking(False)
@@ -35,12 +37,22 @@ class FakeChild:
     def send(self, raw: bytes) -> None:
         self._report.sendall(raw)
 
+    def asked(self) -> bool:
+        """Wait for a request of who started it; False where it is gone."""
+        with contextlib.suppress(OSError):
+            if self._report.recv(1):
+                self.requests += 1
+                return True
+        return False
+
     def say(self, text: str) -> None:
         self._speak.sendall(text.encode())
 
     def end(self, code: int) -> None:
         if self.code is None:
             self.code = code
+            with contextlib.suppress(OSError):  # the other end is gone
+                self._report.shutdown(socket.SHUT_RDWR)  # wakes a thread in `asked`, which closing alone does not
             self._report.close()
             self._speak.close()
 
@@ -60,6 +72,11 @@ class FakeChild:
         assert self.code is not None
         self._heard.close()
         return self.code
+
+
+def _read(fd: int) -> bytes:
+    with os.fdopen(os.dup(fd), "rb") as file:
+        return file.read()
 
 
 class FakeStarter:

@@ -377,3 +377,53 @@ def test_a_killed_keeper_brings_all_its_applications_back(device: Device) -> Non
     eventually(lambda: all(found.healthy for found in device.status().applications))
     assert not old & set(workers_of(device))
     assert len(workers_of(device)) == 4
+
+
+def sensor_children(keeper: int) -> list[int]:
+    """Processes of this keeper that read the board's sensors."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and alive(int(entry.name)):
+            try:
+                parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if int(parent) == keeper and b"telemetry" in words:
+                found.append(int(entry.name))
+    return found
+
+
+def told(device: Device) -> bool:
+    """Whether the sensors were read, whatever this machine has of them."""
+    board = device.status().board
+    return board is not None and not any(note.startswith("sensors: ") for note in board.notes)
+
+
+def test_sensors_are_read_by_a_child_that_starts_when_somebody_looks_and_goes_with_the_keeper(device: Device) -> None:
+    keeper = device.spawn()
+    assert sensor_children(keeper) == []
+    eventually(lambda: told(device))
+    (child,) = sensor_children(keeper)
+    assert int(Path(f"/proc/{child}/oom_score_adj").read_text()) == 900
+    with device.talk() as client:
+        assert "edgekit_keeper_info" in str(client.ask("metrics").data["text"])
+    os.kill(child, signal.SIGKILL)
+    eventually(lambda: told(device) and sensor_children(keeper) not in ([], [child]))
+    (second,) = sensor_children(keeper)
+    device.keeper("halt")
+    eventually(lambda: not alive(second))
+
+
+def test_sensors_that_hang_hold_nobody(device: Device) -> None:
+    """A stopped child is what a driver makes of it, but for SIGKILL."""
+    keeper = device.spawn()
+    eventually(lambda: told(device))
+    (child,) = sensor_children(keeper)
+    os.kill(child, signal.SIGSTOP)
+    eventually(lambda: not told(device))
+    board = device.status().board
+    assert board is not None and not board.temperatures and board.notes[0].startswith("sensors: ")
+    assert device.deploy(device.release("healthy")).kind == "done"
+    os.kill(child, signal.SIGCONT)
+    eventually(lambda: told(device))

@@ -6,6 +6,8 @@
     connect  copy standard input and output to and from the control socket
     version  what this file is
 
+    telemetry  what `run` starts to read the board's sensors: answers on the socket that it inherits
+
 `run` wants to be a systemd service with `Type=notify NotifyAccess=main WatchdogSec=30 Delegate=yes Restart=always
 RestartSec=1 KillMode=mixed TimeoutStopSec=20 ExecStart=/usr/bin/python3 -I /usr/lib/edgekit/edgekitd.pyz run`, and does
 without where it must. Workers inherit what else the unit says: leave /var/lib/edgekit writable, and devices visible.
@@ -33,6 +35,8 @@ def main(argv: list[str]) -> int:
         return connect(BoardPaths(prefix=prefix).socket)
     if verb == "version":
         return _version()
+    if verb == "telemetry":
+        return _telemetry()
     if verb not in VERBS:
         sys.stderr.write(f"error: usage: edgekitd.pyz {'|'.join(VERBS)} [--prefix DIR]\n")
         return 2
@@ -56,6 +60,17 @@ def _version() -> int:
 
     print(json.dumps({"version": edgekit.__version__, "protocol": PROTOCOL}))
     return 0
+
+
+def _telemetry() -> int:
+    from edgekit.device.telemetry.program import main
+    from edgekit.schema.telemetry import TELEMETRY_FD_VARIABLE
+
+    fd = os.environ.get(TELEMETRY_FD_VARIABLE, "")
+    if not fd.isdigit():
+        sys.stderr.write("error: telemetry is started by the keeper\nhint: edgekit status DEVICE shows it\n")
+        return 2
+    return main(int(fd))
 
 
 def _guarded(verb: str, prefix: str) -> int:

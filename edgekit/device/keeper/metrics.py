@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from edgekit.schema.control import ApplicationStatus, Status
 from edgekit.schema.report import Report
+from edgekit.schema.telemetry import AcceleratorLoad, BoardTelemetry
 
 _Labels = tuple[tuple[str, str], ...]
 
@@ -52,6 +53,42 @@ def keeper_metrics(status: Status, pressures: Mapping[str, float]) -> Iterator[M
     yield _gauge("disk_free_bytes", "Free for the store.", status.disk_free_bytes)
     if status.applications:
         yield from _of_applications(status.applications, pressures)
+    if status.board:
+        yield from _of_sensors(status.board)
+
+
+def _of_sensors(board: BoardTelemetry) -> Iterator[Metric]:
+    """What cannot be read has no sample, and a family without any is left out: no zero stands for "unknown"."""
+    limits = ((clock.clock, clock.limit_hertz) for clock in board.clocks)
+    families = (
+        (
+            "temperature_celsius",
+            "Of a thermal zone.",
+            {(("zone", one.zone),): one.celsius for one in board.temperatures},
+        ),
+        ("accelerator_load_ratio", "How busy it is.", {_core(one): one.ratio for one in board.loads}),
+        ("clock_hertz", "Now.", {(("clock", one.clock),): one.hertz for one in board.clocks}),
+        ("clock_limit_hertz", "What it may rise to now.", {(("clock", name),): hz for name, hz in limits if hz}),
+        ("power_watts", "Through a rail.", {(("rail", one.rail),): one.watts for one in board.rails}),
+        ("module_power_watts", "Of the whole module.", {(): board.module_watts}),
+        (
+            "throttled",
+            "1 where it holds clocks down.",
+            {(("cause", one.cause), ("by", one.by)): one.active for one in board.throttles},
+        ),
+    )
+    for name, text, samples in families:
+        told = tuple((labels, float(value)) for labels, value in samples.items() if value is not None)
+        if told:
+            yield Metric(name=f"edgekit_board_{name}", kind="gauge", help=text, samples=told)
+    if board.power_events:
+        counts = tuple(((("line", one.line),), float(one.count)) for one in board.power_events)
+        text = "Times that the supply was too weak, since the board's start."
+        yield Metric(name="edgekit_board_power_events_total", kind="counter", help=text, samples=counts)
+
+
+def _core(load: AcceleratorLoad) -> _Labels:
+    return (("accelerator", load.accelerator), *([("core", load.core)] if load.core else []))
 
 
 def _of_applications(found: tuple[ApplicationStatus, ...], pressures: Mapping[str, float]) -> Iterator[Metric]:

@@ -27,6 +27,7 @@ from edgekit.device.keeper.process.launch import Owner
 from edgekit.device.keeper.process.life import WorkerContext
 from edgekit.device.keeper.process.orphans import Orphans
 from edgekit.device.keeper.status import Figures
+from edgekit.device.keeper.telemetry import BoardSensors
 from edgekit.device.keeper.update.board_settings import SettingsFiles
 from edgekit.device.keeper.update.disk import Disk
 from edgekit.device.keeper.update.releases import Releases
@@ -148,7 +149,12 @@ def _assemble(layout: Layout, limiter: Limiter, workers: WorkerContext, notifier
         settings=settings,
         store=store,
         journal=workers.journal,
-        figures=Figures(keeper=keeper, store=store, keeper_sha256=sha256),
+        figures=Figures(
+            keeper=keeper,
+            store=store,
+            keeper_sha256=sha256,
+            sensors=BoardSensors(program, start_child).latest if sha256 else None,
+        ),
         locks=DeploymentLocks(),
     )
 

@@ -1,4 +1,4 @@
-"""`status`, put together from what the keeper's parts show. Never waits for any of them."""
+"""`status`, put together from what the keeper's parts show. Waits for none but the sensors, and not long for them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from edgekit.device.keeper.context import ApplicationView
 from edgekit.device.keeper.loop import Keeper, KeeperView
 from edgekit.device.keeper.update.store import Store
 from edgekit.schema.control import ApplicationStatus, Status
+from edgekit.schema.telemetry import BoardTelemetry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,8 @@ class Figures:
     store: Store
     keeper_sha256: str
     """Of the program that runs, not of the one that a link may name by now."""
+    sensors: Callable[[], BoardTelemetry] | None = None
+    """Reads the board's sensors; None where nothing can."""
     pid: Callable[[], int] = os.getpid
 
     @property
@@ -47,6 +50,7 @@ class Figures:
             memory_reserve_bytes=view.memory.reserve_bytes,
             store_bytes=self.store.size_bytes,
             disk_free_bytes=self.store.free_bytes,
+            board=self.sensors() if self.sensors else None,
         )
 
 

@@ -7,6 +7,15 @@ from dataclasses import replace
 from edgekit.cli.status import describe
 from edgekit.schema.control import CpuShare, ReleaseFailure, ReleaseRef
 from edgekit.schema.report import DropReport, LaneReport, Report, StreamReport
+from edgekit.schema.telemetry import (
+    AcceleratorLoad,
+    BoardTelemetry,
+    ClockRate,
+    PowerEvents,
+    PowerRail,
+    Temperature,
+    Throttle,
+)
 from tests.fakes.keeper_link import APPLICATION, STATUS, WORKER
 
 CURRENT = ReleaseRef(digest="ab" * 32, application="sorting-line", version="1.0.0", signer="ann@desk")
@@ -76,6 +85,41 @@ def test_a_healthy_one_with_its_figures() -> None:
         "39 counted of 40, 1 wrong, 2 passes",
     ):
         assert part in text
+
+
+def test_the_boards_sensors_are_a_line_a_kind_and_what_is_not_known_is_said() -> None:
+    board = BoardTelemetry(
+        temperatures=(Temperature(zone="cpu", celsius=55.906), Temperature(zone="tj", celsius=56.0)),
+        loads=(
+            AcceleratorLoad(accelerator="npu", core="0", ratio=0.63),
+            AcceleratorLoad(accelerator="npu", core="1", ratio=0.0),
+        ),
+        clocks=(
+            ClockRate(clock="cpu0", hertz=1497600000, limit_hertz=1984000000),
+            ClockRate(clock="memory", hertz=2133000000),
+        ),
+        rails=(PowerRail(rail="VDD_IN", watts=7.7152),),
+        module_watts=7.7152,
+        throttles=(
+            Throttle(cause="heat", by="gpu-throttle-alert", active=True),
+            Throttle(cause="current", by="VDD_IN", active=False),
+        ),
+        power_events=(PowerEvents(line="oc1", count=0), PowerEvents(line="oc3", count=27)),
+        notes=("NPU load: the driver does not tell it",),
+    )
+    lines = describe("gate-7", replace(STATUS, board=board))
+    assert lines[3:] == [
+        "  heat      cpu 55.9 C, tj 56.0 C",
+        "  load      npu 63% 0%",
+        "  clocks    cpu0 1498 of 1984 MHz, memory 2133 MHz",
+        "  power     module 7.7 W, VDD_IN 7.7 W",
+        "  throttled gpu-throttle-alert (heat)",
+        "  supply    too weak: oc3 27 times",
+        "  not known NPU load: the driver does not tell it",
+    ]
+    calm = replace(board, throttles=board.throttles[1:], power_events=board.power_events[:1])
+    assert "  throttled no" in describe("gate-7", replace(STATUS, board=calm))
+    assert not any("supply" in line for line in describe("gate-7", replace(STATUS, board=calm)))
 
 
 def test_an_unhealthy_one_says_every_reason_and_what_happened_last() -> None:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from edgekit.device.keeper.metrics import metrics_text
+from edgekit.device.telemetry.sensors import Sensors
 from edgekit.schema.report import Report
+from edgekit.schema.telemetry import BoardTelemetry
 from tests.fakes.keeper import Bench
 from tests.fakes.releases import make_plan, make_release
+from tests.fakes.sensors import build_sensors
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+CASES = Path(__file__).parents[3] / "cases/telemetry"
 
 WORKER = "# HELP edgekit_frames_total Frames.\n# TYPE edgekit_frames_total counter\nedgekit_frames_total 12\n"
 
@@ -30,10 +42,53 @@ def test_keeper_and_worker_in_one_text(tmp_path: Path) -> None:
     assert found["edgekit_disk_free_bytes"] > 0
 
 
+def read_board(case: str, folder: Path) -> BoardTelemetry:
+    table = tomllib.loads((CASES / f"{case}.toml").read_text())
+    return Sensors(str(build_sensors(table, folder)), patience_s=30.0).read()
+
+
+def test_sensors_of_a_jetson_are_among_them(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "keeper")
+    board = read_board("orin-nx-l4t36", tmp_path / "board")
+    text = metrics_text(replace(bench.figures.status({}), board=board), None, {})
+    for line in (
+        'edgekit_board_temperature_celsius{zone="cpu"} 55.905999999999999',
+        'edgekit_board_accelerator_load_ratio{accelerator="gpu"} 1',
+        'edgekit_board_clock_hertz{clock="gpu"} 1173000000',
+        'edgekit_board_clock_limit_hertz{clock="memory"} 3199000000',
+        'edgekit_board_power_watts{rail="VDD_CPU_GPU_CV"} 0.90800000000000003',
+        "edgekit_board_module_power_watts 7.7152000000000003",
+        'edgekit_board_throttled{cause="heat",by="gpu-throttle-alert"} 1',
+        'edgekit_board_throttled{cause="current",by="VDD_SOC"} 0',
+        'edgekit_board_power_events_total{line="oc3"} 27',
+    ):
+        assert line in text.splitlines()
+    assert "edgekit_board_power_events_total" in samples(text)
+
+
+def test_what_a_board_does_not_tell_is_no_metric_and_no_zero(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "keeper")
+    rock = read_board("rk3588-vendor-no-load", tmp_path / "rock")
+    text = metrics_text(replace(bench.figures.status({}), board=rock), None, {})
+    told = {name for name in samples(text) if name.startswith("edgekit_board_")}
+    assert told == {"edgekit_board_temperature_celsius", "edgekit_board_clock_hertz"}
+    empty = metrics_text(replace(bench.figures.status({}), board=BoardTelemetry(notes=("nothing",))), None, {})
+    assert "edgekit_board_" not in empty
+
+
+def test_cores_of_an_npu_are_told_apart(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "keeper")
+    rock = read_board("rk3588-vendor-510", tmp_path / "rock")
+    text = metrics_text(replace(bench.figures.status({}), board=rock), None, {})
+    assert 'edgekit_board_accelerator_load_ratio{accelerator="npu",core="1"} 0.65000000000000002' in text.splitlines()
+
+
 def test_every_name_ends_in_its_unit(tmp_path: Path) -> None:
     units = ("_bytes", "_seconds", "_total", "_info", "_ratio", "_healthy", "_up")
-    bench = Bench(tmp_path)
+    units += ("_celsius", "_hertz", "_watts", "_throttled")
+    bench = Bench(tmp_path / "keeper")
     bench.commit(make_release())
-    for name in samples(metrics_text(bench.figures.status({}), None, {})):
+    board = read_board("orin-nx-l4t36", tmp_path / "board")
+    for name in samples(metrics_text(replace(bench.figures.status({}), board=board), None, {})):
         assert name.startswith("edgekit_")
         assert name.endswith(units)
