@@ -5,63 +5,35 @@ What counts is what installed packages record. Source: PyPA, Recording installed
 
 from __future__ import annotations
 
-import base64
-import csv
-import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection
 from pathlib import Path
 
-from packaging.utils import canonicalize_name
-
 from edgekit.errors import WheelError
+from edgekit.host.installed import RecordedFile, recorded_files
 from edgekit.host.wheel.needs import Wanted, name_of
-
-_CHUNK_BYTES = 1 << 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Line:
-    """A line of a RECORD."""
-
-    package: str
-    path: str
-    sha256: str
-    """As in the file; empty where the package recorded none."""
 
 
 def check_clashes(site: Path, wanted: Wanted) -> None:
-    """Refuse a folder of installed packages in which two have written one file, or a file is not as it was recorded.
+    """Refuse a folder of installed packages in which two have written one file.
 
     Args:
         site: as an installer left it, without what no board needs.
         wanted: what was asked for: the hint names the package that nobody asked for by name.
 
     Raises:
-        WheelError: both packages, and what to write; or the package whose file is another.
+        WheelError: both packages, and what to write.
     """
-    owners: dict[str, list[_Line]] = defaultdict(list)
-    for line in _lines(site):
+    owners: dict[str, list[RecordedFile]] = defaultdict(list)
+    for line in recorded_files(site):
         owners[line.path].append(line)
     shared = {path: lines for path, lines in owners.items() if len({line.package for line in lines}) > 1}
     differing = {path: lines for path, lines in shared.items() if len({line.sha256 for line in lines}) > 1}
     if differing:
         raise _clash(differing, wanted)
-    for path, lines in owners.items():
-        if lines[0].sha256 and _sha256(site / path) != lines[0].sha256:
-            raise WheelError(
-                f"{path} is not what {lines[0].package} recorded: uv's cache was changed, or two packages wrote it",
-                hint=f"uv cache clean {lines[0].package}, and build again",
-            )
-    unowned = sorted(_files(site) - owners.keys())
-    if unowned:
-        raise WheelError(
-            f"{unowned[0]} belongs to no package: no RECORD names it", hint="leave out the package that brings it"
-        )
 
 
-def _clash(differing: dict[str, list[_Line]], wanted: Wanted) -> WheelError:
+def _clash(differing: dict[str, list[RecordedFile]], wanted: Wanted) -> WheelError:
     path, lines = min(differing.items())
     pair = sorted({line.package for line in lines})[:2]
     alike = sum(set(pair) <= {line.package for line in lines} for lines in differing.values())
@@ -79,30 +51,3 @@ def _spare(pair: Collection[str], wanted: Wanted) -> str:
     """Which of two to leave out: rather one that only another package needs than one that the recipe names."""
     asked = {name_of(text) for text in wanted.requirements}
     return min(pair, key=lambda name: (name in wanted.own, name in asked, "headless" in name, name))
-
-
-def _lines(site: Path) -> Iterator[_Line]:
-    for record in sorted(site.glob("*.dist-info/RECORD")):
-        package = canonicalize_name(record.parent.name.split("-")[0])
-        with record.open(encoding="utf-8", errors="replace", newline="") as rows:
-            for row in csv.reader(rows):
-                if row and row[0] != f"{record.parent.name}/RECORD" and ".." not in row[0].split("/"):
-                    digest = row[1].removeprefix("sha256=") if len(row) > 1 and row[1].startswith("sha256=") else ""
-                    yield _Line(package=package, path=row[0], sha256=digest)
-
-
-def _files(site: Path) -> set[str]:
-    found = (path.relative_to(site).as_posix() for path in site.rglob("*") if not path.is_dir())
-    return {path for path in found if not path.endswith(".dist-info/RECORD")}
-
-
-def _sha256(file: Path) -> str:
-    """A file's digest as RECORD writes it; empty for a file that is gone."""
-    digest = hashlib.sha256()
-    try:
-        with file.open("rb") as opened:
-            while block := opened.read(_CHUNK_BYTES):
-                digest.update(block)
-    except OSError:
-        return ""
-    return base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from edgekit.errors import WheelError
 from edgekit.executor import Executor
 from edgekit.host.cache import Cache, Cached
+from edgekit.host.installed import INSTALLER_FILES, check_installed
 from edgekit.host.progress import Progress
 from edgekit.host.travels import BUILDER, WORKER, travelling_files
 from edgekit.host.wheel.bytecode import compile_folder
@@ -80,6 +81,7 @@ def lay_out_wheels(wanted: Wanted, locked: Locked, tools: LayoutTools, uv: Uv, l
     def fill(folder: Path) -> None:
         with tools.progress.step(f"unpacking {counted(len(wheels), 'wheel')} for {wanted}"):
             _install(wanted, locked, folder, uv)
+            check_installed(folder, WheelError, INSTALLER_FILES)
         tidy(folder, rules)
         with tools.progress.step("checking what they bring and what they ask of the target"):
             check_clashes(folder, wanted)

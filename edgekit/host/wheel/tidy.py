@@ -35,10 +35,7 @@ def trim_rules() -> TrimRules:
 
 
 def tidy(folder: Path, rules: TrimRules) -> None:
-    """Make a folder that an installer filled the same on every machine, and smaller.
-
-    Files may be hard links into the installer's cache, so none is written to: they are removed or replaced.
-    """
+    """Make a folder that an installer filled the same on every machine, and smaller."""
     (folder / ".lock").unlink(missing_ok=True)
     shutil.rmtree(folder / "bin", ignore_errors=True)  # scripts that name this machine's interpreter
     for cache in list(folder.rglob("__pycache__")):

@@ -104,7 +104,7 @@ class Uv:
     def install_here(self, locked: str, folder: Path) -> Completed:
         """Unpack wheels for this machine into `folder`; each line of `locked` has its hashes."""
         argv = ["install", "--no-deps", "--only-binary", ":all:", "--require-hashes", "--target", str(folder)]
-        return self._pip([*argv, "--python", sys.executable, "-r", "-"], locked, _INSTALL_TIMEOUT_S)
+        return self._pip([*argv, "--python", sys.executable, "-r", "-"], locked, _INSTALL_TIMEOUT_S, env=_COPIED)
 
     def make_environment(self, folder: Path, interpreter: Path) -> Completed:
         """A virtual environment of an interpreter, with nothing in it."""
@@ -122,7 +122,7 @@ class Uv:
     def fill_environment(self, folder: Path, locked: str) -> Completed:
         """Install pinned packages into a virtual environment, and take out all others."""
         argv = ["sync", "--only-binary", ":all:", "--require-hashes", "--allow-empty-requirements"]
-        return self._pip([*argv, "--python", str(folder / "bin/python"), "-"], locked, _INSTALL_TIMEOUT_S)
+        return self._pip([*argv, "--python", str(folder / "bin/python"), "-"], locked, _INSTALL_TIMEOUT_S, env=_COPIED)
 
     def find_python(self, minor: str) -> Path | None:
         """An interpreter of a minor version on this machine."""

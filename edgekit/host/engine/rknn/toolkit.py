@@ -14,6 +14,7 @@ from pathlib import Path
 from edgekit.errors import EngineError
 from edgekit.executor import Completed, Executor
 from edgekit.host.cache import Cache
+from edgekit.host.installed import INSTALLER_FILES, check_installed
 from edgekit.host.progress import Progress
 from edgekit.schema.units import format_bytes, version_tuple
 from edgekit.trust import sha256_file
@@ -23,11 +24,11 @@ PYTHON = "3.11"
 DEFAULT_VERSION = "2.3.2"
 """The newest whose runtime is public. Source: airockchip/rknn-toolkit2."""
 _ROOM_BYTES = 2 << 30
-"""It takes 1.3 GB, and as much again for a moment where uv cannot link from its own cache."""
+"""It takes 1.3 GB, and as much again in uv's own cache: no link may lead from there to what is run here."""
 _TIMEOUT_S = 1200.0
 _CHECK_TIMEOUT_S = 180.0
 _OFFLINE = re.compile(r"(?i)dns error|connection refused|failed to connect|client error|timed out|network is unreach")
-_ENV = {"UV_PYTHON_DOWNLOADS": "never", "NO_COLOR": "1"}
+_ENV = {"UV_PYTHON_DOWNLOADS": "never", "NO_COLOR": "1", "UV_LINK_MODE": "copy", "UV_COMPILE_BYTECODE": "0"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +98,8 @@ class Toolkits:
             for package in locked:
                 self._install(package, folder)
                 advance(package.bytes)
+        for site in folder.glob("lib/python*/site-packages"):
+            check_installed(site, EngineError, INSTALLER_FILES)
         self._check(version, folder)
 
     def _install(self, package: LockedPackage, aside: Path) -> None:

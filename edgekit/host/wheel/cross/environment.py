@@ -143,7 +143,6 @@ def install_shim(shop: Workshop, venv: Path) -> None:
         (site / name).write_bytes(shim.joinpath(name).read_bytes())
     stubgen = site / "nanobind" / "stubgen.py"
     if stubgen.is_file():
-        stubgen.unlink()  # uv's cache may have the same file, by a hard link
         stubgen.write_bytes(shim.joinpath("stubgen.py").read_bytes())
     variables = json.loads((shop.python.folder / "sysconfig.json").read_text(encoding="utf-8"))
     tools, abi, folder = shop.toolchain.bin, shop.abi, shop.python.folder

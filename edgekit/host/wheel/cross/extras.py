@@ -14,6 +14,7 @@ from pathlib import Path
 from edgekit.errors import WheelError
 from edgekit.executor import Executor
 from edgekit.host.cache import Cache
+from edgekit.host.installed import INSTALLER_FILES, check_installed
 from edgekit.host.progress import Progress
 from edgekit.host.wheel.cross.environment import Extras, Workshop, zig_caches
 from edgekit.host.wheel.cross.packages import NO_RULE, Rule, Stub
@@ -111,6 +112,7 @@ def _cuda(rule: Rule, shop: Workshop, supplies: Supplies) -> Path:
         if done.returncode:
             message = f"CUDA {rule.cuda}'s headers cannot be had"
             raise WheelError(message, hint="check the network", details=done.output)
+        check_installed(made / "wheels", WheelError, INSTALLER_FILES)
         _merge(made / "wheels" / "nvidia", made)
         shutil.rmtree(made / "wheels")
         for stub in rule.stubs:

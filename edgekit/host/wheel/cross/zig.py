@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edgekit.errors import InputError, WheelError
 from edgekit.host.cache import Cache
+from edgekit.host.installed import INSTALLER_FILES, check_installed
 from edgekit.host.progress import Progress
 from edgekit.host.wheel.refusal import is_offline
 from edgekit.host.wheel.uv import Uv
@@ -84,6 +85,7 @@ def install_zig(version: str, data: ZigData, cache: Cache, uv: Uv, progress: Pro
                 hint="check the network; what was built here once needs no compiler",
                 details=done.output,
             )
+        check_installed(folder, WheelError, INSTALLER_FILES)
 
     cache.get(version, fill, f"zig {version}")
     return zig_program(version, cache)

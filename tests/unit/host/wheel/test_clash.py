@@ -3,43 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
-import os
 from pathlib import Path
 
 import pytest
-import uv as uv_package
 
 from edgekit.errors import WheelError
-from edgekit.executor.local import LocalExecutor
 from edgekit.host.wheel.clash import check_clashes
-from edgekit.host.wheel.needs import Wanted
 from edgekit.host.wheel.tidy import tidy, trim_rules
 from edgekit.host.wheel.uv import Uv
 from tests.fakes.package_index import wheel_bytes
-
-WANTED = Wanted(requirements=("app",), python="3.11", arch="aarch64", libc_version="2.36")
+from tests.fakes.uv_site import WANTED, own_uv
+from tests.fakes.uv_site import install as install_wheels
 
 
 @pytest.fixture
 def uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Uv:
-    for name in [name for name in os.environ if name.startswith("UV_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
-    return Uv(LocalExecutor(), uv_package.find_uv_bin())
+    return own_uv(tmp_path, monkeypatch)
 
 
 def install(uv: Uv, folder: Path, *wheels: tuple[str, bytes], to: str = "site") -> Path:
-    lines = []
-    for name, content in wheels:
-        if not (folder / name).exists():  # a new file would be unpacked anew
-            (folder / name).write_bytes(content)
-        sha256 = hashlib.sha256(content).hexdigest()
-        lines.append(f"{name.split('-')[0]} @ {(folder / name).as_uri()} --hash=sha256:{sha256}\n")
-    site = folder / to
-    done = uv.install(WANTED, "".join(lines), site)
-    assert done.returncode == 0, done.output
+    site = install_wheels(uv, folder, *wheels, to=to)
     tidy(site, trim_rules())
     return site
 
@@ -94,22 +78,3 @@ def test_what_a_data_folder_brings_counts_where_it_is_put(place: str, uv: Uv, tm
 def test_scripts_do_not_travel_and_do_not_clash(uv: Uv, tmp_path: Path) -> None:
     pair = (wheel_bytes(name, "1.0", {f"{name}-1.0.data/scripts/run": f"#!python\n# {name}\n"}) for name in ("a", "b"))
     check_clashes(install(uv, tmp_path, *pair), WANTED)
-
-
-def test_a_file_that_no_record_names_is_refused(uv: Uv, tmp_path: Path) -> None:
-    site = install(uv, tmp_path, wheel_bytes("a", "1.0", {"a.py": ""}))
-    (site / "stray.py").write_text("import os\n")
-    with pytest.raises(WheelError, match=r"stray\.py belongs to no package"):
-        check_clashes(site, WANTED)
-
-
-def test_an_edit_in_uvs_cache_is_found_and_does_not_reach_what_was_laid_out(uv: Uv, tmp_path: Path) -> None:
-    """Every environment of the user may be linked to that cache."""
-    package = wheel_bytes("metrics", "1.0", {"metrics.py": "print('true')\n"})
-    site = install(uv, tmp_path, package)
-    [cached] = (tmp_path / "uv").rglob("metrics.py")
-    cached.write_text("print('edited')\n")
-    assert (site / "metrics.py").read_text() == "print('true')\n"
-    with pytest.raises(WheelError, match=r"metrics\.py is not what metrics recorded") as refused:
-        check_clashes(install(uv, tmp_path, package, to="again"), WANTED)
-    assert refused.value.hint == "uv cache clean metrics, and build again"

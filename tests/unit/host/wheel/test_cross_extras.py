@@ -62,7 +62,10 @@ class Tools:
         return Completed(argv=tuple(argv), returncode=0 if self.installs else 1, stdout=b"", stderr=b"no such version")
 
     def install(self, folder: Path) -> None:
-        for name in ("cuda_runtime/include/cuda.h", "curand/include/curand.h", "curand/lib/libcurand.so.10"):
+        names = ("cuda_runtime/include/cuda.h", "curand/include/curand.h", "curand/lib/libcurand.so.10")
+        (folder / "nvidia_cuda-12.dist-info").mkdir(parents=True)
+        (folder / "nvidia_cuda-12.dist-info/RECORD").write_text("".join(f"nvidia/{name},,\n" for name in names))
+        for name in names:
             (folder / "nvidia" / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / "nvidia" / name).write_text("CUresult cuInit(int); CUresult cuMemAlloc_v2(); cudaError x;\n")
 
