@@ -46,9 +46,12 @@ def output_for(as_json: bool) -> Output:
 
 def workstation_of(ctx: typer.Context, output: Output) -> Workstation:
     """What a whole job of `host.workflow` works with."""
+    from edgekit.host.sandbox.sandbox import Sandbox
     from edgekit.host.workflow.workstation import Workstation
 
-    return Workstation(settings=settings_of(ctx), executor=local(), progress=output)
+    executor = local()
+    sandbox = Sandbox(executor, output)
+    return Workstation(settings=settings_of(ctx), executor=executor, progress=output, sandbox=sandbox)
 
 
 def local() -> LocalExecutor:

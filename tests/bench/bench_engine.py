@@ -34,6 +34,7 @@ from edgekit.host.engine.bench import EngineBench
 from edgekit.host.engine.engine import Engine
 from edgekit.host.engine.store import EngineStore
 from edgekit.host.progress import Silent
+from edgekit.host.sandbox.sandbox import Sandbox
 from edgekit.host.settings import settings_from
 from edgekit.host.workflow.engines import engine_bench
 from edgekit.host.workflow.workstation import Workstation
@@ -200,7 +201,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     wanted = parser.parse_args()
     settings = settings_from(os.environ, Path(edgekit.__file__).parent)
-    station = Workstation(settings=settings, executor=LocalExecutor(), progress=Output(as_json=False))
+    executor, shown = LocalExecutor(), Output(as_json=False)
+    station = Workstation(settings=settings, executor=executor, progress=shown, sandbox=Sandbox(executor, shown))
     shared = engine_bench(station, find_target("rk3588-debian12", settings))
     table = Table("backend", "network", "built in", "peak memory", "least cosine", "size", box=None)
     with tempfile.TemporaryDirectory(prefix="edgekit-bench-") as scratch:

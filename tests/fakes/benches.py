@@ -16,6 +16,7 @@ from edgekit.host.engine.rknn.toolkit import Toolkits
 from edgekit.host.engine.source import ModelSource
 from edgekit.host.engine.store import EngineStore
 from edgekit.host.progress import Progress, Silent
+from edgekit.host.sandbox.sandbox import Sandbox
 from edgekit.schema.recipe import Recipe
 from edgekit.schema.target import Target
 
@@ -41,6 +42,7 @@ def bench_in(
         store=EngineStore(folder),
         toolkits=toolkits,
         executor=run,
+        sandbox=Sandbox(run, shown),
         progress=shown,
     )
 

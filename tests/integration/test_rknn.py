@@ -103,7 +103,7 @@ INT8 = {"precision": "int8", "calibration": ("*.png",)}
 
 def test_the_committed_engines_come_again(bench):
     """Padding may differ between machines: the compiler lets addresses slip into it."""
-    converter = RknnConverter(toolkit=bench.toolkits.open("2.3.2"), executor=bench.executor)
+    converter = RknnConverter(toolkit=bench.toolkits.open("2.3.2"), sandbox=bench.sandbox)
     for name, engine in make(converter):
         assert parse_rknn(BytesIO(engine)) == read_rknn(ENGINES / name)
 
@@ -226,12 +226,14 @@ from pathlib import Path
 from edgekit.cli.output import Output
 from edgekit.executor.local import LocalExecutor
 from edgekit.host.catalogue.targets import find_target
+from edgekit.host.sandbox.sandbox import Sandbox
 from edgekit.host.settings import settings_from
 from edgekit.host.workflow.engines import engine_bench
 from edgekit.host.workflow.workstation import Workstation
 import edgekit, os
 settings = settings_from(os.environ, Path(edgekit.__file__).parent)
-station = Workstation(settings=settings, executor=LocalExecutor(), progress=Output(as_json=False))
+executor, shown = LocalExecutor(), Output(as_json=False)
+station = Workstation(settings=settings, executor=executor, progress=shown, sandbox=Sandbox(executor, shown))
 bench = engine_bench(station, find_target("rk3588-debian12", settings))
 print(bench.toolkits.open("2.3.2"))
 """

@@ -8,6 +8,7 @@ from edgekit.executor import Executor
 from edgekit.host.engine.rknn.toolkit import Toolkits
 from edgekit.host.engine.store import EngineStore
 from edgekit.host.progress import Progress
+from edgekit.host.sandbox.sandbox import Sandbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,4 +19,6 @@ class EngineBench:
     toolkits: Toolkits
     """RKNN's, made when the first engine needs one."""
     executor: Executor
+    sandbox: Sandbox
+    """For the vendors' compilers."""
     progress: Progress

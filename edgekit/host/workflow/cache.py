@@ -35,8 +35,8 @@ def _kinds(cache: Path, cross: CrossPaths) -> tuple[CacheKind, ...]:
         *(Notes(cache / name) for name in ("locks", "builds", "digests", TIMINGS)),
         Scratch("work", cross.work, abandoned=True),
         Scratch("logs", cross.logs),
-        Scratch("objects", cross.objects, "?/*"),
-        Scratch("libraries", cross.root, cross.libraries.name),
+        Scratch("objects", cross.objects),
+        Scratch("libraries", cross.libraries),
     )
 
 

@@ -105,6 +105,7 @@ def engine_bench(station: Workstation, target: Target) -> EngineBench:
         store=EngineStore(settings.cache_dir, station.progress),
         toolkits=toolkits,
         executor=station.executor,
+        sandbox=station.sandbox,
         progress=station.progress,
     )
 

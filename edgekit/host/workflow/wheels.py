@@ -79,6 +79,7 @@ class WheelTools:
         return Tools(
             uv=self.uv,
             executor=self._station.executor,
+            sandbox=self._station.sandbox,
             finder=self.finder,
             progress=self._station.progress,
             jobs=os.cpu_count() or 1,

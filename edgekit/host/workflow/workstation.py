@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from edgekit.executor import Executor
 from edgekit.host.progress import Progress
+from edgekit.host.sandbox.sandbox import Sandbox
 from edgekit.host.settings import Settings
 
 
@@ -18,3 +19,5 @@ class Workstation:
     """Runs programs here."""
     progress: Progress
     """Is shown each step."""
+    sandbox: Sandbox
+    """Runs here what nobody vouches for."""

@@ -36,6 +36,8 @@ def make(converter: RknnConverter) -> Iterator[tuple[str, bytes]]:
 
 if __name__ == "__main__":
     from edgekit.executor.local import LocalExecutor
+    from edgekit.host.progress import Silent
+    from edgekit.host.sandbox.sandbox import Sandbox
 
-    for name, engine in make(RknnConverter(toolkit=Path(sys.argv[1]), executor=LocalExecutor())):
+    for name, engine in make(RknnConverter(toolkit=Path(sys.argv[1]), sandbox=Sandbox(LocalExecutor(), Silent()))):
         (HERE / name).write_bytes(engine)

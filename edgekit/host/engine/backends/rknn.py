@@ -169,7 +169,7 @@ class RknnCompilation(Compilation):
             return converter.convert(self.job, analyse=True).layer_errors
 
     def _converter(self) -> RknnConverter:
-        return RknnConverter(toolkit=self.bench.toolkits.open(self.version), executor=self.bench.executor)
+        return RknnConverter(toolkit=self.bench.toolkits.open(self.version), sandbox=self.bench.sandbox)
 
     def _facts(self, made: Converted) -> dict[str, str]:
         job, log = self.job, made.log

@@ -15,11 +15,12 @@ import numpy.typing as npt
 import onnx
 
 from edgekit.errors import EdgekitError, EngineError
-from edgekit.executor import Executor
 from edgekit.host.engine.model.faults import node_name
 from edgekit.host.engine.rknn.complaints import NodeName, explain, not_lowered
 from edgekit.host.engine.rknn.log import CompilerLog, read_accuracy, read_log
 from edgekit.host.engine.verify.verdict import LayerError
+from edgekit.host.sandbox.box import Box
+from edgekit.host.sandbox.sandbox import Sandbox
 from edgekit.imaging.image import Pixels
 from edgekit.schema.recipe import Quantisation
 
@@ -27,6 +28,8 @@ _LOG = logging.getLogger(__name__)
 _DEADLINE_S = 3600.0
 _NAME_LENGTH = 80
 """Of the scratch folder, always: the compiler lets pointers slip into the file, and longer names would shift them."""
+_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
+"""The worker sets its own at once; nothing of the user's is handed on."""
 _MODEL, _ENGINE, _FRAMES, _OUTPUTS, _SAMPLES = "model.onnx", "engine.rknn", "frames.npy", "outputs.npz", "samples.txt"
 
 
@@ -74,7 +77,7 @@ class RknnConverter:
 
     toolkit: Path
     """Its environment."""
-    executor: Executor
+    sandbox: Sandbox
     deadline_s: float = _DEADLINE_S
 
     def convert(self, job: RknnJob, *, analyse: bool = False) -> Converted:
@@ -105,8 +108,10 @@ class RknnConverter:
         (scratch / "toolkit").symlink_to(self.toolkit.resolve())
         shutil.copyfile(Path(__file__).parent / "worker.py", scratch / "worker.py")
         argv = [str(scratch / "toolkit/bin/python"), "-B", "worker.py", "request.json", "answer.json"]
+        base = (self.toolkit / "bin/python").resolve().parents[1]
+        box = Box(environment=_ENVIRONMENT, cwd=scratch, readable=(self.toolkit, base), writable=(scratch,))
         try:
-            return self.executor.run(argv, timeout_s=self.deadline_s, cwd=str(scratch)).output
+            return self.sandbox.run(argv, box, timeout_s=self.deadline_s).output
         except EdgekitError as error:
             if type(error) is not EdgekitError:
                 raise

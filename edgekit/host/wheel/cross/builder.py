@@ -18,8 +18,9 @@ from packaging.utils import canonicalize_name
 from pyproject_hooks import BuildBackendWarning
 
 from edgekit.errors import EdgekitError, WheelError
-from edgekit.executor import Completed, Executor
+from edgekit.executor import Completed
 from edgekit.host.progress import Progress
+from edgekit.host.wheel.cross.build_box import NOTES, OUT, Hook, build_box, copy_libraries, make_folders
 from edgekit.host.wheel.cross.compiler_names import shadow_compilers
 from edgekit.host.wheel.cross.environment import (
     COMPILERS,
@@ -36,10 +37,10 @@ from edgekit.host.wheel.cross.machine_code import check_machine_code, foreign_co
 from edgekit.host.wheel.cross.rust import needs_rust, rust_environment
 from edgekit.host.wheel.cross.sources import Source, unpack_source
 from edgekit.host.wheel.cross.warmup import languages_of, warm_up
+from edgekit.host.wheel.cross.workshop import Tools
 from edgekit.host.wheel.refusal import is_offline
-from edgekit.host.wheel.uv import Uv
 
-_BUILD_TIMEOUT_S = 4 * 3600.0
+_TIMEOUT_S = 4 * 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +76,8 @@ class Made:
 class Builder:
     """Runs builds, one at a time."""
 
-    def __init__(self, shop: Workshop, uv: Uv, executor: Executor, progress: Progress) -> None:
-        self._shop = shop
-        self._uv = uv
-        self._executor = executor
-        self._progress = progress
+    def __init__(self, shop: Workshop, tools: Tools) -> None:
+        self._shop, self._tools = shop, tools
 
     def build(self, job: Job) -> Made:
         """Build a wheel in the job's folder.
@@ -88,24 +86,24 @@ class Builder:
             WheelError: it does not build; the message says what failed first, the hint what is probably missing.
         """
         shutil.rmtree(job.work, ignore_errors=True)
-        (job.work / "home").mkdir(parents=True)
+        make_folders(job.work, self._shop)
         job.log.parent.mkdir(parents=True, exist_ok=True)
         job.log.write_text(f"{job.source} for {self._shop.abi}\n", encoding="utf-8")
-        build = _Build(job, self._shop, self._uv, self._executor)
+        build = _Build(job, self._shop, self._tools)
         try:
-            return build.run(self._progress)
+            return build.run(self._tools.progress)
         finally:
             for note in build.left_out():
-                self._progress.note(f"{job.source}: {note}")
+                self._tools.progress.note(f"{job.source}: {note}")
 
 
 class _Build:
     """One running build."""
 
-    def __init__(self, job: Job, shop: Workshop, uv: Uv, executor: Executor) -> None:
-        self._job, self._shop, self._uv, self._executor = job, shop, uv, executor
+    def __init__(self, job: Job, shop: Workshop, tools: Tools) -> None:
+        self._job, self._shop, self._tools, self._uv = job, shop, tools, tools.uv
         self._venv = job.work / "venv"
-        self._notes = job.work / "compiler"
+        self._notes = job.work / NOTES / "compiler"
         self._environment: dict[str, str] = {}
 
     def run(self, progress: Progress) -> Made:
@@ -114,8 +112,10 @@ class _Build:
         sources = self._sources()
         self._shop.install()
         shipped = foreign_code(sources, self._shop.abi.arch)
-        warm_up(self._shop, languages_of(sources), self._executor, progress)
-        self._said(self._uv.make_environment(self._venv, self._shop.interpreter.path), "a virtual environment")
+        languages = languages_of(sources)
+        warm_up(self._shop, languages, self._tools.executor, progress)
+        if languages:
+            copy_libraries(job.work, self._shop)
         try:
             builder = ProjectBuilder(sources, python_executable=f"{self._venv}/bin/python", runner=self._run_hook)
             static = _with_rules(builder.build_system_requires, extras.requirements)
@@ -124,17 +124,16 @@ class _Build:
             with progress.step(f"{job.source}: build requirements"):
                 pins = self._install(static, config, builder)
             with progress.step(f"{job.source}: compiling for {self._shop.abi}"):
-                (job.work / "out").mkdir()
-                wheel = builder.build("wheel", job.work / "out", config)
+                wheel = self._take(builder.build("wheel", job.work / OUT, config))
         except BuildBackendException as error:
             raise self._failed(error.exception) from None
         except BuildException as error:
             raise self._failed(error) from None
-        check_machine_code(job.source, (sources, Path(wheel)), shipped, self._shop.abi.arch, self._log())
+        check_machine_code(job.source, (sources, wheel), shipped, self._shop.abi.arch, self._log())
         failed = _text(self._notes.with_suffix(".failed"))
         if failed:
             self._note(f"What the compiler printed where it failed:\n{failed}")
-        return Made(wheel=Path(wheel), pins=pins, backend=backend, failed=failed)
+        return Made(wheel=wheel, pins=pins, backend=backend, failed=failed)
 
     def left_out(self) -> list[str]:
         """Arguments that did not reach the compiler though they may have been meant, by reason."""
@@ -163,7 +162,7 @@ class _Build:
         shadow_compilers(shop.toolchain, job.work / COMPILERS, SYSTEM_PATH)
         cross = cross_environment(shop, job.extras, self._venv, job.work, optimise=not meson)
         if needs_rust(requirements):
-            cross |= rust_environment(job.source, shop, cross["PATH"], self._executor)
+            cross |= rust_environment(job.source, shop, cross["PATH"], self._tools.executor)
         self._environment = {**cross, "EDGEKIT_NOTES": str(self._notes)}
         config = {key: list(values) for key, values in job.extras.config_settings.items()}
         if meson:
@@ -187,11 +186,14 @@ class _Build:
         return pins
 
     def _lock(self, requirements: Sequence[str]) -> str:
-        done = self._uv.lock_here(requirements, self._venv / "bin" / "python")
+        done = self._uv.lock_here(requirements, self._shop.interpreter.path)
         self._said(done, "its build requirements")
         return done.text
 
     def _fill(self, pins: str) -> None:
+        """Fill a new environment: uv starts its interpreter, outside of the sandbox, while nothing is in it yet."""
+        shutil.rmtree(self._venv, ignore_errors=True)
+        self._said(self._uv.make_environment(self._venv, self._shop.interpreter.path), "a virtual environment")
         self._said(self._uv.fill_environment(self._venv, pins), "its build requirements")
         install_shim(self._shop, self._venv)
 
@@ -199,12 +201,22 @@ class _Build:
         self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
     ) -> None:
         """See `build.ProjectBuilder`: run a hook as if on the board."""
-        environment = {**self._environment, **(extra_environ or {})}
-        argv = ["/usr/bin/env", "-i", *(f"{name}={value}" for name, value in environment.items()), *cmd]
-        done = self._executor.run(argv, timeout_s=_BUILD_TIMEOUT_S, cwd=cwd)
+        job, environment = self._job, {**self._environment, **(extra_environ or {})}
+        hook = Hook(script=Path(cmd[1]), exchange=Path(cmd[-1]), environment=environment, cwd=Path(cwd or job.work))
+        done = self._tools.sandbox.run(cmd, build_box(job.work, self._shop, job.extras, hook), timeout_s=_TIMEOUT_S)
         self._note(done.output)
-        if done.returncode:
+        if done.returncode or not hook.has_answered():
             raise self._explained(done.output)
+
+    def _take(self, made: str) -> Path:
+        """Move a wheel out of the build's reach; a link would lead to whatever the build likes."""
+        wheel = Path(made)
+        if wheel.parent != self._job.work / OUT or wheel.is_symlink() or not wheel.is_file():
+            message = f"{self._job.source} does not build: its back end gives {wheel.name}, which is no file"
+            raise WheelError(message, hint=f"see {self._job.log}")
+        taken = self._job.work / "made" / wheel.name
+        taken.parent.mkdir()
+        return wheel.rename(taken)
 
     def _said(self, done: Completed, what: str) -> None:
         self._note(done.stderr.decode(errors="replace"))

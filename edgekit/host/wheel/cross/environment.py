@@ -21,6 +21,8 @@ from edgekit.host.wheel.interpreter import Interpreter
 SOURCE_DATE_EPOCH = "315532800"
 """1980-01-01, the first day that a zip file can name. Source: reproducible-builds.org, SOURCE_DATE_EPOCH."""
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+LIBRARIES = "libraries"
+"""Folder of zig's own libraries, beside what it made of a package."""
 COMPILERS = "compilers"
 """Folder of a build with the names of this machine's compilers: see `compiler_names`."""
 _FLAGS = "-fwrapv -DNDEBUG -g0"
@@ -47,6 +49,21 @@ class Workshop:
     """How many files to compile at once."""
     install: Callable[[], object] = lambda: None
     """Has the compiler fetched and checked, before it is first called: a wheel from the cache takes none."""
+    readable: tuple[Path, ...] = ()
+    """What builds read: compiler, headers, the interpreter."""
+
+    @property
+    def libraries(self) -> Path:
+        """zig's own libraries for the toolchain. Only edgekit's own code is compiled there: builds get a copy."""
+        return self.cache / "zig-cache" / self.toolchain.digest[:16]
+
+    def own_zig_caches(self) -> dict[str, str]:
+        """Where zig keeps what it compiles for edgekit itself."""
+        return zig_caches(self.libraries, self.libraries / "own")
+
+    def objects(self, work: Path) -> Path:
+        """Where the compiler keeps what it makes of the package that is built in the folder `work`."""
+        return self.cache / "zig-objects" / work.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +82,8 @@ class Extras:
     """What it was unpacked from: names and versions."""
     on_board: tuple[str, ...] = ()
     """Libraries that the board has, though its target does not say so."""
+    readable: tuple[Path, ...] = ()
+    """Folders that the build reads."""
     digest: str = ""
     """Everything above that can change the wheel, but for paths of the cache."""
 
@@ -122,14 +141,14 @@ def cross_environment(shop: Workshop, extras: Extras, venv: Path, work: Path, *,
         "CONFIG_SITE": str(shop.toolchain.folder / "config.site"),
         "CMAKE_TOOLCHAIN_FILE": str(shop.toolchain.folder / "toolchain.cmake"),
         "CMAKE_BUILD_PARALLEL_LEVEL": str(shop.jobs),
-        **zig_caches(shop.cache),
+        **zig_caches(shop.objects(work) / LIBRARIES, shop.objects(work)),
     }
     return {**plain_environment(venv, work), **crossing, **extras.environment}
 
 
-def zig_caches(cache: Path) -> dict[str, str]:
-    """Where zig keeps what it compiled: its own libraries for each target, and objects of packages."""
-    return {"ZIG_GLOBAL_CACHE_DIR": str(cache / "zig-cache"), "ZIG_LOCAL_CACHE_DIR": str(cache / "zig-objects")}
+def zig_caches(libraries: Path, objects: Path) -> dict[str, str]:
+    """Where zig keeps what it compiled: its own libraries for a target, and objects."""
+    return {"ZIG_GLOBAL_CACHE_DIR": str(libraries), "ZIG_LOCAL_CACHE_DIR": str(objects)}
 
 
 _TOOLS = {"CC": "cc", "CXX": "c++", "AR": "ar", "RANLIB": "ranlib", "STRIP": "strip", "PKG_CONFIG": "pkg-config"}

@@ -16,7 +16,7 @@ from edgekit.executor import Executor
 from edgekit.host.cache import Cache
 from edgekit.host.installed import INSTALLER_FILES, check_installed
 from edgekit.host.progress import Progress
-from edgekit.host.wheel.cross.environment import Extras, Workshop, zig_caches
+from edgekit.host.wheel.cross.environment import Extras, Workshop
 from edgekit.host.wheel.cross.packages import NO_RULE, Rule, Stub
 from edgekit.host.wheel.cross.toolchain import fill
 from edgekit.host.wheel.debian import Debian, NoArchive, Root
@@ -74,6 +74,7 @@ def make_extras(package: str, rule: Rule, shop: Workshop, supplies: Supplies) ->
         sysroot=root.folder if root else None,
         sysroot_packages=root.described() if root else (),
         on_board=rule.on_board,
+        readable=tuple(folder for folder in (root.folder if root else None, cuda) if folder),
         digest=hashlib.sha256(made_of.encode()).hexdigest(),
     )
 
@@ -143,7 +144,7 @@ def _make_stub(stub: Stub, root: Path, shop: Workshop, executor: Executor) -> No
     shop.install()
     argv = [str(shop.toolchain.bin / "cc"), "-shared", "-nostdlib", f"-Wl,-soname,{stub.soname}"]
     argv += ["-o", str(library), str(source)]
-    done = executor.run(argv, timeout_s=_COMPILE_TIMEOUT_S, env=zig_caches(shop.cache))
+    done = executor.run(argv, timeout_s=_COMPILE_TIMEOUT_S, env=shop.own_zig_caches())
     source.unlink()
     if done.returncode:
         raise WheelError(f"{stub.link} cannot be made", hint="see the compiler's words", details=done.output)

@@ -106,7 +106,7 @@ class _Steps:
         """Runs back ends."""
         from edgekit.host.wheel.cross.builder import Builder  # noqa: PLC0415
 
-        return Builder(shop, self._tools.uv, self._tools.executor, self._tools.progress)
+        return Builder(shop, self._tools)
 
 
 def make_trial(target: Target, workshops: Workshops, tools: Tools, paths: CrossPaths) -> Trial:
@@ -132,7 +132,7 @@ def make_trial(target: Target, workshops: Workshops, tools: Tools, paths: CrossP
         arch=target.os.arch,
         cores=str(limits),
         untried=lambda name, version: find_rule(name, version, target, paths.cross / "packages").untried,
-        executor=tools.executor,
+        sandbox=tools.sandbox,
         progress=tools.progress,
         jobs=tools.jobs,
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from edgekit.errors import WheelError
 from edgekit.executor import Executor
 from edgekit.host.progress import Progress
-from edgekit.host.wheel.cross.environment import Workshop, zig_caches
+from edgekit.host.wheel.cross.environment import Workshop
 
 _TIMEOUT_S = 900.0
 _PROGRAMS = {
@@ -63,21 +63,21 @@ def warm_up(shop: Workshop, languages: frozenset[str], executor: Executor, progr
         _mark(shop, name).touch()  # says when they were last used
     if not cold:
         return
-    (shop.cache / "work").mkdir(parents=True, exist_ok=True)
+    for folder in (shop.cache / "work", shop.libraries):
+        folder.mkdir(parents=True, exist_ok=True)
     words = " and ".join(name.upper() for name in cold)
     step = progress.step(f"preparing the compiler for {shop.abi}, {words}, once", usually="5 to 60 s")
     with step, tempfile.TemporaryDirectory(dir=shop.cache / "work", prefix=".warm-") as work:
         for name in cold:
             program, file, text = _PROGRAMS[name]
             Path(work, file).write_text(text + "\n", encoding="utf-8")
-            argv = [str(shop.toolchain.bin / program), "-O2", "-fPIC", "-shared", file, "-o", f"{file}.so"]
-            done = executor.run(argv, timeout_s=_TIMEOUT_S, env=zig_caches(shop.cache), cwd=work)
+            argv = [str(shop.toolchain.bin / program), "-O2", "-fPIC", "-shared", "-s", file, "-o", f"{file}.so"]
+            done = executor.run(argv, timeout_s=_TIMEOUT_S, env=shop.own_zig_caches(), cwd=work)
             if done.returncode:
                 hint = "see the compiler's words; edgekit cache gc --older-than 0 makes room"
                 raise WheelError(f"the compiler does not work for {shop.abi}", hint=hint, details=done.output)
-            _mark(shop, name).parent.mkdir(exist_ok=True)
             _mark(shop, name).touch()
 
 
 def _mark(shop: Workshop, language: str) -> Path:
-    return shop.cache / "zig-cache" / f"edgekit-warm-{shop.toolchain.digest[:16]}-{language}"
+    return shop.libraries / f"edgekit-warm-{language}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from edgekit.executor import Executor
 from edgekit.host.cache import Cache
 from edgekit.host.progress import Progress
+from edgekit.host.sandbox.sandbox import Sandbox
 from edgekit.host.wheel.cross.abi import abi_of
 from edgekit.host.wheel.cross.cpus import cpu_limits
 from edgekit.host.wheel.cross.downloads import Downloads
@@ -30,6 +31,8 @@ class Tools:
 
     uv: Uv
     executor: Executor
+    sandbox: Sandbox
+    """For the code of packages."""
     finder: Finder
     progress: Progress
     jobs: int
@@ -85,6 +88,8 @@ class Workshops:
         if key not in self._toolchains:
             self._toolchains[key] = self._toolchain(*key)
         compilers = self._cache(self._paths.compilers)
+        runtime = None if own_runtime else self._runtime()
+        read = (compilers.path(key[0]), self._toolchains[key].folder, self._python.folder, interpreter.prefix)
         return Workshop(
             abi=self._abi,
             toolchain=self._toolchains[key],
@@ -93,6 +98,7 @@ class Workshops:
             cache=self._paths.root,
             jobs=self._tools.jobs,
             install=lambda: install_zig(key[0], self._zig, compilers, self._tools.uv, self._tools.progress),
+            readable=(*read, *([runtime.root] if runtime else [])),
         )
 
     def interpreter(self) -> Interpreter:

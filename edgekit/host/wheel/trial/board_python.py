@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekit.executor import Completed, Executor
+from edgekit.executor import Completed
+from edgekit.host.sandbox.box import Box
+from edgekit.host.sandbox.sandbox import Sandbox
 from edgekit.host.wheel.debian import Debian, NoArchive
 from edgekit.host.wheel.interpreter import Interpreter
 
@@ -34,16 +36,18 @@ class BoardPython:
 
     argv: tuple[str, ...]
     """What starts it."""
+    readable: tuple[Path, ...] = ()
+    """Where it is installed."""
     environment: tuple[tuple[str, str], ...] = ()
 
-    def run(self, words: Sequence[str], site: Path, folder: Path, executor: Executor, timeout_s: float) -> Completed:
-        """Run it with a folder of packages on its path, bounded in time, memory and output.
+    def run(self, words: Sequence[str], site: Path, folder: Path, sandbox: Sandbox, timeout_s: float) -> Completed:
+        """Run it with a folder of packages on its path, in the sandbox, bounded in time, memory and output.
 
         Args:
             words: its arguments.
             site: the packages.
             folder: an empty folder, where it runs.
-            executor: this machine.
+            sandbox: of this machine.
             timeout_s: also of CPU time.
 
         Raises:
@@ -60,12 +64,16 @@ class BoardPython:
             "PYTHONDONTWRITEBYTECODE": "1",
             **dict(self.environment),
         }
-        clean = ["/usr/bin/env", "-i", *(f"{name}={value}" for name, value in variables.items())]
-        argv = [*clean, "/bin/sh", "-c", limits, "sh", *self.argv, "-S", "-s", *words]
-        done = executor.run(argv, timeout_s=timeout_s, cwd=str(folder))
-        out, err = (folder / name for name in ("out", "err"))
-        stdout, stderr = (file.read_bytes() if file.is_file() else b"" for file in (out, err))
+        argv = ["/bin/sh", "-c", limits, "sh", *self.argv, "-S", "-s", *words]
+        box = Box(environment=variables, cwd=folder, readable=(site, *self.readable), writable=(folder,))
+        done = sandbox.run(argv, box, timeout_s=timeout_s)
+        stdout, stderr = (_written(folder / name) for name in ("out", "err"))
         return Completed(argv=tuple(argv), returncode=done.returncode, stdout=stdout, stderr=stderr + done.stderr)
+
+
+def _written(file: Path) -> bytes:
+    """What the program wrote; it may have put a link or a pipe in that place."""
+    return file.read_bytes() if file.is_file() and not file.is_symlink() else b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +110,7 @@ def board_python(machines: Machines, interpreter: Interpreter, debian: Debian) -
         WheelError: an archive fails.
     """
     if machines.arch == machines.here:
-        return BoardPython(argv=(str(interpreter.path),))
+        return BoardPython(argv=(str(interpreter.path),), readable=(interpreter.path.parents[1], interpreter.prefix))
     if machines.arch != "aarch64":
         return NoPython(reason=f"no emulation of {machines.arch} is prepared")
     wanted = f"run{machines.python}"
@@ -115,7 +123,8 @@ def board_python(machines: Machines, interpreter: Interpreter, debian: Debian) -
         return NoPython(reason=error.message)
     python = str(root / "usr" / "bin" / f"python{machines.python}")
     argv = (emulator, "-cpu", machines.cpu, "-L", str(root), python)
-    return BoardPython(argv=argv, environment=(("PYTHONHOME", str(root / "usr")),))
+    environment = (("PYTHONHOME", str(root / "usr")),)
+    return BoardPython(argv=argv, readable=(Path(emulator), root), environment=environment)
 
 
 def find_emulator(debian: Debian) -> str:

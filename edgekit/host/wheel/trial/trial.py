@@ -11,8 +11,8 @@ from importlib import resources
 from pathlib import Path
 
 from edgekit.errors import EdgekitError, WheelError
-from edgekit.executor import Executor
 from edgekit.host.progress import Progress
+from edgekit.host.sandbox.sandbox import Sandbox
 from edgekit.host.wheel.trial.board_python import BoardPython, NoPython
 from edgekit.host.wheel.trial.modules import Compiled, compiled_parts
 from edgekit.host.wheel.trial.verdict import TrialContext, TrialVerdict, judge
@@ -43,7 +43,7 @@ class Trial:
     cores: str
     untried: Callable[[str, str], str]
     """Why the modules of a package, by name and version, cannot be imported here; empty where they can."""
-    executor: Executor
+    sandbox: Sandbox
     progress: Progress
     jobs: int
 
@@ -98,7 +98,7 @@ class Trial:
             with tempfile.TemporaryDirectory(prefix="edgekit-trial-") as folder:
                 words = ("-c", script, part.kind, part.name)
                 try:
-                    ended = python.run(words, site, Path(folder), self.executor, left)
+                    ended = python.run(words, site, Path(folder), self.sandbox, left)
                 except EdgekitError:
                     why = f"{part} could not be tried here: its import takes longer than {left:.0f} s under emulation"
                     return TrialVerdict(part=part, outcome="unknown", message=why)
