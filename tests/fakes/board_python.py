@@ -12,15 +12,13 @@ from pathlib import Path
 
 from edgekit.executor.local import LocalExecutor
 from edgekit.host.progress import Silent
-from edgekit.host.sandbox.sandbox import Sandbox
 from edgekit.host.settings import Settings
 from edgekit.host.wheel.cross.paths import CrossPaths
 from edgekit.host.wheel.debian import Debian
 from edgekit.host.wheel.interpreter import Interpreter
 from edgekit.host.wheel.trial.board_python import BoardPython, Machines, board_python
+from tests.fakes.sandboxes import open_sandbox
 
-OPEN = Sandbox(LocalExecutor(), Silent(), ways=lambda: ())
-"""None: what these tests run is their own, and reads where it likes."""
 UNUSED = Interpreter(path=Path("/nonexistent"), version="", prefix=Path("/nonexistent"))
 
 
@@ -44,7 +42,7 @@ class DebianPython:
         more = (("LD_LIBRARY_PATH", str(preload)),) if preload else ()
         python = dataclasses.replace(self.python, environment=(*self.python.environment, *more))
         with tempfile.TemporaryDirectory() as folder:
-            done = python.run(("-c", code), site, Path(folder), OPEN, 300)
+            done = python.run(("-c", code), site, Path(folder), open_sandbox(), 300)
         return Said(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 

@@ -20,6 +20,7 @@ from pyproject_hooks import BuildBackendWarning
 from edgekit.errors import EdgekitError, WheelError
 from edgekit.executor import Completed
 from edgekit.host.progress import Progress
+from edgekit.host.sandbox.sandbox import SandboxKind
 from edgekit.host.wheel.cross.build_box import NOTES, OUT, Hook, build_box, copy_libraries, make_folders
 from edgekit.host.wheel.cross.compiler_names import shadow_compilers
 from edgekit.host.wheel.cross.environment import (
@@ -71,6 +72,8 @@ class Made:
     backend: str
     failed: str
     """What the compiler printed where it failed, though the build went on."""
+    sandbox: SandboxKind
+    """What the back end ran in."""
 
 
 class Builder:
@@ -133,7 +136,8 @@ class _Build:
         failed = _text(self._notes.with_suffix(".failed"))
         if failed:
             self._note(f"What the compiler printed where it failed:\n{failed}")
-        return Made(wheel=wheel, pins=pins, backend=backend, failed=failed)
+        sandbox = self._tools.sandbox.kind
+        return Made(wheel=wheel, pins=pins, backend=backend, failed=failed, sandbox=sandbox)
 
     def left_out(self) -> list[str]:
         """Arguments that did not reach the compiler though they may have been meant, by reason."""
@@ -246,7 +250,9 @@ class _Build:
     def _explained(self, output: str) -> EdgekitError:
         job = self._job
         modules = tuple({path.name.split(".", maxsplit=1)[0] for path in (job.work / "source").rglob("*.so")})
-        return explain_failure(Failure(source=job.source, output=output, log=job.log, modules=modules), job.cross)
+        alone = self._tools.sandbox.kind != "none"
+        failure = Failure(source=job.source, output=output, log=job.log, modules=modules, alone=alone)
+        return explain_failure(failure, job.cross)
 
     def _log(self) -> str:
         return _text(self._job.log)

@@ -152,7 +152,7 @@ class CrossBuilder:
             wheel = repack_wheel(inspected.wheel, inspected.platform, about, work / "finished")
             self.recheck(wheel, extras)
         self.trial(source, wheel)
-        record = _record(about, wheel, time.monotonic() - began)
+        record = _record(about, wheel, made.sandbox, time.monotonic() - began)
         cached = self._store().put(_key(asked, made.pins), wheel, record)
         before = cached.record.sha256
         if before != record.sha256:
@@ -206,7 +206,7 @@ def _provenance(source: Source, shop: Workshop, made: Made, inspected: Inspected
     )
 
 
-def _record(made: Provenance, wheel: Path, seconds: float) -> BuiltWheel:
+def _record(made: Provenance, wheel: Path, sandbox: str, seconds: float) -> BuiltWheel:
     name, version, _, _ = parse_wheel_filename(wheel.name)
     return BuiltWheel(
         name=name,
@@ -216,6 +216,7 @@ def _record(made: Provenance, wheel: Path, seconds: float) -> BuiltWheel:
         bytes=wheel.stat().st_size,
         made=made,
         seconds=round(seconds, 1),
+        sandbox=sandbox,
     )
 
 

@@ -44,7 +44,21 @@ _RUN = re.compile(
 """The last where this machine runs other machines' programs by emulation, and has not the board's libraries."""
 
 
+_UNREACHED = re.compile(
+    r"(?i)(?:could ?n[o']t resolve host(?:name)?:?(?: name)?|unable to resolve host address|failed to resolve"
+    r"|getaddrinfo (?:ENOTFOUND|EAI_AGAIN)|dial tcp: lookup) +[`'\"(]*(?P<host>[\w.-]+\w)"
+    r"|https?connectionpool\(host='(?P<pool>[^']+)'"
+    r"|temporary failure in name resolution|name or service not known|\[errno -[23]\]"
+    r"|network is unreachable|but --offline was specified"
+)
+"""What curl, git, ssh, wget, urllib3, node, Go, libc and cargo say where there is no network."""
+
 _WHEEL = "take a version that has a wheel for the board"
+
+
+_WITHOUT_NETWORK = (
+    "unpack its sources, put what it downloads into them, and name that folder in place of the package; or " + _WHEEL
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +108,8 @@ class Failure:
     """File that holds all of it."""
     modules: tuple[str, ...] = ()
     """Modules that it had compiled for the board by then."""
+    alone: bool = False
+    """Whether it had no network."""
 
 
 def explain_failure(failure: Failure, cross: Path) -> WheelError:
@@ -139,6 +155,8 @@ def _explain(failure: Failure, first: str, cross: Path) -> tuple[str, str]:
     kinds, providers = _kinds(cross / "failures.toml"), _providers(cross / "headers.toml")
     rule = f"cross/packages/{failure.source.name}.toml"
     for text in (first, failure.output):
+        if failure.alone and (lack := _unreached(text)):
+            return f"its build asks for the network, which builds do not have ({lack})", _WITHOUT_NETWORK
         if ran := _what_it_ran(failure, text):
             cure = f"make beforehand what that makes, and give it to the build by `files` in {rule}; or {_WHEEL}"
             return f"it runs {ran}, which it has just compiled for the board", cure
@@ -157,6 +175,15 @@ def _what_it_ran(failure: Failure, text: str) -> str:
         return next((name for name in ran.groups() if name), "a program")
     named = _OWN_MODULE.search(text)
     return named[1] if named and named[1] in failure.modules else ""
+
+
+def _unreached(text: str) -> str:
+    """What the build itself says that it could not reach; empty where it says nothing of that kind."""
+    found = _UNREACHED.search(text)
+    if found is None:
+        return ""
+    host = found["host"] or found["pool"]
+    return f"{host} could not be reached" if host else f'it says "{found[0]}"'
 
 
 def _missing(output: str, providers: tuple[Provider, ...], rule: str) -> Iterator[str]:

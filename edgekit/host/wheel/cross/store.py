@@ -27,6 +27,8 @@ class BuiltWheel:
     made: Provenance
     seconds: float
     """How long it took."""
+    sandbox: str = ""
+    """What its code ran in: see `sandbox.SandboxKind`; empty: nobody noted that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,7 @@ from tests.fakes import networks
 from tests.fakes.benches import bench_in, compile_source
 from tests.fakes.builder_kit import pretended_kit
 from tests.fakes.rknn.toolkit import FakeToolkits
+from tests.fakes.sandboxes import open_sandbox
 from tests.unit.host.engine.files.test_plan_file import plan
 
 SETTINGS = settings_from({"HOME": "/nonexistent"}, Path(edgekit.__file__).parent)
@@ -84,7 +85,8 @@ class RknnShop(Shop):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, "rk3588-debian12")
         self.toolkits = FakeToolkits(folder / "toolkit")
-        self.bench = dataclasses.replace(self.bench, toolkits=cast(Toolkits, self.toolkits))
+        kit = cast(Toolkits, self.toolkits)
+        self.bench = dataclasses.replace(self.bench, toolkits=kit, sandbox=open_sandbox())
 
     def spoil(self) -> None:
         (self.toolkits.folder / "error").write_text("1.0")

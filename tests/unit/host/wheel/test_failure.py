@@ -141,3 +141,39 @@ def test_errors_of_probes_count_where_there_is_nothing_else() -> None:
         assert first_error(found + real + SETUPTOOLS) == real.strip()
         assert first_error(found) == found.strip()
         assert not_of_probes(found) == "" and real in not_of_probes(found + real)
+
+
+@pytest.mark.parametrize(
+    ("said", "lack"),
+    [
+        ("curl: (6) Could not resolve host: github.com\n", "github.com could not be reached"),
+        (
+            "fatal: unable to access 'https://github.com/a/b/': Could not resolve host: github.com\nCMake Error: x\n",
+            "github.com could not be reached",
+        ),
+        ("wget: unable to resolve host address 'files.example'\n", "files.example could not be reached"),
+        (
+            "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='files.example', port=443): Max retries\n",
+            "files.example could not be reached",
+        ),
+        ("npm error request failed, reason: getaddrinfo EAI_AGAIN registry.example\n", "registry.example could not"),
+        ("go: x: dial tcp: lookup proxy.example on 127.0.0.1:53: refused\n", "proxy.example could not be reached"),
+        (
+            "urllib.error.URLError: <urlopen error [Errno -3] Temporary failure in name resolution>\n",
+            'it says "[Errno -3]"',
+        ),
+        ("OSError: [Errno 101] Network is unreachable\n", 'it says "Network is unreachable"'),
+    ],
+)
+def test_a_build_that_asks_for_the_network_is_told_so_by_name(said: str, lack: str) -> None:
+    failure = Failure(source=SOURCE, output=said, log=Path("/cache/gate.log"), alone=True)
+    error = explain_failure(failure, CROSS)
+    assert error.message.startswith("gate 1.0 does not build: its build asks for the network, which builds do not ha")
+    assert lack in error.message and "put what it downloads into them" in error.hint and error.exit_code == 4
+    assert "asks for the network" not in explain(said).message  # where builds have it, it is another matter
+
+
+def test_a_download_that_a_build_does_without_is_not_what_ended_it() -> None:
+    said = "curl: (6) Could not resolve host: github.com\ngate.c:2:10: fatal error: 'zlib.h' file not found\n"
+    failure = Failure(source=SOURCE, output=said, log=Path("/cache/gate.log"), alone=True)
+    assert "zlib.h" in explain_failure(failure, CROSS).message
