@@ -49,10 +49,10 @@ class Stream(Protocol):
         """Read exactly `size` bytes, or fewer at the end. Raises Unreachable."""
 
     def settimeout(self, seconds: float | None) -> None:
-        """How long one read or write may wait before Unreachable is raised; None is for ever."""
+        """How long one read or write may take before Unreachable is raised, also while bytes drip; None is for ever."""
 
     def errors(self) -> str:
-        """What the program has written to standard error so far."""
+        """What the program has written to standard error so far, the first MiB of it."""
 
     def close(self) -> None:
         """End the program and free the channel. May be called twice."""

@@ -18,6 +18,8 @@ from edgekit.executor.capture import Capture
 from edgekit.executor.processes import is_running
 from edgekit.executor.starting import why_not_started
 
+_MAX_ERRORS_BYTES = 1 << 20
+
 
 class LocalExecutor:
     """Runs programs as children of this process, each in a session of its own so that a time-out ends all of it."""
@@ -114,7 +116,7 @@ class LocalStream:
     def errors(self) -> str:
         """See `Stream.errors`."""
         self._stderr.seek(0)
-        return self._stderr.read().decode(errors="replace").strip()
+        return self._stderr.read(_MAX_ERRORS_BYTES).decode(errors="replace").strip()
 
     def close(self) -> None:
         """See `Stream.close`."""

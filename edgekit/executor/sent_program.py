@@ -34,7 +34,7 @@ class Answer:
         """The one JSON object that it wrote; None where it wrote something else."""
         try:
             value = json.loads(self.output)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         return value if isinstance(value, dict) else None
 

@@ -24,6 +24,7 @@ from edgekit.executor.ssh_login import BROKEN, CONNECT_TIMEOUT_S, Connection, Pu
 
 _WINDOW_BYTES = 2 << 20
 _PIECE_BYTES = 1 << 18
+_MAX_ERRORS_BYTES = 1 << 20
 _HINT = "look at the link and run the same command again"
 
 
@@ -119,35 +120,41 @@ class SshStream:
         self._channel = channel
         self._name = name
         self._buffer = bytearray()
+        self._timeout: float | None = None
         self._ended = False
 
     def write(self, data: bytes) -> None:
         """See `Stream.write`."""
+        view, deadline = memoryview(data), self._deadline()
         try:
-            self._channel.sendall(data)
+            while view:
+                self._wait_until(deadline)
+                view = view[self._channel.send(view) :]
         except BROKEN as error:
             raise self._gone(error) from None
 
     def readline(self, limit: int) -> bytes:
         """See `Stream.readline`."""
+        deadline = self._deadline()
         while (end := self._buffer.find(b"\n") + 1) == 0 and len(self._buffer) < limit and not self._ended:
-            self._fill()
+            self._fill(deadline)
         return self._take(min(end or len(self._buffer), limit))
 
     def read(self, size: int) -> bytes:
         """See `Stream.read`."""
+        deadline = self._deadline()
         while len(self._buffer) < size and not self._ended:
-            self._fill()
+            self._fill(deadline)
         return self._take(size)
 
     def settimeout(self, seconds: float | None) -> None:
         """See `Stream.settimeout`."""
-        self._channel.settimeout(seconds)
+        self._timeout = seconds
 
     def errors(self) -> str:
         """See `Stream.errors`."""
         text = b""
-        while self._channel.recv_stderr_ready():
+        while len(text) < _MAX_ERRORS_BYTES and self._channel.recv_stderr_ready():
             text += self._channel.recv_stderr(_PIECE_BYTES)
         return text.decode(errors="replace").strip()
 
@@ -155,8 +162,16 @@ class SshStream:
         """See `Stream.close`."""
         _close(self._channel)
 
-    def _fill(self) -> None:
+    def _deadline(self) -> float | None:
+        return None if self._timeout is None else time.monotonic() + self._timeout
+
+    def _wait_until(self, deadline: float | None) -> None:
+        """Have the channel wait no longer than to the deadline of the whole call, however little comes at a time."""
+        self._channel.settimeout(None if deadline is None else max(0.0, deadline - time.monotonic()))
+
+    def _fill(self, deadline: float | None) -> None:
         """Take what has come. Raises Unreachable where the connection, rather than the program, has ended."""
+        self._wait_until(deadline)
         try:
             data = self._channel.recv(_PIECE_BYTES)
         except BROKEN as error:

@@ -103,6 +103,26 @@ def test_a_stream_both_ways(device: SshExecutor) -> None:
     stream.close()
 
 
+def test_a_device_that_drips_does_not_hold_a_read(device: SshExecutor) -> None:
+    stream = device.open(["sh", "-c", "while printf x; do sleep 0.05; done"])
+    stream.settimeout(10)
+    assert stream.read(3) == b"xxx"
+    stream.settimeout(0.5)
+    with pytest.raises(Unreachable, match="no answer in time"):
+        stream.readline(1 << 20)
+    with pytest.raises(Unreachable, match="no answer in time"):
+        stream.read(1 << 20)
+    stream.close()
+
+
+def test_a_device_that_never_stops_complaining_does_not_hold_who_asks_why(device: SshExecutor) -> None:
+    stream = device.open(["sh", "-c", "echo begun; exec yes >&2"])
+    stream.settimeout(30)
+    assert stream.readline(100) == b"begun\n"
+    assert len(stream.errors()) < 4 << 20
+    stream.close()
+
+
 def test_a_stream_whose_program_ends(device: SshExecutor) -> None:
     stream = device.open(["sh", "-c", "echo last; echo why >&2"])
     stream.settimeout(10)

@@ -27,7 +27,10 @@ def test_a_greeting_is_passed_over(greeting: bytes) -> None:
     assert answer.json_object() == {"b": 2}
 
 
-@pytest.mark.parametrize("output", [b"", b'{"a": 1}\n', MARK, MARK + b"[1]", MARK + b'{"a": 1}{"a": 2}'])
+DEEP = MARK + b'{"a":' * 100_000 + b"1" + b"}" * 100_000
+
+
+@pytest.mark.parametrize("output", [b"", b'{"a": 1}\n', MARK, MARK + b"[1]", MARK + b'{"a": 1}{"a": 2}', DEEP])
 def test_what_is_no_answer_is_none(output: bytes) -> None:
     assert run_program(ScriptedExecutor(stdout=output), ["python3"], b"", timeout_s=1).json_object() is None
 
