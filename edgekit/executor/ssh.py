@@ -24,6 +24,8 @@ from edgekit.executor.ssh_login import BROKEN, CONNECT_TIMEOUT_S, Connection, Pu
 
 _WINDOW_BYTES = 2 << 20
 _PIECE_BYTES = 1 << 18
+_PACKET_BYTES = 1 << 15
+"""More than that paramiko does not send at once."""
 _MAX_ERRORS_BYTES = 1 << 20
 _HINT = "look at the link and run the same command again"
 
@@ -129,7 +131,7 @@ class SshStream:
         try:
             while view:
                 self._wait_until(deadline)
-                view = view[self._channel.send(view) :]
+                view = view[self._channel.send(bytes(view[:_PACKET_BYTES])) :]
         except BROKEN as error:
             raise self._gone(error) from None
 

@@ -8,17 +8,20 @@ import os
 import sys
 from pathlib import Path
 
-from edgekit.errors import RolloutError
+from edgekit.errors import InputError, RolloutError
 from edgekit.executor import Executor
 from edgekit.executor.local import LocalExecutor
 from edgekit.executor.sent_program import run_program
 from edgekit.schema.facts import DeviceFacts
-from edgekit.schema.reader import from_json
+from edgekit.schema.plain_text import plain_data
+from edgekit.schema.reader import from_raw
+from edgekit.schema.reading import is_deep
 
 _FACTS = Path(__file__).parent.parent / "sent" / "facts"
 _MODULES = ("tree", "system", "processors", "jetson", "rockchip", "report")
 """In the order in which they need each other."""
 _TIMEOUT_S = 60.0
+_LOOK = "run the same command again; if it stays, look at that machine: its disk, its memory, its Python"
 _MAX_PYCONFIG_BYTES = 1 << 20
 _PYCONFIG = """
 import os, sys, sysconfig
@@ -60,6 +63,7 @@ def read_facts(executor: Executor, *, interpreter: str = "python3", state_dir: s
         state_dir: folder whose free space counts.
 
     Raises:
+        InputError: what it answers are no facts.
         RolloutError: no Python there, or an old one.
         Unreachable: the machine does not answer.
     """
@@ -71,7 +75,10 @@ def read_facts(executor: Executor, *, interpreter: str = "python3", state_dir: s
     if done.returncode:
         hint = f"install Python 3.10 or newer as {interpreter} there"
         raise RolloutError(f"{interpreter} failed on {executor.name}", hint=hint, details=done.output)
-    return from_json(DeviceFacts, answer.output, f"facts of {executor.name}")
+    raw, origin = answer.json_object(), f"facts of {executor.name}"
+    if raw is None:
+        raise InputError(f"{origin}: no JSON object", hint=_LOOK)
+    return from_raw(DeviceFacts, raw if is_deep(raw) else plain_data(raw), origin, hint=_LOOK)
 
 
 def read_pyconfig(executor: Executor, interpreter: str) -> str:

@@ -8,11 +8,17 @@ in that folder.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
+from edgekit.schema.bounds import Between, Length
 from edgekit.schema.message import Message
 from edgekit.schema.recipe import ColourContract
-from edgekit.schema.target import AcceleratorKind
+from edgekit.schema.target import AcceleratorKind, Capability, Cores
+
+Amount = Annotated[int, Between(0, 1 << 50)]
+"""Bytes of memory, as far as any board has."""
+Spent = Annotated[float, Between(0, 10**9)]
+"""A time that was measured."""
 
 
 def request_file(verb: str) -> str:
@@ -66,14 +72,21 @@ class BuildAnswer(Message):
     failure: BuilderFailure | None = None
     engine_sha256: str = ""
     """Of the engine: it may lie there for days until a workstation fetches it."""
+    timing_cache_sha256: str = ""
+    """Of what was timed; empty where nothing was."""
     toolkit: str = ""
     """The compiler's own version: `10.3.0`."""
-    seconds: float = 0.0
-    peak_bytes: int = 0
+    sm: Capability = ""
+    sm_count: Cores = 0
+    """Of the GPU that it compiled on, as its driver says."""
+    power_status: str = ""
+    """What nvpmodel had set, all the time; empty where there is no nvpmodel."""
+    seconds: Spent = 0.0
+    peak_bytes: Amount = 0
     """Resident memory of the program at its highest."""
-    gpu_peak_bytes: int = 0
+    gpu_peak_bytes: Amount = 0
     """Memory that TensorRT took through our allocator at its highest; 0 where it was not counted."""
-    warnings: tuple[str, ...] = ()
+    warnings: Annotated[tuple[str, ...], Length(0, 1000)] = ()
     cache_used: bool = False
     """Whether the timing cache that was sent fitted."""
 
@@ -97,7 +110,9 @@ class TrialAnswer(Message):
     """How running went."""
 
     failure: BuilderFailure | None = None
-    median_ms: float = 0.0
+    power_status: str = ""
+    """As in `BuildAnswer`."""
+    median_ms: Spent = 0.0
     """Of one frame, the first left out. For orientation: nothing is promised from one run."""
-    memory_bytes: int = 0
+    memory_bytes: Amount = 0
     """What the engine takes on the device to run, where it says so."""

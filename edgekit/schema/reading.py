@@ -42,7 +42,7 @@ class Reading:
 
     def begin(self, kind: Any, raw: Any, path: str) -> Any:
         """Read the whole of what there is."""
-        if _is_deep(raw):
+        if is_deep(raw):
             return self.note(path, f"nested too deep: at most {_MAX_DEPTH}")
         return self.read(kind, raw, path)
 
@@ -195,7 +195,7 @@ def _is_one_of(choices: tuple[Any, ...], raw: Any) -> bool:
     return any(raw == choice and isinstance(raw, bool) == isinstance(choice, bool) for choice in choices)
 
 
-def _is_deep(raw: object) -> bool:
+def is_deep(raw: object) -> bool:
     """Whether tables and lists are nested past what any reader here can follow: Pythons differ in how far they get."""
     level = [raw]
     for _ in range(_MAX_DEPTH):

@@ -8,16 +8,19 @@ reserve  holder, what   takes the device's lock, which ends with this process ->
 have     sizes          bytes by SHA-256 -> {missing: {sha256: bytes that are there already}}; damaged blobs are deleted
 put      sha256, offset, encoding (raw, zlib), last, payload: no answer; what fails is reported by `lay`
 lay      folder, files {path, sha256, executable}, keep: lays out a folder -> {path}; with `keep`, one that is there and
-         still what it should be is used again
+         holds these files and nothing else is used again
 run      argv, cwd, deadline_s  -> {progress: text}..., {beat}..., then {returncode, output, ended_by}
          A link that breaks meanwhile does not stop the program, `cancel` does: the next conversation finds what it left
 fetch    path           -> {payload_bytes, sha256} and the file; {missing: true} where there is none
+wipe     folder         deletes one that was laid out, with what programs left there -> {bytes}: how many were freed
+clean                   deletes all that is kept here, but the lock -> {bytes}
 Whatever cannot be done -> {error, hint}. Python 3.10 and newer, standard library alone.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -64,7 +67,15 @@ class Agent:
 
     def serve(self) -> None:
         """Answer until the other side hangs up."""
-        verbs = {"have": self.have, "put": self.put, "lay": self.lay, "run": self.run, "fetch": self.fetch}
+        verbs = {
+            "have": self.have,
+            "put": self.put,
+            "lay": self.lay,
+            "run": self.run,
+            "fetch": self.fetch,
+            "wipe": self.wipe,
+            "clean": self.clean,
+        }
         with contextlib.ExitStack() as held:
             while (line := self.requests.readline(MAX_LINE_BYTES)) and line.endswith(b"\n"):
                 request = json.loads(line)
@@ -79,9 +90,9 @@ class Agent:
                 except Refused as refused:
                     self.reply(refused.answer)
                 except OSError as error:
-                    self.reply(
-                        {"error": f"{error.strerror or error}: {error.filename or self.folder}", "hint": "df -h"}
-                    )
+                    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+                    hint = f"df -h {self.folder}" if full else "edgekit builder clean NAME, if that is of edgekit's own"
+                    self.reply({"error": f"{error.strerror or error}: {error.filename or self.folder}", "hint": hint})
 
     def reply(self, answer: dict[str, Any]) -> None:
         """Send an answer, unless the workstation has hung up."""
@@ -100,6 +111,8 @@ class Agent:
         except PermissionError:
             user = os.environ.get("USER") or str(os.getuid())
             raise Refused(f"{user} may not write to {self.folder}", "log in as root there") from None
+        except (FileExistsError, NotADirectoryError) as error:
+            raise Refused(f"{error.strerror}: {error.filename}", f"move what lies at {error.filename} there") from None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -122,7 +135,7 @@ class Agent:
         for path in [*self.folder.glob("blobs/*"), *self.folder.glob("laid/*")]:
             with contextlib.suppress(OSError):
                 if time.time() - path.stat().st_mtime > _UNUSED_DAYS * 86400:
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+                    _remove(path)
 
     def have(self, request: dict[str, Any]) -> None:
         """List the blobs that are not here whole, and how much of each is."""
@@ -133,7 +146,7 @@ class Agent:
             if _is_content(whole, sha256):
                 os.utime(whole)
                 continue
-            whole.unlink(missing_ok=True)
+            _remove(whole)
             missing[sha256] = min(part.stat().st_size, size) if part.is_file() else 0
         self.reply({"missing": missing})
 
@@ -168,18 +181,16 @@ class Agent:
     def lay(self, request: dict[str, Any]) -> None:
         """Lay files out. A folder with `keep` is named by its content: laid out once, and checked when used again."""
         folder = self.folder / "laid" / _inside(request["folder"])
-        if request.get("keep") and folder.is_dir():
-            if not all(_is_content(folder / _inside(file["path"]), file["sha256"]) for file in request["files"]):
-                shutil.rmtree(folder)
-                self.lay(request)
-                return
+        if request.get("keep") and _holds(folder, request["files"]):
             os.utime(folder)
             self.reply({"path": str(folder)})
             return
         if self.failures:
             raise Refused(f"a file could not be taken: {next(iter(self.failures.values()))}", f"df -h {self.folder}")
         aside = folder.with_name(f".{folder.name}")
-        shutil.rmtree(aside, ignore_errors=True)
+        _remove(aside)
+        if request.get("keep") or not folder.is_dir():
+            _remove(folder)
         for file in request["files"]:
             path = aside / _inside(file["path"])
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -192,6 +203,8 @@ class Agent:
         else:  # beside what an earlier run of the same job left
             folder.mkdir(parents=True, exist_ok=True)
             for path in aside.iterdir():
+                if (folder / path.name).is_dir():
+                    _remove(folder / path.name)
                 path.replace(folder / path.name)
             aside.rmdir()
         self.reply({"path": str(folder)})
@@ -263,6 +276,14 @@ class Agent:
                 self.answers.write(piece)
             self.answers.flush()
 
+    def wipe(self, request: dict[str, Any]) -> None:
+        """Delete a folder that was laid out."""
+        self.reply({"bytes": _remove(self.folder / "laid" / _inside(request["folder"]))})
+
+    def clean(self, request: dict[str, Any]) -> None:  # noqa: ARG002
+        """Delete all that is kept here. The lock stays: it is what this conversation holds."""
+        self.reply({"bytes": sum(_remove(path) for path in self.folder.iterdir() if path.name != "lock")})
+
     def blob(self, sha256: str, suffix: str = "") -> Path:
         """Path of a blob."""
         if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
@@ -281,6 +302,29 @@ def _digest(file: Path) -> str:
 def _is_content(file: Path, sha256: str) -> bool:
     """Whether a file is there and is what the digest says."""
     return file.is_file() and _digest(file) == sha256
+
+
+def _holds(folder: Path, files: list[dict[str, Any]]) -> bool:
+    """Whether a folder has these files whole, and nothing else: what else lies there would be imported too."""
+    found = {
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()
+    }
+    return found == {file["path"] for file in files} and all(
+        _is_content(folder / _inside(file["path"]), file["sha256"]) for file in files
+    )
+
+
+def _remove(path: Path) -> int:
+    """Delete a file or folder, whatever it is; gives how many bytes its files had."""
+    if path.is_dir() and not path.is_symlink():
+        freed = sum(_remove(below) for below in path.iterdir())
+        path.rmdir()
+        return freed
+    if not os.path.lexists(path):
+        return 0
+    size = path.lstat().st_size
+    path.unlink()
+    return size
 
 
 def _inside(path: str) -> str:

@@ -41,8 +41,13 @@ if verb == "build":
     if request.get("timing_cache"):
         old = folder / request["timing_cache"]
         old.write_bytes((old.read_bytes() if old.exists() else b"") + b"timed;")
+        answer["timing_cache_sha256"] = hashlib.sha256(old.read_bytes()).hexdigest()
+    given = control / "built.json"
+    answer |= json.loads(given.read_text()) if given.exists() else {}
 else:
     import shutil
+    if (control / "unloadable").exists():
+        answer = {"failure": {"message": "the engine does not load", "hint": "build it again", "details": ""}}
     shutil.copy(control / "answers.npz", folder / request["answers"]) if (control / "answers.npz").exists() else None
 if not (say.exists() and say.read_text() == "nothing"):
     (folder / (verb + "-answer.json")).write_text(json.dumps(answer))

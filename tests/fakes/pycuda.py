@@ -20,6 +20,7 @@ class Driver:
         """As pycuda names it."""
 
     event_flags = SimpleNamespace(DEFAULT=0, BLOCKING_SYNC=1, DISABLE_TIMING=2)
+    device_attribute = SimpleNamespace(MULTIPROCESSOR_COUNT=16)
     host_alloc_flags = SimpleNamespace(PORTABLE=1, DEVICEMAP=2, WRITECOMBINED=4)
 
     def __init__(self, limit_bytes: int = 1 << 40) -> None:
@@ -38,7 +39,11 @@ class Driver:
 
     def Device(self, number: int) -> Any:
         assert self.ready, "cuInit comes first"
-        return SimpleNamespace(retain_primary_context=lambda: Context(self))
+        return SimpleNamespace(
+            retain_primary_context=lambda: Context(self),
+            compute_capability=lambda: (8, 7),
+            get_attribute=lambda attribute: {16: 8}[attribute],
+        )
 
     def Stream(self, flags: int = 0) -> Any:
         self.require_current()

@@ -23,12 +23,12 @@ from edgekit.executor import Executor
 from edgekit.executor.local import LocalExecutor
 from edgekit.executor.processes import is_running
 from edgekit.host.engine.builder.client import AgentClient, Held
-from edgekit.host.engine.builder.devices import BuilderDevice, Builders
+from edgekit.host.engine.builder.devices import BuilderDevice, Builders, Patience
 from edgekit.host.engine.builder.job import DeviceJob
 from edgekit.host.engine.builder.remote import compile_on_device
 from edgekit.host.engine.record import CompiledEngine
 from edgekit.host.fit.builder import judge_builder
-from edgekit.host.progress import Silent
+from edgekit.host.progress import Progress, Silent
 from edgekit.schema.building import BuildRequest
 from edgekit.schema.recipe import ColourContract
 from edgekit.schema.target import Accelerator, Memory, Os, Target
@@ -93,7 +93,13 @@ def job_of(
         timing_cache=b"",
         input=ColourContract(width_px=8, height_px=8, order="RGB"),
         frames=NO_FRAMES,
+        outputs={"heat": (3,)},
     )
+
+
+def compile_there(job: DeviceJob, builders: Builders, progress: Progress) -> CompiledEngine:
+    """Without a look at the content: what a test's device compiles is no engine of any kind."""
+    return compile_on_device(job, builders, progress, lambda _: None)
 
 
 class Bay:
@@ -163,13 +169,13 @@ def in_thread(work: Callable[[], CompiledEngine]) -> tuple[threading.Thread, lis
 
 def test_an_engine_is_made_over_ssh_and_what_was_sent_stays_there(remote: Bay) -> None:
     heard = Heard()
-    made = compile_on_device(job_of(cache=True), remote.builders(), heard)
+    made = compile_there(job_of(cache=True), remote.builders(), heard)
     assert made.engine == b"engine of onnx"
     assert made.timing_cache == b"timed;"
     assert remote.runs() == ["job-key-net"]
     assert "compiling by build" in heard.notes
     blobs = sorted(path.stat().st_mtime_ns for path in (remote.agent / "blobs").iterdir())
-    again = compile_on_device(
+    again = compile_there(
         dataclasses.replace(job_of("other", cache=True), timing_cache=b"old;"), remote.builders(), heard
     )
     assert again.timing_cache == b"old;timed;"
@@ -181,7 +187,7 @@ def test_what_it_answers_on_frames_comes_back(bay: Bay) -> None:
     bay.control.mkdir(parents=True)
     np.savez(bay.control / "answers.npz", **{"output:heat": np.arange(3.0)})
     job = dataclasses.replace(job_of(), frames=np.zeros((2, 3, 8, 8), np.float32))
-    made = compile_on_device(job, bay.builders(), Silent())
+    made = compile_there(job, bay.builders(), Silent())
     np.testing.assert_array_equal(made.answers["heat"], np.arange(3.0))
     sent = np.load(io.BytesIO((bay.agent / f"laid/job-{job.key}/frames.npy").read_bytes()))
     assert sent.shape == (2, 3, 8, 8)
@@ -189,12 +195,12 @@ def test_what_it_answers_on_frames_comes_back(bay: Bay) -> None:
 
 def test_one_at_a_time_and_the_holder_is_named(bay: Bay) -> None:
     hold = bay.hold()
-    first, came = in_thread(lambda: compile_on_device(job_of("first"), bay.builders(holder="anna@desk"), Silent()))
+    first, came = in_thread(lambda: compile_there(job_of("first"), bay.builders(holder="anna@desk"), Silent()))
     until(bay.runs)
     with pytest.raises(LockHeld, match=r"bay-1: anna@desk has been compiling first there for \d+ s") as raised:
-        compile_on_device(job_of("second"), bay.builders(holder="bob@lap"), Silent())
+        compile_there(job_of("second"), bay.builders(holder="bob@lap"), Silent())
     assert "--builder" in raised.value.hint
-    waiting, second = in_thread(lambda: compile_on_device(job_of("second"), bay.builders(wait_s=60.0), Silent()))
+    waiting, second = in_thread(lambda: compile_there(job_of("second"), bay.builders(wait_s=60.0), Silent()))
     time.sleep(0.2)
     assert bay.runs() == ["job-key-first"]
     hold.unlink()
@@ -208,28 +214,28 @@ def test_one_at_a_time_and_the_holder_is_named(bay: Bay) -> None:
 def test_a_device_that_is_taken_or_gone_is_passed_over(bay: Bay, tmp_path: Path, sshd: Sshd) -> None:
     other = Bay(tmp_path / "two", LocalExecutor, "bay-2")
     gone = Bay(tmp_path / "three", lambda: sshd.executor(port=1), "bay-3")
-    with AgentClient(bay.device, LocalExecutor(), sys.executable) as client:
+    with AgentClient(bay.device, LocalExecutor(), sys.executable, Patience()) as client:
         client.reserve("carl@pc", "his model")
-        made = compile_on_device(job_of(), gone.builders(bay, other), Silent())
+        made = compile_there(job_of(), gone.builders(bay, other), Silent())
     assert made.engine
     assert (gone.runs(), bay.runs(), other.runs()) == ([], [], ["job-key-net"])
     with pytest.raises(Unreachable):
-        compile_on_device(job_of(), gone.builders(), Silent())
+        compile_there(job_of(), gone.builders(), Silent())
 
 
 def test_the_lock_goes_with_its_holder_however_that_ends(bay: Bay) -> None:
-    client = AgentClient(bay.device, LocalExecutor(), sys.executable)
+    client = AgentClient(bay.device, LocalExecutor(), sys.executable, Patience())
     client.reserve("anna@desk", "x")
-    with pytest.raises(Held), AgentClient(bay.device, LocalExecutor(), sys.executable) as other:
+    with pytest.raises(Held), AgentClient(bay.device, LocalExecutor(), sys.executable, Patience()) as other:
         other.reserve("bob@lap", "y")
     client.__exit__()  # kills the agent
-    with AgentClient(bay.device, LocalExecutor(), sys.executable) as other:
+    with AgentClient(bay.device, LocalExecutor(), sys.executable, Patience()) as other:
         other.reserve("bob@lap", "y")
 
 
 def test_nothing_is_done_without_the_lock(bay: Bay) -> None:
     with (
-        AgentClient(bay.device, LocalExecutor(), sys.executable) as client,
+        AgentClient(bay.device, LocalExecutor(), sys.executable, Patience()) as client,
         pytest.raises(EngineError, match="not reserved"),
     ):
         client.lay("somewhere", [], keep=False)
@@ -248,17 +254,17 @@ def test_nothing_is_done_without_the_lock(bay: Bay) -> None:
 def test_a_compiler_that_fails_is_told_with_its_words(bay: Bay, say: str, told: str) -> None:
     bay.say(say)
     with pytest.raises(EngineError, match=told) as raised:
-        compile_on_device(job_of(), bay.builders(), Silent())
+        compile_there(job_of(), bay.builders(), Silent())
     assert "noise of the compiler" in raised.value.details
     (bay.control / "say").unlink()
-    assert compile_on_device(job_of(), bay.builders(), Silent()).engine  # and nothing of it is left
+    assert compile_there(job_of(), bay.builders(), Silent()).engine  # and nothing of it is left
 
 
 def test_a_compiler_ends_with_the_agent(bay: Bay) -> None:
     bay.hold()
     executor = LocalExecutor()
-    client = AgentClient(bay.device, executor, sys.executable)
-    thread, _ = in_thread(lambda: compile_on_device(job_of(), bay.builders(), Silent()))
+    client = AgentClient(bay.device, executor, sys.executable, Patience())
+    thread, _ = in_thread(lambda: compile_there(job_of(), bay.builders(), Silent()))
     until(lambda: (bay.control / "pid").exists() and (bay.control / "pid").read_text())
     child = int((bay.control / "pid").read_text())
     parent = int(Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[1])
@@ -271,7 +277,7 @@ def test_a_compiler_ends_with_the_agent(bay: Bay) -> None:
 def test_a_broken_link_costs_no_byte_twice(tmp_path: Path, sshd: Sshd) -> None:
     bay = Bay(tmp_path, sshd.executor)
     bay.kit = pretended_kit(tmp_path / "kit", extra_bytes=64 << 20)
-    thread, came = in_thread(lambda: compile_on_device(job_of(), bay.builders(), Silent()))
+    thread, came = in_thread(lambda: compile_there(job_of(), bay.builders(), Silent()))
     until(lambda: any(part.stat().st_size > 1 << 20 for part in (bay.agent / "blobs").glob("*.part")))
     sshd.stop()
     thread.join(60)
@@ -289,13 +295,13 @@ def test_a_broken_link_costs_no_byte_twice(tmp_path: Path, sshd: Sshd) -> None:
             return super().amount(text, total)
 
     until(lambda: _free(bay))
-    assert compile_on_device(job_of(), bay.builders(wait_s=30), Counts()).engine
+    assert compile_there(job_of(), bay.builders(wait_s=30), Counts()).engine
     assert Counts.total <= (64 << 20) - there + 65536
 
 
 def _free(bay: Bay) -> bool:
     try:
-        with AgentClient(bay.device, LocalExecutor(), sys.executable) as client:
+        with AgentClient(bay.device, LocalExecutor(), sys.executable, Patience()) as client:
             client.reserve("a", "b")
     except Held:
         return False
@@ -305,7 +311,7 @@ def _free(bay: Bay) -> bool:
 def test_a_link_that_breaks_while_it_compiles_does_not_stop_it(tmp_path: Path, sshd: Sshd) -> None:
     bay = Bay(tmp_path, sshd.executor)
     hold = bay.hold()
-    thread, came = in_thread(lambda: compile_on_device(job_of(), bay.builders(), Silent()))
+    thread, came = in_thread(lambda: compile_there(job_of(), bay.builders(), Silent()))
     until(bay.runs)
     sshd.stop()
     thread.join(60)
@@ -314,7 +320,7 @@ def test_a_link_that_breaks_while_it_compiles_does_not_stop_it(tmp_path: Path, s
     hold.unlink()
     until(lambda: _free(bay))
     heard = Heard()
-    assert compile_on_device(job_of(), bay.builders(), heard).engine == b"engine of onnx"
+    assert compile_there(job_of(), bay.builders(), heard).engine == b"engine of onnx"
     assert bay.runs() == ["job-key-net"]
     assert "bay-1 has compiled net already" in heard.notes
 
@@ -327,32 +333,32 @@ def damage(file: Path) -> None:
 def test_what_was_left_there_is_used_again_unless_it_is_damaged(bay: Bay) -> None:
     job = job_of()
     heard = Heard()
-    compile_on_device(job, bay.builders(), Silent())
-    assert compile_on_device(job, bay.builders(), heard).engine == b"engine of onnx"
+    compile_there(job, bay.builders(), Silent())
+    assert compile_there(job, bay.builders(), heard).engine == b"engine of onnx"
     assert "bay-1 has compiled net already" in heard.notes
     assert bay.runs() == ["job-key-net"]
     damage(bay.agent / "laid/job-key-net/engine")
-    assert compile_on_device(job, bay.builders(), Silent()).engine == b"engine of onnx"
+    assert compile_there(job, bay.builders(), Silent()).engine == b"engine of onnx"
     assert bay.runs() == ["job-key-net"] * 2
 
 
 def test_damaged_blobs_are_sent_again(bay: Bay) -> None:
-    compile_on_device(job_of("first"), bay.builders(), Silent())
+    compile_there(job_of("first"), bay.builders(), Silent())
     for blob in (bay.agent / "blobs").iterdir():
         damage(blob)
     shutil.rmtree(bay.agent / "laid")
-    assert compile_on_device(job_of("second"), bay.builders(), Silent()).engine == b"engine of onnx"
+    assert compile_there(job_of("second"), bay.builders(), Silent()).engine == b"engine of onnx"
 
 
 def test_damaged_packages_are_laid_out_again(bay: Bay) -> None:
-    compile_on_device(job_of("first"), bay.builders(), Silent())
+    compile_there(job_of("first"), bay.builders(), Silent())
     (program,) = (bay.agent / "laid").glob("packages-*/edgekit/device/builder/__main__.py")
     whole = program.read_bytes()
     before = program.parent.parent.parent.stat().st_ino
-    compile_on_device(job_of("second"), bay.builders(), Silent())
+    compile_there(job_of("second"), bay.builders(), Silent())
     assert program.parent.parent.parent.stat().st_ino == before
     program.write_text("raise SystemExit(3)")
-    assert compile_on_device(job_of("third"), bay.builders(), Silent()).engine == b"engine of onnx"
+    assert compile_there(job_of("third"), bay.builders(), Silent()).engine == b"engine of onnx"
     assert program.read_bytes() == whole
 
 
@@ -365,12 +371,12 @@ def test_ctrl_c_here_ends_the_compiler_there(remote: Bay) -> None:
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        compile_on_device(job_of(), remote.builders(), Interrupted())
+        compile_there(job_of(), remote.builders(), Interrupted())
     child = int((remote.control / "pid").read_text())
     until(lambda: not is_running(child))
     until(lambda: _free(remote))
     hold.unlink()
-    assert compile_on_device(job_of(), remote.builders(), Silent()).engine
+    assert compile_there(job_of(), remote.builders(), Silent()).engine
 
 
 def test_a_folder_that_is_not_ours_is_refused_in_a_sentence(tmp_path: Path) -> None:
@@ -378,7 +384,7 @@ def test_a_folder_that_is_not_ours_is_refused_in_a_sentence(tmp_path: Path) -> N
     blocked.write_text("a file where a folder should be")
     bay = Bay(tmp_path, LocalExecutor)
     with pytest.raises(EngineError, match="bay-1 cannot compile: Not a directory"):
-        compile_on_device(job_of(), bay.builders(), Silent())
+        compile_there(job_of(), bay.builders(), Silent())
 
 
 def test_a_hundred_devices_of_four_kinds_cost_four_builds(bay: Bay, tmp_path: Path) -> None:

@@ -48,6 +48,8 @@ def build(request: BuildRequest, folder: Path, note: Note) -> BuildAnswer:
         built = build_plan(request, folder, nvinfer, note, account)
     return BuildAnswer(
         toolkit=nvinfer.version,
+        sm=gpu.capability,
+        sm_count=gpu.sm_count,
         gpu_peak_bytes=account.peak_bytes,
         warnings=built.warnings,
         cache_used=built.cache_used,

@@ -33,7 +33,12 @@ class Gpu:
         """
         self.cuda = cuda
         cuda.init()
-        self._primary = cuda.Device(0).retain_primary_context()
+        device = cuda.Device(0)
+        self._primary = device.retain_primary_context()
+        self.capability = "{}.{}".format(*device.compute_capability())
+        """`8.7`."""
+        self.sm_count = int(device.get_attribute(cuda.device_attribute.MULTIPROCESSOR_COUNT))
+        """Multiprocessors that are on, in the power mode of this moment."""
 
     @contextmanager
     def current(self) -> Iterator[None]:

@@ -46,7 +46,7 @@ class Compilation(ABC):
         """Compile, and run the outcome on the pictures to verify with. Raises EngineError."""
 
     @abstractmethod
-    def check(self, engine: bytes) -> Mapping[str, str]:
+    def check(self, compiled: CompiledEngine) -> Mapping[str, str]:
         """Read what was compiled, and describe it for the manifest. Raises EngineError where it is something else."""
 
     def compare_layers(self, engine: Path) -> tuple[LayerError, ...]:  # noqa: ARG002
@@ -87,7 +87,7 @@ def _record(wanted: Compilation, store: EngineStore) -> CachedEngine:
     source = wanted.source
     wanted.prove()
     compiled = wanted.compile()
-    own_facts = wanted.check(compiled.engine)
+    own_facts = wanted.check(compiled)
     verified = verify_answers(source, compiled.answers)
     record = EngineRecord(
         model=source.name,

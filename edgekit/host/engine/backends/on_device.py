@@ -9,7 +9,9 @@ from edgekit.host.engine.bench import EngineBench
 from edgekit.host.engine.builder.devices import NO_BUILDERS, Builders
 from edgekit.host.engine.builder.job import DeviceJob
 from edgekit.host.engine.builder.remote import compile_on_device
+from edgekit.host.engine.files.plan_file import is_timing_cache
 from edgekit.host.engine.making import Compilation
+from edgekit.host.engine.model.reference import answers_of
 from edgekit.host.engine.pictures.read import digest_of
 from edgekit.host.engine.record import CompiledEngine
 from edgekit.host.engine.source import ModelSource
@@ -47,12 +49,19 @@ class DeviceCompilation(Compilation):
             timing_cache=store.timings(timings) if self.request.timing_cache else b"",
             input=source.model.input,
             frames=source.pictures.tensors,
+            outputs=_outputs_of(source),
         )
-        compiled = compile_on_device(job, self.builders, self.bench.progress)
-        if compiled.timing_cache:
+        compiled = compile_on_device(job, self.builders, self.bench.progress, self.check)
+        if is_timing_cache(compiled.timing_cache):
             store.save_timings(timings, compiled.timing_cache)
         dla = "" if self.request.dla_core < 0 else str(self.request.dla_core)
         return dataclasses.replace(compiled, facts={**compiled.facts, "dla": dla, **self.facts})
+
+
+def _outputs_of(source: ModelSource) -> dict[str, tuple[int, ...]]:
+    """The shape of each output on all pictures, found by running one: models need not name all sizes."""
+    frames = source.pictures.tensors
+    return {name: (len(frames), *array.shape[1:]) for name, array in answers_of(source.path, frames[:1]).items()}
 
 
 def engine_key(source: ModelSource, accelerator: Accelerator, request: BuildRequest, **parts: object) -> str:

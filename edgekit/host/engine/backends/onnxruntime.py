@@ -15,6 +15,7 @@ from edgekit.host.engine.backends.on_device import DeviceCompilation, engine_key
 from edgekit.host.engine.bench import EngineBench
 from edgekit.host.engine.engine import Engine
 from edgekit.host.engine.making import Compilation
+from edgekit.host.engine.model.onnx_engine import check_onnx_engine
 from edgekit.host.engine.model.onnx_model import opset_of
 from edgekit.host.engine.model.quantise import Quantised, Style, describe_quantisation, quantise
 from edgekit.host.engine.model.ranges import check_ranges
@@ -108,11 +109,12 @@ class Int8Compilation(Compilation):
             seconds=round(time.monotonic() - began, 3),
         )
 
-    def check(self, engine: bytes) -> Mapping[str, str]:
+    def check(self, compiled: CompiledEngine) -> Mapping[str, str]:
         """What a runtime must know to load it."""
+        model = check_onnx_engine(compiled.engine, self.source.onnx)
         return {
             "format": "onnx",
-            "opset": str(opset_of(onnx.load_from_string(engine))),
+            "opset": str(opset_of(model)),
             "ir_version": str(self.source.onnx.ir_version),
         }
 
@@ -165,8 +167,9 @@ def quantise_checked(source: ModelSource, style: Style, bench: EngineBench) -> Q
 class TunedCompilation(DeviceCompilation):
     """The model as ONNX Runtime optimises it on a builder device, for that very CPU."""
 
-    def check(self, engine: bytes) -> Mapping[str, str]:  # noqa: ARG002
-        """Nothing to read: the device's runner has run it."""
+    def check(self, compiled: CompiledEngine) -> Mapping[str, str]:
+        """Read the model that came: a device's word that it has run it is no proof."""
+        check_onnx_engine(compiled.engine, self.source.onnx)
         return {"format": "onnx"}
 
 

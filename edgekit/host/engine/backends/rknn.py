@@ -146,9 +146,9 @@ class RknnCompilation(Compilation):
             memory_bytes=made.log.internal_bytes + made.log.weight_bytes,
         )
 
-    def check(self, engine: bytes) -> Mapping[str, str]:
+    def check(self, compiled: CompiledEngine) -> Mapping[str, str]:
         """Read the file's own header."""
-        file = parse_rknn(BytesIO(engine))
+        file = parse_rknn(BytesIO(compiled.engine))
         if isinstance(file, RknnFault):
             raise EngineError(
                 f"{self.source.file}: what the RKNN toolkit wrote is no engine: {file.reason}", hint="report this"

@@ -6,7 +6,6 @@ Source: NVIDIA's support matrix; the binaries. So this module prepares the model
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -18,6 +17,8 @@ from edgekit.host.engine.backends.on_device import DeviceCompilation, engine_key
 from edgekit.host.engine.backends.onnxruntime import quantise_checked
 from edgekit.host.engine.bench import EngineBench
 from edgekit.host.engine.builder.bounds import bounds_for
+from edgekit.host.engine.builder.measured import same_version
+from edgekit.host.engine.files.gpu_code import find_gpu_code, runs_on
 from edgekit.host.engine.files.plan_file import PlanFault, parse_plan
 from edgekit.host.engine.making import Compilation
 from edgekit.host.engine.model.faults import DYNAMIC, node_name, refuse
@@ -25,6 +26,7 @@ from edgekit.host.engine.model.half import to_half
 from edgekit.host.engine.model.prepare.quantised import quantised_at, unfit_pair
 from edgekit.host.engine.model.reference import answers_of_bytes
 from edgekit.host.engine.pictures.read import digest_of
+from edgekit.host.engine.record import CompiledEngine
 from edgekit.host.engine.source import ModelSource
 from edgekit.host.engine.verify.cure import cure_for
 from edgekit.host.engine.verify.verdict import check_agreement
@@ -99,9 +101,9 @@ class TensorrtCompilation(DeviceCompilation):
             verified = verify_answers(source, answers_of_bytes(self.model, source.pictures.tensors, source.path))
             check_agreement(source.name, verified.agreement, source.model.tolerance, cure_for(source, "int8"))
 
-    def check(self, engine: bytes) -> Mapping[str, str]:
-        """Read the plan's own header."""
-        return check_plan(engine, self.source.target)
+    def check(self, compiled: CompiledEngine) -> Mapping[str, str]:
+        """Read the plan's own header and code, and compare them with what its maker was."""
+        return check_plan(compiled, self.source.target)
 
 
 def _compilation(
@@ -154,31 +156,31 @@ def _request(source: ModelSource, *, own_ranges: bool) -> BuildRequest:
     )
 
 
-def check_plan(plan: bytes, target: Target) -> Mapping[str, str]:
-    """Read a plan that a device sent.
+def check_plan(compiled: CompiledEngine, target: Target) -> Mapping[str, str]:
+    """Read a plan that a device sent: is it what that device says, and what the target takes?
 
     Returns:
-        Facts for the manifest: what a device must have to load it.
+        Facts for the manifest: its format. What a device must have to load it was measured where it was made.
 
     Raises:
-        EngineError: it is no engine, or another TensorRT's.
+        EngineError: it is no engine, of another TensorRT, or for another GPU.
     """
-    accelerator = accelerator_of(target)
-    found = parse_plan(BytesIO(plan))
+    accelerator, made = accelerator_of(target), compiled.facts
+    found = parse_plan(BytesIO(compiled.engine))
     if isinstance(found, PlanFault):
         raise EngineError(f"what the builder sent is no TensorRT engine: {found.reason}", hint="report this")
-    wanted = leading_version(accelerator.runtime_version)
-    if found.rtx or not re.match(rf"{re.escape('.'.join(map(str, found.version[:3])))}(\.|$)", wanted):
+    version = ".".join(map(str, found.version[:3]))
+    for wanted, whose in ((accelerator.runtime_version, target.name), (made.get("tensorrt", ""), "the builder")):
+        if found.rtx or not same_version(version, wanted):
+            raise EngineError(
+                f"the builder's engine is of {found.toolkit}, and {whose} has TensorRT {leading_version(wanted)}",
+                hint="pip list on the builder shows whether another TensorRT hides the board's own",
+            )
+    code = find_gpu_code(compiled.engine)
+    if made.get("sm", "") != accelerator.sm or not runs_on(code, accelerator.sm):
+        has = ", ".join(map(str, code)) if made.get("sm", "") == accelerator.sm else made.get("sm", "") or "no number"
         raise EngineError(
-            f"the builder's engine is of {found.toolkit}, and {target.name} has TensorRT {wanted}",
-            hint="pip list on the builder shows whether another TensorRT hides the board's own",
+            f"the builder's engine is for SM {has}, and {target.name} has SM {accelerator.sm}",
+            hint="build with a board of the target: --builder root@HOST",
         )
-    return {
-        "format": "tensorrt plan",
-        "tensorrt": wanted,
-        "sm": accelerator.sm,
-        "sm_count": str(accelerator.sm_count),
-        "cuda": accelerator.cuda,
-        "power_mode": accelerator.power_mode,
-        "power_conf": accelerator.power_conf,
-    }
+    return {"format": "tensorrt plan"}

@@ -42,6 +42,18 @@ class PackageFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a device may take before it is given up."""
+
+    answer_s: float = 60.0
+    """For an answer, or a sign of life while a program runs there: one comes every few seconds."""
+    files_s: float = 600.0
+    """For reading, laying out or deleting all files that it keeps."""
+    compile_s: float = 3600.0
+    try_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Builders:
     """The devices that a build may ask, and what it sends them."""
 
@@ -55,6 +67,7 @@ class Builders:
     """Who builds, `USER@HOST`, for others who meet the lock."""
     wait_s: float = 600.0
     """How long to wait for a device that somebody else has reserved."""
+    patience: Patience = Patience()
 
 
 NO_BUILDERS = Builders(devices=(), packages=(), judge=lambda *_: (), holder="")

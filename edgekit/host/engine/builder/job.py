@@ -1,7 +1,8 @@
-"""What a builder device is sent for one engine. Frozen data; `CompiledEngine` comes back."""
+"""What a builder device is sent for one engine, and what may come back of it. Frozen data."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,3 +31,5 @@ class DeviceJob:
     input: ColourContract
     frames: npt.NDArray[np.generic]
     """What it is tried on: the model's inputs, [frames, ...]."""
+    outputs: Mapping[str, tuple[int, ...]]
+    """The shape of each output on all frames, [frames, ...]: nothing else is taken for the engine's answers."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from edgekit.errors import EngineError, LockHeld, Unreachable
+from edgekit.errors import EngineError, InputError, LockHeld, RolloutError, Unreachable
+from edgekit.host.engine.builder.answers import BuilderFault, details_of, distrust, one_line
 from edgekit.host.engine.builder.client import AgentClient, Held
 from edgekit.host.engine.builder.devices import BuilderDevice, Builders
 from edgekit.host.engine.builder.job import DeviceJob
@@ -14,13 +15,24 @@ from edgekit.host.engine.builder.work import Work
 from edgekit.host.engine.record import CompiledEngine
 from edgekit.host.probe import read_facts
 from edgekit.host.progress import Progress
+from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.target import Accelerator, Target
+from edgekit.schema.units import counted
 
 _POLL_S = 2.0
+_MEND = "mend that, or name another device: --builder root@HOST"
 
 
-def compile_on_device(job: DeviceJob, builders: Builders, progress: Progress) -> CompiledEngine:
+def compile_on_device(
+    job: DeviceJob, builders: Builders, progress: Progress, check: Callable[[CompiledEngine], object]
+) -> CompiledEngine:
     """Have the first free and suitable device compile an engine.
+
+    Args:
+        job: the engine.
+        builders: the devices, and what they are sent.
+        progress: is told of each step.
+        check: reads the content of what a device compiled; raises EngineError, and the next device is asked.
 
     Raises:
         EngineError: there is none, or the model cannot be compiled or run there.
@@ -29,7 +41,7 @@ def compile_on_device(job: DeviceJob, builders: Builders, progress: Progress) ->
     """
     if not builders.devices:
         raise no_builder(job.target, job.accelerator)
-    return _Search(job, builders, progress).run()
+    return _Search(job, builders, progress, check).run()
 
 
 def no_builder(target: Target, accelerator: Accelerator) -> EngineError:
@@ -47,10 +59,12 @@ def no_builder(target: Target, accelerator: Accelerator) -> EngineError:
 class _Search:
     """Asks one device after the other until one has compiled the engine."""
 
-    def __init__(self, job: DeviceJob, builders: Builders, progress: Progress) -> None:
-        self._job, self._builders, self._progress = job, builders, progress
-        self._unfit: list[str] = []
-        self._unreachable: list[Unreachable] = []
+    def __init__(
+        self, job: DeviceJob, builders: Builders, progress: Progress, check: Callable[[CompiledEngine], object]
+    ) -> None:
+        self._job, self._builders, self._progress, self._check = job, builders, progress, check
+        self._failures: list[EngineError | Unreachable] = []
+        """Why each device that was asked has not compiled it."""
 
     def run(self) -> CompiledEngine:
         until, waiting = time.monotonic() + self._builders.wait_s, list(self._builders.devices)
@@ -58,36 +72,37 @@ class _Search:
             held: dict[str, Held] = {}
             for device in list(waiting):
                 try:
-                    made = self._ask(device)
+                    return self._ask(device)
                 except Held as taken:
                     held[device.name] = taken
-                    continue
-                if made is not None:
-                    return made
-                waiting.remove(device)
+                except (BuilderFault, Unreachable) as failure:
+                    waiting.remove(device)
+                    self._failures.append(failure)
+                    if waiting:
+                        self._progress.note(f"{failure.message}; another builder is asked")
             if held:
                 self._wait(held, until)
         raise self._none_can()
 
-    def _ask(self, device: BuilderDevice) -> CompiledEngine | None:
-        """Have a device do it; None where it cannot: the reason is collected. Raises Held."""
-        reached = False
+    def _ask(self, device: BuilderDevice) -> CompiledEngine:
+        """Have a device do it. Raises BuilderFault or Unreachable where another may be asked, and Held."""
+        job, builders = self._job, self._builders
         try:
-            with _reserved(device, self._job, self._builders.holder) as client:
-                reached = True
-                facts = read_facts(device.executor, interpreter=self._job.target.os.python_path)
-                reasons = self._builders.judge(self._job.target, self._job.accelerator, facts)
+            with _reserved(device, job, builders) as client:
+                facts = self._facts_of(device)
+                reasons = builders.judge(job.target, job.accelerator, facts)
                 if reasons:
-                    self._unfit += [f"{device.name} must not compile: {reason}" for reason in reasons]
-                    return None
-                return Work(self._job, self._builders.packages, client, self._progress).run(facts)
-        except Unreachable as error:
-            if reached:
-                raise
-            self._unreachable.append(error)
-            return None
+                    raise _unfit(device, reasons)
+                work = Work(job, builders, client, self._progress)
+                return work.run(facts, lambda: self._facts_of(device), self._check)
         finally:
             device.executor.close()
+
+    def _facts_of(self, device: BuilderDevice) -> DeviceFacts:
+        try:
+            return read_facts(device.executor, interpreter=self._job.target.os.python_path)
+        except (InputError, RolloutError) as error:
+            raise distrust(device.name, one_line(error.message), details=details_of(error.details)) from None
 
     def _wait(self, held: dict[str, Held], until: float) -> None:
         message = "; ".join(f"{name}: {who}" for name, who in held.items())
@@ -97,16 +112,27 @@ class _Search:
         time.sleep(_POLL_S)
 
     def _none_can(self) -> EngineError | Unreachable:
-        if not self._unfit:
-            return self._unreachable[0]
-        details = [*self._unfit, *(error.message for error in self._unreachable)]
-        more = f" (and {len(details) - 1} more reasons)" if len(details) > 1 else ""
-        hint = "mend that, or name another device: --builder root@HOST"
-        return EngineError(f"{details[0]}{more}", hint=hint, details="\n".join(details) if more else "")
+        """What to tell of several failures: one that no other link mends."""
+        failures = sorted(self._failures, key=lambda failure: isinstance(failure, Unreachable))
+        if len(failures) == 1 or isinstance(failures[0], Unreachable):
+            return failures[0]
+        details = "\n".join(text for one in failures for text in (one.message, one.details) if text)
+        return EngineError(
+            f"{failures[0].message} (and {counted(len(failures) - 1, 'other builder')} failed)",
+            hint=_MEND,
+            details=details,
+        )
+
+
+def _unfit(device: BuilderDevice, reasons: tuple[str, ...]) -> BuilderFault:
+    more = f" (and {counted(len(reasons) - 1, 'more reason')})" if len(reasons) > 1 else ""
+    return BuilderFault(
+        f"{device.name} must not compile: {reasons[0]}{more}", hint=_MEND, details="\n".join(reasons[1:])
+    )
 
 
 @contextmanager
-def _reserved(device: BuilderDevice, job: DeviceJob, holder: str) -> Iterator[AgentClient]:
-    with AgentClient(device, device.executor, job.target.os.python_path) as client:
-        client.reserve(holder, job.name)
+def _reserved(device: BuilderDevice, job: DeviceJob, builders: Builders) -> Iterator[AgentClient]:
+    with AgentClient(device, device.executor, job.target.os.python_path, builders.patience) as client:
+        client.reserve(builders.holder, job.name)
         yield client

@@ -1,95 +1,152 @@
-"""Runs one job on a reserved device: send, compile, try, fetch."""
+"""Runs one job on a reserved device: send, compile, try, fetch, check.
+
+What fails its checks is wiped over there, so that the next run starts clean; what a broken link left is not.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.errors import EngineError
-from edgekit.host.engine.builder.client import MAX_ENGINE_BYTES, AgentClient
-from edgekit.host.engine.builder.devices import PackageFile
+from edgekit.errors import EngineError, Unreachable
+from edgekit.host.engine.builder.answers import BuilderFault, details_of, distrust, one_line, parse_answer, read_answer
+from edgekit.host.engine.builder.arrays import most_bytes, read_arrays
+from edgekit.host.engine.builder.client import AgentClient
+from edgekit.host.engine.builder.devices import Builders, PackageFile
 from edgekit.host.engine.builder.job import DeviceJob
+from edgekit.host.engine.builder.measured import contradictions, measured_facts
+from edgekit.host.engine.model.answers import Answers
 from edgekit.host.engine.record import CompiledEngine
 from edgekit.host.progress import Progress
-from edgekit.schema.answers import output_name
+from edgekit.schema.builder_agent import RunAnswer
 from edgekit.schema.building import BuildAnswer, TrialAnswer, TrialRequest, answer_file, request_file
 from edgekit.schema.facts import DeviceFacts
-from edgekit.schema.message import from_message, to_message
+from edgekit.schema.message import to_message
 from edgekit.schema.units import counted
 from edgekit.trust import sha256_bytes
 
-_DEADLINE_S = 3600.0
-_TRIAL_S = 600.0
+_MAX_ENGINE_BYTES, _SPARE_ENGINE_BYTES = 4 << 30, 1 << 30
+_MAX_TIMINGS_BYTES = 256 << 20
 _FRAMES, _ANSWERS = "frames.npy", "answers.npz"
 _BOOT = (
     "import ctypes, runpy, sys; ctypes.CDLL(None).prctl(1, 9); open('/proc/self/oom_score_adj', 'w').write('500');"
     " sys.path.insert(0, sys.argv.pop(1));"
     " runpy.run_module('edgekit.device.builder', run_name='__main__', alter_sys=True)"
 )
-"""Runs as `python -I -c BOOT SITE build|try FOLDER`. It ends with the agent (PR_SET_PDEATHSIG), and before anything
-else when the board runs out of memory. Source: Linux, prctl(2), proc(5)."""
+"""Runs as `python -I -B -c BOOT SITE build|try FOLDER`; -B leaves no bytecode, which nobody could check later. It ends
+with the agent (PR_SET_PDEATHSIG), and before anything else when the board runs out of memory. Source: Linux, prctl(2),
+proc(5).
+"""
 _Answer = TypeVar("_Answer", BuildAnswer, TrialAnswer)
 
 
 class Work:
     """One job on one device."""
 
-    def __init__(
-        self, job: DeviceJob, packages: tuple[PackageFile, ...], client: AgentClient, progress: Progress
-    ) -> None:
-        self._job, self._packages, self._client, self._progress = job, packages, client, progress
+    def __init__(self, job: DeviceJob, builders: Builders, client: AgentClient, progress: Progress) -> None:
+        self._job, self._client, self._progress = job, client, progress
+        self._packages, self._patience = builders.packages, builders.patience
         self._device = client.name
         self._folder = f"job-{job.key}"
 
-    def run(self, facts: DeviceFacts) -> CompiledEngine:
-        """Do it all; `facts` are the device's.
+    def run(
+        self, facts: DeviceFacts, look: Callable[[], DeviceFacts], check: Callable[[CompiledEngine], object]
+    ) -> CompiledEngine:
+        """Do it all.
+
+        Args:
+            facts: the device's, before.
+            look: reads them again, when it is done.
+            check: reads the content of what was compiled; raises EngineError.
 
         Raises:
+            BuilderFault: another device may be asked.
             EngineError: the model cannot be compiled or run there.
             Unreachable: the link broke.
         """
+        try:
+            return self._run(facts, look, check)
+        except EngineError:
+            with contextlib.suppress(EngineError, Unreachable):
+                self._client.wipe(self._folder)
+            raise
+
+    def _run(
+        self, facts: DeviceFacts, look: Callable[[], DeviceFacts], check: Callable[[CompiledEngine], object]
+    ) -> CompiledEngine:
         job = self._job
         left_behind, site = self._find_left_behind(), self._bring()
-        built, engine = left_behind or self._compile(site)
-        tried, answers = TrialAnswer(), {}
-        if len(job.frames):
-            tried = self._do("try", TrialAnswer, site, f"{self._device} runs {job.name}", _TRIAL_S)
-            answers = _read_answers(self._fetch(_ANSWERS))
-        timings = f"{self._folder}/{job.request.timing_cache}"
-        cache = self._client.fetch(timings, MAX_ENGINE_BYTES) if job.request.timing_cache else None
-        return CompiledEngine(
+        built, engine, timings = left_behind or self._compile(site)
+        tried, answers = self._try(site) if len(job.frames) else (None, {})
+        for reason in contradictions(job.request.kind, facts, look(), built, tried):
+            raise distrust(self._device, reason)
+        compiled = CompiledEngine(
             engine=engine,
             answers=answers,
-            facts={"l4t": facts.l4t, "device": facts.model or facts.os_title},
-            warnings=built.warnings,
+            facts=measured_facts(job.request.kind, facts, built),
+            warnings=tuple(map(one_line, built.warnings)),
             seconds=built.seconds,
             peak_bytes=built.peak_bytes,
-            memory_bytes=tried.memory_bytes or built.gpu_peak_bytes,
-            timing_cache=cache or b"",
+            memory_bytes=(tried.memory_bytes if tried else 0) or built.gpu_peak_bytes,
+            timing_cache=timings,
         )
+        try:
+            check(compiled)
+        except EngineError as error:
+            raise BuilderFault(
+                f"{self._device} made no usable engine of {job.name}: {error.message}",
+                hint=error.hint,
+                details=error.details,
+            ) from None
+        return compiled
 
-    def _find_left_behind(self) -> tuple[BuildAnswer, bytes] | None:
+    def _find_left_behind(self) -> tuple[BuildAnswer, bytes, bytes] | None:
         """What the same job made before, where a link broke before it was fetched; None where it is damaged."""
         text = self._client.fetch(f"{self._folder}/{answer_file('build')}")
-        answer = from_message(BuildAnswer, text, f"answer of {self._device}") if text else None
+        try:
+            answer = self._read(BuildAnswer, text) if text else None
+        except BuilderFault:
+            return None
         if answer is None or answer.failure is not None:
             return None
-        engine = self._client.fetch(f"{self._folder}/{self._job.request.engine}", MAX_ENGINE_BYTES)
+        engine = self._client.fetch(f"{self._folder}/{self._job.request.engine}", self._most_engine_bytes())
         if engine is None or sha256_bytes(engine) != answer.engine_sha256:
             return None
         self._progress.note(f"{self._device} has compiled {self._job.name} already")
-        return answer, engine
+        return answer, engine, self._fetch_timings(answer)
 
-    def _compile(self, site: str) -> tuple[BuildAnswer, bytes]:
-        built = self._do("build", BuildAnswer, site, f"{self._device} compiles {self._job.name}", _DEADLINE_S)
-        return built, self._fetch(self._job.request.engine)
+    def _compile(self, site: str) -> tuple[BuildAnswer, bytes, bytes]:
+        text = f"{self._device} compiles {self._job.name}"
+        built = self._do("build", BuildAnswer, site, text, self._patience.compile_s)
+        engine = self._fetch(self._job.request.engine, self._most_engine_bytes())
+        if sha256_bytes(engine) != built.engine_sha256:
+            raise distrust(self._device, "it sent another engine than it says that it compiled")
+        return built, engine, self._fetch_timings(built)
+
+    def _try(self, site: str) -> tuple[TrialAnswer, Answers]:
+        tried = self._do("try", TrialAnswer, site, f"{self._device} runs {self._job.name}", self._patience.try_s)
+        outputs = self._job.outputs
+        return tried, read_arrays(self._fetch(_ANSWERS, most_bytes(outputs)), outputs, self._device)
+
+    def _fetch_timings(self, built: BuildAnswer) -> bytes:
+        """What the compiler has timed; it only helps, so what is damaged is left out."""
+        if not self._job.request.timing_cache or not built.timing_cache_sha256:
+            return b""
+        timings = self._client.fetch(f"{self._folder}/{self._job.request.timing_cache}", _MAX_TIMINGS_BYTES)
+        return timings if timings and sha256_bytes(timings) == built.timing_cache_sha256 else b""
+
+    def _most_engine_bytes(self) -> int:
+        """An engine has the weights, in some precision and perhaps several layouts, and kernels."""
+        return min(_MAX_ENGINE_BYTES, _SPARE_ENGINE_BYTES + 4 * len(self._job.model))
 
     def _bring(self) -> str:
         """Send what is missing there and lay it out; gives the folder with the Python packages."""
@@ -136,44 +193,44 @@ class Work:
 
     def _do(self, verb: str, kind: type[_Answer], site: str, text: str, deadline_s: float) -> _Answer:
         """Run one of the builder's programs there, and read what it answers."""
-        python = self._job.target.os.python_path
+        argv = [self._job.target.os.python_path, "-I", "-B", "-c", _BOOT, site, verb, "."]
         with self._progress.step(text):
-            done = self._client.run(
-                [python, "-I", "-c", _BOOT, site, verb, "."], self._folder, deadline_s, self._progress.note
-            )
+            done = self._client.run(argv, self._folder, deadline_s, self._progress.note)
         answer = self._client.fetch(f"{self._folder}/{answer_file(verb)}")
-        if done["returncode"] or answer is None:
+        if done.returncode or answer is None:
             raise self._died(verb, done, deadline_s)
-        read = from_message(kind, answer, f"answer of {self._device}")
+        read = self._read(kind, answer)
         if read.failure is not None:
             failure = read.failure
-            details = "\n".join(filter(None, [failure.details, str(done.get("output", ""))]))
-            raise EngineError(
-                f"{self._job.name} on {self._device}: {failure.message}", hint=failure.hint, details=details
-            )
+            message, hint = one_line(failure.message), one_line(failure.hint)
+            details = "\n".join(filter(None, [details_of(failure.details), details_of(done.output)]))
+            raise EngineError(f"{self._job.name} on {self._device}: {message}", hint=hint, details=details)
         return read
 
-    def _died(self, verb: str, done: dict[str, object], deadline_s: float) -> EngineError:
-        code = done.get("returncode")
+    def _died(self, verb: str, done: RunAnswer, deadline_s: float) -> EngineError:
+        code = done.returncode or 0
         doing = "compiling" if verb == "build" else "running"
-        if done.get("ended_by") == "deadline":
+        if done.ended_by == "deadline":
             how, hint = (
                 f"took longer than {deadline_s:g} s and was stopped",
                 "lower the model's size, or look at it there",
             )
         elif code == -9:
             how, hint = "was killed: the board ran out of memory", "close other programs there, or reboot it"
-        elif isinstance(code, int) and code < 0:
+        elif code < 0:
             how, hint = f"crashed with signal {-code}", "see dmesg on the device, and what it printed, below"
         else:
             how, hint = f"ended with {code}", "see what it printed, below"
-        output = str(done.get("output", ""))
-        return EngineError(f"{doing} {self._job.name} on {self._device} {how}", hint=hint, details=output)
+        message = f"{doing} {self._job.name} on {self._device} {how}"
+        return EngineError(message, hint=hint, details=details_of(done.output))
 
-    def _fetch(self, name: str) -> bytes:
-        data = self._client.fetch(f"{self._folder}/{name}", MAX_ENGINE_BYTES)
+    def _read(self, kind: type[_Answer], text: bytes) -> _Answer:
+        return read_answer(kind, parse_answer(text, self._device), self._device)
+
+    def _fetch(self, name: str, limit: int) -> bytes:
+        data = self._client.fetch(f"{self._folder}/{name}", limit)
         if data is None:
-            raise EngineError(f"{self._device} left no {name}", hint="report this")
+            raise distrust(self._device, f"it left no {name}")
         return data
 
 
@@ -190,12 +247,3 @@ def _as_npy(frames: npt.NDArray[np.generic]) -> bytes:
     made = io.BytesIO()
     np.save(made, frames, allow_pickle=False)
     return made.getvalue()
-
-
-def _read_answers(data: bytes) -> dict[str, npt.NDArray[np.generic]]:
-    """The engine's outputs. A file from a device may hold anything: nothing in it is run."""
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            return {output_name(name): arrays[name] for name in arrays.files}
-    except (ValueError, OSError, KeyError) as error:
-        raise EngineError(f"the device's answers cannot be read: {error}", hint="report this") from None

@@ -86,6 +86,11 @@ def is_plan(stream: BinaryIO) -> bool:
     return _at(stream, offset, 4) in (_TENSORRT, _RTX, _ARCHIVE)
 
 
+def is_timing_cache(data: bytes) -> bool:
+    """Whether bytes begin as what TensorRT has timed does."""
+    return data.startswith(_ARCHIVE)
+
+
 def _read(stream: BinaryIO) -> PlanFile:
     total = stream.seek(0, os.SEEK_END)
     offset = _prefix(stream)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import sys
 import threading
 from abc import ABC, abstractmethod
@@ -18,7 +19,6 @@ import pytest
 
 import edgekit
 from edgekit.errors import EngineError
-from edgekit.executor.local import LocalExecutor
 from edgekit.host.catalogue.targets import find_target
 from edgekit.host.engine.builder.devices import NO_BUILDERS, BuilderDevice, Builders
 from edgekit.host.engine.compile import make_planned, plan_source
@@ -36,6 +36,7 @@ from edgekit.schema.recipe import ColourContract, Model, Tolerance
 from edgekit.schema.target import Accelerator, Target
 from tests.fakes import networks
 from tests.fakes.benches import bench_in, compile_source
+from tests.fakes.builder_board import BUILT_ON_ORIN, ORIN, BoardExecutor
 from tests.fakes.builder_kit import pretended_kit
 from tests.fakes.rknn.toolkit import FakeToolkits
 from tests.fakes.sandboxes import open_sandbox
@@ -102,9 +103,11 @@ class DeviceShop(Shop):
         super().__init__(folder, "jetson-orin-nano-jp62")
         os_here = dataclasses.replace(self.target.os, python_path=sys.executable)
         self.target: Target = dataclasses.replace(self.target, os=os_here)
-        device = BuilderDevice(name="bay-1", executor=LocalExecutor(), prefix=str(folder / "root"))
+        board = BoardExecutor({"accelerators": [ORIN]})
+        device = BuilderDevice(name="bay-1", executor=board, prefix=str(folder / "root"))
         self.control = Path(device.folder, "control")
         self.control.mkdir(parents=True)
+        (self.control / "built.json").write_text(json.dumps(BUILT_ON_ORIN))
         kit = pretended_kit(folder / "kit")
         self.builders = Builders(devices=(device,), packages=kit, judge=lambda *_: (), holder="anna@desk")
         (self.control / "engine").write_bytes(plan())
@@ -264,8 +267,8 @@ class Scripted(Compilation):
         self._step("compile")
         return CompiledEngine(engine=b"engine", answers=self.answers, seconds=0.0)
 
-    def check(self, engine: bytes) -> Mapping[str, str]:
-        assert engine == b"engine"
+    def check(self, compiled: CompiledEngine) -> Mapping[str, str]:
+        assert compiled.engine == b"engine"
         self._step("check")
         return {"format": "scripted"}
 
