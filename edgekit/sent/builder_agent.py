@@ -11,7 +11,7 @@ lay      folder, files {path, sha256, executable}, keep: lays out a folder -> {p
          holds these files and nothing else is used again
 run      argv, cwd, deadline_s  -> {progress: text}..., {beat}..., then {returncode, output, ended_by}
          A link that breaks meanwhile does not stop the program, `cancel` does: the next conversation finds what it left
-fetch    path           -> {payload_bytes, sha256} and the file; {missing: true} where there is none
+fetch    path, limit    -> {payload_bytes, sha256} and the file, unless it is larger; {missing: true} where none is
 wipe     folder         deletes one that was laid out, with what programs left there -> {bytes}: how many were freed
 clean                   deletes all that is kept here, but the lock -> {bytes}
 Whatever cannot be done -> {error, hint}. Python 3.10 and newer, standard library alone.
@@ -270,7 +270,10 @@ class Agent:
         if not file.is_file():
             self.reply({"missing": True})
             return
-        self.reply({"payload_bytes": file.stat().st_size, "sha256": _digest(file)})
+        size = file.stat().st_size
+        self.reply({"payload_bytes": size, "sha256": _digest(file)})
+        if size > request["limit"]:
+            return
         with file.open("rb") as content:
             while not self.hung_up and (piece := content.read(1 << 20)):
                 self.answers.write(piece)

@@ -56,19 +56,22 @@ if not (say.exists() and say.read_text() == "nothing"):
 
 def pretended_kit(folder: Path, extra_bytes: int = 0) -> tuple[PackageFile, ...]:
     """Files of a package `edgekit` whose builder is the program above, and some ballast to send."""
+    made = kit_of(folder, PROGRAM)
+    if extra_bytes:
+        ballast = bytes(range(256)) * (extra_bytes // 256 // 2) + os.urandom(extra_bytes // 2)
+        made = (*made, _file(folder, "ballast", ballast))
+    return made
+
+
+def kit_of(folder: Path, program: str) -> tuple[PackageFile, ...]:
+    """Files of a package `edgekit` whose builder is a program."""
     files = {
         "edgekit/__init__.py": "",
         "edgekit/device/__init__.py": "",
         "edgekit/device/builder/__init__.py": "",
-        "edgekit/device/builder/__main__.py": PROGRAM,
+        "edgekit/device/builder/__main__.py": program,
     }
-    made = []
-    for path, text in files.items():
-        made.append(_file(folder, path, text.encode()))
-    if extra_bytes:
-        ballast = bytes(range(256)) * (extra_bytes // 256 // 2) + os.urandom(extra_bytes // 2)
-        made.append(_file(folder, "ballast", ballast))
-    return tuple(made)
+    return tuple(_file(folder, path, text.encode()) for path, text in files.items())
 
 
 def _file(folder: Path, path: str, content: bytes) -> PackageFile:

@@ -157,7 +157,7 @@ class AgentClient:
 
     def fetch(self, path: str, limit: int = MAX_ANSWER_BYTES) -> bytes | None:
         """A file that a program left, of `limit` bytes at most; None where there is none."""
-        answer = self._ask(FetchAnswer, "fetch", self._patience.files_s, path=path)
+        answer = self._ask(FetchAnswer, "fetch", self._patience.files_s, path=path, limit=limit)
         if answer.missing:
             return None
         size = answer.payload_bytes
