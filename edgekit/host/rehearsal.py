@@ -11,13 +11,13 @@ import os
 import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgekit.errors import EdgekitError, InputError
 from edgekit.executor import Completed, Executor
+from edgekit.host.own_folder import temporary_folder
 from edgekit.schema.message import from_message, to_message
 from edgekit.schema.plan import WorkerPlan
 from edgekit.schema.rehearsal import NOW, OUTPUT, REPLY, REQUEST, Grab, RehearsalReply, RehearsalRequest
@@ -68,13 +68,14 @@ def run_rehearsal(rehearsal: Rehearsal, executor: Executor) -> RehearsalReply:
     Raises:
         InputError: something would fail on the device too, or the recipe's code does not end.
     """
-    with tempfile.TemporaryDirectory(prefix="edgekit-rehearsal-", ignore_cleanup_errors=True) as scratch:
-        folder = Path(scratch)
+    with temporary_folder("edgekit-rehearsal-") as folder:
         (folder / REQUEST).write_bytes(to_message(_lay_out(folder, rehearsal)))
         steps = _STEPS_BESIDE_STAGES + len(rehearsal.plan.stages) * (4 + len(rehearsal.pictures))
         try:
             done = executor.run(
-                [sys.executable, "-I", "-m", _CHILD, scratch], timeout_s=steps * rehearsal.step_s + 60, cwd=scratch
+                [sys.executable, "-I", "-m", _CHILD, str(folder)],
+                timeout_s=steps * rehearsal.step_s + 60,
+                cwd=str(folder),
             )
         except EdgekitError as error:
             raise InputError(f"{_now(folder)} does not end", hint=_REASON, details=error.details) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,15 +70,21 @@ def files_below(folder: Path) -> tuple[str, ...]:
     """Relative paths of all files in a folder of the recipe's own code, sorted; caches and hidden files left out.
 
     Raises:
-        InputError: a link, or a name that cannot travel.
+        InputError: a link, a pipe or device, or a name that cannot travel.
     """
+    if folder.is_symlink():
+        raise InputError(f"{folder} is a link: links do not travel", hint="put the folder itself there")
     found = []
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_symlink():
             raise InputError(f"{path} is a link: links do not travel", hint="put the file itself there")
-        if not path.is_file() or any(part == "__pycache__" or part.startswith(".") for part in Path(name).parts):
+        if path.is_dir() or any(part == "__pycache__" or part.startswith(".") for part in Path(name).parts):
             continue
+        if not path.is_file():
+            raise InputError(
+                f"{path} is neither file nor folder: it does not travel", hint=f"rm {shlex.quote(str(path))}"
+            )
         if not is_safe_path(name):
             raise InputError(f"{str(path)!r} has a name that cannot travel", hint="rename it: letters, digits, -, _, .")
         found.append(name)

@@ -12,6 +12,7 @@ import numpy as np
 
 from edgekit.errors import InputError
 from edgekit.host.cache import Cache
+from edgekit.host.disk import read_small
 from edgekit.host.engine.model.answers import Answers
 from edgekit.host.engine.record import EngineRecord
 from edgekit.host.notes import Notes
@@ -26,6 +27,7 @@ _MODEL = "model.onnx"
 _RECORD = "engine.json"
 _ANSWERS = "answers.npz"
 _EXPECTED = "expected.npz"
+_MOST_RECORD_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +124,10 @@ class EngineStore:
     def find_model(self, key: str, sha256: str) -> Path | None:
         """A rewritten model by the key of its rewriting; None where it is not there, or not whole."""
         cached = self._models.take(key)
-        if cached is None or [file.sha256 for file in cached.content.files] != [sha256]:
+        if cached is None:
+            return None
+        if [item.path for item in cached.content.items] != [_MODEL] or sha256_file(cached.folder / _MODEL) != sha256:
+            self._models.throw_away(cached, "it is another model")
             return None
         return cached.folder / _MODEL
 
@@ -153,7 +158,7 @@ class EngineStore:
 def _read(key: str, folder: Path, used_s: float = 0.0) -> CachedEngine | None:
     file = folder / _RECORD
     try:
-        record = from_json(EngineRecord, file.read_bytes(), str(file))
+        record = from_json(EngineRecord, read_small(file, _MOST_RECORD_BYTES), str(file))
     except (OSError, InputError):
         return None
     return CachedEngine(key=key, folder=folder, record=record, used_s=used_s)

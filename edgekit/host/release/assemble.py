@@ -125,7 +125,7 @@ def _copy(file: Path, copy: Path, listed: FileEntry) -> None:
     if digest.hexdigest() != listed.sha256:
         raise InputError(
             f"{file} is not what it was when the release was put together",
-            hint="if it is in the cache, remove the folder that holds it, and build again",
+            hint="edgekit cache verify --repair, which looks whether it is the cache's, and build again",
         )
 
 

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import fcntl
 import os
-import shutil
-import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
+
+from edgekit.host.own_folder import own_folder
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 """Source: renameat2(2), linux/fcntl.h and linux/fs.h."""
-_UNLOCKED_S = 60.0
-"""A folder younger than this may belong to somebody who has not locked it yet."""
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -25,21 +21,14 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 def folder_beside(out: Path) -> Iterator[Path]:
     """A folder of one's own on the same file system, for making what goes to `out`; removed at the end.
 
-    Its name is `.edgekit-NAME-...`; a lock tells that its maker is alive, so what a killed one left is removed here.
+    Its name is `.edgekit-NAME-...`.
 
     Raises:
         OSError: it cannot be made.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".edgekit-{out.name}-"
-    for left in out.parent.iterdir():
-        with suppress(OSError):
-            if left.name.startswith(prefix) and time.time() - left.lstat().st_mtime > _UNLOCKED_S:
-                with _locked(left):
-                    shutil.rmtree(left)
-    made = tempfile.TemporaryDirectory(dir=out.parent, prefix=prefix, ignore_cleanup_errors=True)
-    with made, _locked(Path(made.name)):
-        yield Path(made.name)
+    with own_folder(out.parent, f".edgekit-{out.name}-") as folder:
+        yield folder
 
 
 def replace_folder(made: Path, out: Path) -> None:
@@ -64,21 +53,6 @@ def replace_folder(made: Path, out: Path) -> None:
             before.rename(out)
             raise
     _sync(out.parent)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold a folder's lock. Source: flock(2); it ends with the process.
-
-    Raises:
-        OSError: another holds it, or it is no folder.
-    """
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _exchanged(made: Path, out: Path) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from edgekit.executor import Completed
+from edgekit.host.own_folder import temporary_folder
 from edgekit.host.wheel.needs import Rules
 
 _PROJECT = '[project]\nname = "edgekit-asks"\nversion = "0"\nrequires-python = ">=3.8"\n'
@@ -47,7 +47,7 @@ class Question:
 @contextlib.contextmanager
 def written(question: Question) -> Iterator[tuple[list[str], list[str]]]:
     """Options for `uv pip compile`, and further files of requirements; both while the context lasts."""
-    with tempfile.TemporaryDirectory(prefix="edgekit-asks-") as folder:
+    with temporary_folder("edgekit-asks-") as folder:
         options, files = [], []
         config = Path(folder, "uv.toml")
         config.write_text(_config(question), encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from edgekit.host.catalogue.targets import find_target
 from edgekit.host.golden.drawing import draw
 from edgekit.host.golden.report import FrameReport
 from edgekit.host.golden.writing import FOLDER, answers_text, section, write_frames, write_new
+from edgekit.host.own_folder import temporary_folder
 from edgekit.host.workflow.golden_frames import Seen, engine_differences, look
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.target import Target
@@ -82,7 +82,7 @@ def find_golden(recipe: Path, options: GoldenOptions, station: Workstation) -> G
     differences: tuple[str, ...] = ()
     with (
         using(station.settings.cache_dir),
-        tempfile.TemporaryDirectory(prefix="edgekit-golden-") as scratch,
+        temporary_folder("edgekit-golden-") as scratch,
     ):
         seen = look(folder, options.frames, Path(scratch), station)
         for one in seen.frames:

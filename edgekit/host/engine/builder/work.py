@@ -9,7 +9,6 @@ import contextlib
 import hashlib
 import io
 import json
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -26,6 +25,7 @@ from edgekit.host.engine.builder.job import DeviceJob
 from edgekit.host.engine.builder.measured import contradictions, measured_facts
 from edgekit.host.engine.model.answers import Answers
 from edgekit.host.engine.record import CompiledEngine
+from edgekit.host.own_folder import temporary_folder
 from edgekit.host.progress import Progress
 from edgekit.schema.builder_agent import RunAnswer
 from edgekit.schema.building import BuildAnswer, TrialAnswer, TrialRequest, answer_file, request_file
@@ -167,7 +167,7 @@ class Work:
         }
         if job.request.timing_cache and job.timing_cache:
             texts[job.request.timing_cache] = job.timing_cache
-        with tempfile.TemporaryDirectory(prefix="edgekit-job-") as scratch:
+        with temporary_folder("edgekit-job-") as scratch:
             files = {}
             for name, text in texts.items():
                 files[name] = Path(scratch, name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from onnxruntime.quantization import (  # type: ignore[import-untyped]
 
 from edgekit.errors import EngineError
 from edgekit.host.engine.model.graph import computed_from
+from edgekit.host.own_folder import temporary_folder
 from edgekit.schema.recipe import Quantisation
 
 Style = Literal["cpu", "tensorrt"]
@@ -65,7 +65,7 @@ def quantise(path: Path, tensors: npt.NDArray[np.generic], quantisation: Quantis
         EngineError: ONNX Runtime cannot quantise it.
     """
     try:
-        with tempfile.TemporaryDirectory(prefix="edgekit-quantise-") as folder, _silence():
+        with temporary_folder("edgekit-quantise-") as folder, _silence():
             made = _quantise(path, tensors, quantisation, style, Path(folder))
     except Exception as error:  # the quantiser's errors share no class of their own
         raise EngineError(

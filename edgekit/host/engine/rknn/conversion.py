@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from edgekit.host.engine.model.faults import node_name
 from edgekit.host.engine.rknn.complaints import NodeName, explain, not_lowered
 from edgekit.host.engine.rknn.log import CompilerLog, read_accuracy, read_log
 from edgekit.host.engine.verify.verdict import LayerError
+from edgekit.host.own_folder import temporary_folder
 from edgekit.host.sandbox.box import Box
 from edgekit.host.sandbox.sandbox import Sandbox
 from edgekit.imaging.image import Pixels
@@ -91,7 +91,7 @@ class RknnConverter:
             EngineError: the toolkit refuses the model, or takes too long.
         """
         prefix = "edgekit-rknn-".ljust(_NAME_LENGTH, "-")
-        with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder:
+        with temporary_folder(prefix) as folder:
             scratch = Path(folder)
             (scratch / "request.json").write_text(json.dumps(_request(job, scratch, analyse=analyse)))
             output = self._run(job, scratch)

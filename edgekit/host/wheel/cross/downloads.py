@@ -18,6 +18,7 @@ from edgekit.errors import WheelError
 from edgekit.host.cache import Cache
 from edgekit.host.progress import Progress
 from edgekit.schema.units import format_bytes
+from edgekit.trust import sha256_file
 
 _MAX_BYTES = 2 << 30
 _CHUNK_BYTES = 1 << 20
@@ -56,14 +57,18 @@ class Downloads:
     """Who to be at an address."""
 
     def cached(self, sha256: str, filename: str) -> Path | None:
-        """A file that was fetched before and still is what it was: its code runs, and is signed."""
+        """A file that was fetched before and still is what was locked, read to its end: its code runs, and is signed.
+
+        The cache's own digests do not count here: who can change the file can change them alike.
+        """
         cache = Cache(self.folder, self.progress)
         cached = cache.take(_key(sha256, filename))
         if cached is None:
             return None
-        if [(file.path, file.sha256) for file in cached.content.files] == [(filename, sha256)]:
-            return cached.folder / filename
-        cache.throw_away(cached, f"it is not {filename}")
+        file = cached.folder / filename
+        if [item.path for item in cached.content.items] == [filename] and sha256_file(file) == sha256:
+            return file
+        cache.throw_away(cached, f"it is not the {filename} that was locked")
         return None
 
     def fetch(self, url: str, sha256: str, most: int = _MAX_BYTES) -> Path:

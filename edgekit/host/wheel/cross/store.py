@@ -8,11 +8,13 @@ from pathlib import Path
 
 from edgekit.errors import InputError
 from edgekit.host.cache import Cache
+from edgekit.host.disk import read_small
 from edgekit.host.progress import Progress
 from edgekit.host.wheel.cross.provenance import Provenance
 from edgekit.schema.reader import from_json, to_json
 
 _RECORD = "wheel.json"
+_MOST_RECORD_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +104,6 @@ def _by_name(wheel: CachedWheel) -> tuple[str, str, str]:
 
 def _read(folder: Path) -> BuiltWheel | None:
     try:
-        return from_json(BuiltWheel, (folder / _RECORD).read_bytes(), str(folder / _RECORD))
+        return from_json(BuiltWheel, read_small(folder / _RECORD, _MOST_RECORD_BYTES), str(folder / _RECORD))
     except (OSError, InputError):
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 
 from edgekit.errors import EdgekitError, WheelError
+from edgekit.host.own_folder import temporary_folder
 from edgekit.host.progress import Progress
 from edgekit.host.sandbox.sandbox import Sandbox
 from edgekit.host.wheel.trial.board_python import BoardPython, NoPython
@@ -95,7 +95,7 @@ class Trial:
                 return TrialVerdict(
                     part=part, outcome="unknown", message=f"{part} was not tried: the others took too long"
                 )
-            with tempfile.TemporaryDirectory(prefix="edgekit-trial-") as folder:
+            with temporary_folder("edgekit-trial-") as folder:
                 words = ("-c", script, part.kind, part.name)
                 try:
                     ended = python.run(words, site, Path(folder), self.sandbox, left)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -153,6 +155,21 @@ def test_own_code_is_listed_without_caches_and_hidden_files(tmp_path: Path) -> N
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert files_below(tmp_path) == ("a/c.py", "b.py")
+
+
+def test_what_is_neither_file_nor_folder_is_refused_by_name(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="pipe is neither file nor folder") as refused:
+        files_below(tmp_path)
+    subprocess.run(refused.value.hint, shell=True, check=True, timeout=10)
+    assert files_below(tmp_path) == ()
+
+
+def test_a_folder_of_code_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "app").symlink_to("elsewhere")
+    with pytest.raises(InputError, match="app is a link"):
+        files_below(tmp_path / "app")
 
 
 def test_links_do_not_travel(tmp_path: Path) -> None:

@@ -11,7 +11,10 @@ import pytest
 from edgekit.host.engine.record import EngineRecord, PlacedOperator
 from edgekit.host.engine.store import EngineStore
 from edgekit.host.engine.verify.agreement import Agreement
+from edgekit.schema.reader import to_json
 from edgekit.trust import sha256_bytes
+from tests.fakes.damage import DAMAGES, REPLACED
+from tests.fakes.disguise import disguise
 
 RECORD = EngineRecord(
     model="parts",
@@ -69,15 +72,32 @@ def test_rubbish_beside_it_is_passed_over(tmp_path):
     assert EngineStore(tmp_path).list() == ()
 
 
-@pytest.mark.parametrize("file", ["engine.json", "answers.npz", "expected.npz"])
-@pytest.mark.parametrize("content", [b"", b"{", bytes(100)])
-def test_a_damaged_record_or_answer_is_made_again(file: str, content: bytes, tmp_path: Path) -> None:
+_DAMAGES = {**DAMAGES, **REPLACED}
+
+
+@pytest.mark.parametrize("file", ["engine.json", "answers.npz", "expected.npz", "parts.rknn"])
+@pytest.mark.parametrize("name", _DAMAGES)
+def test_damage_is_made_again_and_does_not_hold_up_a_listing(file: str, name: str, tmp_path: Path) -> None:
     store = EngineStore(tmp_path)
     folder = store.add("k", b"engine", RECORD, ANSWERS, ANSWERS).folder
-    (folder / file).write_bytes(content)
+    _DAMAGES[name](folder / file)
+    store.list()
     assert store.find("k") is None
     assert store.add("k", b"engine", RECORD, ANSWERS, ANSWERS).record == RECORD
-    assert store.find("k") is not None
+    found = store.find("k")
+    assert found is not None and found.file.read_bytes() == b"engine" and not found.file.is_symlink()
+
+
+def test_a_record_that_names_a_file_outside_is_thrown_away(tmp_path: Path) -> None:
+    """With all that the cache has noted of it changed alike."""
+    store = EngineStore(tmp_path)
+    folder = store.add("k", b"engine", RECORD, ANSWERS, ANSWERS).folder
+    (tmp_path / "secret").write_bytes(b"engine")
+    outside = dataclasses.replace(RECORD, filename="../../../secret")
+    (folder / "engine.json").write_bytes(to_json(outside))
+    disguise(folder.parent)
+    assert store.find("k") is None
+    assert store.add("k", b"engine", RECORD, ANSWERS, ANSWERS).record == RECORD
 
 
 def test_rewritten_models_and_timings(tmp_path: Path) -> None:
@@ -86,7 +106,13 @@ def test_rewritten_models_and_timings(tmp_path: Path) -> None:
     path = store.add_model("m", b"model")
     store.save_timings("orin", b"times")
     assert store.find_model("m", sha256_bytes(b"model")) == path and path.read_bytes() == b"model"
-    assert store.find_model("m", sha256_bytes(b"other")) is None
     assert store.timings("orin") == b"times"
-    path.write_bytes(b"modem")
+
+
+def test_another_model_under_the_key_is_never_compiled(tmp_path: Path) -> None:
+    """Whoever put it there has changed the cache's own digests alike; the digest of the rewriting is not theirs."""
+    store = EngineStore(tmp_path)
+    store.add_model("m", b"model").write_bytes(b"modem")
+    disguise(tmp_path / "models/m")
     assert store.find_model("m", sha256_bytes(b"model")) is None
+    assert store.add_model("m", b"model").read_bytes() == b"model"
