@@ -6,9 +6,9 @@ FILE is what holds the interpreter: `python3.11`, or `libpython3.11.so.1.0` wher
 names are printed that all of them have: what only one build has would let a module pass that a board refuses. What is
 missing here, such as the init functions of modules that Debian builds in, no package takes.
 
-    cp39, cp311         Debian 11's and 12's for arm64, and one built from CPython's own source
-    cp310, cp312, cp313 one built from source. Where both are known they differ by two to seven names that packages do
-                        not take
+    cp39, cp311                Debian 11's and 12's for arm64, and one built from CPython's own source
+    cp38, cp310, cp312, cp313  one built from source. Where both are known they differ by two to seven names that
+                               packages do not take
 """
 
 import sys

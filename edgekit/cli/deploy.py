@@ -9,7 +9,7 @@ import typer
 
 from edgekit.cli.complete import device_names
 from edgekit.cli.keeper_session import ActivationOutput, access_of
-from edgekit.cli.session import JsonFlag, output_for
+from edgekit.cli.session import JsonFlag, output_for, workstation_of
 from edgekit.cli.verbs import examples
 
 
@@ -36,7 +36,7 @@ def deploy(
         from edgekit.cli.deploy_plan import show_fit
         from edgekit.host.workflow.fitting import ask_devices
 
-        show_fit(ask_devices(release, devices, access, output), output)
+        show_fit(ask_devices(release, devices, access, workstation_of(ctx, output)), output)
         return
     if len(devices) > 1:
         from edgekit.errors import InputError
@@ -44,6 +44,6 @@ def deploy(
         message = f"{len(devices)} devices are named, and this edgekit deploys to one at a time"
         raise InputError(message, hint="deploy to one after the other; --plan takes several")
     (device,) = devices
-    done = deploy_release(release, device, access, output, ActivationOutput(device, output))
+    done = deploy_release(release, device, access, workstation_of(ctx, output), ActivationOutput(device, output))
     word = "committed" if done.changed else "runs already: nothing to do"
     output.result(done, f"{device}: {done.application} {done.version} {done.digest[:12]} {word}")

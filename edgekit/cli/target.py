@@ -13,6 +13,8 @@ from edgekit.cli.verbs import Verbs, examples
 from edgekit.schema.units import format_bytes, format_cpus
 
 if TYPE_CHECKING:
+    from edgekit.host.workflow.probe import ProbedBoard
+    from edgekit.host.workflow.target_list import OfferedTarget
     from edgekit.schema.facts import DeviceFacts
     from edgekit.schema.target import Accelerator
 
@@ -22,15 +24,21 @@ app = Verbs("Show board types, and probe boards for theirs.")
 @app.command("list")
 @examples("edgekit target list")
 def list_(ctx: typer.Context, as_json: JsonFlag = False) -> None:
-    """List the targets that releases can be built for."""
-    from edgekit.host.catalogue.targets import read_target, target_files
+    """List the targets: what each offers, its engines and limits, and how well such boards are known."""
+    from edgekit.host.workflow.target_list import offered_targets
 
-    files = target_files(settings_of(ctx))
-    targets = [(read_target(file), file) for _, file in sorted(files.items())]
-    width = max((len(name) for name in files), default=0)
-    lines = [f"{target.name:{width}}  {target.title}" for target, _ in targets]
-    listed = [{"name": target.name, "title": target.title, "file": str(file)} for target, file in targets]
-    output_for(as_json).result({"targets": listed}, "\n".join(lines))
+    targets = list(offered_targets(settings_of(ctx)))
+    width = max((len(target.name) for target in targets), default=0)
+    lines = [line for target in targets for line in _listed(target, width)]
+    output_for(as_json).result({"targets": targets}, "\n".join(lines))
+
+
+def _listed(target: OfferedTarget, width: int) -> list[str]:
+    """A target for people."""
+    offer = target.offer
+    known = f"; known from: {target.known_from}" if target.known_from else ""
+    offers = f"wheels: {offer.wheels}; engines: {offer.engines}; limits: {offer.limits}{known}"
+    return [f"{target.name:{width}}  {target.title}", f"{'':{width}}  {offers}"]
 
 
 @app.command()
@@ -64,13 +72,27 @@ def probe(
     output = output_for(as_json)
     board = probe_board(device, TargetChoice(name=name, out=out, force=force), workstation_of(ctx, output))
     lines = [*describe(board.facts), *[f"  warning   {text}" for text in board.facts.warnings]]
-    if board.match.target:
-        lines.append(f"It is a {board.match.target}; {board.file} describes it as it is now.")
+    known = board.identity.match
+    result = {"target": known.target, "reasons": known.reasons, "file": str(board.file)}
+    told = {"stranger": board.identity.stranger, "advice": board.identity.advice}
+    output.result(result | told | {"facts": board.facts}, "\n".join([*lines, *_conclusion(board)]))
+
+
+def _conclusion(board: ProbedBoard) -> list[str]:
+    """What a probed board is, and what to do with it next."""
+    known, name = board.identity.match.target, board.target.name
+    if known:
+        lines = [f"It is a {known}; {board.file} describes it as it is now."]
+    elif board.identity.stranger:
+        lines = [f"It is a {board.identity.stranger}, which edgekit has no target for; {board.file} describes it."]
+        lines.append(f"What can be done with it: {board.identity.advice}")
     else:
-        lines.append(f"No known target is like it; {board.file} describes it.")
-    lines.append(f"edgekit build RECIPE --target {board.match.target or board.target.name}")
-    result = {"target": board.match.target, "reasons": board.match.reasons, "file": str(board.file)}
-    output.result(result | {"facts": board.facts}, "\n".join(lines))
+        lines = [f"No known target is like it; {board.file} describes it."]
+    if board.runs_releases:
+        return [*lines, f"edgekit build RECIPE --target {known or name}"]
+    if not board.identity.stranger:
+        lines.append(f"Its Python is too old for keeper and workers: {board.identity.newer_python}")
+    return lines
 
 
 def describe(facts: DeviceFacts) -> list[str]:

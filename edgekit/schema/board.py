@@ -10,6 +10,16 @@ WORKER_USER = "edgekit-worker"
 """Who runs applications."""
 UNIT = "edgekitd.service"
 """The keeper's service."""
+OLDEST_PYTHON = (3, 10)
+"""What keeper and workers run on."""
+_RESERVE_RATIO = 1 / 16
+_LEAST_RESERVE_BYTES = 64 << 20
+
+
+def reserve_bytes(total_bytes: int) -> int:
+    """Of a board's memory (MemTotal), what is for the kernel, the system's services and the keeper: never promised
+    to applications whose limits are enforced."""
+    return max(int(total_bytes * _RESERVE_RATIO), _LEAST_RESERVE_BYTES) if total_bytes else 0
 
 
 class BoardPaths:

@@ -64,6 +64,8 @@ class DeviceFacts:
     cgroup_version: int
     """2, 1, or 0 where none is mounted. A hybrid tree counts as 1."""
     cgroup_controllers: tuple[str, ...]
+    cgroup_1_by: str = ""
+    """Where the boot arguments ask for version 1: `/boot/firmware/ubuntuEnv.txt, line 3`."""
     psi: bool
     accelerators: tuple[Accelerator, ...]
     gpu_min_hz: int = 0

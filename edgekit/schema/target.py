@@ -10,6 +10,9 @@ from edgekit.schema.names import FileName, FolderPath, MinorVersion, OneLine
 from edgekit.schema.units import Bytes, Cpus, SmallestUnit
 
 AcceleratorKind = Literal["onnxruntime", "tensorrt", "rknn"]
+Evidence = Literal["", "virtual board", "published outputs", "datasheet", "probe"]
+"""How a board type is known: run on a virtual board; held against outputs that owners of such boards published; from
+data sheets and configurations alone; read from one board by `edgekit target probe`."""
 Cores = Annotated[int, Between(0, 1024)]
 Capability = Annotated[str, Matches("(?:[0-9]{1,2}[.][0-9])?", 'a compute capability such as "8.7"')]
 
@@ -68,8 +71,8 @@ class Accelerator:
     kind: AcceleratorKind
     soc: str = ""
     """SoC or GPU family: `rk3588`, `tegra234`."""
-    runtime_version: str
-    """Version of libnvinfer, librknnrt or onnxruntime on the board."""
+    runtime_version: str = ""
+    """Version of libnvinfer, librknnrt or onnxruntime on the board; empty: not told, or not installed."""
     driver_version: str = ""
     sm: Capability = ""
     """CUDA compute capability: `8.7`."""
@@ -89,6 +92,8 @@ class Cgroup:
 
     version: Literal[1, 2] = 2
     controllers: tuple[str, ...] = ("cpu", "cpuset", "io", "memory", "pids")
+    caution: str = ""
+    """What such boards need before limits hold there: builds whose limits are enforced say it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +115,7 @@ class Target:
 
     name: str
     title: str
+    known_from: Evidence = ""
     os: Os
     clusters: tuple[CpuCluster, ...]
     memory: Memory
@@ -126,16 +132,37 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TargetPart:
+    """What several targets have in common: `targets/boards/NAME.toml`, the hardware, or `targets/images/NAME.toml`,
+    the system that was flashed onto it."""
+
+    os: Os | None = None
+    clusters: tuple[CpuCluster, ...] = ()
+    memory: Memory | None = None
+    cgroup: Cgroup | None = None
+    accelerators: tuple[Accelerator, ...] = ()
+    recognise: Recognise = Recognise()
+    notes: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TargetFile:
     """A target as written. `this_machine = true` stands for everything that a probe of this machine finds."""
 
     name: FileName
     title: str
     this_machine: bool = False
+    known_from: Evidence = ""
+    """How well this board type is known."""
+    board: FileName = ""
+    """The hardware, from `boards/NAME.toml` beside this file or as shipped; empty: it is all said here."""
+    image: FileName = ""
+    """The system on it, from `images/NAME.toml`. Tables that this file has itself come before those of its parts; of
+    accelerators of one kind, and of `recognise`, single keys do; notes are added up."""
     os: Os | None = None
     clusters: tuple[CpuCluster, ...] = ()
     memory: Memory | None = None
-    cgroup: Cgroup = Cgroup()
+    cgroup: Cgroup | None = None
     accelerators: tuple[Accelerator, ...] = ()
     recognise: Recognise = Recognise()
     notes: str = ""

@@ -18,7 +18,6 @@ import shutil
 import socket
 import stat
 import subprocess
-import sys
 from typing import Any
 
 
@@ -94,7 +93,6 @@ def look(wanted: dict[str, Any]) -> dict[str, Any]:
     return {
         "uid": os.geteuid(),
         "login": {"name": login, "groups": account(login, group=False)["groups"]},
-        "python": list(sys.version_info[:2]),
         "systemd": os.path.isdir("/run/systemd/system") and shutil.which("systemctl") is not None,
         "sudo": sudo_state() if wanted["unit"] else "",
         "ssh_keygen": any(

@@ -40,7 +40,7 @@ COMMANDS = [
     "status 'a b@c'",
     "provision local --allowed-signers nowhere",
     # 3: nothing selected
-    "build recipes/line -t rk3588-debian13",
+    "build recipes/line -t rk3588-debian14",
     "status gate-7",
     "board down --name gate-7",
     "cache list --kind toasters",

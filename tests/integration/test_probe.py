@@ -15,10 +15,12 @@ from edgekit.host.catalogue.detect import match_target
 from edgekit.host.catalogue.targets import read_target, resolve_target
 from edgekit.host.link.connection import Connector
 from edgekit.host.probe import read_facts
+from edgekit.host.settings import settings_from
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.reader import from_raw
 from tests.fakes.sshd import PROGRAM, Sshd, running_sshd
 
+SETTINGS = settings_from({}, Path(__file__).parents[2] / "edgekit")
 pytestmark = [pytest.mark.integration, pytest.mark.skipif(PROGRAM is None, reason="no sshd on this machine")]
 
 
@@ -64,7 +66,7 @@ def test_probe_writes_a_target_that_recognises_its_board(sshd: Sshd, tmp_path: P
     told = json.loads(done.stdout)
     assert told["file"] == "targets/bench.toml"
     facts = from_raw(DeviceFacts, told["facts"], "told")
-    target = resolve_target(read_target(tmp_path / told["file"]))
+    target = resolve_target(read_target(tmp_path / told["file"], SETTINGS))
     assert target.clusters == facts.clusters
     assert match_target(facts, (target,)).target == "bench"
 
@@ -95,7 +97,7 @@ def test_probe_replaces_nothing_that_somebody_wrote(sshd: Sshd, tmp_path: Path) 
     assert "says something else" in done.stderr
     assert file.read_text() == "# precious\n"
     assert edgekit(sshd, tmp_path, "target", "probe", "box", "--out", str(file), "--force").returncode == 0
-    assert read_target(file).name == "mine"
+    assert read_target(file, SETTINGS).name == "mine"
 
 
 def test_board_that_does_not_answer(sshd: Sshd, tmp_path: Path) -> None:

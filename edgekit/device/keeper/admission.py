@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.errors import RolloutError
+from edgekit.schema.board import reserve_bytes
 from edgekit.schema.control import CpuShare
 from edgekit.schema.units import format_bytes, format_cpus
 
 MAX_APPLICATIONS = 32
-_RESERVE_RATIO = 1 / 16
-_LEAST_RESERVE_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +36,7 @@ class BoardMemory:
     @property
     def reserve_bytes(self) -> int:
         """For the kernel, the system's services and the keeper: never promised to applications."""
-        return max(int(self.total_bytes * _RESERVE_RATIO), _LEAST_RESERVE_BYTES) if self.total_bytes else 0
+        return reserve_bytes(self.total_bytes)
 
 
 def read_memory(proc: Path) -> BoardMemory:

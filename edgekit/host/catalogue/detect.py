@@ -62,6 +62,18 @@ def _rank(facts: DeviceFacts, marks: Recognise) -> int:
     return len(compatible) - min(places) if places else 0
 
 
+def has_marks(facts: DeviceFacts, target: Target) -> bool:
+    """Whether a device is of a target, though another one may describe it better: `host`, without marks, fits all."""
+    return not _misfits(facts, target.recognise)
+
+
+def shared_marks(facts: DeviceFacts, targets: Sequence[Target]) -> tuple[Target, ...]:
+    """Targets of the same hardware, whatever system it has now: those that name it most specifically."""
+    ranks = {target.name: _rank(facts, target.recognise) for target in targets}
+    best = max(ranks.values(), default=0)
+    return tuple(target for target in targets if best and ranks[target.name] == best)
+
+
 def _weight(marks: Recognise) -> int:
     return sum(map(bool, (marks.compatible, marks.os_id, marks.os_version, marks.l4t, marks.arch)))
 
@@ -108,6 +120,7 @@ def target_from_facts(facts: DeviceFacts, *, name: str, title: str = "") -> Targ
         raise InputError(f"{name}: no target can be written: {missing}", hint="use a system with glibc and python3")
     return Target(
         name=name,
+        known_from="probe",
         title=title or facts.model or f"{facts.os_title} on {facts.arch}",
         os=Os(
             id=facts.os_id,

@@ -38,7 +38,7 @@ class RecipeFolder:
     @property
     def carried(self) -> tuple[str, ...]:
         """Files that travel as they are, as recipe.toml names them: clips, truths, golden frames. Sorted."""
-        return tuple(sorted({path for _, path in carried_files(self.folder, self.recipe)}))
+        return tuple(sorted({path for _, path in carried_files(self.recipe)}))
 
     @property
     def app(self) -> Path | None:

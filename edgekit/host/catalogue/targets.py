@@ -8,11 +8,12 @@ from pathlib import Path
 
 from edgekit.errors import InputError
 from edgekit.host.catalogue.detect import target_from_facts
+from edgekit.host.catalogue.target_parts import join_parts, kinds_twice
 from edgekit.host.probe import this_machine
 from edgekit.host.settings import Settings
 from edgekit.host.toml_file import read_toml
 from edgekit.schema.problem import Problem, raise_problems
-from edgekit.schema.target import Accelerator, Recognise, Target, TargetFile
+from edgekit.schema.target import Cgroup, Recognise, Target, TargetFile
 from edgekit.schema.units import version_tuple
 
 _OWN = Path("targets")
@@ -20,8 +21,12 @@ _OWN = Path("targets")
 
 def target_files(settings: Settings, own: Path = _OWN) -> dict[str, Path]:
     """Every target's file by the target's name."""
-    shipped = sorted((settings.data_dir / "targets").glob("*.toml"))
+    shipped = sorted(_shipped(settings).glob("*.toml"))
     return {file.stem: file for file in (*shipped, *sorted(own.glob("*.toml")))}
+
+
+def _shipped(settings: Settings) -> Path:
+    return settings.data_dir / "targets"
 
 
 def pyconfig_file(target_file: Path) -> Path:
@@ -43,24 +48,26 @@ def find_target(name: str, settings: Settings, own: Path = _OWN) -> Target:
             f"there is no target {name!r}{meant}",
             hint=f"edgekit target list; known are {', '.join(sorted(files))}",
         )
-    return resolve_target(read_target(files[name]))
+    return resolve_target(read_target(files[name], settings))
 
 
 def list_targets(settings: Settings, own: Path = _OWN) -> tuple[Target, ...]:
     """All described board types, by name: without those that stand for this machine, whatever it is."""
-    written = (read_target(file) for _, file in sorted(target_files(settings, own).items()))
+    written = (read_target(file, settings) for _, file in sorted(target_files(settings, own).items()))
     return tuple(resolve_target(target) for target in written if not target.this_machine)
 
 
-def read_target(file: Path) -> TargetFile:
-    """Read a target's file as it is written, checked.
+def read_target(file: Path, settings: Settings) -> TargetFile:
+    """Read a target's file, with the board and the image that it names, checked.
 
     Raises:
-        InputError: it is wrong; names every mistake.
+        InputError: it is wrong, or a part is; names every mistake.
     """
     written = read_toml(TargetFile, file)
-    raise_problems(Problem(file=str(file), key=key, expected=expected) for key, expected in _faults(written, file.stem))
-    return written
+    whole = join_parts(written, file, (file.parent, _shipped(settings)))
+    faults = _faults(whole, file.stem) + kinds_twice(written.accelerators)
+    raise_problems(Problem(file=str(file), key=key, expected=expected) for key, expected in faults)
+    return whole
 
 
 def resolve_target(written: TargetFile) -> Target:
@@ -72,10 +79,11 @@ def resolve_target(written: TargetFile) -> Target:
     return Target(
         name=written.name,
         title=written.title,
+        known_from=written.known_from,
         os=written.os,
         clusters=written.clusters,
         memory=written.memory,
-        cgroup=written.cgroup,
+        cgroup=written.cgroup or Cgroup(),
         accelerators=written.accelerators,
         recognise=written.recognise,
         notes=written.notes,
@@ -89,7 +97,11 @@ def _faults(target: TargetFile, stem: str) -> list[tuple[str, str]]:
         faults.append(("name", f"expected {stem!r}, the file's name, found {target.name!r}"))
     if target.this_machine:
         return faults
-    faults += [(key, "missing; expected a table") for key in ("os", "memory") if getattr(target, key) is None]
+    faults += [
+        (key, f"missing; expected a table, or {part} = a part that has one")
+        for key, part in (("os", "image"), ("memory", "board"))
+        if getattr(target, key) is None
+    ]
     if target.os is not None:
         versions = (("python", target.os.python), ("libc_version", target.os.libc_version))
         faults += [
@@ -98,8 +110,8 @@ def _faults(target: TargetFile, stem: str) -> list[tuple[str, str]]:
             if len(version_tuple(text)) != 2 or not text.replace(".", "").isdecimal()
         ]
     if not target.clusters:
-        faults.append(("clusters", "missing; expected at least one [[clusters]] table"))
-    return faults + _cluster_faults(target) + _accelerator_faults(target.accelerators)
+        faults.append(("clusters", "missing; expected at least one [[clusters]] table, or a board"))
+    return faults + _cluster_faults(target)
 
 
 def _cluster_faults(target: TargetFile) -> list[tuple[str, str]]:
@@ -112,12 +124,3 @@ def _cluster_faults(target: TargetFile) -> list[tuple[str, str]]:
         if not 1 <= cluster.capacity <= 1024:
             faults.append((f"clusters[{index}].capacity", f"expected 1 to 1024, found {cluster.capacity}"))
     return faults
-
-
-def _accelerator_faults(accelerators: tuple[Accelerator, ...]) -> list[tuple[str, str]]:
-    kinds = [accelerator.kind for accelerator in accelerators]
-    return [
-        (f"accelerators[{index}].kind", f"{kind!r} comes twice")
-        for index, kind in enumerate(kinds)
-        if kind in kinds[:index]
-    ]

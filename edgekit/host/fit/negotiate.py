@@ -4,30 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edgekit.host.fit.engine_fit import judge_engines
 from edgekit.host.fit.finding import Finding, refuse, warn
+from edgekit.schema.board import OLDEST_PYTHON, reserve_bytes
 from edgekit.schema.facts import DeviceFacts
-from edgekit.schema.fleet import Device
-from edgekit.schema.manifest import Manifest, Requires
-from edgekit.schema.target import Target
+from edgekit.schema.manifest import Requires
 from edgekit.schema.units import format_bytes, format_cpus, version_tuple
 
 _MAX_SKEW_S = 300.0
-_MIN_PYTHON = (3, 10)
 
 
-def judge_keeper(facts: DeviceFacts, *, systemd: bool, clock_s: float) -> tuple[Finding, ...]:
+def judge_keeper(facts: DeviceFacts, *, systemd: bool, clock_s: float, newer_python: str) -> tuple[Finding, ...]:
     """What the keeper itself needs.
 
     Args:
         facts: the device.
         systemd: whether the keeper shall be a systemd service.
         clock_s: the host's clock now, to compare: signatures have validity times.
+        newer_python: where such a board gets a newer Python, if its own is too old.
     """
     python = version_tuple(facts.python.version)
     skew = facts.clock_s - clock_s
     checks = (
-        refuse(python >= _MIN_PYTHON, "Python", facts.python.version, "3.10 or newer", "install a newer python3"),
+        refuse(python >= OLDEST_PYTHON, "Python", facts.python.version, "3.10 or newer", newer_python),
         refuse(facts.ssh_keygen, "ssh-keygen", "", "", "apt-get install openssh-client"),
         refuse(
             not systemd or bool(facts.systemd),
@@ -45,6 +43,13 @@ def judge_keeper(facts: DeviceFacts, *, systemd: bool, clock_s: float) -> tuple[
         ),
     )
     return tuple(finding for finding in checks if finding)
+
+
+def judge_cgroup(facts: DeviceFacts) -> tuple[Finding, ...]:
+    """What keeps the limits of any release from being enforced: no reason to do without the keeper."""
+    there, needed = f"version {facts.cgroup_version}" if facts.cgroup_version else "", "version 2, to enforce limits"
+    found = warn(facts.cgroup_version == 2, "cgroup", there, needed, _cgroup_2(facts))
+    return (found,) if found else ()
 
 
 def judge_release(requires: Requires, facts: DeviceFacts, *, present_bytes: int = 0) -> tuple[Finding, ...]:
@@ -103,7 +108,7 @@ def _cgroup(requires: Requires, facts: DeviceFacts) -> Iterator[Finding | None]:
         "cgroup",
         f"version {facts.cgroup_version}" if facts.cgroup_version else "",
         "version 2",
-        'boot with systemd.unified_cgroup_hierarchy=1, or write limits = "advisory"',
+        f'{_cgroup_2(facts)}, or write limits = "advisory"',
     )
     yield refuse(
         facts.cgroup_version != 2 or not missing,
@@ -114,13 +119,22 @@ def _cgroup(requires: Requires, facts: DeviceFacts) -> Iterator[Finding | None]:
     )
 
 
+def _cgroup_2(facts: DeviceFacts) -> str:
+    """How to boot a board with cgroup version 2."""
+    if not facts.cgroup_1_by:
+        return "boot with systemd.unified_cgroup_hierarchy=1"
+    return f"take systemd.unified_cgroup_hierarchy=0 out of {facts.cgroup_1_by}, and reboot"
+
+
 def _room(requires: Requires, facts: DeviceFacts, present_bytes: int) -> Iterator[Finding | None]:
     """Memory and disk, and whether the kernel tells when memory is short."""
     disk = max(0, requires.disk_bytes - present_bytes)
+    reserve = reserve_bytes(facts.memory_bytes) if requires.cgroup_controllers else 0
+    less = f" less {format_bytes(reserve)} for the system" if reserve else ""
     yield refuse(
-        facts.memory_bytes >= requires.memory_bytes,
+        facts.memory_bytes - reserve >= requires.memory_bytes,
         "memory",
-        format_bytes(facts.memory_bytes),
+        f"{format_bytes(facts.memory_bytes)}{less}",
         format_bytes(requires.memory_bytes),
         "lower limits.memory_max, or take a larger board",
     )
@@ -146,38 +160,13 @@ def judge_login(facts: DeviceFacts, *, systemd: bool) -> tuple[Finding, ...]:
     return (found,) if found else ()
 
 
-def judge_board(target: Target, *, recognised: str) -> tuple[Finding, ...]:
-    """Whether a device is of the board type that a release is for.
+def judge_board(kind: str, needed: str, *, advice: str) -> tuple[Finding, ...]:
+    """Whether a device is of the board type that is needed: no reason to refuse, for the rest is judged by itself.
 
     Args:
-        target: what the release was built for.
-        recognised: name of the target that the device was recognised as, or empty.
+        kind: the target that it is like, or what it is instead; empty where that is not known.
+        needed: the target that a release was built for, of which it is not; empty without a release.
+        advice: what can be done with such a device.
     """
-    found = warn(
-        recognised in ("", target.name) or not target.recognise.arch,
-        "the board",
-        recognised,
-        target.name,
-        f"build with --target {recognised}",
-    )
+    found = warn(not kind, "the board", kind, needed or "a Jetson Orin or an RK3588", advice)
     return (found,) if found else ()
-
-
-def judge_all(
-    manifest: Manifest, facts: DeviceFacts, device: Device, *, clock_s: float, present: bool = False
-) -> tuple[Finding, ...]:
-    """Everything that a release needs of a device: keeper, system, engines.
-
-    Args:
-        manifest: the release's.
-        facts: the device's.
-        device: how it is reached and kept.
-        clock_s: the host's clock now.
-        present: whether the release may be there already, so that its size does not count.
-    """
-    present_bytes = manifest.requires.disk_bytes if present else 0
-    return (
-        *judge_keeper(facts, systemd=device.service == "systemd", clock_s=clock_s),
-        *judge_release(manifest.requires, facts, present_bytes=present_bytes),
-        *judge_engines(manifest.engines, manifest.wheels, facts),
-    )

@@ -41,7 +41,7 @@ def check_ready(desired: KeeperInstall, present: dict[str, Any], name: str) -> N
 
     Raises:
         InputError: a prefix that the kind of service cannot have.
-        RolloutError: Python too old, no ssh-keygen, no systemd, no right to become root.
+        RolloutError: no ssh-keygen, no systemd, no right to become root.
     """
     if desired.systemd == (desired.device.prefix != "/"):
         raise InputError(
@@ -49,8 +49,6 @@ def check_ready(desired: KeeperInstall, present: dict[str, Any], name: str) -> N
             hint='a systemd service has the prefix "/"; service = "process" has a folder of its own',
         )
     lacks = []
-    if present["python"] < [3, 10]:
-        lacks.append(f"Python {'.'.join(map(str, present['python']))}, needed is 3.10: install a newer python3")
     if not present["ssh_keygen"]:
         lacks.append("no ssh-keygen: install openssh-client")
     if desired.systemd and not present["systemd"]:

@@ -6,22 +6,21 @@ import dataclasses
 from collections.abc import Iterable
 
 from edgekit.errors import InputError
+from edgekit.schema.board import reserve_bytes
 from edgekit.schema.manifest import EngineEntry, Requires
 from edgekit.schema.plan import EnginePlan, LanePlan, LimitsPlan, StagePlan, WorkerPlan
 from edgekit.schema.reader import to_raw
 from edgekit.schema.recipe import ColourContract, Golden, Limits, Recipe, RecipeSink, ScoreSink
 from edgekit.schema.settings import SettingPlace
-from edgekit.schema.source import FileSource, ImagesSource
 from edgekit.schema.stages import InferStage, PythonStage, model_of
 from edgekit.schema.target import Target
-from edgekit.schema.units import format_bytes, format_cpus, version_tuple
+from edgekit.schema.units import format_bytes, format_cpus
 
 CARRIED = "recipe"
 """Folder of a release that holds the recipe's own files."""
 CONTROLLERS = ("cpuset", "memory", "pids")
 """What enforced limits need of the kernel."""
 _HOST = "host"
-_OLDEST_PYTHON = (3, 10)
 
 
 def plan_worker(
@@ -42,14 +41,14 @@ def plan_worker(
         places: where the recipe refers to settings.
 
     Raises:
-        InputError: the target has too few CPUs or too little memory for it.
+        InputError: the target has too few CPUs or too little memory for it, or cannot enforce its limits.
     """
-    if version_tuple(target.os.python) < _OLDEST_PYTHON:
-        message = f"{target.name} has Python {target.os.python}, and workers need 3.10"
-        raise InputError(message, hint="install a newer Python on the boards and probe them: edgekit target probe")
     advisory = recipe.limits.limits == "advisory" or target.name == _HOST
     cpus, warnings = allot_cpus(recipe.limits, target, advisory=advisory)
-    _check_memory(recipe.limits, target)
+    _check_memory(recipe.limits, target, advisory=advisory)
+    if not advisory:
+        _check_cgroup(target)
+        warnings += (target.cgroup.caution,) if target.cgroup.caution else ()
     lanes = {}
     for name, lane in recipe.pipeline.lanes.items():
         lanes[name] = LanePlan(
@@ -65,8 +64,6 @@ def plan_worker(
         engines={entry.name: _engine(entry, recipe, lanes) for entry in engines},
         sources={
             name: dataclasses.replace(source, path=_carried(source.path))
-            if isinstance(source, (FileSource, ImagesSource))
-            else source
             for name, source in recipe.pipeline.sources.items()
         },
         stages=tuple(
@@ -153,11 +150,27 @@ def _lane_cpus(name: str, positions: tuple[int, ...], cpus: tuple[int, ...], *, 
     return tuple(sorted({cpus[position % len(cpus)] for position in positions}))
 
 
-def _check_memory(limits: Limits, target: Target) -> None:
-    if limits.memory_max > target.memory.total_bytes:
-        there = format_bytes(target.memory.total_bytes)
+def _check_memory(limits: Limits, target: Target, *, advisory: bool) -> None:
+    """The keeper promises applications what the board has less its reserve, unless limits are advisory."""
+    total = target.memory.total_bytes
+    reserve = 0 if advisory else reserve_bytes(total)
+    if limits.memory_max > total - reserve:
+        there = format_bytes(total) + (f" less {format_bytes(reserve)} for the system" if reserve else "")
         message = f"recipe.toml: limits.memory_max is {format_bytes(limits.memory_max)}, {target.name} has {there}"
         raise InputError(message, hint="lower limits.memory_max, or build for another target")
+
+
+def _check_cgroup(target: Target) -> None:
+    """Whether the target's boards can enforce limits: they would refuse the release otherwise."""
+    hint = 'write limits = "advisory" in [limits] of recipe.toml, or build for another target'
+    if target.cgroup.version != 2:
+        message = (
+            f"{target.name} has cgroup version {target.cgroup.version}, and limits are enforced by version 2 alone"
+        )
+        raise InputError(message, hint=hint)
+    missing = [name for name in CONTROLLERS if name not in target.cgroup.controllers]
+    if missing:
+        raise InputError(f"{target.name} has no cgroup controller {' '.join(missing)} to enforce limits", hint=hint)
 
 
 def _engine(entry: EngineEntry, recipe: Recipe, lanes: dict[str, LanePlan]) -> EnginePlan:

@@ -16,6 +16,7 @@ from edgekit.host.release.folder import FILES, open_release
 from edgekit.host.user import user_at_machine
 from edgekit.host.workflow.devices import DeviceAccess
 from edgekit.host.workflow.fitting import check_fits
+from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.control import ApplicationStatus, Offer, ReleaseFailure
 from edgekit.schema.fleet import Device
 from edgekit.schema.message import from_message_data
@@ -47,14 +48,14 @@ class DeployResult:
     seconds: float
 
 
-def deploy_release(release: Path, name: str, access: DeviceAccess, progress: Progress, watch: Watch) -> DeployResult:
+def deploy_release(release: Path, name: str, access: DeviceAccess, station: Workstation, watch: Watch) -> DeployResult:
     """Bring a release to a device, activate it and wait until it is committed.
 
     Args:
         release: its folder.
         name: the device.
         access: the way there.
-        progress: is shown the steps.
+        station: this machine.
         watch: called with what the keeper reports while the release starts and settles.
 
     Raises:
@@ -75,9 +76,9 @@ def deploy_release(release: Path, name: str, access: DeviceAccess, progress: Pro
                 digest=folder.digest,
                 file=lambda path: folder.path / FILES / path,
             ),
-            check_fits=lambda: check_fits(device, executor, folder.manifest, progress),
+            check_fits=lambda: check_fits(device, executor, folder.manifest, station),
             holder=user_at_machine(),
-            progress=progress,
+            progress=station.progress,
             watch=watch,
         ).run()
 

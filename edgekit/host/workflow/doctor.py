@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.host.catalogue.detect import match_target
-from edgekit.host.catalogue.targets import list_targets
 from edgekit.host.fit.condition import judge_condition
 from edgekit.host.fit.engine_fit import EngineVerdict, judge_each
 from edgekit.host.fit.finding import Finding
-from edgekit.host.fit.negotiate import judge_all, judge_board, judge_keeper, judge_login
+from edgekit.host.fit.negotiate import judge_login
 from edgekit.host.release.folder import open_release
 from edgekit.host.workflow.devices import DeviceAccess
-from edgekit.host.workflow.fitting import device_facts
+from edgekit.host.workflow.fitting import device_facts, judge_device, known_targets
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.fleet import Device
@@ -61,10 +60,10 @@ def diagnose(name: str, release: Path | None, access: DeviceAccess, station: Wor
     device = access.find(name)
     with access.executor(device) as executor, station.progress.step(f"{name}: reading its facts"):
         facts = device_facts(device, executor, manifest)
-    return judge_device(device, facts, manifest, list_targets(station.settings), now_s=time.time())
+    return diagnose_facts(device, facts, manifest, known_targets(station), now_s=time.time())
 
 
-def judge_device(
+def diagnose_facts(
     device: Device, facts: DeviceFacts, manifest: Manifest | None, targets: tuple[Target, ...], *, now_s: float
 ) -> Diagnosis:
     """Judge a device's facts. Pure.
@@ -76,20 +75,14 @@ def judge_device(
         targets: those that are known.
         now_s: this machine's clock.
     """
-    systemd, match = device.service == "systemd", match_target(facts, targets).target
-    if manifest:
-        findings = judge_all(manifest, facts, device, clock_s=now_s)
-        built_for = (target for target in targets if target.name == manifest.target)
-        findings += tuple(item for target in built_for for item in judge_board(target, recognised=match))
-    else:
-        findings = judge_keeper(facts, systemd=systemd, clock_s=now_s)
+    findings = judge_device(device, facts, manifest, targets, now_s=now_s)
     known = {item.subject for item in findings}
     findings += tuple(item for item in judge_condition(facts) if item.subject not in known)
     return Diagnosis(
         device=device.name,
         title=facts.model or facts.os_title,
-        target=match,
-        findings=findings + judge_login(facts, systemd=systemd),
+        target=match_target(facts, targets).target,
+        findings=findings + judge_login(facts, systemd=device.service == "systemd"),
         engines=judge_each(manifest.engines, manifest.wheels, facts) if manifest else (),
         warnings=facts.warnings,
     )

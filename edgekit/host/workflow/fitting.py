@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekit.errors import EdgekitError, RolloutError, Unreachable
+from edgekit.errors import EdgekitError, InputError, RolloutError, Unreachable
 from edgekit.executor import Executor
+from edgekit.host.catalogue.detect import has_marks
+from edgekit.host.catalogue.identity import identify
+from edgekit.host.catalogue.targets import list_targets
+from edgekit.host.fit.engine_fit import judge_engines
 from edgekit.host.fit.finding import Finding
-from edgekit.host.fit.negotiate import judge_all
+from edgekit.host.fit.negotiate import judge_board, judge_cgroup, judge_keeper, judge_release
 from edgekit.host.probe import read_facts
-from edgekit.host.progress import Progress
 from edgekit.host.release.folder import open_release
 from edgekit.host.workflow.devices import DeviceAccess
+from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.board import BoardPaths
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.fleet import Device
 from edgekit.schema.manifest import Manifest
+from edgekit.schema.target import Target
 from edgekit.schema.units import counted
 
 _AT_ONCE = 16
@@ -58,14 +64,14 @@ class FleetFit:
         return any(one.unreachable for one in self.devices)
 
 
-def ask_devices(release: Path, names: Sequence[str], access: DeviceAccess, progress: Progress) -> FleetFit:
+def ask_devices(release: Path, names: Sequence[str], access: DeviceAccess, station: Workstation) -> FleetFit:
     """Ask many devices at once, each of them once, what they could do with a release. Nothing is sent.
 
     Args:
         release: its folder.
         names: the devices; what becomes of each is a value, never an error.
         access: the way there.
-        progress: is shown the step.
+        station: this machine.
 
     Raises:
         InputError: there is no release.
@@ -74,12 +80,13 @@ def ask_devices(release: Path, names: Sequence[str], access: DeviceAccess, progr
     folder = open_release(release)
     manifest = folder.manifest
     devices = [access.find(name) for name in dict.fromkeys(names)]
-    with progress.step(f"asking {counted(len(devices), 'device')}"), ThreadPoolExecutor(_AT_ONCE) as pool:
-        fits = tuple(pool.map(lambda device: ask_device(device, manifest, access), devices))
+    targets = known_targets(station)
+    with station.progress.step(f"asking {counted(len(devices), 'device')}"), ThreadPoolExecutor(_AT_ONCE) as pool:
+        fits = tuple(pool.map(lambda device: ask_device(device, manifest, access, targets), devices))
     return FleetFit(digest=folder.digest, application=manifest.application, version=manifest.version, devices=fits)
 
 
-def ask_device(device: Device, manifest: Manifest, access: DeviceAccess) -> DeviceFit:
+def ask_device(device: Device, manifest: Manifest, access: DeviceAccess, targets: Sequence[Target]) -> DeviceFit:
     """Ask one device. Whatever happens is a value."""
     try:
         with access.executor(device) as executor:
@@ -88,20 +95,62 @@ def ask_device(device: Device, manifest: Manifest, access: DeviceAccess) -> Devi
         return DeviceFit(device=device.name, fits=False, unreachable=error.message)
     except EdgekitError as error:
         return DeviceFit(device=device.name, fits=False, fault=f"{error.message}: {error.hint}")
-    findings = judge_all(manifest, facts, device, clock_s=time.time())
+    findings = judge_device(device, facts, manifest, targets, now_s=time.time())
     fits = not any(item.severity == "refuse" for item in findings)
     return DeviceFit(device=device.name, fits=fits, findings=findings)
 
 
-def check_fits(device: Device, executor: Executor, manifest: Manifest, progress: Progress) -> None:
+def known_targets(station: Workstation) -> tuple[Target, ...]:
+    """All targets; a mistake in one of the user's own is shown, and then the shipped ones have to do."""
+    try:
+        return list_targets(station.settings)
+    except InputError as error:
+        station.progress.note(f"warning: {error.message}")
+        return list_targets(station.settings, own=station.settings.data_dir / "targets")
+
+
+def judge_device(
+    device: Device, facts: DeviceFacts, manifest: Manifest | None, targets: Sequence[Target], *, now_s: float
+) -> tuple[Finding, ...]:
+    """Everything that keeps a device from taking the keeper and from running a release: keeper, system, engines. Pure.
+
+    Args:
+        device: how it is reached and kept.
+        facts: its own.
+        manifest: of the release that it shall run, if any.
+        targets: those that are known.
+        now_s: this machine's clock.
+    """
+    found, systemd = identify(facts, targets), device.service == "systemd"
+    built_for = next((one for one in targets if manifest and one.name == manifest.target), None)
+    keeper = judge_keeper(facts, systemd=systemd, clock_s=now_s, newer_python=found.newer_python)
+    if manifest is None:
+        board = judge_board(found.stranger, "", advice=found.advice)
+        # Without systemd a workstation may well stand in for a board, and limits are advice.
+        system = (*board, *judge_cgroup(facts)) if systemd else board if facts.arch == "aarch64" else ()
+        return (*keeper, *system)
+    # A release for this machine, or for a target of another workstation: which boards it is for is not known here.
+    other = built_for is not None and not has_marks(facts, built_for)
+    return (
+        *keeper,
+        *judge_release(manifest.requires, facts),
+        *judge_engines(manifest.engines, manifest.wheels, facts),
+        *(judge_board(found.kind, manifest.target, advice=found.advice) if other else ()),
+    )
+
+
+def check_fits(device: Device, executor: Executor, manifest: Manifest, station: Workstation) -> None:
     """Refuse a release that a device cannot run, with every reason, and show what it may stumble over.
 
     Raises:
         RolloutError: it does not fit.
     """
+    progress = station.progress
     with progress.step(f"{device.name}: does the release fit"):
         facts = device_facts(device, executor, manifest)
-    findings = judge_all(manifest, facts, device, clock_s=time.time(), present=True)
+    # What of the release is there already is not known yet: the keeper looks whether there is room for the rest.
+    roomy = dataclasses.replace(manifest, requires=dataclasses.replace(manifest.requires, disk_bytes=0))
+    findings = judge_device(device, facts, roomy, known_targets(station), now_s=time.time())
     refused = [str(finding) for finding in findings if finding.severity == "refuse"]
     for finding in findings:
         if finding.severity == "warn":

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.errors import InputError
-from edgekit.host.catalogue.detect import Match, match_target, name_from_facts, target_from_facts
+from edgekit.host.catalogue.detect import name_from_facts, target_from_facts
+from edgekit.host.catalogue.identity import Identity, identify
+from edgekit.host.catalogue.offers import runs_releases
 from edgekit.host.catalogue.targets import list_targets, pyconfig_file
 from edgekit.host.disk import write_whole
 from edgekit.host.probe import read_facts, read_pyconfig
@@ -22,12 +24,17 @@ class ProbedBoard:
     """What a board was found to be."""
 
     facts: DeviceFacts
-    match: Match
-    """The known target that it is like."""
+    identity: Identity
+    """The known target that it is like, or what it is instead."""
     target: Target
     """One that describes it as it is now."""
     file: Path
     """Where that was written."""
+
+    @property
+    def runs_releases(self) -> bool:
+        """Whether keeper and workers run on it."""
+        return runs_releases(self.target)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +68,22 @@ def probe_board(device: str, choice: TargetChoice, station: Workstation) -> Prob
         pyconfig = read_pyconfig(executor, facts.python.path) if facts.python.path else ""
     out = choice.out
     file = target_file(out, choice.name or (out.stem if out else name_from_facts(facts)))
-    target = target_from_facts(facts, name=file.stem)
+    identity = identify(facts, list_targets(station.settings))
+    target = _described(device, facts, file, identity)
     write_target(file, target, force=choice.force)
     if pyconfig:
         pyconfig_file(file).write_text(pyconfig, encoding="utf-8")
-    match = match_target(facts, list_targets(station.settings))
-    return ProbedBoard(facts=facts, match=match, target=target, file=file)
+    return ProbedBoard(facts=facts, identity=identity, target=target, file=file)
+
+
+def _described(device: str, facts: DeviceFacts, file: Path, identity: Identity) -> Target:
+    """A target of this very board. Raises InputError where there can be none, with what the board is."""
+    try:
+        return target_from_facts(facts, name=file.stem)
+    except InputError as error:
+        if not identity.stranger:
+            raise
+        raise InputError(f"{device} is a {identity.stranger}: {error.message}", hint=error.hint) from None
 
 
 def target_file(out: Path | None, name: str) -> Path:

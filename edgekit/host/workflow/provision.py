@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekit.errors import InputError
+from edgekit.errors import InputError, RolloutError
 from edgekit.executor import Executor
+from edgekit.host.catalogue.identity import identify
 from edgekit.host.keys import public_half
 from edgekit.host.provision.desired import KeeperInstall
 from edgekit.host.provision.device import apply_provision, check_ready, look
@@ -16,7 +17,9 @@ from edgekit.host.provision.keeper_zip import build_keeper
 from edgekit.host.provision.plan import DeviceChange, plan_provision
 from edgekit.host.signers import Signer, check_you, parse_signers
 from edgekit.host.workflow.devices import DeviceAccess
+from edgekit.host.workflow.fitting import device_facts, judge_device, known_targets
 from edgekit.host.workflow.workstation import Workstation
+from edgekit.schema.fleet import Device
 from edgekit.schema.units import counted
 
 
@@ -91,9 +94,29 @@ def provision_device(name: str, options: ProvisionOptions, access: DeviceAccess,
         progress.note(f"  may sign: {signer}")
     desired = KeeperInstall(device=device, keeper=build_keeper(), allowed_signers=signers.content)
     with access.executor(device) as executor:
+        _check_board(device, executor, station)
         changes = _carry_out(desired, executor, options, station)
     texts = tuple(change.what for change in changes)
     return Provisioned(device=name, changes=texts, applied=not options.plan, signers=signers.signers)
+
+
+def _check_board(device: Device, executor: Executor, station: Workstation) -> None:
+    """Say what the board is, where it is none of ours, and what keeps limits from being enforced there.
+
+    Raises:
+        RolloutError: its Python is too old, with where it gets a newer one.
+        Unreachable: it does not answer.
+    """
+    with station.progress.step(f"{device.name}: reading its facts"):
+        facts = device_facts(device, executor, None)
+    targets = known_targets(station)
+    for finding in judge_device(device, facts, None, targets, now_s=time.time()):
+        if finding.severity == "warn":
+            station.progress.note(f"  warning: {finding}")
+    newer_python = identify(facts, targets).newer_python
+    if newer_python:
+        message = f"{device.name} cannot take the keeper: Python is {facts.python.version}, needed is 3.10 or newer"
+        raise RolloutError(message, hint=newer_python)
 
 
 def _carry_out(

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.errors import InputError, TrustError
+from edgekit.host.catalogue.offers import check_runs_releases, runs_releases
 from edgekit.host.catalogue.recipes import RecipeFolder, read_recipe
-from edgekit.host.catalogue.targets import find_target
+from edgekit.host.catalogue.targets import find_target, list_targets
 from edgekit.host.engine.backends import choose_backend
 from edgekit.host.preflight import require
 from edgekit.host.release.assemble import check_out
@@ -45,6 +46,8 @@ def read_job(recipe: Path, target: str, options: BuildOptions, settings: Setting
     """Find everything that a build is asked for. Raises InputError for a mistake, TrustError without a key."""
     folder = read_recipe(recipe)
     found = find_target(target, settings)
+    if not runs_releases(found):
+        check_runs_releases(found, list_targets(settings))
     if options.builder:
         _check_builder(options.builder, found)
     out = options.out or Path("out", f"{folder.recipe.name}-{folder.recipe.version}-{found.name}")

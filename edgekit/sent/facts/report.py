@@ -27,7 +27,17 @@ import time
 from edgekit.sent.facts.jetson import gpu_clock, jetson, l4t, module, pip_tensorrt, power_choices
 from edgekit.sent.facts.processors import clusters, cpus, memory
 from edgekit.sent.facts.rockchip import librknnrt, named_librknnrt, npu_kernel, npu_link, rockchip
-from edgekit.sent.facts.system import cgroup, free_bytes, glibcxx, libc, os_release, python, ssh_keygen, systemd
+from edgekit.sent.facts.system import (
+    cgroup,
+    cgroup_1_by,
+    free_bytes,
+    glibcxx,
+    libc,
+    os_release,
+    python,
+    ssh_keygen,
+    systemd,
+)
 from edgekit.sent.facts.tree import Tree
 
 
@@ -77,6 +87,7 @@ def facts(root, state):
         "page_bytes": os.sysconf("SC_PAGESIZE") if tree.live else 4096,
         "cgroup_version": version,
         "cgroup_controllers": controllers,
+        "cgroup_1_by": attempt(tree, "", cgroup_1_by),
         "psi": "memory" in tree.names("proc/pressure"),
         "accelerators": attempt(tree, [], jetson, compatible, plugged_in)
         + attempt(tree, [], rockchip, compatible, driver, copies),

@@ -13,6 +13,12 @@ SYSCONFIG = (
     *("INCLUDEPY", "LIBDIR", "Py_ENABLE_SHARED", "SIZEOF_VOID_P"),
 )
 ELF_MACHINES = {62: "x86_64", 183: "aarch64"}
+# Where boards' loaders and their tools keep the kernel's arguments. Source: ubuntu-rockchip, Armbian, Orange Pi,
+# Radxa's u-boot-update, Raspberry Pi, U-Boot's extlinux, GRUB.
+BOOT_FILES = (
+    *("boot/firmware/ubuntuEnv.txt", "boot/ubuntuEnv.txt", "boot/armbianEnv.txt", "boot/orangepiEnv.txt"),
+    *("etc/kernel/cmdline", "boot/firmware/cmdline.txt", "boot/extlinux/extlinux.conf", "etc/default/grub"),
+)
 TRIPLES = ("aarch64-linux-gnu", "x86_64-linux-gnu")
 
 
@@ -92,6 +98,15 @@ def cgroup(tree):
     mounted = {part for name in tree.names("sys/fs/cgroup") for part in name.split(",")}
     one = sorted(mounted & {"cpu", "cpuset", "memory", "pids", "blkio"})
     return (1, one) if one else (0, [])
+
+
+def cgroup_1_by(tree):
+    """File and line whose boot arguments ask for version 1, as Joshua Riek's Ubuntu 22.04 for RK3588 has them."""
+    for name in BOOT_FILES:
+        for number, line in enumerate(tree.read(name).splitlines(), 1):
+            if "systemd.unified_cgroup_hierarchy=0" in line and not line.lstrip().startswith("#"):
+                return "/%s, line %d" % (name, number)
+    return ""
 
 
 def systemd(tree):

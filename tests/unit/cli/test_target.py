@@ -12,6 +12,8 @@ import edgekit
 from edgekit.cli.main import app
 from edgekit.cli.target import describe
 from edgekit.errors import InputError
+from edgekit.host.catalogue.targets import read_target
+from edgekit.host.settings import settings_from
 from edgekit.host.workflow.probe import target_file
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.json_schema import schema_files
@@ -34,16 +36,21 @@ def run(*words: str) -> str:
 
 def test_list_names_every_target_and_its_file() -> None:
     lines = run("target", "list").splitlines()
-    assert "rk3588-debian12        RK3588 or RK3588S board, Debian 12, vendor kernel" in lines
+    named = next(index for index, line in enumerate(lines) if line.startswith("rk3588-debian12 "))
+    assert lines[named].endswith("  RK3588 or RK3588S board, Debian 12, vendor kernel")
+    offers = "wheels: cp311, glibc 2.36; engines: rknn 2.3.2 for rk3588, made here; limits: enforced"
+    assert lines[named + 1].strip() == f"{offers}; known from: published outputs"
     told = json.loads(run("target", "list", "--json"))["targets"]
-    assert [target["name"] for target in told] == [line.split()[0] for line in lines]
+    assert [target["name"] for target in told] == [line.split()[0] for line in lines[::2]]
+    assert {target["known_from"] for target in told} == {"", "virtual board", "published outputs", "datasheet"}
     assert all(Path(target["file"]).is_file() for target in told)
 
 
 def test_show_prints_a_target_that_can_be_read() -> None:
     text = run("target", "show", "jetson-orin-nx-jp62")
-    shipped = Path(edgekit.__file__).parent.parent / "targets/jetson-orin-nx-jp62.toml"
-    assert from_toml(TargetFile, text, "shown") == from_toml(TargetFile, shipped.read_text(), "shipped")
+    settings = settings_from({}, Path(edgekit.__file__).parent)
+    shipped = read_target(settings.data_dir / "targets/jetson-orin-nx-jp62.toml", settings)
+    assert from_toml(TargetFile, text, "shown") == shipped
     assert json.loads(run("target", "show", "jetson-orin-nx-jp62", "--json"))["accelerators"][0]["dla_cores"] == 2
 
 

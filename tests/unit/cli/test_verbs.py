@@ -198,7 +198,7 @@ def settings_of(home: Path) -> Settings:
     [
         ("edgekit bu", {"build"}),
         ("edgekit wheel ", {"build", "check", "lock", "list"}),
-        ("edgekit build recipe --target rk3588-d", {"rk3588-debian11", "rk3588-debian12"}),
+        ("edgekit build recipe --target rk3588-d", {"rk3588-debian11", "rk3588-debian12", "rk3588-debian13"}),
         ("edgekit status ga", {"gate-7"}),
         ("edgekit deploy out/x ga", {"gate-7"}),
         ("edgekit build --up", {"--update-lock"}),

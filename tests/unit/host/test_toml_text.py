@@ -16,7 +16,8 @@ from edgekit.schema.reader import from_toml
 from edgekit.schema.target import Cgroup, CpuCluster, Memory, Os, Target, TargetFile
 from edgekit.schema.units import Bytes, Cpus
 
-TARGETS = list_targets(settings_from({}, Path(edgekit.__file__).parent), Path("none"))
+SETTINGS = settings_from({}, Path(edgekit.__file__).parent)
+TARGETS = list_targets(SETTINGS, Path("none"))
 OS = Os(id="debian", version="12", arch="aarch64", libc_version="2.36", python="3.11")
 
 
@@ -24,7 +25,7 @@ OS = Os(id="debian", version="12", arch="aarch64", libc_version="2.36", python="
 def test_targets_come_back_as_they_were(target: Target, tmp_path: Path) -> None:
     file = tmp_path / f"{target.name}.toml"
     file.write_text(to_toml(target))
-    assert resolve_target(read_target(file)) == target
+    assert resolve_target(read_target(file, SETTINGS)) == target
 
 
 @settings(max_examples=40, deadline=None)

@@ -10,7 +10,7 @@ import numpy as np
 
 from edgekit.errors import InputError
 from edgekit.imaging.image import FrameSpec, Pixels, Siting, Yuv420Image
-from edgekit.schema.source import Matrix, Range
+from edgekit.schema.recipe import Matrix, Range
 
 if TYPE_CHECKING:
     from av import VideoCodecContext, VideoFrame

@@ -15,7 +15,7 @@ from edgekit.device.runtime.grab import grab_frames
 from edgekit.device.runtime.rehearsal.recorded import Recorded
 from edgekit.device.runtime.rehearsal.watch import MAKING, CannotTry, Watch
 from edgekit.device.runtime.sinks import make_sink
-from edgekit.device.runtime.sources.opening import open_source
+from edgekit.device.runtime.sources import open_source
 from edgekit.device.runtime.stages import close_stage, find_class
 from edgekit.device.runtime.stages.factory import StageFactory
 from edgekit.device.runtime.streams import PipelineFigures
@@ -102,8 +102,6 @@ class RehearsalRun:
             with self._watch.step(f"opening source {name}"):
                 opened = open_source(name, source, self._release)
                 opened.close()
-            if opened.info is None:
-                continue
             made = [self._make(stage, opened.info) for stage in self._plan.stages]
             for stage in made:
                 close_stage(stage)

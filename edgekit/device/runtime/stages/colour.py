@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from edgekit.device.runtime.stages.fitting import fit_of
+from edgekit.errors import InputError
+from edgekit.imaging.fit import plan_fit
 from edgekit.imaging.image import Pixels
 from edgekit.schema.stages import ColourOptions
 from edgekit.stage import Detection, Frame, Stage, StageContext
@@ -23,7 +24,9 @@ class Colour(Stage):
     def __init__(self, context: StageContext) -> None:
         super().__init__(context)
         self._options: ColourOptions = context.options
-        self._fit = fit_of(context)
+        if context.contract is None:
+            raise InputError(f"stage {context.name} belongs to no model", hint='write model = "..." in the stage')
+        self._fit = plan_fit(context.stream.spec.width_px, context.stream.spec.height_px, context.contract)
 
     def __call__(self, frame: Frame) -> Frame:
         """Name the colour of every detection."""

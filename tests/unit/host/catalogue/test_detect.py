@@ -12,6 +12,7 @@ import pytest
 import edgekit
 from edgekit.errors import InputError
 from edgekit.host.catalogue.detect import match_target, name_from_facts, target_from_facts
+from edgekit.host.catalogue.identity import identify
 from edgekit.host.catalogue.targets import list_targets, read_target, resolve_target
 from edgekit.host.settings import settings_from
 from edgekit.host.workflow.probe import target_file, write_target
@@ -27,6 +28,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+SETTINGS = settings_from({}, Path(edgekit.__file__).parent)
 CASES = {
     file.stem: tomllib.loads(file.read_text()) for file in (Path(__file__).parents[3] / "cases/detect").glob("*.toml")
 }
@@ -34,8 +36,7 @@ CASES = {
 
 @pytest.fixture(scope="module")
 def targets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Target, ...]:
-    settings = settings_from({}, Path(edgekit.__file__).parent)
-    return list_targets(settings, own=tmp_path_factory.mktemp("own"))
+    return list_targets(SETTINGS, own=tmp_path_factory.mktemp("own"))
 
 
 def facts_of(board: str, folder: Path) -> DeviceFacts:
@@ -72,8 +73,9 @@ def test_board_is_recognised(name: str, targets: tuple[Target, ...], tmp_path: P
     case = CASES[name]
     facts = facts_of(case["board"], tmp_path)
     assert {key: plain(facts, key) for key in case["facts"]} == case["facts"]
-    match = match_target(facts, targets)
-    assert match.target == case["target"]
+    found = identify(facts, targets)
+    match = found.match
+    assert (match.target, found.stranger) == (case["target"], case.get("stranger", ""))
     assert set(match.reasons) == {target.name for target in targets} - {match.target}
     assert all(match.reasons.values())
 
@@ -92,7 +94,7 @@ def test_what_a_probe_writes_is_recognised_on_every_board_beside_all_others(
         written = target_from_facts(facts, name=f"own-{board}")
         file = target_file(tmp_path / f"{written.name}.toml", written.name)
         write_target(file, written, force=False)
-        own[board] = resolve_target(read_target(file))
+        own[board] = resolve_target(read_target(file, SETTINGS))
         assert own[board] == written
         assert match_target(facts, (own[board], *targets)).target == written.name
         assert match_target(facts, (*targets, own[board])).target == written.name

@@ -16,8 +16,10 @@ from edgekit.schema.target import Recognise
 
 SETTINGS = settings_from({}, Path(edgekit.__file__).parent)
 SHIPPED = {
-    *("host", "virt-arm64", "jetson-orin-nano-jp62", "jetson-orin-nx-jp62", "jetson-agx-orin-jp62"),
-    *("jetson-orin-jp72", "rk3588-debian11", "rk3588-debian12", "rk3588-ubuntu2204"),
+    *("host", "virt-arm64", "jetson-orin-jp51", "jetson-orin-jp60", "jetson-orin-jp72"),
+    *(f"jetson-{module}-jp{system}" for module in ("agx-orin", "agx-orin-32") for system in (62, 72)),
+    *(f"jetson-orin-{module}-jp{system}" for module in ("nx", "nx-8gb", "nano", "nano-4gb") for system in (62, 72)),
+    *(f"rk3588-{system}" for system in ("debian11", "debian12", "debian13", "ubuntu2004", "ubuntu2204", "ubuntu2404")),
 }
 GOOD = """
 name = "box"
@@ -77,7 +79,7 @@ def test_own_targets_win_over_shipped_ones(tmp_path: Path) -> None:
 
 
 def test_unknown_target_names_the_closest(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no target 'rk3588-debian'; did you mean rk3588-debian12") as caught:
+    with pytest.raises(InputError, match="no target 'rk3588-debian'; did you mean rk3588-debian13") as caught:
         find_target("rk3588-debian", SETTINGS, tmp_path)
     assert "virt-arm64" in caught.value.hint
 
@@ -106,7 +108,7 @@ def test_mistakes_are_named(old: str, new: str, said: str, tmp_path: Path) -> No
     assert old in GOOD
     file = write(tmp_path, GOOD.replace(old, new))
     with pytest.raises(InputError) as caught:
-        read_target(file)
+        read_target(file, SETTINGS)
     assert f"{file}: {said}" in caught.value.message
 
 
@@ -114,4 +116,4 @@ def test_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     file = write(tmp_path, "")
     file.write_bytes(b"\xff\xfe")
     with pytest.raises(InputError, match="not UTF-8 text"):
-        read_target(file)
+        read_target(file, SETTINGS)

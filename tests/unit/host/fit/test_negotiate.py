@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import edgekit
-from edgekit.host.catalogue.detect import match_target
+from edgekit.host.catalogue.detect import has_marks
+from edgekit.host.catalogue.identity import identify
 from edgekit.host.catalogue.targets import list_targets
 from edgekit.host.fit.engine_fit import judge_each, judge_engines
 from edgekit.host.fit.finding import Finding
@@ -78,12 +79,14 @@ def requires_of(case: dict[str, Any], target: Target) -> Requires:
 
 def judge(case: dict[str, Any], folder: Path) -> tuple[Finding, ...]:
     facts, target = facts_of(case, folder), TARGETS[case["target"]]
-    systemd = case.get("systemd", True)
+    systemd, found = case.get("systemd", True), identify(facts, tuple(TARGETS.values()))
+    clock_s = case.get("clock_s", 1000.0)
+    board = judge_board(found.kind, target.name, advice=found.advice)
     return (
-        *judge_keeper(facts, systemd=systemd, clock_s=case.get("clock_s", 1000.0)),
+        *judge_keeper(facts, systemd=systemd, clock_s=clock_s, newer_python=found.newer_python),
         *judge_login(facts, systemd=systemd),
         *judge_release(requires_of(case, target), facts, present_bytes=case.get("present_bytes", 0)),
-        *judge_board(target, recognised=match_target(facts, tuple(TARGETS.values())).target),
+        *(() if has_marks(facts, target) else board),
         *judge_engines(engines_of(case), wheels_of(case), facts),
     )
 

@@ -11,7 +11,7 @@ import edgekit
 from edgekit.errors import InputError
 from edgekit.host.catalogue.targets import list_targets
 from edgekit.host.settings import settings_from
-from edgekit.host.workflow.doctor import diagnose, judge_device
+from edgekit.host.workflow.doctor import diagnose, diagnose_facts
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.fleet import Device
 from edgekit.schema.manifest import EngineEntry
@@ -35,18 +35,18 @@ def rock(tmp_path_factory: pytest.TempPathFactory) -> DeviceFacts:
 
 
 def test_a_board_that_has_all_is_told_by_its_target(rock: DeviceFacts) -> None:
-    found = judge_device(DEVICE, rock, None, TARGETS, now_s=1000.0)
+    found = diagnose_facts(DEVICE, rock, None, TARGETS, now_s=1000.0)
     assert (found.device, found.title, found.target) == ("gate", "Radxa ROCK 5 Model B", "rk3588-debian12")
     assert (found.findings, found.engines, found.refused) == ((), (), False)
 
 
 def test_what_the_keeper_needs_is_looked_for_without_a_release(rock: DeviceFacts) -> None:
     poor = dataclasses.replace(rock, ssh_keygen=False, uid=1000)
-    found = judge_device(DEVICE, poor, None, TARGETS, now_s=1000.0)
+    found = diagnose_facts(DEVICE, poor, None, TARGETS, now_s=1000.0)
     assert [item.subject for item in found.findings] == ["ssh-keygen", "the login"]
     assert found.refused
     process = dataclasses.replace(DEVICE, service="process", prefix="/opt/ek")
-    assert judge_device(process, dataclasses.replace(rock, systemd=""), None, TARGETS, now_s=1000.0).findings == ()
+    assert diagnose_facts(process, dataclasses.replace(rock, systemd=""), None, TARGETS, now_s=1000.0).findings == ()
 
 
 def test_an_engine_is_judged_by_itself_and_for_the_release(rock: DeviceFacts) -> None:
@@ -54,7 +54,7 @@ def test_an_engine_is_judged_by_itself_and_for_the_release(rock: DeviceFacts) ->
         name="parts", runner="rknn", path="e", model_sha256="0" * 64, facts={"platform": "rk3576", "format": "rknn 6"}
     )
     manifest = dataclasses.replace(MANIFEST, engines=(engine,))
-    found = judge_device(DEVICE, rock, manifest, TARGETS, now_s=1000.0)
+    found = diagnose_facts(DEVICE, rock, manifest, TARGETS, now_s=1000.0)
     (verdict,) = found.engines
     assert not verdict.fits and set(verdict.findings) <= set(found.findings)
 
@@ -62,7 +62,7 @@ def test_an_engine_is_judged_by_itself_and_for_the_release(rock: DeviceFacts) ->
 def test_a_fault_of_the_board_itself_is_told_once_and_refuses_only_what_it_breaks(rock: DeviceFacts) -> None:
     npu = dataclasses.replace(rock.accelerators[0], driver_version="0.9.3")
     bad = dataclasses.replace(rock, accelerators=(npu,), npu_link="renderD129")
-    found = judge_device(DEVICE, bad, None, TARGETS, now_s=1000.0)
+    found = diagnose_facts(DEVICE, bad, None, TARGETS, now_s=1000.0)
     assert [(item.severity, item.subject) for item in found.findings] == [
         ("warn", "/dev/rknpu"),
         ("warn", "the rknpu driver"),
@@ -70,14 +70,14 @@ def test_a_fault_of_the_board_itself_is_told_once_and_refuses_only_what_it_break
     engine = EngineEntry(
         name="parts", runner="rknn", path="e", model_sha256="0" * 64, facts={"platform": "rk3588", "format": "rknn 6"}
     )
-    with_engine = judge_device(DEVICE, bad, dataclasses.replace(MANIFEST, engines=(engine,)), TARGETS, now_s=1000.0)
+    with_engine = diagnose_facts(DEVICE, bad, dataclasses.replace(MANIFEST, engines=(engine,)), TARGETS, now_s=1000.0)
     told = [(item.severity, item.subject) for item in with_engine.findings if item.subject == "the rknpu driver"]
     assert told == [("refuse", "the rknpu driver")]
 
 
 def test_a_release_for_another_board_is_a_warning(rock: DeviceFacts) -> None:
     other = dataclasses.replace(MANIFEST, target="jetson-orin-nano-jp62")
-    found = judge_device(DEVICE, rock, other, TARGETS, now_s=1000.0)
+    found = diagnose_facts(DEVICE, rock, other, TARGETS, now_s=1000.0)
     assert ("warn", "the board") in [(item.severity, item.subject) for item in found.findings]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from pathlib import Path
@@ -11,12 +12,14 @@ import pytest
 
 from edgekit.errors import InputError, NothingSelected, RolloutError, Unreachable
 from edgekit.host.workflow.fitting import ask_devices, check_fits
+from edgekit.schema.message import to_message
 from edgekit.sent.facts.report import facts as probe
 from tests.fakes.boards.tree import build_board
 from tests.fakes.devices import FactsExecutor, access_to
 from tests.fakes.notes import Notes
 from tests.fakes.releases import make_release, write_release
 from tests.fakes.scripted import ScriptedExecutor
+from tests.fakes.workstations import workstation_in
 
 RELEASE = make_release()
 
@@ -39,7 +42,7 @@ def clock_now(facts: dict[str, Any]) -> dict[str, Any]:
     return facts | {"clock_s": time.time()}
 
 
-def test_each_device_gets_a_verdict_of_its_own(facts: dict[str, Any], release: Path) -> None:
+def test_each_device_gets_a_verdict_of_its_own(facts: dict[str, Any], release: Path, tmp_path: Path) -> None:
     good, old = FactsExecutor(clock_now(facts)), FactsExecutor(clock_now(facts) | {"arch": "armv7l"})
     executors = {
         "good": good,
@@ -49,7 +52,7 @@ def test_each_device_gets_a_verdict_of_its_own(facts: dict[str, Any], release: P
         "bare": ScriptedExecutor(returncode=127),
     }
     notes = Notes()
-    found = ask_devices(release, [*executors, "good"], access_to(executors), notes)
+    found = ask_devices(release, [*executors, "good"], access_to(executors), workstation_in(tmp_path / "home", notes))
     assert notes.steps == ["asking 5 devices"]
     by_name = {one.device: one for one in found.devices}
     assert list(by_name) == list(executors), "in the order in which they were named, each once"
@@ -66,7 +69,7 @@ def test_each_device_gets_a_verdict_of_its_own(facts: dict[str, Any], release: P
 def test_devices_are_asked_at_the_same_time(facts: dict[str, Any], release: Path) -> None:
     together = threading.Barrier(8)
     executors = {f"gate-{n}": FactsExecutor(clock_now(facts), lambda: together.wait(20) and None) for n in range(8)}
-    found = ask_devices(release, list(executors), access_to(executors), Notes())
+    found = ask_devices(release, list(executors), access_to(executors), workstation_in(release / "home"))
     assert [one.fits for one in found.devices] == [True] * 8
     assert not found.refused and not found.unknown
 
@@ -74,24 +77,64 @@ def test_devices_are_asked_at_the_same_time(facts: dict[str, Any], release: Path
 def test_a_name_that_is_none_ends_it_before_anybody_is_asked(facts: dict[str, Any], release: Path) -> None:
     board = FactsExecutor(facts)
     with pytest.raises(NothingSelected):
-        ask_devices(release, ["gate", "gaet"], access_to({"gate": board}), Notes())
+        ask_devices(release, ["gate", "gaet"], access_to({"gate": board}), workstation_in(release / "home"))
     with pytest.raises(InputError, match="holds no release"):
-        ask_devices(release / "none", ["gate"], access_to({"gate": board}), Notes())
+        ask_devices(release / "none", ["gate"], access_to({"gate": board}), workstation_in(release / "home"))
     assert board.asked == []
 
 
-def test_deploying_refuses_with_every_reason_and_shows_warnings(facts: dict[str, Any]) -> None:
+def test_deploying_refuses_with_every_reason_and_shows_warnings(facts: dict[str, Any], tmp_path: Path) -> None:
     access, notes = access_to({"gate": Unreachable("never", hint="asked")}), Notes()
+    station = workstation_in(tmp_path / "home", notes)
     device = access.find("gate")
-    check_fits(device, FactsExecutor(clock_now(facts)), RELEASE.manifest, notes)
+    check_fits(device, FactsExecutor(clock_now(facts)), RELEASE.manifest, station)
     assert notes.notes == []
-    check_fits(device, FactsExecutor(facts | {"clock_s": 0.0}), RELEASE.manifest, notes)
+    check_fits(device, FactsExecutor(facts | {"clock_s": 0.0}), RELEASE.manifest, station)
     assert notes.notes[0].startswith("warning: the clock is ")
     with pytest.raises(RolloutError, match="gate cannot run this release: the architecture is armv7l") as one:
-        check_fits(device, FactsExecutor(clock_now(facts) | {"arch": "armv7l"}), RELEASE.manifest, notes)
+        check_fits(device, FactsExecutor(clock_now(facts) | {"arch": "armv7l"}), RELEASE.manifest, station)
     assert one.value.details == ""
     wrong = clock_now(facts) | {"arch": "armv7l", "ssh_keygen": False}
     with pytest.raises(RolloutError, match="2 things do not fit") as both:
-        check_fits(device, FactsExecutor(wrong), RELEASE.manifest, notes)
+        check_fits(device, FactsExecutor(wrong), RELEASE.manifest, station)
     assert both.value.details.count("\n") == 1
     assert "edgekit doctor gate RELEASE" in both.value.hint
+
+
+@pytest.mark.parametrize(
+    ("board", "kind"),
+    [
+        ("rk3576-flipper-trixie", "RK3576"),
+        ("rk3568-nanopi-r5s-debian12", "RK3568"),
+        ("xavier-nx-jp46", "Jetson Xavier"),
+    ],
+)
+def test_a_release_for_an_rk3588_on_a_stranger_is_told_what_that_is(board: str, kind: str, tmp_path: Path) -> None:
+    """In `deploy --plan` and in `deploy`, although the release has no engine that could tell."""
+    raw = probe(str(build_board(board, tmp_path / "root")), "/var/lib") | {"disk_free_bytes": 8 << 30}
+    manifest = dataclasses.replace(RELEASE.manifest, target="rk3588-debian12", engines=())
+    write_release(
+        dataclasses.replace(RELEASE, manifest=manifest, manifest_json=to_message(manifest)), tmp_path / "release"
+    )
+    notes = Notes()
+    station = workstation_in(tmp_path / "home", notes)
+    access = access_to({"gate": FactsExecutor(clock_now(raw))})
+    (fit,) = ask_devices(tmp_path / "release", ["gate"], access, station).devices
+    told = next(item for item in fit.findings if item.subject == "the board")
+    assert (told.found, told.needed) == (kind, "rk3588-debian12") and told.cure
+    with pytest.raises(RolloutError, match="gate cannot run this release"):
+        check_fits(access.find("gate"), FactsExecutor(clock_now(raw)), manifest, station)
+    assert any(note.startswith(f"warning: the board is {kind}") for note in notes.notes)
+
+
+def test_a_mistake_in_a_target_of_ones_own_keeps_nobody_from_deploying(
+    facts: dict[str, Any], release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "targets").mkdir()
+    (tmp_path / "targets/box.toml").write_text("name = 3\n")
+    notes = Notes()
+    station = workstation_in(tmp_path / "home", notes)
+    found = ask_devices(release, ["gate"], access_to({"gate": FactsExecutor(clock_now(facts))}), station)
+    assert found.devices[0].fits
+    assert any(note.startswith("warning: ") and "box.toml: name: " in note for note in notes.notes)

@@ -21,7 +21,7 @@ def test_this_machine_is_described_as_it_is(tmp_path: Path) -> None:
     board = probe_board("local", choice, station)
     assert notes.steps == ["local: reading what it is"]
     assert board.file == choice.out
-    written = resolve_target(read_target(board.file))
+    written = resolve_target(read_target(board.file, station.settings))
     assert written == board.target and written.name == "desk"
     assert written.os.arch == board.facts.arch
     board.file.write_text("# mine\n")
@@ -29,7 +29,7 @@ def test_this_machine_is_described_as_it_is(tmp_path: Path) -> None:
         probe_board("local", choice, station)
     assert board.file.read_text() == "# mine\n"
     probe_board("local", dataclasses.replace(choice, force=True), station)
-    assert resolve_target(read_target(board.file)).name == "desk"
+    assert resolve_target(read_target(board.file, station.settings)).name == "desk"
 
 
 def test_a_file_of_another_name_is_refused(tmp_path: Path) -> None:

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.errors import InputError, RolloutError
+from edgekit.errors import InputError, RolloutError, Unreachable
 from edgekit.executor.local import LocalExecutor
 from edgekit.host.keys import make_key
 from edgekit.host.workflow.devices import DeviceAccess
 from edgekit.host.workflow.provision import ProvisionOptions, provision_device, read_signers
 from edgekit.host.workflow.workstation import Workstation
+from edgekit.sent.facts.report import facts as probe
+from tests.fakes.boards.tree import build_board
 from tests.fakes.devices import FactsExecutor, access_to
 from tests.fakes.notes import Notes
 from tests.fakes.workstations import workstation_in
@@ -40,7 +42,7 @@ def test_a_plan_names_every_change_and_makes_none(tmp_path: Path, station: Works
     assert "start the keeper" in done.changes
     assert notes.notes[0].startswith("  may sign: ") and notes.notes[0].endswith("(you)")
     assert [f"  would {what}" for what in done.changes] == notes.notes[1:]
-    assert notes.steps == ["gate: looking at what is there"]
+    assert notes.steps == ["gate: reading its facts", "gate: looking at what is there"]
     assert not (tmp_path / "device").exists()
 
 
@@ -73,6 +75,62 @@ def test_a_file_that_is_not_there_is_told_with_the_command_that_makes_it(tmp_pat
 def test_a_device_that_answers_something_else_is_left_as_it_is(station: Workstation) -> None:
     board = FactsExecutor({})
     board.stdout = b"Welcome!\n"
-    with pytest.raises(RolloutError, match="answered something else"):
+    with pytest.raises(InputError, match="no JSON object"):
         provision_device("gate", ProvisionOptions(), access_to({"gate": board}), station)
     assert (len(board.asked), board.closed) == (1, 1)
+
+
+def provision_tree(board: str, folder: Path, station: Workstation) -> None:
+    """Provision a board that tells its facts and then is gone."""
+    asked = []
+
+    def before() -> None:
+        asked.append(board)
+        if len(asked) > 1:
+            raise Unreachable("gone", hint="look")
+
+    executor = FactsExecutor(probe(str(build_board(board, folder / "root")), "/var/lib"), before)
+    provision_device("gate", ProvisionOptions(plan=True), access_to({"gate": executor}), station)
+
+
+@pytest.mark.parametrize(
+    ("board", "said"),
+    [
+        ("rk3576-flipper-trixie", "the board is RK3576, needed is a Jetson Orin or an RK3588: the CPU alone"),
+        ("x86-host", "the board is x86-64 machine, needed is a Jetson Orin or an RK3588: the CPU alone"),
+        (
+            "turing-rk1-jammy-510",
+            "cgroup is version 1, needed is version 2, to enforce limits: take "
+            "systemd.unified_cgroup_hierarchy=0 out of /boot/firmware/ubuntuEnv.txt, line 2, and reboot",
+        ),
+        (
+            "rock-5b-v1",
+            "cgroup is version 1, needed is version 2, to enforce limits: boot with systemd.unified_cgroup_hierarchy=1",
+        ),
+    ],
+)
+def test_what_a_board_is_and_lacks_is_said_before_anything_changes(
+    board: str, said: str, tmp_path: Path, station: Workstation, notes: Notes
+) -> None:
+    with pytest.raises(Unreachable):
+        provision_tree(board, tmp_path, station)
+    assert any(note.startswith(f"  warning: {said}") for note in notes.notes)
+
+
+@pytest.mark.parametrize(
+    ("board", "hint"),
+    [
+        ("firefly-itx-3588j-focal", "flash an image that has one: that of target rk3588-debian12 or"),
+        ("orin-nano-devkit-jp511", "flash an image that has one: that of target jetson-orin-nano-jp62 or"),
+        (
+            "xavier-nx-jp46",
+            "its maker's last system is JetPack 5 with Python 3.8, so keeper and workers do not run on it",
+        ),
+    ],
+)
+def test_an_old_python_leads_to_an_image_or_is_said_to_have_none(
+    board: str, hint: str, tmp_path: Path, station: Workstation
+) -> None:
+    with pytest.raises(RolloutError, match="gate cannot take the keeper: Python is ") as caught:
+        provision_tree(board, tmp_path, station)
+    assert caught.value.hint.startswith(hint)
