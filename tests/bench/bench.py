@@ -23,6 +23,7 @@ from rich.table import Table
 
 from edgekit.host.provision.keeper_zip import build_keeper
 from measure import Figure, compared, cpu_seconds, machine, paired, paired_costs, spread
+from sensors import sensor_figures
 
 IDLE_S = 20.0
 
@@ -130,7 +131,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     wanted = parser.parse_args()
-    figures = [help_vs_python(), cached_build_vs_python(), *keeper_figures()]
+    figures = [help_vs_python(), cached_build_vs_python(), *keeper_figures(), *sensor_figures()]
     show(figures)
     if wanted.json:
         wanted.json.write_text(json.dumps([dataclasses.asdict(figure) for figure in figures], indent=2) + "\n")
