@@ -209,8 +209,10 @@ class _Build:
         hook = Hook(script=Path(cmd[1]), exchange=Path(cmd[-1]), environment=environment, cwd=Path(cwd or job.work))
         done = self._tools.sandbox.run(cmd, build_box(job.work, self._shop, job.extras, hook), timeout_s=_TIMEOUT_S)
         self._note(done.output)
-        if done.returncode or not hook.has_answered():
+        if done.returncode:
             raise self._explained(done.output)
+        if not hook.has_answered():
+            raise self._explained(f"{done.output}\nits back end ended without an answer")
 
     def _take(self, made: str) -> Path:
         """Move a wheel out of the build's reach; a link would lead to whatever the build likes."""
