@@ -77,6 +77,8 @@ _BOARD = (
     Need(package="qemu-utils", programs=("qemu-img",)),
 )
 _SETUP = (Need(package=python_package(Path(sys.executable), _MINOR, "venv"), modules=("venv", "ensurepip")),)
+_SANDBOX = (Need(package="bubblewrap", programs=("bwrap",)),)
+"""For tests, which try both ways to have a sandbox; who builds does without: see `host/sandbox`."""
 _SSHD = (Need(package="openssh-server", programs=("sshd",)),)
 JOBS = {
     "setup": _SETUP,
@@ -85,7 +87,7 @@ JOBS = {
     "demo-host": (*_SETUP, *_SIGN),
     "demo-virt": (*_SETUP, *_BOARD),
     "check": (*_SETUP, *_SIGN),
-    "test": (*_SETUP, *_BOARD, *_SSHD),
+    "test": (*_SETUP, *_BOARD, *_SSHD, *_SANDBOX),
     "test-fresh": _FETCH,
 }
 """What each job takes: those of the Makefile begin with setting up."""

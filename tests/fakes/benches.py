@@ -30,19 +30,21 @@ def bench_in(
 ) -> EngineBench:
     """A bench without an interpreter for the RKNN toolkit: nothing is fetched."""
     run, shown = executor or LocalExecutor(), progress or Silent()
+    sandbox = Sandbox(run, shown)
     toolkits = Toolkits(
         folder=folder / "toolkits",
         locks=CROSS,
         uv=uv.find_uv_bin(),
         python=None,
         executor=run,
+        sandbox=sandbox,
         progress=shown,
     )
     return EngineBench(
         store=EngineStore(folder),
         toolkits=toolkits,
         executor=run,
-        sandbox=Sandbox(run, shown),
+        sandbox=sandbox,
         progress=shown,
     )
 

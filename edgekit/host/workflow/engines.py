@@ -99,6 +99,7 @@ def engine_bench(station: Workstation, target: Target) -> EngineBench:
         find_links=settings.find_links,
         python=python.path if python else None,
         executor=station.executor,
+        sandbox=station.sandbox,
         progress=station.progress,
     )
     return EngineBench(

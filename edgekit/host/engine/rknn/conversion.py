@@ -17,9 +17,9 @@ from edgekit.errors import EdgekitError, EngineError
 from edgekit.host.engine.model.faults import node_name
 from edgekit.host.engine.rknn.complaints import NodeName, explain, not_lowered
 from edgekit.host.engine.rknn.log import CompilerLog, read_accuracy, read_log
+from edgekit.host.engine.rknn.toolkit import toolkit_box
 from edgekit.host.engine.verify.verdict import LayerError
 from edgekit.host.own_folder import temporary_folder
-from edgekit.host.sandbox.box import Box
 from edgekit.host.sandbox.sandbox import Sandbox
 from edgekit.imaging.image import Pixels
 from edgekit.schema.recipe import Quantisation
@@ -28,8 +28,6 @@ _LOG = logging.getLogger(__name__)
 _DEADLINE_S = 3600.0
 _NAME_LENGTH = 80
 """Of the scratch folder, always: the compiler lets pointers slip into the file, and longer names would shift them."""
-_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
-"""The worker sets its own at once; nothing of the user's is handed on."""
 _MODEL, _ENGINE, _FRAMES, _OUTPUTS, _SAMPLES = "model.onnx", "engine.rknn", "frames.npy", "outputs.npz", "samples.txt"
 
 
@@ -108,10 +106,8 @@ class RknnConverter:
         (scratch / "toolkit").symlink_to(self.toolkit.resolve())
         shutil.copyfile(Path(__file__).parent / "worker.py", scratch / "worker.py")
         argv = [str(scratch / "toolkit/bin/python"), "-B", "worker.py", "request.json", "answer.json"]
-        base = (self.toolkit / "bin/python").resolve().parents[1]
-        box = Box(environment=_ENVIRONMENT, cwd=scratch, readable=(self.toolkit, base), writable=(scratch,))
         try:
-            return self.sandbox.run(argv, box, timeout_s=self.deadline_s).output
+            return self.sandbox.run(argv, toolkit_box(self.toolkit, scratch), timeout_s=self.deadline_s).output
         except EdgekitError as error:
             if type(error) is not EdgekitError:
                 raise

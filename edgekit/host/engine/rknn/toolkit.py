@@ -16,6 +16,8 @@ from edgekit.executor import Completed, Executor
 from edgekit.host.cache import Cache
 from edgekit.host.installed import INSTALLER_FILES, check_installed
 from edgekit.host.progress import Progress
+from edgekit.host.sandbox.box import Box
+from edgekit.host.sandbox.sandbox import Sandbox
 from edgekit.schema.units import format_bytes, version_tuple
 from edgekit.trust import sha256_file
 
@@ -60,6 +62,8 @@ class Toolkits:
     python: Path | None
     """An interpreter of version `PYTHON`; None: there is none."""
     executor: Executor
+    sandbox: Sandbox
+    """Tries what was installed."""
     progress: Progress
 
     @property
@@ -154,11 +158,21 @@ class Toolkits:
         """
         with self.progress.step(f"trying RKNN toolkit {version}"):
             argv = [str(folder / "bin/python"), "-I", "-c", "import rknn.api"]
-            done = self.executor.run(argv, timeout_s=_CHECK_TIMEOUT_S)
+            done = self.sandbox.run(argv, toolkit_box(folder, folder), timeout_s=_CHECK_TIMEOUT_S)
         if done.returncode:
             raise EngineError(
                 f"RKNN toolkit {version} does not start on this machine", hint="see above", details=done.output
             )
+
+
+def toolkit_box(toolkit: Path, work: Path) -> Box:
+    """What the vendor's code may see: itself, the Python that it runs in, and a folder to work in.
+
+    Its own environment variables it is given by the worker; nothing of the user's is handed on.
+    """
+    interpreter = (toolkit / "bin/python").resolve().parents[1]
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(work), "LC_ALL": "C.UTF-8"}
+    return Box(environment=environment, cwd=work, readable=(toolkit, interpreter), writable=(work,))
 
 
 def read_lock(file: Path) -> tuple[LockedPackage, ...]:

@@ -20,9 +20,11 @@ _NOISE = re.compile(
     r"|Backend subprocess|CompileError: command|LinkError: command|DistutilsExecError|BuildBackendException"
 )
 _PROBE = re.compile(
-    r"^(?:/tmp/|\S*(?:conftest|_configtest|CMakeScratch|CMakeTmp|meson-private|/tmp\w{6,})\S*:\d)|^ld.lld: .*/tmp/"
+    r"^(?:/tmp/(?!\S*/crossbuild/)|\S*(?:conftest|_configtest|CMakeScratch|CMakeTmp|meson-private|/tmp\w{6,})\S*:\d)"
+    r"|^ld.lld: .*/tmp/(?!\S*/crossbuild/)"
 )
-"""Errors in files that a build writes to find out what the compiler can do: it goes on after them."""
+"""Errors in files that a build writes to find out what the compiler can do: it goes on after them. edgekit's cache may
+lie below /tmp, too."""
 _HEADER = re.compile(r"'([\w./+-]+\.(?:h|hh|hpp|hxx))' file not found|([\w./+-]+\.h(?:pp)?): No such file")
 _LIBRARY = re.compile(
     r"unable to find (?:dynamic |static )?(?:system )?(?:library|libraries) ['\"]([\w.+-]+)['\"]"

@@ -12,6 +12,7 @@ from edgekit.errors import EngineError
 from edgekit.executor import Completed
 from edgekit.host.engine.rknn.toolkit import Toolkits, choose_version, read_lock
 from edgekit.host.progress import Silent
+from edgekit.host.sandbox.sandbox import Sandbox
 from tests.fakes.benches import CROSS
 
 KNOWN = ("2.3.2", "2.5.0")
@@ -79,6 +80,7 @@ def toolkits(folder: Path, uv: FakeUv, **changes) -> Toolkits:
         uv="uv",
         python=Path("/usr/bin/python3.11"),
         executor=uv,
+        sandbox=Sandbox(uv, Silent(), ways=lambda: ()),
         progress=Silent(),
     )
     return dataclasses.replace(made, **changes)

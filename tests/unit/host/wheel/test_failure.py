@@ -177,3 +177,9 @@ def test_a_download_that_a_build_does_without_is_not_what_ended_it() -> None:
     said = "curl: (6) Could not resolve host: github.com\ngate.c:2:10: fatal error: 'zlib.h' file not found\n"
     failure = Failure(source=SOURCE, output=said, log=Path("/cache/gate.log"), alone=True)
     assert "zlib.h" in explain_failure(failure, CROSS).message
+
+
+def test_a_cache_below_tmp_is_no_probes_folder() -> None:
+    header = "/tmp/ann/cache/edgekit/crossbuild/compilers/0.17.1/files/ziglang/lib/include/mmintrin.h:59:19: error: x"
+    many = "fatal error: too many errors emitted, stopping now [-ferror-limit=]"
+    assert first_error(f"/tmp/probe-1/test.c:1:1: error: no\n{header}\n{many}\n") == header
