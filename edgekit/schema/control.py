@@ -159,6 +159,7 @@ class ReleaseRef:
 class SettingsAnswer(Message):
     """The answer to `settings`."""
 
+    application: str
     digest: str = ""
     """Of the settings that the committed release runs with."""
     release: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from edgekit.schema.names import Address, FileName, FolderPath, LabelName
+from edgekit.schema.names import Address, ApplicationName, FileName, FolderPath, LabelName, OneLine, TableName
 
 HOST = "host"
 """The name of this machine where it is a device: `edgekit board up --like host`."""
@@ -33,17 +33,40 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadFrom:
+    """Where a setting's value comes from that shall stand in no such file: a secret. One of the two."""
+
+    file: str = ""
+    """Its first line; relative to the file that names it. Nobody else may read it."""
+    command: tuple[OneLine, ...] = ()
+    """A program and its arguments, whose first line of output is the value: `["pass", "show", "cameras/gate"]`."""
+
+
+GivenSettings = dict[ApplicationName, dict[TableName, str | float | bool | ReadFrom]]
+"""Values for applications' settings: `application -> setting -> value`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsFile:
+    """A device's settings in a file beside fleet.toml."""
+
+    settings: GivenSettings = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
     """All devices that one file names."""
 
     devices: dict[FileName, DeviceFile] = field(default_factory=dict)
     allowed_signers: str = ""
     """File in OpenSSH's format that provisioning installs; empty: the user's own key alone."""
+    settings: GivenSettings = field(default_factory=dict)
+    """Of all devices; a device's own count before them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceFile:
-    """One `[devices.NAME]` table: a `Device` without its name."""
+    """One `[devices.NAME]` table: a `Device` without its name, and its settings."""
 
     address: Address
     target: str = ""
@@ -53,3 +76,7 @@ class DeviceFile:
     identity: str = ""
     known_hosts: str = ""
     host_key_alias: str = ""
+    settings: GivenSettings = field(default_factory=dict)
+    """Values that its applications declare: `[devices.NAME.settings.APPLICATION]`."""
+    settings_file: str = ""
+    """TOML file that holds `[settings.APPLICATION]` tables, beside fleet.toml; what stands here counts before it."""

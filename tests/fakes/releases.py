@@ -1,8 +1,9 @@
 """Tiny releases, whole and signed, whose worker is a plain script that behaves as told.
 
 Behaviours: `healthy`, `exits` (code 3 with a reason), `crashes` (SIGSEGV), `hangs` (reports once, then never), `silent`
-(never reports), `unhealthy` (0 frames a second), `golden` (golden frames fail), `hungry` (eats memory until killed),
-`stubborn` (healthy, ignores SIGTERM and the end of its keeper, and has a child that does too).
+(never reports), `unhealthy` (0 frames a second), `settings` (says its settings, unhealthy if `least` is 0.9), `golden`
+(golden frames fail), `hungry` (eats memory until killed), `stubborn` (healthy, ignores SIGTERM and the end of its
+keeper, and has a child that does too).
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ if stubborn:
         time.sleep(60)
 else:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+settings = json.loads(os.fdopen(int(os.environ["EDGEKIT_SETTINGS_FD"]), "rb").read() or b"{{}}").get("values", {{}})
+if behaviour == "settings":
+    print("runs with", json.dumps(settings), flush=True)
+    behaviour = "unhealthy" if settings.get("least") == 0.9 else "healthy"
 def report(**fields):
     line.sendall(json.dumps(fields).encode() + b"\\n")
 print(behaviour, "worker at work in", os.getcwd(), flush=True)

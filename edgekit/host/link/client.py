@@ -9,7 +9,7 @@ from edgekit.errors import BY_EXIT_CODE, EdgekitError, InputError, LockHeld, Unr
 from edgekit.executor import Executor, Stream
 from edgekit.executor.sent_program import skip_greeting
 from edgekit.schema.board import PYTHON, BoardPaths
-from edgekit.schema.control import MAX_LINE_BYTES, PROTOCOL, Event, Hello, Request, Status, Verb
+from edgekit.schema.control import MAX_LINE_BYTES, PROTOCOL, Event, Hello, Request, SettingsAnswer, Status, Verb
 from edgekit.schema.fleet import Device
 from edgekit.schema.message import from_message, from_message_data, to_line
 
@@ -117,6 +117,21 @@ class KeeperClient:
         if application:
             self.check_can("applications", f"{verb} one application of several")
         return self.ask(verb, application=application, watch=watch, patience_s=ACTIVATION_S)
+
+    def settings(self, application: str, content: bytes = b"") -> SettingsAnswer:
+        """What an application's committed release runs with.
+
+        Args:
+            application: which; empty: the only one there.
+            content: other values, to learn what they would change.
+
+        Raises:
+            NothingSelected: there is no such application, or several and none is named.
+            InputError: the keeper there is older and has no settings, or the values do not fit.
+        """
+        self.check_can("settings", "keep settings apart from releases")
+        answer = self.ask("settings", application=application, payload=content)
+        return from_message_data(SettingsAnswer, answer, f"settings of {self._name}")
 
     def logs(self, watch: Watch, *, application: str, lines: int, follow: bool) -> None:
         """Read the last lines of the journal there.

@@ -9,9 +9,10 @@ from pathlib import Path
 from edgekit.errors import InputError
 from edgekit.schema.manifest import MAX_MANIFEST_BYTES, FileEntry, Manifest, check_manifest
 from edgekit.schema.message import from_message
+from edgekit.schema.plan import WorkerPlan
 from edgekit.schema.provenance import MAX_PROVENANCE_BYTES
 
-MANIFEST, SIGNATURE, FILES = "manifest.json", "manifest.json.sig", "files"
+MANIFEST, SIGNATURE, FILES, PLAN = "manifest.json", "manifest.json.sig", "files", "plan.json"
 PROVENANCE = "provenance.json"
 """How it was made: a DSSE envelope. See `edgekit.schema.provenance`."""
 
@@ -69,6 +70,19 @@ def _beside(file: Path) -> bytes:
     with file.open("rb") as opened:
         content = opened.read(MAX_PROVENANCE_BYTES + 1)
     return content if len(content) <= MAX_PROVENANCE_BYTES else b""
+
+
+def read_plan(folder: ReleaseFolder) -> WorkerPlan:
+    """Read a release's plan; the device judges whether it is the signed one.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    file = folder.path / FILES / PLAN
+    try:
+        return from_message(WorkerPlan, file.read_bytes(), str(file))
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}", hint="build the release again") from None
 
 
 def third_party_files(manifest: Manifest) -> tuple[FileEntry, ...]:

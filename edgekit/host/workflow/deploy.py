@@ -9,15 +9,17 @@ from pathlib import Path
 
 from edgekit.errors import LockHeld, RolloutError, Unreachable
 from edgekit.executor import Executor
+from edgekit.executor.local import LocalExecutor
+from edgekit.host.link.board_settings import OutgoingSettings, outgoing_settings
 from edgekit.host.link.client import ACTIVATION_S, KeeperClient, Watch
 from edgekit.host.link.sending import OutgoingRelease, Sent, bytes_missing, send_blobs
 from edgekit.host.progress import Progress
-from edgekit.host.release.folder import FILES, open_release
+from edgekit.host.release.folder import FILES, open_release, read_plan
 from edgekit.host.user import user_at_machine
 from edgekit.host.workflow.devices import DeviceAccess
 from edgekit.host.workflow.fitting import check_fits
 from edgekit.host.workflow.workstation import Workstation
-from edgekit.schema.control import ApplicationStatus, Offer, ReleaseFailure
+from edgekit.schema.control import ApplicationStatus, Offer, ReleaseFailure, ReleaseRef
 from edgekit.schema.fleet import Device
 from edgekit.schema.message import from_message_data
 from edgekit.schema.units import counted
@@ -65,6 +67,7 @@ def deploy_release(release: Path, name: str, access: DeviceAccess, station: Work
     """
     folder = open_release(release)
     device = access.find(name)
+    plan = read_plan(folder)
     with access.executor(device) as executor:
         return Deployment(
             device=device,
@@ -76,6 +79,7 @@ def deploy_release(release: Path, name: str, access: DeviceAccess, station: Work
                 digest=folder.digest,
                 file=lambda path: folder.path / FILES / path,
             ),
+            settings=outgoing_settings(access.inventory, device.name, plan, LocalExecutor()),
             check_fits=lambda: check_fits(device, executor, folder.manifest, station),
             holder=user_at_machine(),
             progress=station.progress,
@@ -92,6 +96,8 @@ class Deployment:
     release: OutgoingRelease
     check_fits: Callable[[], None]
     """Raises where the device cannot run the release; called before a byte of it moves."""
+    settings: OutgoingSettings = OutgoingSettings()
+    """The application's on this device."""
     holder: str
     """Who deploys, `USER@HOST`, for others who meet the lock."""
     progress: Progress
@@ -162,7 +168,8 @@ class _Course:
     def _bring(self, keeper: KeeperClient) -> tuple[bool, str]:
         """The whole way, as far as it is not done yet. Gives whether anything changed, and the signer."""
         before = keeper.status().find(self._application)
-        if before and before.current and before.healthy and before.current.digest == self.to.release.digest:
+        self._check_settings(before, keeper)
+        if before and before.current and before.healthy and self._is_ours(before.current, keeper):
             return False, before.current.signer
         if not self.reached:
             self.to.check_fits()
@@ -176,6 +183,15 @@ class _Course:
         self.failure_before = before.last_failure if before else None
         self._activate(keeper)
         return True, offer.signer
+
+    def _check_settings(self, before: ApplicationStatus | None, keeper: KeeperClient) -> None:
+        """Before anything is sent: the keeper can keep settings, and has those that it is not given."""
+        settings = self.to.settings
+        if not settings.declared:
+            return
+        keeper.check_can("settings", "keep settings apart from releases")
+        there = keeper.settings(self._application) if before and before.current and not settings.content else None
+        settings.check_kept(self._application, {*there.values, *there.secrets} if there else ())
 
     def _lock(self, keeper: KeeperClient) -> None:
         """Take the deployment lock. Another user's is not waited for; one of our own is given back soon."""
@@ -215,15 +231,16 @@ class _Course:
 
     def _activate(self, keeper: KeeperClient) -> None:
         self.activating = True
-        keeper.ask("activate", digest=self.to.release.digest, watch=self.to.watch, patience_s=ACTIVATION_S)
+        digest, settings = self.to.release.digest, self.to.settings.content
+        keeper.ask("activate", digest=digest, payload=settings, watch=self.to.watch, patience_s=ACTIVATION_S)
 
     def _follow(self, keeper: KeeperClient) -> tuple[bool, str]:
         """After the link broke in an activation: the keeper went on; wait for the outcome and take it as ours."""
         found = self._at_rest(keeper)
         back = found.current if found else None
-        if back and back.digest == self.to.release.digest:
-            return True, back.signer
         failure = self._own_failure(found) if found else None
+        if failure is None and back and self._is_ours(back, keeper):
+            return True, back.signer
         if failure is None:  # the request never arrived
             self.activating = False
             return self._bring(keeper)
@@ -233,6 +250,13 @@ class _Course:
             hint=f"edgekit logs {self.to.device.name} shows more; mend the recipe, build and deploy again",
             details="\n".join([*failure.probes, *failure.log_tail]),
         )
+
+    def _is_ours(self, current: ReleaseRef, keeper: KeeperClient) -> bool:
+        """Whether what runs there is this release, with these settings."""
+        if current.digest != self.to.release.digest:
+            return False
+        content = self.to.settings.content
+        return not content or not keeper.settings(self._application, content).changed
 
     @property
     def _application(self) -> str:

@@ -11,20 +11,23 @@ from pathlib import Path
 
 from edgekit.errors import EdgekitError, InputError, RolloutError, Unreachable
 from edgekit.executor import Executor
+from edgekit.executor.local import LocalExecutor
 from edgekit.host.catalogue.detect import has_marks
 from edgekit.host.catalogue.identity import identify
 from edgekit.host.catalogue.targets import list_targets
 from edgekit.host.fit.engine_fit import judge_engines
 from edgekit.host.fit.finding import Finding
 from edgekit.host.fit.negotiate import judge_board, judge_cgroup, judge_keeper, judge_release
+from edgekit.host.link.board_settings import outgoing_settings
 from edgekit.host.probe import read_facts
-from edgekit.host.release.folder import open_release
+from edgekit.host.release.folder import open_release, read_plan
 from edgekit.host.workflow.devices import DeviceAccess
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.board import BoardPaths
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.fleet import Device
 from edgekit.schema.manifest import Manifest
+from edgekit.schema.plan import WorkerPlan
 from edgekit.schema.target import Target
 from edgekit.schema.units import counted
 
@@ -78,17 +81,20 @@ def ask_devices(release: Path, names: Sequence[str], access: DeviceAccess, stati
         NothingSelected: there is no such device.
     """
     folder = open_release(release)
-    manifest = folder.manifest
+    manifest, plan = folder.manifest, read_plan(folder)
     devices = [access.find(name) for name in dict.fromkeys(names)]
     targets = known_targets(station)
     with station.progress.step(f"asking {counted(len(devices), 'device')}"), ThreadPoolExecutor(_AT_ONCE) as pool:
-        fits = tuple(pool.map(lambda device: ask_device(device, manifest, access, targets), devices))
+        fits = tuple(pool.map(lambda device: ask_device(device, manifest, plan, access, targets), devices))
     return FleetFit(digest=folder.digest, application=manifest.application, version=manifest.version, devices=fits)
 
 
-def ask_device(device: Device, manifest: Manifest, access: DeviceAccess, targets: Sequence[Target]) -> DeviceFit:
+def ask_device(
+    device: Device, manifest: Manifest, plan: WorkerPlan, access: DeviceAccess, targets: Sequence[Target]
+) -> DeviceFit:
     """Ask one device. Whatever happens is a value."""
     try:
+        outgoing_settings(access.inventory, device.name, plan, LocalExecutor())
         with access.executor(device) as executor:
             facts = device_facts(device, executor, manifest)
     except Unreachable as error:

@@ -127,6 +127,7 @@ class SettingsFiles:
             changed = tuple(name for name in plan.settings if now.get(name) != then[name])
         secret = {name for name, setting in plan.settings.items() if is_secret(setting)}
         return SettingsAnswer(
+            application=ref.application,
             digest=ref.settings,
             release=ref.digest,
             declared=plan.settings,
