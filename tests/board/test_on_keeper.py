@@ -102,3 +102,20 @@ def test_a_power_cut_brings_the_committed_release_up(edgekit: Edgekit, provision
     eventually(lambda: edgekit.run("status", provisioned).code == 0)
     eventually(lambda: bool(edgekit.status(provisioned)["healthy"]))
     assert edgekit.status(provisioned)["current"]["digest"] == digest
+
+
+def test_status_says_what_the_board_tells_of_itself_and_what_it_does_not(edgekit: Edgekit, provisioned: str) -> None:
+    """QEMU's machine has no sensors: the keeper, as root on a real kernel, says so, and gives no zeros."""
+
+    def board() -> dict[str, list[object]]:
+        found: dict[str, list[object]] = edgekit.status_of_all(provisioned)["board"]
+        return found
+
+    eventually(lambda: not any(str(note).startswith("sensors: ") for note in board()["notes"]))
+    found = board()
+    assert "temperatures: there is no thermal zone that can be read" in found["notes"]
+    assert not any(found[kind] for kind in ("temperatures", "loads", "rails"))
+    assert "edgekit_board_temperature_celsius" not in edgekit.ok("metrics", provisioned).out
+    assert (
+        "  not known temperatures: there is no thermal zone that can be read" in edgekit.ok("status", provisioned).out
+    )
