@@ -14,8 +14,8 @@ from edgekit.cli.verbs import Verbs, examples
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from edgekit.host.engine.files.show import Shown
     from edgekit.host.engine.record import EngineRecord
+    from edgekit.host.workflow.engine_cache import ShownFile
 
 app = Verbs("Compiled models: what is in them, and what is kept here.")
 _DAY_S = 86400.0
@@ -30,9 +30,10 @@ def show(
     as_json: JsonFlag = False,
 ) -> None:
     """Tell what a file says of itself; for an engine made here also where its operators run and how exact it is."""
+    from edgekit.executor.local import LocalExecutor
     from edgekit.host.workflow.engine_cache import show_engine
 
-    shown = show_engine(file, settings_of(ctx))
+    shown = show_engine(file, settings_of(ctx), LocalExecutor())
     result = {"file": str(file), "kind": shown.kind, "facts": shown.facts, "record": shown.record}
     output_for(as_json).result(result, _tables(shown))
 
@@ -82,7 +83,7 @@ def verify(
         raise typer.Exit(5)
 
 
-def _tables(shown: Shown) -> RenderableType:
+def _tables(shown: ShownFile) -> RenderableType:
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text

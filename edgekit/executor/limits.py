@@ -37,8 +37,8 @@ except OSError as error:
 """PR_SET_PDEATHSIG, 9: it ends with the thread that started it. RLIMIT_CPU's soft limit sends SIGXCPU, a second later
 the hard one SIGKILL.
 Source: Linux, prctl(2), getrlimit(2), proc_pid_oom_score_adj(5)."""
-_OUT_OF_MEMORY = frozenset({signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS})
-"""How programs end that get no memory: C++ aborts, a stack that cannot grow is a segmentation fault."""
+_CRASHES = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS})
+"""How programs may end that get no memory: C++ aborts, a stack that cannot grow is a segmentation fault."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,4 +108,6 @@ def memory_over(limits: RunLimits) -> str:
 def _over(returncode: int, limits: RunLimits) -> str:
     if returncode == -signal.SIGXCPU:
         return f"takes more than {limits.cpu_s} s of processor time"
-    return memory_over(limits) if -returncode in _OUT_OF_MEMORY else ""
+    if -returncode in _CRASHES:
+        return f"crashes ({signal.strsignal(-returncode)}), as what {memory_over(limits)} does"
+    return memory_over(limits) if returncode == -signal.SIGKILL else ""

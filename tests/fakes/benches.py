@@ -7,7 +7,6 @@ from pathlib import Path
 import uv
 
 from edgekit.executor import Executor
-from edgekit.executor.local import LocalExecutor
 from edgekit.host.engine.bench import EngineBench
 from edgekit.host.engine.builder.devices import NO_BUILDERS, Builders
 from edgekit.host.engine.compile import make_planned, plan_engines, plan_source
@@ -19,6 +18,7 @@ from edgekit.host.progress import Progress, Silent
 from edgekit.host.sandbox.sandbox import Sandbox
 from edgekit.schema.recipe import Recipe
 from edgekit.schema.target import Target
+from tests.fakes.inspection import InProcess
 
 CROSS = Path(__file__).parents[2] / "cross"
 
@@ -28,8 +28,8 @@ def bench_in(
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> EngineBench:
-    """A bench without an interpreter for the RKNN toolkit: nothing is fetched."""
-    run, shown = executor or LocalExecutor(), progress or Silent()
+    """A bench without an interpreter for the RKNN toolkit: nothing is fetched. Models are inspected in this process."""
+    run, shown = executor or InProcess(), progress or Silent()
     sandbox = Sandbox(run, shown)
     toolkits = Toolkits(
         folder=folder / "toolkits",

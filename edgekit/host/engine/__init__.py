@@ -20,6 +20,7 @@ agree well enough is judged each time, for a tolerance may change without a new 
 Rooms, each of which may use those below it:
 
     compile.py       a recipe's models, one after the other
+    inspection/      files of strangers, read and tried in a child with limits
     backends/        one file per accelerator, and what those share that need a builder device
     bench.py         what engines are made with
     making.py        the way of one engine

@@ -18,14 +18,18 @@ from edgekit.host.engine.bench import EngineBench
 from edgekit.host.engine.builder.devices import NO_BUILDERS, BuilderDevice, Builders
 from edgekit.host.engine.builder.remote import no_builder
 from edgekit.host.engine.engine import Engine
+from edgekit.host.engine.inspection.messages import ModelQuestion
+from edgekit.host.engine.inspection.models import inspect_model
 from edgekit.host.engine.making import Compilation, make_engine
 from edgekit.host.engine.model.onnx_model import read_onnx
-from edgekit.host.engine.model.prepare.rewrite import Prepared, prepare, prove_rewrite
 from edgekit.host.engine.model.tail import split_model
 from edgekit.host.engine.source import ModelSource, Pictures
 from edgekit.schema.manifest import is_safe_path
 from edgekit.schema.recipe import Model, Recipe
 from edgekit.schema.target import AcceleratorKind, Target
+
+_FEW = 2
+"""Pictures that a model is proven with."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,16 +148,25 @@ def _source(name: str, recipe: Recipe, folder: Path, target: Target, bench: Engi
     file, kind = folder / model.onnx, choose_backend(target)
     calibration = find_pictures(folder, name, model)
     golden = tuple(folder / frame for frame in recipe.golden.frames) if recipe.golden else ()
-    prepared = prepare(file, name, model, kind)
+    asked = ModelQuestion(
+        path=str(file),
+        name=name,
+        model=model,
+        backend=kind,
+        pictures=_pictures_to_try(model, target, calibration, golden),
+    )
+    ready = inspect_model(asked, bench)
+    if ready.found.doubt:
+        bench.progress.note(f"{name}: the rewritten model was not compared: {ready.found.doubt}")
     source = ModelSource(
         name=name,
-        path=_path_of(file, name, prepared, calibration or golden, bench) if prepared.notes else file,
+        path=ready.path,
         file=file,
-        rewrites=prepared.notes,
-        model=prepared.model,
-        onnx=prepared.onnx,
+        rewrites=ready.found.notes,
+        model=ready.found.model,
+        onnx=ready.found.onnx,
         target=target,
-        pictures=Pictures(golden=golden, calibration=calibration, contract=prepared.model.input),
+        pictures=Pictures(golden=golden, calibration=calibration, contract=ready.found.model.input),
     )
     with _naming_user_model(file, source.path):
         return split_source(source, kind, bench.store.splits)
@@ -188,16 +201,14 @@ def split_source(source: ModelSource, kind: AcceleratorKind, cache: Cache) -> Mo
     )
 
 
-def _path_of(file: Path, name: str, prepared: Prepared, pictures: tuple[Path, ...], bench: EngineBench) -> Path:
-    """Path of a rewritten model in the cache; it is proven before it is put there."""
-    cached = bench.store.find_model(prepared.key, prepared.onnx.sha256)
-    if cached is not None:
-        return cached
-    with bench.progress.step(f"proving what was rewritten in {name}"):
-        doubt = prove_rewrite(file, prepared, pictures)
-    if doubt:
-        bench.progress.note(f"{name}: the rewritten model was not compared: {doubt}")
-    return bench.store.add_model(prepared.key, prepared.data)
+def _pictures_to_try(
+    model: Model, target: Target, calibration: tuple[Path, ...], golden: tuple[Path, ...]
+) -> tuple[str, ...]:
+    """The pictures that a model is inspected with: all that its engine will be made or verified with, once each."""
+    first = calibration or golden
+    if not target.accelerators and model.cpu_precision == "float32":
+        return tuple(map(str, first[:_FEW]))
+    return tuple(map(str, dict.fromkeys((*first, *golden))))
 
 
 def find_pictures(folder: Path, name: str, model: Model) -> tuple[Path, ...]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -15,6 +17,9 @@ from edgekit.schema.units import format_bytes
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+MAX_MODEL_BYTES = 2 << 30
+"""Source: protobuf, a message is smaller than 2 GiB."""
+_PIECE_BYTES = 1 << 20
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISCHR, "a device"),
@@ -54,18 +59,34 @@ class _Ready(io.FileIO):
         return count
 
 
+def digest_bounded(path: Path, limit_bytes: int) -> str:
+    """The SHA-256 of a file's content. Raises as `read_bounded`."""
+    digest = hashlib.sha256()
+    for piece in _pieces(path, limit_bytes):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
 def read_bounded(path: Path, limit_bytes: int) -> bytes:
     """Read a whole file.
 
     Raises:
         InputError: as `open_file`, or it is as large as the bound or larger: some files of the system have no end.
     """
+    return b"".join(_pieces(path, limit_bytes))
+
+
+def _pieces(path: Path, limit_bytes: int) -> Iterator[bytes]:
+    """A file's content, a piece at a time: one read would take memory for all that it may read."""
+    left = limit_bytes
     try:
         with open_file(path) as stream:
             if os.fstat(stream.fileno()).st_size < limit_bytes:
-                data = stream.read(limit_bytes)
-                if len(data) < limit_bytes:
-                    return data
+                while left > 0 and (piece := stream.read(min(left, _PIECE_BYTES))):
+                    yield piece
+                    left -= len(piece)
+                if left > 0:
+                    return
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}", hint="give the path of a file") from None
     size = format_bytes(limit_bytes)

@@ -21,9 +21,8 @@ from edgekit.schema.answers import array_name
 from edgekit.schema.reader import from_json, to_json
 from edgekit.trust import sha256_bytes, sha256_file
 
-ENGINES, MODELS, SPLITS, TIMINGS = "engines", "models", "splits", "timings"
+ENGINES, MODELS, SPLITS, TIMINGS, WEIGHTS = "engines", "models", "splits", "timings", "weights"
 """Folders of the cache."""
-_MODEL = "model.onnx"
 _RECORD = "engine.json"
 _ANSWERS = "answers.npz"
 _EXPECTED = "expected.npz"
@@ -66,7 +65,7 @@ def _plain(value: object) -> object:
 
 
 class EngineStore:
-    """What compiling engines puts into the cache: engines, rewritten and split models, what devices have timed.
+    """What compiling engines puts into the cache: engines, inspected and split models, what devices have timed.
 
     Args:
         cache_dir: the user's cache folder.
@@ -75,8 +74,11 @@ class EngineStore:
 
     def __init__(self, cache_dir: Path, progress: Progress | None = None) -> None:
         self._engines = Cache(cache_dir / ENGINES, progress)
-        self._models = Cache(cache_dir / MODELS, progress)
         self._timings = Notes(cache_dir / TIMINGS)
+        self.models = Cache(cache_dir / MODELS, progress)
+        """What was found out of models, with what they were rewritten into: see `inspection.models`."""
+        self.weights = Notes(cache_dir / WEIGHTS)
+        """The files that a model's file names as holding weights of it, by that file's digest."""
         self.splits = Cache(cache_dir / SPLITS, progress)
         """Heads and tails of models that are split."""
 
@@ -121,21 +123,6 @@ class EngineStore:
         """Remember what a device has timed, for the next engine for its kind."""
         self._timings.write(kind_of_device, timings)
 
-    def find_model(self, key: str, sha256: str) -> Path | None:
-        """A rewritten model by the key of its rewriting; None where it is not there, or not whole."""
-        cached = self._models.take(key)
-        if cached is None:
-            return None
-        if [item.path for item in cached.content.items] != [_MODEL] or sha256_file(cached.folder / _MODEL) != sha256:
-            self._models.throw_away(cached, "it is another model")
-            return None
-        return cached.folder / _MODEL
-
-    def add_model(self, key: str, model: bytes) -> Path:
-        """Put a rewritten model in, for the engines that are made from it."""
-        self._models.put(key, lambda folder: _write(folder / _MODEL, model))
-        return self._models.path(key) / _MODEL
-
     def list(self) -> tuple[CachedEngine, ...]:
         """All engines, by the model's name and target."""
         found = (_read(entry.key, entry.path, entry.used_s) for entry in self._engines.entries())
@@ -162,7 +149,3 @@ def _read(key: str, folder: Path, used_s: float = 0.0) -> CachedEngine | None:
     except (OSError, InputError):
         return None
     return CachedEngine(key=key, folder=folder, record=record, used_s=used_s)
-
-
-def _write(file: Path, content: bytes) -> None:
-    file.write_bytes(content)

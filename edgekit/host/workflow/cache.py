@@ -13,7 +13,7 @@ from edgekit.host.board.records import BoardRecords
 from edgekit.host.cache import Cache, Entry
 from edgekit.host.cache_users import oldest_use_s
 from edgekit.host.collect import CacheKind, CacheLimits, Emptied, collect
-from edgekit.host.engine.store import ENGINES, MODELS, SPLITS, TIMINGS
+from edgekit.host.engine.store import ENGINES, MODELS, SPLITS, TIMINGS, WEIGHTS
 from edgekit.host.notes import Notes
 from edgekit.host.progress import Progress
 from edgekit.host.scratch import Scratch
@@ -32,7 +32,7 @@ def _kinds(cache: Path, cross: CrossPaths) -> tuple[CacheKind, ...]:
         *map(Cache, whole),
         *(Cache(cache / name) for name in ("sites", "images", "templates", "toolkits", ENGINES, MODELS, SPLITS)),
         *map(Notes, (cross.pins, cross.archive_answers)),
-        *(Notes(cache / name) for name in ("locks", "builds", "digests", TIMINGS)),
+        *(Notes(cache / name) for name in ("locks", "builds", "digests", TIMINGS, WEIGHTS)),
         Scratch("work", cross.work, abandoned=True),
         Scratch("logs", cross.logs),
         Scratch("objects", cross.objects),

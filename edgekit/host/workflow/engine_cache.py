@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.errors import InputError, NothingSelected
-from edgekit.host.engine.files.show import Shown, show_file
+from edgekit.executor import Executor
+from edgekit.executor.limits import RunLimits
+from edgekit.host.engine.bench import INSPECTION
+from edgekit.host.engine.inspection.asking import inspect_file
+from edgekit.host.engine.record import EngineRecord
 from edgekit.host.engine.store import CachedEngine, EngineStore
 from edgekit.host.settings import Settings
 
@@ -28,16 +32,35 @@ def engine_store(settings: Settings) -> EngineStore:
     return EngineStore(settings.cache_dir)
 
 
-def show_engine(file: Path, settings: Settings) -> Shown:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownFile:
+    """A file's facts, and how it was made."""
+
+    kind: str
+    """`rknn`, `tensorrt`, `onnx`."""
+    facts: dict[str, str]
+    record: EngineRecord | None
+    """None where it was not made here."""
+
+
+def show_engine(file: Path, settings: Settings, executor: Executor, limits: RunLimits = INSPECTION) -> ShownFile:
     """What a file says of itself, and how it was made where that was here.
+
+    Args:
+        file: whatever it is.
+        settings: the user's.
+        executor: this machine, which starts the child that reads the file.
+        limits: for that child.
 
     Raises:
         InputError: it is no engine or model, or cannot be read.
+        EngineError: reading it takes too much time or memory.
     """
-    shown = show_file(file, engine_store(settings))
-    if shown.fault:
-        raise InputError(f"{file}: {shown.fault}", hint="give an .rknn or TensorRT engine or an ONNX model, whole")
-    return shown
+    found = inspect_file(file, executor, limits)
+    if found.fault:
+        raise InputError(f"{file}: {found.fault}", hint="give an .rknn or TensorRT engine or an ONNX model, whole")
+    cached = engine_store(settings).find_by_file(file) if found.kind != "onnx" else None
+    return ShownFile(kind=found.kind, facts=found.facts, record=cached.record if cached else None)
 
 
 def verify_engines(files: Sequence[Path], settings: Settings) -> tuple[CheckedEngine, ...]:

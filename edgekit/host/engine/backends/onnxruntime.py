@@ -19,8 +19,7 @@ from edgekit.host.engine.model.onnx_engine import check_onnx_engine
 from edgekit.host.engine.model.onnx_model import opset_of
 from edgekit.host.engine.model.quantise import Quantised, Style, describe_quantisation, quantise
 from edgekit.host.engine.model.ranges import check_ranges
-from edgekit.host.engine.model.reference import answers_of, answers_of_bytes, open_session
-from edgekit.host.engine.model.runtime_words import runtime_words
+from edgekit.host.engine.model.reference import answers_of, answers_of_bytes
 from edgekit.host.engine.pictures.read import digest_of
 from edgekit.host.engine.record import CompiledEngine
 from edgekit.host.engine.source import ModelSource
@@ -42,26 +41,14 @@ def plan_engine(source: ModelSource, bench: EngineBench) -> Compilation | Engine
     """How a model is compiled for a CPU; the engine itself where the model is taken as it is.
 
     Raises:
-        EngineError: ONNX Runtime does not take the model, or int8 has no pictures to find ranges with.
+        EngineError: int8 has no pictures to find ranges with.
     """
-    check_loads(source)
     tuned = [accelerator for accelerator in source.target.accelerators if accelerator.kind == "onnxruntime"]
     if tuned:
         return _tuned(source, tuned[0], bench)
     if source.model.cpu_precision == "int8":
         return _int8(source, bench)
     return _as_it_is(source)
-
-
-def check_loads(source: ModelSource) -> None:
-    """Check that ONNX Runtime loads the model. Raises EngineError with the node's name."""
-    try:
-        open_session(str(source.path), optimised=False)
-    except Exception as error:  # onnxruntime's errors share no class of their own
-        raise EngineError(
-            f"{source.file}: ONNX Runtime {ort.__version__} cannot run it: {runtime_words(error)}",
-            hint="replace that operator, or export the model again",
-        ) from None
 
 
 def _as_it_is(source: ModelSource) -> Engine:

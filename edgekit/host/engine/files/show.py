@@ -2,60 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from edgekit.errors import EngineError, InputError
+from edgekit.host.engine.files.facts import FileFacts
 from edgekit.host.engine.files.plan_file import PlanFault, PlanFile, is_plan, parse_plan
 from edgekit.host.engine.files.rknn_file import RknnFault, RknnFile, parse_rknn
 from edgekit.host.engine.model.onnx_model import OnnxModel, read_onnx
 from edgekit.host.engine.reading import open_file
-from edgekit.host.engine.record import EngineRecord
-from edgekit.host.engine.store import EngineStore
 
 _RKNN = (b"RKNN", b"RKCE")
-_UNREADABLE = (ValueError, RuntimeError, TypeError, LookupError, MemoryError)
+_UNREADABLE = (ValueError, RuntimeError, TypeError, LookupError)
 """What protobuf and onnx raise on rubbish, besides their own errors."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """A file's facts."""
-
-    kind: str
-    """`rknn`, `tensorrt`, `onnx`; empty where it is none of them."""
-    facts: dict[str, str]
-    fault: str
-    """Why it cannot be read; empty where it can."""
-    record: EngineRecord | None
-    """How it was made, if it was made here."""
-
-
-def show_file(path: Path, store: EngineStore) -> Shown:
+def describe_file(path: Path) -> FileFacts:
     """Describe a file. Whatever it holds, the answer is a value; devices, pipes and folders are not read."""
     try:
         with open_file(path) as stream:
-            return _show(path, stream, store)
+            return _describe(path, stream)
     except InputError as error:
         return _fault("", error.message.removeprefix(str(path)).strip())
     except OSError as error:
         return _fault("", f"it cannot be read: {error.strerror}")
 
 
-def _show(path: Path, stream: BinaryIO, store: EngineStore) -> Shown:
+def _describe(path: Path, stream: BinaryIO) -> FileFacts:
     if stream.read(4) in _RKNN:
         found = parse_rknn(stream)
-        if isinstance(found, RknnFault):
-            return _fault("rknn", found.reason)
-        return Shown(kind="rknn", facts=_rknn(found), fault="", record=_record(path, store))
+        return (
+            _fault("rknn", found.reason) if isinstance(found, RknnFault) else FileFacts(kind="rknn", facts=_rknn(found))
+        )
     if is_plan(stream):
         engine = parse_plan(stream)
         if isinstance(engine, PlanFault):
             return _fault("tensorrt", engine.reason)
-        return Shown(kind="tensorrt", facts=_plan(engine), fault="", record=_record(path, store))
+        return FileFacts(kind="tensorrt", facts=_plan(engine))
     try:
-        return Shown(kind="onnx", facts=_onnx(read_onnx(path)), fault="", record=None)
+        return FileFacts(kind="onnx", facts=_onnx(read_onnx(path)))
     except EngineError as error:
         reason = error.message.removeprefix(str(path)).removeprefix(":").strip()
         return _fault("", f"it is no .rknn or TensorRT engine, and as an ONNX model: {reason}")
@@ -63,13 +48,8 @@ def _show(path: Path, stream: BinaryIO, store: EngineStore) -> Shown:
         return _fault("", "it is no .rknn or TensorRT engine and no valid ONNX model")
 
 
-def _record(path: Path, store: EngineStore) -> EngineRecord | None:
-    cached = store.find_by_file(path)
-    return cached.record if cached else None
-
-
-def _fault(kind: str, reason: str) -> Shown:
-    return Shown(kind=kind, facts={}, fault=reason, record=None)
+def _fault(kind: str, reason: str) -> FileFacts:
+    return FileFacts(kind=kind, fault=reason)
 
 
 def _rknn(file: RknnFile) -> dict[str, str]:

@@ -13,12 +13,12 @@ from edgekit.errors import EngineError
 from edgekit.host.engine.model.faults import find_faults, find_graph_faults
 from edgekit.host.engine.model.prepare.external import load_external
 from edgekit.host.engine.model.prepare.functions import check_functions
-from edgekit.host.engine.reading import read_bounded
+from edgekit.host.engine.reading import MAX_MODEL_BYTES, read_bounded
 from edgekit.trust import sha256_bytes
 
 _SHOWN_BYTES = 40
-MAX_MODEL_BYTES = 2 << 30
-"""Source: protobuf, a message is smaller than 2 GiB."""
+_NO_ROOM = "alloc failed"
+"""Source: protobuf, upb's message for a parser without memory."""
 _NAMES = {"float": "float32", "double": "float64"}
 
 
@@ -75,6 +75,7 @@ def load_onnx(path: Path) -> tuple[onnx.ModelProto, bytes]:
 
     Raises:
         EngineError: it is no ONNX file, too large, made to grow without end, or weights of it cannot be had.
+        MemoryError: there is none for it.
     """
     data = read_bounded(path, MAX_MODEL_BYTES)
     if not data:
@@ -82,6 +83,8 @@ def load_onnx(path: Path) -> tuple[onnx.ModelProto, bytes]:
     try:
         model = onnx.load_model_from_string(data)
     except DecodeError as error:
+        if _NO_ROOM in str(error):
+            raise MemoryError(str(error)) from None
         message = f"{path} is no ONNX model: another kind of file, or cut short"
         raise EngineError(message, hint="export it again", details=str(error)) from None
     if not model.HasField("graph"):

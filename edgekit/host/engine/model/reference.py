@@ -18,6 +18,8 @@ from edgekit.host.engine.model.answers import Answers
 from edgekit.host.engine.model.runtime_words import runtime_words
 
 _ERRORS_ONLY = 3
+_TOO_LARGE = ("Failed to allocate memory", "storage size overflowed", "bad_alloc")
+"""What ONNX Runtime says where a tensor finds no room."""
 _Answers = dict[str, npt.NDArray[np.generic]]
 
 
@@ -90,6 +92,17 @@ def open_session(model: str | bytes, *, optimised: bool = True) -> Any:
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
+def check_loads(model: bytes, path: Path) -> None:
+    """Check that ONNX Runtime takes a model that was made of the file at `path`. Raises EngineError with the node."""
+    try:
+        open_session(model, optimised=False)
+    except Exception as error:  # onnxruntime's errors share no class of their own
+        raise EngineError(
+            f"{path}: ONNX Runtime {ort.__version__} cannot run it: {runtime_words(error)}",
+            hint="replace that operator, or export the model again",
+        ) from None
+
+
 def _session(model: str | bytes, path: Path) -> Any:
     try:
         return open_session(model)
@@ -125,4 +138,7 @@ def _stacked(names: list[str], found: list[list[Any]], path: Path) -> _Answers:
 
 
 def _cannot(path: Path, error: Exception) -> EngineError:
-    return EngineError(f"{path} cannot be run: {runtime_words(error)}", hint="export it again", details=str(error))
+    words = runtime_words(error)
+    large = any(word in words for word in _TOO_LARGE)
+    hint = "end the model before that node, or export it for smaller pictures" if large else "export it again"
+    return EngineError(f"{path} cannot be run: {words}", hint=hint, details=str(error))

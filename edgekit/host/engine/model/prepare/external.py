@@ -43,6 +43,13 @@ def load_external(path: Path, model: onnx.ModelProto, room_bytes: int) -> int:
     return count
 
 
+def files_beside(path: Path) -> tuple[str, ...]:
+    """The files that hold weights of a model which can be loaded, as it names them, in its folder."""
+    model = onnx.load(path, load_external_data=False)
+    outside = (one for one in constants_of(model) if one.data_location == onnx.TensorProto.EXTERNAL)
+    return tuple(sorted({entry.value for one in outside for entry in one.external_data if entry.key == "location"}))
+
+
 def _read(path: Path, tensor: onnx.TensorProto, room_bytes: int) -> bytes:
     entries = {entry.key: entry.value for entry in tensor.external_data}
     file = _inside(path, entries.get("location", ""))

@@ -33,9 +33,10 @@ from edgekit.host.engine.pictures.read import read_pictures
 from edgekit.schema.recipe import Model
 from edgekit.schema.target import AcceleratorKind
 from edgekit.schema.units import counted
-from edgekit.trust import sha256_bytes
 
 _PROOF_PICTURES = 2
+WEIGHTS_BESIDE = "weights read from beside the file"
+"""Among the notes of a model that keeps weights in other files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +51,6 @@ class Prepared:
     """The recipe's, its `input` being what this model takes."""
     notes: tuple[str, ...] = ()
     """What was rewritten; empty where it is the user's file, byte for byte."""
-    key: str = ""
-    """Names the rewrite: of which model it was made, and into which."""
     unproven: tuple[proof.Side, proof.Side] | None = None
     """Both models; see `prove_rewrite`."""
 
@@ -84,7 +83,7 @@ def prepare(path: Path, name: str, model: Model, backend: AcceleratorKind) -> Pr
     """
     try:
         return _prepare(path, name, model, backend)
-    except EdgekitError:
+    except (EdgekitError, MemoryError):
         raise
     except Exception as error:  # onnx, protobuf and numpy have no class in common for what is not what it says
         if _is_sound(path):
@@ -96,6 +95,8 @@ def prepare(path: Path, name: str, model: Model, backend: AcceleratorKind) -> Pr
 def _is_sound(path: Path) -> bool:
     try:
         return not find_faults(load_onnx(path)[0])
+    except MemoryError:
+        raise
     except Exception:  # as above
         return False
 
@@ -120,7 +121,6 @@ def _prepare(path: Path, name: str, model: Model, backend: AcceleratorKind) -> P
         onnx=described,
         model=recipe,
         notes=tuple(notes),
-        key=sha256_bytes(f"{sha256_bytes(data)} {described.sha256}".encode()),
         unproven=(_given_side(given), _made_side(output, described, recipe)),
     )
 
@@ -148,7 +148,7 @@ def _rewrite(given: _Given) -> tuple[onnx.ModelProto, list[str]]:
     path, name, model = given.path, given.name, given.model
     made = onnx.ModelProto()
     made.CopyFrom(given.proto)
-    notes = ["weights read from beside the file"] if path.stat().st_size != len(given.data) else []
+    notes = [WEIGHTS_BESIDE] if path.stat().st_size != len(given.data) else []
     if made.functions:
         notes.append(f"{counted(len(made.functions), 'function')} put in place of calls")
         made = inline_functions(made)

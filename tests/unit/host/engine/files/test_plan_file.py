@@ -15,8 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgekit.host.engine.files.plan_file import PlanFault, PlanFile, parse_plan, read_plan
-from edgekit.host.engine.files.show import show_file
-from edgekit.host.engine.store import EngineStore
+from edgekit.host.engine.files.show import describe_file
 
 
 def plan(version: tuple[int, int, int, int] = (10, 3, 0, 30), tag: bytes = b"ftrt", body: bytes = b"\0" * 36) -> bytes:
@@ -101,14 +100,13 @@ def test_what_cannot_be_opened_is_a_value_too(tmp_path):
 
 
 def test_engines_are_shown_by_content(tmp_path):
-    store = EngineStore(tmp_path)
     (tmp_path / "m.onnx").write_bytes(fronted(PLAN))
-    found = show_file(tmp_path / "m.onnx", store)
+    found = describe_file(tmp_path / "m.onnx")
     assert (found.kind, found.fault, found.facts["toolkit"]) == ("tensorrt", "", "TensorRT 10.3.0")
     (tmp_path / "m.engine").write_bytes(RTX[:-1])
-    assert show_file(tmp_path / "m.engine", store).fault.startswith("it has 99 bytes")
+    assert describe_file(tmp_path / "m.engine").fault.startswith("it has 99 bytes")
     (tmp_path / "m.plan").write_bytes(b"no plan")
-    assert show_file(tmp_path / "m.plan", store).kind == ""
+    assert describe_file(tmp_path / "m.plan").kind == ""
 
 
 @pytest.fixture(scope="module")
@@ -138,5 +136,5 @@ def test_flipped_bytes_are_shown_or_refused(folder, whole, flips):
     for place, value in flips:
         data[place % len(data)] = value
     (folder / "file").write_bytes(data)
-    found = show_file(folder / "file", EngineStore(folder))
+    found = describe_file(folder / "file")
     assert bool(found.fault) != bool(found.facts)

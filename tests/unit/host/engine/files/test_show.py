@@ -10,10 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgekit.host.engine.files.show import show_file
-from edgekit.host.engine.record import EngineRecord, PlacedOperator
-from edgekit.host.engine.store import EngineStore
-from edgekit.trust import sha256_bytes
+from edgekit.host.engine.files.show import describe_file
 from tests.fakes.exports import open_sizes
 from tests.fakes.networks import save, tiny
 
@@ -30,45 +27,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def shown(folder: Path, data: bytes):
     (folder / "file").write_bytes(data)
-    return show_file(folder / "file", EngineStore(folder))
+    return describe_file(folder / "file")
 
 
 def test_an_engine_tells_its_facts(folder):
     found = shown(folder, ENGINE)
-    assert (found.kind, found.fault, found.record) == ("rknn", "", None)
+    assert (found.kind, found.fault) == ("rknn", "")
     assert found.facts["toolkit"] == "2.3.2" and found.facts["inputs"] == "images int8[1, 3, 16, 16] NHWC"
 
 
-def test_an_engine_that_was_made_here_tells_how(tmp_path):
-    record = EngineRecord(
-        model="tiny",
-        kind="rknn",
-        target="rk3588-debian12",
-        filename="tiny.rknn",
-        sha256=sha256_bytes(ENGINE),
-        bytes=len(ENGINE),
-        facts={},
-        agreement=(),
-        layers=(PlacedOperator(kind="Conv", name="conv1", place="NPU", dtype="INT8"),),
-        warnings=(),
-        seconds=1.0,
-        peak_bytes=1,
-    )
-    kept = EngineStore(tmp_path).add("k", ENGINE, record, {}, {})
-    assert shown(tmp_path, ENGINE).record == record
-    assert show_file(kept.file, EngineStore(tmp_path)).record == record
-
-
 def test_a_model_tells_its_facts(tmp_path):
-    found = show_file(save(tiny(), tmp_path / "m.onnx"), EngineStore(tmp_path))
+    found = describe_file(save(tiny(), tmp_path / "m.onnx"))
     assert found.kind == "onnx" and found.facts["inputs"] == "images float32[1, 3, 16, 16]"
     assert found.facts["format"] == "onnx, opset 17, IR version 9"
 
 
 def test_files_that_are_not_there(tmp_path):
-    fault = show_file(tmp_path / "none", EngineStore(tmp_path)).fault
+    fault = describe_file(tmp_path / "none").fault
     assert fault == "cannot be read: No such file or directory"
-    assert show_file(tmp_path, EngineStore(tmp_path)).fault == "is a folder, not a file"
+    assert describe_file(tmp_path).fault == "is a folder, not a file"
 
 
 def test_files_without_an_end_are_not_read(tmp_path):
@@ -80,24 +57,23 @@ def test_files_without_an_end_are_not_read(tmp_path):
     with (tmp_path / "engine").open("wb") as file:
         file.write(ENGINE)
         file.truncate(1 << 40)
-    store = EngineStore(tmp_path)
-    assert show_file(tmp_path / "pipe", store).fault == "is a pipe, not a file"
-    assert show_file(tmp_path / "terminal", store).fault == "is a device, not a file"
-    assert show_file(tmp_path / "zero", store).fault == "is a device, not a file"
-    assert show_file(tmp_path / "sparse", store).fault == "is larger than 2.0 GiB, which no model may be"
-    assert "its last part" in show_file(tmp_path / "engine", store).fault
+    assert describe_file(tmp_path / "pipe").fault == "is a pipe, not a file"
+    assert describe_file(tmp_path / "terminal").fault == "is a device, not a file"
+    assert describe_file(tmp_path / "zero").fault == "is a device, not a file"
+    assert describe_file(tmp_path / "sparse").fault == "is larger than 2.0 GiB, which no model may be"
+    assert "its last part" in describe_file(tmp_path / "engine").fault
 
 
 @pytest.mark.parametrize("name", ["kmsg", "kcore", "self/mem", "self/environ", "cpuinfo", "self/pagemap"])
 def test_files_of_the_system_are_none(tmp_path, name):
-    assert show_file(Path("/proc", name), EngineStore(tmp_path)).fault
+    assert describe_file(Path("/proc", name)).fault
 
 
 def test_numbers_that_are_not_known_are_left_out(tmp_path):
     model = open_sizes(-1, "side")
-    found = show_file(save(model, tmp_path / "m.onnx"), EngineStore(tmp_path))
+    found = describe_file(save(model, tmp_path / "m.onnx"))
     assert found.facts["inputs"] == "x float32[?, 3, ?, ?]" and "macs" not in found.facts
-    assert show_file(save(open_sizes(1, 32), tmp_path / "m.onnx"), EngineStore(tmp_path)).facts["macs"] == "27648"
+    assert describe_file(save(open_sizes(1, 32), tmp_path / "m.onnx")).facts["macs"] == "27648"
 
 
 @given(st.binary(max_size=2048))
