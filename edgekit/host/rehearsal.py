@@ -15,9 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import edgekit
 from edgekit.errors import EdgekitError, InputError
-from edgekit.executor import Completed, Executor
+from edgekit.executor import Completed
 from edgekit.host.own_folder import temporary_folder
+from edgekit.host.sandbox.box import Box
+from edgekit.host.sandbox.sandbox import Sandbox
 from edgekit.schema.message import from_message, to_message
 from edgekit.schema.plan import WorkerPlan
 from edgekit.schema.rehearsal import NOW, OUTPUT, REPLY, REQUEST, Grab, RehearsalReply, RehearsalRequest
@@ -27,6 +30,8 @@ _MAX_REPLY_BYTES = 64 << 20
 _SHOWN_BYTES = 4000
 _COPIED_BYTES = 16 << 20
 _STEPS_BESIDE_STAGES = 8
+_MANY = 200
+"""Files that a command line has room for; where there are more, their folders are shown whole."""
 _REASON = "correct that code: on a board the release would fail in the same place"
 
 
@@ -59,7 +64,7 @@ class Rehearsal:
     memory_bytes: int = 8 << 30
 
 
-def run_rehearsal(rehearsal: Rehearsal, executor: Executor) -> RehearsalReply:
+def run_rehearsal(rehearsal: Rehearsal, sandbox: Sandbox) -> RehearsalReply:
     """Make every stage, source and sink, and let the pictures pass the stages that have no state.
 
     Returns:
@@ -72,17 +77,29 @@ def run_rehearsal(rehearsal: Rehearsal, executor: Executor) -> RehearsalReply:
         (folder / REQUEST).write_bytes(to_message(_lay_out(folder, rehearsal)))
         steps = _STEPS_BESIDE_STAGES + len(rehearsal.plan.stages) * (4 + len(rehearsal.pictures))
         try:
-            done = executor.run(
-                [sys.executable, "-I", "-m", _CHILD, str(folder)],
-                timeout_s=steps * rehearsal.step_s + 60,
-                cwd=str(folder),
-            )
+            argv = [sys.executable, "-I", "-m", _CHILD, str(folder)]
+            done = sandbox.run(argv, _box(folder, rehearsal), timeout_s=steps * rehearsal.step_s + 60)
         except EdgekitError as error:
             raise InputError(f"{_now(folder)} does not end", hint=_REASON, details=error.details) from None
         reply = _read_reply(folder, done, rehearsal)
     if reply.failure is not None:
         raise InputError(reply.failure.message, hint=reply.failure.hint, details=reply.failure.details)
     return reply
+
+
+def _box(folder: Path, rehearsal: Rehearsal) -> Box:
+    """What a recipe's code may see: its own files, its packages, its engines, and the runtime that carries it."""
+    grab, engines = rehearsal.grab, rehearsal.plan.engines.values()
+    files = [*rehearsal.files.values(), *rehearsal.pictures, *rehearsal.answers.values()]
+    files += [Path(name) for engine in engines for name in (engine.path, engine.tail) if Path(name).is_absolute()]
+    packages = (rehearsal.packages.folder,) if rehearsal.packages else ()
+    runtime = (Path(sys.prefix), Path(sys.base_prefix), Path(edgekit.__file__).parent)
+    return Box(
+        environment={"PATH": "/usr/bin:/bin", "HOME": str(folder)},
+        cwd=folder,
+        readable=(*runtime, *packages, *(files if len(files) <= _MANY else {file.parent for file in files})),
+        writable=(folder, *((Path(grab.folder),) if grab else ())),
+    )
 
 
 def _lay_out(folder: Path, rehearsal: Rehearsal) -> RehearsalRequest:

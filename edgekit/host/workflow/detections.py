@@ -82,5 +82,5 @@ def _find(
     rehearsal: Rehearsal, pictures: tuple[Path, ...], answers: Mapping[str, Path], station: Workstation
 ) -> tuple[tuple[Detection, ...], ...] | None:
     """Detections of each picture; None where a stage cannot be tried on this machine."""
-    reply = run_rehearsal(dataclasses.replace(rehearsal, pictures=pictures, answers=dict(answers)), station.executor)
+    reply = run_rehearsal(dataclasses.replace(rehearsal, pictures=pictures, answers=dict(answers)), station.sandbox)
     return None if reply.unjudged else reply.pictures

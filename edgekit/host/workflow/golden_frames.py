@@ -72,7 +72,7 @@ def look(folder: RecipeFolder, numbers: tuple[int, ...], scratch: Path, station:
     if folder.recipe.golden is None:
         wanted = dataclasses.replace(wanted, grab=Grab(folder=str(scratch), frames=numbers))
     with station.progress.step("running the float model and the recipe's stages"):
-        reply = run_rehearsal(wanted, station.executor)
+        reply = run_rehearsal(wanted, station.sandbox)
     if reply.unjudged:
         raise InputError(
             f"golden answers cannot be made on this machine: {reply.unjudged}",
@@ -116,7 +116,7 @@ def engine_differences(folder: RecipeFolder, seen: Seen, target: Target, station
     engines = make_engines(folder, target, station)
     wanted = rehearsal_of(folder, _plan(folder, target, engines), engines, seen.packages)
     with station.progress.step(f"running the engines for {target.name}"):
-        reply = run_rehearsal(wanted, station.executor)
+        reply = run_rehearsal(wanted, station.sandbox)
     if reply.unjudged:
         raise InputError(f"what {target.name} finds is not known here: {reply.unjudged}", hint="leave --target out")
     golden = seen.golden

@@ -36,7 +36,7 @@ def rehearse(
     """
     wanted = rehearsal_of(folder, plan, engines, packages)
     with station.progress.step("trying the release's stages here"):
-        reply = run_rehearsal(wanted, station.executor)
+        reply = run_rehearsal(wanted, station.sandbox)
     notes = tuple(f"stage {one.stage} was not tried here: {one.reason}" for one in reply.untried)
     if plan.golden is not None:
         notes += (_judge(folder, reply),)

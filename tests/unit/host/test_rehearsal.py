@@ -13,12 +13,15 @@ import pytest
 
 from edgekit.errors import InputError
 from edgekit.executor.local import LocalExecutor
+from edgekit.host.progress import Silent
 from edgekit.host.rehearsal import Packages, Rehearsal, run_rehearsal
+from edgekit.host.sandbox.sandbox import Sandbox
 from edgekit.schema.plan import EnginePlan, StagePlan, WorkerPlan
 from edgekit.schema.recipe import ColourContract
 from edgekit.schema.rehearsal import RehearsalReply
 from tests.fakes.plans import python_stage, small_plan
 
+SANDBOX = Sandbox(LocalExecutor(), Silent())
 LOOK = python_stage("look", "look:Look")
 HEAD = """
 from edgekit.stage import Detection, Stage
@@ -47,7 +50,7 @@ def rehearse(folder: Path, plan: WorkerPlan, app: Mapping[str, str], **more: obj
         pictures.append(folder / name)
         cv2.imwrite(str(pictures[-1]), np.zeros((8, 16, 3), np.uint8))
     wanted = Rehearsal(plan=plan, files=files, pictures=tuple(pictures), **more)  # type: ignore[arg-type]
-    return run_rehearsal(wanted, LocalExecutor())
+    return run_rehearsal(wanted, SANDBOX)
 
 
 def looked(folder: Path, code: str, **more: object) -> RehearsalReply:
@@ -209,3 +212,17 @@ def test_nothing_on_the_network_is_reached(tmp_path: Path) -> None:
         assert reply.untried[0].reason.startswith("it reaches for the network")
         with pytest.raises(BlockingIOError):
             broker.accept()
+
+
+def test_code_sees_its_own_recipe_and_nothing_else_of_the_user(tmp_path: Path) -> None:
+    if SANDBOX.kind == "none":
+        pytest.skip("this machine allows no sandbox")
+    (tmp_path / "home").mkdir()
+    key = tmp_path / "home/release-key"
+    key.write_text("secret")
+    code = f"""
+    def __init__(self, context):
+        if os.path.exists({str(key)!r}) or "SSH_AUTH_SOCK" in os.environ:
+            os._exit(9)
+"""
+    looked(tmp_path, code + FINDS)
