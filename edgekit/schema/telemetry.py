@@ -5,6 +5,7 @@ What cannot be read is not there; no number stands for "unknown". Names are the 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -32,6 +33,16 @@ Watts = Annotated[float, WATTS]
 Name = Annotated[str, Matches("[A-Za-z0-9][A-Za-z0-9 _.:/@+-]{0,47}", "a short name such as gpu")]
 Note = Annotated[str, Matches("[^\\x00-\\x1f\\x7f]{1,200}", "a short sentence")]
 Readings = Length(maximum=MAX_READINGS, why="no board has more")
+
+
+def plain_name(text: str) -> str:
+    """A `Name` without what names may not hold; empty where nothing is left."""
+    return re.sub("[^A-Za-z0-9 _.:/@+-]", "_", text[:40]).lstrip(" _.:/@+-").rstrip()
+
+
+def plain_note(text: str) -> str:
+    """A sentence as a `Note`, whoever wrote it; empty where nothing is left."""
+    return "".join(char if char.isprintable() else " " for char in text[:MAX_NOTE_CHARACTERS]).strip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

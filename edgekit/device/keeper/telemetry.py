@@ -19,7 +19,7 @@ from pathlib import Path
 from edgekit.errors import EdgekitError
 from edgekit.executor.child import Child, Starter
 from edgekit.schema.message import from_message
-from edgekit.schema.telemetry import MAX_TELEMETRY_BYTES, TELEMETRY_FD_VARIABLE, BoardTelemetry
+from edgekit.schema.telemetry import MAX_TELEMETRY_BYTES, TELEMETRY_FD_VARIABLE, BoardTelemetry, plain_note
 
 _FRESH_S = 1.0
 """Who asks sooner gets the same reading."""
@@ -31,7 +31,7 @@ _END_S = 0.5
 
 
 class BoardSensors:
-    """Asks the child for readings, for any thread; no call takes much longer than `patience_s`."""
+    """Asks the child for readings, for any thread; no call takes much longer than twice `patience_s`."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class BoardSensors:
                 self._one_asks.release()
         if self._fresh(_FRESH_S + self._patience_s):
             return self._latest
-        return BoardTelemetry(notes=(f"sensors: {self._trouble or 'not read in time; look again'}"[:200],))
+        return BoardTelemetry(notes=(plain_note(f"sensors: {self._trouble or 'not read in time; look again'}"),))
 
     def _fresh(self, seconds: float) -> bool:
         return self._read_s is not None and self._clock() - self._read_s < seconds

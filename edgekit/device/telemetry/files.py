@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 
+from edgekit.schema.telemetry import plain_name
+
 _MAX_BYTES = 4096
 _MAX_NAMES = 256
 
@@ -56,11 +58,6 @@ class SensorFiles:
     def there(self, path: str) -> bool:
         """Whether a file is there, of any kind."""
         return os.path.lexists(f"{self._root}/{path}")
-
-
-def plain_name(text: str) -> str:
-    """A name without what names may not hold; empty where nothing is left."""
-    return re.sub("[^A-Za-z0-9 _.:/@+-]", "_", text[:40]).lstrip(" _.:/@+-").rstrip()
 
 
 def _by_number(name: str) -> tuple[str, int, str]:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from edgekit.device.telemetry.files import SensorFiles, plain_name
+from edgekit.device.telemetry.files import SensorFiles
 from edgekit.errors import EdgekitError
 from edgekit.executor.child import Child, Starter
 from edgekit.schema.telemetry import (
@@ -31,6 +31,8 @@ from edgekit.schema.telemetry import (
     BoardTelemetry,
     PowerRail,
     Temperature,
+    plain_name,
+    plain_note,
 )
 
 _SOCKET = "run/jtop.sock"
@@ -40,6 +42,9 @@ _KNOWS = (((7, 2), (39, 2)), ((4, 3), (36, 4, 3)))
 _FRESH_S = 15.0
 _RETRY_S = 300.0
 _MAX_BYTES = 64 << 10
+_MOST = 1e9
+_MAX_READS = 16
+"""In one look: one that never stops talking is heard no longer."""
 
 DROP = """
 import os, sys
@@ -93,7 +98,7 @@ class Jtop:
             self._begin()
         self._listen()
         if self._trouble:
-            return BoardTelemetry(notes=(f"jtop: {self._trouble}"[:200],))
+            return BoardTelemetry(notes=(plain_note(f"jtop: {self._trouble}"),))
         fresh = self._told_s is not None and self._clock() - self._told_s < _FRESH_S
         return self._figures if fresh else BoardTelemetry()
 
@@ -133,15 +138,18 @@ class Jtop:
         if self._child is None:
             return
         with contextlib.suppress(BlockingIOError):
-            while raw := os.read(self._child.output, _MAX_BYTES):
+            for _ in range(_MAX_READS):
+                raw = os.read(self._child.output, _MAX_BYTES)
+                if not raw:
+                    self._trouble = self._trouble or "its client has ended"
+                    self.close()
+                    return
                 *lines, rest = (self._unread + raw).split(b"\n")
                 self._unread = rest[-_MAX_BYTES:]
                 for line in lines:
                     self._take(line)
                     if self._child is None:
                         return
-            self._trouble = self._trouble or "its client has ended"
-            self.close()
 
     def _take(self, line: bytes) -> None:
         try:
@@ -164,26 +172,33 @@ class Jtop:
 
 def figures_of(stats: Mapping[str, Any]) -> BoardTelemetry:
     """`jtop.stats`: `Temp cpu` in degrees, `Power VDD_IN` in mW, `GPU` in percent."""
-    temperatures, rails, watts = [], [], None
-    for key, value in list(stats.items())[: 4 * MAX_READINGS]:
+    temperatures, rails, loads, watts = [], [], [], None
+    for key, said in list(stats.items())[: 4 * MAX_READINGS]:
         kind, _, rest = str(key).partition(" ")
-        name = plain_name(rest)
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        name, value = plain_name(rest), _plain_number(said)
+        if value is None:
             continue
         if kind == "Temp" and name and CELSIUS.admits(value):
-            temperatures.append(Temperature(zone=name.lower(), celsius=float(value)))
-        elif kind == "Power" and WATTS.admits(value / 1000):
-            if name == "TOT":
-                watts = value / 1000
-            elif name:
-                rails.append(PowerRail(rail=name, watts=value / 1000))
-    gpu = [stats["GPU"] / 100] if isinstance(stats.get("GPU"), int | float) else []
+            temperatures.append(Temperature(zone=name.lower(), celsius=value))
+        elif key == "Power TOT" and WATTS.admits(value / 1000):
+            watts = value / 1000
+        elif kind == "Power" and name and WATTS.admits(value / 1000):
+            rails.append(PowerRail(rail=name, watts=value / 1000))
+        elif key == "GPU" and RATIO.admits(value / 100):
+            loads.append(AcceleratorLoad(accelerator="gpu", ratio=value / 100))
     return BoardTelemetry(
         temperatures=tuple(temperatures[:MAX_READINGS]),
-        loads=tuple(AcceleratorLoad(accelerator="gpu", ratio=ratio) for ratio in gpu if RATIO.admits(ratio)),
+        loads=tuple(loads),
         rails=tuple(rails[:MAX_READINGS]),
         module_watts=watts,
     )
+
+
+def _plain_number(value: object) -> float | None:
+    """A number that JSON gave, else None; its whole numbers may be beyond any float."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > _MOST:
+        return None
+    return float(value)
 
 
 def completed(own: BoardTelemetry, jtop: BoardTelemetry) -> BoardTelemetry:

@@ -12,7 +12,7 @@ from edgekit.device.telemetry.clocks import read_clocks
 from edgekit.device.telemetry.files import SensorFiles
 from edgekit.device.telemetry.power import read_power
 from edgekit.device.telemetry.thermal import read_thermal
-from edgekit.schema.telemetry import MAX_READINGS, BoardTelemetry
+from edgekit.schema.telemetry import MAX_READINGS, BoardTelemetry, plain_note
 
 Read = Callable[[SensorFiles], BoardTelemetry]
 
@@ -70,7 +70,7 @@ class _Attempt(threading.Thread):
         try:
             self.found = self._read(SensorFiles(self._root))
         except Exception as error:
-            self.fault = f"cannot be read: {type(error).__name__}: {error}"[:150]
+            self.fault = f"cannot be read: {type(error).__name__}: {error}"
 
 
 def merged(parts: Iterable[BoardTelemetry]) -> BoardTelemetry:
@@ -86,4 +86,4 @@ def merged(parts: Iterable[BoardTelemetry]) -> BoardTelemetry:
 
 
 def _note(text: str) -> BoardTelemetry:
-    return BoardTelemetry(notes=("".join(char if char.isprintable() else " " for char in text),))
+    return BoardTelemetry(notes=(plain_note(text),))

@@ -19,7 +19,7 @@ _HOLDS_CLOCKS = re.compile("cpufreq|devfreq|throttle", re.IGNORECASE)
 def read_thermal(files: SensorFiles) -> BoardTelemetry:
     """All zones and cooling devices, by their types: numbers differ between kernels."""
     temperatures: dict[str, Temperature] = {}
-    for folder in files.names(_FOLDER, "thermal_zone[0-9]+")[:MAX_READINGS]:
+    for folder in files.names(_FOLDER, "thermal_zone[0-9]{1,4}")[:MAX_READINGS]:
         zone = _zone(files.name(f"{_FOLDER}/{folder}/type") or "")
         millidegrees = files.number(f"{_FOLDER}/{folder}/temp")
         if not zone or millidegrees is None or not CELSIUS.admits(millidegrees / 1000):
@@ -42,7 +42,7 @@ def _zone(kind: str) -> str:
 
 def _cooling(files: SensorFiles) -> tuple[Throttle, ...]:
     found: dict[str, Throttle] = {}
-    for folder in files.names(_FOLDER, "cooling_device[0-9]+")[:MAX_READINGS]:
+    for folder in files.names(_FOLDER, "cooling_device[0-9]{1,4}")[:MAX_READINGS]:
         kind = files.name(f"{_FOLDER}/{folder}/type") or ""
         state = files.number(f"{_FOLDER}/{folder}/cur_state")
         if _HOLDS_CLOCKS.search(kind) and state is not None and state >= 0:

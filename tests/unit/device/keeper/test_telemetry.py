@@ -10,7 +10,7 @@ import pytest
 
 from edgekit.device.keeper.telemetry import BoardSensors
 from edgekit.errors import InputError
-from edgekit.schema.message import to_line
+from edgekit.schema.message import from_message, to_line
 from edgekit.schema.telemetry import BoardTelemetry, Temperature
 from tests.fakes.child import FakeChild, FakeStarter
 from tests.fakes.clock import Clock
@@ -136,10 +136,12 @@ def test_what_is_no_reading_is_refused_and_its_child_ended(line: bytes, said: st
 
 def test_a_child_that_dies_says_why() -> None:
     def dies(child: FakeChild) -> None:
-        child.say("Traceback\n  somewhere\nMemoryError: no\n")
+        child.say("Traceback\n  somewhere\nMemoryError: \x1b[2Jno\n")
         child.end(1)
 
-    assert Bench(dies).note() == "sensors: cannot be read: their reader has ended: MemoryError: no"
+    found = Bench(dies).sensors.latest()
+    assert found.notes == ("sensors: cannot be read: their reader has ended: MemoryError:  [2Jno",)
+    assert from_message(BoardTelemetry, to_line(found), "what the host reads") == found
 
 
 def test_a_child_that_cannot_be_started_says_why() -> None:

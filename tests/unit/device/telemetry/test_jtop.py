@@ -15,7 +15,7 @@ import pytest
 
 from edgekit.device.telemetry.jtop import Jtop, completed, figures_of, why_not
 from edgekit.executor.child import Child, start_child
-from edgekit.schema.message import to_line
+from edgekit.schema.message import from_message, to_line
 from edgekit.schema.telemetry import AcceleratorLoad, BoardTelemetry, PowerRail, Temperature
 from tests.fakes.clock import Clock
 from tests.fakes.eventually import eventually
@@ -191,6 +191,14 @@ def test_a_service_that_does_not_answer_is_a_note(board: Board, enter: str, said
     assert len(board.children) == 2
 
 
+def test_a_client_that_babbles_costs_no_other_value(board: Board) -> None:
+    board.install("4.3.2", enter="[os.write(1, b'\\x1b[2Jno ' * 99 + b'\\n') for _ in iter(int, 1)]")
+    eventually(lambda: board.jtop.figures().notes)
+    found = board.jtop.figures()
+    assert found.notes[0].startswith("jtop:  [2Jno")
+    assert from_message(BoardTelemetry, to_line(found), "it") == found
+
+
 def test_a_command_that_names_no_python_is_a_note(board: Board) -> None:
     board.write("usr/local/bin/jtop", "\x7fELF")
     assert board.jtop.figures().notes == ("jtop: its command names no Python",)
@@ -204,11 +212,11 @@ def test_nonsense_of_its_is_left_out_one_by_one() -> None:
         "Temp soc": True,
         "Power VDD": 9e99,
         "Power TOT": None,
+        "Power SOC": 10**400,
+        "Power CPU": float("nan"),
         "GPU": 101,
     }
-    found = figures_of(odd)
-    assert found == BoardTelemetry(temperatures=(Temperature(zone="[2j", celsius=20.0),)) or not found.loads
-    assert to_line(found)
+    assert figures_of(odd) == BoardTelemetry(temperatures=(Temperature(zone="2j", celsius=20.0),))
     many = figures_of({f"Temp z{number}": 20.0 for number in range(500)})
     assert len(many.temperatures) == 64
 
