@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import typer
 
 import edgekit
-from edgekit.cli import board, cache, engine, keys, settings, target, wheel
+from edgekit.cli import board, cache, engine, keys, release, settings, target, wheel
 from edgekit.cli.applications import remove, start, stop
 from edgekit.cli.build import build
 from edgekit.cli.clean import secrets_of
@@ -70,6 +70,7 @@ app.add_typer(board.app, name="board")
 app.add_typer(cache.app, name="cache")
 app.add_typer(engine.app, name="engine")
 app.add_typer(keys.app, name="keys")
+app.add_typer(release.app, name="release")
 app.add_typer(settings.app, name="settings")
 app.add_typer(target.app, name="target")
 app.add_typer(wheel.app, name="wheel")

@@ -23,14 +23,14 @@ class User:
     def __init__(self, home: Path) -> None:
         self.home = home
 
-    def run(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
         own = {"XDG_CONFIG_HOME": str(self.home / "c"), "XDG_STATE_HOME": str(self.home / "s"), **variables}
         done = subprocess.run(
             [sys.executable, "-m", "edgekit.cli.main", *words],
             capture_output=True,
             text=True,
             env={**os.environ, **own},
-            cwd=self.home,
+            cwd=cwd or self.home,
             timeout=600,
             check=False,
         )

@@ -65,7 +65,9 @@ def plan_engine_work(
 
 def _kept(planned: PlannedEngine, kept: Mapping[str, Engine]) -> PlannedEngine:
     if planned.needs_device and planned.source.name in kept:
-        return dataclasses.replace(planned, kept=kept[planned.source.name], needs_device=False)
+        tail = planned.source.tail.file if planned.source.tail else None
+        engine = dataclasses.replace(kept[planned.source.name], tail=tail)
+        return dataclasses.replace(planned, kept=engine, needs_device=False)
     return planned
 
 

@@ -10,9 +10,11 @@ import pytest
 from edgekit.errors import EngineError, NothingSelected
 from edgekit.host.catalogue.recipes import read_recipe
 from edgekit.host.catalogue.targets import find_target
+from edgekit.host.engine.engine import Engine
 from edgekit.host.workflow.builders import find_builders
-from edgekit.host.workflow.engines import make_engines, plan_engine_work
+from edgekit.host.workflow.engines import do_engine_work, make_engines, plan_engine_work
 from edgekit.host.workflow.workstation import Workstation
+from edgekit.schema.manifest import EngineEntry
 from tests.fakes.workstations import workstation_in
 from tests.unit.host.workflow.test_build import RECIPE
 
@@ -56,3 +58,24 @@ def test_engines_that_this_machine_makes_ask_for_no_device(station: Workstation)
     station.settings.fleet_file.write_text("not TOML, and nobody reads it")
     (engine,) = make_engines(read_recipe(RECIPE), find_target("virt-arm64", station.settings), station)
     assert engine.entry.runner == "onnxruntime"
+
+
+def test_an_engine_that_only_a_device_could_make_is_kept_where_it_is_given(station: Workstation) -> None:
+    """A release that is verified: no device compiles the same bytes twice, so its own engine stands; none is asked."""
+    target = find_target(JETSON, station.settings)
+    entry = EngineEntry(
+        name="parts", runner="tensorrt", path="engines/parts.plan", model_sha256="1" * 64, facts={"sm": "87"}
+    )
+    given = Engine(entry=entry, file=station.settings.cache_dir / "parts.plan")
+    work = plan_engine_work(read_recipe(RECIPE), target, station, kept={"parts": given})
+    assert (work.devices, [one.needs_device for one in work.planned]) == ((), [False])
+    (engine,) = do_engine_work(work, station)
+    assert (engine.entry.path, engine.file, engine.entry.facts["sm"]) == (entry.path, given.file, "87")
+
+
+def test_an_engine_that_this_machine_makes_is_never_kept(station: Workstation) -> None:
+    entry = EngineEntry(name="parts", runner="onnxruntime", path="engines/parts.onnx", model_sha256="1" * 64, facts={})
+    given = Engine(entry=entry, file=station.settings.cache_dir / "evil.onnx")
+    target = find_target("virt-arm64", station.settings)
+    (engine,) = do_engine_work(plan_engine_work(read_recipe(RECIPE), target, station, kept={"parts": given}), station)
+    assert engine.file != given.file
