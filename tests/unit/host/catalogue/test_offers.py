@@ -65,3 +65,11 @@ def test_a_target_without_releases_leads_to_one_with(name: str) -> None:
 @pytest.mark.parametrize("name", sorted({target.name for target in TARGETS} - ENDED))
 def test_the_others_take_releases(name: str) -> None:
     check_runs_releases(find_target(name, SETTINGS, Path("none")), TARGETS)
+
+
+def test_the_readmes_table_of_boards_says_what_targets_say() -> None:
+    readme = (Path(edgekit.__file__).parents[1] / "README.md").read_text(encoding="utf-8").splitlines()
+    for target in TARGETS:
+        offer = offer_of(target)
+        row = f"| `{target.name}` | {offer.wheels} | {offer.engines} | {offer.limits} | {target.known_from} |"
+        assert row in readme
