@@ -70,7 +70,12 @@ class StreamInfo:
     spec: FrameSpec | RgbSpec
     """Size and colours of every frame, until the stream restarts."""
     fps: float
-    """Frames per second, by the source's own timestamps."""
+    """Frames per second, by the source's own timestamps; 0 where it does not say."""
+    codec: str = ""
+    """What it is decoded from, as FFmpeg calls it; empty where nothing is decoded."""
+    left_px: int = 0
+    """Where its frames lie in the camera's picture: the corner of its region of interest."""
+    top_px: int = 0
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -100,6 +105,8 @@ class Frame:
     """Number in its stream, from 0; it rises over restarts too. Frames that were lost or dropped leave a hole."""
     captured_s: float
     """Monotonic time at which the frame was there, not when somebody had time for it: latency counts from here."""
+    camera_s: float | None = None
+    """The same by the camera's own clock, seconds since 1970; None where it does not tell."""
     image: Image
     results: dict[str, ModelResult] = field(default_factory=dict)
     """By the model's name in the recipe."""
@@ -107,6 +114,9 @@ class Frame:
     """Of all models so far; a stage that finds more adds to them."""
     counts: dict[str, int] = field(default_factory=dict)
     """The application's counts in this pass of the stream. A stage sets a new dict, it never changes an old one."""
+
+    truth: tuple[Detection, ...] | None = None
+    """What really is in the picture, where its source knows: drawn scenes do."""
 
     def result(self, model: str) -> ModelResult:
         """What a model takes and gives for this frame; empty where no stage has worked for it yet."""

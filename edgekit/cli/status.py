@@ -143,12 +143,19 @@ def _report(report: Report) -> list[str]:
 
 
 def _stream(stream: StreamReport) -> str:
-    """State first, then how well it runs, then what of it was lost and where."""
+    """State first, then how well it runs, what it is, and what of it was lost and where."""
     why = f" ({stream.message})" if stream.message else ""
     wanted = f" of {stream.wanted_fps:.1f}" if stream.wanted_fps else ""
+    parts = [f"{stream.fps:.1f}{wanted} fps", f"p99 {stream.p99_ms:.0f} ms"]
+    if stream.width_px:
+        size = f"{stream.width_px}x{stream.height_px}"
+        parts.append(" ".join(word for word in (stream.codec, size, stream.colours) if word))
+    if stream.passes:
+        parts.append(f"played {counted(stream.passes, 'time')}")
+    if stream.reconnects:
+        parts.append(f"back {counted(stream.reconnects, 'time')}")
     drops = ", ".join(f"{drop.count} {drop.cause} at {drop.place}" for drop in stream.drops if drop.count) or "none"
-    pace = f"{stream.fps:.1f}{wanted} fps, p99 {stream.p99_ms:.0f} ms, {counted(stream.restarts, 'restart')}"
-    return f"{stream.name} {stream.state} for {stream.since_s:.0f} s{why}: {pace}, dropped {drops}"
+    return f"{stream.name} {stream.state} for {stream.since_s:.0f} s{why}: {', '.join(parts)}, dropped {drops}"
 
 
 def _failure(found: ApplicationStatus) -> list[str]:

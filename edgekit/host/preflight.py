@@ -9,6 +9,7 @@ from __future__ import annotations
 import grp
 import importlib.util
 import os
+import platform
 import shutil
 import sys
 from collections.abc import Iterable
@@ -80,6 +81,17 @@ _SETUP = (Need(package=python_package(Path(sys.executable), _MINOR, "venv"), mod
 _SANDBOX = (Need(package="bubblewrap", programs=("bwrap",)),)
 """For tests, which try both ways to have a sandbox; who builds does without: see `host/sandbox`."""
 _SSHD = (Need(package="openssh-server", programs=("sshd",)),)
+_TYPELIBS = Path(f"/usr/lib/{platform.machine()}-linux-gnu/girepository-1.0")
+_PLUGINS = Path(f"/usr/lib/{platform.machine()}-linux-gnu/gstreamer-1.0")
+_CAMERAS = (
+    Need(package="gir1.2-gst-rtsp-server-1.0", files=(f"{_TYPELIBS}/GstRtspServer-1.0.typelib",)),
+    Need(package="python3-gi", files=("/usr/lib/python3/dist-packages/gi/__init__.py",)),
+    Need(package="gstreamer1.0-plugins-base", files=(f"{_PLUGINS}/libgstvideotestsrc.so",)),
+    Need(package="gstreamer1.0-plugins-good", files=(f"{_PLUGINS}/libgstrtp.so",)),
+    Need(package="gstreamer1.0-plugins-bad", files=(f"{_PLUGINS}/libgstx265.so",)),
+    Need(package="gstreamer1.0-plugins-ugly", files=(f"{_PLUGINS}/libgstx264.so",)),
+)
+"""For tests: cameras that GStreamer's RTSP server plays."""
 JOBS = {
     "setup": _SETUP,
     "build": _SIGN,
@@ -87,7 +99,7 @@ JOBS = {
     "demo-host": (*_SETUP, *_SIGN),
     "demo-virt": (*_SETUP, *_BOARD),
     "check": (*_SETUP, *_SIGN),
-    "test": (*_SETUP, *_BOARD, *_SSHD, *_SANDBOX),
+    "test": (*_SETUP, *_BOARD, *_SSHD, *_SANDBOX, *_CAMERAS),
     "test-fresh": _FETCH,
 }
 """What each job takes: those of the Makefile begin with setting up."""

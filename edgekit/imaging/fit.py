@@ -18,19 +18,29 @@ class Fit:
     height_px: int
     left_px: int = 0
     top_px: int = 0
+    source_left_px: int = 0
+    """Where the frame lies in its camera's picture: detections stand in that picture's pixels."""
+    source_top_px: int = 0
 
     def to_source(self, x_px: float, y_px: float) -> tuple[float, float]:
-        """A point in the model's input as a point in the source's frame."""
+        """A point in the model's input as a point in the camera's picture."""
         return (
-            (x_px - self.left_px) * self.source_width_px / self.width_px,
-            (y_px - self.top_px) * self.source_height_px / self.height_px,
+            (x_px - self.left_px) * self.source_width_px / self.width_px + self.source_left_px,
+            (y_px - self.top_px) * self.source_height_px / self.height_px + self.source_top_px,
         )
 
     def to_input(self, x_px: float, y_px: float) -> tuple[float, float]:
-        """A point in the source's frame as a point in the model's input."""
+        """A point in the camera's picture as a point in the model's input."""
         return (
-            x_px * self.width_px / self.source_width_px + self.left_px,
-            y_px * self.height_px / self.source_height_px + self.top_px,
+            (x_px - self.source_left_px) * self.width_px / self.source_width_px + self.left_px,
+            (y_px - self.source_top_px) * self.height_px / self.source_height_px + self.top_px,
+        )
+
+    def inside(self, x_px: float, y_px: float) -> tuple[float, float]:
+        """The nearest point of the frame to one in the camera's picture."""
+        return (
+            min(max(x_px, self.source_left_px), self.source_left_px + self.source_width_px),
+            min(max(y_px, self.source_top_px), self.source_top_px + self.source_height_px),
         )
 
 

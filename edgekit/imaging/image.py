@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.schema.recipe import Matrix, Range
+from edgekit.schema.source import Matrix, Range
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 Siting = Literal["left", "centre", "top_left", "unknown"]
@@ -24,6 +24,11 @@ class FrameSpec:
     matrix: Matrix
     range: Range
     siting: Siting = "unknown"
+
+    @property
+    def colours(self) -> str:
+        """In words, for people: `BT.709 limited`."""
+        return f"BT.{self.matrix} {self.range}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +65,11 @@ class RgbSpec:
     width_px: int
     height_px: int
     order: Literal["RGB", "BGR"]
+
+    @property
+    def colours(self) -> str:
+        """In words, for people."""
+        return self.order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TypeAlias
 
-from edgekit.schema.recipe import Matrix, Range
+from edgekit.schema.source import Matrix, Range
 
 Rows: TypeAlias = tuple[tuple[float, float, float, float], ...]
 

@@ -8,14 +8,13 @@ from typing import Annotated, ClassVar, Literal
 from edgekit.schema.bounds import Between, Length
 from edgekit.schema.names import ApplicationName, FileName, InnerPath, OneLine, OutputPath, SemanticVersion, TableName
 from edgekit.schema.settings import Setting
+from edgekit.schema.source import RecipeSource
 from edgekit.schema.stages import Product, RecipeStage
 from edgekit.schema.units import Bytes, CpuList, Cpus, SmallestUnit
 
 DropPolicy = Literal["block", "drop_oldest", "drop_newest"]
 ChannelOrder = Literal["RGB", "BGR", "GRAY"]
 Layout = Literal["NCHW", "NHWC"]
-Matrix = Literal["601", "709", "2020"]
-Range = Literal["limited", "full"]
 Side = Annotated[int, Between(1, 8192)]
 Factor = Annotated[float, Between(-1_000_000, 1_000_000)]
 Factors = Annotated[tuple[Factor, ...], Length(1, 3, "one for each channel")]
@@ -127,28 +126,6 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FileSource:
-    """A clip."""
-
-    kind: Literal["file"]
-    path: InnerPath
-    """Relative to the recipe's folder; it travels with the release."""
-    pace: Literal["camera", "fast"] = "camera"
-    """`camera`: frames come at the clip's own rate; `fast`: as fast as the pipeline takes them."""
-    loops: Annotated[int, Between(0, 1_000_000)] = 0
-    """How often the clip is played; 0 is for ever."""
-    matrix: Matrix | None = None
-    """Only for a clip that does not say it itself."""
-    range: Range | None = None
-    lane: TableName
-    """On whose CPUs it is decoded, on a thread of its own."""
-
-
-RecipeSource = FileSource
-"""Where frames come from, by `kind`. Each source is a stream of its own, and all of them pass all stages."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class JsonlSink:
     """One line per result."""
 
@@ -228,6 +205,8 @@ class Health:
     """How long it may take from start to the first frame."""
     stall_s: Seconds = 15.0
     """A worker that reports nothing for so long, or brings no frame to a sink, hangs."""
+    min_streams: Annotated[int, Between(0, 64)] = 1
+    """How many streams have to give pictures. One camera that stalls then counts only where too few are left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

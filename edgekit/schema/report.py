@@ -37,7 +37,9 @@ class LaneReport:
     """Since the start, by cause: see `DropReport`."""
 
 
-StreamState = Literal["starting", "running", "stalled", "restarting", "ended", "failed"]
+StreamState = Literal["connecting", "live", "stalled", "frozen", "down", "ended", "failed"]
+"""`stalled`: connected, and nothing comes; `frozen`: the same picture over and over; `down`: no connection. Out of
+these three a source gets by itself. `ended`, `failed`: a recording is over, or cannot be played."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +47,10 @@ class DropReport:
     """Frames of one stream that did not reach every sink, since the start."""
 
     place: str
-    """The lane, stage or sink where it happened."""
+    """The lane, stage or sink where it happened; LANE/STREAM for the thread of a source."""
     cause: str
-    """`drop_oldest`, `drop_newest`, `error`, `stage` (a stage returned None), `closing`."""
+    """`drop_oldest`, `drop_newest`, `error`, `stage` (a stage returned None), `closing`; of a source also `max_fps`,
+    `frozen` and `damaged`."""
     count: Count
 
 
@@ -65,11 +68,21 @@ class StreamReport:
     """Frames that reached the sinks since the start."""
     fps: Amount = 0.0
     wanted_fps: Amount = 0.0
-    """What the source says that it gives; 0 where it does not say."""
+    """What the source says that it gives, or `max_fps` where that is less; 0 where it does not say."""
     p50_ms: Amount = 0.0
     p99_ms: Amount = 0.0
     """Capture to sink, over the last 5 s at most."""
-    restarts: Count = 0
+    passes: Count = 0
+    """How often its recording began again."""
+    reconnects: Count = 0
+    """How often its camera came back after it was lost."""
+    codec: str = ""
+    """As FFmpeg calls it; empty where nothing is decoded, or nothing is known yet."""
+    width_px: Count = 0
+    height_px: Count = 0
+    """Of what stages see; 0 until it is known."""
+    colours: str = ""
+    """`BT.709 limited`, or the order of channels."""
     drops: tuple[DropReport, ...] = ()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from edgekit.schema.recipe import FileSource
+from edgekit.schema.source import FileSource
 
 WIDTH, HEIGHT = 64, 48
 

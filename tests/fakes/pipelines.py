@@ -12,7 +12,8 @@ from edgekit.device.runtime.sinks import Sink
 from edgekit.device.runtime.stages.factory import StageFactory
 from edgekit.device.runtime.streams import PipelineFigures
 from edgekit.schema.plan import LanePlan, StagePlan
-from edgekit.schema.recipe import DropPolicy, FileSource, JsonlSink
+from edgekit.schema.recipe import DropPolicy, JsonlSink
+from edgekit.schema.source import FileSource
 from edgekit.stage import Frame, Stage, StreamInfo
 from tests.fakes.clock import Clock
 from tests.fakes.frames import frame, stream_info
@@ -31,13 +32,15 @@ class FakeSource:
         entries: Iterable[Entry] | None = None,
         before: Callable[[], None] | None = None,
     ) -> None:
-        self.info: StreamInfo = stream_info(name)
+        self.name, self.live = name, False
+        self.info: StreamInfo | None = stream_info(name)
         self._before = before
         self._entries = entries if entries is not None else (frame(number, name) for number in range(count))
         self.stopped = self.closed = False
 
     def entries(self, figures: LaneFigures) -> Iterator[Entry]:
-        yield StreamStarted(info=self.info)
+        if self.info is not None:
+            yield StreamStarted(info=self.info)
         for entry in self._entries:
             figures.begin("decode")
             figures.end()
@@ -46,7 +49,7 @@ class FakeSource:
             if self.stopped:
                 return
             yield entry
-        yield StreamEnded(stream=self.info.name, reason="no more")
+        yield StreamEnded(stream=self.name, reason="no more")
 
     def stop(self) -> None:
         self.stopped = True
@@ -133,9 +136,9 @@ def fake_pipeline(
 ) -> Pipeline:
     """A pipeline that stands still: `play` turns it. Every sink has a lane of its own, named as it is."""
     there, clock = list(sources), clock or Clock()
-    names = [source.info.name for source in there]
+    names = [source.name for source in there]
     factory = factory or FakeFactory(acts or {}, names, {name: name for name in sinks})
-    ends = Ends(sources={source.info.name: source for source in there}, sinks=sinks)
+    ends = Ends(sources={source.name: source for source in there}, sinks=sinks)
     return Pipeline(factory, ends, PipelineFigures(clock), clock)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from edgekit.schema.plan import EnginePlan, LanePlan, LimitsPlan, StagePlan, WorkerPlan
-from edgekit.schema.recipe import Golden, Health, RecipeSink, RecipeSource
+from edgekit.schema.recipe import Golden, Health, RecipeSink
+from edgekit.schema.source import RecipeSource
 
 
 def python_stage(name: str, entry: str, engine: str = "", **options: object) -> StagePlan:

@@ -48,7 +48,7 @@ from edgekit.schema.report import LaneReport, Report, StreamReport
 line = socket.socket(fileno=int(os.environ["EDGEKIT_REPORT_FD"]))
 print("a worker of its release's own edgekit", flush=True)
 lane = LaneReport(name="all", tid=1, cpus=(0,), busy_ratio=0.5, queue=0, dropped={})
-stream = StreamReport(name="belt", state="running", since_s=1.0, frames=7)
+stream = StreamReport(name="belt", state="live", since_s=1.0, frames=7)
 while True:
     line.sendall(to_line(Report(phase="running", fps=10.0, frames=7, lanes=(lane,), streams=(stream,))))
     if select.select([line], [], [], 0.05)[0]:

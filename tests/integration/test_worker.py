@@ -122,7 +122,7 @@ def test_the_clip_is_counted_exactly_and_the_worker_ends_by_itself(start: Any, r
     assert last["frames"] == 240
     assert 'edgekit_frames_total{stream="belt"} 240.0' in last["metrics"]
     (stream,) = last["streams"]
-    assert (stream["state"], stream["frames"], stream["restarts"]) == ("ended", 240, 1)
+    assert (stream["state"], stream["frames"], stream["passes"]) == ("ended", 240, 1)
     assert not stream["drops"]
     lines = [json.loads(text) for text in (release.parent / "work/counts.jsonl").read_text().splitlines()]
     truth = json.loads((RECIPE / "truth.json").read_text())["counts"]
@@ -149,7 +149,7 @@ def test_two_streams_are_counted_each_for_itself_and_one_goes_on_when_the_other_
     assert (last["phase"], last["message"]) == ("stopping", "told to stop")
     streams = {stream["name"]: stream for stream in last["streams"]}
     assert (streams["fast"]["state"], streams["fast"]["frames"], streams["fast"]["drops"]) == ("ended", 120, ())
-    assert streams["belt"]["state"] == "running"
+    assert streams["belt"]["state"] == "live"
     assert {drop["cause"] for drop in streams["belt"]["drops"]} <= {"closing"}
     assert streams["belt"]["fps"] == pytest.approx(10.0, abs=1.5)
     assert (last["score"]["passes"], last["score"]["wrong_passes"]) == (1, 0)

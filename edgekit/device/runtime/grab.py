@@ -10,18 +10,19 @@ from pathlib import Path
 import cv2
 
 from edgekit.device.runtime.figures import LaneFigures
-from edgekit.device.runtime.sources.file import ClipReader
+from edgekit.device.runtime.sources.opening import open_source
 from edgekit.errors import InputError
 from edgekit.imaging.conversion import Converter, plan_conversion
-from edgekit.schema.recipe import ColourContract, FileSource
+from edgekit.schema.recipe import ColourContract
 from edgekit.schema.rehearsal import Grab
+from edgekit.schema.source import FileSource, ImagesSource, RecipeSource, RtspSource, SyntheticSource, V4l2Source
 from edgekit.stage import Frame
 
 _MOST_FRAMES = 3000
 """Frames of a clip that are looked at: two minutes of most cameras."""
 
 
-def grab_frames(name: str, source: FileSource, release: Path, wanted: Grab) -> tuple[Path, ...]:
+def grab_frames(name: str, source: RecipeSource, release: Path, wanted: Grab) -> tuple[Path, ...]:
     """Write frames of a clip as PNG files, named by their number in it.
 
     Returns:
@@ -34,7 +35,7 @@ def grab_frames(name: str, source: FileSource, release: Path, wanted: Grab) -> t
     numbers = sorted(set(wanted.frames)) or spread(wanted.count, count)
     if not numbers or numbers[-1] >= count:
         raise InputError(
-            f"source {name}: {source.path} has no frame {numbers[-1] if numbers else 0}: it has {count}",
+            f"source {name}: no frame {numbers[-1] if numbers else 0}: it has {count}",
             hint=f"choose from 0 to {count - 1}" if count else "give a clip with pictures in it",
         )
     return tuple(
@@ -47,13 +48,25 @@ def spread(count: int, total: int) -> list[int]:
     return sorted({total * (2 * index + 1) // (2 * count) for index in range(count)}) if total else []
 
 
-def _frames(name: str, source: FileSource, release: Path) -> Iterator[Frame]:
-    clip = ClipReader(name, dataclasses.replace(source, pace="fast", loops=1), release)
+def _frames(name: str, source: RecipeSource, release: Path) -> Iterator[Frame]:
+    clip = open_source(name, _once(source), release)
     try:
         entries = clip.entries(LaneFigures("grab", lambda: 0.0))
         yield from islice((entry for entry in entries if isinstance(entry, Frame)), _MOST_FRAMES)
     finally:
         clip.close()
+
+
+def _once(source: RecipeSource) -> RecipeSource:
+    """All its frames, without waiting for their time."""
+    match source:
+        case FileSource() | ImagesSource():
+            return dataclasses.replace(source, pace="fast", loops=1, max_fps=None)
+        case SyntheticSource():
+            frames = min(source.frames or _MOST_FRAMES, _MOST_FRAMES)
+            return dataclasses.replace(source, pace="fast", frames=frames, max_fps=None)
+        case RtspSource() | V4l2Source():
+            raise InputError("frames cannot be taken from a camera here", hint="name them in golden.frames")
 
 
 def _write(frame: Frame, folder: Path) -> Path:

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
 from edgekit.device.runtime.figures import BUCKETS_S, Histogram
 from edgekit.device.runtime.pipeline import Pipeline
+from edgekit.device.runtime.streams import StreamFigures, window_of
+from edgekit.schema.report import StreamState
+from edgekit.stage import StreamInfo
 
 
 class WorkerCollector(Collector):
     """Reads a pipeline at each collection."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
+    def __init__(self, pipeline: Pipeline, clock: Callable[[], float]) -> None:
+        self._pipeline, self._clock = pipeline, clock
 
     def collect(self) -> Iterator[Metric]:
         """All families."""
@@ -30,19 +41,38 @@ class WorkerCollector(Collector):
         yield dropped
 
     def _of_streams(self) -> Iterator[Metric]:
-        frames = CounterMetricFamily("edgekit_frames", "Frames that reached a sink.", labels=["stream"])
-        restarts = CounterMetricFamily("edgekit_stream_restarts", "How often a stream restarted.", labels=["stream"])
+        streams = tuple(self._pipeline.figures.streams.values())
         latency = HistogramMetricFamily("edgekit_frame_latency_seconds", "From capture to sink.", labels=["stream"])
         counted = GaugeMetricFamily(
             "edgekit_count", "The application's counts in this pass of a stream.", labels=["stream", "name"]
         )
-        for stream in self._pipeline.figures.streams.values():
-            frames.add_metric([stream.name], stream.frames)
-            restarts.add_metric([stream.name], stream.restarts)
+        state = GaugeMetricFamily("edgekit_stream_state", "1 for the state it is in.", labels=["stream", "state"])
+        info = InfoMetricFamily("edgekit_stream", "What its frames are.", labels=["stream"])
+        for stream in streams:
             latency.add_metric([stream.name], *_buckets(stream.latency))
             for name, count in stream.counts.items():
                 counted.add_metric([stream.name, name], count)
-        yield from (frames, restarts, latency, counted)
+            for name in get_args(StreamState):
+                state.add_metric([stream.name, name], stream.state == name)
+            if stream.info is not None:
+                info.add_metric([stream.name], _words(stream.info))
+        yield from (latency, counted, state, info)
+        yield from self._numbers_of(streams)
+
+    def _numbers_of(self, streams: Sequence[StreamFigures]) -> Iterator[Metric]:
+        now_s = self._clock()
+        for family, name, text, value in (
+            (CounterMetricFamily, "frames", "Frames that reached a sink.", lambda one: one.frames),
+            (CounterMetricFamily, "stream_passes", "How often a recording began again.", lambda one: one.passes),
+            (CounterMetricFamily, "stream_reconnects", "How often a camera came back.", lambda one: one.reconnects),
+            (GaugeMetricFamily, "stream_state_seconds", "Since it is in its state.", lambda one: now_s - one.since_s),
+            (GaugeMetricFamily, "stream_fps", "Frames a second, now.", lambda one: window_of([one.recent()]).fps),
+            (GaugeMetricFamily, "stream_wanted_fps", "Frames a second that should come.", lambda one: one.wanted_fps),
+        ):
+            made = family(f"edgekit_{name}", text, labels=["stream"])
+            for stream in streams:
+                made.add_metric([stream.name], value(stream))
+            yield made
 
     def _of_lanes(self) -> Iterator[Metric]:
         busy = CounterMetricFamily("edgekit_lane_busy_seconds", "Time inside stages.", labels=["lane"])
@@ -65,8 +95,13 @@ def _buckets(histogram: Histogram) -> tuple[list[tuple[str, float]], float]:
     return cumulative, histogram.sum_s
 
 
-def metrics_text(pipeline: Pipeline) -> str:
-    """Everything, as text."""
+def _words(info: StreamInfo) -> dict[str, str]:
+    spec = info.spec
+    return {"codec": info.codec, "size": f"{spec.width_px}x{spec.height_px}", "colours": spec.colours}
+
+
+def metrics_text(pipeline: Pipeline, clock: Callable[[], float] = time.monotonic) -> str:
+    """Everything, as text; `clock` is the pipeline's."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(WorkerCollector(pipeline))
+    registry.register(WorkerCollector(pipeline, clock))
     return generate_latest(registry).decode()

@@ -12,12 +12,14 @@ import cv2
 
 from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.graph import LaneNode, plan_graph
+from edgekit.device.runtime.schedule.choice import by_priority
 from edgekit.device.runtime.schedule.lanes import Lane
 from edgekit.device.runtime.schedule.steps import FailureLog, SinkStep, StageStep, Step
 from edgekit.device.runtime.schedule.threads import PinnedThread
 from edgekit.device.runtime.sinks import Sink, make_sink
-from edgekit.device.runtime.sources import FrameSource, open_source
 from edgekit.device.runtime.sources.feed import Feed
+from edgekit.device.runtime.sources.opening import open_source
+from edgekit.device.runtime.sources.source import FrameSource
 from edgekit.device.runtime.stages.factory import StageFactory
 from edgekit.device.runtime.streams import PipelineFigures
 from edgekit.errors import EdgekitError
@@ -68,9 +70,9 @@ class Pipeline:
         self.figures = figures
         self._factory, self._ends, self._clock = factory, ends, clock
         for name, source in ends.sources.items():
-            figures.add(name, source.info.fps)
+            figures.add(name, source.info, factory.plan.sources[name].max_fps)
         graph = plan_graph(factory.plan)
-        lanes = {node.name: self._lane(node) for node in graph.lanes}
+        lanes = {node.name: self._lane(node, entry=node.name in graph.entry) for node in graph.lanes}
         for node in graph.lanes:
             lanes[node.name].lead_to(*(lanes[name] for name in node.following))
         self.lanes = tuple(lanes.values())
@@ -102,8 +104,8 @@ class Pipeline:
         return all(lane.ended.is_set() for lane in self.lanes)
 
     def idle_s(self) -> float:
-        """Since a frame last reached a sink, or since the start; 0 once everything went through."""
-        return 0.0 if self.ended else self.figures.idle_s()
+        """Since a frame last reached a sink, while there were some to come; 0 once everything went through."""
+        return self.figures.idle_s(frozenset[str]().union(*(lane.left for lane in self.lanes)))
 
     @property
     def failure(self) -> EdgekitError | None:
@@ -134,8 +136,8 @@ class Pipeline:
         for lane in self.lanes:
             lane.queues.close()
         deadline_s = self._clock() + within_s
-        stuck = [thread for thread in self.threads if not thread.join(max(0.05, deadline_s - self._clock()))]
-        if not stuck:
+        stuck = {thread for thread in self.threads if not thread.join(max(0.05, deadline_s - self._clock()))}
+        if stuck.isdisjoint(lane.thread for lane in self.lanes):  # a camera that is being opened keeps no sink open
             for lane in self.lanes:
                 lane.close()
             try:
@@ -143,14 +145,15 @@ class Pipeline:
             except (Exception, SystemExit) as error:  # as where a stage is closed: all else is closed too
                 FailureLog("pipeline", self._clock).write("failed to close what stages share", error)
             for feed in self.feeds:
-                feed.source.close()
+                if feed.thread not in stuck:
+                    feed.source.close()
         return not stuck
 
     def _feed(self, name: str, entry: list[Lane]) -> Feed:
         plan = self._factory.plan
         lane = plan.sources[name].lane
         return Feed(
-            lane=lane,
+            name=f"{lane}/{name}",
             cpus=plan.lanes[lane].cpus,
             source=self._ends.sources[name],
             following=tuple(entry),
@@ -159,7 +162,7 @@ class Pipeline:
             clock=self._clock,
         )
 
-    def _lane(self, node: LaneNode) -> Lane:
+    def _lane(self, node: LaneNode, *, entry: bool) -> Lane:
         plan = self._factory.plan
         figures = LaneFigures(node.name, self._clock)
         stages: list[Step] = [self._stage_step(name) for name in node.stages]
@@ -168,8 +171,10 @@ class Pipeline:
             plan=plan.lanes[node.name],
             streams=frozenset(self._ends.sources),
             steps=(*stages, *(self._sink_step(name, figures) for name in node.sinks)),
+            live=frozenset(name for name, source in self._ends.sources.items() if source.live and entry),
             figures=figures,
             failed=lambda stream: self.figures.streams[stream].fail(),
+            choose=by_priority({name: source.priority for name, source in plan.sources.items()}),
             advisory=plan.limits.advisory,
         )
 
@@ -177,7 +182,8 @@ class Pipeline:
         plan = next(stage for stage in self._factory.plan.stages if stage.name == name)
         step = StageStep(name, partial(self._factory.make, plan), self._clock)
         for source in self._ends.sources.values():
-            step.prepare(source.info)
+            if source.info is not None:
+                step.prepare(source.info)
         return step
 
     def _sink_step(self, name: str, figures: LaneFigures) -> SinkStep:

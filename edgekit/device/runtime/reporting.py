@@ -16,6 +16,7 @@ from edgekit.schema.report import DropReport, LaneReport, Phase, Report, StreamR
 
 _METRICS_EVERY = 5
 _STUCK_S = 5.0
+_IN_TROUBLE = frozenset({"stalled", "frozen", "down", "failed"})
 
 
 class RunningReports:
@@ -35,7 +36,7 @@ class RunningReports:
         now_s = self._clock()
         passed_s, self._last_s = max(now_s - self._last_s, 1e-3), now_s
         if self._count % _METRICS_EVERY == 0 or phase != "running":
-            self._metrics = metrics_text(self._pipeline)
+            self._metrics = metrics_text(self._pipeline, self._clock)
         self._count += 1
         figures, drops = self._pipeline.figures, self._pipeline.drops()
         window = figures.window()
@@ -90,13 +91,13 @@ class RunningReports:
         )
 
     def _stream(self, feed: Feed, drops: Drops, now_s: float) -> StreamReport:
-        stream, call = feed.stream, feed.figures.call
+        stream, call, info = feed.stream, feed.figures.call, feed.stream.info
         window = window_of([stream.recent()])
-        stalled = call is not None and now_s - call.since_s > _STUCK_S
-        since_s = call.since_s if call is not None and stalled else stream.since_s
+        stuck = call is not None and now_s - call.since_s > _STUCK_S
+        since_s = call.since_s if call is not None and stuck else stream.since_s
         return StreamReport(
             name=stream.name,
-            state="stalled" if stalled else stream.state,
+            state="stalled" if stuck else stream.state,
             since_s=round(now_s - since_s, 3),
             message=stream.message,
             frames=stream.frames,
@@ -104,7 +105,12 @@ class RunningReports:
             wanted_fps=round(stream.wanted_fps, 2),
             p50_ms=round(window.p50_ms, 2),
             p99_ms=round(window.p99_ms, 2),
-            restarts=stream.restarts,
+            passes=stream.passes,
+            reconnects=stream.reconnects,
+            codec=info.codec if info else "",
+            width_px=info.spec.width_px if info else 0,
+            height_px=info.spec.height_px if info else 0,
+            colours=info.spec.colours if info else "",
             drops=tuple(
                 DropReport(place=place, cause=cause, count=count)
                 for (name, place, cause), count in sorted(drops.items())
@@ -113,7 +119,7 @@ class RunningReports:
         )
 
     def _trouble(self, now_s: float) -> str:
-        """A thread that is not pinned, one that does not come out of a stage, a stream that failed."""
+        """A thread that is not pinned, one that does not come out of a stage, a stream that gives nothing."""
         pipeline = self._pipeline
         reasons = [thread.note for thread in pipeline.threads if thread.note]
         for one in pipeline.workers:
@@ -121,9 +127,9 @@ class RunningReports:
             if call is not None and now_s - call.since_s > _STUCK_S:
                 reasons.append(f"lane {one.name}: in stage {call.stage} for {now_s - call.since_s:.1f} s")
         reasons += [
-            f"stream {stream.name} failed: {stream.message}"
+            f"stream {stream.name} {stream.state}: {stream.message}"
             for stream in pipeline.figures.streams.values()
-            if stream.state == "failed"
+            if stream.state in _IN_TROUBLE
         ]
         return "; ".join(reasons)
 

@@ -5,13 +5,21 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from edgekit.device.runtime.figures import Histogram
+from edgekit.device.runtime.frames.stream import (
+    Entry,
+    StreamEnded,
+    StreamGap,
+    StreamLost,
+    StreamRestarted,
+    StreamStarted,
+)
 from edgekit.schema.report import StreamState
-from edgekit.stage import Frame
+from edgekit.stage import Frame, StreamInfo
 
 WINDOW_S = 5.0
 """Rates and latencies are over this time at most."""
@@ -52,13 +60,18 @@ class SecondsCount:
 class StreamFigures:
     """One stream."""
 
-    def __init__(self, name: str, wanted_fps: float, clock: Callable[[], float]) -> None:
+    def __init__(self, name: str, clock: Callable[[], float], most_fps: float | None = None) -> None:
         self.name = name
-        self.wanted_fps = wanted_fps
-        self.state: StreamState = "starting"
+        self._most_fps = most_fps
+        self.info: StreamInfo | None = None
+        """None until its source knows."""
+        self.state: StreamState = "connecting"
         self.since_s = self.began_s = clock()
         self.message = ""
-        self.restarts = 0
+        self.passes = 0
+        """How often its clip began again."""
+        self.reconnects = 0
+        """How often it came back after it was lost."""
         self.frames = 0
         self.errors = 0
         """Frames that a stage failed on."""
@@ -70,9 +83,33 @@ class StreamFigures:
         self._recent: deque[tuple[float, float]] = deque(maxlen=_WINDOW_FRAMES)
         self._last = -1
 
+    @property
+    def wanted_fps(self) -> float:
+        """What should come: what its source says, or what is let through of it; 0 where nobody says."""
+        stated = self.info.fps if self.info else 0.0
+        return min(stated or self._most_fps or 0.0, self._most_fps or stated)
+
     def turn(self, state: StreamState, message: str = "") -> None:
-        """The stream is in another state, or in the same one anew."""
-        self.state, self.since_s, self.message = state, self._clock(), message
+        """The stream is in another state, or in the same one for another reason."""
+        if state != self.state:
+            self.since_s = self._clock()
+        self.state, self.message = state, message
+
+    def note(self, entry: Entry) -> None:
+        """Its source gives this."""
+        match entry:
+            case StreamStarted(info=info) | StreamRestarted(info=info):
+                self.info = info
+                if isinstance(entry, StreamRestarted):
+                    self.passes += entry.again == "pass"
+                    self.reconnects += entry.again == "reconnect"
+                self.turn("live")
+            case StreamLost(state=state, reason=reason):
+                self.turn(state, reason)
+            case StreamEnded(reason=reason, failed=failed):
+                self.turn("failed" if failed else "ended", reason)
+            case StreamGap() | Frame():
+                pass
 
     def arrive(self, frame: Frame) -> None:
         """A sink has taken a frame; of several sinks the first one counts."""
@@ -121,10 +158,10 @@ class PipelineFigures:
         self._clock = clock
         self._arrived_s = self.began_s
 
-    def add(self, name: str, wanted_fps: float) -> StreamFigures:
-        """One stream more, before the lanes start."""
-        self.streams[name] = StreamFigures(name, wanted_fps, self._clock)
-        return self.streams[name]
+    def add(self, name: str, info: StreamInfo | None, most_fps: float | None = None) -> None:
+        """One stream more, before the lanes start, with what is known of it already and its `max_fps`."""
+        self.streams[name] = StreamFigures(name, self._clock, most_fps)
+        self.streams[name].info = info
 
     def arrive(self, frame: Frame) -> None:
         """A sink has taken a frame."""
@@ -158,9 +195,18 @@ class PipelineFigures:
         passed, failed = sum(one[0] for one in pairs), sum(one[1] for one in pairs)
         return failed / max(1, passed + failed)
 
-    def idle_s(self) -> float:
-        """Since a frame last reached a sink, or since the start."""
-        return self._clock() - self._arrived_s
+    def idle_s(self, under_way: Collection[str]) -> float:
+        """Since a frame last reached a sink, while there were some to come: a camera that is away makes nobody idle.
+
+        Args:
+            under_way: streams whose last frame has not gone through.
+        """
+        begun = [
+            stream.since_s
+            for stream in self.streams.values()
+            if stream.state == "live" or (stream.state in ("ended", "failed") and stream.name in under_way)
+        ]
+        return self._clock() - max(self._arrived_s, min(begun)) if begun else 0.0
 
     def window(self) -> Window:
         """All streams together: rates added up, latencies of every frame."""

@@ -16,6 +16,7 @@ from edgekit.schema.manifest import is_safe_path
 from edgekit.schema.problem import Problem, closest_of
 from edgekit.schema.reader import problems_in
 from edgekit.schema.recipe import Golden, Recipe, ScoreSink
+from edgekit.schema.source import PICTURE_SUFFIXES, FileSource, ImagesSource
 from edgekit.schema.truth import read_truth
 
 _CURES = {"golden.expected": "; `edgekit golden {folder} --write` makes it from the model"}
@@ -23,13 +24,17 @@ _CURES = {"golden.expected": "; `edgekit golden {folder} --write` makes it from 
 _WRITES_ANSWERS = "`edgekit golden RECIPE --write` writes it from the model"
 _MAX_LISTED = 2000
 _MAX_JSON_BYTES = 64 << 20
-_PICTURES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
 
 
-def carried_files(recipe: Recipe) -> Iterator[tuple[str, str]]:
-    """Key and path of every file that the device reads itself."""
+def carried_files(folder: Path, recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """Key and path of every file that the device reads itself. A folder without pictures is one path: its own."""
     for name, source in recipe.pipeline.sources.items():
-        yield f"pipeline.sources.{name}.path", source.path
+        key = f"pipeline.sources.{name}.path"
+        match source:
+            case FileSource():
+                yield key, source.path
+            case ImagesSource():
+                yield from ((key, path) for path in _pictures_in(folder, source.path) or [source.path])
     for name, sink in recipe.pipeline.sinks.items():
         if isinstance(sink, ScoreSink):
             yield f"pipeline.sinks.{name}.path", sink.path
@@ -37,6 +42,14 @@ def carried_files(recipe: Recipe) -> Iterator[tuple[str, str]]:
         yield "golden.expected", recipe.golden.expected
         for index, frame in enumerate(recipe.golden.frames):
             yield f"golden.frames[{index}]", frame
+
+
+def _pictures_in(folder: Path, path: str) -> list[str]:
+    """Paths of a folder's pictures, sorted."""
+    if not is_safe_path(path) or not (folder / path).is_dir():
+        return []
+    there = sorted(file.name for file in (folder / path).iterdir() if file.suffix.lower() in PICTURE_SUFFIXES)
+    return [f"{path}/{name}" for name in there]
 
 
 def check_files(folder: Path, recipe: Recipe, file: str, unwritten: Container[str] = ()) -> list[Problem]:
@@ -83,7 +96,7 @@ class _Listing:
     def no_pictures(self, pattern: str, at: Problem) -> Problem:
         """A pattern that names nothing, with what it may have meant: the folder's pictures, or a folder much alike."""
         paths = [Path(name) for name in self.files()]
-        pictures = sorted({(path.parent, path.suffix) for path in paths if path.suffix.lower() in _PICTURES})
+        pictures = sorted({(path.parent, path.suffix) for path in paths if path.suffix.lower() in PICTURE_SUFFIXES})
         parent = Path(pattern).parent
         near = closest_of(parent, {folder for folder, _ in pictures})
         closest = next(((folder / f"*{suffix}").as_posix() for folder, suffix in pictures if str(folder) == near), "")
@@ -99,8 +112,12 @@ def missing(path: str) -> str:
 
 def _check_named(there: _Listing, recipe: Recipe, file: str, unwritten: Container[str]) -> Iterator[Problem]:
     onnx = ((f"models.{name}.onnx", model.onnx) for name, model in recipe.models.items())
-    for key, path in (*carried_files(recipe), *onnx):
+    sources = recipe.pipeline.sources.items()
+    folders = {f"pipeline.sources.{name}.path" for name, source in sources if isinstance(source, ImagesSource)}
+    for key, path in (*carried_files(there.folder, recipe), *onnx):
         fault = there.fault(path)
+        if key in folders and (there.folder / path).is_dir():
+            fault = f"there is no picture in {path}: put PNG or JPEG files into it"
         absent = fault == missing(path)
         if not fault or (absent and key in unwritten):
             continue

@@ -6,14 +6,17 @@ What holds for one field alone stands on the field, in `edgekit/schema/`; files 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import NamedTuple, get_args
+from typing import get_args
 
 from packaging.requirements import Requirement
 
+from edgekit.host.catalogue.mistake import Mistake
+from edgekit.host.catalogue.source_rules import open_passwords, source_mistakes
 from edgekit.host.requirements import index_faults, requirement_fault
 from edgekit.schema.field_types import tagged
 from edgekit.schema.problem import Problem, closest_of
 from edgekit.schema.recipe import ColourContract, Golden, OtherInput, Recipe, ScoreSink
+from edgekit.schema.settings import SettingPlace
 from edgekit.schema.stages import (
     CountStage,
     InferStage,
@@ -29,46 +32,41 @@ WORKER_BYTES = 40 << 20
 measured with Python 3.11, numpy, OpenCV, PyAV and ONNX Runtime on x86-64."""
 
 
-class _Mistake(NamedTuple):
-    key: str
-    expected: str
-    closest: str = ""
-
-
-def check_recipe(recipe: Recipe, file: str = "recipe.toml") -> list[Problem]:
-    """Every mistake that no field shows alone, with its key."""
-    rules = (_contracts, _lanes, _references, _lane_order, _stage_order, _models, _limits, _golden, _python)
-    found = (mistake for rule in rules for mistake in rule(recipe))
+def check_recipe(recipe: Recipe, file: str = "recipe.toml", places: Collection[SettingPlace] = ()) -> list[Problem]:
+    """Every mistake that no field shows alone, with its key; `places` are those of settings in it."""
+    shape = (_contracts, _lanes, source_mistakes, _references, _lane_order, _stage_order, _models)
+    rules = (*shape, _limits, _health, _golden, _python)
+    found = [mistake for rule in rules for mistake in rule(recipe)] + [*open_passwords(recipe, places)]
     return [Problem(file=file, key=key, expected=expected, closest=closest) for key, expected, closest in found]
 
 
-def _contracts(recipe: Recipe) -> Iterator[_Mistake]:
+def _contracts(recipe: Recipe) -> Iterator[Mistake]:
     for name, model in recipe.models.items():
         yield from _contract(f"models.{name}.input", model.input)
         for other, given in model.other_inputs.items():
             yield from _other_input(f"models.{name}.other_inputs.{other}", given)
 
 
-def _other_input(key: str, given: OtherInput) -> Iterator[_Mistake]:
+def _other_input(key: str, given: OtherInput) -> Iterator[Mistake]:
     if (given.picture is None) == (given.value is None):
-        yield _Mistake(key, "expected one of value (a constant) and picture (the same frame in another form)")
+        yield Mistake(key, "expected one of value (a constant) and picture (the same frame in another form)")
     if given.picture is not None:
         yield from _contract(f"{key}.picture", given.picture)
 
 
-def _contract(key: str, contract: ColourContract) -> Iterator[_Mistake]:
+def _contract(key: str, contract: ColourContract) -> Iterator[Mistake]:
     for name, numbers in (("mean", contract.means), ("scale", contract.scales)):
         if len(numbers) != contract.channels:
             wanted = f"1 number or {contract.channels} for {contract.order}"
-            yield _Mistake(f"{key}.{name}", f"expected {wanted}, found {len(numbers)}")
+            yield Mistake(f"{key}.{name}", f"expected {wanted}, found {len(numbers)}")
     if 0 in contract.scales:
-        yield _Mistake(f"{key}.scale", "expected numbers other than 0: every pixel would be the same")
+        yield Mistake(f"{key}.scale", "expected numbers other than 0: every pixel would be the same")
     if contract.dtype == "uint8" and (any(contract.means) or any(scale != 1 for scale in contract.scales)):
         expected = 'a uint8 tensor holds pixels as they are: leave scale and mean out, or "float32"'
-        yield _Mistake(f"{key}.dtype", expected)
+        yield Mistake(f"{key}.dtype", expected)
 
 
-def _lanes(recipe: Recipe) -> Iterator[_Mistake]:
+def _lanes(recipe: Recipe) -> Iterator[Mistake]:
     wanted = recipe.limits.cpus
     count = wanted if isinstance(wanted, int) else len(wanted)
     for name, lane in recipe.pipeline.lanes.items():
@@ -76,10 +74,16 @@ def _lanes(recipe: Recipe) -> Iterator[_Mistake]:
         if outside:
             last = f"0 to {count - 1}" if count > 1 else "0"
             expected = f"expected positions in limits.cpus, {last}, found {outside[0]}"
-            yield _Mistake(f"pipeline.lanes.{name}.cpus", expected)
+            yield Mistake(f"pipeline.lanes.{name}.cpus", expected)
 
 
-def _references(recipe: Recipe) -> Iterator[_Mistake]:
+def _health(recipe: Recipe) -> Iterator[Mistake]:
+    least, there = recipe.health.min_streams, len(recipe.pipeline.sources)
+    if least > there:
+        yield Mistake("health.min_streams", f"expected at most {there}, the number of sources, found {least}")
+
+
+def _references(recipe: Recipe) -> Iterator[Mistake]:
     pipeline = recipe.pipeline
     lanes = [(f"sources.{name}", source.lane) for name, source in pipeline.sources.items()]
     lanes += [(f"stages.{name}", stage.lane) for name, stage in pipeline.stages.items()]
@@ -95,14 +99,14 @@ def _references(recipe: Recipe) -> Iterator[_Mistake]:
             yield from _reference(f"pipeline.stages.{name}.model", model, recipe.models, "model")
 
 
-def _scored_source(key: str, sink: ScoreSink, sources: Collection[str]) -> Iterator[_Mistake]:
+def _scored_source(key: str, sink: ScoreSink, sources: Collection[str]) -> Iterator[Mistake]:
     if sink.source is not None:
         yield from _reference(key, sink.source, sources, "source")
     elif len(sources) > 1:
-        yield _Mistake(key, f"missing; there are several sources: name one of {', '.join(sources)}")
+        yield Mistake(key, f"missing; there are several sources: name one of {', '.join(sources)}")
 
 
-def _lane_order(recipe: Recipe) -> Iterator[_Mistake]:
+def _lane_order(recipe: Recipe) -> Iterator[Mistake]:
     """A frame goes from lane to lane and never back: each lane is one thread with one line in front of it.
 
     Sources decode on threads of their own, and lanes of sinks alone stand beside each other, behind the last stage.
@@ -120,15 +124,15 @@ def _lane_order(recipe: Recipe) -> Iterator[_Mistake]:
             yield _left(f"pipeline.sinks.{name}.lane", sink.lane, left)
 
 
-def _left(key: str, lane: str, left: Mapping[str, str]) -> _Mistake:
-    return _Mistake(key, f"lane {lane!r} was left for {left[lane]!r}: a frame comes to a lane once")
+def _left(key: str, lane: str, left: Mapping[str, str]) -> Mistake:
+    return Mistake(key, f"lane {lane!r} was left for {left[lane]!r}: a frame comes to a lane once")
 
 
 _OF_A_MODEL: frozenset[Product] = frozenset({"picture", "tensor", "outputs"})
 """Products that a frame has once for each model."""
 
 
-def _stage_order(recipe: Recipe) -> Iterator[_Mistake]:
+def _stage_order(recipe: Recipe) -> Iterator[Mistake]:
     """Each stage finds what it takes: earlier ones have left it, and for the same model."""
     given: dict[Product, set[str]] = {}
     for name, stage in recipe.pipeline.stages.items():
@@ -148,18 +152,18 @@ def _stage_order(recipe: Recipe) -> Iterator[_Mistake]:
 
 def _untaken(
     key: str, stage: RecipeStage | ScoreSink, model: str, given: Mapping[Product, set[str]]
-) -> Iterator[_Mistake]:
+) -> Iterator[Mistake]:
     """The first thing that a stage or sink takes and that nobody has left for it."""
     for product in stage.takes:
         for_models = given.get(product, set())
         if not for_models:
             wanted = f"{stage.kind} takes the {product} of an earlier stage: put {_givers(product)} before it"
-            yield _Mistake(f"{key}.kind", wanted)
+            yield Mistake(f"{key}.kind", wanted)
             return
         if product in _OF_A_MODEL and model and model not in for_models:
             there = ", ".join(repr(one) for one in sorted(for_models))
             wanted = f"{stage.kind} takes the {product} of {model!r}, and earlier stages leave that of {there}"
-            yield _Mistake(f"{key}.model", wanted)
+            yield Mistake(f"{key}.model", wanted)
             return
 
 
@@ -169,51 +173,51 @@ def _givers(product: Product) -> str:
     return " or ".join(kind for member in members if product in member.gives for kind in tagged((member,)))
 
 
-def _models(recipe: Recipe) -> Iterator[_Mistake]:
+def _models(recipe: Recipe) -> Iterator[Mistake]:
     for name, stage in recipe.pipeline.stages.items():
         if isinstance(stage, (TrackStage, CountStage, PythonStage)) or model_of(stage, recipe.models):
             continue
         there = f"one of {', '.join(recipe.models)}" if recipe.models else "one, and there is no [models.NAME] table"
-        yield _Mistake(f"pipeline.stages.{name}.model", f"missing; {stage.kind} belongs to a model: {there}")
+        yield Mistake(f"pipeline.stages.{name}.model", f"missing; {stage.kind} belongs to a model: {there}")
 
 
-def _limits(recipe: Recipe) -> Iterator[_Mistake]:
+def _limits(recipe: Recipe) -> Iterator[Mistake]:
     limits = recipe.limits
     if limits.memory_max < WORKER_BYTES:
         least = f"{WORKER_BYTES >> 20} MiB"
-        yield _Mistake("limits.memory_max", f"expected {least} or more: a worker takes that before its first frame")
+        yield Mistake("limits.memory_max", f"expected {least} or more: a worker takes that before its first frame")
     if limits.memory_high is not None and limits.memory_high > limits.memory_max:
-        yield _Mistake("limits.memory_high", "expected at most memory_max")
+        yield Mistake("limits.memory_high", "expected at most memory_max")
 
 
-def _golden(recipe: Recipe) -> Iterator[_Mistake]:
+def _golden(recipe: Recipe) -> Iterator[Mistake]:
     if recipe.golden is not None:
         yield from _golden_frames(recipe.golden)
 
 
-def _golden_frames(golden: Golden) -> Iterator[_Mistake]:
+def _golden_frames(golden: Golden) -> Iterator[Mistake]:
     names = [frame.rpartition("/")[2] for frame in golden.frames]
     for index, name in enumerate(names):
         if name in names[:index]:
-            yield _Mistake(f"golden.frames[{index}]", f"a second file named {name}: expected outputs go by that name")
+            yield Mistake(f"golden.frames[{index}]", f"a second file named {name}: expected outputs go by that name")
 
 
-def _python(recipe: Recipe) -> Iterator[_Mistake]:
+def _python(recipe: Recipe) -> Iterator[Mistake]:
     python = recipe.python
     lists = {"constraints": python.constraints, "override": python.override, "exclude": python.exclude}
     for key, texts in {"requirements": python.requirements, **lists}.items():
         for index, text in enumerate(texts):
             if fault := requirement_fault(text):
-                yield _Mistake(f"python.{key}[{index}]", fault)
+                yield Mistake(f"python.{key}[{index}]", fault)
     for index, text in enumerate(python.exclude):
         if not requirement_fault(text) and Requirement(text).specifier:
-            yield _Mistake(f"python.exclude[{index}]", f'expected a name alone, such as "{Requirement(text).name}"')
+            yield Mistake(f"python.exclude[{index}]", f'expected a name alone, such as "{Requirement(text).name}"')
     for name, declared in python.indexes.items():
         for key, fault in index_faults(name, declared.url, declared.packages):
-            yield _Mistake(f"python.indexes.{name}{key}", fault)
+            yield Mistake(f"python.indexes.{name}{key}", fault)
 
 
-def _reference(key: str, name: str, known: Collection[str], what: str) -> Iterator[_Mistake]:
+def _reference(key: str, name: str, known: Collection[str], what: str) -> Iterator[Mistake]:
     if name not in known:
         listed = ", ".join(known) or "none"
-        yield _Mistake(key, f"no {what} {name!r}; {what}s: {listed}", closest_of(name, known))
+        yield Mistake(key, f"no {what} {name!r}; {what}s: {listed}", closest_of(name, known))

@@ -38,7 +38,7 @@ class RecipeFolder:
     @property
     def carried(self) -> tuple[str, ...]:
         """Files that travel as they are, as recipe.toml names them: clips, truths, golden frames. Sorted."""
-        return tuple(sorted({path for _, path in carried_files(self.recipe)}))
+        return tuple(sorted({path for _, path in carried_files(self.folder, self.recipe)}))
 
     @property
     def app(self) -> Path | None:
@@ -62,7 +62,9 @@ def read_recipe(path: Path, *, unwritten: Container[str] = ()) -> RecipeFolder:
     raise_problems(filled.problems)
     recipe = from_raw(Recipe, filled.raw, str(file))
     folder = file.parent
-    raise_problems([*check_recipe(recipe, str(file)), *check_files(folder, recipe, str(file), unwritten)])
+    raise_problems(
+        [*check_recipe(recipe, str(file), filled.places), *check_files(folder, recipe, str(file), unwritten)]
+    )
     return RecipeFolder(folder=folder, recipe=recipe, places=filled.places)
 
 

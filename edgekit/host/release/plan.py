@@ -12,6 +12,7 @@ from edgekit.schema.plan import EnginePlan, LanePlan, LimitsPlan, StagePlan, Wor
 from edgekit.schema.reader import to_raw
 from edgekit.schema.recipe import ColourContract, Golden, Limits, Recipe, RecipeSink, ScoreSink
 from edgekit.schema.settings import SettingPlace
+from edgekit.schema.source import FileSource, ImagesSource
 from edgekit.schema.stages import InferStage, PythonStage, model_of
 from edgekit.schema.target import Target
 from edgekit.schema.units import format_bytes, format_cpus
@@ -64,6 +65,8 @@ def plan_worker(
         engines={entry.name: _engine(entry, recipe, lanes) for entry in engines},
         sources={
             name: dataclasses.replace(source, path=_carried(source.path))
+            if isinstance(source, (FileSource, ImagesSource))
+            else source
             for name, source in recipe.pipeline.sources.items()
         },
         stages=tuple(

@@ -44,20 +44,26 @@ def test_each_stream_says_its_state_and_what_it_lost() -> None:
         fps=3.0,
         wanted_fps=15.0,
         p99_ms=140.0,
-        restarts=2,
+        passes=1,
+        reconnects=2,
+        codec="h264",
+        width_px=1280,
+        height_px=720,
+        colours="BT.709 limited",
         drops=(
             DropReport(place="infer", cause="drop_oldest", count=7),
             DropReport(place="see", cause="error", count=0),
         ),
     )
-    yard = StreamReport(name="yard", state="running", since_s=900.0, fps=9.9, p99_ms=80.0)
+    yard = StreamReport(name="yard", state="live", since_s=900.0, fps=9.9, p99_ms=80.0)
     found = replace(RUNNING, report=replace(REPORT, streams=(gate, yard)))
     lines = describe("gate-7", replace(STATUS, applications=(found,)))
     assert (
         "  stream    gate stalled for 12 s (no frame for 12 s): "
-        "3.0 of 15.0 fps, p99 140 ms, 2 restarts, dropped 7 drop_oldest at infer" in lines
+        "3.0 of 15.0 fps, p99 140 ms, h264 1280x720 BT.709 limited, played 1 time, back 2 times, "
+        "dropped 7 drop_oldest at infer" in lines
     )
-    assert "  stream    yard running for 900 s: 9.9 fps, p99 80 ms, 0 restarts, dropped none" in lines
+    assert "  stream    yard live for 900 s: 9.9 fps, p99 80 ms, dropped none" in lines
 
 
 def test_an_empty_device() -> None:

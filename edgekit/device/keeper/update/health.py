@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from edgekit.schema.recipe import Health
-from edgekit.schema.report import Report
+from edgekit.schema.report import Report, StreamReport
 
 Standing = Literal["waiting", "settling", "settled", "failed"]
 _PATIENCE = 3.0
+_AWAY = frozenset({"connecting", "stalled", "frozen", "down", "failed"})
+"""States of a stream that gives nothing: any other, also one of a newer worker, counts as live."""
 
 
 def judge(health: Health, report: Report | None, age_s: float) -> tuple[str, ...]:
@@ -38,6 +40,8 @@ def _reasons(health: Health, report: Report | None, age_s: float) -> tuple[str, 
         reasons.append("no frame yet")
     elif report.idle_s > health.stall_s:
         reasons.append(f"last frame {report.idle_s:.1f} s ago > stall_s {health.stall_s:g}")
+    if report.phase == "running" and report.streams:
+        reasons += _too_few(health, report.streams)
     if report.golden and report.golden != "passed":
         reasons.append(f"golden frames {report.golden}")
     if report.fps < health.min_fps:
@@ -47,6 +51,16 @@ def _reasons(health: Health, report: Report | None, age_s: float) -> tuple[str, 
     if report.error_ratio > health.max_error_ratio:
         reasons.append(f"error_ratio {report.error_ratio:.3f} > max_error_ratio {health.max_error_ratio:g}")
     return tuple(reasons)
+
+
+def _too_few(health: Health, streams: tuple[StreamReport, ...]) -> list[str]:
+    """Fewer streams give pictures than the recipe asks for, and which do not."""
+    away = [stream for stream in streams if stream.state in _AWAY]
+    given = len(streams) - len(away)
+    if given >= health.min_streams:
+        return []
+    named = ", ".join(f"{stream.name} {stream.state}" for stream in away)
+    return [f"{given} of {len(streams)} streams live < min_streams {health.min_streams}: {named}"]
 
 
 def patience(health: Health, report: Report | None, *, started_s: float, heard_s: float) -> tuple[float, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from edgekit.errors import InputError
 from edgekit.imaging.image import FrameSpec, Pixels, Siting, Yuv420Image
-from edgekit.schema.recipe import Matrix, Range
+from edgekit.schema.source import Matrix, Range
 
 if TYPE_CHECKING:
     from av import VideoCodecContext, VideoFrame
@@ -23,40 +24,81 @@ MATRICES: Mapping[int, Matrix] = MappingProxyType({1: "709", 5: "601", 6: "601",
 """MatrixCoefficients as FFmpeg passes them on. Source: ITU-T H.273 (2021), table 4."""
 RANGES: Mapping[int, Range] = MappingProxyType({1: "limited", 2: "full"})
 """AVColorRange. Source: FFmpeg, libavutil/pixfmt.h."""
-FORMATS: Mapping[str, Range | None] = MappingProxyType({"yuv420p": None, "yuvj420p": "full"})
+FORMATS: Mapping[str, Range | None] = MappingProxyType(
+    {"yuv420p": None, "yuvj420p": "full", "nv12": None, "yuyv422": None, "yuv422p": None, "yuvj422p": "full"}
+)
 """Pixel formats that are taken, and the range that the format itself fixes. Source: FFmpeg, libavutil/pixfmt.h."""
+_TWICE_THE_ROWS = frozenset({"yuyv422", "yuv422p", "yuvj422p"})
+"""Formats with chroma in each row: every other row of it is taken."""
 SITINGS: Mapping[str, Siting] = MappingProxyType({"h264": "left", "hevc": "left", "mpeg4": "left", "mjpeg": "centre"})
 """Where chroma lies unless a stream says otherwise, which PyAV does not pass on.
 Source: ITU-T H.264 (2021), E.2.1; H.265 (2021), E.3.1; JFIF 1.02, page 4."""
 
 
-def spec_of(stream: VideoCodecContext, matrix: Matrix | None, range_: Range | None, name: str) -> FrameSpec:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stated:
+    """What a stream says of its pictures, in FFmpeg's numbers and names."""
+
+    pixel_format: str
+    """Empty where no picture could be decoded."""
+    width_px: int
+    height_px: int
+    matrix: int
+    range: int
+    codec: str
+
+
+def stated_by_stream(stream: VideoCodecContext) -> Stated:
+    """What is known before the first picture."""
+    return Stated(
+        pixel_format=stream.pix_fmt or "",
+        width_px=stream.width,
+        height_px=stream.height,
+        matrix=stream.colorspace,
+        range=stream.color_range,
+        codec=stream.name,
+    )
+
+
+def stated_by_frame(frame: VideoFrame, codec: str) -> Stated:
+    """What a picture says itself."""
+    return Stated(
+        pixel_format=frame.format.name,
+        width_px=frame.width,
+        height_px=frame.height,
+        matrix=frame.colorspace,
+        range=frame.color_range,
+        codec=codec,
+    )
+
+
+def spec_of(stated: Stated, matrix: Matrix | None, range_: Range | None, name: str) -> FrameSpec:
     """What a stream's frames are, by its metadata and, where that is silent, by the recipe's declaration.
 
     Raises:
         InputError: pixel format not known here; colours stated nowhere; stream and recipe contradict each other.
     """
-    if stream.pix_fmt is None:
+    if not stated.pixel_format:
         raise InputError(f"source {name}: no picture of it can be decoded", hint="give another clip")
-    pixel_format = str(stream.pix_fmt)
+    pixel_format = stated.pixel_format
     if pixel_format not in FORMATS:
         known = ", ".join(FORMATS)
         raise InputError(
             f"source {name}: its pixel format is {pixel_format}, known are {known}",
             hint="encode it again: ffmpeg -i CLIP -pix_fmt yuv420p ...",
         )
-    if stream.colorspace != UNSPECIFIED and stream.colorspace not in MATRICES:
+    if stated.matrix != UNSPECIFIED and stated.matrix not in MATRICES:
         raise InputError(
-            f"source {name}: its matrix has the number {stream.colorspace} of H.273, known are {sorted(MATRICES)}",
+            f"source {name}: its matrix has the number {stated.matrix} of H.273, known are {sorted(MATRICES)}",
             hint="encode it as BT.709: ffmpeg -i CLIP -vf scale=out_color_matrix=bt709 -colorspace bt709 ...",
         )
-    stated_range = FORMATS[pixel_format] or RANGES.get(stream.color_range)
+    stated_range = FORMATS[pixel_format] or RANGES.get(stated.range)
     return FrameSpec(
-        width_px=stream.width,
-        height_px=stream.height,
-        matrix=_agree(MATRICES.get(stream.colorspace), matrix, name, "matrix"),
+        width_px=stated.width_px,
+        height_px=stated.height_px,
+        matrix=_agree(MATRICES.get(stated.matrix), matrix, name, "matrix"),
         range=_agree(stated_range, range_, name, "range"),
-        siting=SITINGS.get(stream.name, "unknown"),
+        siting=SITINGS.get(stated.codec, "unknown"),
     )
 
 
@@ -91,12 +133,25 @@ def image_of(frame: VideoFrame, spec: FrameSpec) -> Yuv420Image:
         raise ValueError(
             f"the stream changed to matrix {matrix}, range {range_}; it began as {spec.matrix}, {spec.range}"
         )
-    y, u, v = (_view(plane) for plane in frame.planes)
+    y, u, v = _planes(frame)
     return Yuv420Image(y=y, u=u, v=v, spec=spec)
 
 
-def _view(plane: VideoPlane) -> Pixels:
-    """A plane without its rows' padding. Source: FFmpeg, AVFrame.linesize."""
+def _planes(frame: VideoFrame) -> tuple[Pixels, Pixels, Pixels]:
+    """Luma and both chromas at 4:2:0, as views."""
+    pixel_format, width = frame.format.name, frame.width
+    if pixel_format == "yuyv422":
+        rows = _rows(frame.planes[0])[:, : 2 * width]
+        return rows[:, 0::2], rows[0::2, 1::4], rows[0::2, 3::4]
+    if pixel_format == "nv12":
+        pairs = _rows(frame.planes[1])[:, : width + width % 2]
+        return _rows(frame.planes[0])[:, :width], pairs[:, 0::2], pairs[:, 1::2]
+    y, u, v = (_rows(plane)[:, : plane.width] for plane in frame.planes)
+    return (y, u[0::2], v[0::2]) if pixel_format in _TWICE_THE_ROWS else (y, u, v)
+
+
+def _rows(plane: VideoPlane) -> Pixels:
+    """A plane with its rows' padding. Source: FFmpeg, AVFrame.linesize."""
     rows: Pixels = np.frombuffer(plane, np.uint8, plane.height * plane.line_size)  # type: ignore[call-overload, unused-ignore]
     rows.flags.writeable = False
-    return rows.reshape(plane.height, plane.line_size)[:, : plane.width]
+    return rows.reshape(plane.height, plane.line_size)

@@ -6,9 +6,14 @@ An event stands in line behind the frames before it, in front of every lane, and
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from edgekit.stage import Frame, StreamInfo
+
+Again = Literal["pass", "reconnect", "change"]
+"""Why a stream restarts: a clip begins again, a camera is back, pictures have another size."""
+Lost = Literal["stalled", "frozen", "down"]
+"""No packet, the same picture over and over, no connection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,14 +41,22 @@ class StreamRestarted:
     """What follows has nothing to do with what came before: a clip begins again, a camera is back."""
 
     info: StreamInfo
-    restarts: int
-    """So far, this one included."""
+    again: Again
     reason: str
 
     @property
     def stream(self) -> str:
         """Its name."""
         return self.info.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamLost:
+    """No frame comes for now; the source tries to get it back. `StreamStarted` or `StreamRestarted` follows then."""
+
+    stream: str
+    state: Lost
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +69,6 @@ class StreamEnded:
     """Whether it should have gone on."""
 
 
-StreamEvent: TypeAlias = StreamStarted | StreamGap | StreamRestarted | StreamEnded
+StreamEvent: TypeAlias = StreamStarted | StreamGap | StreamRestarted | StreamLost | StreamEnded
 Entry: TypeAlias = Frame | StreamEvent
 """What stands in line in front of a lane."""

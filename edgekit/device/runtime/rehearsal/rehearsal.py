@@ -15,17 +15,20 @@ from edgekit.device.runtime.grab import grab_frames
 from edgekit.device.runtime.rehearsal.recorded import Recorded
 from edgekit.device.runtime.rehearsal.watch import MAKING, CannotTry, Watch
 from edgekit.device.runtime.sinks import make_sink
-from edgekit.device.runtime.sources import open_source
+from edgekit.device.runtime.sources.opening import open_source
 from edgekit.device.runtime.stages import close_stage, find_class
 from edgekit.device.runtime.stages.factory import StageFactory
 from edgekit.device.runtime.streams import PipelineFigures
 from edgekit.errors import InputError
+from edgekit.imaging.image import FrameSpec
 from edgekit.schema.detection import Detection
 from edgekit.schema.plan import StagePlan
 from edgekit.schema.rehearsal import Grab, RehearsalReply, RehearsalRequest, Untried
 from edgekit.stage import Frame, Stage, StreamInfo
 
 T = TypeVar("T")
+_USUAL = FrameSpec(width_px=1920, height_px=1080, matrix="709", range="limited", siting="left")
+"""What most cameras give: stages are tried with it."""
 
 
 class _WatchedStage(Stage):
@@ -102,7 +105,8 @@ class RehearsalRun:
             with self._watch.step(f"opening source {name}"):
                 opened = open_source(name, source, self._release)
                 opened.close()
-            made = [self._make(stage, opened.info) for stage in self._plan.stages]
+            info = opened.info or StreamInfo(name=name, spec=_USUAL, fps=25.0)  # a camera is not asked here
+            made = [self._make(stage, info) for stage in self._plan.stages]
             for stage in made:
                 close_stage(stage)
         with self._watch.step("closing what stages share"):

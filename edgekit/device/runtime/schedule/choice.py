@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 
@@ -21,3 +21,15 @@ Choose: TypeAlias = Callable[[Sequence[Waiting]], str]
 def first_come(waiting: Sequence[Waiting]) -> str:
     """The stream whose entry has waited longest."""
     return min(waiting, key=lambda one: one.arrival).stream
+
+
+def by_priority(priorities: Mapping[str, int]) -> Choose:
+    """The stream of the highest priority, among equals the one whose entry has waited longest.
+
+    A stream below others gets what they leave: bound them by `max_fps` where that may be nothing.
+    """
+
+    def choose(waiting: Sequence[Waiting]) -> str:
+        return min(waiting, key=lambda one: (-priorities.get(one.stream, 0), one.arrival)).stream
+
+    return choose

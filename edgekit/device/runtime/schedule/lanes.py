@@ -28,6 +28,8 @@ class Lane:
     """Done on each frame in order."""
     figures: LaneFigures
     """What it does is counted here."""
+    live: frozenset[str] = frozenset()
+    """Streams whose source waits for nobody: where `drop` says `block`, their newest frames win."""
     failed: Callable[[str], None] = lambda _stream: None
     """Called with the stream of each frame that a step fails on."""
     advisory: bool = False
@@ -40,13 +42,14 @@ class Lane:
     """Where entries go from here, all of them to each."""
     ended: threading.Event = field(init=False, default_factory=threading.Event)
     """Set when the last stream has ended."""
-    _left: set[str] = field(init=False)
+    left: set[str] = field(init=False)
+    """Streams whose end has not come through."""
 
     def __post_init__(self) -> None:
         """Make the queues; the thread stands still."""
-        self.queues = LaneQueues(self.plan.queue, self.plan.drop, self.choose)
+        self.queues = LaneQueues(self.plan.queue, self.plan.drop, self.choose, self.live)
         self.thread = PinnedThread(self.name, self.plan.cpus, advisory=self.advisory, body=self._work)
-        self._left = set(self.streams)
+        self.left = set(self.streams)
 
     def lead_to(self, *lanes: Lane) -> None:
         """Hand on to these lanes."""
@@ -85,8 +88,8 @@ class Lane:
             step.event(entry)
         self._hand_on(entry)
         if isinstance(entry, StreamEnded):
-            self._left.discard(entry.stream)
-            if not self._left:
+            self.left.discard(entry.stream)
+            if not self.left:
                 self.ended.set()
 
     def _through(self, frame: Frame) -> Frame | None:

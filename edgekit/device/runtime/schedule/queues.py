@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from edgekit.device.runtime.frames.stream import Entry, StreamGap
@@ -52,17 +52,19 @@ class _StreamQueue:
 class LaneQueues:
     """Hands entries from other threads to a lane's. Each stream is put in by one thread alone."""
 
-    def __init__(self, size: int, policy: DropPolicy, choose: Choose = first_come) -> None:
+    def __init__(self, size: int, policy: DropPolicy, choose: Choose = first_come, live: Collection[str] = ()) -> None:
         """Make an empty line.
 
         Args:
             size: how many frames of one stream wait at most.
             policy: what happens to a frame that finds its queue full.
             choose: which stream is next.
+            live: streams whose source waits for nobody: for them `block` means `drop_oldest`.
         """
         self._size = max(1, size)
         self._policy = policy
         self._choose = choose
+        self._live = frozenset(live)
         self._streams: dict[str, _StreamQueue] = {}
         self._changed = threading.Condition()
         self._closed = False
@@ -86,7 +88,7 @@ class LaneQueues:
         queue = self._streams.get(stream)
         if queue is None or self._closed:
             return True
-        return queue.events < _MAX_EVENTS and (self._policy != "block" or queue.frames < self._size)
+        return queue.events < _MAX_EVENTS and (self._policy_of(stream) != "block" or queue.frames < self._size)
 
     def wait_for_room(self, stream: str) -> bool:
         """Wait until there is; False once the line is closed."""
@@ -101,9 +103,10 @@ class LaneQueues:
                 self._count(entry, CLOSING)
                 return
             queue = self._streams.setdefault(entry.stream, _StreamQueue())
-            if isinstance(entry, Frame) and queue.frames >= self._size and self._policy != "block":
-                self._count(entry, self._policy)
-                if self._policy == "drop_newest":
+            policy = self._policy_of(entry.stream)
+            if isinstance(entry, Frame) and queue.frames >= self._size and policy != "block":
+                self._count(entry, policy)
+                if policy == "drop_newest":
                     return
                 queue.drop_oldest_frame()
             self._arrivals += 1
@@ -137,6 +140,9 @@ class LaneQueues:
                     self._count(entry, CLOSING)
             self._streams.clear()
             self._changed.notify_all()
+
+    def _policy_of(self, stream: str) -> DropPolicy:
+        return "drop_oldest" if self._policy == "block" and stream in self._live else self._policy
 
     def _pop(self, ready: Callable[[str], bool]) -> Entry | None:
         """With the lock held."""

@@ -9,7 +9,14 @@ from collections.abc import Callable
 from typing import Protocol
 
 from edgekit.device.runtime.figures import LaneFigures
-from edgekit.device.runtime.frames.stream import StreamEnded, StreamEvent, StreamGap, StreamRestarted, StreamStarted
+from edgekit.device.runtime.frames.stream import (
+    StreamEnded,
+    StreamEvent,
+    StreamGap,
+    StreamLost,
+    StreamRestarted,
+    StreamStarted,
+)
 from edgekit.device.runtime.sinks import Sink
 from edgekit.device.runtime.stages import close_stage
 from edgekit.errors import EdgekitError
@@ -116,6 +123,8 @@ class StageStep:
                     gap(missing)
             case StreamEnded(stream=stream):
                 self._close(stream)
+            case StreamLost():
+                pass
 
     def _close(self, stream: str) -> None:
         _, stage = self._stages.pop(stream, (None, None))
@@ -184,5 +193,7 @@ def _what(event: StreamEvent) -> str:
             return "had a gap"
         case StreamRestarted():
             return "restarted"
+        case StreamLost():
+            return "was lost"
         case StreamEnded():
             return "ended"

@@ -7,13 +7,20 @@ import sys
 import time
 from pathlib import Path
 
-from edgekit.device.runtime.frames.stream import StreamEnded, StreamEvent, StreamGap, StreamRestarted, StreamStarted
+from edgekit.device.runtime.frames.stream import (
+    StreamEnded,
+    StreamEvent,
+    StreamGap,
+    StreamLost,
+    StreamRestarted,
+    StreamStarted,
+)
 from edgekit.schema.recipe import JsonlSink
 from edgekit.stage import Frame
 
 
 class JsonlWriter:
-    """A line whenever a stream's counts change, and one when it restarts or ends.
+    """A line whenever a stream's counts change, and one when it is lost, restarts or ends.
 
     The file never grows past its size, twice.
     """
@@ -38,6 +45,8 @@ class JsonlWriter:
                 kind = "ended" if isinstance(event, StreamEnded) else "restarted"
                 counts = self._counts.pop(event.stream, {})
                 self._write({"event": kind, "stream": event.stream, "reason": reason, "counts": counts})
+            case StreamLost(state=state, reason=reason):
+                self._write({"event": state, "stream": event.stream, "reason": reason})
             case StreamStarted() | StreamGap():
                 pass
 

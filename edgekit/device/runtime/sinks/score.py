@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgekit.device.runtime.frames.stream import StreamEnded, StreamEvent, StreamGap, StreamRestarted, StreamStarted
+from edgekit.device.runtime.frames.stream import (
+    StreamEnded,
+    StreamEvent,
+    StreamGap,
+    StreamLost,
+    StreamRestarted,
+    StreamStarted,
+)
 from edgekit.errors import InputError
 from edgekit.schema.recipe import ScoreSink
 from edgekit.schema.truth import read_truth
@@ -44,10 +51,10 @@ class CountScorer:
     def follow(self, event: StreamEvent) -> None:
         """See `Sink.follow`. A stream that failed was not seen to its end."""
         match event:
-            case StreamRestarted() | StreamEnded(failed=False):
+            case StreamRestarted(again="pass") | StreamEnded(failed=False):
                 if self._is_mine(event.stream):
                     self._compare()
-            case StreamStarted() | StreamGap() | StreamEnded():
+            case StreamStarted() | StreamGap() | StreamRestarted() | StreamLost() | StreamEnded():
                 pass
 
     def close(self) -> None:

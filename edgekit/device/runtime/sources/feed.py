@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from edgekit.device.runtime.figures import LaneFigures
-from edgekit.device.runtime.frames.stream import Entry, StreamEnded, StreamGap, StreamRestarted, StreamStarted
+from edgekit.device.runtime.frames.stream import Entry, StreamEnded
 from edgekit.device.runtime.schedule.lanes import Lane
 from edgekit.device.runtime.schedule.queues import CLOSING
 from edgekit.device.runtime.schedule.threads import PinnedThread
-from edgekit.device.runtime.sources import FrameSource
+from edgekit.device.runtime.sources.source import FrameSource
 from edgekit.device.runtime.streams import StreamFigures
 from edgekit.errors import EdgekitError
 from edgekit.stage import Frame
@@ -23,7 +23,8 @@ from edgekit.stage import Frame
 class Feed:
     """One source and its thread. A source that fails ends its stream alone."""
 
-    lane: str
+    name: str
+    """Of its thread: a lane has one for each of its sources, beside the one that runs its stages."""
     cpus: tuple[int, ...]
     """The lane's."""
     source: FrameSource
@@ -41,11 +42,6 @@ class Feed:
         self.figures = LaneFigures(self.name, self.clock)
         self.thread = PinnedThread(self.name, self.cpus, advisory=self.advisory, body=self.play)
 
-    @property
-    def name(self) -> str:
-        """Of its thread: a lane has one for each of its sources, beside the one that runs its stages."""
-        return f"{self.lane}/{self.source.info.name}"
-
     def play(self) -> None:
         """Hand on everything that the source gives, until it ends or the lanes are closed."""
         try:
@@ -56,10 +52,10 @@ class Feed:
         except Exception as error:
             traceback.print_exc(file=sys.stderr)
             reason = error.message if isinstance(error, EdgekitError) else f"{type(error).__name__}: {error}"
-            self._hand_on(StreamEnded(stream=self.source.info.name, reason=reason, failed=True))
+            self._hand_on(StreamEnded(stream=self.stream.name, reason=reason, failed=True))
 
     def _hand_on(self, entry: Entry) -> bool:
-        self._note(entry)
+        self.stream.note(entry)
         for lane in self.following:
             if not lane.queues.wait_for_room(entry.stream):
                 if isinstance(entry, Frame):
@@ -68,15 +64,3 @@ class Feed:
         for lane in self.following:
             lane.queues.put(entry)
         return True
-
-    def _note(self, entry: Entry) -> None:
-        match entry:
-            case StreamStarted():
-                self.stream.turn("running")
-            case StreamRestarted(restarts=restarts):
-                self.stream.restarts = restarts
-                self.stream.turn("running")
-            case StreamEnded(reason=reason, failed=failed):
-                self.stream.turn("failed" if failed else "ended", reason)
-            case StreamGap() | Frame():
-                pass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,18 +11,19 @@ from av.container import InputContainer
 from av.error import FFmpegError, InvalidDataError
 
 from edgekit.device.runtime.figures import LaneFigures
-from edgekit.device.runtime.frames.decoded import image_of, spec_of
+from edgekit.device.runtime.frames.decoded import image_of, spec_of, stated_by_stream
 from edgekit.device.runtime.frames.stream import Entry, StreamEnded, StreamGap, StreamRestarted, StreamStarted
+from edgekit.device.runtime.sources.pace import Pace
 from edgekit.errors import InputError
 from edgekit.imaging.image import Image
-from edgekit.schema.recipe import FileSource
+from edgekit.schema.source import FileSource
 from edgekit.stage import Frame, StreamInfo
 
 _USUAL_FPS = 25
 
 
 class ClipReader:
-    """A clip, decoded on the thread that iterates over it. See `edgekit.device.runtime.sources.FrameSource`."""
+    """A clip, decoded on the thread that iterates over it. See `edgekit.device.runtime.sources.source.FrameSource`."""
 
     def __init__(
         self,
@@ -46,9 +46,9 @@ class ClipReader:
         Raises:
             InputError: no such clip, not a video, or its colours are stated nowhere.
         """
+        self.name, self.live = name, False
         self._source = source
-        self._stopped = threading.Event()
-        self._clock, self._wait = clock, wait or self._stopped.wait
+        self._pace = Pace(source.pace, clock, wait)
         self._sequence = 0
         self._length_s = 0.0
         try:
@@ -57,12 +57,13 @@ class ClipReader:
         except (OSError, FFmpegError, IndexError) as error:
             raise InputError(f"source {name}: {source.path} cannot be played: {error}", hint="give a video") from None
         self._stream.codec_context.thread_count = 1  # this thread decodes, and no other
-        self._spec = spec_of(self._stream.codec_context, source.matrix, source.range, name)
-        self.info = StreamInfo(name=name, spec=self._spec, fps=float(self._stream.average_rate or _USUAL_FPS))
+        self._spec = spec_of(stated_by_stream(self._stream.codec_context), source.matrix, source.range, name)
+        codec, fps = self._stream.codec_context.name, float(self._stream.average_rate or _USUAL_FPS)
+        self.info = StreamInfo(name=name, spec=self._spec, fps=fps, codec=codec)
 
     def stop(self) -> None:
         """See `FrameSource.stop`."""
-        self._stopped.set()
+        self._pace.stop()
 
     def close(self) -> None:
         """See `FrameSource.close`."""
@@ -71,20 +72,20 @@ class ClipReader:
     def entries(self, figures: LaneFigures) -> Iterator[Entry]:
         """See `FrameSource.entries`. Every pass of the clip but the first is a restart."""
         yield StreamStarted(info=self.info)
-        began_s = self._clock()
+        began_s = self._pace.clock()
         passes = 0
-        while not self._stopped.is_set():
+        while not self._pace.stopped:
             yield from self._pass(began_s, figures)
-            if self._stopped.is_set():
+            if self._pace.stopped:
                 return
             passes += 1
             if passes == self._source.loops:
                 yield StreamEnded(stream=self.info.name, reason=f"the clip was played {passes} times")
                 return
             # A clip that begins again has no frames waiting from before, however late it is.
-            began_s = max(began_s + self._length_s, self._clock() - 1 / self.info.fps)
+            began_s = max(began_s + self._length_s, self._pace.clock() - 1 / self.info.fps)
             self._clip.seek(0)
-            yield StreamRestarted(info=self.info, restarts=passes, reason="the clip begins again")
+            yield StreamRestarted(info=self.info, again="pass", reason="the clip begins again")
 
     def _pass(self, began_s: float, figures: LaneFigures) -> Iterator[Entry]:
         """One pass. A frame's time is when a camera would have delivered it: late is late, whoever kept it waiting."""
@@ -100,11 +101,9 @@ class ClipReader:
             first_s = at_s if first_s is None else first_s
             due_s = began_s + at_s - first_s
             self._length_s = at_s - first_s + 1 / self.info.fps
-            if self._source.pace == "camera":
-                self._wait(max(0.0, due_s - self._clock()))
-            if self._stopped.is_set():
+            captured_s = self._pace.until(due_s)
+            if self._pace.stopped:
                 return
-            captured_s = due_s if self._source.pace == "camera" else self._clock()
             frame = Frame(stream=self.info.name, sequence=self._sequence, captured_s=captured_s, image=image)
             self._sequence += 1
             yield frame
@@ -133,7 +132,7 @@ class ClipReader:
             some = some or bool(pictures)
             while pictures:
                 yield pictures.pop(0)
-            if self._stopped.is_set():
+            if self._pace.stopped:
                 return
         if not some:
             raise InputError(f"{self._source.path} has no picture that can be decoded", hint="give another clip")

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.device.runtime.stages.fitting import fit_of
 from edgekit.errors import InputError
-from edgekit.imaging.fit import plan_fit
 from edgekit.schema.stages import CentresOptions
 from edgekit.stage import Detection, Frame, Stage, StageContext
 
@@ -24,9 +24,7 @@ class Centres(Stage):
     def __init__(self, context: StageContext) -> None:
         super().__init__(context)
         self._options: CentresOptions = context.options
-        if context.contract is None:
-            raise InputError(f"stage {context.name} belongs to no model", hint='write model = "..." in the stage')
-        self._fit = plan_fit(context.stream.spec.width_px, context.stream.spec.height_px, context.contract)
+        self._fit = fit_of(context)
         self._around = np.ones((3, 3), np.uint8)
 
     def __call__(self, frame: Frame) -> Frame:

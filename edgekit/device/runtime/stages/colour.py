@@ -7,8 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from edgekit.errors import InputError
-from edgekit.imaging.fit import plan_fit
+from edgekit.device.runtime.stages.fitting import fit_of
 from edgekit.imaging.image import Pixels
 from edgekit.schema.stages import ColourOptions
 from edgekit.stage import Detection, Frame, Stage, StageContext
@@ -24,9 +23,7 @@ class Colour(Stage):
     def __init__(self, context: StageContext) -> None:
         super().__init__(context)
         self._options: ColourOptions = context.options
-        if context.contract is None:
-            raise InputError(f"stage {context.name} belongs to no model", hint='write model = "..." in the stage')
-        self._fit = plan_fit(context.stream.spec.width_px, context.stream.spec.height_px, context.contract)
+        self._fit = fit_of(context)
 
     def __call__(self, frame: Frame) -> Frame:
         """Name the colour of every detection."""

@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.device.runtime.stages.fitting import fit_of
 from edgekit.errors import InputError
-from edgekit.imaging.fit import plan_fit
 from edgekit.schema.stages import YoloOptions
 from edgekit.stage import Detection, Frame, Stage, StageContext
 
@@ -30,9 +30,7 @@ class Yolo(Stage):
     def __init__(self, context: StageContext) -> None:
         super().__init__(context)
         self._options: YoloOptions = context.options
-        if context.contract is None:
-            raise InputError(f"stage {context.name} belongs to no model", hint='write model = "..." in the stage')
-        self._fit = plan_fit(context.stream.spec.width_px, context.stream.spec.height_px, context.contract)
+        self._fit = fit_of(context)
 
     def __call__(self, frame: Frame) -> Frame:
         """Add what the model finds, in the source's pixels, strongest first."""
@@ -47,10 +45,8 @@ class Yolo(Stage):
 
     def _detection(self, box: list[float], score: float, index: int) -> Detection:
         """A box in the model's input as a detection in the picture, cut off at its edges."""
-        left, top = self._fit.to_source(box[0], box[1])
-        right, bottom = self._fit.to_source(box[2], box[3])
-        left, right = (min(max(x, 0.0), self._fit.source_width_px) for x in (left, right))
-        top, bottom = (min(max(y, 0.0), self._fit.source_height_px) for y in (top, bottom))
+        left, top = self._fit.inside(*self._fit.to_source(box[0], box[1]))
+        right, bottom = self._fit.inside(*self._fit.to_source(box[2], box[3]))
         return Detection(
             label=self._options.labels[index],
             x_px=(left + right) / 2,

@@ -10,8 +10,8 @@ import pytest
 
 from edgekit.device.runtime.grab import grab_frames, spread
 from edgekit.errors import InputError
-from edgekit.schema.recipe import FileSource
 from edgekit.schema.rehearsal import Grab
+from edgekit.schema.source import FileSource
 
 RECIPE = Path(__file__).parents[4] / "recipes" / "sorting-line"
 BELT = FileSource(kind="file", path="clip.mp4", pace="camera", lane="all")

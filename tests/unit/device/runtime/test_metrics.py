@@ -29,7 +29,10 @@ def test_every_figure_is_there_with_its_labels() -> None:
         for sample in family.samples
     }
     assert found["edgekit_frames_total", "a"] == 2
-    assert found["edgekit_stream_restarts_total", "a"] == 0
+    assert found["edgekit_stream_passes_total", "a"] == found["edgekit_stream_reconnects_total", "a"] == 0
+    assert found["edgekit_stream_state", "a", "ended"] == 1 and found["edgekit_stream_state", "a", "live"] == 0
+    assert found["edgekit_stream_info", "", "640x360", "BT.709 limited", "a"] == 1
+    assert found["edgekit_stream_wanted_fps", "a"] == 10
     assert found["edgekit_count", "a", "red disc"] == 4
     assert found["edgekit_dropped_total", "a", "count", "stage"] == 1
     assert found["edgekit_lane_queue", "out"] == 1

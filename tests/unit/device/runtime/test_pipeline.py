@@ -49,8 +49,9 @@ def test_nobody_is_idle_once_everything_went_through() -> None:
     turn(pipeline)
     assert pipeline.idle_s() == 0.0
     clock.advance(2.0)
-    assert pipeline.idle_s() == 2.0, "b goes on"
+    assert pipeline.idle_s() == 0.0, "b has not begun"
     pipeline.feeds[1].play()
+    clock.advance(2.0)
     assert pipeline.idle_s() == 2.0, "its source has ended, and its frame is on its way"
     turn(pipeline)
     clock.advance(9.0)
@@ -63,7 +64,7 @@ def test_a_stream_that_ends_early_leaves_the_other_alone() -> None:
     pipeline.feeds[0].play()
     turn(pipeline)
     assert sink.seen == ["a started", "a0", "a ended"] and not pipeline.ended
-    assert pipeline.figures.streams["b"].state == "starting"
+    assert pipeline.figures.streams["b"].state == "connecting"
     pipeline.feeds[1].play()
     turn(pipeline)
     assert sink.seen[3:] == ["b started", "b0", "b1", "b ended"] and pipeline.ended
@@ -218,19 +219,19 @@ def test_an_event_that_is_held_up_when_it_stops_is_no_frame() -> None:
     assert pipeline.stop() and pipeline.drops() == {("a", "out", "closing"): 1}
 
 
-def test_a_restart_is_counted_and_begins_its_state_anew() -> None:
+def test_a_pass_is_counted_and_the_stream_stays_live() -> None:
     clock = Clock()
     info = stream_info("a")
-    entries = [frame(0, "a"), StreamRestarted(info=info, restarts=4, reason="again"), frame(1, "a")]
+    entries = [frame(0, "a"), StreamRestarted(info=info, again="pass", reason="again"), frame(1, "a")]
     source = FakeSource("a", entries=entries, before=lambda: clock.advance(1.0))
     pipeline = fake_pipeline([source], {"out": (sink := FakeSink())}, clock=clock)
     stream = pipeline.figures.streams["a"]
     states = []
     for entry in source.entries(pipeline.feeds[0].figures):
-        pipeline.feeds[0]._note(entry)
-        states.append((stream.state, stream.since_s - 1000.0, stream.restarts))
-    assert states[0] == ("running", 0.0, 0)
-    assert states[1:4] == [("running", 0.0, 0), ("running", 2.0, 4), ("running", 2.0, 4)]
+        pipeline.feeds[0].stream.note(entry)
+        states.append((stream.state, stream.since_s - 1000.0, stream.passes))
+    assert states[0] == ("live", 0.0, 0)
+    assert states[1:4] == [("live", 0.0, 0), ("live", 0.0, 1), ("live", 0.0, 1)]
     assert states[4][0] == "ended" and sink.seen == []
 
 

@@ -120,18 +120,18 @@ def test_a_lane_that_does_not_come_out_of_a_stage_is_named() -> None:
 def test_a_source_that_hangs_in_decoding_is_stalled() -> None:
     clock = Clock()
     pipeline = fake_pipeline([FakeSource("a")], {"out": FakeSink()}, clock=clock)
-    pipeline.figures.streams["a"].turn("running")
+    pipeline.figures.streams["a"].turn("live")
     clock.advance(3.0)
     pipeline.feeds[0].figures.begin("decode")
     clock.advance(1.0)
     (stream,) = RunningReports(pipeline, "", clock).make().streams
-    assert (stream.state, stream.since_s) == ("running", 4.0)
+    assert (stream.state, stream.since_s) == ("live", 4.0)
     clock.advance(4.5)
     (stream,) = RunningReports(pipeline, "", clock).make().streams
     assert (stream.state, stream.since_s) == ("stalled", 5.5)
     pipeline.feeds[0].figures.end()
     (stream,) = RunningReports(pipeline, "", clock).make().streams
-    assert stream.state == "running"
+    assert stream.state == "live"
 
 
 def test_a_stream_that_failed_and_a_thread_that_is_not_pinned_are_said() -> None:
@@ -156,6 +156,6 @@ def test_metrics_are_made_now_and_then_and_at_the_end() -> None:
     texts += [reports.make().metrics for _ in range(5)]
     new = ['edgekit_frames_total{stream="a"} 3.0' in text for text in texts]
     assert new == [False, False, False, False, False, True]
-    pipeline.figures.streams["a"].restarts = 2
-    assert 'restarts_total{stream="a"} 2.0' not in reports.make().metrics
-    assert 'restarts_total{stream="a"} 2.0' in reports.make("stopping").metrics
+    pipeline.figures.streams["a"].reconnects = 2
+    assert 'reconnects_total{stream="a"} 2.0' not in reports.make().metrics
+    assert 'reconnects_total{stream="a"} 2.0' in reports.make("stopping").metrics

@@ -19,7 +19,7 @@ from tests.fakes.frames import frame, stream_info
 
 JSONL = JsonlSink(kind="jsonl", path="counts.jsonl", lane="l")
 SCORE = ScoreSink(kind="score", path="truth.json", source="belt", lane="l")
-RESTARTED = StreamRestarted(info=stream_info(), restarts=1, reason="the clip begins again")
+RESTARTED = StreamRestarted(info=stream_info(), again="pass", reason="the clip begins again")
 ENDED = StreamEnded(stream="belt", reason="the clip was played 2 times")
 
 

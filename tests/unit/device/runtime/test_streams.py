@@ -7,15 +7,17 @@ import threading
 
 import pytest
 
+from edgekit.device.runtime.frames.stream import StreamEnded, StreamLost, StreamRestarted, StreamStarted
 from edgekit.device.runtime.streams import PipelineFigures, StreamFigures, Window, quantile, window_of
 from tests.fakes.clock import Clock
-from tests.fakes.frames import frame
+from tests.fakes.frames import frame, stream_info
 
 
 def figures(clock: Clock, *streams: str) -> PipelineFigures:
     made = PipelineFigures(clock)
     for name in streams or ("belt",):
-        made.add(name, 10.0).turn("running")
+        made.add(name, stream_info(name))
+        made.streams[name].turn("live")
     return made
 
 
@@ -120,10 +122,54 @@ def test_idle_is_since_the_last_frame_of_any_stream() -> None:
     clock = Clock()
     made = figures(clock, "a", "b")
     clock.advance(3.0)
-    assert made.idle_s() == 3.0
+    assert made.idle_s(()) == 3.0
     arrive(made, 0, stream="a")
     clock.advance(2.0)
-    assert made.idle_s() == 2.0
+    assert made.idle_s(()) == 2.0
+
+
+def test_a_camera_that_is_away_makes_nobody_idle() -> None:
+    """The keeper ends a worker that is idle, and a new one could not bring the camera back either."""
+    clock = Clock()
+    made = figures(clock, "a", "b")
+    arrive(made, 0, stream="a")
+    made.streams["b"].turn("ended")
+    clock.advance(4.0)
+    made.streams["a"].turn("down", "no route")
+    assert (made.idle_s(("a", "b")), made.idle_s(("a",))) == (4.0, 0.0), "b's last frames are on their way, or not"
+    clock.advance(60.0)
+    made.streams["a"].note(StreamRestarted(info=stream_info("a"), again="reconnect", reason="back"))
+    clock.advance(1.0)
+    assert made.idle_s(()) == 1.0, "nothing could come before"
+
+
+def test_what_a_source_gives_is_noted() -> None:
+    clock = Clock()
+    stream = StreamFigures("belt", clock, most_fps=4.0)
+    assert (stream.state, stream.info, stream.wanted_fps) == ("connecting", None, 4.0)
+    seen = []
+    for entry in (
+        StreamStarted(info=stream_info()),
+        StreamLost(stream="belt", state="stalled", reason="no packet for 5 s"),
+        StreamLost(stream="belt", state="stalled", reason="no packet for 5 s, again"),
+        StreamLost(stream="belt", state="down", reason="refused"),
+        StreamRestarted(info=stream_info(fps=2.0), again="reconnect", reason="back"),
+        StreamRestarted(info=stream_info(fps=2.0), again="pass", reason="again"),
+        StreamEnded(stream="belt", reason="over"),
+    ):
+        clock.advance(1.0)
+        stream.note(entry)
+        seen.append((stream.state, stream.since_s - 1000.0, stream.message))
+    assert seen == [
+        ("live", 1.0, ""),
+        ("stalled", 2.0, "no packet for 5 s"),
+        ("stalled", 2.0, "no packet for 5 s, again"),
+        ("down", 4.0, "refused"),
+        ("live", 5.0, ""),
+        ("live", 5.0, ""),
+        ("ended", 7.0, "over"),
+    ]
+    assert (stream.reconnects, stream.passes, stream.wanted_fps) == (1, 1, 2.0)
 
 
 def test_streams_are_added_up() -> None:
@@ -169,8 +215,8 @@ def test_the_error_ratio_can_be_read_while_a_lane_counts() -> None:
 
 def test_a_state_has_a_beginning_and_a_reason() -> None:
     clock = Clock()
-    stream = StreamFigures("belt", 10.0, clock)
-    assert (stream.state, stream.since_s) == ("starting", 1000.0)
+    stream = StreamFigures("belt", clock)
+    assert (stream.state, stream.since_s) == ("connecting", 1000.0)
     clock.advance(5.0)
     stream.turn("failed", "gone")
     assert (stream.state, stream.since_s, stream.message) == ("failed", 1005.0, "gone")

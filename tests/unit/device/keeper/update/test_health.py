@@ -8,7 +8,7 @@ import pytest
 
 from edgekit.device.keeper.update.health import Probation, judge, observe, patience, verdict
 from edgekit.schema.recipe import Health
-from edgekit.schema.report import Report
+from edgekit.schema.report import Report, StreamReport
 
 HEALTH = Health(min_fps=2.0, max_p99_ms=100.0, max_error_ratio=0.1, settle_s=20.0, start_s=60.0, stall_s=15.0)
 GOOD = Report(phase="running", fps=10.0, p99_ms=50.0, frames=100, errors=1)
@@ -150,3 +150,30 @@ def test_the_first_reason_is_the_one_that_is_told() -> None:
 def test_a_first_frame_may_be_half_a_second_old() -> None:
     young = Report(phase="running", idle_s=0.5)
     assert patience(HEALTH, young, started_s=100.0, heard_s=150.0)[1] == "no frame within 60 s of its start"
+
+
+def streams(**states: str) -> Report:
+    return replace(GOOD, streams=tuple(StreamReport(name=n, state=s, since_s=1.0) for n, s in states.items()))
+
+
+@pytest.mark.parametrize(
+    ("least", "report", "because"),
+    [
+        (1, streams(a="live", b="stalled"), ()),
+        (2, streams(a="live", b="stalled"), ("1 of 2 streams live < min_streams 2: b stalled",)),
+        (1, streams(a="down", b="frozen"), ("0 of 2 streams live < min_streams 1: a down, b frozen",)),
+        (0, streams(a="down", b="connecting"), ()),
+        (2, streams(a="live", b="ended"), ()),
+        (2, streams(a="live", b="failed"), ("1 of 2 streams live < min_streams 2: b failed",)),
+        (2, streams(a="running", b="a newer word"), ()),
+        (1, GOOD, ()),
+    ],
+)
+def test_a_camera_that_is_away_counts_where_too_few_are_left(least: int, report: Report, because: tuple[str]) -> None:
+    assert judge(replace(HEALTH, min_streams=least), report, 0.0) == because
+
+
+def test_a_worker_whose_cameras_are_away_does_not_hang() -> None:
+    """A new process could not bring them back; a release on probation fails by its health instead."""
+    away = replace(streams(a="down"), frames=0, idle_s=0.0)
+    assert patience(HEALTH, away, started_s=0.0, heard_s=900.0) == (915.0, "no report for 15 s")

@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from edgekit.device.runtime.frames.decoded import image_of, spec_of
+from edgekit.device.runtime.frames.decoded import image_of, spec_of, stated_by_frame, stated_by_stream
 from edgekit.errors import InputError
 
 SILENT, BT709, FCC = 2, 1, 4
@@ -30,13 +30,13 @@ def clip(path, *, colorspace=BT709, color_range=1, pix_fmt="yuv420p", width=72, 
 
 def test_colours_come_from_the_stream(tmp_path):
     with clip(tmp_path / "clip.mp4") as container:
-        spec = spec_of(container.streams.video[0].codec_context, None, None, "belt")
+        spec = spec_of(stated_by_stream(container.streams.video[0].codec_context), None, None, "belt")
     assert (spec.matrix, spec.range, spec.siting, spec.width_px) == ("709", "limited", "left", 72)
 
 
 def test_planes_are_views_without_the_padding(tmp_path):
     with clip(tmp_path / "clip.mp4") as container:
-        spec = spec_of(container.streams.video[0].codec_context, None, None, "belt")
+        spec = spec_of(stated_by_stream(container.streams.video[0].codec_context), None, None, "belt")
         frames = list(container.decode(video=0))
         images = [image_of(frame, spec) for frame in frames]
     assert frames[0].planes[0].line_size > 72
@@ -51,33 +51,52 @@ def test_planes_are_views_without_the_padding(tmp_path):
 def test_what_the_stream_leaves_open_the_recipe_says(tmp_path):
     with clip(tmp_path / "clip.mp4", colorspace=SILENT, color_range=0) as container:
         stream = container.streams.video[0].codec_context
-        spec = spec_of(stream, "601", "full", "belt")
+        spec = spec_of(stated_by_stream(stream), "601", "full", "belt")
         assert (spec.matrix, spec.range) == ("601", "full")
         with pytest.raises(InputError, match="source belt: neither the stream nor the recipe says its matrix"):
-            spec_of(stream, None, "full", "belt")
+            spec_of(stated_by_stream(stream), None, "full", "belt")
         with pytest.raises(InputError, match="says its range"):
-            spec_of(stream, "601", None, "belt")
+            spec_of(stated_by_stream(stream), "601", None, "belt")
 
 
 def test_a_contradiction_is_refused(tmp_path):
     with clip(tmp_path / "clip.mp4") as container:
         stream = container.streams.video[0].codec_context
-        assert spec_of(stream, "709", "limited", "belt").matrix == "709"
+        assert spec_of(stated_by_stream(stream), "709", "limited", "belt").matrix == "709"
         with pytest.raises(InputError, match="the stream says matrix 709, the recipe says 601"):
-            spec_of(stream, "601", None, "belt")
+            spec_of(stated_by_stream(stream), "601", None, "belt")
         with pytest.raises(InputError, match="the stream says range limited, the recipe says full"):
-            spec_of(stream, None, "full", "belt")
+            spec_of(stated_by_stream(stream), None, "full", "belt")
 
 
 def test_unknown_formats_and_matrices_are_refused(tmp_path):
     for told, change in (("format is yuv444p", {"pix_fmt": "yuv444p"}), ("number 4 of H", {"colorspace": FCC})):
         with clip(tmp_path / "clip.mp4", **change) as container, pytest.raises(InputError, match=told):
-            spec_of(container.streams.video[0].codec_context, "709", None, "belt")
+            spec_of(stated_by_stream(container.streams.video[0].codec_context), "709", None, "belt")
 
 
 def test_a_stream_that_changes_is_an_error(tmp_path):
     with clip(tmp_path / "a.mp4") as container:
-        spec = spec_of(container.streams.video[0].codec_context, None, None, "belt")
+        spec = spec_of(stated_by_stream(container.streams.video[0].codec_context), None, None, "belt")
     for name, change in (("w", {"width": 80}), ("r", {"color_range": 2}), ("m", {"colorspace": 6})):
         with clip(tmp_path / f"{name}.mp4", **change) as container, pytest.raises(ValueError, match="stream changed"):
             image_of(next(container.decode(video=0)), spec)
+
+
+@pytest.mark.parametrize("pixel_format", ["nv12", "yuyv422", "yuv422p", "yuvj422p", "yuv420p"])
+def test_what_cameras_give_becomes_planes_without_a_copy(pixel_format):
+    """Written by FFmpeg's own converter from one picture; width 50 has rows that are padded."""
+    rgb = np.zeros((32, 50, 3), np.uint8)
+    rgb[:16] = 200, 30, 60
+    rgb[:, 26:] = 20, 120, 220
+    whole = av.VideoFrame.from_ndarray(rgb, "rgb24")
+    wanted = whole.reformat(format="yuvj420p" if "yuvj" in pixel_format else "yuv420p")
+    frame = whole.reformat(format=pixel_format)
+    spec = spec_of(stated_by_frame(frame, "rawvideo"), "601", None if "yuvj" in pixel_format else "limited", "usb")
+    image = image_of(frame, spec)
+    assert (image.y.shape, image.u.shape, image.v.shape) == ((32, 50), (16, 25), (16, 25))
+    other = image_of(wanted, spec)
+    for mine, its in ((image.y, other.y), (image.u, other.u), (image.v, other.v)):
+        assert not mine.flags.writeable and not mine.flags.owndata
+        off = np.abs(mine.astype(int) - its)
+        assert np.median(off) <= 1 and (off > 3).mean() < 0.1, "chroma is averaged there and picked here"

@@ -185,7 +185,7 @@ def test_closing_closes_the_steps() -> None:
 
 
 def test_a_restart_is_an_event_like_others() -> None:
-    restarted = StreamRestarted(info=stream_info("a"), restarts=1, reason="")
+    restarted = StreamRestarted(info=stream_info("a"), again="pass", reason="")
     made = lane(step := FakeStep("s"))
     put(made, restarted)
     run(made)

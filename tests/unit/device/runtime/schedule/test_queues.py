@@ -119,7 +119,7 @@ def test_whoever_waits_behind_is_told_of_the_room() -> None:
 def test_events_are_never_dropped_and_are_bounded_too(policy: DropPolicy) -> None:
     queues = LaneQueues(1, policy)
     queues.put(frame(0))
-    events = [StreamRestarted(info=stream_info(), restarts=count, reason="") for count in range(32)]
+    events = [StreamRestarted(info=stream_info(), again="pass", reason="") for count in range(32)]
     for count, event in enumerate(events):
         assert queues.has_room("belt") == (policy != "block"), count
         queues.put(event)
@@ -183,3 +183,19 @@ def test_order_within_a_stream_holds_and_no_frame_is_lost(policy: DropPolicy, ac
         mine = [one.sequence for one in taken if one.stream == stream]
         assert mine == sorted(set(mine))
         assert len(mine) + sum(count for key, count in queues.drops().items() if key[0] == stream) == put[stream]
+
+
+def test_a_camera_waits_for_nobody_where_a_recording_waits() -> None:
+    queues = LaneQueues(1, "block", live={"camera"})
+    for number in range(3):
+        assert queues.has_room("camera")
+        queues.put(frame(number, "camera"))
+    queues.put(frame(0, "clip"))
+    assert not queues.has_room("clip")
+    assert queues.drops() == {("camera", "drop_oldest"): 2}
+    taken = queues.poll(lambda stream: stream == "camera")
+    assert isinstance(taken, Frame) and taken.sequence == 2, "the newest wins"
+    kept = LaneQueues(1, "drop_newest", live={"camera"})
+    for number in range(2):
+        kept.put(frame(number, "camera"))
+    assert kept.drops() == {("camera", "drop_newest"): 1}, "what the recipe says of dropping holds"

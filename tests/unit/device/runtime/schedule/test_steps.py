@@ -61,7 +61,7 @@ def counted(step: StageStep, stream: str) -> int:
 
 
 def restarted(info: StreamInfo) -> StreamRestarted:
-    return StreamRestarted(info=info, restarts=1, reason="")
+    return StreamRestarted(info=info, again="pass", reason="")
 
 
 def test_streams_have_states_of_their_own() -> None:

@@ -76,7 +76,7 @@ def test_each_pass_is_a_restart_and_sequence_goes_on(tmp_path: Path) -> None:
     seen = play(reader(file, clock, loops=3), clock)
     kinds = [entry.sequence if isinstance(entry, Frame) else type(entry).__name__ for entry in seen]
     assert kinds == ["StreamStarted", 0, 1, "StreamRestarted", 2, 3, "StreamRestarted", 4, 5, "StreamEnded"]
-    assert [entry.restarts for entry in seen if isinstance(entry, StreamRestarted)] == [1, 2]
+    assert [entry.again for entry in seen if isinstance(entry, StreamRestarted)] == ["pass", "pass"]
     assert times(seen) == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5], "a pass begins where the one before would have gone on"
 
 

@@ -227,7 +227,7 @@ def test_a_stream_that_restarts_with_another_size_gives_all_back(engine):
         cpu.queues.put(picture(number))
         cpu.turn()
     info = dataclasses.replace(INFO, spec=RgbSpec(width_px=16, height_px=12, order="RGB"))
-    cpu.queues.put(StreamRestarted(info=info, restarts=1, reason=""))
+    cpu.queues.put(StreamRestarted(info=info, again="pass", reason=""))
     pixels = np.full((12, 16, 3), 102, np.uint8)
     cpu.queues.put(frame(2, image=RgbImage(pixels=pixels, order="RGB")))
     while cpu.turn() or npu.turn():

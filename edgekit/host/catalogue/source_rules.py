@@ -1,0 +1,52 @@
+"""What must hold between the options of one source. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from edgekit.host.catalogue.mistake import Mistake
+from edgekit.schema.recipe import Recipe
+from edgekit.schema.settings import SettingPlace, is_secret
+from edgekit.schema.source import RecipeSource, Roi, RtspSource, SyntheticSource
+
+
+def source_mistakes(recipe: Recipe) -> Iterator[Mistake]:
+    """Every mistake in a recipe's sources that no field shows alone."""
+    for name, source in recipe.pipeline.sources.items():
+        key = f"pipeline.sources.{name}"
+        if isinstance(source, RtspSource):
+            yield from _login(key, source)
+        if source.roi is not None:
+            yield from _roi(f"{key}.roi", source.roi, source)
+
+
+def open_passwords(recipe: Recipe, places: Collection[SettingPlace]) -> Iterator[Mistake]:
+    """Passwords that stand in the recipe, or come from settings that are no secrets."""
+    settings = {place.keys: place.setting for place in places}
+    for name, source in recipe.pipeline.sources.items():
+        if not isinstance(source, RtspSource) or source.password is None:
+            continue
+        setting = settings.get(("sources", name, "password"))
+        if setting is None:
+            wanted = 'a password is a setting: write { setting = "NAME" }, and [settings.NAME] with secret = true'
+            yield Mistake(f"pipeline.sources.{name}.password", wanted)
+        elif not is_secret(recipe.settings[setting]):
+            yield Mistake(f"settings.{setting}.secret", "expected true: it is a camera's password")
+
+
+def _login(key: str, source: RtspSource) -> Iterator[Mistake]:
+    if "@" in source.url.partition("://")[2].partition("/")[0]:
+        expected = 'an address holds no user and password: give them as user and password = { setting = "NAME" }'
+        yield Mistake(f"{key}.url", expected)
+    if source.password is not None and source.user is None:
+        yield Mistake(f"{key}.user", "missing; a password belongs to a user")
+
+
+def _roi(key: str, roi: Roi, source: RecipeSource) -> Iterator[Mistake]:
+    for name in ("left_px", "top_px", "width_px", "height_px"):
+        if (number := getattr(roi, name)) % 2:
+            yield Mistake(f"{key}.{name}", f"expected an even number, found {number}")
+    right, bottom = roi.left_px + roi.width_px, roi.top_px + roi.height_px
+    if isinstance(source, SyntheticSource) and (right > source.width_px or bottom > source.height_px):
+        whole = f"{source.width_px}x{source.height_px}"
+        yield Mistake(key, f"expected a part of the picture, which is {whole}; this ends at {right},{bottom}")

@@ -1,0 +1,80 @@
+"""Cameras on loopback: those of `rtsp_server.py`, and two that are none."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+PYTHON = "/usr/bin/python3"
+"""Debian's own: it has `gi`."""
+
+
+class RtspServer:
+    """A running server of cameras."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith("port "), line or "the server did not start: make packages"
+        self.port = int(line.split()[1])
+
+    def url(self, camera: int) -> str:
+        return f"rtsp://127.0.0.1:{self.port}/cam{camera}"
+
+    def do(self, command: str) -> None:
+        """Carry out a command, such as `freeze 0`; returns when it is done."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(f"{command}\n")
+        self._process.stdin.flush()
+        assert self._process.stdout.readline() == "ok\n"
+
+
+@contextlib.contextmanager
+def rtsp_server(*codecs: str, login: tuple[str, Path] | None = None) -> Iterator[RtspServer]:
+    """Serve one camera for each codec.
+
+    Args:
+        codecs: `h264`, `h265` or `mjpeg`.
+        login: who may see them, and the file that holds the password.
+    """
+    script = str(Path(__file__).with_name("rtsp_server.py"))
+    more = ["--login", login[0], str(login[1])] if login else []
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([PYTHON, script, *codecs, *more], **pipes) as process:  # type: ignore[call-overload]
+        try:
+            yield RtspServer(process)
+        finally:
+            process.stdin.close()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+@contextlib.contextmanager
+def no_camera(answer: bytes) -> Iterator[str]:
+    """An address where somebody listens and says just this to whoever comes: nothing, or what no camera says."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        kept: list[socket.socket] = []
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    client, _ = listener.accept()
+                    kept.append(client)
+                    with contextlib.suppress(OSError):
+                        client.sendall(answer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        stack.callback(thread.join, 5)
+        stack.callback(listener.shutdown, socket.SHUT_RDWR)
+        yield f"rtsp://127.0.0.1:{listener.getsockname()[1]}/cam"
+        for client in kept:
+            client.close()

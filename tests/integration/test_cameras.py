@@ -1,0 +1,191 @@
+"""RTSP cameras from a real server, each failing in its own way: each comes back by itself, and no secret is told."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edgekit.schema.message import from_message, to_message
+from edgekit.schema.plan import LanePlan, WorkerPlan
+from edgekit.schema.recipe import JsonlSink
+from edgekit.schema.report import Report, StreamReport
+from edgekit.schema.settings import SETTINGS_FD_VARIABLE, BoardSettings, SettingPlace, TextSetting
+from edgekit.schema.source import RtspSource
+from tests.fakes.cameras import RtspServer, no_camera, rtsp_server
+from tests.fakes.plans import small_plan
+
+pytestmark = pytest.mark.integration
+USER, PASSWORD, WRONG = "edge", "p@ss/w:rd-7Qz", "wr0ng-8Ky"
+PATIENCE_S = 120.0
+
+
+class CameraWorker:
+    """A worker with cameras alone, and what it says."""
+
+    def __init__(self, folder: Path, plan: WorkerPlan, settings: dict[str, object]) -> None:
+        (folder / "work").mkdir()
+        (folder / "plan.json").write_bytes(to_message(plan))
+        self.log = folder / "log"
+        self._line, theirs = socket.socketpair()
+        readable, writable = os.pipe()
+        os.write(writable, to_message(BoardSettings(nonce="", values=settings)))
+        os.close(writable)
+        environ = {
+            **{name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")},
+            "EDGEKIT_REPORT_FD": str(theirs.fileno()),
+            SETTINGS_FD_VARIABLE: str(readable),
+        }
+        argv = [sys.executable, "-m", "edgekit.device.runtime", "--release", folder, "--work", folder / "work"]
+        with self.log.open("wb") as log:
+            fds = [theirs.fileno(), readable]
+            self.process = subprocess.Popen(argv, env=environ, pass_fds=fds, stderr=log, stdout=log)
+        theirs.close()
+        os.close(readable)
+        self._line.settimeout(60)
+        self._lines = self._line.makefile("rb")
+        self.said: list[bytes] = []
+
+    def until(self, fits: Callable[[dict[str, StreamReport]], bool]) -> dict[str, StreamReport]:
+        """The first report from now on that fits."""
+        until_s = time.monotonic() + PATIENCE_S
+        streams: dict[str, StreamReport] = {}
+        for line in self._lines:
+            self.said.append(line)
+            report = from_message(Report, line, "worker")
+            streams = {stream.name: stream for stream in report.streams}
+            if streams and fits(streams):
+                return streams
+            assert time.monotonic() < until_s, [(one.name, one.state, one.message) for one in report.streams]
+        raise AssertionError(self.log.read_text())
+
+    def close(self) -> None:
+        self.process.terminate()
+        self.process.wait(20)
+        self._line.close()
+
+
+def camera(url: str, **more: object) -> RtspSource:
+    given: dict[str, object] = {"user": USER, "password": "secret", "stall_s": 2.0, "frozen_s": 3.0, "connect_s": 4.0}
+    return RtspSource(kind="rtsp", url=url, lane="all", backoff_s=1.0, **{**given, **more})  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RtspServer]:
+    password = tmp_path / "password"
+    password.write_text(PASSWORD)
+    with rtsp_server("h264", "h264", "h265", "mjpeg", "h264", login=(USER, password)) as running:
+        yield running
+
+
+@pytest.fixture
+def worker(tmp_path: Path, server: RtspServer) -> Iterator[CameraWorker]:
+    with no_camera(b"") as silent, no_camera(b"SSH-2.0-OpenSSH_9.2\r\n") as garbage:
+        sources = {
+            "hangs": camera(server.url(0)),
+            "freezes": camera(server.url(1), transport="udp"),
+            "cut": camera(server.url(2)),
+            "gone": camera(server.url(3), matrix=None),
+            "well": camera(server.url(4), max_fps=5.0),
+            "refused": camera(server.url(4)),
+            "silent": camera(silent),
+            "garbage": camera(garbage),
+        }
+        names = {name: "wrong" if name == "refused" else "login" for name in sources}
+        plan = small_plan(
+            sources=dict(sources),
+            sinks={"lines": JsonlSink(kind="jsonl", path="lines.jsonl", lane="all")},
+            lanes={"all": LanePlan(cpus=tuple(sorted(os.sched_getaffinity(0)))[:1], queue=2, drop="block")},
+        )
+        secret = TextSetting(kind="text", about="A camera's password.", secret=True)
+        places = tuple(SettingPlace(setting=names[name], keys=("sources", name, "password")) for name in sources)
+        plan = replace(plan, settings={"login": secret, "wrong": secret}, places=places)
+        made = CameraWorker(tmp_path, plan, {"login": PASSWORD, "wrong": WRONG})
+        try:
+            yield made
+        finally:
+            made.close()
+
+
+def states(streams: dict[str, StreamReport]) -> dict[str, str]:
+    return {name: stream.state for name, stream in streams.items()}
+
+
+def all_well(streams: dict[str, StreamReport]) -> bool:
+    return all(streams[name].state == "live" and streams[name].fps > 1 for name in WELL)
+
+
+WELL = ("hangs", "freezes", "cut", "gone", "well")
+NONE_OF_OURS = ("refused", "silent", "garbage")
+
+
+def test_each_camera_fails_alone_comes_back_alone_and_tells_no_secret(worker: CameraWorker, server: RtspServer) -> None:
+    first = worker.until(lambda s: all_well(s) and all(s[name].state == "down" for name in NONE_OF_OURS))
+    assert first["refused"].message == "it refuses this user and password (401)"
+    assert {name: (first[name].codec, first[name].width_px, first[name].height_px) for name in WELL} == {
+        **dict.fromkeys(WELL, ("h264", 320, 176)),
+        "cut": ("hevc", 320, 176),
+        "gone": ("mjpeg", 320, 176),
+    }
+    assert first["well"].colours == "BT.709 limited" and first["well"].wanted_fps == 5.0
+
+    for command in ("freeze 0", "still 1", "cut 2", "gone 3"):
+        server.do(command)
+    lost = worker.until(
+        lambda s: (
+            (s["freezes"].state, s["gone"].state) == ("frozen", "down")
+            and (s["hangs"].reconnects, s["hangs"].state) == (1, "live")
+            and (s["cut"].reconnects, s["cut"].state) == (1, "live")
+        )
+    )
+    assert lost["freezes"].message == "the same picture for 3 s"
+    assert (lost["well"].state, lost["well"].reconnects) == ("live", 0)
+
+    for command in ("move 1", "back 3"):
+        server.do(command)
+    last = worker.until(lambda s: all_well(s) and all(s[name].reconnects for name in WELL if name != "well"))
+    assert (last["well"].reconnects, last["well"].state) == (0, "live"), "it has noticed nothing"
+    causes = {name: {drop.cause for drop in stream.drops if drop.count} for name, stream in last.items()}
+    assert "max_fps" in causes["well"] and "frozen" in causes["freezes"]
+    assert last["well"].p99_ms < 10_000
+    _check_threads(worker.process.pid)
+    _check_secrets(worker)
+    lines = [json.loads(line) for line in (worker.log.parent / "work/lines.jsonl").read_text().splitlines()]
+    told = {(line["stream"], line["event"]) for line in lines}
+    assert {("hangs", "stalled"), ("freezes", "frozen"), ("gone", "down"), ("cut", "restarted")} <= told
+
+
+def _check_threads(pid: int) -> None:
+    """One for each camera, pinned as its lane, the lane's own, the reporter and the first: no decoder has its own."""
+    tasks = list(Path(f"/proc/{pid}/task").iterdir())
+    names = sorted((task / "comm").read_text().strip() for task in tasks)
+    ours = [name for name in names if name.startswith("all")]
+    assert len(ours) == 9, names
+    assert len(names) <= len(ours) + 4, names
+    for task in tasks:
+        if (task / "comm").read_text().startswith("all"):
+            assert len(os.sched_getaffinity(int(task.name))) == 1
+
+
+def _check_secrets(worker: CameraWorker) -> None:
+    """In nothing that it says, and nowhere where another process of the board sees it."""
+    proc = Path(f"/proc/{worker.process.pid}")
+    texts = {
+        "log": worker.log.read_bytes(),
+        "reports": b"".join(worker.said),
+        "cmdline": (proc / "cmdline").read_bytes(),
+        "environ": (proc / "environ").read_bytes(),
+        "plan": (worker.log.parent / "plan.json").read_bytes(),
+        "work": b"".join(file.read_bytes() for file in (worker.log.parent / "work").rglob("*") if file.is_file()),
+    }
+    assert b"stream refused is down" in texts["log"], "or nothing would be looked at"
+    for secret in (PASSWORD, WRONG, "p%40ss%2Fw%3Ard-7Qz", "p%40ss/w%3Ard-7Qz"):
+        assert [name for name, text in texts.items() if secret.encode() in text] == []
