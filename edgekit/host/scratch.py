@@ -1,4 +1,4 @@
-"""Folders of the cache that programs write as they like: work folders, logs, a compiler's objects."""
+"""Folders of the cache that programs write as they like: work folders, logs."""
 
 from __future__ import annotations
 
@@ -16,26 +16,27 @@ class Scratch:
     Args:
         kind: its name.
         folder: holds them.
-        pattern: those that count, below the folder.
-        abandoned: whether all of it is left by builds that were cut off, once nobody uses the cache.
+        patterns: those that count, below the folder; none: all.
+        abandoned: why all of it may go once nobody uses the cache, for people; empty where its age counts.
     """
 
-    def __init__(self, kind: str, folder: Path, pattern: str = "*", *, abandoned: bool = False) -> None:
+    def __init__(self, kind: str, folder: Path, *patterns: str, abandoned: str = "") -> None:
         self.kind = kind
         self._folder = folder
-        self._pattern = pattern
+        self._patterns = patterns or ("*",)
         self._abandoned = abandoned
 
     def entries(self) -> tuple[Entry, ...]:
         """All files and folders; when they were last used is when something was last written directly in them."""
-        return tuple(self._entry(path) for path in sorted(self._folder.glob(self._pattern)))
+        found = {path for pattern in self._patterns for path in self._folder.glob(pattern)}
+        return tuple(self._entry(path) for path in sorted(found))
 
     def check(self, key: str) -> None:
         """Nothing here has a digest: programs write it as they like."""
 
     def drop(self, entry: Entry, unused_since_s: float) -> int:
         """Remove a file or folder. See `Cache.drop`."""
-        return remove(entry.path) if _written_s(entry.path) < unused_since_s or self._abandoned else 0
+        return remove(entry.path) if self._abandoned or _written_s(entry.path) < unused_since_s else 0
 
     def sweep(self) -> int:
         """Nothing is made aside here."""
@@ -46,7 +47,7 @@ class Scratch:
         return Entry(
             kind=self.kind,
             key=path.relative_to(self._folder).as_posix(),
-            title="left by a build that was cut off, or of one that runs" if self._abandoned else "",
+            title=self._abandoned,
             path=path,
             bytes=size_of(path),
             made_s=written_s,

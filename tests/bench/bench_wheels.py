@@ -68,7 +68,7 @@ class Product:
         self._folder = folder
         own = folder / "cache" / "edgekit" / "crossbuild"
         own.mkdir(parents=True)
-        for name in ("compilers", "zig-cache", "roots", "archive-answers", "sources", "toolchains", "headers"):
+        for name in ("compilers", "libraries", "roots", "archive-answers", "sources", "toolchains", "headers"):
             (self.paths.root / name).mkdir(parents=True, exist_ok=True)
             (own / name).symlink_to(self.paths.root / name)
         cache = subprocess.run([uv.find_uv_bin(), "cache", "dir"], capture_output=True, text=True, check=True)
@@ -91,7 +91,7 @@ class Product:
 
     def forget(self) -> None:
         """Throw away wheels and objects, keep the compiler."""
-        for name in ("wheels", "zig-objects", "pins", "work"):
+        for name in ("wheels", "pins", "work"):
             shutil.rmtree(self._folder / "cache/edgekit/crossbuild" / name, ignore_errors=True)
         shutil.rmtree(self._folder / "cache/edgekit/locks", ignore_errors=True)
 
@@ -275,7 +275,6 @@ def first_use(product: Product, folder: Path) -> Figure:
 
     first = seconds(build)
     shutil.rmtree(cold.wheels)
-    shutil.rmtree(cold.root / "zig-objects")
     again = seconds(build)
     return timed("first_use_s", "a build with a warm compiler", None, [first - again] * 2)
 

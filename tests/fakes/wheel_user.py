@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-SHARED = ("compilers", "zig-cache", "roots", "archive-answers", "sources")
+SHARED = ("compilers", "libraries", "roots", "archive-answers", "sources")
 """Folders of the user's cache that tests share: what is in them takes long to fetch."""
 C_MODULE = """
 #define PY_SSIZE_T_CLEAN

@@ -145,9 +145,16 @@ def change_library(host: Host) -> None:
     DAMAGES["flipped"](host.file("crossbuild/compilers", "ziglang/lib/compiler_rt.zig"))
 
 
+def change_objects(host: Host) -> None:
+    """What zig links into every wheel of a target."""
+    for made in host.entry("crossbuild/libraries", "o/*/*.a").glob("files/o/*/*.[ao]"):
+        DAMAGES["zeros"](made)
+
+
 @pytest.mark.parametrize(
     ("attack", "said"),
     [
+        (change_objects, "is damaged and is made again: o/"),
         (lambda host: DAMAGES["flipped"](host.file(SOURCES, SDIST)), "sources/"),
         (lambda host: REPLACED["pipe"](host.file(SOURCES, SDIST)), "sources/"),
         (lambda host: REPLACED["outwards"](host.file(SOURCES, SDIST)), "sources/"),

@@ -45,12 +45,12 @@ def settings() -> Settings:
 
 
 @pytest.fixture(scope="session")
-def zig(settings: Settings) -> Compiler:
+def zig(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Compiler:
     paths = CrossPaths(cache=settings.cache_dir, cross=settings.data_dir / "cross")
     data = read_zig(paths.cross / "zig")
     tool = Uv(LocalExecutor(), uv.find_uv_bin())
     program = install_zig(data.default, data, Cache(paths.compilers), tool, Silent())
-    return Compiler(program=program, cache=paths.root / "zig-cache")
+    return Compiler(program=program, cache=tmp_path_factory.mktemp("zig"))
 
 
 def check(folder: Path, *wheels: Path, target: str = "virt-arm64") -> tuple[int, dict[str, Any], str]:

@@ -45,7 +45,7 @@ def edgekit(home: Path, *words: str, **variables: str) -> subprocess.CompletedPr
     cross = home / "cache/edgekit/crossbuild"
     if not cross.exists():
         cross.mkdir(parents=True)
-        for name in ("compilers", "zig-cache", "roots", "archive-answers"):
+        for name in ("compilers", "libraries", "roots", "archive-answers"):
             (shared / name).mkdir(parents=True, exist_ok=True)
             (cross / name).symlink_to(shared / name)
     places = {f"XDG_{name.upper()}_HOME": str(home / name) for name in ("cache", "config", "state")}

@@ -20,6 +20,9 @@ from edgekit.host.scratch import Scratch
 from edgekit.host.settings import Settings
 from edgekit.host.wheel.cross.paths import CrossPaths
 
+_LEFTOVERS = ("cross", "board", "in-use.lock", "crossbuild/zig-cache", "crossbuild/zig-objects")
+"""Where earlier versions kept things."""
+
 
 def kinds_of(settings: Settings) -> tuple[CacheKind, ...]:
     """Every kind of thing that is cached, by name."""
@@ -27,16 +30,15 @@ def kinds_of(settings: Settings) -> tuple[CacheKind, ...]:
 
 
 def _kinds(cache: Path, cross: CrossPaths) -> tuple[CacheKind, ...]:
-    whole = (cross.compilers, cross.toolchains, cross.headers, cross.roots, cross.sources, cross.wheels)
+    made = (cross.compilers, cross.libraries, cross.toolchains, cross.headers, cross.roots, cross.wheels)
     return (
-        *map(Cache, whole),
+        *map(Cache, (*made, cross.sources)),
         *(Cache(cache / name) for name in ("sites", "images", "templates", "toolkits", ENGINES, MODELS, SPLITS)),
         *map(Notes, (cross.pins, cross.archive_answers)),
         *(Notes(cache / name) for name in ("locks", "builds", "digests", TIMINGS, WEIGHTS)),
-        Scratch("work", cross.work, abandoned=True),
+        Scratch("work", cross.work, abandoned="left by a build that was cut off, or of one that runs"),
         Scratch("logs", cross.logs),
-        Scratch("objects", cross.objects),
-        Scratch("libraries", cross.libraries),
+        Scratch("leftovers", cache, *_LEFTOVERS, abandoned="of an earlier edgekit"),
     )
 
 
@@ -141,5 +143,9 @@ def collect_cache(
     limits = CacheLimits(older_than_s=older_than_s, max_bytes=max_bytes)
     needed, kinds = BoardRecords(settings).needed(), choose(kinds_of(settings), names)
     return collect(
-        kinds, limits, now_s, oldest_use_s(settings.cache_dir), lambda entry: entry.path.absolute() in needed
+        kinds,
+        limits,
+        now_s,
+        oldest_use_s(settings.cache_dir),
+        lambda entry: any(path.is_relative_to(entry.path.absolute()) for path in needed),
     )

@@ -82,7 +82,7 @@ def test_scratch_goes_only_while_nobody_uses_the_cache(tmp_path: Path) -> None:
     for name in ("work/gate-1.0", "logs", "objects/o/12"):
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "file").write_bytes(bytes(5))
-    work = Scratch("work", tmp_path / "work", abandoned=True)
+    work = Scratch("work", tmp_path / "work", abandoned="left")
     logs, objects = Scratch("logs", tmp_path / "logs"), Scratch("objects", tmp_path / "objects", "?/*")
     now_s = time.time()
     kinds = (work, logs, objects)

@@ -1,30 +1,25 @@
 """What a build may see and change: its toolchain, its environment and its own folder, and nothing else of the user's.
 
     WORK/source  WORK/venv  WORK/out  WORK/home  WORK/notes  WORK/tmp    the build's to write
-    WORK/*                                                                for reading
-    zig-objects/NAME-VERSION-ID    what the compiler made of this package, and a copy of its own libraries: kept for
-                                   the next build of the same sources
+    WORK/objects    what the compiler makes of this package, and a copy of its own libraries
+    WORK/*          for reading
 
-A compiler's cache is believed by whoever finds an object in it, so no two packages share one.
+A compiler's cache is believed by whoever finds an object in it, so no two builds share one.
 """
 
 from __future__ import annotations
 
-import contextlib
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.host.sandbox.box import Box
-from edgekit.host.wheel.cross.environment import LIBRARIES, Extras, Workshop
+from edgekit.host.wheel.cross.environment import LIBRARIES, OBJECTS, Extras, Workshop
 
 NOTES, OUT = "notes", "out"
 _MAX_ANSWER_BYTES = 16 << 20
-_MADE_LATER, _MADE_NOW = ("source", "venv"), (OUT, "home", NOTES, "tmp")
-_COPIED = ("h", "o", "b")
-"""zig writes an entry's manifest, in `h`, when all else of it is there: who copies that first copies no half entry."""
+_MADE_LATER, _MADE_NOW = ("source", "venv"), (OUT, "home", NOTES, OBJECTS, "tmp")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,26 +39,17 @@ class Hook:
         return not answer.is_symlink() and answer.is_file() and answer.stat().st_size <= _MAX_ANSWER_BYTES
 
 
-def make_folders(work: Path, shop: Workshop) -> None:
-    """Make the folders that a build writes into, but for its sources and its environment."""
+def make_folders(work: Path, libraries: Path | None) -> None:
+    """Make the folders that a build writes into, but for its sources and its environment.
+
+    Args:
+        work: the build's folder.
+        libraries: zig's own, of which the build gets a copy: see `warm_up`.
+    """
     for name in _MADE_NOW:
         (work / name).mkdir(parents=True)
-    shop.objects(work).mkdir(parents=True, exist_ok=True)
-
-
-def copy_libraries(work: Path, shop: Workshop) -> None:
-    """Give a package its copy of zig's own libraries, once; what another command is just writing may be missing."""
-    copy = shop.objects(work) / LIBRARIES
-    if copy.is_dir():
-        return
-    with tempfile.TemporaryDirectory(dir=copy.parent, prefix=".aside-") as aside:
-        made = Path(aside, LIBRARIES)
-        made.mkdir()
-        for name in _COPIED:
-            if (shop.libraries / name).is_dir():
-                with contextlib.suppress(shutil.Error):
-                    shutil.copytree(shop.libraries / name, made / name)
-        made.rename(copy)
+    if libraries is not None:
+        shutil.copytree(libraries, work / OBJECTS / LIBRARIES, symlinks=True)
 
 
 def build_box(work: Path, shop: Workshop, extras: Extras, hook: Hook) -> Box:
@@ -79,6 +65,6 @@ def build_box(work: Path, shop: Workshop, extras: Extras, hook: Hook) -> Box:
         environment=hook.environment,
         cwd=hook.cwd,
         readable=(work, hook.script, *shop.readable, *extras.readable),
-        writable=(*(work / name for name in (*_MADE_LATER, *_MADE_NOW)), shop.objects(work), hook.exchange),
+        writable=(*(work / name for name in (*_MADE_LATER, *_MADE_NOW)), hook.exchange),
         temporary=work / "tmp",
     )

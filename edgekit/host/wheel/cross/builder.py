@@ -19,9 +19,10 @@ from pyproject_hooks import BuildBackendWarning
 
 from edgekit.errors import EdgekitError, WheelError
 from edgekit.executor import Completed
+from edgekit.host.installed import INSTALLER_FILES, check_installed
 from edgekit.host.progress import Progress
 from edgekit.host.sandbox.sandbox import SandboxKind
-from edgekit.host.wheel.cross.build_box import NOTES, OUT, Hook, build_box, copy_libraries, make_folders
+from edgekit.host.wheel.cross.build_box import NOTES, OUT, Hook, build_box, make_folders
 from edgekit.host.wheel.cross.compiler_names import shadow_compilers
 from edgekit.host.wheel.cross.environment import (
     COMPILERS,
@@ -89,7 +90,7 @@ class Builder:
             WheelError: it does not build; the message says what failed first, the hint what is probably missing.
         """
         shutil.rmtree(job.work, ignore_errors=True)
-        make_folders(job.work, self._shop)
+        job.work.mkdir(parents=True)
         job.log.parent.mkdir(parents=True, exist_ok=True)
         job.log.write_text(f"{job.source} for {self._shop.abi}\n", encoding="utf-8")
         build = _Build(job, self._shop, self._tools)
@@ -116,9 +117,7 @@ class _Build:
         self._shop.install()
         shipped = foreign_code(sources, self._shop.abi.arch)
         languages = languages_of(sources)
-        warm_up(self._shop, languages, self._tools.executor, progress)
-        if languages:
-            copy_libraries(job.work, self._shop)
+        make_folders(job.work, warm_up(self._shop, languages, self._tools.executor, progress))
         try:
             builder = ProjectBuilder(sources, python_executable=f"{self._venv}/bin/python", runner=self._run_hook)
             static = _with_rules(builder.build_system_requires, extras.requirements)
@@ -199,6 +198,8 @@ class _Build:
         shutil.rmtree(self._venv, ignore_errors=True)
         self._said(self._uv.make_environment(self._venv, self._shop.interpreter.path), "a virtual environment")
         self._said(self._uv.fill_environment(self._venv, pins), "its build requirements")
+        for site in self._venv.glob("lib/python*/site-packages"):
+            check_installed(site, WheelError, INSTALLER_FILES)
         install_shim(self._shop, self._venv)
 
     def _run_hook(

@@ -21,8 +21,9 @@ from edgekit.host.wheel.interpreter import Interpreter
 SOURCE_DATE_EPOCH = "315532800"
 """1980-01-01, the first day that a zip file can name. Source: reproducible-builds.org, SOURCE_DATE_EPOCH."""
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
-LIBRARIES = "libraries"
-"""Folder of zig's own libraries, beside what it made of a package."""
+OBJECTS, LIBRARIES = "objects", "libraries"
+"""Folder of a build with what zig makes of the package, and in it a copy of zig's own libraries. Neither is kept: zig
+believes whatever object it finds."""
 COMPILERS = "compilers"
 """Folder of a build with the names of this machine's compilers: see `compiler_names`."""
 _FLAGS = "-fwrapv -DNDEBUG -g0"
@@ -54,16 +55,8 @@ class Workshop:
 
     @property
     def libraries(self) -> Path:
-        """zig's own libraries for the toolchain. Only edgekit's own code is compiled there: builds get a copy."""
-        return self.cache / "zig-cache" / self.toolchain.digest[:16]
-
-    def own_zig_caches(self) -> dict[str, str]:
-        """Where zig keeps what it compiles for edgekit itself."""
-        return zig_caches(self.libraries, self.libraries / "own")
-
-    def objects(self, work: Path) -> Path:
-        """Where the compiler keeps what it makes of the package that is built in the folder `work`."""
-        return self.cache / "zig-objects" / work.name
+        """Folder of the cache for zig's own libraries. Only edgekit's own code is compiled there: builds get a copy."""
+        return self.cache / "libraries"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +134,7 @@ def cross_environment(shop: Workshop, extras: Extras, venv: Path, work: Path, *,
         "CONFIG_SITE": str(shop.toolchain.folder / "config.site"),
         "CMAKE_TOOLCHAIN_FILE": str(shop.toolchain.folder / "toolchain.cmake"),
         "CMAKE_BUILD_PARALLEL_LEVEL": str(shop.jobs),
-        **zig_caches(shop.objects(work) / LIBRARIES, shop.objects(work)),
+        **zig_caches(work / OBJECTS / LIBRARIES, work / OBJECTS),
     }
     return {**plain_environment(venv, work), **crossing, **extras.environment}
 
@@ -162,6 +155,7 @@ def install_shim(shop: Workshop, venv: Path) -> None:
         (site / name).write_bytes(shim.joinpath(name).read_bytes())
     stubgen = site / "nanobind" / "stubgen.py"
     if stubgen.is_file():
+        stubgen.unlink()  # whoever links it keeps theirs
         stubgen.write_bytes(shim.joinpath("stubgen.py").read_bytes())
     variables = json.loads((shop.python.folder / "sysconfig.json").read_text(encoding="utf-8"))
     tools, abi, folder = shop.toolchain.bin, shop.abi, shop.python.folder

@@ -15,8 +15,9 @@ from edgekit.errors import WheelError
 from edgekit.executor import Executor
 from edgekit.host.cache import Cache
 from edgekit.host.installed import INSTALLER_FILES, check_installed
+from edgekit.host.own_folder import own_folder
 from edgekit.host.progress import Progress
-from edgekit.host.wheel.cross.environment import Extras, Workshop
+from edgekit.host.wheel.cross.environment import Extras, Workshop, zig_caches
 from edgekit.host.wheel.cross.packages import NO_RULE, Rule, Stub
 from edgekit.host.wheel.cross.toolchain import fill
 from edgekit.host.wheel.debian import Debian, NoArchive, Root
@@ -142,9 +143,11 @@ def _make_stub(stub: Stub, root: Path, shop: Workshop, executor: Executor) -> No
     source.write_text(_assembly(sorted(names)), encoding="utf-8")
     library.parent.mkdir(exist_ok=True)
     shop.install()
+    (shop.cache / "work").mkdir(parents=True, exist_ok=True)
     argv = [str(shop.toolchain.bin / "cc"), "-shared", "-nostdlib", f"-Wl,-soname,{stub.soname}"]
     argv += ["-o", str(library), str(source)]
-    done = executor.run(argv, timeout_s=_COMPILE_TIMEOUT_S, env=shop.own_zig_caches())
+    with own_folder(shop.cache / "work", ".stub-") as work:
+        done = executor.run(argv, timeout_s=_COMPILE_TIMEOUT_S, env=zig_caches(work / "libraries", work))
     source.unlink()
     if done.returncode:
         raise WheelError(f"{stub.link} cannot be made", hint="see the compiler's words", details=done.output)

@@ -79,10 +79,5 @@ class CrossPaths:
 
     @property
     def libraries(self) -> Path:
-        """zig's own libraries, a folder for each toolchain, compiled at first use."""
-        return self.root / "zig-cache"
-
-    @property
-    def objects(self) -> Path:
-        """What zig has compiled, a folder for each package."""
-        return self.root / "zig-objects"
+        """zig's own libraries, compiled at first use for each toolchain and language."""
+        return self.root / "libraries"

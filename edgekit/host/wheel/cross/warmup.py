@@ -6,15 +6,19 @@ Its C++ library alone takes a minute of CPU time, which a package in C need not 
 from __future__ import annotations
 
 import os
-import tempfile
+import shutil
 from pathlib import Path
 
 from edgekit.errors import WheelError
 from edgekit.executor import Executor
+from edgekit.host.cache import Cache
+from edgekit.host.own_folder import own_folder
 from edgekit.host.progress import Progress
-from edgekit.host.wheel.cross.environment import Workshop
+from edgekit.host.wheel.cross.environment import Workshop, zig_caches
 
 _TIMEOUT_S = 900.0
+_PASSING = ("tmp", "z")
+"""What zig makes of its own sources, on the way."""
 _PROGRAMS = {
     "c": ("cc", "one.c", "int one(void) { return 1; }"),
     "c++": ("c++", "two.cpp", '#include <string>\nstd::string two() { return "2"; }'),
@@ -52,32 +56,34 @@ def _asks_for_cplusplus(path: Path) -> bool:
     return any(word in text for word in _CPLUSPLUS) or (path.name == "meson.build" and "'cpp'" in text)
 
 
-def warm_up(shop: Workshop, languages: frozenset[str], executor: Executor, progress: Progress) -> None:
+def warm_up(shop: Workshop, languages: frozenset[str], executor: Executor, progress: Progress) -> Path | None:
     """Have the compiler make its libraries for these languages, once for each toolchain.
+
+    Returns:
+        A folder that zig takes for its global cache, checked; None where nothing is compiled. Nobody writes into it.
 
     Raises:
         WheelError: it cannot compile a few lines.
     """
-    cold = [name for name in sorted(languages) if not _mark(shop, name).exists()]
-    for name in languages.difference(cold):
-        _mark(shop, name).touch()  # says when they were last used
-    if not cold:
-        return
-    for folder in (shop.cache / "work", shop.libraries):
-        folder.mkdir(parents=True, exist_ok=True)
-    words = " and ".join(name.upper() for name in cold)
-    step = progress.step(f"preparing the compiler for {shop.abi}, {words}, once", usually="5 to 60 s")
-    with step, tempfile.TemporaryDirectory(dir=shop.cache / "work", prefix=".warm-") as work:
-        for name in cold:
-            program, file, text = _PROGRAMS[name]
-            Path(work, file).write_text(text + "\n", encoding="utf-8")
-            argv = [str(shop.toolchain.bin / program), "-O2", "-fPIC", "-shared", "-s", file, "-o", f"{file}.so"]
-            done = executor.run(argv, timeout_s=_TIMEOUT_S, env=shop.own_zig_caches(), cwd=work)
-            if done.returncode:
-                hint = "see the compiler's words; edgekit cache gc --older-than 0 makes room"
-                raise WheelError(f"the compiler does not work for {shop.abi}", hint=hint, details=done.output)
-            _mark(shop, name).touch()
+    if not languages:
+        return None
+    words = " and ".join(name.upper() for name in sorted(languages))
+    (shop.cache / "work").mkdir(parents=True, exist_ok=True)
 
+    def fill(folder: Path) -> None:
+        step = progress.step(f"preparing the compiler for {shop.abi}, {words}, once", usually="5 to 60 s")
+        with step, own_folder(shop.cache / "work", ".warm-") as work:
+            for name in sorted(languages):
+                program, file, text = _PROGRAMS[name]
+                (work / file).write_text(text + "\n", encoding="utf-8")
+                argv = [str(shop.toolchain.bin / program), "-O2", "-fPIC", "-shared", "-s", file, "-o", f"{file}.so"]
+                zig = zig_caches(folder, work / "objects")
+                done = executor.run(argv, timeout_s=_TIMEOUT_S, env=zig, cwd=str(work))
+                if done.returncode:
+                    hint = "see the compiler's words; edgekit cache gc --older-than 0 makes room"
+                    raise WheelError(f"the compiler does not work for {shop.abi}", hint=hint, details=done.output)
+        for name in _PASSING:
+            shutil.rmtree(folder / name, ignore_errors=True)
 
-def _mark(shop: Workshop, language: str) -> Path:
-    return shop.libraries / f"edgekit-warm-{language}"
+    key = "-".join([shop.toolchain.digest[:16], *(name.replace("+", "p") for name in sorted(languages))])
+    return Cache(shop.libraries, progress).get(key, fill, f"the compiler's libraries for {shop.abi}, {words}").folder

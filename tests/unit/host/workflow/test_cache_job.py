@@ -15,7 +15,7 @@ from edgekit.host.cache_users import using
 from edgekit.host.notes import Notes
 from edgekit.host.progress import Silent
 from edgekit.host.settings import Settings, settings_from
-from edgekit.host.workflow.cache import collect_cache, verify_cache
+from edgekit.host.workflow.cache import collect_cache, list_cache, verify_cache
 
 
 def fill(folder: Path) -> None:
@@ -91,6 +91,22 @@ def test_what_a_running_command_took_stays(settings: Settings) -> None:
         assert not found.removed
     (found,) = verify_cache(settings, Silent(), repair=True).damaged
     assert found.removed
+
+
+def test_what_earlier_versions_left_is_listed_and_goes(settings: Settings) -> None:
+    left = [settings.cache_dir / name for name in ("cross/pythons", "board/images", "crossbuild/zig-objects/o")]
+    for folder in left:
+        folder.mkdir(parents=True)
+        (folder / "file").write_bytes(bytes(1000))
+    (settings.cache_dir / "in-use.lock").touch()
+    listed = {entry.key for entry in list_cache(settings, ["leftovers"])}
+    assert listed == {"cross", "board", "crossbuild/zig-objects", "in-use.lock"}
+    with using(settings.cache_dir):
+        collect_cache(settings, older_than_s=None, max_bytes=None)
+        assert all(folder.is_dir() for folder in left)
+    assert collect_cache(settings, older_than_s=None, max_bytes=None).freed_bytes >= 3000
+    assert list_cache(settings, ["leftovers"]) == ()
+    assert Cache(settings.cache_dir / "sites").has("whole")
 
 
 def test_what_has_no_digest_is_not_called_whole(settings: Settings) -> None:
