@@ -11,6 +11,7 @@ from typing import Annotated
 
 from edgekit.schema.bounds import Between, Length, Matches
 from edgekit.schema.message import Message
+from edgekit.schema.plain_text import plain_text
 
 MAX_TELEMETRY_BYTES = 64 << 10
 TELEMETRY_FD_VARIABLE = "EDGEKIT_TELEMETRY_FD"
@@ -42,7 +43,7 @@ def plain_name(text: str) -> str:
 
 def plain_note(text: str) -> str:
     """A sentence as a `Note`, whoever wrote it; empty where nothing is left."""
-    return "".join(char if char.isprintable() else " " for char in text[:MAX_NOTE_CHARACTERS]).strip()
+    return " ".join(plain_text(text).split())[:MAX_NOTE_CHARACTERS]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ def _npu(facts: DeviceFacts) -> Iterator[Finding | None]:
         "/dev/rknpu",
         f"a link to {facts.npu_link}, with which librknnrt takes this driver for an older kind",
         "no such name",
-        "sudo rm /dev/rknpu, and remove the rule that makes it: grep -l rknpu /etc/udev/rules.d/*",
+        "sudo rm /dev/rknpu, and remove the rule that makes it: grep -l rknpu /etc/udev/rules.d/* /lib/udev/rules.d/*",
     )
     for npu in facts.accelerators:
         bad = npu.kind == "rknn" and version_tuple(npu.driver_version)[:3] in BAD_DRIVERS

@@ -140,7 +140,7 @@ def test_a_child_that_dies_says_why() -> None:
         child.end(1)
 
     found = Bench(dies).sensors.latest()
-    assert found.notes == ("sensors: cannot be read: their reader has ended: MemoryError:  [2Jno",)
+    assert found.notes == ("sensors: cannot be read: their reader has ended: MemoryError: no",)
     assert from_message(BoardTelemetry, to_line(found), "what the host reads") == found
 
 

@@ -195,7 +195,7 @@ def test_a_client_that_babbles_costs_no_other_value(board: Board) -> None:
     board.install("4.3.2", enter="[os.write(1, b'\\x1b[2Jno ' * 99 + b'\\n') for _ in iter(int, 1)]")
     eventually(lambda: board.jtop.figures().notes)
     found = board.jtop.figures()
-    assert found.notes[0].startswith("jtop:  [2Jno")
+    assert found.notes[0].startswith("jtop: no no")
     assert from_message(BoardTelemetry, to_line(found), "it") == found
 
 

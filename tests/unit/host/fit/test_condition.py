@@ -52,7 +52,7 @@ def library_that_nothing_links_to(root: Path) -> None:
             link_of_the_npu,
             "/dev/rknpu is a link to renderD129, with which librknnrt takes this driver for an older kind, "
             "needed is no such name: sudo rm /dev/rknpu, and remove the rule that makes it: "
-            "grep -l rknpu /etc/udev/rules.d/*",
+            "grep -l rknpu /etc/udev/rules.d/* /lib/udev/rules.d/*",
         ),
         (
             renamed_library,
