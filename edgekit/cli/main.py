@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import typer
 
 import edgekit
-from edgekit.cli import board, cache, engine, keys, release, settings, target, wheel
+from edgekit.cli import board, builder, cache, engine, keys, release, settings, target, wheel
 from edgekit.cli.applications import remove, start, stop
 from edgekit.cli.build import build
 from edgekit.cli.clean import secrets_of
@@ -67,6 +67,7 @@ for _verb in (*_VERBS, status, stop):
 
 
 app.add_typer(board.app, name="board")
+app.add_typer(builder.app, name="builder")
 app.add_typer(cache.app, name="cache")
 app.add_typer(engine.app, name="engine")
 app.add_typer(keys.app, name="keys")

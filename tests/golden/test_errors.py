@@ -42,6 +42,7 @@ COMMANDS = [
     # 3: nothing selected
     "build recipes/line -t rk3588-debian14",
     "status gate-7",
+    "builder clean gate-7",
     "board down --name gate-7",
     "cache list --kind toasters",
     "engine verify recipes/line/recipe.toml",
@@ -52,6 +53,7 @@ COMMANDS = [
     # 7: unreachable
     "status root@127.0.0.1:1",
     "doctor root@127.0.0.1:1",
+    "builder clean root@127.0.0.1:1",
 ]
 
 

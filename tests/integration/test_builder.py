@@ -342,6 +342,72 @@ def test_what_was_left_there_is_used_again_unless_it_is_damaged(bay: Bay) -> Non
     assert bay.runs() == ["job-key-net"] * 2
 
 
+LEFT = {
+    "the engine emptied": lambda job: (job / "engine").write_bytes(b""),
+    "the engine replaced": lambda job: (job / "engine").write_bytes(b"evil"),
+    "the engine gone": lambda job: (job / "engine").unlink(),
+    "the engine a folder": lambda job: ((job / "engine").unlink(), (job / "engine").mkdir()),
+    "the engine a link": lambda job: (
+        (job / "engine").rename(job / "e"),
+        (job / "engine").symlink_to(job / "build.json"),
+    ),
+    "the answer of zeros": lambda job: (job / "build-answer.json").write_bytes(bytes(300)),
+    "the answer emptied": lambda job: (job / "build-answer.json").write_bytes(b""),
+    "the answer of another shape": lambda job: (job / "build-answer.json").write_bytes(b'{"engine_sha256": 1}'),
+    "the answer deep": lambda job: (job / "build-answer.json").write_bytes(b'{"a":' * 9000 + b"1" + b"}" * 9000),
+    "the answer of an older edgekit": lambda job: (job / "build-answer.json").write_bytes(b"{}"),
+    "both emptied": lambda job: [(job / name).write_bytes(b"") for name in ("engine", "build-answer.json")],
+    "the model a folder": lambda job: ((job / "model.onnx").unlink(), (job / "model.onnx").mkdir()),
+    "all a file": lambda job: (shutil.rmtree(job), job.write_bytes(b"")),
+}
+"""What a cut of power, or somebody else, may make of what a broken link left behind."""
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_what_was_left_behind_damaged_is_compiled_anew_at_once(name: str, bay: Bay) -> None:
+    compile_there(job_of(), bay.builders(), Silent())
+    LEFT[name](bay.agent / "laid/job-key-net")
+    for _ in range(2):
+        assert compile_there(job_of(), bay.builders(), Silent()).engine == b"engine of onnx"
+    assert len(bay.runs()) == (1 if name == "the model a folder" else 2)
+
+
+def test_timings_that_are_damaged_are_left_out(bay: Bay) -> None:
+    assert compile_there(job_of(cache=True), bay.builders(), Silent()).timing_cache == b"timed;"
+    damage(bay.agent / "laid/job-key-net/timing.cache")
+    assert compile_there(job_of(cache=True), bay.builders(), Silent()).timing_cache == b""
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda kit: (kit / "edgekit/device/builder/__main__.py").write_bytes(b""),
+        lambda kit: (kit / "edgekit/__init__.py").unlink(),
+        lambda kit: (kit / "hashlib.py").write_text("raise SystemExit('what lies beside is imported first')"),
+        lambda kit: (kit / "json.py").symlink_to(kit / "edgekit/__init__.py"),
+        lambda kit: (shutil.rmtree(kit), kit.write_bytes(b"")),
+    ],
+    ids=["emptied", "gone", "one more", "a link more", "all a file"],
+)
+def test_packages_of_which_anything_differs_are_laid_out_anew(spoil: Callable[[Path], object], bay: Bay) -> None:
+    compile_there(job_of("first"), bay.builders(), Silent())
+    (kit,) = (bay.agent / "laid").glob("packages-*")
+    spoil(kit)
+    assert compile_there(job_of("second"), bay.builders(), Silent()).engine == b"engine of onnx"
+    (kit,) = (bay.agent / "laid").glob("packages-*")
+    assert sorted(path.name for path in kit.iterdir()) == ["edgekit"]
+
+
+def test_blobs_that_are_anything_else_are_sent_again(bay: Bay) -> None:
+    compile_there(job_of("first"), bay.builders(), Silent())
+    for index, blob in enumerate((bay.agent / "blobs").iterdir()):
+        size = blob.stat().st_size
+        blob.unlink()
+        blob.mkdir() if index % 2 else blob.write_bytes(bytes(size))
+    shutil.rmtree(bay.agent / "laid")
+    assert compile_there(job_of("second"), bay.builders(), Silent()).engine == b"engine of onnx"
+
+
 def test_damaged_blobs_are_sent_again(bay: Bay) -> None:
     compile_there(job_of("first"), bay.builders(), Silent())
     for blob in (bay.agent / "blobs").iterdir():
@@ -383,7 +449,7 @@ def test_a_folder_that_is_not_ours_is_refused_in_a_sentence(tmp_path: Path) -> N
     blocked = tmp_path / "root"
     blocked.write_text("a file where a folder should be")
     bay = Bay(tmp_path, LocalExecutor)
-    with pytest.raises(EngineError, match="bay-1 cannot compile: Not a directory"):
+    with pytest.raises(EngineError, match="the builder bay-1 cannot go on: Not a directory"):
         compile_there(job_of(), bay.builders(), Silent())
 
 

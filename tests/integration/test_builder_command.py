@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -153,6 +155,34 @@ def test_a_release_with_an_engine_of_a_builder(desk: Desk, sshd: Sshd) -> None:
         assert desk.build("third")[0]["digest"] == made["digest"]
     finally:
         sshd.start()
+
+
+def test_cleaning_a_builder(desk: Desk) -> None:
+    kept = desk.board / "var/lib/edgekit/builder"
+    (kept / "blobs").mkdir(parents=True)
+    (kept / "blobs/x").write_bytes(bytes(4096))
+    done = desk.run("builder", "clean", "bench-1", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"device": "bench-1", "folder": str(kept), "bytes": 4096}
+    assert "cleaning bench-1" in done.stderr
+    assert [path.name for path in kept.iterdir()] == ["lock"]
+    done = desk.run("builder", "clean", "bench-1")
+    assert (done.returncode, done.stdout) == (0, f"bench-1: 0 B freed in {kept}\n")
+    with (kept / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        json.dump({"holder": "bob@lap", "what": "faces\x1b[2J", "since_s": time.time()}, lock)
+        lock.flush()
+        held = desk.run("builder", "clean", "bench-1")
+    assert held.returncode == 9
+    assert "bench-1: bob@lap has been compiling faces there for" in held.stderr
+    assert "\x1b" not in held.stderr
+    shutil.rmtree(kept)
+    kept.write_bytes(b"")
+    blocked = desk.run("builder", "clean", "bench-1", "--json")
+    assert blocked.returncode == 5
+    assert json.loads(blocked.stdout)["error"]["hint"] == f"move what lies at {kept} there"
+    kept.unlink()
+    assert desk.run("builder", "clean", "bench-1").returncode == 0
 
 
 def test_somebody_else_is_named(desk: Desk) -> None:

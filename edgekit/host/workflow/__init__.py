@@ -17,8 +17,8 @@ The way of a build, from `build.build_release`:
       assemble_release           files, manifest, SBOM, signature             release
 
 A job is found by its verb: `build`, `cache`, `demo`, `deploy`, `doctor`, `golden`, `keys`, `provision`; `boards` for
-`edgekit board`, `probe` for `edgekit target probe`, `engine_cache` for `edgekit engine`, `wheel_jobs` and `wheel_cache`
-for `edgekit wheel`. What jobs share:
+`edgekit board`, `builders` for `edgekit builder`, `probe` for `edgekit target probe`, `engine_cache` for `edgekit
+engine`, `wheel_jobs` and `wheel_cache` for `edgekit wheel`. What jobs share:
 
     workstation, devices      this machine, and the way to others; fitting: does a release fit them
     wheels, packages, site    tools for Python packages; packages laid out with them; a recipe's

@@ -1,8 +1,11 @@
-"""Finds the devices that compile engines, and prepares the packages that they need for it."""
+"""Finds the devices that compile engines, prepares the packages that they need for it, and cleans them."""
 
 from __future__ import annotations
 
-from edgekit.host.engine.builder.devices import LABEL, BuilderDevice, Builders, PackageFile
+from dataclasses import dataclass
+
+from edgekit.host.engine.builder.cleaning import clean_device
+from edgekit.host.engine.builder.devices import LABEL, BuilderDevice, Builders, PackageFile, Patience
 from edgekit.host.fit.builder import judge_builder
 from edgekit.host.user import user_at_machine
 from edgekit.host.wheel.needs import wanted_for_builder
@@ -44,6 +47,32 @@ def equip_builders(
         judge=lambda target, needed, facts: tuple(map(str, judge_builder(target, needed, facts))),
         holder=user_at_machine(),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleanedBuilder:
+    """What was deleted on a builder device."""
+
+    device: str
+    folder: str
+    """That edgekit keeps there; its lock is left."""
+    bytes: int
+
+
+def clean_builder(name: str, station: Workstation) -> CleanedBuilder:
+    """Delete what a builder device keeps.
+
+    Raises:
+        NothingSelected: there is no device of that name.
+        LockHeld: somebody compiles there.
+        Unreachable: it does not answer.
+    """
+    access = device_access(station.settings)
+    found = access.find(name)
+    device = BuilderDevice(name=found.name, executor=access.connect(found), prefix=found.prefix)
+    with station.progress.step(f"cleaning {device.name}"):
+        freed = clean_device(device, user_at_machine(), Patience())
+    return CleanedBuilder(device=device.name, folder=device.folder, bytes=freed)
 
 
 def builder_packages(station: Workstation, target: Target, kind: AcceleratorKind) -> tuple[PackageFile, ...]:

@@ -201,7 +201,7 @@ class AgentClient:
         if "error" in raw:
             refusal = read_answer(AgentRefusal, raw, self.name)
             hint = one_line(refusal.hint) or "report this"
-            raise BuilderFault(f"{self.name} cannot compile: {one_line(refusal.error)}", hint=hint)
+            raise BuilderFault(f"the builder {self.name} cannot go on: {one_line(refusal.error)}", hint=hint)
         return read_answer(cls, raw, self.name)
 
     def _line(self, limit: int, until: float, silence_s: float) -> bytes:

@@ -84,7 +84,10 @@ class Work:
         self, facts: DeviceFacts, look: Callable[[], DeviceFacts], check: Callable[[CompiledEngine], object]
     ) -> CompiledEngine:
         job = self._job
-        left_behind, site = self._find_left_behind(), self._bring()
+        left_behind = self._find_left_behind()
+        if left_behind is None:
+            self._client.wipe(self._folder)
+        site = self._bring()
         built, engine, timings = left_behind or self._compile(site)
         tried, answers = self._try(site) if len(job.frames) else (None, {})
         for reason in contradictions(job.request.kind, facts, look(), built, tried):
