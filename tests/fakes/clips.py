@@ -29,6 +29,17 @@ def write_clip(file: Path, times_ms: Sequence[int]) -> Path:
     return file
 
 
+def write_head(file: Path, width_px: int, height_px: int) -> Path:
+    """A clip that says how large its frames are, and holds a piece of one."""
+    with av.open(str(file), "w", format="matroska") as clip:
+        stream = clip.add_stream("rawvideo", rate=5)
+        stream.width, stream.height, stream.pix_fmt = width_px, height_px, "yuv420p"
+        packet = av.Packet(bytes(64))
+        packet.stream, packet.pts, packet.dts, packet.time_base = stream, 0, 0, Fraction(1, 5)
+        clip.mux(packet)
+    return file
+
+
 def damage(file: Path, packets: Sequence[int]) -> None:
     """Put zeros in place of these packets of a clip."""
     data, start = file.read_bytes(), 0

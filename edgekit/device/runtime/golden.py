@@ -10,12 +10,11 @@ from contextlib import closing
 from itertools import takewhile
 from pathlib import Path
 
-import cv2
-
 from edgekit.device.runtime.stages import close_stage, find_class
 from edgekit.device.runtime.stages.factory import StageFactory
 from edgekit.errors import InputError
-from edgekit.imaging.image import RgbImage, RgbSpec
+from edgekit.imaging.image import RgbSpec
+from edgekit.imaging.picture_file import read_picture_file
 from edgekit.schema.detection import Detection, differences, read_expected
 from edgekit.schema.plan import StagePlan
 from edgekit.schema.recipe import Golden
@@ -76,10 +75,7 @@ class Passage:
         Raises:
             InputError: it is no picture, or a stage cannot be made.
         """
-        pixels = cv2.imread(str(file), cv2.IMREAD_COLOR)
-        if pixels is None:
-            raise InputError(f"frame {file.name} is no picture that can be read", hint="give a PNG")
-        image = RgbImage(pixels=pixels, order="BGR")  # type: ignore[arg-type]  # IMREAD_COLOR gives uint8
+        image = read_picture_file(file, f"frame {file.name}")
         frame: Frame | None = Frame(stream=STREAM, sequence=0, captured_s=0.0, image=image)
         for stage in self._stages(image.spec):
             if frame is None:

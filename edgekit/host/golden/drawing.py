@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.errors import InputError
 from edgekit.host.golden.changes import DetectionChange
+from edgekit.imaging.picture_file import read_picture_file
 from edgekit.schema.detection import Detection
 
 _AS_BEFORE = (255, 255, 255)
@@ -39,9 +39,7 @@ def draw(file: Path, found: Iterable[Detection], changed: Iterable[DetectionChan
     Raises:
         InputError: the frame is no picture.
     """
-    pixels = cv2.imread(str(file), cv2.IMREAD_COLOR)
-    if pixels is None:
-        raise InputError(f"{file} is no picture that can be read", hint="give a PNG")
+    pixels = read_picture_file(file).pixels
     scale = min(_MOST, max(1, -(-_READABLE_PX // pixels.shape[1])))
     enlarged = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
     canvas = np.asarray(enlarged, np.uint8)

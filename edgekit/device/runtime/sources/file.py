@@ -16,6 +16,7 @@ from edgekit.device.runtime.frames.stream import Entry, StreamEnded, StreamGap, 
 from edgekit.device.runtime.sources.pace import Pace
 from edgekit.errors import InputError
 from edgekit.imaging.image import Image
+from edgekit.imaging.picture_file import check_pixels
 from edgekit.schema.source import FileSource
 from edgekit.stage import Frame, StreamInfo
 
@@ -57,9 +58,10 @@ class ClipReader:
         except (OSError, FFmpegError, IndexError) as error:
             raise InputError(f"source {name}: {source.path} cannot be played: {error}", hint="give a video") from None
         self._stream.codec_context.thread_count = 1  # this thread decodes, and no other
-        self._spec = spec_of(stated_by_stream(self._stream.codec_context), source.matrix, source.range, name)
-        codec, fps = self._stream.codec_context.name, float(self._stream.average_rate or _USUAL_FPS)
-        self.info = StreamInfo(name=name, spec=self._spec, fps=fps, codec=codec)
+        codec, fps = self._stream.codec_context, float(self._stream.average_rate or _USUAL_FPS)
+        check_pixels(f"source {name}: {source.path}", codec.width, codec.height)
+        self._spec = spec_of(stated_by_stream(codec), source.matrix, source.range, name)
+        self.info = StreamInfo(name=name, spec=self._spec, fps=fps, codec=codec.name)
 
     def stop(self) -> None:
         """See `FrameSource.stop`."""

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
-
 from edgekit.device.runtime.sources.numbered import NumberedSource, Picture
 from edgekit.device.runtime.sources.pace import Pace
 from edgekit.errors import InputError
-from edgekit.imaging.image import RgbImage
+from edgekit.imaging.picture_file import read_picture_file
 from edgekit.schema.source import PICTURE_SUFFIXES, ImagesSource
 from edgekit.stage import StreamInfo
 
@@ -35,10 +33,7 @@ class PictureFolder:
     def picture(self, number: int) -> Picture:
         """See `PictureMaker.picture`. Raises InputError where a file is no picture."""
         file = self._files[number]
-        pixels = cv2.imread(str(file), cv2.IMREAD_COLOR)
-        if pixels is None:
-            raise InputError(f"source {self._name}: {file.name} is no picture that can be read", hint="give a PNG")
-        return Picture(image=RgbImage(pixels=pixels, order="BGR"))  # type: ignore[arg-type]  # it gives uint8
+        return Picture(image=read_picture_file(file, f"source {self._name}: {file.name}"))
 
 
 def play_folder(name: str, source: ImagesSource, release: Path, pace: Pace | None = None) -> NumberedSource:

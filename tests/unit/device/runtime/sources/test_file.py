@@ -13,7 +13,7 @@ from edgekit.device.runtime.frames.stream import Entry, StreamEnded, StreamGap, 
 from edgekit.device.runtime.sources.file import ClipReader
 from edgekit.errors import InputError
 from edgekit.stage import Frame
-from tests.fakes.clips import clip_source, damage, write_clip
+from tests.fakes.clips import clip_source, damage, write_clip, write_head
 from tests.fakes.clock import Clock
 
 START_S = 1000.0
@@ -148,3 +148,10 @@ def test_what_cannot_be_played_is_named(tmp_path: Path) -> None:
     (tmp_path / "c.mkv").write_text("no clip")
     with pytest.raises(InputError, match=r"source belt: c\.mkv cannot be played"):
         reader(tmp_path / "c.mkv", Clock())
+
+
+def test_frames_that_no_camera_makes_are_not_decoded(tmp_path: Path) -> None:
+    file = write_head(tmp_path / "c.mkv", 20_000, 10_001)
+    assert file.stat().st_size < 1000
+    with pytest.raises(InputError, match=r"c\.mkv has 20000x10001 pixels, and at most 200 million are read"):
+        reader(file, Clock())

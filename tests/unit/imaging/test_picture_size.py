@@ -12,12 +12,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgekit.device.runtime.golden import Passage
 from edgekit.errors import InputError
 from edgekit.host.engine.pictures.read import read_picture
-from edgekit.host.engine.pictures.size import picture_size
+from edgekit.host.golden.drawing import draw
+from edgekit.imaging.picture_size import picture_size
 from edgekit.schema.recipe import ColourContract
 
 CONTRACT = ColourContract(width_px=4, height_px=4, order="RGB")
+READERS = (
+    lambda file: read_picture(file, CONTRACT),
+    lambda file: draw(file, (), ()),
+    lambda file: Passage((), lambda *_: None).find(file),
+)
+"""All that read pictures: for calibration and verification, for people, as golden frames."""
 KINDS = {
     "png": [],
     "jpg": [],
@@ -64,8 +72,17 @@ def bomb(side: int) -> bytes:
 @pytest.mark.parametrize("side", [30_000, 40_000, 2**31 - 1])
 def test_one_that_no_camera_makes_is_not_decoded(side: int, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(bomb(side))
-    with pytest.raises(InputError, match=f"has {side}x{side} pixels, more than any camera's"):
-        read_picture(tmp_path / "a.png", CONTRACT)
+    for read in READERS:
+        with pytest.raises(InputError, match=f"has {side}x{side} pixels, and at most 200 million are read"):
+            read(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", bomb(8)[:20], bomb(100), bomb(8)[:-20]])
+def test_a_damaged_one_is_named(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(content)
+    for read in READERS:
+        with pytest.raises(InputError, match=r"a\.png is no picture that can be read"):
+            read(tmp_path / "a.png")
 
 
 @given(st.sampled_from([b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"RIFF", b""]), st.binary(max_size=200))
