@@ -86,6 +86,8 @@ _PLUGINS = Path(f"/usr/lib/{platform.machine()}-linux-gnu/gstreamer-1.0")
 _CAMERAS = (
     Need(package="gir1.2-gst-rtsp-server-1.0", files=(f"{_TYPELIBS}/GstRtspServer-1.0.typelib",)),
     Need(package="python3-gi", files=("/usr/lib/python3/dist-packages/gi/__init__.py",)),
+    Need(package="gir1.2-gst-plugins-base-1.0", files=(f"{_TYPELIBS}/GstVideo-1.0.typelib",)),
+    Need(package="python3-gst-1.0", files=("/usr/lib/python3/dist-packages/gi/overrides/Gst.py",)),
     Need(package="gstreamer1.0-plugins-base", files=(f"{_PLUGINS}/libgstvideotestsrc.so",)),
     Need(package="gstreamer1.0-plugins-good", files=(f"{_PLUGINS}/libgstrtp.so",)),
     Need(package="gstreamer1.0-plugins-bad", files=(f"{_PLUGINS}/libgstx265.so",)),

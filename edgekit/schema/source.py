@@ -140,5 +140,20 @@ class V4l2Source(CameraOptions):
     fps: Rate = 30.0
 
 
-RecipeSource = FileSource | ImagesSource | SyntheticSource | RtspSource | V4l2Source
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GstreamerSource(CameraOptions):
+    """Any pipeline of the board's own GStreamer that ends in an appsink; it runs in a process of its own."""
+
+    kind: Literal["gstreamer"]
+    launch: OneLine
+    """As for gst-launch. `{decoder}` stands for a decoder that the board has, `{camera}` for its camera source."""
+    codec: Literal["h264", "h265"] = "h264"
+    """What `{decoder}` decodes."""
+    decoder: Annotated[str, Matches("[A-Za-z][A-Za-z0-9_-]{0,62}", "auto, or the name of an element")] = "auto"
+    """`auto`: the board's hardware where it has some (nvv4l2decoder, mppvideodec, v4l2sl…), else software."""
+    connect_s: Limit = 30.0
+    """So long it may take to its first picture."""
+
+
+RecipeSource = FileSource | ImagesSource | SyntheticSource | RtspSource | V4l2Source | GstreamerSource
 """Where frames come from, by `kind`. Each source is a stream of its own, and all of them pass all stages."""

@@ -15,7 +15,15 @@ from edgekit.errors import InputError
 from edgekit.imaging.conversion import Converter, plan_conversion
 from edgekit.schema.recipe import ColourContract
 from edgekit.schema.rehearsal import Grab
-from edgekit.schema.source import FileSource, ImagesSource, RecipeSource, RtspSource, SyntheticSource, V4l2Source
+from edgekit.schema.source import (
+    FileSource,
+    GstreamerSource,
+    ImagesSource,
+    RecipeSource,
+    RtspSource,
+    SyntheticSource,
+    V4l2Source,
+)
 from edgekit.stage import Frame
 
 _MOST_FRAMES = 3000
@@ -65,7 +73,7 @@ def _once(source: RecipeSource) -> RecipeSource:
         case SyntheticSource():
             frames = min(source.frames or _MOST_FRAMES, _MOST_FRAMES)
             return dataclasses.replace(source, pace="fast", frames=frames, max_fps=None)
-        case RtspSource() | V4l2Source():
+        case RtspSource() | V4l2Source() | GstreamerSource():
             raise InputError("frames cannot be taken from a camera here", hint="name them in golden.frames")
 
 

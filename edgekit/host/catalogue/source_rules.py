@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from edgekit.host.catalogue.mistake import Mistake
 from edgekit.schema.recipe import Recipe
 from edgekit.schema.settings import SettingPlace, is_secret
-from edgekit.schema.source import RecipeSource, Roi, RtspSource, SyntheticSource
+from edgekit.schema.source import GstreamerSource, RecipeSource, Roi, RtspSource, SyntheticSource
 
 
 def source_mistakes(recipe: Recipe) -> Iterator[Mistake]:
@@ -16,6 +16,8 @@ def source_mistakes(recipe: Recipe) -> Iterator[Mistake]:
         key = f"pipeline.sources.{name}"
         if isinstance(source, RtspSource):
             yield from _login(key, source)
+        if isinstance(source, GstreamerSource):
+            yield from _launch(key, source)
         if source.roi is not None:
             yield from _roi(f"{key}.roi", source.roi, source)
 
@@ -40,6 +42,13 @@ def _login(key: str, source: RtspSource) -> Iterator[Mistake]:
         yield Mistake(f"{key}.url", expected)
     if source.password is not None and source.user is None:
         yield Mistake(f"{key}.user", "missing; a password belongs to a user")
+
+
+def _launch(key: str, source: GstreamerSource) -> Iterator[Mistake]:
+    if source.launch.rpartition("!")[2].split()[:1] != ["appsink"]:
+        yield Mistake(f"{key}.launch", "expected a line that ends in ! appsink: its pictures are taken there")
+    if source.decoder != "auto" and "{decoder}" not in source.launch:
+        yield Mistake(f"{key}.decoder", "nothing stands for it: write {decoder} where it goes in launch")
 
 
 def _roi(key: str, roi: Roi, source: RecipeSource) -> Iterator[Mistake]:

@@ -96,13 +96,18 @@ def spec_of(stated: Stated, matrix: Matrix | None, range_: Range | None, name: s
     return FrameSpec(
         width_px=stated.width_px,
         height_px=stated.height_px,
-        matrix=_agree(MATRICES.get(stated.matrix), matrix, name, "matrix"),
-        range=_agree(stated_range, range_, name, "range"),
+        matrix=agree(MATRICES.get(stated.matrix), matrix, name, "matrix"),
+        range=agree(stated_range, range_, name, "range"),
         siting=SITINGS.get(stated.codec, "unknown"),
     )
 
 
-def _agree(stated: T | None, declared: T | None, name: str, what: str) -> T:
+def agree(stated: T | None, declared: T | None, name: str, what: str) -> T:
+    """What a stream states or the recipe declares of its colours.
+
+    Raises:
+        InputError: neither does, or they contradict each other.
+    """
     if stated is not None and declared is not None and stated != declared:
         raise InputError(
             f"source {name}: the stream says {what} {stated}, the recipe says {declared}",

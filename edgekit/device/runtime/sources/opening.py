@@ -8,6 +8,7 @@ from edgekit.device.runtime.sources.shaping import Shaped
 from edgekit.device.runtime.sources.source import FrameSource
 from edgekit.schema.source import (
     FileSource,
+    GstreamerSource,
     ImagesSource,
     RecipeSource,
     RtspSource,
@@ -47,3 +48,7 @@ def _opened(name: str, source: RecipeSource, release: Path) -> FrameSource:
             from edgekit.device.runtime.sources.v4l2 import kernel_camera  # noqa: PLC0415
 
             return kernel_camera(name, source)
+        case GstreamerSource():
+            from edgekit.device.runtime.sources.gstreamer import pipeline_camera  # noqa: PLC0415
+
+            return pipeline_camera(name, source)

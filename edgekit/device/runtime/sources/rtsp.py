@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from urllib.parse import quote
 
 import av
@@ -13,15 +12,13 @@ from av.error import FFmpegError
 
 from edgekit.device.runtime.sources.connection import FFmpegConnection
 from edgekit.device.runtime.sources.live import CameraLost, LiveCamera
+from edgekit.device.runtime.sources.secrets import hider
 from edgekit.schema.source import RtspSource
-
-_LOGIN = re.compile(r"(\w+://)[^/@\s]+@")
-_MASK = "***"
 
 
 def rtsp_camera(name: str, source: RtspSource) -> LiveCamera:
     """The source of an RTSP camera; nothing is connected yet."""
-    return LiveCamera(name, source, lambda: connect(name, source), hide=hider(source))
+    return LiveCamera(name, source, lambda: connect(name, source), hide=hider(source.password))
 
 
 def connect(name: str, source: RtspSource) -> FFmpegConnection:
@@ -72,16 +69,3 @@ def full_url(source: RtspSource) -> str:
     if source.password is not None:
         login += ":" + quote(source.password, safe="")
     return f"{scheme}://{login}@{rest}"
-
-
-def hider(source: RtspSource) -> Callable[[str], str]:
-    """Takes what lets others into a camera out of a text, however it is written there."""
-    password = source.password or ""
-    words = {password, quote(password, safe=""), quote(password)} - {""}
-
-    def hide(text: str) -> str:
-        for word in sorted(words, key=len, reverse=True):
-            text = text.replace(word, _MASK)
-        return _LOGIN.sub(rf"\1{_MASK}@", text)
-
-    return hide

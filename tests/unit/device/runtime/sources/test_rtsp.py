@@ -10,7 +10,8 @@ import av  # noqa: F401  its libraries are loaded by it
 import pytest
 
 from edgekit.device.runtime.sources.live import CameraLost
-from edgekit.device.runtime.sources.rtsp import connect, full_url, hider, options_of
+from edgekit.device.runtime.sources.rtsp import connect, full_url, options_of
+from edgekit.device.runtime.sources.secrets import hider
 from edgekit.schema.source import RtspSource
 from tests.fakes.cameras import no_camera
 
@@ -37,12 +38,12 @@ def test_no_text_tells_a_password(text: str) -> None:
     camera = source(user="edge", password=SECRET)
     url = full_url(camera)
     quoted = url.split(":")[2].partition("@")[0]
-    found = hider(camera)(text.format(url=url, password=SECRET, quoted=quoted))
+    found = hider(camera.password)(text.format(url=url, password=SECRET, quoted=quoted))
     assert SECRET not in found and quoted not in found and "other" not in found and "***" in found
 
 
 def test_a_text_without_secrets_stays_as_it_is() -> None:
-    assert hider(source())("stream gate is down: mail me@home") == "stream gate is down: mail me@home"
+    assert hider()("stream gate is down: mail me@home") == "stream gate is down: mail me@home"
 
 
 def ffmpeg_option(name: str) -> bool:
