@@ -121,6 +121,13 @@ def test_a_power_mode_that_may_not_be_read_is_not_judged(tmp_path: Path) -> None
     assert findings(root) == ()
 
 
+def test_a_mask_that_is_not_the_power_modes_is_told_and_gone_after_the_reboot_that_is_asked_for(tmp_path: Path) -> None:
+    root = build_board("agx-orin-64-jp621", tmp_path / "root")
+    assert probe(str(root), "/var/lib")["warnings"] == ["power mode MAXN has 16 SMs, 8 are on: reboot the board"]
+    (root / "sys/devices/platform/gpu.0/tpc_pg_mask").write_text("0\n")  # nvpmodel writes it before the GPU is used
+    assert probe(str(root), "/var/lib")["warnings"] == []
+
+
 def test_no_other_board_has_such_a_fault(tmp_path: Path) -> None:
     found = {board: [item.subject for item in findings(build_board(board, tmp_path / board))] for board in names()}
     assert {board: subjects for board, subjects in found.items() if subjects} == {
