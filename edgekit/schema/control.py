@@ -23,11 +23,11 @@ from edgekit.schema.telemetry import BoardTelemetry
 
 PROTOCOL = 1
 """Version of the framing alone; what else a keeper can do is in its features."""
-FEATURES: tuple[str, ...] = ("zlib", "applications", "settings")
+FEATURES: tuple[str, ...] = ("zlib", "applications", "settings", "provenance")
 """What this keeper can do and one of the same protocol perhaps cannot: the host asks before it uses one.
 
 `zlib`: chunks may be compressed. `applications`: several on one board; requests name one, and `start` and `remove` one.
-`settings`: releases may declare them, and `activate` brings them.
+`settings`: releases may declare them, and `activate` brings them. `provenance`: how a release was made is kept with it.
 """
 MAX_LINE_BYTES = 4 << 20
 MAX_CHUNK_BYTES = 1 << 20
@@ -38,6 +38,7 @@ Verb = Literal[
     "status",
     "lock",
     "offer",
+    "provenance",
     "chunk",
     "install",
     "activate",
@@ -64,6 +65,9 @@ class Request(Message):
                holder's name if taken); other applications can be deployed meanwhile
     offer      payload: manifest.json, then the signature (`signature_bytes` of it); verified before anything else.
                done.data: `Offer` as JSON
+    provenance payload: how the release offered on this connection was made, `schema.provenance.Statement`, then the
+               signature (`signature_bytes` of it) over its DSSE encoding; verified now, kept by `install`.
+               done.data: signer
     chunk      sha256, offset, encoding, payload: the next part of a blob of the release offered on this connection
     install    digest: checks that all blobs are there, lays out releases/<digest>/
     activate   digest, payload: the application's settings (a `BoardSettings` as JSON); none: those that the board

@@ -2,7 +2,7 @@
 
 A release on the host is a folder: `manifest.json`, `manifest.json.sig` (OpenSSH's format, namespace
 `edgekit-release`), and `files/`, which holds every listed file under its path. On the device the listed files lie
-directly in `releases/<digest>/`, beside manifest and signature.
+directly in `releases/<digest>/`, beside manifest and signature, and how it was made (`schema.provenance`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MAX_PATH_BYTES = 1024
 MAX_NAME_BYTES = 255
 """Of one part of a path. Source: Linux, limits.h, NAME_MAX."""
 MAX_FILE_BYTES = 1 << 40
-RESERVED = frozenset({"manifest.json", "manifest.json.sig"})
+RESERVED = frozenset({"manifest.json", "manifest.json.sig", "provenance.json", "provenance.json.sig"})
 _SHA256 = re.compile("[0-9a-f]{64}")
 _INTERPRETER = re.compile(r"((/[\w.+-]+)+/python[0-9.]*)?")
 

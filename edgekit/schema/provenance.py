@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from edgekit.schema.message import Message
+from edgekit.errors import InputError, TrustError
+from edgekit.schema.message import Message, from_message
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
@@ -23,7 +24,8 @@ SUBJECT = "manifest.json"
 SOURCE, EDGEKIT_SOURCE = "source", "edgekit source"
 """Names of the dependencies that are git commits: of the recipe, and of edgekit itself."""
 MAX_PROVENANCE_BYTES = 1 << 20
-"""Of the envelope."""
+"""Of the envelope, so of the statement too."""
+_HINT = "build the release again: edgekit build RECIPE --target T --out DIR"
 MAX_CHANGED = 20
 """Files named as changed since the commit; the others are counted."""
 
@@ -64,6 +66,9 @@ class InternalParameters:
     """`x86_64 Linux`."""
     bytecode: str = ""
     """Version of the Python that compiled the packages' bytecode; empty: there is none in the release."""
+    sandbox: str = ""
+    """What other people's code ran in, to build its packages or compile engines: `bubblewrap`, `namespaces`, `none`;
+    empty: no such code was needed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,3 +123,31 @@ class Statement(Message):
     subject: tuple[Resource, ...]
     predicateType: str
     predicate: SlsaProvenance
+
+
+def read_statement(payload: bytes, digest: str) -> Statement:
+    """Read a statement whose signature was checked.
+
+    Args:
+        payload: the statement.
+        digest: of the release that it must be about.
+
+    Raises:
+        TrustError: it is no statement of edgekit's, or about something else.
+    """
+    try:
+        statement = from_message(Statement, payload, "the provenance")
+    except InputError as error:
+        raise TrustError(error.message, hint=_HINT, details=error.details) from None
+    kinds = (statement._type, statement.predicateType, statement.predicate.buildDefinition.buildType)
+    if kinds != (STATEMENT_TYPE, PREDICATE_TYPE, BUILD_TYPE):
+        raise TrustError(f"the provenance is of another kind: {', '.join(kinds)[:200]}", hint=_HINT)
+    if all(subject.digest.get("sha256") != digest for subject in statement.subject):
+        raise TrustError("the provenance is that of another release", hint=_HINT)
+    return statement
+
+
+def signed_bytes(statement: bytes) -> bytes:
+    """What is signed of a statement. Source: DSSE 1.0.2, protocol.md, pre-authentication encoding."""
+    kind = PAYLOAD_TYPE.encode()
+    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(statement), statement)

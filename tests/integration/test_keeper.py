@@ -21,11 +21,14 @@ import pytest
 from edgekit.executor.local import LocalExecutor
 from edgekit.executor.sent_program import skip_greeting
 from edgekit.host.provision.keeper_zip import build_keeper
+from edgekit.host.release.envelope import seal, unseal
+from edgekit.host.release.statement import make_statement
 from edgekit.schema.control import ApplicationStatus, Event, Offer, Status
 from edgekit.schema.manifest import SIGNATURE_NAMESPACE
 from edgekit.schema.message import from_message, from_message_data
 from edgekit.trust import sign
 from tests.fakes.releases import FakeRelease, make_plan, make_release
+from tests.unit.host.release.test_envelope import BEGAN, MAKING
 
 pytestmark = pytest.mark.integration
 
@@ -302,6 +305,36 @@ def test_what_is_not_signed_by_an_allowed_signer_is_refused(device: Device) -> N
     changed = good.manifest_json.replace(b'"sorter"', b'"sorted"')
     assert device.deploy(replace(good, manifest_json=changed)).exit_code == 6
     assert device.status().applications == ()
+
+
+def test_how_a_release_was_made_is_verified_and_kept(device: Device) -> None:
+    """As the host's envelope holds it: what ssh-keygen signed there is what the keeper asks ssh-keygen of."""
+
+    def seal_by(key: Path, digest: str) -> tuple[bytes, bytes]:
+        statement = make_statement(MAKING, digest, "ann@desk", BEGAN)
+        return unseal(seal(statement, lambda text: sign(LocalExecutor(), text, key=key, namespace=SIGNATURE_NAMESPACE)))
+
+    device.spawn()
+    release = device.release("healthy")
+    other = device.prefix / "other"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(other)], check=True)
+    with device.talk() as client:
+        offer = release.manifest_json + release.signature
+        assert client.ask("offer", offer, signature_bytes=len(release.signature)).kind == "done"
+        for key, digest in ((other, release.digest), (device.key, "0" * 64)):
+            statement, signature = seal_by(key, digest)
+            refused = client.ask("provenance", statement + signature, signature_bytes=len(signature))
+            assert (refused.kind, refused.exit_code) == ("error", 6)
+        statement, signature = seal_by(device.key, release.digest)
+        taken = client.ask("provenance", statement + signature, signature_bytes=len(signature))
+        assert taken.data == {"signer": "ann@example.org"}
+        for sha256, content in release.blobs.items():
+            client.send("chunk", content, sha256=sha256)
+        assert client.ask("install", digest=release.digest).kind == "done"
+        assert client.ask("activate", digest=release.digest).kind == "done"
+    folder = device.prefix / "var/lib/edgekit/releases" / release.digest
+    assert (folder / "provenance.json").read_bytes() == statement
+    assert (folder / "provenance.json.sig").read_bytes() == signature
 
 
 def test_a_flipped_byte_in_the_store_is_found_and_sent_again(device: Device) -> None:

@@ -25,6 +25,8 @@ class OutgoingRelease:
     digest: str
     file: Callable[[str], Path]
     """Where a listed path lies."""
+    provenance: Callable[[], tuple[bytes, bytes]] = lambda: (b"", b"")
+    """How it was made, and the signature over that; both empty where nobody has said."""
 
 
 @dataclass(slots=True)

@@ -14,6 +14,8 @@ from edgekit.schema.provenance import EDGEKIT_SOURCE, SOURCE, BuildDefinition, R
 from edgekit.schema.reader import to_raw
 
 _CHUNK_BYTES = 1 << 20
+_NO_INPUTS = frozenset({"path", "builder", "sandbox"})
+"""Parameters that tell where and how safely it was built, not what from."""
 _COMMITS = frozenset({SOURCE, EDGEKIT_SOURCE})
 """A commit says where files are from, not what is in them: another one may hold the same."""
 
@@ -27,7 +29,7 @@ def _parameters(release: BuildDefinition, here: BuildDefinition) -> Iterator[str
     for kind in ("externalParameters", "internalParameters"):
         before, now = to_raw(getattr(release, kind)), to_raw(getattr(here, kind))
         for name in before:
-            if before[name] != now[name] and name not in ("path", "builder"):
+            if before[name] != now[name] and name not in _NO_INPUTS:
                 yield f"{name}: {before[name] or 'none'} made the release, here it is {now[name] or 'none'}"
 
 

@@ -22,15 +22,8 @@ from securesystemslib.signer import Signature
 from edgekit.errors import InputError, TrustError
 from edgekit.executor import Executor
 from edgekit.schema.manifest import MAX_SIGNATURE_BYTES, SIGNATURE_NAMESPACE
-from edgekit.schema.message import from_message, to_line
-from edgekit.schema.provenance import (
-    BUILD_TYPE,
-    MAX_PROVENANCE_BYTES,
-    PAYLOAD_TYPE,
-    PREDICATE_TYPE,
-    STATEMENT_TYPE,
-    Statement,
-)
+from edgekit.schema.message import to_line
+from edgekit.schema.provenance import MAX_PROVENANCE_BYTES, PAYLOAD_TYPE, Statement, read_statement
 from edgekit.trust import fingerprint, verify
 
 _HINT = "build the release again: edgekit build RECIPE --target T --out DIR"
@@ -87,10 +80,17 @@ def open_sealed(sealed: bytes, digest: str, executor: Executor, allowed_signers:
         raise TrustError("the release has no provenance", hint=_HINT)
     envelope = _read_envelope(sealed)
     signer, key = _check_signatures(envelope, executor, allowed_signers)
-    statement = _read_statement(envelope.payload)
-    if all(subject.digest.get("sha256") != digest for subject in statement.subject):
-        raise TrustError("the provenance is that of another release", hint=_HINT)
-    return TrustedStatement(statement=statement, signer=signer, key=key)
+    return TrustedStatement(statement=read_statement(envelope.payload, digest), signer=signer, key=key)
+
+
+def unseal(sealed: bytes) -> tuple[bytes, bytes]:
+    """A statement and the first signature over it, as they travel to a device, which judges them.
+
+    Raises:
+        TrustError: it is no envelope.
+    """
+    envelope = _read_envelope(sealed)
+    return envelope.payload, bytes.fromhex(next(iter(envelope.signatures.values())).signature)
 
 
 def _read_envelope(sealed: bytes) -> Envelope:
@@ -125,14 +125,3 @@ def _check_signatures(envelope: Envelope, executor: Executor, allowed_signers: P
         else:
             return signer, fingerprint(signature)
     raise refused
-
-
-def _read_statement(payload: bytes) -> Statement:
-    try:
-        statement = from_message(Statement, payload, "the provenance")
-    except InputError as error:
-        raise TrustError(error.message, hint=_HINT, details=error.details) from None
-    kinds = (statement._type, statement.predicateType, statement.predicate.buildDefinition.buildType)
-    if kinds != (STATEMENT_TYPE, PREDICATE_TYPE, BUILD_TYPE):
-        raise TrustError(f"the provenance is of another kind: {', '.join(kinds)[:200]}", hint=_HINT)
-    return statement

@@ -14,7 +14,7 @@ from edgekit.host.link.board_settings import OutgoingSettings, outgoing_settings
 from edgekit.host.link.client import ACTIVATION_S, KeeperClient, Watch
 from edgekit.host.link.sending import OutgoingRelease, Sent, bytes_missing, send_blobs
 from edgekit.host.progress import Progress
-from edgekit.host.release.folder import FILES, open_release, read_plan
+from edgekit.host.release.folder import FILES, ReleaseFolder, open_release, read_plan
 from edgekit.host.user import user_at_machine
 from edgekit.host.workflow.devices import DeviceAccess
 from edgekit.host.workflow.fitting import check_fits
@@ -78,6 +78,7 @@ def deploy_release(release: Path, name: str, access: DeviceAccess, station: Work
                 signature=folder.signature,
                 digest=folder.digest,
                 file=lambda path: folder.path / FILES / path,
+                provenance=lambda: _provenance(folder),
             ),
             settings=outgoing_settings(access.inventory, device.name, plan, LocalExecutor()),
             check_fits=lambda: check_fits(device, executor, folder.manifest, station),
@@ -85,6 +86,14 @@ def deploy_release(release: Path, name: str, access: DeviceAccess, station: Work
             progress=station.progress,
             watch=watch,
         ).run()
+
+
+def _provenance(folder: ReleaseFolder) -> tuple[bytes, bytes]:
+    if not folder.provenance:
+        return b"", b""
+    from edgekit.host.release.envelope import unseal  # noqa: PLC0415  only for what is sent at all
+
+    return unseal(folder.provenance)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +186,8 @@ class _Course:
         self._lock(keeper)
         offer = self._offer(keeper)
         self._note_missing(bytes_missing(self.to.release, offer.missing))
+        if not offer.installed and keeper.can("provenance"):
+            self._state(keeper)
         self._send(keeper, offer)
         with self.to.progress.step(f"{self.to.device.name}: verifying and installing"):
             keeper.ask("install", digest=self.to.release.digest, patience_s=ACTIVATION_S)
@@ -214,6 +225,13 @@ class _Course:
         payload = release.manifest_bytes + release.signature
         answer = keeper.ask("offer", payload=payload, signature_bytes=len(release.signature))
         return from_message_data(Offer, answer, f"offer of {self.to.device.name}")
+
+    def _state(self, keeper: KeeperClient) -> None:
+        """Tell how the release was made: before its files, for a device may refuse it for that."""
+        statement, signature = self.to.release.provenance()
+        if statement:
+            self.sent.wire_bytes += len(statement) + len(signature)
+            keeper.ask("provenance", payload=statement + signature, signature_bytes=len(signature))
 
     def _note_missing(self, missing_bytes: int) -> None:
         """A link that brought something before it broke may break again as often."""

@@ -138,6 +138,7 @@ def making_of(
             python=platform.python_version(),
             machine=f"{platform.machine()} {platform.system()}",
             bytecode=site.bytecode,
+            sandbox=station.sandbox.kind if site.locked.results or locks else "",
         ),
         resolvedDependencies=(
             *given.resources,

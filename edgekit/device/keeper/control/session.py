@@ -21,6 +21,7 @@ from edgekit.schema.control import FEATURES, PROTOCOL, Event, Hello, Offer, Requ
 from edgekit.schema.manifest import MAX_MANIFEST_BYTES, MAX_SIGNATURE_BYTES
 from edgekit.schema.message import to_message_data
 from edgekit.schema.names import is_application_name
+from edgekit.schema.provenance import MAX_PROVENANCE_BYTES
 from edgekit.schema.reader import to_raw
 from edgekit.trust import check_digest_name
 
@@ -54,6 +55,7 @@ class Session:
             "status": self._status,
             "lock": self._lock,
             "offer": self._offer,
+            "provenance": self._provenance,
             "chunk": self._chunk,
             "install": self._install,
             "activate": self._activate,
@@ -138,6 +140,17 @@ class Session:
             disk_free_bytes=self._to.store.free_bytes,
         )
         yield Event(kind="done", data=to_message_data(offer))
+
+    def _provenance(self, request: Request, payload: bytearray) -> Iterator[Event]:
+        if self._offered is None:
+            raise NothingSelected("no release was offered on this connection", hint="edgekit deploy offers it first")
+        split = len(payload) - request.signature_bytes
+        if not (0 <= request.signature_bytes <= MAX_SIGNATURE_BYTES and 0 <= split <= MAX_PROVENANCE_BYTES):
+            raise InputError("the provenance or its signature is too large", hint="build the release again")
+        self._offered, signer = self._to.releases.open_statement(
+            self._offered, bytes(payload[:split]), bytes(payload[split:])
+        )
+        yield _done(signer=signer)
 
     def _chunk(self, request: Request, payload: bytearray) -> Iterator[Event]:
         try:

@@ -7,7 +7,9 @@ import socket
 
 from edgekit.errors import InputError, Unreachable
 from edgekit.schema.control import MAX_CHUNK_BYTES, MAX_LINE_BYTES, MAX_PAYLOAD_BYTES, Event, Request
+from edgekit.schema.manifest import MAX_SIGNATURE_BYTES
 from edgekit.schema.message import from_message, to_line
+from edgekit.schema.provenance import MAX_PROVENANCE_BYTES
 from edgekit.schema.settings import MAX_SETTINGS_BYTES
 
 IDLE_S = 900.0
@@ -18,6 +20,7 @@ _PIECE_BYTES = 1 << 16
 _PAYLOADS = {
     "offer": MAX_PAYLOAD_BYTES,
     "chunk": MAX_CHUNK_BYTES,
+    "provenance": MAX_PROVENANCE_BYTES + MAX_SIGNATURE_BYTES,
     "activate": MAX_SETTINGS_BYTES,
     "settings": MAX_SETTINGS_BYTES,
 }

@@ -6,7 +6,7 @@ import contextlib
 import json
 import stat
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgekit.device.keeper.layout import Layout
@@ -20,9 +20,12 @@ from edgekit.schema.manifest import SIGNATURE_NAMESPACE, Manifest, check_manifes
 from edgekit.schema.message import from_message
 from edgekit.schema.names import is_application_name
 from edgekit.schema.plan import WorkerPlan
+from edgekit.schema.provenance import read_statement, signed_bytes
 from edgekit.trust import sha256_bytes, verify
 
 MANIFEST, SIGNATURE, PLAN = "manifest.json", "manifest.json.sig", "plan.json"
+STATEMENT, STATEMENT_SIGNATURE = "provenance.json", "provenance.json.sig"
+"""How the release was made, and the signature over its DSSE encoding: what its envelope holds on the host."""
 _SHOWN = 5
 _UNFINISHED = ".tmp"
 """Ends the name of a folder that is being made or removed."""
@@ -37,6 +40,9 @@ class Offered:
     manifest: Manifest
     manifest_json: bytes
     signature: bytes
+    statement: bytes = b""
+    """How it was made, signed by somebody who may sign releases; empty: nobody has said."""
+    statement_signature: bytes = b""
     sizes: dict[str, int]
     """Every blob of it, `sha256 -> bytes`."""
 
@@ -112,6 +118,23 @@ class Releases:
             signature=signature,
             sizes=sizes,
         )
+
+    def open_statement(self, offered: Offered, statement: bytes, signature: bytes) -> tuple[Offered, str]:
+        """Verify how an offered release was made; it is kept beside the release when that is installed.
+
+        Returns:
+            The offer with its statement, and who signed that.
+
+        Raises:
+            TrustError: not signed by an allowed signer, or about another release.
+        """
+        try:
+            signer = self._verify(signed_bytes(statement), signature)
+        except TrustError as error:
+            message = error.message.replace("the release", "the provenance")
+            raise TrustError(message, hint=error.hint, details=error.details) from None
+        read_statement(statement, offered.digest)
+        return replace(offered, statement=statement, statement_signature=signature), signer
 
     def installed(self, digest: str) -> bool:
         """Whether a release is laid out whole: every file of its manifest is there, with its size."""
@@ -258,6 +281,9 @@ class Releases:
             )
         self._disk.write(aside / MANIFEST, offered.manifest_json)
         self._disk.write(aside / SIGNATURE, offered.signature)
+        if offered.statement:
+            self._disk.write(aside / STATEMENT, offered.statement)
+            self._disk.write(aside / STATEMENT_SIGNATURE, offered.statement_signature)
 
     def _check_plan(self, path: Path, application: str) -> WorkerPlan:
         """Read a release's plan; what it names becomes paths and programs here.

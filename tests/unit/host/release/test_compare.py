@@ -48,7 +48,9 @@ def test_every_other_input_is_named_and_files_come_first() -> None:
 
 def test_where_a_recipe_lies_and_who_was_to_compile_is_no_input() -> None:
     outside = dataclasses.replace(DEFINITION.externalParameters, path="elsewhere/line", builder="bench")
-    assert input_differences(DEFINITION, dataclasses.replace(DEFINITION, externalParameters=outside)) == ()
+    inside = dataclasses.replace(DEFINITION.internalParameters, sandbox="none")
+    here = dataclasses.replace(DEFINITION, externalParameters=outside, internalParameters=inside)
+    assert input_differences(DEFINITION, here) == ()
 
 
 def test_whether_something_came_from_the_cache_is_no_input() -> None:

@@ -19,7 +19,7 @@ from in_toto_attestation.v1.statement_pb2 import Statement as StatementMessage
 
 from edgekit.errors import InputError, TrustError
 from edgekit.executor.local import LocalExecutor
-from edgekit.host.release.envelope import TrustedStatement, open_sealed, seal
+from edgekit.host.release.envelope import TrustedStatement, open_sealed, seal, unseal
 from edgekit.host.release.statement import Making, make_statement
 from edgekit.schema.manifest import SIGNATURE_NAMESPACE
 from edgekit.schema.provenance import (
@@ -29,8 +29,10 @@ from edgekit.schema.provenance import (
     InternalParameters,
     Resource,
     Statement,
+    read_statement,
+    signed_bytes,
 )
-from edgekit.trust import sign
+from edgekit.trust import sign, verify
 from tests.unit.test_trust import make_key
 
 LOCAL = LocalExecutor()
@@ -115,6 +117,17 @@ def test_openssh_alone_can_check_it(sealed: bytes, folder: Path, tmp_path: Path)
     argv = ["ssh-keygen", "-Y", "verify", "-f", str(folder / "allowed_signers"), "-I", "ann@desk"]
     argv += ["-n", SIGNATURE_NAMESPACE, "-s", str(tmp_path / "sig")]
     assert subprocess.run(argv, input=encoded, capture_output=True, check=False).returncode == 0
+
+
+def test_a_device_gets_the_statement_as_it_was_signed(sealed: bytes, folder: Path) -> None:
+    """Without the envelope, and judged by the standard library alone: the same bytes are signed."""
+    payload, signature = unseal(sealed)
+    allowed = folder / "allowed_signers"
+    namespace = SIGNATURE_NAMESPACE
+    assert verify(LOCAL, signed_bytes(payload), signature, allowed_signers=allowed, namespace=namespace) == "ann@desk"
+    assert read_statement(payload, DIGEST) == opened(sealed, folder).statement
+    with pytest.raises(TrustError, match="damaged"):
+        unseal(b"{}")
 
 
 @pytest.mark.parametrize("edit", ["payload", "type", "signature"])

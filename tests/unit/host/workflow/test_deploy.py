@@ -253,3 +253,28 @@ def test_files_that_are_missing_here_are_left_out(tmp_path: Path) -> None:
     run.run()
     assert NOISE not in link.blobs.values()
     assert b"word " * 100_000 in link.blobs.values(), "never more than the manifest lists"
+
+
+def test_a_device_is_told_how_the_release_was_made_before_its_files(tmp_path: Path) -> None:
+    link = FakeLink()
+    release = replace(deployment(link, tmp_path).release, provenance=lambda: (b"statement", b"signature"))
+    deployment(link, tmp_path, release=release).run()
+    assert link.verbs() == ["hello", "status", "lock", "offer", "provenance", "chunk", "install", "activate"]
+    (told,) = (request for request in link.asked if request.verb == "provenance")
+    assert (told.payload_bytes, told.signature_bytes) == (18, 9)
+
+
+def test_a_device_that_refuses_how_it_was_made_gets_no_file(tmp_path: Path) -> None:
+    refused = Event(kind="error", message="the provenance is not signed by an allowed signer", exit_code=6, hint="sign")
+    link = FakeLink(refuse={"provenance": refused})
+    release = replace(deployment(link, tmp_path).release, provenance=lambda: (b"statement", b"signature"))
+    with pytest.raises(TrustError, match="provenance is not signed"):
+        deployment(link, tmp_path, release=release).run()
+    assert "chunk" not in link.verbs()
+
+
+def test_an_older_keeper_is_not_told_how_it_was_made(tmp_path: Path) -> None:
+    link = FakeLink(features=("zlib", "applications"))
+    release = replace(deployment(link, tmp_path).release, provenance=lambda: (b"statement", b"signature"))
+    deployment(link, tmp_path, release=release).run()
+    assert "provenance" not in link.verbs()

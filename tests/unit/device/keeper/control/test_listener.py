@@ -208,6 +208,7 @@ def test_the_lock_belongs_to_one_connection(client: Client, bench: Bench) -> Non
         ("rollback", {}, 3),
         ("offer", {"signature_bytes": 99}, 2),
         ("offer", {"signature_bytes": -1}, 2),
+        ("provenance", {}, 3),
     ],
 )
 def test_what_cannot_be_done_is_refused_and_the_connection_goes_on(

@@ -13,11 +13,14 @@ import pytest
 from edgekit.device.keeper.update.disk import Disk
 from edgekit.device.keeper.update.releases import References
 from edgekit.errors import NothingSelected, RolloutError, TrustError
-from edgekit.schema.message import to_message
+from edgekit.host.release.statement import make_statement
+from edgekit.schema.message import to_line, to_message
+from edgekit.schema.provenance import signed_bytes
 from tests.fakes.disk import CuttableDisk, PowerCut
 from tests.fakes.keeper import Bench, pulse
 from tests.fakes.releases import FakeRelease, make_plan, make_release
 from tests.fakes.signers import fake_signature
+from tests.unit.host.release.test_envelope import BEGAN, MAKING
 
 
 @pytest.fixture
@@ -59,7 +62,7 @@ def test_a_signed_text_that_is_no_manifest_is_refused(bench: Bench, text: str) -
         bench.releases.open_offer(*signed(text))
 
 
-@pytest.mark.parametrize("path", ["../out", "/abs", "a//b", "manifest.json", "a/../b"])
+@pytest.mark.parametrize("path", ["../out", "/abs", "a//b", "manifest.json", "provenance.json", "a/../b"])
 def test_a_path_that_leaves_the_folder_is_refused(bench: Bench, path: str) -> None:
     raw = json.loads(make_release().manifest_json)
     raw["files"][0]["path"] = path
@@ -358,3 +361,37 @@ def test_a_release_without_a_plan_is_refused(bench: Bench) -> None:
     with pytest.raises(RolloutError, match=r"the release has no plan\.json"):
         bench.releases.install(bench.releases.open_offer(*signed(json.dumps(raw))))
     assert not list(bench.layout.releases_dir.iterdir())
+
+
+def stated(digest: str) -> bytes:
+    return to_line(make_statement(MAKING, digest, "ann@desk", BEGAN))
+
+
+def test_how_a_release_was_made_is_kept_beside_it(bench: Bench) -> None:
+    release = make_release()
+    bench.send(release)
+    statement = stated(release.digest)
+    signature = fake_signature(signed_bytes(statement))
+    offered = bench.releases.open_offer(release.manifest_json, release.signature)
+    offered, signer = bench.releases.open_statement(offered, statement, signature)
+    bench.releases.install(offered)
+    folder = bench.layout.release(release.digest)
+    assert signer == "ann@example.org" and bench.releases.installed(release.digest)
+    assert (folder / "provenance.json").read_bytes() == statement
+    assert (folder / "provenance.json.sig").read_bytes() == signature
+
+
+def test_what_is_said_by_a_stranger_of_another_release_or_in_other_words_is_not_kept(bench: Bench) -> None:
+    release = make_release()
+    offered = bench.releases.open_offer(release.manifest_json, release.signature)
+    ours, of_another = stated(release.digest), stated("cd" * 32)
+    for statement, signature, why in (
+        (ours, fake_signature(signed_bytes(ours), "eve@example.org"), "provenance"),
+        (ours + b" ", fake_signature(signed_bytes(ours)), "provenance"),
+        (ours, fake_signature(ours), "provenance"),
+        (ours, b"", "the provenance is not signed"),
+        *((text, fake_signature(signed_bytes(text)), "provenance") for text in (b"", b"{}", b"[" * 100_000)),
+        (of_another, fake_signature(signed_bytes(of_another)), "another release"),
+    ):
+        with pytest.raises(TrustError, match=why):
+            bench.releases.open_statement(offered, statement, signature)
