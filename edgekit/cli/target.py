@@ -84,7 +84,7 @@ def _conclusion(board: ProbedBoard) -> list[str]:
     if known:
         lines = [f"It is a {known}; {board.file} describes it as it is now."]
     elif board.identity.stranger:
-        lines = [f"It is a {board.identity.stranger}, which edgekit has no target for; {board.file} describes it."]
+        lines = [f"It is {board.identity.stranger}, which edgekit has no target for; {board.file} describes it."]
         lines.append(f"What can be done with it: {board.identity.advice}")
     else:
         lines = [f"No known target is like it; {board.file} describes it."]

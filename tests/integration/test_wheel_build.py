@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from edgekit.host.cache_users import using
+from tests.fakes.shipped_targets import target_text
 from tests.fakes.wheel_user import C_MODULE, SHARED, User, hint_of, write_package
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
@@ -206,7 +207,7 @@ def test_a_requirement_that_is_for_no_python_of_the_target(
     requirement: str, target: str, told: str, user: User
 ) -> None:
     (user.home / "targets").mkdir()
-    text = (ROOT / "targets/virt-arm64.toml").read_text().replace("virt-arm64", "no-such-python")
+    text = target_text("virt-arm64").replace("virt-arm64", "no-such-python")
     (user.home / "targets/no-such-python.toml").write_text(text.replace('"3.11"', '"3.14"').replace("311", "314"))
     said = user.refused(requirement, target=target)
     assert told in said and len([line for line in said.splitlines() if line.startswith("error:")]) == 1

@@ -34,6 +34,7 @@ from edgekit.host.wheel.cross.paths import CrossPaths
 from edgekit.host.wheel.cross.zig import install_zig, read_zig
 from edgekit.host.wheel.uv import Uv
 from tests.fakes.faulty_wheels import MODULE, PLAIN, TAG, Compiler, with_alignment, with_executable_stack, write_wheel
+from tests.fakes.shipped_targets import target_text
 
 pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
@@ -163,7 +164,7 @@ def test_a_faulty_wheel_is_named_right(
 ) -> None:
     make, target, code, told = row
     (tmp_path / "targets").mkdir()
-    text = (ROOT / "targets/virt-arm64.toml").read_text().replace('name = "virt-arm64"', 'name = "big-pages"')
+    text = target_text("virt-arm64").replace('name = "virt-arm64"', 'name = "big-pages"')
     text = text.replace('total_bytes = "1GiB"', 'total_bytes = "1GiB"\npage_bytes = "16KiB"')
     (tmp_path / "targets/big-pages.toml").write_text(text)
     found = faults(tmp_path, make(zig, tmp_path), target)

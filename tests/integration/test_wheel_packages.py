@@ -23,6 +23,7 @@ import edgekit
 from edgekit.host.settings import Settings, settings_from
 from edgekit.host.wheel.check.elf import read_elf
 from tests.fakes.board_python import DebianPython, debian_python, unpack
+from tests.fakes.shipped_targets import target_text
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 ROOT = Path(__file__).parents[2]
@@ -232,7 +233,7 @@ def test_pycuda_is_built_for_both_cudas(target: str, bench: Bench) -> None:
 @pytest.mark.wheels
 def test_pycuda_imports_against_a_library_of_names(bench: Bench, python311: DebianPython, settings: Settings) -> None:
     """Boost.Python, its exceptions and every symbol of the driver that pycuda asks for; no GPU takes part."""
-    target = (ROOT / "targets/jetson-orin-nano-jp62.toml").read_text().replace("jetson-orin-nano-jp62", "orin-debian12")
+    target = target_text("jetson-orin-nano-jp62").replace("jetson-orin-nano-jp62", "orin-debian12")
     target = target.replace('id = "ubuntu"', 'id = "debian"').replace('version = "22.04"', 'version = "12"')
     target = target.replace('"2.35"', '"2.36"').replace('python = "3.10"', 'python = "3.11"').replace("310", "311")
     (bench.folder / "targets").mkdir()

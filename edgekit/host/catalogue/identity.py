@@ -14,6 +14,7 @@ from edgekit.schema.target import Target
 from edgekit.schema.units import version_tuple
 
 _OURS = re.compile(r"nvidia,tegra234|rockchip,rk3588s?|rockchip,rk358[23]|linux,dummy-virt")
+_PROBED = "build the release for this board: edgekit target probe writes its target"
 _OLDEST_WHEEL = (3, 8)
 """The oldest Python that single wheels are cross-built for."""
 
@@ -25,6 +26,7 @@ class _Family:
     marks: str
     """Pattern of device-tree strings."""
     name: str
+    """With its article, for sentences."""
     why: str
     """Why its accelerator is of no use here."""
     ended: str = ""
@@ -34,16 +36,16 @@ class _Family:
 _RKNN = "its NPU takes other engines than an RK3588's"
 _TENSORRT = "TensorRT engines are made for Orin alone"
 _FAMILIES = (
-    _Family(marks="nvidia,tegra264", name="Jetson Thor", why=_TENSORRT),
-    _Family(marks="nvidia,tegra194", name="Jetson Xavier", why=_TENSORRT, ended="JetPack 5 with Python 3.8"),
-    _Family(marks="nvidia,tegra186", name="Jetson TX2", why=_TENSORRT, ended="JetPack 4 with Python 3.6"),
-    _Family(marks="nvidia,tegra210", name="Jetson Nano or TX1", why=_TENSORRT, ended="JetPack 4 with Python 3.6"),
-    _Family(marks="rockchip,rk3576.*", name="RK3576", why=_RKNN),
-    _Family(marks="rockchip,rk3568.*", name="RK3568", why=_RKNN),
-    _Family(marks="rockchip,rk3566.*", name="RK3566", why=_RKNN),
-    _Family(marks="rockchip,rk3562.*", name="RK3562", why=_RKNN),
-    _Family(marks="rockchip,rk3399.*", name="RK3399", why="it has no NPU that edgekit knows"),
-    _Family(marks="raspberrypi,.*|brcm,bcm27[0-9]{2}|brcm,bcm283[0-9]", name="Raspberry Pi", why="it has no NPU"),
+    _Family(marks="nvidia,tegra264", name="a Jetson Thor", why=_TENSORRT),
+    _Family(marks="nvidia,tegra194", name="a Jetson Xavier", why=_TENSORRT, ended="JetPack 5 with Python 3.8"),
+    _Family(marks="nvidia,tegra186", name="a Jetson TX2", why=_TENSORRT, ended="JetPack 4 with Python 3.6"),
+    _Family(marks="nvidia,tegra210", name="a Jetson Nano or TX1", why=_TENSORRT, ended="JetPack 4 with Python 3.6"),
+    _Family(marks="rockchip,rk3576.*", name="an RK3576", why=_RKNN),
+    _Family(marks="rockchip,rk3568.*", name="an RK3568", why=_RKNN),
+    _Family(marks="rockchip,rk3566.*", name="an RK3566", why=_RKNN),
+    _Family(marks="rockchip,rk3562.*", name="an RK3562", why=_RKNN),
+    _Family(marks="rockchip,rk3399.*", name="an RK3399", why="it has no NPU that edgekit knows"),
+    _Family(marks="raspberrypi,.*|brcm,bcm27[0-9]{2}|brcm,bcm283[0-9]", name="a Raspberry Pi", why="it has no NPU"),
 )
 """Sources: JetPack's versions by board: NVIDIA's release notes, OE4T/meta-tegra; compatible strings: Linux,
 Documentation/devicetree/bindings/arm/{tegra,rockchip,bcm2835}."""
@@ -60,6 +62,9 @@ class Identity:
     """What can be done with it; empty where that is not known."""
     newer_python: str = ""
     """Where a Python that is new enough is to be had for it, or that there is none; empty where it has one."""
+
+    rebuild: str = ""
+    """What makes a release that is built for another system fit after all."""
 
     @property
     def kind(self) -> str:
@@ -79,11 +84,14 @@ def identify(facts: DeviceFacts, targets: Sequence[Target]) -> Identity:
     ours = bool(match.target) or any(_OURS.fullmatch(text) for text in facts.compatible)
     python = _newer_python(facts, targets, family)
     if ours:
-        advice = python or (f"build with --target {match.target}" if match.target else "")
-        return Identity(match=match, advice=advice, newer_python=python)
+        known = f"build with --target {match.target}" if match.target else ""
+        rebuild = python or known or _PROBED
+        return Identity(match=match, advice=python or known, newer_python=python, rebuild=rebuild)
     name = family.name if family else _described(facts)
     why = f" ({family.why})" if family else ""
-    return Identity(match=match, stranger=name, advice=_possible(facts, python, why), newer_python=python)
+    advice = _possible(facts, python, why)
+    rebuild = advice if python or _is_foreign(facts) else _PROBED
+    return Identity(match=match, stranger=name, advice=advice, newer_python=python, rebuild=rebuild)
 
 
 def _is(facts: DeviceFacts, marks: str) -> bool:
@@ -93,14 +101,19 @@ def _is(facts: DeviceFacts, marks: str) -> bool:
 def _described(facts: DeviceFacts) -> str:
     """A board of no known family, by what it says of itself."""
     if facts.arch == "x86_64":
-        return "x86-64 machine"
+        return "an x86-64 machine"
     named = facts.model or next(iter(facts.compatible), "")
-    return f"board of an unknown kind ({named})" if named else f"machine of architecture {facts.arch or 'unknown'}"
+    return f"a board of an unknown kind ({named})" if named else f"a machine of architecture {facts.arch or 'unknown'}"
+
+
+def _is_foreign(facts: DeviceFacts) -> bool:
+    """Whether nothing is built for such a system at all."""
+    return facts.arch not in ("aarch64", "x86_64") or facts.libc != "glibc"
 
 
 def _possible(facts: DeviceFacts, python: str, why: str) -> str:
     """What can be done with a board that is none of ours."""
-    if facts.arch not in ("aarch64", "x86_64") or facts.libc != "glibc":
+    if _is_foreign(facts):
         return "nothing: edgekit builds for 64-bit systems with glibc"
     if not python:
         return f"the CPU alone{why}: edgekit target probe writes its target, and releases for that run on ONNX Runtime"

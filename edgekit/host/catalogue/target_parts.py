@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from edgekit.errors import InputError
 from edgekit.host.toml_file import read_toml
 from edgekit.schema.problem import Problem, closest_of, raise_problems
 from edgekit.schema.target import Accelerator, Recognise, TargetFile, TargetPart
@@ -25,12 +26,7 @@ def join_parts(written: TargetFile, file: Path, folders: Sequence[Path]) -> Targ
     Raises:
         InputError: there is no such part (names the closest), or its file is wrong (names every mistake).
     """
-    parts = [
-        _read_part(file, key, name, [folder / f"{key}s" for folder in folders])
-        for key, name in (("image", written.image), ("board", written.board))
-        if name
-    ]
-    sayers: list[TargetFile | TargetPart] = [written, *parts]
+    sayers: list[TargetFile | TargetPart] = [written, *map(_read_part, part_files(written, file, folders))]
     return dataclasses.replace(
         written,
         board="",
@@ -45,17 +41,30 @@ def join_parts(written: TargetFile, file: Path, folders: Sequence[Path]) -> Targ
     )
 
 
-def _read_part(file: Path, key: str, name: str, folders: Sequence[Path]) -> TargetPart:
-    found = next((part for folder in folders if (part := folder / f"{name}.toml").exists()), None)
-    if found is None:
-        known = sorted({part.stem for folder in folders for part in folder.glob("*.toml")})
-        expected = f"there is no {key} {name!r}; known are {', '.join(known) or 'none'}"
-        raise_problems([Problem(file=str(file), key=key, expected=expected, closest=closest_of(name, known))])
-    assert found is not None
-    read = read_toml(TargetPart, found)
-    twice = kinds_twice(read.accelerators)
-    raise_problems(Problem(file=str(found), key=where, expected=expected) for where, expected in twice)
-    return read
+def part_files(written: TargetFile, file: Path, folders: Sequence[Path]) -> tuple[Path, ...]:
+    """The files of the image and the board that a target names. Arguments and errors: `join_parts`."""
+    return tuple(
+        _find_part(file, key, name, [folder / f"{key}s" for folder in folders])
+        for key, name in (("image", written.image), ("board", written.board))
+        if name
+    )
+
+
+def _find_part(file: Path, key: str, name: str, folders: Sequence[Path]) -> Path:
+    for folder in folders:
+        if (folder / f"{name}.toml").exists():
+            return folder / f"{name}.toml"
+    known = sorted({part.stem for folder in folders for part in folder.glob("*.toml")})
+    expected, closest = f"there is no {key} {name!r}; known are {', '.join(known) or 'none'}", closest_of(name, known)
+    problem = Problem(file=str(file), key=key, expected=expected, closest=closest)
+    raise InputError(str(problem), hint="edgekit target list shows what there is; or write that part's file")
+
+
+def _read_part(file: Path) -> TargetPart:
+    part = read_toml(TargetPart, file)
+    twice = kinds_twice(part.accelerators)
+    raise_problems(Problem(file=str(file), key=key, expected=expected) for key, expected in twice)
+    return part
 
 
 def kinds_twice(accelerators: Sequence[Accelerator]) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgekit.errors import InputError
 from edgekit.host.catalogue.detect import target_from_facts
-from edgekit.host.catalogue.target_parts import join_parts, kinds_twice
+from edgekit.host.catalogue.target_parts import join_parts, kinds_twice, part_files
 from edgekit.host.probe import this_machine
 from edgekit.host.settings import Settings
 from edgekit.host.toml_file import read_toml
@@ -32,6 +32,20 @@ def _shipped(settings: Settings) -> Path:
 def pyconfig_file(target_file: Path) -> Path:
     """Where a probe puts the pyconfig.h of the board's Python: beside the target's own file."""
     return target_file.with_suffix(".pyconfig.h")
+
+
+def source_files(name: str, settings: Settings, own: Path = _OWN) -> tuple[Path, ...]:
+    """Every file that says something of a target: its own, its image's, its board's, the board's pyconfig.h.
+
+    Raises:
+        InputError: see `read_target`.
+    """
+    file = target_files(settings, own).get(name)
+    if file is None:
+        return ()
+    parts = part_files(read_toml(TargetFile, file), file, (file.parent, _shipped(settings)))
+    header = pyconfig_file(file)
+    return (file, *parts, *([header] if header.is_file() else []))
 
 
 def find_target(name: str, settings: Settings, own: Path = _OWN) -> Target:

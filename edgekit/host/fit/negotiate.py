@@ -52,16 +52,19 @@ def judge_cgroup(facts: DeviceFacts) -> tuple[Finding, ...]:
     return (found,) if found else ()
 
 
-def judge_release(requires: Requires, facts: DeviceFacts, *, present_bytes: int = 0) -> tuple[Finding, ...]:
+def judge_release(
+    requires: Requires, facts: DeviceFacts, *, rebuild: str, present_bytes: int = 0
+) -> tuple[Finding, ...]:
     """What a release needs of a device, beside the keeper.
 
     Args:
         requires: from the release's manifest.
         facts: the device.
+        rebuild: what cures a release that is built for another system.
         present_bytes: how much of the release the device has already.
     """
     checks = (
-        *_system(requires, facts),
+        *_system(requires, facts, rebuild),
         *_cpus(requires, facts),
         *_cgroup(requires, facts),
         *_room(requires, facts, present_bytes),
@@ -69,11 +72,10 @@ def judge_release(requires: Requires, facts: DeviceFacts, *, present_bytes: int 
     return tuple(finding for finding in checks if finding)
 
 
-def _system(requires: Requires, facts: DeviceFacts) -> Iterator[Finding | None]:
+def _system(requires: Requires, facts: DeviceFacts, rebuild: str) -> Iterator[Finding | None]:
     """What compiled code and packages are for."""
     python = ".".join(facts.python.version.split(".")[:2])
     libc = requires.libc_version
-    rebuild = "build the release for this board: edgekit target probe writes its target"
     newer = version_tuple(facts.libc_version) >= version_tuple(libc)
     yield refuse(facts.arch == requires.arch, "the architecture", facts.arch, requires.arch, rebuild)
     yield refuse(newer, "libc", facts.libc_version, f"{libc} or newer", rebuild)

@@ -139,7 +139,7 @@ def judge_device(
     other = built_for is not None and not has_marks(facts, built_for)
     return (
         *keeper,
-        *judge_release(manifest.requires, facts),
+        *judge_release(manifest.requires, facts, rebuild=found.rebuild),
         *judge_engines(manifest.engines, manifest.wheels, facts),
         *(judge_board(found.kind, manifest.target, advice=found.advice) if other else ()),
     )

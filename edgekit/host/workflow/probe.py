@@ -83,7 +83,7 @@ def _described(device: str, facts: DeviceFacts, file: Path, identity: Identity) 
     except InputError as error:
         if not identity.stranger:
             raise
-        raise InputError(f"{device} is a {identity.stranger}: {error.message}", hint=error.hint) from None
+        raise InputError(f"{device} is {identity.stranger}: {error.message}", hint=error.hint) from None
 
 
 def target_file(out: Path | None, name: str) -> Path:

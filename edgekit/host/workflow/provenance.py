@@ -11,7 +11,7 @@ from pathlib import Path
 
 import edgekit
 from edgekit.host.catalogue.recipes import RecipeFolder, files_below
-from edgekit.host.catalogue.targets import pyconfig_file, target_files
+from edgekit.host.catalogue.targets import source_files
 from edgekit.host.engine.backends.on_device import DeviceCompilation
 from edgekit.host.engine.compile import PlannedEngine, find_pictures
 from edgekit.host.engine.engine import Engine
@@ -166,10 +166,9 @@ def _recipe_files(folder: RecipeFolder, target: Target) -> Iterator[str]:
 
 
 def _target_files(target: Target, station: Workstation) -> Iterator[Resource]:
-    file = target_files(station.settings).get(target.name)
-    for one in (file, pyconfig_file(file)) if file else ():
-        if one.is_file():
-            yield Resource(name=f"targets/{one.name}", digest={"sha256": sha256_file(one)})
+    for one in source_files(target.name, station.settings):
+        folder = "targets" if one.parent.name == "targets" else f"targets/{one.parent.name}"
+        yield Resource(name=f"{folder}/{one.name}", digest={"sha256": sha256_file(one)})
 
 
 def _packages(site: LaidOutPackages) -> Iterator[Resource]:

@@ -36,17 +36,17 @@ def with_python(facts: DeviceFacts, version: str) -> DeviceFacts:
     ("compatible", "python", "name", "advice"),
     [
         # hardware.md, section 1, for Thor and Xavier; Linux, bindings arm/{tegra,rockchip,bcm2835}, for the others.
-        (("nvidia,p4071-0000+p3834-0008", "nvidia,tegra264"), "3.12.3", "Jetson Thor", CPU),
-        (("nvidia,p3449-0000+p3668-0000", "nvidia,tegra194"), "3.8.10", "Jetson Xavier", "single wheels alone"),
-        (("nvidia,p3449-0000+p3668-0000", "nvidia,tegra194"), "3.6.9", "Jetson Xavier", "nothing: its maker's last"),
-        (("nvidia,p2771-0000", "nvidia,tegra186"), "3.6.9", "Jetson TX2", "nothing: its maker's last"),
-        (("nvidia,jetson-nano", "nvidia,tegra210"), "3.6.9", "Jetson Nano or TX1", "nothing: its maker's last"),
-        (("nvidia,jetson-nano", "nvidia,tegra210"), "3.10.12", "Jetson Nano or TX1", CPU),
-        (("flipper,one-rev-f0b0c1", "rockchip,rk3576"), "3.13.5", "RK3576", CPU),
-        (("friendlyelec,nanopi-r5s", "rockchip,rk3568"), "3.11.2", "RK3568", CPU),
-        (("radxa,rock-3c", "rockchip,rk3566"), "3.9.2", "RK3566", "single wheels alone"),
-        (("raspberrypi,5-model-b", "brcm,bcm2712"), "3.11.2", "Raspberry Pi", CPU),
-        (("raspberrypi,4-model-b", "brcm,bcm2711"), "3.11.2", "Raspberry Pi", CPU),
+        (("nvidia,p4071-0000+p3834-0008", "nvidia,tegra264"), "3.12.3", "a Jetson Thor", CPU),
+        (("nvidia,p3449-0000+p3668-0000", "nvidia,tegra194"), "3.8.10", "a Jetson Xavier", "single wheels alone"),
+        (("nvidia,p3449-0000+p3668-0000", "nvidia,tegra194"), "3.6.9", "a Jetson Xavier", "nothing: its maker's last"),
+        (("nvidia,p2771-0000", "nvidia,tegra186"), "3.6.9", "a Jetson TX2", "nothing: its maker's last"),
+        (("nvidia,jetson-nano", "nvidia,tegra210"), "3.6.9", "a Jetson Nano or TX1", "nothing: its maker's last"),
+        (("nvidia,jetson-nano", "nvidia,tegra210"), "3.10.12", "a Jetson Nano or TX1", CPU),
+        (("flipper,one-rev-f0b0c1", "rockchip,rk3576"), "3.13.5", "an RK3576", CPU),
+        (("friendlyelec,nanopi-r5s", "rockchip,rk3568"), "3.11.2", "an RK3568", CPU),
+        (("radxa,rock-3c", "rockchip,rk3566"), "3.9.2", "an RK3566", "single wheels alone"),
+        (("raspberrypi,5-model-b", "brcm,bcm2712"), "3.11.2", "a Raspberry Pi", CPU),
+        (("raspberrypi,4-model-b", "brcm,bcm2711"), "3.11.2", "a Raspberry Pi", CPU),
     ],
 )
 def test_a_stranger_is_told_by_name_and_by_what_is_possible(
@@ -65,7 +65,7 @@ def version(text: str) -> tuple[int, ...]:
 
 def test_an_x86_machine_and_a_system_that_nothing_is_built_for(plain: DeviceFacts) -> None:
     desk = identify(dataclasses.replace(plain, arch="x86_64", model="Precision 7560"), TARGETS)
-    assert (desk.stranger, desk.advice.startswith(CPU)) == ("x86-64 machine", True)
+    assert (desk.stranger, desk.advice.startswith(CPU)) == ("an x86-64 machine", True)
     for odd in (dataclasses.replace(plain, arch="riscv64"), dataclasses.replace(plain, libc="", libc_version="")):
         found = identify(odd, TARGETS)
         assert found.stranger and found.advice.startswith("nothing: edgekit builds for 64-bit systems with glibc")
@@ -97,3 +97,15 @@ def test_a_board_of_ours_with_an_unknown_system_is_no_stranger(plain: DeviceFact
     )
     found = identify(fedora, TARGETS)
     assert (found.kind, found.advice, found.newer_python) == ("", "", "")
+
+
+def test_what_a_release_for_another_system_is_told_works_on_that_board(plain: DeviceFacts) -> None:
+    rock = dataclasses.replace(plain, compatible=("radxa,rock-5b", "rockchip,rk3588"))
+    probe_it = "build the release for this board: edgekit target probe writes its target"
+    assert identify(rock, TARGETS).rebuild == "build with --target rk3588-debian12"
+    assert identify(dataclasses.replace(rock, os_id="fedora"), TARGETS).rebuild == probe_it
+    assert identify(plain, TARGETS).rebuild == probe_it
+    odd = dataclasses.replace(plain, arch="armv7l")
+    for hopeless in (with_python(rock, "3.9.2"), with_python(plain, "3.9.2"), odd):
+        found = identify(hopeless, TARGETS)
+        assert found.rebuild == found.advice and probe_it not in found.rebuild

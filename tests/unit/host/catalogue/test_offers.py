@@ -31,7 +31,8 @@ ENDED = {"jetson-orin-jp51", "rk3588-debian11", "rk3588-ubuntu2004"}
             "tensorrt 10.3.0.30 for 8 SMs in 40W, 1 DLA, by a builder device",
             "enforced",
         ),
-        ("jetson-orin-jp60", "cp310, glibc 2.35", "tensorrt 8.6.2, by a builder device of the same module", "enforced"),
+        ("jetson-orin-jp60", "cp310, glibc 2.35", "onnxruntime on the CPU", "enforced"),
+        ("jetson-orin-jp72", "cp312, glibc 2.39", "tensorrt 10.16.2.10, by a builder device of the same", "enforced"),
         ("virt-arm64", "cp311, glibc 2.36", "onnxruntime on the CPU", "enforced"),
     ],
 )

@@ -85,7 +85,9 @@ def judge(case: dict[str, Any], folder: Path) -> tuple[Finding, ...]:
     return (
         *judge_keeper(facts, systemd=systemd, clock_s=clock_s, newer_python=found.newer_python),
         *judge_login(facts, systemd=systemd),
-        *judge_release(requires_of(case, target), facts, present_bytes=case.get("present_bytes", 0)),
+        *judge_release(
+            requires_of(case, target), facts, rebuild=found.rebuild, present_bytes=case.get("present_bytes", 0)
+        ),
         *(() if has_marks(facts, target) else board),
         *judge_engines(engines_of(case), wheels_of(case), facts),
     )

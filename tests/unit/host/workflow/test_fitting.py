@@ -104,9 +104,9 @@ def test_deploying_refuses_with_every_reason_and_shows_warnings(facts: dict[str,
 @pytest.mark.parametrize(
     ("board", "kind"),
     [
-        ("rk3576-flipper-trixie", "RK3576"),
-        ("rk3568-nanopi-r5s-debian12", "RK3568"),
-        ("xavier-nx-jp46", "Jetson Xavier"),
+        ("rk3576-flipper-trixie", "an RK3576"),
+        ("rk3568-nanopi-r5s-debian12", "an RK3568"),
+        ("xavier-nx-jp46", "a Jetson Xavier"),
     ],
 )
 def test_a_release_for_an_rk3588_on_a_stranger_is_told_what_that_is(board: str, kind: str, tmp_path: Path) -> None:

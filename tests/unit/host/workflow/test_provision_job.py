@@ -96,8 +96,8 @@ def provision_tree(board: str, folder: Path, station: Workstation) -> None:
 @pytest.mark.parametrize(
     ("board", "said"),
     [
-        ("rk3576-flipper-trixie", "the board is RK3576, needed is a Jetson Orin or an RK3588: the CPU alone"),
-        ("x86-host", "the board is x86-64 machine, needed is a Jetson Orin or an RK3588: the CPU alone"),
+        ("rk3576-flipper-trixie", "the board is an RK3576, needed is a Jetson Orin or an RK3588: the CPU alone"),
+        ("x86-host", "the board is an x86-64 machine, needed is a Jetson Orin or an RK3588: the CPU alone"),
         (
             "turing-rk1-jammy-510",
             "cgroup is version 1, needed is version 2, to enforce limits: take "
