@@ -4,8 +4,9 @@
     fatbin   50 ed 55 ba, u16 version, u16 header size, u64 size of what follows: entries, each
              u16 kind (1 PTX, 2 cubin), u16, u32 header size, u64 payload size; u32 architecture at +28
 
-An engine may have its code packed, or none of its own where all kernels are the library's: then nothing is found.
-Source: measured on TensorRT's and TensorRT-RTX's libraries and plans; CUDA Binary Utilities, "What is a CUDA Binary".
+An engine may have its code packed, or none of its own where all kernels are the library's: then nothing is found, as in
+plans that TensorRT-RTX 1.7.1 made of small networks. Source: the layout was measured on TensorRT's libraries, and lists
+the architectures of TensorRT-RTX's; CUDA Binary Utilities, "What is a CUDA Binary".
 """
 
 from __future__ import annotations
