@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import TypeVar
 
 from edgekit.device.runtime.figures import LaneFigures
-from edgekit.device.runtime.frames.stream import Entry, StreamRestarted, StreamStarted
+from edgekit.device.runtime.frames.stream import Entry, StreamLost, StreamRestarted, StreamStarted
 from edgekit.device.runtime.sources.source import FrameSource
 from edgekit.errors import InputError
 from edgekit.imaging.image import FrameSpec, Image, RgbImage, RgbSpec, Yuv420Image
 from edgekit.schema.source import Roi, StreamOptions
 from edgekit.stage import Frame, StreamInfo
 
-RATE = "max_fps"
+RATE, TOO_SMALL = "max_fps", "roi"
 """Why frames are dropped here."""
 _EARLY = 0.1
 """Of a period: a frame that comes so much too early is on time, as cameras' frames do not come evenly."""
@@ -46,9 +46,12 @@ class Shaped:
         return self._source.live
 
     def entries(self, figures: LaneFigures) -> Iterator[Entry]:
-        """See `FrameSource.entries`."""
+        """See `FrameSource.entries`. A camera that gives too small a picture is lost until it gives another."""
+        fits = True
         for entry in self._source.entries(figures):
             match entry:
+                case Frame() if not fits:
+                    figures.drop(entry.stream, figures.name, TOO_SMALL)
                 case Frame():
                     if self._limit is not None and not self._limit.admits(entry.captured_s):
                         figures.drop(entry.stream, figures.name, RATE)
@@ -57,7 +60,15 @@ class Shaped:
                         entry.image = cut(entry.image, self._options.roi)
                     yield entry
                 case StreamStarted(info=info) | StreamRestarted(info=info):
-                    self.info = self._shaped(info)
+                    try:
+                        self.info = self._shaped(info)
+                    except InputError as error:
+                        if not self.live:
+                            raise
+                        fits = False
+                        yield StreamLost(stream=self.name, state="down", reason=error.message)
+                        continue
+                    fits = True
                     yield replace(entry, info=self.info)
                 case _:
                     yield entry

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from edgekit.device.runtime.figures import LaneFigures
-from edgekit.device.runtime.frames.stream import Entry, StreamRestarted, StreamStarted
+from edgekit.device.runtime.frames.stream import Entry, StreamLost, StreamRestarted, StreamStarted
 from edgekit.device.runtime.sources.shaping import RateLimit, Shaped, cut
 from edgekit.errors import InputError
 from edgekit.imaging.image import FrameSpec, RgbImage, Yuv420Image
 from edgekit.schema.source import FileSource, Roi
 from edgekit.stage import Frame
 from tests.fakes.clock import Clock
-from tests.fakes.frames import frame, stream_info
+from tests.fakes.frames import SPEC, frame, stream_info
 from tests.fakes.pipelines import FakeSource
 
 ROI = Roi(left_px=4, top_px=2, width_px=32, height_px=16)
@@ -93,3 +93,20 @@ def test_a_picture_that_is_too_small_is_named() -> None:
         shaped(FakeSource("a"), roi=Roi(left_px=2, width_px=640, height_px=360))
     assert caught.value.hint == "choose a part of the picture in pipeline.sources.a.roi"
     shaped(FakeSource("a"), roi=Roi(width_px=640, height_px=360))
+
+
+def test_a_camera_that_gives_too_small_a_picture_is_lost_until_it_gives_another() -> None:
+    """Somebody turned its resolution down: no reason to end its stream for good."""
+    small = replace(SPEC, width_px=16)
+    again = StreamRestarted(info=stream_info("a"), again="reconnect", reason="")
+    entries = [StreamStarted(info=stream_info("a", spec=small)), frame(0, "a"), again]
+    camera = FakeSource("a", entries=entries)
+    camera.info, camera.live = None, True
+    figures, source = LaneFigures("camera/a", Clock()), shaped(camera, roi=ROI)
+    lost, restarted, *_ = source.entries(figures)
+    assert isinstance(lost, StreamLost) and (lost.state, lost.reason) == (
+        "down",
+        "source a: its picture is 16x360, and roi asks for 32x16 at 4,2",
+    )
+    assert isinstance(restarted, StreamRestarted) and restarted.info == source.info
+    assert figures.drops == {("a", "camera/a", "roi"): 1}
