@@ -16,7 +16,7 @@ Range = Literal["limited", "full"]
 Pixel = Annotated[int, Between(0, 16_384)]
 Side = Annotated[int, Between(16, 8192)]
 Rate = Annotated[float, Between(above=0, maximum=1000)]
-PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
+PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp"})
 """Of files that are pictures."""
 Limit = Annotated[float, Between(0.1, 3600)]
 RtspUrl = Annotated[str, Matches(r"rtsps?://[^\s/]+(?:/[^\s]*)?", 'an address such as "rtsp://10.0.0.5/stream1"')]

@@ -79,12 +79,13 @@ def _inside(path: Path, location: str) -> Path:
     if not location or Path(location).is_absolute() or not real.is_relative_to(folder):
         raise EngineError(
             f"{path} keeps its weights in {location!r}, which is not in its folder",
-            hint=f'put them beside the model, or save it as one file: onnx.save_model(onnx.load("{path.name}"), ...)',
+            hint=f'export it as one file: onnx.save(model, "{path.name}", save_as_external_data=False)',
         )
     if not real.exists():
         raise EngineError(
             f"{path} keeps its weights in {location}, which is not there",
-            hint=f"copy {location} beside the model, or export it again as one file",
+            hint=f"copy {location} beside the model, or export it as one file: "
+            f'onnx.save(model, "{path.name}", save_as_external_data=False)',
         )
     return file
 

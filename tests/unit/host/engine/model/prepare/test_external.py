@@ -136,3 +136,22 @@ def test_other_places_are_refused(place: str, location: object, reason: str, tmp
 def test_bounds_beyond_the_file_are_refused(bounds: dict[str, int], tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="cut short"):
         load_onnx(write(tmp_path, "constant", **bounds))
+
+
+def test_each_offered_cure_cures(tmp_path: Path) -> None:
+    path, data = write(tmp_path, "constant", "gone.data"), tmp_path / "m.onnx.data"
+    with pytest.raises(EngineError, match=r"gone\.data, which is not there") as raised:
+        load_onnx(path)
+    assert raised.value.hint == (
+        "copy gone.data beside the model, or export it as one file: "
+        'onnx.save(model, "m.onnx", save_as_external_data=False)'
+    )
+    (tmp_path / "gone.data").write_bytes(data.read_bytes())
+    whole = load_onnx(path)[0]
+    assert whole == model("constant", weights("w"))
+    write(tmp_path, "constant", "../m.onnx.data")
+    with pytest.raises(EngineError, match="is not in its folder") as outside:
+        load_onnx(path)
+    assert outside.value.hint == 'export it as one file: onnx.save(model, "m.onnx", save_as_external_data=False)'
+    onnx.save(whole, path, save_as_external_data=False)
+    assert load_onnx(path)[0] == whole
