@@ -23,6 +23,8 @@ BUILD_TYPE = "urn:edgekit:build:v1"
 SUBJECT = "manifest.json"
 SOURCE, EDGEKIT_SOURCE = "source", "edgekit source"
 """Names of the dependencies that are git commits: of the recipe, and of edgekit itself."""
+REQUIREMENTS = "requirements"
+"""Name of the dependency that stands for what packages were asked for, and for which system."""
 MAX_PROVENANCE_BYTES = 1 << 20
 """Of the envelope, so of the statement too."""
 _HINT = "build the release again: edgekit build RECIPE --target T --out DIR"

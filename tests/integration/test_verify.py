@@ -218,3 +218,14 @@ def test_wrong_arguments_end_with_2_and_a_cure(bench: Bench, release: Path, tmp_
     assert "is for --verify" in refused("build", str(bench.recipe), "--target", "host", "--allowed-signers", "x")
     assert "--target is missing" in refused("build", str(bench.recipe))
     assert "the recipe's folder is missing" in refused("build")
+
+
+def test_a_recipe_that_asks_for_other_packages_is_never_proven_with_the_releases_own(
+    bench: Bench, release: Path, recipe: Path
+) -> None:
+    """No lock there: what it asks for is resolved anew, and the package that the release lacks is found."""
+    require(recipe, "prometheus-client==0.22.1")
+    found = bench.machine.verified(release, str(recipe), code=2)
+    assert found["same"] is False and "prometheus_client" in found["first_difference"]
+    assert found["inputs"][0].startswith("recipe/recipe.toml: ")
+    assert any(words.startswith("requirements: ") for words in found["inputs"])

@@ -28,6 +28,7 @@ from edgekit.host.release.statement import Making
 from edgekit.host.wheel.cross.crossbuild import Result
 from edgekit.host.wheel.cross.zig import read_zig
 from edgekit.host.wheel.lock import LockedFile, build_lock
+from edgekit.host.wheel.needs import Wanted
 from edgekit.host.workflow.packages import LaidOutPackages
 from edgekit.host.workflow.release_job import ReleaseJob
 from edgekit.host.workflow.site import runners_for
@@ -36,6 +37,7 @@ from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.provenance import (
     BUILD_TYPE,
     EDGEKIT_SOURCE,
+    REQUIREMENTS,
     SOURCE,
     BuildDefinition,
     ExternalParameters,
@@ -101,6 +103,7 @@ def given_inputs(job: ReleaseJob, station: Workstation) -> GivenInputs:
     resources = (
         commit_resource(SOURCE, state),
         *file_resources("recipe", files.digests),
+        Resource(name=REQUIREMENTS, digest={"sha256": wanted_by(job, station).digest}),
         *_target_files(job.target, station),
         Resource(name="target", digest={"sha256": sha256_bytes(to_json(job.target))}),
         commit_resource(EDGEKIT_SOURCE, git_state(package, (), station.executor)),
@@ -149,6 +152,12 @@ def making_of(
         ),
     )
     return Making(definition=definition, byproducts=compiled, began=given.began)
+
+
+def wanted_by(job: ReleaseJob, station: Workstation) -> Wanted:
+    """The packages that a recipe asks for. Raises InputError for a requirement that is none."""
+    recipe = job.folder.recipe
+    return WheelTools(station, job.target).wanted(runners_for(recipe, job.target), recipe.python, job.folder.folder)
 
 
 def _recipe_files(folder: RecipeFolder, target: Target) -> Iterator[str]:
@@ -220,9 +229,7 @@ def _compilers(job: ReleaseJob, results: Mapping[str, Result], station: Workstat
     for name, result in sorted(results.items()):
         for what, digest in result.tools.items():
             yield Resource(name=f"{what} of {name}", digest={"sha256": digest})
-    tools = WheelTools(station, job.target)
-    wanted = tools.wanted(runners_for(job.folder.recipe, job.target), job.folder.recipe.python, job.folder.folder)
-    for package in tools.board_packages(wanted):
+    for package in WheelTools(station, job.target).board_packages(wanted_by(job, station)):
         yield Resource(
             name=package.path.rsplit("/", maxsplit=1)[-1],
             uri=package_url(package.name, package.version, "deb"),

@@ -20,15 +20,14 @@ from edgekit.host.release.assemble import encode_manifest
 from edgekit.host.release.compare import Remade, commit_differences, input_differences
 from edgekit.host.release.replace import folder_beside
 from edgekit.host.wheel.lock import LockedFile, answers, format_lock, parse_lock
-from edgekit.host.workflow.provenance import given_inputs
+from edgekit.host.workflow.provenance import given_inputs, wanted_by
 from edgekit.host.workflow.release import ReleaseParts, content_of, make_parts, manifest_of
 from edgekit.host.workflow.release_job import ReleaseJob
-from edgekit.host.workflow.site import runners_for
 from edgekit.host.workflow.trusted_release import TrustedRelease, open_trusted
-from edgekit.host.workflow.wheels import WheelTools, lock_files
+from edgekit.host.workflow.wheels import lock_files
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.manifest import is_safe_path
-from edgekit.schema.provenance import BuildDefinition
+from edgekit.schema.provenance import REQUIREMENTS, BuildDefinition
 from edgekit.schema.target import Target
 
 _NO_KEY = Path("/nonexistent")
@@ -98,6 +97,7 @@ def verify_release(path: Path, options: VerifyOptions, station: Workstation) -> 
         parts = make_parts(job, given, empty, kept)
         first = _remade(job, parts).first_difference(release.folder)
     manifest = release.folder.manifest
+    kept_files = {engine.file for engine in kept.values()}
     return VerifiedRelease(
         digest=release.folder.digest,
         application=manifest.application,
@@ -109,7 +109,7 @@ def verify_release(path: Path, options: VerifyOptions, station: Workstation) -> 
         first_difference=first,
         inputs=input_differences(stated, parts.making.definition),
         commits=commit_differences(stated, parts.making.definition),
-        kept=tuple(engine.entry.path for engine in parts.engines if engine.file == kept[engine.entry.name].file),
+        kept=tuple(engine.entry.path for engine in parts.engines if engine.file in kept_files),
         seconds=round(time.monotonic() - began, 2),
     )
 
@@ -150,17 +150,16 @@ def _kept_engines(release: TrustedRelease) -> dict[str, Engine]:
 
 
 def _lay_lock(job: ReleaseJob, stated: BuildDefinition, station: Workstation) -> None:
-    """Where the recipe has no lock, have the packages taken that the release was made from."""
-    tools = WheelTools(station, job.target)
-    recipe = job.folder.recipe
-    wanted = tools.wanted(runners_for(recipe, job.target), recipe.python, job.folder.folder)
+    """Where the recipe has no lock and asks for the same, have the packages taken that the release was made from."""
+    wanted = wanted_by(job, station)
     locks = lock_files(station.settings, job.folder.folder, job.target, update=False)
-    if any(answers(lock.text, wanted) for lock in locks.read(wanted)):
+    asked = [one.digest.get("sha256") for one in stated.resolvedDependencies if one.name == REQUIREMENTS]
+    if asked != [wanted.digest] or any(answers(lock.text, wanted) for lock in locks.read(wanted)):
         return
     text = format_lock(wanted, _locked_files(stated))
     parse_lock(text, "the provenance's packages")
     Notes(station.settings.cache_dir / "locks").write(wanted.digest, text.encode())
-    station.progress.note(f"{locks.recipe} is not there or for other requirements: taking the release's own packages")
+    station.progress.note(f"{locks.recipe} does not lock these packages: taking the release's own")
 
 
 def _locked_files(stated: BuildDefinition) -> Iterator[LockedFile]:
