@@ -201,3 +201,49 @@ def test_a_package_that_downloads_is_told_so_and_the_cure_cures(victim: Victim) 
     shutil.unpack_archive(archive, victim.user.home)
     (victim.user.home / "gate-1.0/data.bin").write_text("as it was downloaded")
     assert victim.build("./gate-1.0")[0]["name"] == "gate"
+
+
+CARGO = """#!/bin/sh
+# Stands in for cargo: says whether this step has the network, and what it was asked.
+test "$1" = fetch || exit 9
+grep -c : /proc/net/dev > "$CARGO_HOME/interfaces"
+echo "$@" > "$CARGO_HOME/asked"
+"""
+RUSTC = "#!/bin/sh\necho {sysroot}\n"
+RUST_BACKEND = """
+import json, os
+from setuptools.build_meta import *
+from setuptools import build_meta
+def build_wheel(folder, settings=None, metadata=None):
+    home = os.environ["CARGO_HOME"]
+    seen = {name: open(os.path.join(home, name)).read() for name in ("interfaces", "asked")}
+    seen["offline"] = os.environ["CARGO_NET_OFFLINE"]
+    seen["own"] = len(open("/proc/net/dev").read().splitlines()) - 2
+    open("gate_seen.py", "w").write(f"SEEN = {seen!r}")
+    return build_meta.build_wheel(folder, settings, metadata)
+"""
+
+
+def test_only_the_fetching_of_crates_has_the_network(victim: Victim) -> None:
+    """Against a cargo that only tells what it sees: this machine's Rust need not know the board."""
+    home = victim.user.home
+    sysroot = home / "rustup/toolchains/stable"
+    (sysroot / "lib/rustlib/aarch64-unknown-linux-gnu/lib").mkdir(parents=True)
+    (home / "cargo-bin").mkdir()
+    for name, text in {"cargo": CARGO, "rustc": RUSTC.format(sysroot=sysroot)}.items():
+        (home / "cargo-bin" / name).write_text(text)
+        (home / "cargo-bin" / name).chmod(0o755)
+    package = home / "gate"
+    (package / "rust/inner").mkdir(parents=True)
+    (package / "rust/Cargo.toml").write_text("[workspace]\n")
+    (package / "rust/Cargo.lock").write_text("version = 4\n")
+    (package / "rust/inner/Cargo.toml").write_text("[package]\n")
+    (package / "own.py").write_text(RUST_BACKEND)
+    project = PROJECT % ('"setuptools", "setuptools-rust"', "own") + 'backend-path = ["."]\n'
+    (package / "pyproject.toml").write_text(project + '[tool.setuptools]\npy-modules = ["gate_seen"]\n')
+    (made,) = victim.user.build("./gate", PATH=f"{home}/cargo-bin:{victim.path}", HOME=str(home))
+    with zipfile.ZipFile(home / made["path"]) as wheel:
+        seen = ast.literal_eval(wheel.read("gate_seen.py").decode().removeprefix("SEEN = "))
+    here = len(Path("/proc/net/dev").read_text().splitlines()) - 2
+    assert int(seen["interfaces"]) == here and seen["own"] == 1 and seen["offline"] == "true"
+    assert seen["asked"].endswith("rust/Cargo.toml --target aarch64-unknown-linux-gnu --locked\n")

@@ -5,6 +5,7 @@ The front end runs as this machine and installs build requirements for it; only 
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shutil
 import warnings
@@ -21,6 +22,7 @@ from edgekit.errors import EdgekitError, WheelError
 from edgekit.executor import Completed
 from edgekit.host.installed import INSTALLER_FILES, check_installed
 from edgekit.host.progress import Progress
+from edgekit.host.sandbox.box import Box
 from edgekit.host.sandbox.sandbox import SandboxKind
 from edgekit.host.wheel.cross.build_box import NOTES, OUT, Hook, build_box, make_folders
 from edgekit.host.wheel.cross.compiler_names import shadow_compilers
@@ -36,7 +38,7 @@ from edgekit.host.wheel.cross.environment import (
 from edgekit.host.wheel.cross.failure import Failure, explain_failure
 from edgekit.host.wheel.cross.folders import copy_folder
 from edgekit.host.wheel.cross.machine_code import check_machine_code, foreign_code
-from edgekit.host.wheel.cross.rust import needs_rust, rust_environment
+from edgekit.host.wheel.cross.rust import fetch_crates, find_rust, needs_rust
 from edgekit.host.wheel.cross.sources import Source, unpack_source
 from edgekit.host.wheel.cross.warmup import languages_of, warm_up
 from edgekit.host.wheel.cross.workshop import Tools
@@ -109,6 +111,7 @@ class _Build:
         self._venv = job.work / "venv"
         self._notes = job.work / NOTES / "compiler"
         self._environment: dict[str, str] = {}
+        self._readable: tuple[Path, ...] = ()
 
     def run(self, progress: Progress) -> Made:
         job, extras = self._job, self._job.extras
@@ -165,13 +168,28 @@ class _Build:
         shadow_compilers(shop.toolchain, job.work / COMPILERS, SYSTEM_PATH)
         cross = cross_environment(shop, job.extras, self._venv, job.work, optimise=not meson)
         if needs_rust(requirements):
-            cross |= rust_environment(job.source, shop, cross["PATH"], self._tools.executor)
+            cross |= self._equip_rust(cross)
         self._environment = {**cross, "EDGEKIT_NOTES": str(self._notes)}
         config = {key: list(values) for key, values in job.extras.config_settings.items()}
         if meson:
             file = write_meson_file(shop, self._venv, job.work)
             config.setdefault("setup-args", []).append(f"--cross-file={file}")
         return config
+
+    def _equip_rust(self, cross: Mapping[str, str]) -> Mapping[str, str]:
+        """Fetch what cargo takes; give its variables."""
+        job, shop, tools = self._job, self._shop, self._tools
+        rust = find_rust(job.source, shop, shop.objects(job.work) / "crates", cross["PATH"], tools.executor)
+        self._readable = rust.readable
+        sources = job.work / "source"
+        hook = Hook(script=sources, exchange=job.work / "home", environment=cross, cwd=sources)
+        with tools.progress.step(f"{job.source}: fetching crates"):
+            fetch_crates(job.source, sources, rust, self._box(hook), tools.sandbox)
+        return rust.environment
+
+    def _box(self, hook: Hook) -> Box:
+        box = build_box(self._job.work, self._shop, self._job.extras, hook)
+        return dataclasses.replace(box, readable=(*box.readable, *self._readable))
 
     def _install(self, static: Sequence[str], config: Mapping[str, Sequence[str]], builder: ProjectBuilder) -> str:
         """Install build requirements; give the pins.
@@ -208,7 +226,7 @@ class _Build:
         """See `build.ProjectBuilder`: run a hook as if on the board."""
         job, environment = self._job, {**self._environment, **(extra_environ or {})}
         hook = Hook(script=Path(cmd[1]), exchange=Path(cmd[-1]), environment=environment, cwd=Path(cwd or job.work))
-        done = self._tools.sandbox.run(cmd, build_box(job.work, self._shop, job.extras, hook), timeout_s=_TIMEOUT_S)
+        done = self._tools.sandbox.run(cmd, self._box(hook), timeout_s=_TIMEOUT_S)
         self._note(done.output)
         if done.returncode:
             raise self._explained(done.output)
