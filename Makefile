@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 SUITE ?= bookworm
 
-.PHONY: help setup packages demo check lint test test-fresh test-wheels test-gpu golden bench bench-wheels bench-engine lock lock-debian clean
+.PHONY: help setup packages demo check lint test test-fresh test-wheels test-gpu golden bench bench-wheels bench-engine bench-sandbox lock lock-debian clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##|^[a-z-]+: *##' Makefile | sed -E 's/:[^#]*## ?/\t/' | expand -t 12
@@ -64,6 +64,9 @@ bench-wheels: needs-test setup  ## cross-building against emulation; root, as it
 
 bench-engine: setup  ## engines: time, memory, agreement and size on each backend; int8 on this CPU
 	$(BIN)/python tests/bench/bench_engine.py $(if $(JSON),--json $(JSON))
+
+bench-sandbox: setup  ## what the build sandbox costs for each program
+	$(BIN)/python tests/bench/bench_sandbox.py $(if $(JSON),--json $(JSON))
 
 lock: setup      ## resolve requirements.lock anew
 	$(BIN)/uv pip compile -q --no-config --universal --python-version 3.10 --generate-hashes --extra dev --no-emit-index-url \
