@@ -28,6 +28,7 @@ from edgekit.host.wheel.cross.build_box import NOTES, OUT, Hook, build_box, make
 from edgekit.host.wheel.cross.compiler_names import shadow_compilers
 from edgekit.host.wheel.cross.environment import (
     COMPILERS,
+    OBJECTS,
     SYSTEM_PATH,
     Extras,
     Workshop,
@@ -179,7 +180,7 @@ class _Build:
     def _equip_rust(self, cross: Mapping[str, str]) -> Mapping[str, str]:
         """Fetch what cargo takes; give its variables."""
         job, shop, tools = self._job, self._shop, self._tools
-        rust = find_rust(job.source, shop, shop.objects(job.work) / "crates", cross["PATH"], tools.executor)
+        rust = find_rust(job.source, shop, job.work / OBJECTS / "crates", cross["PATH"], tools.executor)
         self._readable = rust.readable
         sources = job.work / "source"
         hook = Hook(script=sources, exchange=job.work / "home", environment=cross, cwd=sources)
