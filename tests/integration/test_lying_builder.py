@@ -242,7 +242,7 @@ def test_an_archive_of_zeros_is_not_unpacked(tmp_path: Path) -> None:
         {"text": b"{}"},
         {"model": 7},
         {"memory_available_bytes": "all"},
-        {"accelerators": [{"kind": "tensorrt"}]},
+        {"accelerators": [{"kind": 7}]},
     ],
     ids=["nothing", "bytes", "a list", "deep", "empty", "a number", "a text", "half"],
 )
