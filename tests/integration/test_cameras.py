@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from edgekit.device.runtime.figures import LaneFigures
+from edgekit.device.runtime.sources.rtsp import connect
 from edgekit.schema.message import from_message, to_message
 from edgekit.schema.plan import LanePlan, WorkerPlan
 from edgekit.schema.recipe import JsonlSink
@@ -189,3 +191,16 @@ def _check_secrets(worker: CameraWorker) -> None:
     assert b"stream refused is down" in texts["log"], "or nothing would be looked at"
     for secret in (PASSWORD, WRONG, "p%40ss%2Fw%3Ard-7Qz", "p%40ss/w%3Ard-7Qz"):
         assert [name for name, text in texts.items() if secret.encode() in text] == []
+
+
+def test_frames_carry_the_cameras_own_time(server: RtspServer) -> None:
+    """RTCP tells it, some seconds after the first picture; here the camera's clock is this machine's."""
+    connection = connect("gate", camera(server.url(0), password=PASSWORD, connect_s=60.0, stall_s=30.0))
+    try:
+        for shot in connection.shots(LaneFigures("l", time.monotonic)):
+            if shot is not None and shot.camera_s is not None:
+                late_s = (time.time() - shot.camera_s) - (time.monotonic() - shot.captured_s)
+                assert abs(late_s) < 30, "both say when it was, but for what the encoder and a loaded machine took"
+                break
+    finally:
+        connection.close()
