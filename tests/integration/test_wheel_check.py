@@ -165,7 +165,7 @@ def test_a_faulty_wheel_is_named_right(
     make, target, code, told = row
     (tmp_path / "targets").mkdir()
     text = target_text("virt-arm64").replace('name = "virt-arm64"', 'name = "big-pages"')
-    text = text.replace('total_bytes = "1GiB"', 'total_bytes = "1GiB"\npage_bytes = "16KiB"')
+    text = text.replace("[memory]\n", '[memory]\npage_bytes = "16KiB"\n')
     (tmp_path / "targets/big-pages.toml").write_text(text)
     found = faults(tmp_path, make(zig, tmp_path), target)
     assert {fault["code"] for fault in found} == {code}, found
