@@ -261,10 +261,21 @@ def test_a_lock_that_was_cached(attack: Callable[[Path], object], host: Host, wa
     assert host.release()[0] == warm[2]
 
 
-@pytest.mark.parametrize("kind", ["builds", "digests", "crossbuild/pins"])
+@pytest.mark.parametrize("kind", ["builds", "digests"])
 @pytest.mark.parametrize("name", ["flipped", "pipe", "folder", "nested"])
-def test_what_was_noted(kind: str, name: str, host: Host, warm: tuple[Host, str, str]) -> None:
-    for note in (host.cache / kind).iterdir():
-        {**DAMAGES, **REPLACED}[name](note)
+def test_what_was_noted_of_a_build(kind: str, name: str, host: Host, warm: tuple[Host, str, str]) -> None:
+    damage_notes(host.cache / kind, name)
     assert host.release()[0] == warm[2]
     assert not [file for file in (host.cache / kind).iterdir() if file.is_dir()]
+
+
+@pytest.mark.parametrize("name", ["flipped", "pipe", "folder", "nested"])
+def test_what_was_noted_of_build_requirements(name: str, host: Host, warm: tuple[Host, str, str]) -> None:
+    damage_notes(host.cache / "crossbuild/pins", name)
+    assert host.wheel()[0] == warm[1]
+    assert all(file.is_file() for file in (host.cache / "crossbuild/pins").iterdir())
+
+
+def damage_notes(folder: Path, name: str) -> None:
+    for note in folder.iterdir():
+        {**DAMAGES, **REPLACED}[name](note)
