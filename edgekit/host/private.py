@@ -30,11 +30,27 @@ def check_folders(settings: Settings) -> None:
             f"{settings.cache_dir}: the cache's path holds {found[0]!r}, which compilers and build scripts misread",
             hint="export EDGEKIT_HOME=/a/path/without/it",
         )
+    _check_uv_cache(settings.uv_cache)
     for folder in (settings.config_dir, settings.cache_dir, settings.state_dir):
         _check_own(folder)
         real = Path(os.path.realpath(folder))  # a link leads to folders that are not above it
         for above in dict.fromkeys((*folder.absolute().parents, *real.parents)):
             _check_above(above)
+
+
+def _check_uv_cache(folder: Path) -> None:
+    """uv's cache: a group may share it, as umask 002 makes folders, but it is the user's own."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return
+    others = found.st_uid not in (0, os.geteuid())
+    if others or found.st_mode & stat.S_IWOTH:
+        whose = "belongs to another user" if others else "may be written by everybody"
+        raise TrustError(
+            f"uv's cache {folder} {whose}, who could change what you sign",
+            hint="export UV_CACHE_DIR=/a/folder/of/your/own",
+        )
 
 
 def _check_own(folder: Path) -> None:

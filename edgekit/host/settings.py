@@ -28,6 +28,8 @@ class Settings:
     """Folders and pages with wheels for the RKNN toolkit, asked before any index."""
     uv_variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What uv is told of indexes: `UV_INDEX`, `UV_INDEX_NAME_PASSWORD` ... Never printed."""
+    uv_cache: Path = Path("/nonexistent")
+    """Where uv keeps what it has unpacked. Source: uv, Caching, Cache directory."""
     netrc: Path = Path("/nonexistent")
     """Credentials for servers, as curl and uv read them."""
     debian_archive: str = ""
@@ -74,6 +76,7 @@ def settings_from(environ: Mapping[str, str], package_dir: Path) -> Settings:
         pyenv_root=Path(environ.get("PYENV_ROOT") or home / ".pyenv"),
         find_links=_find_links(environ),
         uv_variables={name: text for name, text in environ.items() if name.startswith("UV_")},
+        uv_cache=Path(environ.get("UV_CACHE_DIR") or Path(environ.get("XDG_CACHE_HOME") or home / ".cache") / "uv"),
         netrc=Path(environ.get("NETRC") or home / ".netrc"),
         debian_archive=environ.get("EDGEKIT_DEBIAN_ARCHIVE", ""),
     )

@@ -107,6 +107,21 @@ def test_a_path_that_builds_take(tmp_path: Path, name: str) -> None:
     check_folders(home_at(tmp_path / name))
 
 
+@pytest.mark.parametrize(("mode", "refused"), [(0o755, False), (0o775, False), (0o1777, True), (0o777, True)])
+def test_uvs_cache_that_everybody_may_write(tmp_path: Path, mode: int, refused: bool) -> None:
+    """What lies unpacked in it is laid out and signed."""
+    environ = {"EDGEKIT_HOME": str(tmp_path / "home"), "UV_CACHE_DIR": str(tmp_path / "uv")}
+    (tmp_path / "uv").mkdir()
+    (tmp_path / "uv").chmod(mode)
+    if not refused:
+        check_folders(settings_from(environ, PACKAGE))
+        return
+    with pytest.raises(TrustError, match=r"uv's cache .* may be written by everybody") as error:
+        check_folders(settings_from(environ, PACKAGE))
+    assert error.value.hint == "export UV_CACHE_DIR=/a/folder/of/your/own"
+    check_folders(settings_from({**environ, "UV_CACHE_DIR": str(tmp_path / "own")}, PACKAGE))
+
+
 def test_what_is_not_there_yet_is_fine(tmp_path: Path) -> None:
     check_folders(settings_from({"EDGEKIT_HOME": str(tmp_path / "new")}, PACKAGE))
 
