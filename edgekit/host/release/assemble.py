@@ -12,7 +12,7 @@ from pathlib import Path
 from edgekit.errors import InputError
 from edgekit.host.disk import write_whole
 from edgekit.host.release.digests import FolderDigests
-from edgekit.host.release.folder import FILES, MANIFEST, PROVENANCE, SIGNATURE
+from edgekit.host.release.names import FILES, MANIFEST, PROVENANCE, SIGNATURE, check_out
 from edgekit.host.release.replace import folder_beside, replace_folder
 from edgekit.schema.manifest import FileEntry, Manifest, check_manifest
 from edgekit.schema.message import to_message
@@ -57,12 +57,6 @@ def encode_manifest(manifest: Manifest) -> bytes:
     """
     check_manifest(manifest)
     return to_message(manifest)
-
-
-def check_out(out: Path) -> None:
-    """Refuse a folder that a release must not replace. Raises InputError."""
-    if out.exists() and not (out / MANIFEST).is_file() and any(out.iterdir()):
-        raise InputError(f"{out} holds something that is no release", hint="choose another --out")
 
 
 def write_release(out: Path, content: Content, signed: Signed, *, notes: Path) -> None:

@@ -8,7 +8,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from edgekit.host.release.folder import FILES, MANIFEST, ReleaseFolder
+from edgekit.host.release.folder import ReleaseFolder
+from edgekit.host.release.names import FILES, MANIFEST
 from edgekit.schema.manifest import FileEntry
 from edgekit.schema.provenance import EDGEKIT_SOURCE, SOURCE, BuildDefinition, Resource
 from edgekit.schema.reader import to_raw

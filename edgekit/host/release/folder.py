@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.errors import InputError
+from edgekit.host.release.names import FILES, MANIFEST, PLAN, PROVENANCE, SIGNATURE
 from edgekit.schema.manifest import MAX_MANIFEST_BYTES, FileEntry, Manifest, check_manifest
 from edgekit.schema.message import from_message
 from edgekit.schema.plan import WorkerPlan
 from edgekit.schema.provenance import MAX_PROVENANCE_BYTES
-
-MANIFEST, SIGNATURE, FILES, PLAN = "manifest.json", "manifest.json.sig", "files", "plan.json"
-PROVENANCE = "provenance.json"
-"""How it was made: a DSSE envelope. See `edgekit.schema.provenance`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

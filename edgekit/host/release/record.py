@@ -14,7 +14,7 @@ from pathlib import Path
 from edgekit.errors import InputError
 from edgekit.host.notes import Notes
 from edgekit.host.release.digests import FolderDigests
-from edgekit.host.release.folder import FILES, MANIFEST, PROVENANCE, SIGNATURE
+from edgekit.host.release.names import FILES, MANIFEST, PROVENANCE, SIGNATURE
 from edgekit.host.snapshot import SETTLED_NS, Snapshot, take_snapshot
 from edgekit.schema.manifest import EngineEntry, FileEntry
 from edgekit.schema.reader import from_json, to_json

@@ -14,7 +14,8 @@ from edgekit.host.link.board_settings import OutgoingSettings, outgoing_settings
 from edgekit.host.link.client import ACTIVATION_S, KeeperClient, Watch
 from edgekit.host.link.sending import OutgoingRelease, Sent, bytes_missing, send_blobs
 from edgekit.host.progress import Progress
-from edgekit.host.release.folder import FILES, ReleaseFolder, open_release, read_plan
+from edgekit.host.release.folder import ReleaseFolder, open_release, read_plan
+from edgekit.host.release.names import FILES
 from edgekit.host.user import user_at_machine
 from edgekit.host.workflow.devices import DeviceAccess
 from edgekit.host.workflow.fitting import check_fits

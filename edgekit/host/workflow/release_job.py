@@ -11,7 +11,7 @@ from edgekit.host.catalogue.recipes import RecipeFolder, read_recipe
 from edgekit.host.catalogue.targets import find_target, list_targets
 from edgekit.host.engine.backends import choose_backend
 from edgekit.host.preflight import require
-from edgekit.host.release.assemble import check_out
+from edgekit.host.release.names import check_out
 from edgekit.host.settings import Settings
 from edgekit.schema.target import Target
 

@@ -9,7 +9,8 @@ from edgekit.errors import TrustError
 from edgekit.host.content import Memo, read_content
 from edgekit.host.release.compare import describe_commit
 from edgekit.host.release.envelope import TrustedStatement, open_sealed
-from edgekit.host.release.folder import FILES, ReleaseFolder, open_release
+from edgekit.host.release.folder import ReleaseFolder, open_release
+from edgekit.host.release.names import FILES
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.manifest import SIGNATURE_NAMESPACE
 from edgekit.schema.provenance import EDGEKIT_SOURCE, SOURCE, BuildDefinition
