@@ -24,7 +24,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +48,7 @@ __all__ = [
     "Pixels",
     "RgbImage",
     "RgbSpec",
+    "SceneEvent",
     "SharedContext",
     "Stage",
     "StageContext",
@@ -92,6 +93,22 @@ class ModelResult:
     """The model's outputs by name, owned by the frame."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SceneEvent:
+    """Something that happened in a scene, once."""
+
+    kind: Literal["crossed", "entered", "left", "stayed"]
+    place: str
+    """The line's or zone's name."""
+    label: str
+    """What most of the track's frames called it, its colour before it."""
+    track: int
+    direction: str = ""
+    """`in` or `out`, of a line."""
+    seconds: float = 0.0
+    """How long it has been in the zone."""
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Frame:
     """One picture on its way, with everything that was found out about it.
@@ -114,6 +131,8 @@ class Frame:
     """Of all models so far; a stage that finds more adds to them."""
     counts: dict[str, int] = field(default_factory=dict)
     """The application's counts in this pass of the stream. A stage sets a new dict, it never changes an old one."""
+    events: tuple[SceneEvent, ...] = ()
+    """What happened in this frame. A stage adds to those of others."""
 
     truth: tuple[Detection, ...] | None = None
     """What really is in the picture, where its source knows: drawn scenes do."""

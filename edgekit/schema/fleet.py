@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from edgekit.schema.names import Address, ApplicationName, FileName, FolderPath, LabelName, OneLine, TableName
+from edgekit.schema.settings import Number
 
 HOST = "host"
 """The name of this machine where it is a device: `edgekit board up --like host`."""
@@ -42,7 +43,7 @@ class ReadFrom:
     """A program and its arguments, whose first line of output is the value: `["pass", "show", "cameras/gate"]`."""
 
 
-GivenSettings = dict[ApplicationName, dict[TableName, str | float | bool | ReadFrom]]
+GivenSettings = dict[ApplicationName, dict[TableName, str | Number | bool | ReadFrom]]
 """Values for applications' settings: `application -> setting -> value`."""
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from edgekit.schema.bounds import Between, Length
 from edgekit.schema.names import ClassEntry, OneLine, TableName
 
-Product = Literal["picture", "tensor", "outputs", "detections", "tracks", "counts"]
+Product = Literal["picture", "tensor", "outputs", "detections", "tracks", "counts", "events"]
 """What one stage leaves in a frame for the next: the scaled picture, the model's input made of it, the model's outputs,
 what was found, which of it is the same as before, how many there were. A `python` stage may leave any of it."""
 
@@ -166,6 +166,39 @@ class TrackStage:
     options: TrackOptions = TrackOptions()
 
 
+Score = Annotated[float, Between(0, 1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BytetrackOptions:
+    """Options of `bytetrack`. The model's own threshold should be as low as `weak_score`."""
+
+    strong_score: Score = 0.5
+    """From here on a detection goes on with any track that it overlaps."""
+    weak_score: Score = 0.1
+    """From here on with one that was there in the frame before: half hidden things score low."""
+    new_score: Score = 0.6
+    """From here on it begins a track where none is."""
+    overlap: Annotated[float, Between(above=0, maximum=1)] = 0.2
+    """Least intersection over union of a detection with where a track is expected."""
+    min_frames: Annotated[int, Between(1, 1000)] = 2
+    """Frames in a row that a new track is seen in before it gets a number."""
+    max_missed: Annotated[int, Between(0, 100_000)] = 30
+    """Frames that a track outlives without a detection."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BytetrackStage:
+    """Follows boxes through crowds, by where they are expected and how much they overlap."""
+
+    takes: ClassVar[tuple[Product, ...]] = ("detections",)
+    gives: ClassVar[tuple[Product, ...]] = ("tracks",)
+
+    kind: Literal["bytetrack"]
+    lane: TableName
+    options: BytetrackOptions = BytetrackOptions()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountOptions:
     """Options of `count`."""
@@ -188,12 +221,77 @@ class CountStage:
     options: CountOptions
 
 
+Anchor = Literal["centre", "bottom"]
+"""Which point of a box is where a thing is: `bottom` is where it stands on the ground."""
+Coordinate = Annotated[float, Between(-100_000, 100_000)]
+PixelPoint = Annotated[tuple[Coordinate, ...], Length(2, 2, "x and y")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A line in the source's picture. Looking from its start to its end, `in` is from left to right."""
+
+    start_px: PixelPoint
+    end_px: PixelPoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinesOptions:
+    """Options of `lines`."""
+
+    lines: Annotated[dict[TableName, Line], Length(1, 100)]
+    anchor: Anchor = "bottom"
+    margin_px: Annotated[float, Between(0, 1000)] = 2.0
+    """What is nearer to a line is on neither of its sides: boxes tremble."""
+    min_frames: Annotated[int, Between(1, 100_000)] = 3
+    """Frames that a track must have been seen in, the crossing one included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinesStage:
+    """Counts what crosses lines, as `line label in` and `line label out`, and tells each crossing."""
+
+    takes: ClassVar[tuple[Product, ...]] = ("tracks",)
+    gives: ClassVar[tuple[Product, ...]] = ("counts", "events")
+
+    kind: Literal["lines"]
+    lane: TableName
+    options: LinesOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZonesOptions:
+    """Options of `zones`."""
+
+    zones: Annotated[dict[TableName, Annotated[tuple[PixelPoint, ...], Length(3, 100)]], Length(1, 100)]
+    """Corners of each area, in order."""
+    anchor: Anchor = "bottom"
+    stay_s: Annotated[float, Between(0, 1_000_000)] | None = None
+    """Who is there for so long is told as `stayed`, once."""
+    forget_s: Annotated[float, Between(0, 86_400)] = 2.0
+    """Who is not seen for so long has left."""
+    min_frames: Annotated[int, Between(1, 100_000)] = 3
+    """Frames that a track must have been seen in before it can have entered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZonesStage:
+    """Counts who enters areas, as `zone label`, and tells who enters, stays and leaves, with the time."""
+
+    takes: ClassVar[tuple[Product, ...]] = ("tracks",)
+    gives: ClassVar[tuple[Product, ...]] = ("counts", "events")
+
+    kind: Literal["zones"]
+    lane: TableName
+    options: ZonesOptions
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PythonStage:
     """The recipe's own step."""
 
     takes: ClassVar[tuple[Product, ...]] = ()
-    gives: ClassVar[tuple[Product, ...]] = ("picture", "tensor", "outputs", "detections", "tracks", "counts")
+    gives: ClassVar[tuple[Product, ...]] = ("picture", "tensor", "outputs", "detections", "tracks", "counts", "events")
 
     kind: Literal["python"]
     lane: TableName
@@ -205,9 +303,9 @@ class PythonStage:
     """For the dataclass that the class names in its attribute `Options`; as they are where it names none."""
 
 
-RecipeStage = (
-    PreprocessStage | InferStage | CentresStage | YoloStage | ColourStage | TrackStage | CountStage | PythonStage
-)
+WithoutModel = TrackStage | BytetrackStage | CountStage | LinesStage | ZonesStage
+"""Stages that no model belongs to."""
+RecipeStage = PreprocessStage | InferStage | CentresStage | YoloStage | ColourStage | WithoutModel | PythonStage
 """One step of the pipeline, by `kind`."""
 
 
@@ -216,7 +314,7 @@ def model_of(stage: RecipeStage, models: Collection[str]) -> str:
 
     A `python` stage runs a model only where it names it.
     """
-    if isinstance(stage, (TrackStage, CountStage)):
+    if isinstance(stage, WithoutModel):
         return ""
     if stage.model is None and len(models) == 1 and not isinstance(stage, PythonStage):
         return next(iter(models))

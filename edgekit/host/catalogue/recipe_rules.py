@@ -18,12 +18,11 @@ from edgekit.schema.problem import Problem, closest_of
 from edgekit.schema.recipe import ColourContract, Golden, OtherInput, Recipe, ScoreSink
 from edgekit.schema.settings import SettingPlace
 from edgekit.schema.stages import (
-    CountStage,
     InferStage,
     Product,
     PythonStage,
     RecipeStage,
-    TrackStage,
+    WithoutModel,
     model_of,
 )
 
@@ -94,7 +93,7 @@ def _references(recipe: Recipe) -> Iterator[Mistake]:
         if isinstance(sink, ScoreSink):
             yield from _scored_source(f"pipeline.sinks.{name}.source", sink, pipeline.sources)
     for name, stage in recipe.pipeline.stages.items():
-        model = None if isinstance(stage, (TrackStage, CountStage)) else stage.model
+        model = None if isinstance(stage, WithoutModel) else stage.model
         if model is not None:
             yield from _reference(f"pipeline.stages.{name}.model", model, recipe.models, "model")
 
@@ -175,7 +174,7 @@ def _givers(product: Product) -> str:
 
 def _models(recipe: Recipe) -> Iterator[Mistake]:
     for name, stage in recipe.pipeline.stages.items():
-        if isinstance(stage, (TrackStage, CountStage, PythonStage)) or model_of(stage, recipe.models):
+        if isinstance(stage, (WithoutModel, PythonStage)) or model_of(stage, recipe.models):
             continue
         there = f"one of {', '.join(recipe.models)}" if recipe.models else "one, and there is no [models.NAME] table"
         yield Mistake(f"pipeline.stages.{name}.model", f"missing; {stage.kind} belongs to a model: {there}")

@@ -1,7 +1,8 @@
-"""`jsonl`: counts as lines in a file that stays small, or in the log."""
+"""`jsonl`: events and counts as lines in a file that stays small, or in the log."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 import time
@@ -20,7 +21,7 @@ from edgekit.stage import Frame
 
 
 class JsonlWriter:
-    """A line whenever a stream's counts change, and one when it is lost, restarts or ends.
+    """A line for each event, one whenever a stream's counts change, and one when it is lost, restarts or ends.
 
     The file never grows past its size, twice.
     """
@@ -34,6 +35,9 @@ class JsonlWriter:
 
     def take(self, frame: Frame) -> None:
         """See `Sink.take`."""
+        for event in frame.events:
+            told = dataclasses.asdict(event)
+            self._write({"event": told.pop("kind"), "stream": frame.stream, "frame": frame.sequence, **told})
         if frame.counts != self._counts.get(frame.stream, {}):
             self._write({"event": "count", "stream": frame.stream, "frame": frame.sequence, "counts": frame.counts})
             self._counts[frame.stream] = frame.counts

@@ -25,6 +25,9 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "yolo": "edgekit.device.runtime.stages.yolo:Yolo",
         "colour": "edgekit.device.runtime.stages.colour:Colour",
         "track": "edgekit.device.runtime.stages.track:Track",
+        "bytetrack": "edgekit.device.runtime.stages.bytetrack:Bytetrack",
+        "lines": "edgekit.device.runtime.stages.lines:Lines",
+        "zones": "edgekit.device.runtime.stages.zones:Zones",
         "count": "edgekit.device.runtime.stages.count:Count",
     }
 )

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from edgekit.device.runtime.stages.tracked import Names, TrackMemory
 from edgekit.schema.stages import CountOptions
 from edgekit.stage import Detection, Frame, Stage, StageContext
-
-_REMEMBERED = 1000
-"""Tracks, the latest seen: a camera has no end, and far fewer are ever in sight at once."""
 
 
 @dataclass(slots=True)
 class _Seen:
     x_px: float
-    frames: int = 0
     counted: bool = False
-    names: Counter[str] = field(default_factory=Counter)
+    names: Names = field(default_factory=Names)
 
 
 class Count(Stage):
@@ -30,32 +26,27 @@ class Count(Stage):
     def __init__(self, context: StageContext) -> None:
         super().__init__(context)
         self._options: CountOptions = context.options
-        self._seen: dict[int, _Seen] = {}
-        self._counts: dict[str, int] = {}
+        self.reset()
 
     def reset(self) -> None:
         """Begin at zero."""
-        self._seen = {}
-        self._counts = {}
+        self._seen = TrackMemory(lambda found: _Seen(found.x_px))
+        self._counts: dict[str, int] = {}
 
     def __call__(self, frame: Frame) -> Frame:
         """Set the frame's counts."""
         for found in frame.detections:
             if found.track:
                 self._look(found)
-        frame.counts = dict(self._counts)
+        frame.counts = {**frame.counts, **self._counts}
         return frame
 
     def _look(self, found: Detection) -> None:
-        seen = self._seen.pop(found.track, None) or _Seen(found.x_px)
-        self._seen[found.track] = seen
-        if len(self._seen) > _REMEMBERED:
-            del self._seen[next(iter(self._seen))]
+        seen = self._seen.of(found)
         before, seen.x_px = seen.x_px, found.x_px
-        seen.frames += 1
-        seen.names[f"{found.colour} {found.label}".strip()] += 1
+        seen.names.see(found)
         crosses = before < self._options.line_x_px <= found.x_px
-        if crosses and not seen.counted and seen.frames >= self._options.min_frames:
+        if crosses and not seen.counted and seen.names.frames >= self._options.min_frames:
             seen.counted = True
-            name = seen.names.most_common(1)[0][0]
+            name = seen.names.most
             self._counts[name] = self._counts.get(name, 0) + 1
