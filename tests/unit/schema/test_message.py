@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgekit.device.keeper.update.activation import State
+from edgekit.device.runtime.sources.gstreamer import ChildWord
 from edgekit.errors import InputError
 from edgekit.schema.building import BuildAnswer, BuildRequest, TrialAnswer, TrialRequest
 from edgekit.schema.control import Event, Hello, Offer, Request, SettingsAnswer, Status
@@ -33,9 +34,12 @@ from edgekit.schema.reader import from_json, from_raw, problems_in, to_json, to_
 from edgekit.schema.rehearsal import RehearsalReply, RehearsalRequest
 from edgekit.schema.report import Report
 from edgekit.schema.settings import BoardSettings
+from edgekit.schema.telemetry import BoardTelemetry
 from tests.fakes.messages import DATA, TEXT, values_of, with_more
 
 TYPES: tuple[type[Message], ...] = (
+    BoardTelemetry,
+    ChildWord,
     BoardSettings,
     BuildAnswer,
     BuildRequest,
