@@ -228,7 +228,7 @@ PixelPoint = Annotated[tuple[Coordinate, ...], Length(2, 2, "x and y")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class LineAcross:
     """A line in the source's picture. Looking from its start to its end, `in` is from left to right."""
 
     start_px: PixelPoint
@@ -239,7 +239,7 @@ class Line:
 class LinesOptions:
     """Options of `lines`."""
 
-    lines: Annotated[dict[TableName, Line], Length(1, 100)]
+    lines: Annotated[dict[TableName, LineAcross], Length(1, 100)]
     anchor: Anchor = "bottom"
     margin_px: Annotated[float, Between(0, 1000)] = 2.0
     """What is nearer to a line is on neither of its sides: boxes tremble."""

@@ -24,7 +24,7 @@ _WEAK_OVERLAP = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _Sighting:
     """What was found in one frame, and whose it is."""
 
     found: Sequence[Detection]
@@ -34,7 +34,7 @@ class _Seen:
 
 
 @dataclass(slots=True)
-class _Track:
+class _BoxTrack:
     label: str
     number: int = 0
     """0 until it has been seen often enough."""
@@ -56,7 +56,7 @@ class Bytetrack(Stage):
 
     def reset(self) -> None:
         """Forget all tracks; numbers begin at 1 again."""
-        self._tracks: list[_Track] = []
+        self._tracks: list[_BoxTrack] = []
         self._motion = BoxMotion()
         self._last = 0
         self._sequence: int | None = None
@@ -73,7 +73,7 @@ class Bytetrack(Stage):
         self._sequence = frame.sequence
         found, options = frame.detections, self._options
         boxes = np.array([[one.x_px, one.y_px, one.width_px, one.height_px] for one in found]).reshape(-1, 4)
-        seen = _Seen(found, boxes, {})
+        seen = _Sighting(found, boxes, {})
         scores = np.array([one.score for one in found])
         strong, weak = scores >= options.strong_score, (scores < options.strong_score) & (scores >= options.weak_score)
         self._match(seen, range(len(self._tracks)), np.flatnonzero(strong), options.overlap)
@@ -90,7 +90,7 @@ class Bytetrack(Stage):
         self._forget()
         return frame
 
-    def _match(self, seen: _Seen, tracks: Sequence[int], indices: npt.NDArray[np.intp], least: float) -> None:
+    def _match(self, seen: _Sighting, tracks: Sequence[int], indices: npt.NDArray[np.intp], least: float) -> None:
         """Bring tracks together with detections of their label that no other has."""
         free = [row for row in tracks if row not in seen.rows.values()]
         apart = 1 - overlaps(self._motion.place[free], seen.boxes[indices])
@@ -100,7 +100,7 @@ class Bytetrack(Stage):
         for place, column in assign(np.where(labels, apart, 2.0), 1 - least):
             seen.rows[int(indices[column])] = free[place]
 
-    def _correct(self, seen: _Seen) -> None:
+    def _correct(self, seen: _Sighting) -> None:
         """Tell motion and tracks what was seen of them."""
         there = set(seen.rows.values())
         for row, track in enumerate(self._tracks):
@@ -109,14 +109,14 @@ class Bytetrack(Stage):
         if seen.rows:
             self._motion.correct(np.array(list(seen.rows.values())), seen.boxes[list(seen.rows)])
 
-    def _begin(self, seen: _Seen, indices: Sequence[int]) -> None:
+    def _begin(self, seen: _Sighting, indices: Sequence[int]) -> None:
         """Follow what no track has."""
         for index in indices:
             seen.rows[index] = len(self._tracks)
-            self._tracks.append(_Track(seen.found[index].label, seen=1))
+            self._tracks.append(_BoxTrack(seen.found[index].label, seen=1))
         self._motion.add(seen.boxes[list(indices)])
 
-    def _confirm(self, track: _Track) -> None:
+    def _confirm(self, track: _BoxTrack) -> None:
         if not track.number and track.seen >= self._options.min_frames:
             self._last += 1
             track.number = self._last

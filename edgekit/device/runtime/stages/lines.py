@@ -6,7 +6,7 @@ import dataclasses
 from typing import ClassVar
 
 from edgekit.device.runtime.stages.tracked import Names, Point, TrackMemory, anchor_of
-from edgekit.schema.stages import Line, LinesOptions
+from edgekit.schema.stages import LineAcross, LinesOptions
 from edgekit.stage import Detection, Frame, SceneEvent, Stage, StageContext
 
 
@@ -63,13 +63,13 @@ class Lines(Stage):
         return events
 
 
-def _side(line: Line, point: Point) -> float:
+def _side(line: LineAcross, point: Point) -> float:
     """How far right of the line a point lies, in pixels, seen from its start to its end; y points down."""
     (x, y), (right, down) = line.start_px, (line.end_px[0] - line.start_px[0], line.end_px[1] - line.start_px[1])
     return float((right * (point[1] - y) - down * (point[0] - x)) / (right * right + down * down) ** 0.5)
 
 
-def _meets(line: Line, before: Point, here: Point) -> bool:
+def _meets(line: LineAcross, before: Point, here: Point) -> bool:
     """Whether the way from a point to another leads between the line's ends. They lie on its two sides."""
     one, other = _side(line, before), _side(line, here)
     share = one / (one - other)
