@@ -64,7 +64,7 @@ def build(
     if allowed_signers is not None:
         raise InputError("--allowed-signers is for --verify", hint="leave it out, or add --verify RELEASE")
     from edgekit.host.workflow.build import build_release
-    from edgekit.host.workflow.release_job import BuildOptions
+    from edgekit.host.workflow.build_inputs import BuildOptions
     from edgekit.schema.reader import to_raw
 
     began = time.monotonic()

@@ -71,6 +71,11 @@ class _Record:
     built: Built
 
 
+def builds_folder(cache: Path) -> Path:
+    """Where records lie."""
+    return cache / "builds"
+
+
 class BuildRecord:
     """What is remembered of one build: made before anything is read from its inputs, saved when it is done.
 
@@ -88,7 +93,7 @@ class BuildRecord:
         self._snapshot = _taken(inputs)
         self._out = out
         self._key = sha256_bytes(os.fsencode(out.absolute()))
-        self._notes = Notes(cache / "builds", _MOST)
+        self._notes = Notes(builds_folder(cache), _MOST)
         self._digests = FolderDigests(out / FILES, cache / "digests")
 
     def find(self) -> Built | None:

@@ -12,22 +12,11 @@ from edgekit.host.catalogue.targets import find_target, list_targets
 from edgekit.host.engine.backends import choose_backend
 from edgekit.host.preflight import require
 from edgekit.host.release.names import check_out
+from edgekit.host.requirements import names_file
 from edgekit.host.settings import Settings
+from edgekit.host.workflow.build_inputs import BuildOptions, JobOutline, default_out
+from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.target import Target
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildOptions:
-    """How a release is built, where the user says so."""
-
-    out: Path | None = None
-    """Folder of the release; None: one below `out/`, named after recipe and target."""
-    key: Path | None = None
-    """Signs the release; None: the user's own key."""
-    builder: str = ""
-    """Device that compiles engines; empty: one that the fleet names."""
-    update_lock: bool = False
-    """Resolve Python packages anew, and write the recipe's lock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +39,7 @@ def read_job(recipe: Path, target: str, options: BuildOptions, settings: Setting
         check_runs_releases(found, list_targets(settings))
     if options.builder:
         _check_builder(options.builder, found)
-    out = options.out or Path("out", f"{folder.recipe.name}-{folder.recipe.version}-{found.name}")
+    out = options.out or default_out(folder.recipe.name, folder.recipe.version, found)
     check_out(out)
     key = options.key or settings.signing_key
     if not key.is_file():
@@ -66,6 +55,28 @@ def read_job(recipe: Path, target: str, options: BuildOptions, settings: Setting
         out=out,
         update_lock=options.update_lock,
     )
+
+
+def outline_of_job(job: ReleaseJob, station: Workstation) -> JobOutline:
+    """What can change the release of a job whose recipe was read."""
+    return JobOutline(
+        folder=job.folder.folder,
+        target=job.target,
+        key=job.key,
+        builder=job.builder,
+        out=job.out,
+        given=_given_files(job, station),
+    )
+
+
+def _given_files(job: ReleaseJob, station: Workstation) -> tuple[str, ...]:
+    python = job.folder.recipe.python
+    if not any(map(names_file, python.requirements)):
+        return ()
+    from edgekit.host.workflow.wheels import WheelTools  # noqa: PLC0415  heavy, and seldom needed
+
+    wanted = WheelTools(station, job.target).wanted((), python, job.folder.folder)
+    return repr(wanted.requirements), repr(wanted.files)
 
 
 def _check_builder(builder: str, target: Target) -> None:

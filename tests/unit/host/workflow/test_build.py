@@ -13,8 +13,9 @@ from edgekit.errors import InputError, TrustError
 from edgekit.executor import Completed
 from edgekit.host.release.record import BuildRecord, Built, BuiltRelease
 from edgekit.host.snapshot import Snapshot, take_snapshot
-from edgekit.host.workflow.build import build_release, inputs_of
-from edgekit.host.workflow.release_job import BuildOptions, read_job
+from edgekit.host.workflow.build import build_release
+from edgekit.host.workflow.build_inputs import BuildOptions, inputs_of, outline_of
+from edgekit.host.workflow.release_job import outline_of_job, read_job
 from edgekit.host.workflow.workstation import Workstation
 from tests.fakes.notes import Notes
 from tests.fakes.workstations import workstation_in
@@ -97,7 +98,7 @@ def test_an_unchanged_build_starts_no_program_and_repeats_its_notes(station: Wor
     )
     built = Built(application="sorting-line", version="1.0.0", release=release, notes=("warning: w",))
     job = read_job(recipe, TARGET, options, station.settings)
-    BuildRecord(inputs_of(job, station), out, station.settings.cache_dir).save(built)
+    BuildRecord(inputs_of(outline_of_job(job, station), station.settings), out, station.settings.cache_dir).save(built)
 
     again = build_release(recipe, TARGET, options, station)
     assert again == dataclasses.replace(built, release=dataclasses.replace(release, from_cache=True))
@@ -116,10 +117,46 @@ def test_a_commit_alone_asks_for_a_build(station: Workstation, tmp_path: Path) -
     job = read_job(recipe, TARGET, BuildOptions(out=tmp_path / "out"), station.settings)
 
     def looked_at() -> Snapshot | None:
-        inputs = inputs_of(job, station)
+        inputs = inputs_of(outline_of_job(job, station), station.settings)
         return take_snapshot(inputs.folders, inputs.files)
 
     before = looked_at()
     assert before == looked_at()
     git(tmp_path, "commit", "-q", "-m", "first")
     assert before != looked_at()
+
+
+@pytest.mark.parametrize("options", [BuildOptions(), BuildOptions(out=Path("here"), builder="bench")])
+def test_a_build_is_known_without_its_recipe_by_the_same_inputs(station: Workstation, options: BuildOptions) -> None:
+    job = read_job(RECIPE, "jetson-orin-nano-jp62", options, station.settings)
+    assert outline_of(RECIPE, "jetson-orin-nano-jp62", options, station.settings) == outline_of_job(job, station)
+    by_file = outline_of(RECIPE / "recipe.toml", "jetson-orin-nano-jp62", options, station.settings)
+    assert by_file == outline_of_job(job, station)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("spidev", "./gate-1.0.whl"),
+        ("spidev", "gate @ file:///gate.whl"),
+        ("spidev", " -r more.txt"),
+        ("spidev", "gate @https://x/gate.whl"),
+        ('version = "1.0.0"', "version = 1"),
+        ('version = "1.0.0"', ""),
+        ("[python]", "[python"),
+    ],
+)
+def test_a_recipe_that_has_to_be_read_is_read(station: Workstation, tmp_path: Path, old: str, new: str) -> None:
+    recipe = tmp_path / "line"
+    shutil.copytree(RECIPE, recipe)
+    text = (recipe / "recipe.toml").read_text()
+    assert old in text
+    (recipe / "recipe.toml").write_text(text.replace(old, new, 1))
+    assert outline_of(recipe, TARGET, BuildOptions(), station.settings) is None
+
+
+def test_what_is_wrong_with_a_build_is_told_after_its_recipe_was_read(station: Workstation, tmp_path: Path) -> None:
+    for recipe, target in ((RECIPE, "no-such-target"), (tmp_path / "none", TARGET)):
+        assert outline_of(recipe, target, BuildOptions(), station.settings) is None
+    station.settings.signing_key.unlink()
+    assert outline_of(RECIPE, TARGET, BuildOptions(), station.settings) is None

@@ -14,10 +14,11 @@ from edgekit.host.release.envelope import open_sealed
 from edgekit.host.release.folder import open_release
 from edgekit.host.release.plan import plan_worker
 from edgekit.host.wheel.resolve import Locked
+from edgekit.host.workflow.build_inputs import BuildOptions
 from edgekit.host.workflow.packages import LaidOutPackages
 from edgekit.host.workflow.provenance import given_inputs, making_of
 from edgekit.host.workflow.release import ReleaseParts, assemble_release, content_of
-from edgekit.host.workflow.release_job import BuildOptions, ReleaseJob, read_job
+from edgekit.host.workflow.release_job import ReleaseJob, read_job
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.manifest import EngineEntry, WheelEntry
 from edgekit.trust import sha256_file
