@@ -137,10 +137,10 @@ def test_a_build_is_known_without_its_recipe_by_the_same_inputs(station: Worksta
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("spidev", "./gate-1.0.whl"),
-        ("spidev", "gate @ file:///gate.whl"),
-        ("spidev", " -r more.txt"),
-        ("spidev", "gate @https://x/gate.whl"),
+        ('"spidev', '"./gate-1.0.whl'),
+        ('"spidev', '"gate @ file:///gate.whl'),
+        ('"spidev', '" -r more.txt'),
+        ('"spidev', '"gate @https://x/gate.whl'),
         ('version = "1.0.0"', "version = 1"),
         ('version = "1.0.0"', ""),
         ("[python]", "[python"),
