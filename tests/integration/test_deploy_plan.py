@@ -17,6 +17,7 @@ from edgekit.host.catalogue.targets import find_target
 from edgekit.host.settings import settings_from
 from edgekit.schema.manifest import EngineEntry, Manifest, Requires
 from edgekit.schema.message import to_message
+from tests.fakes.releases import make_plan
 from tests.fakes.sshd import PROGRAM, Sshd, running_sshd
 
 pytestmark = [
@@ -72,8 +73,9 @@ class Desk:
             wheels=(),
             engines=engines,
         )
-        (self.folder / "release").mkdir(exist_ok=True)
+        (self.folder / "release/files").mkdir(parents=True, exist_ok=True)
         (self.folder / "release/manifest.json").write_bytes(to_message(manifest))
+        (self.folder / "release/files/plan.json").write_bytes(to_message(make_plan(application="line")))
         return "release"
 
     def run(self, *words: str) -> tuple[int, Any, str]:
