@@ -11,11 +11,6 @@ from edgekit.cli.verbs import Verbs, examples
 app = Verbs("Builder devices: boards that compile engines for their kind.")
 
 
-@app.callback()
-def _group() -> None:
-    """Keep `clean` a command of its own, though it is the only one."""
-
-
 @app.command()
 @examples("edgekit builder clean bench-orin", "edgekit builder clean root@10.0.0.9 --json")
 def clean(ctx: typer.Context, device: DeviceArgument, as_json: JsonFlag = False) -> None:

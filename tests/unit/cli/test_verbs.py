@@ -141,7 +141,7 @@ def test_help_is_a_word_too(argv: str, tmp_path: Path) -> None:
 
 def test_help_for_what_there_is_not_names_the_closest(tmp_path: Path) -> None:
     done = run("help", "biuld", cwd=tmp_path)
-    assert done.returncode == 2 and "Did you mean 'build'?" in done.stderr
+    assert done.returncode == 2 and "Did you mean 'build', 'builder'?" in done.stderr
 
 
 @pytest.mark.parametrize("columns", ["40", "60", "100", "200"])
@@ -196,7 +196,7 @@ def settings_of(home: Path) -> Settings:
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("edgekit bu", {"build"}),
+        ("edgekit bu", {"build", "builder"}),
         ("edgekit wheel ", {"build", "check", "lock", "list"}),
         ("edgekit build recipe --target rk3588-d", {"rk3588-debian11", "rk3588-debian12", "rk3588-debian13"}),
         ("edgekit status ga", {"gate-7"}),
