@@ -111,9 +111,9 @@ class WorkerProcess:
         found = []
         for line in self._reports.feed(self._drain(self._socket.fileno())):
             try:
-                found.append(from_message(Report, self._mask.line(line), "report"))
+                found.append(self._mask.report(from_message(Report, line, "report")))
             except EdgekitError as error:
-                self._write(f"keeper: a report that cannot be read: {error.message[:200]}")
+                self._write(f"keeper: a report that cannot be read: {self._mask.text(error.message)[:200]}")
         if found:
             self.report, self.heard_s = found[-1], self._context.clock()
             self._peak_bytes = max(self._peak_bytes, self.memory().current)

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
+from dataclasses import replace
 from urllib.parse import quote, quote_plus
 
+from edgekit.schema.report import Report
+
 _STARS = b"***"
+_LABEL = re.compile(r'"(?:[^"\\\n]|\\.)*"')
+"""A label's value. Source: Prometheus, exposition formats."""
 
 
 class Mask:
@@ -21,6 +27,21 @@ class Mask:
         for form in self._forms:
             line = line.replace(form, _STARS)
         return line
+
+    def text(self, text: str) -> str:
+        """The text without secrets."""
+        return self.line(text.encode(errors="surrogatepass")).decode(errors="surrogatepass") if self._forms else text
+
+    def report(self, report: Report) -> Report:
+        """The report without secrets in its texts: a password such as 12345 must not break a figure, or a state."""
+        return replace(
+            report,
+            message=self.text(report.message),
+            golden=report.golden if report.golden == "passed" else self.text(report.golden),
+            counts={self.text(name): count for name, count in report.counts.items()},
+            streams=tuple(replace(stream, message=self.text(stream.message)) for stream in report.streams),
+            metrics=_LABEL.sub(lambda label: self.text(label.group()), report.metrics),
+        )
 
 
 def _forms(secret: str) -> tuple[str, ...]:

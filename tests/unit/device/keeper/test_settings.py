@@ -209,6 +209,20 @@ def test_a_report_is_masked_too(bench: Bench) -> None:
     assert report is not None and report.message == "at ***"
 
 
+def test_a_secret_that_is_a_number_or_a_word_of_the_report_breaks_none(bench: Bench) -> None:
+    commit(bench, ONE, FIRST)
+    for secret in ("1234", "running", "passed", "frames"):
+        ticket = activate(bench, ONE, content(key=secret))
+        bench.turn(0.1, times=8)
+        assert "committed" in str(outcome(ticket)), secret
+        metrics = f'edgekit_count{{name="{secret}"}} 1234.0\n'
+        pulse = replace(HEALTHY, frames=1234, message=f"at {secret}", metrics=metrics)
+        bench.child().pulse = pulse
+        bench.turn()
+        masked = metrics.replace(f'"{secret}"', '"***"')
+        assert bench.status().report == replace(pulse, message="at ***", metrics=masked)
+
+
 def test_they_are_shown_without_secrets_and_compared_with_others(bench: Bench) -> None:
     commit(bench, ONE, SECOND)
     answer = bench.settings.answer(current(bench), plan(), b"")
