@@ -7,6 +7,7 @@ import ctypes
 import json
 import mmap
 import os
+import select
 import socket
 import time
 import weakref
@@ -102,6 +103,10 @@ class PipelineConnection:
         self._times = CameraClock()
         self._caps: PictureCaps | None = None
         self._memory: mmap.mmap | None = None
+        self._received: list[int] = []
+        """Descriptors from the child, closed with the connection."""
+        self._printed = b""
+        """The end of what it has printed."""
         self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         script = str(Path(gstreamer_child.__file__))
         argv = [PYTHON, "-I", script, str(theirs.fileno())]
@@ -112,6 +117,9 @@ class PipelineConnection:
             raise CameraLost("down", error.message) from None
         finally:
             theirs.close()
+        self._poll = select.poll()
+        self._poll.register(self._line, select.POLLIN)
+        self._poll.register(self._child.output, select.POLLIN)
         request = {"launch": source.launch, "codec": source.codec, "decoder": source.decoder}
         self._line.send(json.dumps(request).encode())  # not in its arguments: a line may hold a password
 
@@ -120,16 +128,18 @@ class PipelineConnection:
         self._child.kill()
         self._child.reap()
         self._line.close()
+        while self._received:
+            os.close(self._received.pop())
 
     def shots(self, figures: LaneFigures) -> Iterator[Shot | None]:
         """See `CameraConnection.shots`."""
         limit_s = self._source.connect_s
         while True:
-            word, memory = self._hear(limit_s)
+            word = self._hear(limit_s)
             if word.error:
                 raise CameraLost("down", word.error)
             if word.caps is not None:
-                self._begin(word.caps, memory)
+                self._begin(word.caps)
             elif word.slot is not None and self._memory is not None:
                 limit_s = self._source.stall_s
                 figures.begin("decode")
@@ -138,33 +148,48 @@ class PipelineConnection:
                 yield shot
                 del shot
 
-    def _hear(self, limit_s: float) -> tuple[ChildWord, int | None]:
-        self._line.settimeout(limit_s)
+    def _hear(self, limit_s: float) -> ChildWord:
+        if not self._wait_for_packet(limit_s):
+            state: Literal["down", "stalled"] = "stalled" if self._caps else "down"
+            raise CameraLost(state, f"no picture for {limit_s:g} s")
         try:
             content, fds, _, _ = socket.recv_fds(self._line, _WORD_BYTES, 1)
-        except TimeoutError:
-            state: Literal["down", "stalled"] = "stalled" if self._caps else "down"
-            raise CameraLost(state, f"no picture for {limit_s:g} s") from None
         except ConnectionError:  # it ended with packets from here unread
             content, fds = b"", []
+        self._received += fds
         if not content:
             raise CameraLost("down", f"the pipeline's process ended: {self._last_words()}")
-        return from_message(ChildWord, content, "gstreamer"), fds[0] if fds else None
+        return from_message(ChildWord, content, "gstreamer")
+
+    def _wait_for_packet(self, limit_s: float) -> bool:
+        """Whether one is there in time. What plugins print is read meanwhile: a full pipe would hold them up."""
+        deadline_s = time.monotonic() + limit_s
+        while (left_s := deadline_s - time.monotonic()) > 0:
+            ready = {fd for fd, _ in self._poll.poll(left_s * 1000)}
+            if self._child.output in ready and not self._read_output():
+                self._poll.unregister(self._child.output)
+            if self._line.fileno() in ready:
+                return True
+        return False
+
+    def _read_output(self) -> bool:
+        """Take some of what the child has printed; False where nothing follows."""
+        try:
+            text = os.read(self._child.output, _WORD_BYTES)
+        except BlockingIOError:
+            return True
+        self._printed = (self._printed + text)[-_WORD_BYTES:]
+        return bool(text)
 
     def _last_words(self) -> str:
-        with contextlib.suppress(OSError):
-            lines = os.read(self._child.output, _WORD_BYTES).decode(errors="replace").strip().splitlines()
-            if lines:
-                return lines[-1][:300]
-        return "it said nothing"
+        self._read_output()
+        lines = self._printed.decode(errors="replace").strip().splitlines()
+        return lines[-1][:300] if lines else "it said nothing"
 
-    def _begin(self, caps: PictureCaps, memory: int | None) -> None:
-        if memory is None or self._memory is not None or not caps.fits:
+    def _begin(self, caps: PictureCaps) -> None:
+        if not self._received or self._memory is not None or not caps.fits:
             raise CameraLost("down", "the pipeline's pictures do not lie where they should")
-        try:
-            self._memory = mmap.mmap(memory, caps.bytes * caps.slots)
-        finally:
-            os.close(memory)
+        self._memory = mmap.mmap(self._received[-1], caps.bytes * caps.slots)
         name, source = self._name, self._source
         spec = FrameSpec(
             width_px=caps.width_px,

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import os
+import socket
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from edgekit.device.runtime.sources.gstreamer import PictureCaps
+from edgekit.device.runtime.figures import LaneFigures
+from edgekit.device.runtime.sources.gstreamer import PictureCaps, PipelineConnection
 from edgekit.device.runtime.sources.gstreamer_child import fill
+from edgekit.device.runtime.sources.live import CameraLost, Shot
+from edgekit.errors import InputError
+from edgekit.schema.reader import to_raw
+from edgekit.schema.source import GstreamerSource
 
 LINE = "rtspsrc location=rtsp://c/1 ! rtph264depay ! h264parse ! {decoder} ! appsink"
 JETSON = {"nvv4l2decoder", "nvarguscamerasrc", "avdec_h264", "v4l2src"}
@@ -79,3 +89,94 @@ CAPS = PictureCaps(
 )
 def test_planes_lie_inside_their_slot(change: dict[str, object], fits: bool) -> None:
     assert replace(CAPS, **change).fits == fits  # type: ignore[arg-type]
+
+
+class Pipeline:
+    """A child that is this process: what it sends and prints is the test's."""
+
+    def __init__(self) -> None:
+        self.line: socket.socket
+        self.pid = os.getpid()
+        self.output, self.speak = os.pipe()
+        os.set_blocking(self.output, False)
+        os.set_blocking(self.speak, False)
+
+    def start(self, argv: Sequence[str], *, env: Mapping[str, str], cwd: str, inherit: Sequence[int]) -> Pipeline:
+        self.line = socket.socket(fileno=os.dup(inherit[0]))
+        return self
+
+    def send(self, word: dict[str, object], *fds: int) -> None:
+        socket.send_fds(self.line, [json.dumps(word).encode()], fds)
+
+    def kill(self) -> None:
+        self.line.close()
+
+    def reap(self) -> int:
+        os.close(self.output)
+        os.close(self.speak)
+        return -9
+
+    def ended(self) -> bool:
+        return False
+
+    def signal(self, number: int) -> None:
+        raise AssertionError(number)
+
+
+@pytest.fixture
+def pipeline() -> Pipeline:
+    return Pipeline()
+
+
+@pytest.fixture
+def connection(pipeline: Pipeline) -> PipelineConnection:
+    source = GstreamerSource(kind="gstreamer", lane="l", launch="videotestsrc ! appsink", connect_s=30.0)
+    return PipelineConnection("gate", source, pipeline.start)
+
+
+def coming(connection: PipelineConnection) -> Iterator[Shot | None]:
+    return connection.shots(LaneFigures("l", lambda: 0.0))
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        {"caps": to_raw(replace(CAPS, bytes=3071))},
+        {"caps": to_raw(CAPS) | {"width_px": 0}},
+        {"error": "the pipeline ended"},
+    ],
+    ids=["planes outside", "no width", "an error"],
+)
+def test_memory_that_a_refused_packet_brought_is_given_back(
+    pipeline: Pipeline, connection: PipelineConnection, word: dict[str, object]
+) -> None:
+    memory = os.memfd_create("test")
+    pipeline.send(word, memory)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises((CameraLost, InputError)):
+        next(coming(connection))
+    connection.close()
+    os.close(memory)
+    # Closed with the connection: both ends of its line, its output's two ends, and this test's own memory.
+    assert len(list(Path("/proc/self/fd").iterdir())) == before - 5
+
+
+def test_plugins_that_print_without_end_hold_nothing_up(pipeline: Pipeline, connection: PipelineConnection) -> None:
+    memory = os.memfd_create("test")
+    os.ftruncate(memory, CAPS.bytes * CAPS.slots)
+    pipeline.send({"caps": to_raw(CAPS)}, memory)
+    shots = coming(connection)
+    for number in range(4):
+        while True:  # until the pipe is full: a plugin's next line would wait here
+            try:
+                os.write(pipeline.speak, b"NvMMLiteBlockCreate : Block : BlockType = 261\n")
+            except BlockingIOError:
+                break
+        pipeline.send({"slot": number % 2, "stamp_s": None, "at_s": 1.0})
+        assert next(shots) is not None
+        os.write(pipeline.speak, b"there is room again\n")
+    pipeline.line.close()
+    with pytest.raises(CameraLost, match="there is room again"):
+        next(shots)
+    connection.close()
+    os.close(memory)
