@@ -18,7 +18,9 @@ _CONTROL = re.compile(
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # what turns the direction of text
     "\ufeff\ufff9-\ufffb]"
 )
-_LINE_END = re.compile("\r+\n|[\r\u2028\u2029]")
+_LINE_END = re.compile("(?<!\r)\r+\n|[\r\u2028\u2029]")
+"""A row of carriage returns is tried as a whole once, not again from each of them: that takes the square of its
+length."""
 
 
 def plain_text(text: str) -> str:
