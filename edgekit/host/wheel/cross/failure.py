@@ -4,7 +4,7 @@ the data files that it reads."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from edgekit.host.wheel.cross.sources import Source
 from edgekit.schema.reader import from_toml
 
 _LAST_LINES = 40
+_LONG_LINE = re.compile(r"^(.{1000}).+", re.MULTILINE)
+"""More of a line says nothing, and patterns take the square of its length: a build may print megabytes in one."""
 _ERROR = re.compile(r"^.*\b(?:fatal error|error|Error|ERROR)\b\s*:.*$", re.MULTILINE)
 _EXCEPTION = re.compile(r"^(?:[\w.]+\.)?\w*(?:Error|Exception|Exit)\b: .+$", re.MULTILINE)
 _NOISE = re.compile(
@@ -123,7 +125,7 @@ def explain_failure(failure: Failure, cross: Path) -> WheelError:
     """
     output, source = failure.output, failure.source
     first = first_error(output)
-    meaning, cure = _explain(failure, first, cross)
+    meaning, cure = _explain(failure, (first, _short(output)), cross)
     message = f"{meaning}: {first}" if meaning else first
     return WheelError(
         f"{source} does not build: {message}",
@@ -138,6 +140,7 @@ def first_error(output: str) -> str:
     An error may bring others; of exceptions, the last is the one that ended the build. What only tells that a program
     failed, and errors of probes, count where there is nothing else.
     """
+    output = _short(output)
     errors = [line for line in _ERROR.findall(output) if not _NOISE.search(line) and not _EXCEPTION.match(line)]
     real = [line for line in errors if not _PROBE.match(line)]
     exceptions = [line for line in _EXCEPTION.findall(output) if not _NOISE.search(line)]
@@ -148,15 +151,20 @@ def first_error(output: str) -> str:
 
 def not_of_probes(output: str) -> str:
     """A compiler's output without errors in files that a build only writes to find out what it can do."""
-    errors = _ERROR.findall(output)
+    errors = _ERROR.findall(_short(output))
     return output if any(not _PROBE.match(line) for line in errors) else ""
 
 
-def _explain(failure: Failure, first: str, cross: Path) -> tuple[str, str]:
-    """What the failure means, and its cure; both empty where that is not known. The first error goes before others."""
+def _short(output: str) -> str:
+    """An output whose lines are short enough for patterns."""
+    return _LONG_LINE.sub(r"\1", output)
+
+
+def _explain(failure: Failure, texts: Iterable[str], cross: Path) -> tuple[str, str]:
+    """What the failure means, and its cure, by the first of some texts that tells; both empty where none does."""
     kinds, providers = _kinds(cross / "failures.toml"), _providers(cross / "headers.toml")
     rule = f"cross/packages/{failure.source.name}.toml"
-    for text in (first, failure.output):
+    for text in texts:
         if failure.alone and (lack := _unreached(text)):
             return f"its build asks for the network, which builds do not have ({lack})", _WITHOUT_NETWORK
         if ran := _what_it_ran(failure, text):

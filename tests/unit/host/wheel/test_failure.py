@@ -183,3 +183,10 @@ def test_a_cache_below_tmp_is_no_probes_folder() -> None:
     header = "/tmp/ann/cache/edgekit/crossbuild/compilers/0.17.1/files/ziglang/lib/include/mmintrin.h:59:19: error: x"
     many = "fatal error: too many errors emitted, stopping now [-ferror-limit=]"
     assert first_error(f"/tmp/probe-1/test.c:1:1: error: no\n{header}\n{many}\n") == header
+
+
+def test_megabytes_in_one_line_are_quick() -> None:
+    """A pattern that tries again at every character would take days for this."""
+    line = "conftest.h" * 200_000
+    assert line.startswith(first_error(line)) and not_of_probes(f"error: {line}")
+    assert explain(f"gate.c:2:10: fatal error: 'sys/capability.h' file not found\n{line}").hint.startswith("it misses")
