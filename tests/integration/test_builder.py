@@ -267,8 +267,7 @@ def test_a_compiler_ends_with_the_agent(bay: Bay) -> None:
     thread, _ = in_thread(lambda: compile_there(job_of(), bay.builders(), Silent()))
     until(lambda: (bay.control / "pid").exists() and (bay.control / "pid").read_text())
     child = int((bay.control / "pid").read_text())
-    parent = int(Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[1])
-    os.kill(parent, signal.SIGKILL)
+    os.kill(_parent(child), signal.SIGKILL)
     until(lambda: not is_running(child))
     thread.join(20)
     client.__exit__()
@@ -443,6 +442,25 @@ def test_ctrl_c_here_ends_the_compiler_there(remote: Bay) -> None:
     until(lambda: _free(remote))
     hold.unlink()
     assert compile_there(job_of(), remote.builders(), Silent()).engine
+
+
+def test_ctrl_c_on_a_broken_link_asks_no_other_device(bay: Bay) -> None:
+    bay.hold()
+
+    class Interrupted(Silent):
+        def note(self, text: str) -> None:
+            if text == "compiling by build":
+                agent = _parent(int((bay.control / "pid").read_text()))
+                os.kill(agent, signal.SIGKILL)
+                until(lambda: not is_running(agent))
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compile_there(job_of(), bay.builders(), Interrupted())
+
+
+def _parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
 
 
 def test_a_folder_that_is_not_ours_is_refused_in_a_sentence(tmp_path: Path) -> None:

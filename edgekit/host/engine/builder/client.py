@@ -5,13 +5,14 @@ Every answer is bounded in size and time and read as what it has to be; one that
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from edgekit.errors import LockHeld, Unreachable
+from edgekit.errors import EngineError, LockHeld, Unreachable
 from edgekit.executor import Executor, Stream
 from edgekit.executor.sent_program import open_program, skip_greeting
 from edgekit.host.blobs import cut_file
@@ -151,7 +152,8 @@ class AgentClient:
                 if answer.progress:
                     progress(one_line(answer.progress))
         except KeyboardInterrupt:
-            self._send({"verb": "cancel"}, b"", self._until(self._patience.answer_s))
+            with contextlib.suppress(EngineError, Unreachable):  # or else another device would be asked
+                self._send({"verb": "cancel"}, b"", self._until(self._patience.answer_s))
             raise
         raise self._endless()
 
