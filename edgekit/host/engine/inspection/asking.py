@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from edgekit.host.engine.inspection.messages import (
     InspectionRequest,
 )
 from edgekit.host.engine.reading import MAX_MODEL_BYTES, read_bounded
+from edgekit.host.own_folder import temporary_folder
 from edgekit.schema.reader import from_json, to_json
 
 CHILD = "edgekit.host.engine.inspection.child"
@@ -56,10 +56,9 @@ def ask_child(request: InspectionRequest, limits: RunLimits, executor: Executor)
         EngineError: the file is no model that can be used, or has the child exceed its limits.
         InputError: a picture or the file cannot be read.
     """
-    with tempfile.TemporaryDirectory(prefix="edgekit-inspection-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
+    with temporary_folder("edgekit-inspection-") as folder:
         (folder / REQUEST).write_bytes(to_json(request))
-        run = run_limited(executor, [sys.executable, "-I", "-m", CHILD, name], limits, env=_ENVIRONMENT)
+        run = run_limited(executor, [sys.executable, "-I", "-m", CHILD, str(folder)], limits, env=_ENVIRONMENT)
         if run.returncode != 0:
             raise _ended(folder, run, limits)
         data = read_bounded(folder / REPLY, MAX_REPLY_BYTES)
