@@ -174,6 +174,20 @@ def test_an_answer_that_never_ends_ends_the_build(trick: str, victim: Victim) ->
     assert "does not build: its back end ended without an answer" in victim.refused("./gate")
 
 
+def test_a_note_that_is_a_link_shows_nothing_of_the_user(victim: Victim) -> None:
+    """A build may link what it cannot read: whoever reads its notes could."""
+    key = victim.user.home / ".config/edgekit/release-key"
+    key.parent.mkdir(parents=True)
+    key.write_text("hush-hush")
+    package = victim.user.home / "gate"
+    package.mkdir()
+    code = f"import os, sys\nnotes = os.environ['EDGEKIT_NOTES']\nos.symlink({str(key)!r}, notes)\n"
+    (package / "own.py").write_text(f"{code}os.symlink({str(key)!r}, notes + '.failed')\nsys.exit('no more')\n")
+    (package / "pyproject.toml").write_text(PROJECT % ("", "own") + 'backend-path = ["."]\n')
+    said = victim.refused("./gate")
+    assert "no more" in said and "hush-hush" not in said
+
+
 def test_a_wheel_that_is_a_link_is_none(victim: Victim) -> None:
     package = victim.user.home / "gate"
     package.mkdir()

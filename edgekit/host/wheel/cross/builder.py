@@ -23,6 +23,7 @@ from edgekit.executor import Completed
 from edgekit.host.installed import INSTALLER_FILES, check_installed
 from edgekit.host.progress import Progress
 from edgekit.host.sandbox.box import Box
+from edgekit.host.sandbox.left import read_left
 from edgekit.host.sandbox.sandbox import SandboxKind
 from edgekit.host.wheel.cross.build_box import NOTES, OUT, Hook, build_box, make_folders
 from edgekit.host.wheel.cross.compiler_names import shadow_compilers
@@ -46,6 +47,7 @@ from edgekit.host.wheel.cross.workshop import Tools
 from edgekit.host.wheel.refusal import is_offline
 
 _TIMEOUT_S = 4 * 3600.0
+_MAX_NOTE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +138,7 @@ class _Build:
         except BuildException as error:
             raise self._failed(error) from None
         check_machine_code(job.source, (sources, wheel), shipped, self._shop.abi.arch, self._log())
-        failed = _text(self._notes.with_suffix(".failed"))
+        failed = self._left(self._notes.with_suffix(".failed"))
         if failed:
             self._note(f"What the compiler printed where it failed:\n{failed}")
         sandbox = self._tools.sandbox.kind
@@ -145,7 +147,7 @@ class _Build:
     def left_out(self) -> list[str]:
         """Arguments that did not reach the compiler though they may have been meant, by reason."""
         reasons: dict[str, list[str]] = {}
-        for line in dict.fromkeys(_text(self._notes).splitlines()):
+        for line in dict.fromkeys(self._left(self._notes).splitlines()):
             argument, _, reason = line.partition("\t")
             reasons.setdefault(reason, []).append(argument)
         return [f"compiled without {', '.join(found)}: {reason}" for reason, found in reasons.items()]
@@ -277,7 +279,12 @@ class _Build:
         return explain_failure(failure, job.cross)
 
     def _log(self) -> str:
-        return _text(self._job.log)
+        log = self._job.log
+        return log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+
+    @staticmethod
+    def _left(note: Path) -> str:
+        return read_left(note, _MAX_NOTE_BYTES).decode(errors="replace")
 
 
 def _with_rules(asked: Iterable[str], ruled: Sequence[str]) -> list[str]:
@@ -289,7 +296,3 @@ def _with_rules(asked: Iterable[str], ruled: Sequence[str]) -> list[str]:
     named |= {"oldest-supported-numpy"} if "numpy" in named else set()
     own = {text for text in asked if canonicalize_name(Requirement(text).name) not in named}
     return sorted({*own, *ruled})
-
-
-def _text(file: Path) -> str:
-    return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""

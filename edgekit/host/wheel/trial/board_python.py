@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edgekit.executor import Completed
 from edgekit.host.sandbox.box import Box
+from edgekit.host.sandbox.left import read_left
 from edgekit.host.sandbox.sandbox import Sandbox
 from edgekit.host.wheel.debian import Debian, NoArchive
 from edgekit.host.wheel.interpreter import Interpreter
@@ -67,13 +68,8 @@ class BoardPython:
         argv = ["/bin/sh", "-c", limits, "sh", *self.argv, "-S", "-s", *words]
         box = Box(environment=variables, cwd=folder, readable=(site, *self.readable), writable=(folder,))
         done = sandbox.run(argv, box, timeout_s=timeout_s)
-        stdout, stderr = (_written(folder / name) for name in ("out", "err"))
+        stdout, stderr = (read_left(folder / name, _OUTPUT_BYTES) for name in ("out", "err"))
         return Completed(argv=tuple(argv), returncode=done.returncode, stdout=stdout, stderr=stderr + done.stderr)
-
-
-def _written(file: Path) -> bytes:
-    """What the program wrote; it may have put a link or a pipe in that place."""
-    return file.read_bytes() if file.is_file() and not file.is_symlink() else b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
