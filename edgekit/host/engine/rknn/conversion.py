@@ -20,12 +20,14 @@ from edgekit.host.engine.rknn.log import CompilerLog, read_accuracy, read_log
 from edgekit.host.engine.rknn.toolkit import toolkit_box
 from edgekit.host.engine.verify.verdict import LayerError
 from edgekit.host.own_folder import temporary_folder
+from edgekit.host.sandbox.left import open_left, read_left
 from edgekit.host.sandbox.sandbox import Sandbox
 from edgekit.imaging.image import Pixels
 from edgekit.schema.recipe import Quantisation
 
 _LOG = logging.getLogger(__name__)
 _DEADLINE_S = 3600.0
+_MAX_ANSWER_BYTES, _MAX_ENGINE_BYTES = 64 << 20, 4 << 30
 _NAME_LENGTH = 80
 """Of the scratch folder, always: the compiler lets pointers slip into the file, and longer names would shift them."""
 _MODEL, _ENGINE, _FRAMES, _OUTPUTS, _SAMPLES = "model.onnx", "engine.rknn", "frames.npy", "outputs.npz", "samples.txt"
@@ -163,19 +165,19 @@ def _sample(scratch: Path, index: int, picture: Pixels) -> str:
 
 def _answer(scratch: Path) -> dict[str, Any] | None:
     try:
-        found = json.loads((scratch / "answer.json").read_text())
-    except (OSError, ValueError):  # it died
+        found = json.loads(read_left(scratch / "answer.json", _MAX_ANSWER_BYTES))
+    except (ValueError, RecursionError):  # it died
         return None
     return found if isinstance(found, dict) else None
 
 
 def _converted(scratch: Path, answer: dict[str, Any], output: str) -> Converted:
     answers: tuple[npt.NDArray[np.generic], ...] = ()
-    if (scratch / _OUTPUTS).exists():
-        with np.load(scratch / _OUTPUTS) as arrays:
+    if (outputs := open_left(scratch / _OUTPUTS)) is not None:
+        with outputs, np.load(outputs) as arrays:
             answers = tuple(arrays[f"arr_{index}"] for index in range(len(arrays.files)))
     return Converted(
-        engine=(scratch / _ENGINE).read_bytes(),
+        engine=read_left(scratch / _ENGINE, _MAX_ENGINE_BYTES),
         answers=answers,
         log=read_log(output),
         layer_errors=read_accuracy(answer.get("analysis", "")),
