@@ -88,10 +88,12 @@ def push_settings(name: str, application: str, access: DeviceAccess, watch: Watc
         LockHeld: somebody deploys it.
     """
     with access.keeper(name) as keeper:
+        application = keeper.settings(application).application
+        keeper.ask("lock", application=application, holder=user_at_machine())
+        # Only now: a release that was committed meanwhile must not be replaced by the one before it.
         state, content = _compare(name, application, access, keeper)
         if not state.changed:
             return state
-        keeper.ask("lock", application=state.application, holder=user_at_machine())
         keeper.ask("activate", digest=state.release, payload=content, watch=watch, patience_s=ACTIVATION_S)
         return replace(state, pushed=True)
 
