@@ -70,7 +70,7 @@ class InternalParameters:
     """Version of the Python that compiled the packages' bytecode; empty: there is none in the release."""
     sandbox: str = ""
     """What other people's code ran in, to build its packages or compile engines: `bubblewrap`, `namespaces`, `none`;
-    empty: no such code was needed."""
+    empty: no such code was needed. A package from the cache was built before: its own annotation says in which."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

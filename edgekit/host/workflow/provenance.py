@@ -206,6 +206,7 @@ def _how_built(result: Result) -> dict[str, str | bool]:
         "wheel": result.cached.record.filename,
         "wheelSha256": result.cached.record.sha256,
         "fromCache": result.from_cache,
+        "sandbox": result.cached.record.sandbox,
         "backend": made.backend,
         "compiler": made.compiler,
         "c++": made.runtime,
