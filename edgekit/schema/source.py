@@ -75,7 +75,7 @@ class ImagesSource(StreamOptions):
 
     kind: Literal["images"]
     path: InnerPath
-    """The folder, relative to the recipe's; its PNG, JPEG, BMP, WebP and TIFF files travel with the release."""
+    """The folder, relative to the recipe's; its PNG, JPEG, BMP and WebP files travel with the release."""
     fps: Rate = 10.0
     pace: Literal["camera", "fast"] = "camera"
     """`camera`: so many pictures a second; `fast`: as fast as the pipeline takes them."""
