@@ -7,6 +7,7 @@ worker puts the board's own value there before anything reads the plan.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -27,6 +28,8 @@ SETTINGS_FD_VARIABLE = "EDGEKIT_SETTINGS_FD"
 """Names the descriptor from which a worker reads its `BoardSettings`, once."""
 MIN_SECRET = 4
 """Letters: shorter ones cannot be kept out of logs without hiding all else."""
+_LOGIN = re.compile(r"://[^/@\s]*:[^/@\s]+@")
+"""User and password in an address."""
 SettingValue = str | int | float | bool
 _MOST = 1_000_000_000_000_000
 Whole = Annotated[int, Between(-_MOST, _MOST)]
@@ -151,6 +154,11 @@ def faults_in(declared: Mapping[str, Setting], given: Mapping[str, object], orig
             yield Problem(file=origin, key=name, expected=f"expected {wanted}, found {found}")
         elif is_secret(setting) and isinstance(value, str) and 0 < len(value) < MIN_SECRET:
             wanted = f"expected at least {MIN_SECRET} characters: a shorter secret cannot be kept out of logs"
+            yield Problem(file=origin, key=name, expected=wanted)
+        elif not is_secret(setting) and isinstance(value, str) and _LOGIN.search(value):
+            wanted = (
+                "expected no password in it: this setting is shown, as the recipe does not declare it secret = true"
+            )
             yield Problem(file=origin, key=name, expected=wanted)
     for name, setting in declared.items():
         if name not in given and setting.default is None:

@@ -12,7 +12,7 @@ from edgekit.schema.filling import check_options, fill_plan
 from edgekit.schema.message import from_message, to_message
 from edgekit.schema.plan import StagePlan, WorkerPlan
 from edgekit.schema.recipe import JsonlSink
-from edgekit.schema.settings import IntegerSetting, NumberSetting, Setting, SettingPlace, TextSetting
+from edgekit.schema.settings import IntegerSetting, NumberSetting, Setting, SettingPlace, TextSetting, faults_in
 from edgekit.schema.source import FileSource
 from edgekit.schema.units import Bytes
 from tests.fakes.plans import small_plan
@@ -138,3 +138,16 @@ def test_a_kind_of_a_newer_release_is_no_fault_of_its_settings() -> None:
     newer = StagePlan(name="find", kind="yolo", lane="all", engine="m", entry="", options={"later": 1, "threshold": 0})
     found = fill_plan(dataclasses.replace(plan(), stages=(newer, plan().stages[1])), {"least": 7, "key": ""}, "here")
     assert found.stages[0].options == {"later": 1, "threshold": 7.0}
+
+
+def test_a_password_in_an_address_takes_a_secret_setting() -> None:
+    """Others are shown, and stand in the board's settings as they are."""
+    address = "rtsp://admin:hunter2@10.0.0.5/stream1"
+    message = refused(log=address)
+    assert "log: expected no password in it" in message and "hunter2" not in message
+    filled(key=address)
+    for fine in ("cameras/gate:a@b", "admin@10.0.0.5"):
+        filled(log=fine)
+    stream = TextSetting(kind="text", about="The camera.", example="rtsp://192.0.2.1/")
+    for fine in ("rtsp://10.0.0.5:554/a@b", "rtsp://admin@10.0.0.5/"):
+        assert not list(faults_in({"url": stream}, {"url": fine}, "settings of gate-7"))
