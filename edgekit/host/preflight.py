@@ -94,6 +94,8 @@ _CAMERAS = (
     Need(package="gstreamer1.0-plugins-ugly", files=(f"{_PLUGINS}/libgstx264.so",)),
 )
 """For tests: cameras that GStreamer's RTSP server plays."""
+_BROKER = (Need(package="mosquitto", programs=("mosquitto",)),)
+"""For tests: what MQTT sinks send to."""
 JOBS = {
     "setup": _SETUP,
     "build": _SIGN,
@@ -101,7 +103,7 @@ JOBS = {
     "demo-host": (*_SETUP, *_SIGN),
     "demo-virt": (*_SETUP, *_BOARD),
     "check": (*_SETUP, *_SIGN),
-    "test": (*_SETUP, *_BOARD, *_SSHD, *_SANDBOX, *_CAMERAS),
+    "test": (*_SETUP, *_BOARD, *_SSHD, *_SANDBOX, *_CAMERAS, *_BROKER),
     "test-fresh": _FETCH,
 }
 """What each job takes: those of the Makefile begin with setting up."""

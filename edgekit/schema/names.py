@@ -38,6 +38,18 @@ OutputPath = Annotated[
 ]
 FolderPath = Annotated[str, Matches(r"/[^\u0000-\u001f\u007f]*", "a path that begins with /")]
 
+_HOST_PART = "[0-9A-Za-z_](?:[0-9A-Za-z_-]{0,61}[0-9A-Za-z_])?"
+HostName = Annotated[
+    str,
+    Matches(
+        rf"{_HOST_PART}(?:[.]{_HOST_PART}){{0,20}}[.]?|[0-9A-Fa-f]{{0,4}}:[0-9A-Fa-f:.]{{1,45}}(?:%[0-9A-Za-z]{{1,15}})?",
+        "a machine's name or address",
+    ),
+]
+"""Of a server on the network; an IPv6 address stands without brackets."""
+_LEVEL = r"[^+#/\u0000-\u001f\u007f]{1,100}"
+Topic = Annotated[str, Matches(rf"(?![$]){_LEVEL}(?:/{_LEVEL}){{0,9}}", "an MQTT topic without +, # and $ before it")]
+
 _LETTER = r"[^ /,@:\[\]\u0000-\u001f\u007f]"
 _PORT = "(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 Address = Annotated[

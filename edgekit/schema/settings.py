@@ -19,7 +19,7 @@ from edgekit.schema.problem import Problem, closest_of, shown
 
 REFERENCE = "setting"
 """The only key of the table that stands for a setting's value."""
-NEVER_SET = frozenset({"kind", "lane", "model", "entry", "path", "source"})
+NEVER_SET = frozenset({"kind", "lane", "model", "entry", "path", "ca_file", "source"})
 """Keys of sources, stages and sinks that are the same on every board: what travels and what refers to it."""
 MAX_SETTINGS_BYTES = 32 << 10
 """Of all values of one application, as JSON."""

@@ -32,6 +32,15 @@ class Call:
     since_s: float
 
 
+class SinkFigures:
+    """What a sink that sends elsewhere has sent, and what waits. Written by its thread."""
+
+    def __init__(self) -> None:
+        self.trouble = ""
+        """Why nothing can be sent, or kept; empty where all is well."""
+        self.sent = self.waiting = self.waiting_bytes = self.dropped = 0
+
+
 class LaneFigures:
     """One thread's work. Written by it alone."""
 

@@ -33,6 +33,7 @@ class WorkerCollector(Collector):
         """All families."""
         yield from self._of_streams()
         yield from self._of_lanes()
+        yield from self._of_sinks()
         dropped = CounterMetricFamily(
             "edgekit_dropped", "Frames dropped, by place and cause.", labels=["stream", "place", "cause"]
         )
@@ -85,6 +86,20 @@ class WorkerCollector(Collector):
             for stage, histogram in list(one.figures.stages.items()):
                 stages.add_metric([one.name, stage], *_buckets(histogram))
         yield from (busy, waiting, stages)
+
+    def _of_sinks(self) -> Iterator[Metric]:
+        sinks = self._pipeline.figures.sinks
+        for family, name, text, value in (
+            (GaugeMetricFamily, "up", "1 where nothing keeps it from sending.", lambda one: not one.trouble),
+            (GaugeMetricFamily, "waiting", "Messages that wait to be sent.", lambda one: one.waiting),
+            (GaugeMetricFamily, "waiting_bytes", "What these take.", lambda one: one.waiting_bytes),
+            (CounterMetricFamily, "sent", "Messages that arrived.", lambda one: one.sent),
+            (CounterMetricFamily, "dropped", "Messages that found no room to wait.", lambda one: one.dropped),
+        ):
+            made = family(f"edgekit_sink_{name}", text, labels=["sink"])
+            for sink, figures in sinks.items():
+                made.add_metric([sink], value(figures))
+            yield made
 
 
 def _buckets(histogram: Histogram) -> tuple[list[tuple[str, float]], float]:

@@ -17,6 +17,7 @@ from edgekit.device.runtime.schedule.lanes import Lane
 from edgekit.device.runtime.schedule.steps import FailureLog, SinkStep, StageStep, Step
 from edgekit.device.runtime.schedule.threads import PinnedThread
 from edgekit.device.runtime.sinks import Sink, make_sink
+from edgekit.device.runtime.sinks.context import SinkContext
 from edgekit.device.runtime.sources.feed import Feed
 from edgekit.device.runtime.sources.opening import open_source
 from edgekit.device.runtime.sources.source import FrameSource
@@ -47,7 +48,10 @@ def open_ends(factory: StageFactory, work: Path, figures: PipelineFigures) -> En
     plan, release = factory.plan, factory.release
     return Ends(
         sources={name: open_source(name, source, release) for name, source in plan.sources.items()},
-        sinks={name: make_sink(name, sink, release, work, figures) for name, sink in plan.sinks.items()},
+        sinks={
+            name: make_sink(SinkContext(name=name, plan=plan, release=release, work=work, figures=figures))
+            for name in plan.sinks
+        },
     )
 
 

@@ -119,7 +119,7 @@ class RunningReports:
         )
 
     def _trouble(self, now_s: float) -> str:
-        """A thread that is not pinned, one that does not come out of a stage, a stream that gives nothing."""
+        """Threads not pinned or stuck in a stage, streams that give nothing, sinks that cannot send."""
         pipeline = self._pipeline
         reasons = [thread.note for thread in pipeline.threads if thread.note]
         for one in pipeline.workers:
@@ -131,6 +131,7 @@ class RunningReports:
             for stream in pipeline.figures.streams.values()
             if stream.state in _IN_TROUBLE
         ]
+        reasons += [f"sink {name}: {sink.trouble}" for name, sink in pipeline.figures.sinks.items() if sink.trouble]
         return "; ".join(reasons)
 
 

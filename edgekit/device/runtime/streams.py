@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from edgekit.device.runtime.figures import Histogram
+from edgekit.device.runtime.figures import Histogram, SinkFigures
 from edgekit.device.runtime.frames.stream import (
     Entry,
     StreamEnded,
@@ -154,6 +154,8 @@ class PipelineFigures:
         self.streams: dict[str, StreamFigures] = {}
         self.scores: dict[str, dict[str, float]] = {}
         """By score sink."""
+        self.sinks: dict[str, SinkFigures] = {}
+        """Of sinks that send results elsewhere."""
         self.began_s = clock()
         self._clock = clock
         self._arrived_s = self.began_s

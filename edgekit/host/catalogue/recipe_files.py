@@ -15,7 +15,7 @@ from edgekit.schema.detection import Detection
 from edgekit.schema.manifest import is_safe_path
 from edgekit.schema.problem import Problem, closest_of
 from edgekit.schema.reader import problems_in
-from edgekit.schema.recipe import Golden, Recipe, ScoreSink
+from edgekit.schema.recipe import Golden, MqttSink, Recipe, ScoreSink
 from edgekit.schema.source import PICTURE_SUFFIXES, FileSource, ImagesSource
 from edgekit.schema.truth import read_truth
 
@@ -38,6 +38,8 @@ def carried_files(folder: Path, recipe: Recipe) -> Iterator[tuple[str, str]]:
     for name, sink in recipe.pipeline.sinks.items():
         if isinstance(sink, ScoreSink):
             yield f"pipeline.sinks.{name}.path", sink.path
+        if isinstance(sink, MqttSink) and sink.ca_file is not None:
+            yield f"pipeline.sinks.{name}.ca_file", sink.ca_file
     if recipe.golden:
         yield "golden.expected", recipe.golden.expected
         for index, frame in enumerate(recipe.golden.frames):

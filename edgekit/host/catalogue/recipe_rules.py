@@ -10,8 +10,8 @@ from typing import get_args
 
 from packaging.requirements import Requirement
 
+from edgekit.host.catalogue.end_rules import open_passwords, sink_mistakes, source_mistakes
 from edgekit.host.catalogue.mistake import Mistake
-from edgekit.host.catalogue.source_rules import open_passwords, source_mistakes
 from edgekit.host.requirements import index_faults, requirement_fault
 from edgekit.schema.field_types import tagged
 from edgekit.schema.problem import Problem, closest_of
@@ -33,7 +33,7 @@ measured with Python 3.11, numpy, OpenCV, PyAV and ONNX Runtime on x86-64."""
 
 def check_recipe(recipe: Recipe, file: str = "recipe.toml", places: Collection[SettingPlace] = ()) -> list[Problem]:
     """Every mistake that no field shows alone, with its key; `places` are those of settings in it."""
-    shape = (_contracts, _lanes, source_mistakes, _references, _lane_order, _stage_order, _models)
+    shape = (_contracts, _lanes, source_mistakes, sink_mistakes, _references, _lane_order, _stage_order, _models)
     rules = (*shape, _limits, _health, _golden, _python)
     found = [mistake for rule in rules for mistake in rule(recipe)] + [*open_passwords(recipe, places)]
     return [Problem(file=file, key=key, expected=expected, closest=closest) for key, expected, closest in found]

@@ -10,7 +10,7 @@ from edgekit.schema.board import reserve_bytes
 from edgekit.schema.manifest import EngineEntry, Requires
 from edgekit.schema.plan import EnginePlan, LanePlan, LimitsPlan, StagePlan, WorkerPlan
 from edgekit.schema.reader import to_raw
-from edgekit.schema.recipe import ColourContract, Golden, Limits, Recipe, RecipeSink, ScoreSink
+from edgekit.schema.recipe import ColourContract, Golden, Limits, MqttSink, Recipe, RecipeSink, ScoreSink
 from edgekit.schema.settings import SettingPlace
 from edgekit.schema.source import FileSource, ImagesSource
 from edgekit.schema.stages import InferStage, PythonStage, model_of
@@ -202,6 +202,8 @@ def _pixels(contract: ColourContract) -> ColourContract:
 
 
 def _sink(sink: RecipeSink, recipe: Recipe) -> RecipeSink:
+    if isinstance(sink, MqttSink):
+        return dataclasses.replace(sink, ca_file=sink.ca_file and _carried(sink.ca_file))
     if not isinstance(sink, ScoreSink):
         return sink
     source = sink.source or next(iter(recipe.pipeline.sources))

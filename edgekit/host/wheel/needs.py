@@ -30,6 +30,7 @@ class WorkerNeeds:
     builder: tuple[str, ...]
     """What compiling engines on a device imports, besides the runner's."""
     runners: dict[str, tuple[str, ...]]
+    sinks: dict[str, tuple[str, ...]]
     alternatives: dict[str, tuple[str, ...]]
     """Packages that bring the same module as one of the worker's: a recipe may exclude that and ask for them."""
 
@@ -156,15 +157,27 @@ class Wanted:
 
 
 def wanted_for(
-    target: Target, runners: Iterable[AcceleratorKind], requirements: Iterable[str], rules: Rules | None = None
+    target: Target,
+    runners: Iterable[AcceleratorKind],
+    requirements: Iterable[str],
+    rules: Rules | None = None,
+    sinks: Iterable[str] = (),
 ) -> Wanted:
-    """What a release for `target` needs: for the worker, for its runners, and for the recipe's own code.
+    """What a release for `target` needs: for the worker, for its runners and sinks, and for the recipe's own code.
+
+    Args:
+        target: what the release is for.
+        runners: of its engines.
+        requirements: the recipe's.
+        rules: what the recipe says of packages beyond them.
+        sinks: the kinds of its sinks.
 
     Raises:
         InputError: the rules leave out what edgekit's worker imports.
     """
     needs, asked, rules = _worker_needs(), tuple(requirements), rules or Rules()
-    own = [*needs.requirements, *_of_runners(needs, runners)]
+    of_sinks = [requirement for kind in sinks for requirement in needs.sinks.get(kind, ())]
+    own = [*needs.requirements, *_of_runners(needs, runners), *of_sinks]
     _check_excluded(own, asked, rules, needs)
     return _wanted(target, [*own, *asked], rules, own)
 

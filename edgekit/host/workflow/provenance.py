@@ -157,7 +157,7 @@ def making_of(
 def wanted_by(job: ReleaseJob, station: Workstation) -> Wanted:
     """The packages that a recipe asks for. Raises InputError for a requirement that is none."""
     recipe = job.folder.recipe
-    return WheelTools(station, job.target).wanted(runners_for(recipe, job.target), recipe.python, job.folder.folder)
+    return WheelTools(station, job.target).wanted(runners_for(recipe, job.target), recipe, job.folder.folder)
 
 
 def _recipe_files(folder: RecipeFolder, target: Target) -> Iterator[str]:

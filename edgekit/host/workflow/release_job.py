@@ -75,7 +75,7 @@ def _given_files(job: ReleaseJob, station: Workstation) -> tuple[str, ...]:
         return ()
     from edgekit.host.workflow.wheels import WheelTools  # noqa: PLC0415  heavy, and seldom needed
 
-    wanted = WheelTools(station, job.target).wanted((), python, job.folder.folder)
+    wanted = WheelTools(station, job.target).wanted((), job.folder.recipe, job.folder.folder)
     return repr(wanted.requirements), repr(wanted.files)
 
 

@@ -29,7 +29,7 @@ def lay_out_site(
         WheelError: a package cannot be had or built, or the target cannot load it.
         InputError: a requirement or a lock is wrong.
     """
-    wanted = WheelTools(station, target).wanted(runners_for(folder.recipe, target), folder.recipe.python, folder.folder)
+    wanted = WheelTools(station, target).wanted(runners_for(folder.recipe, target), folder.recipe, folder.folder)
     lock = lock_files(station.settings, folder.folder, target, update=update_lock)
     return lay_out_packages(wanted, target, lock, station)
 

@@ -110,7 +110,7 @@ def lock_recipe(recipe: Path, target: str, station: Workstation) -> WrittenLock:
         folder = read_recipe(recipe)
         found = find_target(target, settings)
         tools = WheelTools(station, found)
-        wanted = tools.wanted(runners_for(folder.recipe, found), folder.recipe.python, folder.folder)
+        wanted = tools.wanted(runners_for(folder.recipe, found), folder.recipe, folder.folder)
         files = lock_files(settings, folder.folder, found, update=True)
         locked = resolve(wanted, files, tools.uv, tools.builder(wanted), station.progress)
     for warning in locked.warnings:

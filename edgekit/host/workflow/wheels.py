@@ -27,7 +27,7 @@ from edgekit.host.wheel.needs import Index, Wanted, rules_of, wanted_for
 from edgekit.host.wheel.resolve import LockFiles
 from edgekit.host.wheel.uv import Uv
 from edgekit.host.workflow.workstation import Workstation
-from edgekit.schema.recipe import Python
+from edgekit.schema.recipe import Recipe
 from edgekit.schema.target import AcceleratorKind, Target
 
 if TYPE_CHECKING:
@@ -44,11 +44,12 @@ class WheelTools:
         self._station = station
         self._target = target
 
-    def wanted(self, runners: Iterable[AcceleratorKind], python: Python, base: Path) -> Wanted:
+    def wanted(self, runners: Iterable[AcceleratorKind], recipe: Recipe, base: Path) -> Wanted:
         """What a recipe in the folder `base` wants. Raises InputError for a requirement that is none."""
-        rules = rules_of(python)
-        plain, given = split(python.requirements, base, self.downloads(rules.indexes))
-        return wanted_for(self._target, runners, plain, rules).with_files(given)
+        rules = rules_of(recipe.python)
+        plain, given = split(recipe.python.requirements, base, self.downloads(rules.indexes))
+        sinks = {sink.kind for sink in recipe.pipeline.sinks.values()}
+        return wanted_for(self._target, runners, plain, rules, sinks).with_files(given)
 
     def downloads(self, indexes: tuple[Index, ...] = ()) -> Downloads:
         """Fetches from indexes, the recipe's among them."""

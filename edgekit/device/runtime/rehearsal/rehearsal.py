@@ -15,6 +15,7 @@ from edgekit.device.runtime.grab import grab_frames
 from edgekit.device.runtime.rehearsal.recorded import Recorded
 from edgekit.device.runtime.rehearsal.watch import MAKING, CannotTry, Watch
 from edgekit.device.runtime.sinks import make_sink
+from edgekit.device.runtime.sinks.context import SinkContext
 from edgekit.device.runtime.sources.opening import open_source
 from edgekit.device.runtime.stages import close_stage, find_class
 from edgekit.device.runtime.stages.factory import StageFactory
@@ -112,9 +113,10 @@ class RehearsalRun:
         with self._watch.step("closing what stages share"):
             self._factory.close()
         with TemporaryDirectory() as work:
-            for name, sink in self._plan.sinks.items():
+            for name in self._plan.sinks:
                 with self._watch.step(f"making sink {name}"):
-                    make_sink(name, sink, self._release, Path(work), PipelineFigures()).close()
+                    where = {"release": self._release, "work": Path(work)}
+                    make_sink(SinkContext(name=name, plan=self._plan, figures=PipelineFigures(), **where)).close()
 
     def _make(self, stage: StagePlan, stream: StreamInfo) -> Stage | None:
         made = self._try(stage, MAKING, lambda: self._factory.make(stage, stream))

@@ -5,14 +5,14 @@ One module a kind, and the table of kinds: `make_sink`.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Protocol
 
+from edgekit.device.runtime.figures import SinkFigures
 from edgekit.device.runtime.frames.stream import StreamEvent
+from edgekit.device.runtime.sinks.context import SinkContext
 from edgekit.device.runtime.sinks.jsonl import JsonlWriter
 from edgekit.device.runtime.sinks.score import CountScorer
-from edgekit.device.runtime.streams import PipelineFigures
-from edgekit.schema.recipe import JsonlSink, RecipeSink, ScoreSink
+from edgekit.schema.recipe import JsonlSink, MqttSink, ScoreSink
 from edgekit.stage import Frame
 
 
@@ -29,14 +29,19 @@ class Sink(Protocol):
         """Nothing follows."""
 
 
-def make_sink(name: str, plan: RecipeSink, release: Path, work: Path, figures: PipelineFigures) -> Sink:
-    """The sink of a plan.
+def make_sink(context: SinkContext) -> Sink:
+    """The sink of that name in a plan. It sends nothing anywhere before its first frame or event.
 
     Raises:
         InputError: it cannot be made.
     """
-    match plan:
+    figures = context.figures
+    match plan := context.plan.sinks[context.name]:
         case JsonlSink():
-            return JsonlWriter(plan, work)
+            return JsonlWriter(plan, context.work)
         case ScoreSink():
-            return CountScorer(plan, release, figures.scores.setdefault(name, {}))
+            return CountScorer(plan, context.release, figures.scores.setdefault(context.name, {}))
+        case MqttSink():
+            from edgekit.device.runtime.sinks.mqtt import MqttPublisher  # noqa: PLC0415  only then paho is there
+
+            return MqttPublisher(plan, context, figures.sinks.setdefault(context.name, SinkFigures()))

@@ -1,4 +1,4 @@
-"""What a release's engines need of Python packages."""
+"""What a release's engines and sinks need of Python packages."""
 
 from __future__ import annotations
 
@@ -16,3 +16,9 @@ def test_a_tail_needs_onnx_runtime_and_an_engine_alone_does_not():
     for runners, tailed in ((("rknn",), False), (("onnxruntime", "rknn"), True)):
         wanted = wanted_for(TARGET, runners, ())
         assert any(one.startswith("onnxruntime") for one in wanted.requirements) == tailed
+
+
+def test_a_sink_brings_its_package_and_nobody_else_has_it():
+    for sinks, there in (((), False), (("jsonl", "mqtt"), True)):
+        wanted = wanted_for(TARGET, (), (), sinks=sinks)
+        assert any(one.startswith("paho-mqtt") for one in wanted.requirements) == there == ("paho-mqtt" in wanted.own)

@@ -10,12 +10,14 @@ import pytest
 
 from edgekit.device.runtime.frames.stream import StreamEnded, StreamGap, StreamRestarted, StreamStarted
 from edgekit.device.runtime.sinks import Sink, make_sink
+from edgekit.device.runtime.sinks.context import SinkContext
 from edgekit.device.runtime.streams import PipelineFigures
 from edgekit.errors import InputError
 from edgekit.schema.recipe import JsonlSink, RecipeSink, ScoreSink
 from edgekit.schema.units import Bytes
 from edgekit.stage import Frame
 from tests.fakes.frames import frame, stream_info
+from tests.fakes.plans import small_plan
 
 JSONL = JsonlSink(kind="jsonl", path="counts.jsonl", lane="l")
 SCORE = ScoreSink(kind="score", path="truth.json", source="belt", lane="l")
@@ -24,7 +26,10 @@ ENDED = StreamEnded(stream="belt", reason="the clip was played 2 times")
 
 
 def made(plan: RecipeSink, folder: Path, figures: PipelineFigures | None = None) -> Sink:
-    return make_sink("sink", plan, folder, folder, figures or PipelineFigures())
+    whole = small_plan(sinks={"sink": plan})
+    return make_sink(
+        SinkContext(name="sink", plan=whole, release=folder, work=folder, figures=figures or PipelineFigures())
+    )
 
 
 def counted(sequence: int, stream: str = "belt", **counts: int) -> Frame:

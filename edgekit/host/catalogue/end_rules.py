@@ -1,11 +1,11 @@
-"""What must hold between the options of one source. Pure."""
+"""What must hold between the options of one source, or of one sink. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
 from edgekit.host.catalogue.mistake import Mistake
-from edgekit.schema.recipe import Recipe
+from edgekit.schema.recipe import MqttSink, Recipe
 from edgekit.schema.settings import SettingPlace, is_secret
 from edgekit.schema.source import GstreamerSource, RecipeSource, Roi, RtspSource, SyntheticSource
 
@@ -15,6 +15,7 @@ def source_mistakes(recipe: Recipe) -> Iterator[Mistake]:
     for name, source in recipe.pipeline.sources.items():
         key = f"pipeline.sources.{name}"
         if isinstance(source, RtspSource):
+            yield from _address(key, source)
             yield from _login(key, source)
         if isinstance(source, GstreamerSource):
             yield from _launch(key, source)
@@ -22,25 +23,46 @@ def source_mistakes(recipe: Recipe) -> Iterator[Mistake]:
             yield from _roi(f"{key}.roi", source.roi, source)
 
 
+def sink_mistakes(recipe: Recipe) -> Iterator[Mistake]:
+    """Every mistake in a recipe's sinks that no field shows alone."""
+    for name, sink in recipe.pipeline.sinks.items():
+        key = f"pipeline.sinks.{name}"
+        if isinstance(sink, MqttSink):
+            yield from _login(key, sink)
+            if sink.ca_file is not None and not sink.tls:
+                yield Mistake(f"{key}.tls", "expected true: a ca_file is for TLS")
+
+
 def open_passwords(recipe: Recipe, places: Collection[SettingPlace]) -> Iterator[Mistake]:
     """Passwords that stand in the recipe, or come from settings that are no secrets."""
     settings = {place.keys: place.setting for place in places}
-    for name, source in recipe.pipeline.sources.items():
-        if not isinstance(source, RtspSource) or source.password is None:
-            continue
-        setting = settings.get(("sources", name, "password"))
+    for place, table, whose in _passwords(recipe):
+        setting = settings.get((place, table, "password"))
         if setting is None:
             wanted = 'a password is a setting: write { setting = "NAME" }, and [settings.NAME] with secret = true'
-            yield Mistake(f"pipeline.sources.{name}.password", wanted)
+            yield Mistake(f"pipeline.{place}.{table}.password", wanted)
         elif not is_secret(recipe.settings[setting]):
-            yield Mistake(f"settings.{setting}.secret", "expected true: it is a camera's password")
+            yield Mistake(f"settings.{setting}.secret", f"expected true: it is a {whose}'s password")
 
 
-def _login(key: str, source: RtspSource) -> Iterator[Mistake]:
+def _passwords(recipe: Recipe) -> Iterator[tuple[str, str, str]]:
+    """Which sources and sinks have one: `sources`, its name, and what it lets into."""
+    for name, source in recipe.pipeline.sources.items():
+        if isinstance(source, RtspSource) and source.password is not None:
+            yield "sources", name, "camera"
+    for name, sink in recipe.pipeline.sinks.items():
+        if isinstance(sink, MqttSink) and sink.password is not None:
+            yield "sinks", name, "broker"
+
+
+def _address(key: str, source: RtspSource) -> Iterator[Mistake]:
     if "@" in source.url.partition("://")[2].partition("/")[0]:
         expected = 'an address holds no user and password: give them as user and password = { setting = "NAME" }'
         yield Mistake(f"{key}.url", expected)
-    if source.password is not None and source.user is None:
+
+
+def _login(key: str, end: RtspSource | MqttSink) -> Iterator[Mistake]:
+    if end.password is not None and end.user is None:
         yield Mistake(f"{key}.user", "missing; a password belongs to a user")
 
 

@@ -1,0 +1,25 @@
+"""What every sink is made with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.device.runtime.streams import PipelineFigures
+from edgekit.schema.plan import WorkerPlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkContext:
+    """What a sink is made with."""
+
+    name: str
+    """Its own, in the recipe."""
+    plan: WorkerPlan
+    """Of its application."""
+    release: Path
+    """The release's folder."""
+    work: Path
+    """The worker's own folder."""
+    figures: PipelineFigures
+    """It adds what it finds or sends."""

@@ -1,0 +1,217 @@
+"""The mqtt sink against a real broker that goes away, refuses, and comes back: nothing is lost within the bound."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes.broker import PASSWORD, USER, Broker, Listener, listening, running_broker
+from tests.fakes.eventually import eventually
+
+pytestmark = pytest.mark.integration
+EVENTS, COUNTS, STATE, ONLINE = (
+    f"edgekit/line/{topic}" for topic in ("gate/events", "gate/counts", "gate/state", "online")
+)
+_MOUNT = 'mount -t tmpfs -o size=1m tmpfs "$0" && exec "$@"'
+SMALL_DISK = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", _MOUNT]
+
+
+class Publisher:
+    """`tests/fakes/publisher.py`, running."""
+
+    def __init__(self, folder: Path, broker: Broker, *wrapper: str, **options: object) -> None:
+        given = {"kind": "mqtt", "host": "127.0.0.1", "port": broker.port, "user": USER, "password": PASSWORD}
+        options = {**given, "backoff_s": 1, "lane": "all", **options}
+        folder.mkdir(exist_ok=True)
+        self.log = folder.with_name(f"{folder.name}.log")
+        argv = [*wrapper, sys.executable, "-m", "tests.fakes.publisher", str(folder), json.dumps(options)]
+        pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(argv, stderr=log, **pipes)
+
+    def do(self, command: str) -> dict[str, Any]:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write(f"{command}\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        assert answer, self.log.read_text()
+        figures: dict[str, Any] = json.loads(answer)
+        return figures
+
+    def until(self, **wanted: object) -> None:
+        """Wait for figures."""
+        last: dict[str, Any] = {}
+        with suppress(AssertionError):
+            eventually(lambda: last.update(self.do("look")) or wanted.items() <= last.items())
+        assert wanted.items() <= last.items(), (last, self.told())
+
+    def told(self) -> list[str]:
+        """What the journal was told."""
+        return self.log.read_text().splitlines()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(20)
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    (tmp_path / "broker").mkdir()
+    with running_broker(tmp_path / "broker") as broker:
+        yield broker
+
+
+@pytest.fixture
+def listener(broker: Broker) -> Iterator[Listener]:
+    with listening(broker) as listener:
+        yield listener
+
+
+def tracks(listener: Listener) -> list[int]:
+    """Of events, in order, each once: what was sent may come twice."""
+    return list(dict.fromkeys(event["track"] for event in listener.of(EVENTS)))
+
+
+def test_events_counts_and_states_arrive_and_the_broker_says_who_is_gone(
+    tmp_path: Path, broker: Broker, listener: Listener
+) -> None:
+    publisher = Publisher(tmp_path / "work", broker)
+    publisher.do("events 3 4")
+    publisher.do("count person 2")
+    publisher.do("lost cable")
+    eventually(lambda: listener.of(EVENTS) and listener.of(COUNTS) and len(listener.of(STATE)) and listener.of(ONLINE))
+    (event,) = listener.of(EVENTS)
+    assert {key: event[key] for key in ("stream", "frame", "kind", "place", "label", "track", "direction")} == {
+        "stream": "gate",
+        "frame": 3,
+        "kind": "crossed",
+        "place": "door",
+        "label": "person",
+        "track": 3,
+        "direction": "in",
+    }
+    assert event["at_s"] > 1.7e9 and len(event["id"]) == 32
+    assert listener.of(COUNTS)[-1]["counts"] == {"person": 2}
+    eventually(lambda: listener.of(STATE)[-1]["state"] == "down")
+    assert listener.of(STATE)[-1]["reason"] == "cable"
+    publisher.until(waiting=0, trouble="")
+    assert listener.of(ONLINE) == [True]
+    with listening(broker, "late") as late:  # what is retained is told to whoever comes later
+        eventually(lambda: {COUNTS, STATE, ONLINE} <= late.heard.keys())
+        assert late.of(COUNTS)[-1]["counts"] == {"person": 2} and EVENTS not in late.heard
+    publisher.kill()
+    eventually(lambda: listener.of(ONLINE) == [True, False])
+    again = Publisher(tmp_path / "work", broker)
+    eventually(lambda: listener.of(ONLINE) == [True, False, True])
+    again.do("close")
+    assert again.process.wait(20) == 0
+    eventually(lambda: listener.of(ONLINE) == [True, False, True, False])
+
+
+def test_while_the_broker_is_away_events_wait_and_only_the_newest_counts(
+    tmp_path: Path, broker: Broker, listener: Listener
+) -> None:
+    publisher = Publisher(tmp_path / "work", broker)
+    publisher.do("events 0 3")
+    eventually(lambda: tracks(listener) == [0, 1, 2])
+    publisher.until(waiting=0, trouble="")
+    broker.stop()
+    eventually(lambda: publisher.do("look")["trouble"])
+    publisher.do("events 3 1000")
+    for number in range(50):
+        publisher.do(f"count person {number}")
+    publisher.until(waiting=997, dropped=0)
+    broker.start()
+    eventually(lambda: tracks(listener) == [*range(1000)])
+    publisher.until(waiting=0, trouble="", dropped=0)
+    eventually(lambda: listener.of(COUNTS)[-1]["counts"] == {"person": 49})
+    assert len(listener.of(COUNTS)) < 10
+    eventually(lambda: any("sends to broker" in line for line in publisher.told()))
+    assert sum("cannot be reached" in line for line in publisher.told()) <= 1, publisher.told()
+    publisher.kill()
+
+
+def test_what_waits_outlives_a_killed_worker(tmp_path: Path, broker: Broker, listener: Listener) -> None:
+    broker.stop()
+    publisher = Publisher(tmp_path / "work", broker)
+    publisher.do("events 0 300")
+    publisher.until(waiting=300)
+    database = tmp_path / "work/mqtt.outbox"
+    eventually(database.exists)
+    eventually(lambda: stored(database) == 300)
+    publisher.kill()
+    again = Publisher(tmp_path / "work", broker)
+    again.until(waiting=300)
+    again.do("events 300 310")
+    broker.start()
+    eventually(lambda: tracks(listener) == [*range(310)])
+    again.until(waiting=0)
+    again.kill()
+
+
+def stored(database: Path) -> int:
+    with sqlite3.connect(database, timeout=5) as opened:
+        return int(opened.execute("SELECT count(*) FROM messages").fetchone()[0])
+
+
+def test_a_wrong_password_is_told_and_nothing_is_lost(tmp_path: Path, broker: Broker, listener: Listener) -> None:
+    wrong = "wr0ng-8Ky-mqtt"
+    publisher = Publisher(tmp_path / "work", broker, password=wrong)
+    publisher.do("events 0 20")
+    publisher.until(trouble="broker 127.0.0.1 it refuses this user and password", waiting=20)
+    eventually(lambda: any("refuses this user and password" in line for line in publisher.told()))
+    publisher.do("close")
+    assert wrong not in publisher.log.read_text()
+    again = Publisher(tmp_path / "work", broker)
+    eventually(lambda: tracks(listener) == [*range(20)])
+    again.until(waiting=0, trouble="")
+    again.kill()
+
+
+def test_past_the_bound_the_oldest_go_and_are_counted(tmp_path: Path, broker: Broker, listener: Listener) -> None:
+    broker.stop()
+    publisher = Publisher(tmp_path / "work", broker, buffer="100K")
+    for end in range(100, 2001, 100):
+        publisher.do(f"events {end - 100} {end}")
+        eventually(lambda: sum(publisher.do("look")[key] for key in ("waiting", "dropped")) == end)  # noqa: B023
+    eventually(lambda: "the oldest events are dropped" in publisher.do("look")["trouble"])
+    eventually(lambda: 50_000 < publisher.do("look")["waiting_bytes"] <= 100 << 10)
+    figures = publisher.do("look")
+    assert sum(file.stat().st_size for file in (tmp_path / "work").iterdir()) < 1 << 20
+    broker.start()
+    publisher.until(waiting=0, trouble="", dropped=figures["dropped"])
+    assert tracks(listener) == [*range(figures["dropped"], 2000)]
+    publisher.kill()
+
+
+def test_on_a_full_disk_events_wait_in_memory(tmp_path: Path, broker: Broker, listener: Listener) -> None:
+    try:
+        subprocess.run([*SMALL_DISK, str(tmp_path), "true"], check=True, capture_output=True, timeout=30)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this machine lets nobody make a mount namespace")
+    work = tmp_path / "work"
+    publisher = Publisher(work, broker, *SMALL_DISK, str(work))
+    publisher.do("events 0 10")
+    publisher.until(waiting=0, trouble="")
+    publisher.do("fill")
+    publisher.do("events 10 200")
+    eventually(lambda: tracks(listener) == [*range(200)])  # a broker that is there gets them all the same
+    publisher.until(waiting=0, dropped=0)
+    broker.stop()
+    publisher.do("events 200 500")
+    eventually(lambda: "cannot be kept on disk" in publisher.do("look")["trouble"])
+    publisher.until(waiting=300, dropped=0)
+    publisher.do("free")
+    eventually(lambda: "disk" not in publisher.do("look")["trouble"])
+    broker.start()
+    publisher.until(waiting=0, dropped=0, trouble="")
+    assert tracks(listener) == [*range(500)]
+    publisher.kill()
