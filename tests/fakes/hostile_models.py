@@ -25,6 +25,23 @@ def _model(nodes: Sequence[onnx.NodeProto], **constants: object) -> onnx.ModelPr
 
 def endless_loop(power: int = 62) -> onnx.ModelProto:
     """A loop of 2^62 rounds, which adds nothing to itself."""
+    return _model([_loop()], rounds=np.array(1 << power, np.int64), **_ONES)
+
+
+def endless_on_white() -> onnx.ModelProto:
+    """The same loop, of no round on a black picture and of 2^54 on a white one."""
+    rounds = [
+        helper.make_node("ReduceMax", ["x"], ["brightest"], name="brightest", keepdims=0),
+        helper.make_node("Mul", ["brightest", "many"], ["product"], name="product"),
+        helper.make_node("Cast", ["product"], ["rounds"], name="rounds", to=TensorProto.INT64),
+    ]
+    return _model([*rounds, _loop()], many=np.array(float(1 << 46), np.float32), **_ONES)
+
+
+_ONES = {"true": np.array(True), "one": np.array(1, np.float32)}
+
+
+def _loop() -> onnx.NodeProto:
     floats = [helper.make_tensor_value_info(name, TensorProto.FLOAT, _SHAPE) for name in ("taken", "given")]
     truths = [helper.make_tensor_value_info(name, TensorProto.BOOL, []) for name in ("before", "after")]
     body = helper.make_graph(
@@ -36,8 +53,7 @@ def endless_loop(power: int = 62) -> onnx.ModelProto:
         [helper.make_tensor_value_info("round", TensorProto.INT64, []), truths[0], floats[0]],
         [truths[1], floats[1]],
     )
-    loop = helper.make_node("Loop", ["rounds", "true", "x"], ["y"], name="forever", body=body)
-    return _model([loop], rounds=np.array(1 << power, np.int64), true=np.array(True), one=np.array(1, np.float32))
+    return helper.make_node("Loop", ["rounds", "true", "x"], ["y"], name="forever", body=body)
 
 
 def huge_constant(power: int = 58) -> onnx.ModelProto:

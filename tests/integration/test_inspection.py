@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import cv2
+import numpy as np
 import onnx
 import pytest
 
@@ -60,6 +62,22 @@ def test_a_loop_without_end_on_a_cpu(tmp_path: Path) -> None:
     assert error.message == f"running {tmp_path}/m.onnx on one picture takes more than 2 s of processor time"
     assert error.hint == "end the model before node forever, a loop"
     assert not list((tmp_path / "cache/models").glob("[!.]*")), "what was refused is not remembered as inspected"
+
+
+@pytest.mark.parametrize("pictures", [("black.png", "white.png"), ()])
+def test_a_loop_that_has_no_end_on_another_picture(pictures: tuple[str, ...], tmp_path: Path) -> None:
+    """What quantises runs the model on all of them, and is this very process."""
+    for name in pictures:
+        cv2.imwrite(str(tmp_path / name), np.full((hostile.SIZE_PX, hostile.SIZE_PX, 3), 255 * ("white" in name)))
+    onnx.save(hostile.endless_on_white(), tmp_path / "m.onnx")
+    short = dataclasses.replace(SHORT, cpu_s=3)
+    asked = recipe(cpu_precision="int8", calibration=list(pictures))
+    with pytest.raises(EngineError) as raised:
+        plan_engines(asked, tmp_path, find_target("virt-arm64", SETTINGS), bench(tmp_path, short))
+    assert f"running {tmp_path}/m.onnx on " in raised.value.message
+    assert "s of processor time" in raised.value.message
+    assert raised.value.message.count("white.png") == len(pictures[1:])
+    assert raised.value.hint == "end the model before node forever, a loop"
 
 
 @pytest.mark.parametrize("target", TARGETS[1:])

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from edgekit.host.engine.model.onnx_model import OnnxModel
 from edgekit.host.engine.model.tail import Tail
-from edgekit.host.engine.pictures.read import digest_of, read_pictures
+from edgekit.host.engine.pictures.read import MADE_UP, digest_of, made_up_pictures, read_pictures
 from edgekit.imaging.conversion import tensors_of
 from edgekit.imaging.image import Pixels
 from edgekit.schema.recipe import ColourContract, Model
@@ -19,8 +19,6 @@ from edgekit.schema.target import Target
 
 _MAX_BYTES = 1 << 30
 """Of all pictures as float tensors: they and what is answered on them lie in memory together."""
-_MADE_UP = ("black", "white", "noise")
-"""Pictures that stand in where a recipe has none: float16 overflows on them too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,12 +39,12 @@ class Pictures:
     @property
     def names(self) -> tuple[str, ...]:
         """Of the pictures to verify with."""
-        return tuple(file.name for file in self.files) or _MADE_UP
+        return tuple(file.name for file in self.files) or MADE_UP
 
     @cached_property
     def pixels(self) -> Pixels:
         """Those to verify with: uint8[count, height, width, channels]. Raises InputError where one cannot be read."""
-        return read_pictures(self.files, self.contract) if self.files else _made_up(self.contract)
+        return read_pictures(self.files, self.contract) if self.files else made_up_pictures(self.contract)
 
     @cached_property
     def ranges(self) -> Pixels:
@@ -70,7 +68,7 @@ class Pictures:
     def notes(self) -> tuple[str, ...]:
         """For the user, where it is not the usual case."""
         if not self.files:
-            return (f"verified on made-up pictures alone ({', '.join(_MADE_UP)}): name some in calibration",)
+            return (f"verified on made-up pictures alone ({', '.join(MADE_UP)}): name some in calibration",)
         whole = len({*self.golden, *self.calibration})
         return (f"verified on {len(self.files)} of {whole} pictures: no memory for more",) * (whole > len(self.files))
 
@@ -121,9 +119,3 @@ class ModelSource:
         """For the user, before it is compiled."""
         notes = (*self.pictures.notes, *((self.tail.note,) if self.tail else ()))
         return tuple(f"{self.name}: {one}" for one in notes)
-
-
-def _made_up(contract: ColourContract) -> Pixels:
-    shape = (contract.height_px, contract.width_px, contract.channels)
-    noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    return np.stack([np.zeros(shape, np.uint8), np.full(shape, 255, np.uint8), noise])

@@ -32,6 +32,8 @@ _MAX_DOING_BYTES = 1 << 16
 _TIMES = 12
 """How often a model lies in memory at most: read, parsed, rewritten, written, and again in ONNX and its runtime."""
 _BYTES_A_SECOND = 16 << 20
+_RUN_S = 5
+"""Of processor time, for one more picture. A model that boards run takes a second of it, by one thread."""
 _ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MALLOC_ARENA_MAX"), "1")
 
 
@@ -78,16 +80,17 @@ def inspect_file(file: Path, executor: Executor, limits: RunLimits) -> FileFacts
         return answer.reply.file
 
 
-def limits_for(limits: RunLimits, model_bytes: int, pictures: int = 0) -> RunLimits:
+def limits_for(limits: RunLimits, model_bytes: int, pictures: int = 0, runs: int = 0) -> RunLimits:
     """What the child may use for a model of a size, and no more memory than there is.
 
     Args:
         limits: for a small one.
         model_bytes: of the model with what lies beside it.
         pictures: how many are read.
+        runs: how many it is run on, beside the first.
     """
     machine_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    cpu_s = limits.cpu_s + model_bytes // _BYTES_A_SECOND + pictures
+    cpu_s = limits.cpu_s + model_bytes // _BYTES_A_SECOND + pictures + _RUN_S * runs
     return dataclasses.replace(
         limits,
         memory_bytes=min(limits.memory_bytes + _TIMES * model_bytes, machine_bytes),

@@ -7,8 +7,11 @@ Its limits are set before it starts (`executor.limits`).
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import onnx
 
 from edgekit.errors import EdgekitError, EngineError, InputError
@@ -26,14 +29,16 @@ from edgekit.host.engine.inspection.messages import (
     InspectionRequest,
     ModelQuestion,
 )
+from edgekit.host.engine.model.cost import cost_varies
 from edgekit.host.engine.model.faults import DYNAMIC, node_name
 from edgekit.host.engine.model.prepare.external import files_beside
-from edgekit.host.engine.model.prepare.proof import noise
 from edgekit.host.engine.model.prepare.rewrite import WEIGHTS_BESIDE, Prepared, prepare, prove_rewrite
-from edgekit.host.engine.model.reference import answers_of_bytes, check_loads
-from edgekit.host.engine.pictures.read import read_picture, read_pictures
+from edgekit.host.engine.model.reference import check_loads, run_through
+from edgekit.host.engine.pictures.read import MADE_UP, made_up_pictures, read_picture
 from edgekit.imaging.conversion import tensors_of
+from edgekit.imaging.image import Pixels
 from edgekit.schema.reader import from_json, to_json
+from edgekit.schema.recipe import ColourContract
 
 _LOOPS = frozenset({"Loop", "Scan"})
 _AS_THE_CAMERA = "give pictures as the camera has them"
@@ -67,7 +72,8 @@ class Inspection:
         for picture in pictures:
             self._doing(f"reading {picture}", _AS_THE_CAMERA)
             read_picture(picture, asked.model.input)
-        doubt = self._try(path, asked, prepared, pictures)
+        model = onnx.load_model_from_string(prepared.data)
+        doubt = self._try(path, asked, prepared, model.graph)
         if prepared.notes:
             (self._folder / MODEL).write_bytes(prepared.data)
         return InspectedModel(
@@ -75,12 +81,13 @@ class Inspection:
             onnx=prepared.onnx,
             model=prepared.model,
             notes=prepared.notes,
+            varies=cost_varies(model),
             doubt=doubt,
         )
 
-    def _try(self, path: Path, asked: ModelQuestion, prepared: Prepared, pictures: tuple[Path, ...]) -> str:
+    def _try(self, path: Path, asked: ModelQuestion, prepared: Prepared, graph: onnx.GraphProto) -> str:
         """Run a model, and hold it against the user's; gives why that could not be done."""
-        nodes = onnx.load_model_from_string(prepared.data).graph.node
+        nodes, pictures = graph.node, tuple(map(Path, asked.pictures))
         loops = [node_name(node, index) for index, node in enumerate(nodes) if node.op_type in _LOOPS]
         cure = f"end the model before node {loops[0]}, a loop" if loops else f"{SMALLER}, or for smaller pictures"
         self._doing(f"running {path} on one picture", cure)
@@ -94,10 +101,24 @@ class Inspection:
             if accelerator:  # which names what it does not take in words of its own
                 return doubt
             raise
-        contract = prepared.model.input
-        shown = read_pictures(pictures[:1], contract) if pictures else noise(contract)
-        answers_of_bytes(prepared.data, tensors_of(shown, contract), path)
+        run_through(prepared.data, self._frames(path, asked, prepared.model.input, cure), path)
         return doubt
+
+    def _frames(
+        self, path: Path, asked: ModelQuestion, contract: ColourContract, cure: str
+    ) -> Iterator[npt.NDArray[np.generic]]:
+        """What the model is run on, one at a time."""
+        named: Iterable[tuple[str, Pixels]]
+        if asked.pictures:
+            named = ((picture, read_picture(Path(picture), contract)) for picture in asked.pictures)
+        else:
+            named = zip(reversed(MADE_UP), made_up_pictures(contract)[::-1], strict=True)
+        for index, (name, pixels) in enumerate(named):
+            if asked.each:
+                self._doing(f"running {path} on {name}", cure)
+            elif index:
+                return
+            yield tensors_of(pixels[None], contract)[0]
 
     def _doing(self, what: str, hint: str) -> None:
         (self._folder / DOING).write_text(f"{what}\n{hint}\n")

@@ -31,6 +31,8 @@ class ModelQuestion:
     """What engines are made of it."""
     pictures: tuple[str, ...]
     """All of them are read; the first ones are what the model is run on. None: it is run on noise."""
+    each: bool = False
+    """Whether it is run on every picture, or on all made-up ones where there are none: as the build will run it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,8 @@ class InspectedModel:
     """The recipe's; its `input` is what that takes."""
     notes: tuple[str, ...]
     """What was rewritten; empty where it is the user's file, byte for byte."""
+    varies: bool
+    """Whether what a run takes may depend on the picture: it has to be run on each."""
     doubt: str
     """Why it could not be compared with the user's file; empty where it was, or need not be."""
 

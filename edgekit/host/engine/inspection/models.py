@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import json
@@ -19,6 +20,7 @@ from edgekit.errors import InputError
 from edgekit.host.engine.bench import EngineBench
 from edgekit.host.engine.inspection.asking import MAX_REPLY_BYTES, ask_child, limits_for
 from edgekit.host.engine.inspection.messages import MODEL, InspectedModel, InspectionRequest, ModelQuestion
+from edgekit.host.engine.pictures.read import MADE_UP
 from edgekit.host.engine.reading import MAX_MODEL_BYTES, digest_bounded, read_bounded
 from edgekit.host.engine.store import cache_key
 from edgekit.schema.reader import from_json, to_json
@@ -63,6 +65,8 @@ def _inspect(asked: ModelQuestion, sha256: str, key: str, bench: EngineBench) ->
     ):
         found = answer.reply.model
         assert found is not None, "the child replies to what it is asked"
+        if found.varies:
+            _run_on_each(asked, bench)
         if _key(asked) != key:
             raise InputError(f"{asked.path} was changed while it was read", hint="try again")
         if found.beside:
@@ -75,6 +79,14 @@ def _inspect(asked: ModelQuestion, sha256: str, key: str, bench: EngineBench) ->
 
         made = bench.store.models.put(_whole_key(asked, sha256, key, bench), fill, asked.name)
     return _ready(asked, found, made.folder)
+
+
+def _run_on_each(asked: ModelQuestion, bench: EngineBench) -> None:
+    """Have a model run on each picture that the build will run it on: it may end on the first, and not on the next."""
+    count = len(asked.pictures)
+    limits = limits_for(bench.limits, _bytes_of(Path(asked.path)), count, runs=max(count, len(MADE_UP)))
+    with ask_child(InspectionRequest(model=dataclasses.replace(asked, each=True)), limits, bench.executor):
+        pass
 
 
 def _find(asked: ModelQuestion, sha256: str, key: str, bench: EngineBench) -> ReadyModel | None:

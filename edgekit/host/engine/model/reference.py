@@ -44,6 +44,17 @@ def answers_of_bytes(model: bytes, tensor: npt.NDArray[np.generic], path: Path) 
     return _run(model, tensor, path)
 
 
+def run_through(model: bytes, frames: Iterable[npt.NDArray[np.generic]], path: Path) -> None:
+    """Run a model in memory once a frame, and keep nothing of what it answers. Raises as `answers_of`."""
+    session = _session(model, path)
+    name = session.get_inputs()[0].name
+    for frame in frames:
+        try:
+            session.run(None, {name: frame[None]})
+        except Exception as error:  # onnxruntime's errors share no class of their own
+            raise _cannot(path, error) from error
+
+
 def answers_with(path: Path, tensors: Iterable[str], frames: npt.NDArray[np.generic]) -> _Answers:
     """The same with inner tensors of the model among the outputs, of any type; inputs and constants too."""
     model = onnx.load(path)

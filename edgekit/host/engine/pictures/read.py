@@ -15,6 +15,9 @@ from edgekit.imaging.image import Pixels
 from edgekit.imaging.picture_file import read_picture_file
 from edgekit.schema.recipe import ColourContract
 
+MADE_UP = ("black", "white", "noise")
+"""Pictures that stand in where a recipe has none: float16 overflows on them too."""
+
 
 def read_pictures(files: Iterable[Path], contract: ColourContract) -> Pixels:
     """Files as one array.
@@ -41,6 +44,13 @@ def read_picture(file: Path, contract: ColourContract) -> Pixels:
         pass
     image = read_picture_file(file)
     return Converter(plan_conversion(image.spec, contract)).pixels(image)
+
+
+def made_up_pictures(contract: ColourContract) -> Pixels:
+    """Those that stand in where a recipe has none, one for each name of `MADE_UP`: as `read_pictures`."""
+    shape = (contract.height_px, contract.width_px, contract.channels)
+    noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    return np.stack([np.zeros(shape, np.uint8), np.full(shape, 255, np.uint8), noise])
 
 
 def digest_of(array: npt.NDArray[np.generic]) -> str:

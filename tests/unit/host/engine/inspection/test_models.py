@@ -146,3 +146,4 @@ def test_a_large_model_gets_more_but_never_all(shelf: Shelf) -> None:
     more = limits_for(dataclasses.replace(limits, memory_bytes=1 << 20), 1 << 20, pictures=7)
     assert (more.memory_bytes, more.cpu_s) == (13 << 20, limits.cpu_s + 7)
     assert limits_for(limits, 1 << 50).memory_bytes < 1 << 50
+    assert limits_for(limits, 0, runs=7).cpu_s == limits.cpu_s + 35
