@@ -65,10 +65,14 @@ def commit_differences(release: BuildDefinition, here: BuildDefinition) -> tuple
     now = {one.name: one for one in here.resolvedDependencies}
     before = [one for one in release.resolvedDependencies if one.name in _COMMITS]
     return tuple(
-        f"{one.name}: {describe_commit(one)} made the release, here it is {describe_commit(now[one.name])}"
+        f"{one.name}: {_both_commits(describe_commit(one), describe_commit(now[one.name]))}"
         for one in before
         if one.name in now and not (_is_clean(one) and _is_clean(now[one.name]) and one.digest == now[one.name].digest)
     )
+
+
+def _both_commits(before: str, now: str) -> str:
+    return f"{before}, in both builds" if before == now else f"{before} made the release, here it is {now}"
 
 
 def _is_clean(commit: Resource) -> bool:

@@ -77,6 +77,8 @@ def test_commits_are_told_apart_from_what_is_in_them() -> None:
     unknown = Resource(name="source", uri="urn:edgekit:no-commit", annotations={"unknown": "not a git repository"})
     assert describe_commit(unknown) == "no commit (not a git repository)"
     assert len(commit_differences(having(unknown), clean)) == 1
+    (words,) = commit_differences(having(unknown), having(unknown))
+    assert words.endswith(", in both builds") and "here it is" not in words
 
 
 @pytest.fixture
