@@ -15,18 +15,21 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edgekit.host.preflight import find_program
+from tests.fakes.authority import make_authority
 from tests.fakes.eventually import eventually
 
 USER, PASSWORD = "edge", "p@ss-7Qz-mqtt"
 
 
 class Broker:
-    """mosquitto on a port of its own; it takes one user, by password."""
+    """mosquitto on two ports of its own, one with TLS (`ca.pem` in its folder); it takes one user, by password."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        with socket.create_server(("127.0.0.1", 0)) as free:
+        self.folder = folder
+        make_authority(folder)
+        with socket.create_server(("127.0.0.1", 0)) as free, socket.create_server(("127.0.0.1", 0)) as other:
             self.port: int = free.getsockname()[1]
+            self.tls_port: int = other.getsockname()[1]
         passwords = folder / "passwords"
         passwords.touch(mode=0o600)
         argv = [find_program("mosquitto_passwd"), "-b", passwords, USER, PASSWORD]
@@ -34,13 +37,14 @@ class Broker:
         (folder / "mosquitto.conf").write_text(
             f"listener {self.port} 127.0.0.1\nallow_anonymous false\npassword_file {passwords}\n"
             f"persistence true\npersistence_location {folder}/\nmax_queued_messages 0\nuser root\n"
+            f"listener {self.tls_port} 127.0.0.1\ncertfile {folder}/server.pem\nkeyfile {folder}/server.key\n"
         )
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Returns once it listens."""
-        argv = [find_program("mosquitto"), "-c", self._folder / "mosquitto.conf"]
-        with (self._folder / "mosquitto.log").open("ab") as log:
+        argv = [find_program("mosquitto"), "-c", self.folder / "mosquitto.conf"]
+        with (self.folder / "mosquitto.log").open("ab") as log:
             self._process = subprocess.Popen(argv, stdout=log, stderr=log)
         eventually(self._listens)
 
@@ -52,7 +56,7 @@ class Broker:
             self._process = None
 
     def _listens(self) -> bool:
-        assert self._process is not None and self._process.poll() is None, (self._folder / "mosquitto.log").read_text()
+        assert self._process is not None and self._process.poll() is None, (self.folder / "mosquitto.log").read_text()
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 

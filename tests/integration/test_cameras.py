@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,63 +13,17 @@ import pytest
 
 from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.sources.rtsp import connect
-from edgekit.schema.message import from_message, to_message
-from edgekit.schema.plan import LanePlan, WorkerPlan
+from edgekit.schema.plan import LanePlan
 from edgekit.schema.recipe import JsonlSink
-from edgekit.schema.report import Report, StreamReport
-from edgekit.schema.settings import SETTINGS_FD_VARIABLE, BoardSettings, SettingPlace, TextSetting
+from edgekit.schema.report import StreamReport
+from edgekit.schema.settings import SettingPlace, TextSetting
 from edgekit.schema.source import RtspSource
 from tests.fakes.cameras import RtspServer, no_camera, rtsp_server
+from tests.fakes.plan_worker import PlanWorker
 from tests.fakes.plans import small_plan
 
 pytestmark = pytest.mark.integration
 USER, PASSWORD, WRONG = "edge", "p@ss/w:rd-7Qz", "wr0ng-8Ky"
-PATIENCE_S = 120.0
-
-
-class CameraWorker:
-    """A worker with cameras alone, and what it says."""
-
-    def __init__(self, folder: Path, plan: WorkerPlan, settings: dict[str, object]) -> None:
-        (folder / "work").mkdir()
-        (folder / "plan.json").write_bytes(to_message(plan))
-        self.log = folder / "log"
-        self._line, theirs = socket.socketpair()
-        readable, writable = os.pipe()
-        os.write(writable, to_message(BoardSettings(nonce="", values=settings)))
-        os.close(writable)
-        environ = {
-            **{name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")},
-            "EDGEKIT_REPORT_FD": str(theirs.fileno()),
-            SETTINGS_FD_VARIABLE: str(readable),
-        }
-        argv = [sys.executable, "-m", "edgekit.device.runtime", "--release", folder, "--work", folder / "work"]
-        with self.log.open("wb") as log:
-            fds = [theirs.fileno(), readable]
-            self.process = subprocess.Popen(argv, env=environ, pass_fds=fds, stderr=log, stdout=log)
-        theirs.close()
-        os.close(readable)
-        self._line.settimeout(60)
-        self._lines = self._line.makefile("rb")
-        self.said: list[bytes] = []
-
-    def until(self, fits: Callable[[dict[str, StreamReport]], bool]) -> dict[str, StreamReport]:
-        """The first report from now on that fits."""
-        until_s = time.monotonic() + PATIENCE_S
-        streams: dict[str, StreamReport] = {}
-        for line in self._lines:
-            self.said.append(line)
-            report = from_message(Report, line, "worker")
-            streams = {stream.name: stream for stream in report.streams}
-            if streams and fits(streams):
-                return streams
-            assert time.monotonic() < until_s, [(one.name, one.state, one.message) for one in report.streams]
-        raise AssertionError(self.log.read_text())
-
-    def close(self) -> None:
-        self.process.terminate()
-        self.process.wait(20)
-        self._line.close()
 
 
 def camera(url: str, **more: object) -> RtspSource:
@@ -89,7 +40,7 @@ def server(tmp_path: Path) -> Iterator[RtspServer]:
 
 
 @pytest.fixture
-def worker(tmp_path: Path, server: RtspServer) -> Iterator[CameraWorker]:
+def worker(tmp_path: Path, server: RtspServer) -> Iterator[PlanWorker]:
     with no_camera(b"") as silent, no_camera(b"SSH-2.0-OpenSSH_9.2\r\n") as garbage:
         sources = {
             "hangs": camera(server.url(0)),
@@ -110,7 +61,7 @@ def worker(tmp_path: Path, server: RtspServer) -> Iterator[CameraWorker]:
         secret = TextSetting(kind="text", about="A camera's password.", secret=True)
         places = tuple(SettingPlace(setting=names[name], keys=("sources", name, "password")) for name in sources)
         plan = replace(plan, settings={"login": secret, "wrong": secret}, places=places)
-        made = CameraWorker(tmp_path, plan, {"login": PASSWORD, "wrong": WRONG})
+        made = PlanWorker(tmp_path, plan, {"login": PASSWORD, "wrong": WRONG})
         try:
             yield made
         finally:
@@ -129,7 +80,7 @@ WELL = ("hangs", "freezes", "cut", "gone", "well")
 NONE_OF_OURS = ("refused", "silent", "garbage")
 
 
-def test_each_camera_fails_alone_comes_back_alone_and_tells_no_secret(worker: CameraWorker, server: RtspServer) -> None:
+def test_each_camera_fails_alone_comes_back_alone_and_tells_no_secret(worker: PlanWorker, server: RtspServer) -> None:
     first = worker.until(lambda s: all_well(s) and all(s[name].state == "down" for name in NONE_OF_OURS))
     assert first["refused"].message == "it refuses this user and password (401)"
     assert {name: (first[name].codec, first[name].width_px, first[name].height_px) for name in WELL} == {
@@ -177,7 +128,7 @@ def _check_threads(pid: int) -> None:
             assert len(os.sched_getaffinity(int(task.name))) == 1
 
 
-def _check_secrets(worker: CameraWorker) -> None:
+def _check_secrets(worker: PlanWorker) -> None:
     """In nothing that it says, and nowhere where another process of the board sees it."""
     proc = Path(f"/proc/{worker.process.pid}")
     texts = {

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edgekit.schema.plan import LanePlan
+from edgekit.schema.recipe import MqttSink
+from edgekit.schema.settings import SettingPlace, TextSetting
+from edgekit.schema.source import SyntheticSource
 from tests.fakes.broker import PASSWORD, USER, Broker, Listener, listening, running_broker
 from tests.fakes.eventually import eventually
+from tests.fakes.plan_worker import PlanWorker
+from tests.fakes.plans import small_plan
 
 pytestmark = pytest.mark.integration
 EVENTS, COUNTS, STATE, ONLINE = (
@@ -166,7 +175,7 @@ def test_a_wrong_password_is_told_and_nothing_is_lost(tmp_path: Path, broker: Br
     wrong = "wr0ng-8Ky-mqtt"
     publisher = Publisher(tmp_path / "work", broker, password=wrong)
     publisher.do("events 0 20")
-    publisher.until(trouble="broker 127.0.0.1 it refuses this user and password", waiting=20)
+    publisher.until(trouble="broker 127.0.0.1 refuses this user and password", waiting=20)
     eventually(lambda: any("refuses this user and password" in line for line in publisher.told()))
     publisher.do("close")
     assert wrong not in publisher.log.read_text()
@@ -215,3 +224,56 @@ def test_on_a_full_disk_events_wait_in_memory(tmp_path: Path, broker: Broker, li
     publisher.until(waiting=0, dropped=0, trouble="")
     assert tracks(listener) == [*range(500)]
     publisher.kill()
+
+
+def test_tls_takes_the_broker_whose_certificate_the_authority_signed_and_no_other(
+    tmp_path: Path, broker: Broker, listener: Listener
+) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    shutil.copy(broker.folder / "ca.pem", work)
+    options = {"port": broker.tls_port, "tls": True}
+    stranger = Publisher(work, broker, **options)
+    stranger.do("events 0 5")
+    eventually(lambda: "nobody whom the board trusts has signed its certificate" in stranger.do("look")["trouble"])
+    stranger.do("close")
+    trusting = Publisher(work, broker, **options, ca_file="ca.pem")
+    eventually(lambda: tracks(listener) == [*range(5)])
+    trusting.do("close")
+
+
+def test_a_worker_sends_for_its_streams_and_tells_no_password(
+    tmp_path: Path, broker: Broker, listener: Listener
+) -> None:
+    wrong = "wr0ng-8Ky-mqtt"
+    lane = LanePlan(cpus=tuple(sorted(os.sched_getaffinity(0)))[-1:], queue=2, drop="block")
+    sink = MqttSink(kind="mqtt", host="127.0.0.1", port=broker.port, user=USER, password="secret", lane="all")
+    plan = small_plan(
+        sources={"drawn": SyntheticSource(kind="synthetic", lane="all", width_px=64, height_px=64, fps=20.0)},
+        sinks={"mqtt": sink, "other": replace(sink, prefix="other")},
+        lanes={"all": lane},
+    )
+    secret = TextSetting(kind="text", about="The broker's password.", secret=True)
+    names = {"mqtt": "right", "other": "wrong"}
+    places = tuple(SettingPlace(setting=names[name], keys=("sinks", name, "password")) for name in names)
+    plan = replace(plan, settings={"right": secret, "wrong": secret}, places=places)
+    worker = PlanWorker(tmp_path, plan, {"right": PASSWORD, "wrong": wrong})
+    try:
+        eventually(lambda: [one["state"] for one in listener.of("edgekit/line/drawn/state")] == ["live"])
+        eventually(lambda: b"refuses this user and password" in worker.log.read_bytes())
+        frames = worker.until(lambda streams: streams["drawn"].frames > 0)["drawn"].frames
+        worker.until(lambda streams: streams["drawn"].frames > frames + 20)  # a sink that cannot send costs no frame
+        worker.until(lambda _: b'edgekit_sink_up{sink=\\"other\\"} 0.0' in worker.said[-1])
+        process = Path("/proc", str(worker.process.pid))
+        mine = {
+            (task / "comm").read_text().strip(): os.sched_getaffinity(int(task.name))
+            for task in (process / "task").iterdir()
+        }
+        assert {mine[name] == set(lane.cpus) for name in ("mqtt", "mqtt/net", "other", "other/net")} == {True}
+        shown = b"".join([*worker.said, worker.log.read_bytes(), (process / "cmdline").read_bytes()])
+        shown += (process / "environ").read_bytes()
+    finally:
+        worker.close()
+    assert b"sink other: broker 127.0.0.1 refuses" in shown
+    assert PASSWORD.encode() not in shown and wrong.encode() not in shown
+    eventually(lambda: listener.of(ONLINE) == [True, False])

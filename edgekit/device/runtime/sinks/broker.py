@@ -24,7 +24,7 @@ _CONNECT_S = 10.0
 _CLOSE_S = 1.0
 _PORT, _TLS_PORT = 1883, 8883
 """Source: IANA, mqtt and secure-mqtt."""
-_REFUSED = {134: "it refuses this user and password", 135: "it refuses this user and password"}
+_REFUSED = {134: "refuses this user and password", 135: "refuses this user and password"}
 """paho gives MQTT 5's reason codes for those of 3.1.1. Source: MQTT 5.0, section 3.2.2.2."""
 
 
@@ -113,7 +113,7 @@ class BrokerConnection:
     def close(self) -> None:
         """Say goodbye, and wait for it no longer than a moment."""
         self._closing.set()
-        with suppress(ValueError):  # paho's, for what it cannot send
+        with suppress(ValueError, RuntimeError):  # paho's, for what it cannot send
             if not self.problem:
                 self._client.publish(self._will.topic, self._will.gone, qos=1, retain=True).wait_for_publish(_CLOSE_S)
         self._client.disconnect()
@@ -135,15 +135,16 @@ class BrokerConnection:
 
     def _connected(self, _client: object, _data: object, _flags: object, reason: ReasonCode, _more: object) -> None:
         if reason.is_failure:
-            self._say(_REFUSED.get(reason.value, f"it refuses this client: {reason}"))
+            self._say(_REFUSED.get(reason.value, f"refuses this client: {reason}"))
             return
-        self._own.add(self._client.publish(self._will.topic, self._will.here, qos=1, retain=True).mid)
+        if not self._own:  # else paho itself sends again what has not arrived
+            self._own.add(self._client.publish(self._will.topic, self._will.here, qos=1, retain=True).mid)
         self.connections += 1
         self._say("")
 
     def _disconnected(self, _client: object, _data: object, _flags: object, reason: ReasonCode, _more: object) -> None:
         if not self.problem:  # after a refusal that is known already
-            self._say(f"the connection was lost: {reason}")
+            self._say(f"is gone: {reason}")
 
     def _failed(self, _client: object, _data: object) -> None:
         """It is called where the error is handled, and not told of it."""
@@ -163,7 +164,7 @@ class BrokerConnection:
 def _words(error: BaseException | None) -> str:
     """An error in few words that stay the same from try to try."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not to be trusted: {error.verify_message}"
+        return f"nobody whom the board trusts has signed its certificate ({error.verify_message})"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__

@@ -99,19 +99,20 @@ class Outbox:
             self._write(self._opened())
             self.fault = ""
         except (sqlite3.Error, OSError) as error:
-            self.fault = str(error)
-            if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
-                self._begin_anew()
+            self._fail(error)
 
     def take(self, most: int) -> list[OutMessage]:
         """The next messages, oldest first; each is given once, until the process ends."""
         found: list[OutMessage] = []
         if self._database is not None:
             query = "SELECT id, topic, payload FROM messages WHERE id > ? ORDER BY id LIMIT ?"
-            with suppress(sqlite3.Error):
-                for number, topic, payload in self._database.execute(query, (self._read_to, most)):
-                    found.append(OutMessage(number=number, topic=topic, payload=payload))
-                    self._read_to = number
+            try:
+                rows = self._database.execute(query, (self._read_to, most)).fetchall()
+            except sqlite3.Error as error:
+                self._fail(error)
+                rows = []
+            found += [OutMessage(number=number, topic=topic, payload=payload) for number, topic, payload in rows]
+            self._read_to = max([self._read_to, *(message.number for message in found)])
         with self._lock:
             while self.fault and self._fresh and len(found) < most:
                 found.append(self._fresh.popleft())
@@ -200,8 +201,11 @@ class Outbox:
             self._fresh_bytes -= self._fresh.popleft().size
             self.dropped += 1
 
-    def _begin_anew(self) -> None:
-        """The file is damaged: what it held is lost."""
+    def _fail(self, error: Exception) -> None:
+        """A disk that is full or broken is asked again; a file that is damaged is begun anew, what it held is lost."""
+        self.fault = str(error)
+        if isinstance(error, OSError | sqlite3.OperationalError):
+            return
         if self._database is not None:
             self._database.close()
         self._database = None

@@ -84,9 +84,16 @@ class BrokerSender:
         self._wake.set()
 
     def _run(self) -> None:
+        name_thread(self._context.name, threading.get_native_id(), Path("/proc"))
+        try:
+            self._work()
+        except Exception as error:  # a thread would end by it without a word
+            self._figures.trouble = f"ended: {error}"
+            self._log.exception("ended, and sends nothing any more")
+
+    def _work(self) -> None:
         from edgekit.device.runtime.sinks.broker import BrokerConnection, Will  # noqa: PLC0415  only boards have paho
 
-        name_thread(self._context.name, threading.get_native_id(), Path("/proc"))
         plan, release = self._plan, self._context.release
         self._outbox.store()
         client_id = plan.client_id or self._outbox.note("client_id", f"edgekit-{uuid.uuid4().hex[:15]}")
