@@ -25,6 +25,8 @@ class Claimed:
     application: str
     memory_bytes: int
     cpus: frozenset[int]
+    advisory: bool = False
+    """Whether its limits are advice: it may begin where there is no room for them, and counts for others as ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +53,13 @@ def read_memory(proc: Path) -> BoardMemory:
 
 
 def check_memory(new: Claimed, others: Iterable[Claimed], memory: BoardMemory) -> None:
-    """See that an application's memory limit fits beside those of all others that run or shall run.
+    """See that an application's memory limit, if it is enforced, fits beside those of all others that run or shall run.
 
     Raises:
         RolloutError: it does not; each share and the sum are named.
     """
+    if new.advisory:
+        return
     shares = [new, *(other for other in others if other.application != new.application)]
     needed = sum(share.memory_bytes for share in shares)
     usable = memory.total_bytes - memory.reserve_bytes

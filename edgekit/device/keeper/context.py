@@ -75,4 +75,5 @@ class Footprint:
             application=self._application,
             memory_bytes=max((limit.memory_max for limit in limits), default=0),
             cpus=frozenset(cpu for limit in limits for cpu in limit.cpuset_cpus),
+            advisory=all(limit.advisory for limit in limits),
         )

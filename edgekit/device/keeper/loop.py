@@ -175,10 +175,10 @@ class Keeper:
         name = release.ref.application
         application = self._applications.get(name)
         limits = release.plan.limits
-        new = Claimed(application=name, memory_bytes=limits.memory_max, cpus=frozenset(limits.cpuset_cpus))
+        cpus = frozenset(limits.cpuset_cpus)
+        new = Claimed(application=name, memory_bytes=limits.memory_max, cpus=cpus, advisory=limits.advisory)
         self._check_number(name)
-        if not limits.advisory:
-            check_memory(new, self._claimed(), self._context.memory)
+        check_memory(new, self._claimed(), self._context.memory)
         shares = shared_cpus(new, self._claimed())
         notes = tuple(f"{name} shares CPUs {share.cpus} with {share.application}" for share in shares)
         if application is None:

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from edgekit.device.keeper.control.ticket import Ticket
+from edgekit.device.keeper.process.cgroup import CgroupTree, Limiter
 from edgekit.errors import LockHeld, NothingSelected, RolloutError
 from edgekit.schema.control import CpuShare
+from tests.fakes.cgroups import make_leaf, make_tree
 from tests.fakes.child import FakeChild
 from tests.fakes.disk import CuttableDisk, PowerCut
 from tests.fakes.keeper import HEALTHY, Bench, outcome, pulse
@@ -371,20 +373,34 @@ class TestSharing:
         bench.keeper.check_room("counter", 460 * MIB)
 
     def test_a_stopped_one_makes_room_and_is_refused_when_there_is_none(self, tmp_path: Path) -> None:
-        bench = Bench(tmp_path, memory_bytes=1024 * MIB)
+        tree = make_tree(tmp_path / "sys")
+        limiter = Limiter(tree=CgroupTree(tree), note="")
+        bench = Bench(tmp_path / "p", limiter=limiter, memory_bytes=1024 * MIB)
         for name in ("sorter", "counter"):
+            make_leaf(tree, name)
             bench.keeper.stop("sorter")
             bench.turn(times=2)
-            bench.commit(release(name, memory_max=500 * MIB))
+            bench.commit(release(name, memory_max=500 * MIB, advisory=False))
         assert bench.figures.status({}).memory_promised_bytes == 500 * MIB
         ticket = bench.keeper.start("sorter")
         bench.turn(times=2)
         assert isinstance(outcome(ticket), RolloutError)
-        again = Bench(tmp_path, memory_bytes=1024 * MIB)
+        again = Bench(tmp_path / "p", limiter=limiter, memory_bytes=1024 * MIB)
         again.turn()
         ticket = again.keeper.start("sorter")
         again.turn()
         assert "sorter 500.0 MiB + counter 500.0 MiB" in str(outcome(ticket))
+
+    def test_what_may_be_activated_may_be_started_again(self, tmp_path: Path) -> None:
+        """Limits that are advice are no reason to refuse: neither a release, nor its start after a stop."""
+        bench = Bench(tmp_path, memory_bytes=1024 * MIB)
+        for name in ("sorter", "counter"):
+            bench.commit(release(name, memory_max=500 * MIB))
+        bench.keeper.stop("sorter")
+        bench.turn(times=2)
+        ticket = bench.keeper.start("sorter")
+        bench.turn(0.1, times=8)
+        assert "healthy" in str(outcome(ticket)) and bench.status("sorter").healthy
 
     def test_an_update_counts_the_larger_of_both_releases_until_it_is_committed(self, tmp_path: Path) -> None:
         bench = Bench(tmp_path, memory_bytes=1024 * MIB)
