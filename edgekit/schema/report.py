@@ -50,7 +50,7 @@ class DropReport:
     """The lane, stage or sink where it happened; LANE/STREAM for the thread of a source."""
     cause: str
     """`drop_oldest`, `drop_newest`, `error`, `stage` (a stage returned None), `closing`; of a source also `max_fps`,
-    `roi` (the picture is smaller), `frozen` and `damaged`."""
+    `roi` (the picture is smaller), `frozen` and `damaged`. `drop_oldest` of a source is a GStreamer pipeline's own."""
     count: Count
 
 

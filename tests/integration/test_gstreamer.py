@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -70,6 +71,25 @@ def test_pictures_that_are_held_are_not_written_over_and_come_back() -> None:
         for _ in range(3 * SLOTS):
             next(coming)
         assert all(np.array_equal(s.image.y, c) for s, c in zip(held, copies[2:], strict=True))  # type: ignore[union-attr]
+    finally:
+        connection.close()
+
+
+def test_pictures_that_nobody_takes_in_time_are_counted() -> None:
+    line = f"videotestsrc is-live=true ! {CAPS.format(format='I420')} ! appsink"
+    connection = PipelineConnection("gate", source(line))
+    try:
+        coming = shots(connection)
+        held = list(islice(coming, SLOTS))
+        overtaken = 0
+        for _ in range(100):
+            time.sleep(0.15)  # three pictures, and no slot is free for them
+            del held[0]
+            held.append(next(coming))
+            overtaken += held[-1].overtaken
+            if overtaken:
+                break
+        assert overtaken
     finally:
         connection.close()
 

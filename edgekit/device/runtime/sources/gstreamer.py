@@ -80,6 +80,8 @@ class ChildWord(Message):
     slot: Annotated[int, Between(0, 63)] | None = None
     stamp_s: Annotated[float, Between(0, 1e12)] | None = None
     at_s: Annotated[float, Between(0, 1e12)] = 0.0
+    overtaken: Annotated[int, Between(0, 1_000_000)] = 0
+    """Pictures before it that the child dropped, as none of its slots was free."""
     error: str = ""
 
 
@@ -214,7 +216,7 @@ class PipelineConnection:
         y, u, v = _planes(whole, caps)
         image = Yuv420Image(y=y, u=u, v=v, spec=self._spec)
         arrived_s = min(word.at_s, time.monotonic())
-        return Shot(image=image, captured_s=self._times.at(word.stamp_s, arrived_s))
+        return Shot(image=image, captured_s=self._times.at(word.stamp_s, arrived_s), overtaken=word.overtaken)
 
 
 def _planes(whole: Pixels, caps: PictureCaps) -> tuple[Pixels, Pixels, Pixels]:

@@ -16,12 +16,13 @@ import mmap
 import os
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 SLOTS = 6
-"""Pictures that may be on their way in the worker at once; while all are, the newest is dropped in the appsink."""
+"""Pictures that may be on their way in the worker at once; while all are, the newest waits and older ones go."""
 _LOOK_S = 0.1
 DECODERS = {
     "h264": (
@@ -94,15 +95,15 @@ class Sender:
         self._free += given
         return True
 
-    def send(self, data: Any, caps: dict[str, Any], stamp_s: float | None) -> None:
-        """One picture; caps that change end this process: the worker asks for a new one."""
+    def send(self, data: Any, caps: dict[str, Any], stamp_s: float | None, overtaken: int) -> None:
+        """One picture, and how many were dropped before it; changed caps end this process: the worker asks anew."""
         memory = self._memory or self._begin(caps)
         if caps != self._caps:
             raise ValueError("the pipeline changed its caps")
         slot = self._free.pop()
         begin = slot * caps["bytes"]
         memory[begin : begin + caps["bytes"]] = data[: caps["bytes"]]
-        self._say({"slot": slot, "stamp_s": stamp_s, "at_s": time.monotonic()})
+        self._say({"slot": slot, "stamp_s": stamp_s, "at_s": time.monotonic(), "overtaken": overtaken})
 
     def fail(self, reason: str) -> None:
         """The last word."""
@@ -151,11 +152,37 @@ def run(line: socket.socket) -> None:
         sender.fail(str(error))
 
 
+class Newest:
+    """The newest sample that nobody has taken; those whose place it took are counted, which appsink does not do."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._sample: Any = None
+        self._overtaken = 0
+
+    def put(self, sample: Any) -> None:
+        """From the pipeline's thread; never waits for long."""
+        with self._changed:
+            self._overtaken += self._sample is not None
+            self._sample = sample
+            self._changed.notify()
+
+    def take(self, seconds: float) -> tuple[Any, int]:
+        """It, and how many older ones were dropped since the last time; None where none comes in time."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._sample is not None, seconds):
+                return None, 0
+            taken = self._sample, self._overtaken
+            self._sample, self._overtaken = None, 0
+            return taken
+
+
 class Player:
     """Takes pictures out of a pipeline."""
 
     def __init__(self, gst: Any, video: Any, sender: Sender, chosen: list[str]) -> None:
         self._gst, self._video, self._sender, self._chosen = gst, video, sender, chosen
+        self._newest = Newest()
 
     def play(self, pipeline: Any, sink: Any) -> None:
         """Send pictures for ever.
@@ -164,20 +191,27 @@ class Player:
             ValueError: the pipeline ended or failed, or gives what cannot be sent.
         """
         gst = self._gst
-        for key, value in (("max-buffers", 1), ("drop", True), ("sync", False)):
+        for key, value in (("max-buffers", 1), ("drop", True), ("sync", False), ("emit-signals", True)):
             sink.set_property(key, value)
         sink.set_property("caps", gst.Caps.from_string("video/x-raw,format=(string){NV12,I420}"))
+        sink.connect("new-sample", self._arrive)
         bus = pipeline.get_bus()
         pipeline.set_state(gst.State.PLAYING)
         try:
             while True:
                 self._check(bus.pop_filtered(gst.MessageType.ERROR | gst.MessageType.EOS))
                 if self._sender.wait_for_room():
-                    sample = sink.emit("try-pull-sample", int(_LOOK_S * gst.SECOND))
+                    sample, overtaken = self._newest.take(_LOOK_S)
                     if sample is not None:
-                        self._send(sample)
+                        self._send(sample, overtaken)
         finally:
             pipeline.set_state(gst.State.NULL)
+
+    def _arrive(self, sink: Any) -> Any:
+        sample = sink.emit("pull-sample")
+        if sample is not None:
+            self._newest.put(sample)
+        return self._gst.FlowReturn.OK
 
     def _check(self, message: Any) -> None:
         if message is None:
@@ -186,14 +220,14 @@ class Player:
             raise ValueError("the pipeline ended")
         raise ValueError(message.parse_error()[0].message)
 
-    def _send(self, sample: Any) -> None:
+    def _send(self, sample: Any, overtaken: int) -> None:
         buffer = sample.get_buffer()
         done, info = buffer.map(self._gst.MapFlags.READ)
         if not done:
             raise ValueError("a picture cannot be read: put nvvidconv or videoconvert before the appsink")
         try:
             stamp_s = None if buffer.pts == self._gst.CLOCK_TIME_NONE else buffer.pts / self._gst.SECOND
-            self._sender.send(info.data, self._caps(sample, buffer), stamp_s)
+            self._sender.send(info.data, self._caps(sample, buffer), stamp_s, overtaken)
         finally:
             buffer.unmap(info)
 

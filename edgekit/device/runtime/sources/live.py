@@ -49,6 +49,8 @@ class Shot:
     camera_s: float | None = None
     missing: int = 0
     """Pictures before it that were damaged."""
+    overtaken: int = 0
+    """Pictures before it that were dropped, as nobody took them in time."""
 
 
 class CameraConnection(Protocol):
@@ -188,7 +190,9 @@ class LiveCamera:
         now_s, sign = self._clock(), signature(shot.image)
         if sign != self._sign:
             self._sign, self._changed_s = sign, now_s
-        self._sequence += 1
+        for _ in range(shot.overtaken):
+            figures.drop(self.name, figures.name, "drop_oldest")
+        self._sequence += shot.overtaken + 1
         if sign == self._frozen:
             figures.drop(self.name, figures.name, "frozen")
         else:

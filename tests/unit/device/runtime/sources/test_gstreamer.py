@@ -13,7 +13,7 @@ import pytest
 
 from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.sources.gstreamer import PictureCaps, PipelineConnection
-from edgekit.device.runtime.sources.gstreamer_child import fill
+from edgekit.device.runtime.sources.gstreamer_child import Newest, fill
 from edgekit.device.runtime.sources.live import CameraLost, Shot
 from edgekit.errors import InputError
 from edgekit.schema.reader import to_raw
@@ -89,6 +89,16 @@ CAPS = PictureCaps(
 )
 def test_planes_lie_inside_their_slot(change: dict[str, object], fits: bool) -> None:
     assert replace(CAPS, **change).fits == fits  # type: ignore[arg-type]
+
+
+def test_the_newest_picture_takes_the_place_of_those_that_nobody_took() -> None:
+    newest = Newest()
+    for picture in ("one", "two", "three"):
+        newest.put(picture)
+    assert newest.take(60.0) == ("three", 2)
+    newest.put("four")
+    assert newest.take(60.0) == ("four", 0)
+    assert newest.take(0.0) == (None, 0)
 
 
 class Pipeline:

@@ -21,7 +21,7 @@ from tests.fakes.frames import stream_info
 
 OPTIONS = RtspSource(kind="rtsp", url="rtsp://c/1", lane="l", stall_s=2.0, frozen_s=3.0, backoff_s=8.0)
 Step = int | str | float | Exception
-"""A picture of this level, `damaged`, seconds that pass, or how it ends."""
+"""A picture of this level, `damaged`, `overtaken`, seconds that pass, or how it ends."""
 
 
 class FakeConnection:
@@ -32,14 +32,18 @@ class FakeConnection:
         self.closed = False
 
     def shots(self, figures: LaneFigures) -> Iterator[Shot | None]:
-        missing = 0
+        missing = overtaken = 0
         for step in self._steps:
             match step:
                 case int():
                     pixels = np.full((16, 16, 3), step, np.uint8)
                     image = RgbImage(pixels=pixels, order="BGR")
-                    yield Shot(image=image, captured_s=self._clock(), camera_s=7.0, missing=missing)
-                    missing = 0
+                    yield Shot(
+                        image=image, captured_s=self._clock(), camera_s=7.0, missing=missing, overtaken=overtaken
+                    )
+                    missing = overtaken = 0
+                case "overtaken":
+                    overtaken += 1
                 case str():
                     missing += 1
                     yield None
@@ -105,6 +109,12 @@ def words(entries: list[Entry]) -> list[str | int]:
             case StreamGap():
                 found.append(f"gap of {entry.missing}")
     return found
+
+
+def test_what_was_overtaken_is_counted_and_keeps_its_number() -> None:
+    bench = Bench([1, "overtaken", "overtaken", 2, 3])
+    assert words(bench.play())[:4] == ["started", 0, 3, 4]
+    assert bench.figures.drops == {("gate", "camera/gate", "drop_oldest"): 2}
 
 
 def test_it_starts_is_lost_and_comes_back_with_numbers_that_rise() -> None:
