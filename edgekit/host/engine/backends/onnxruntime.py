@@ -14,6 +14,7 @@ from edgekit.errors import EngineError
 from edgekit.host.engine.backends.on_device import DeviceCompilation, engine_key
 from edgekit.host.engine.bench import EngineBench
 from edgekit.host.engine.engine import Engine
+from edgekit.host.engine.inspection.asking import inspect_engine
 from edgekit.host.engine.making import Compilation
 from edgekit.host.engine.model.onnx_engine import check_onnx_engine
 from edgekit.host.engine.model.onnx_model import opset_of
@@ -155,8 +156,8 @@ class TunedCompilation(DeviceCompilation):
     """The model as ONNX Runtime optimises it on a builder device, for that very CPU."""
 
     def check(self, compiled: CompiledEngine) -> Mapping[str, str]:
-        """Read the model that came: a device's word that it has run it is no proof."""
-        check_onnx_engine(compiled.engine, self.source.onnx)
+        """Have the model read that came: a device's word that it has run it is no proof."""
+        inspect_engine(compiled.engine, self.source.onnx, self.bench.executor, self.bench.limits)
         return {"format": "onnx"}
 
 

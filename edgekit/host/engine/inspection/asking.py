@@ -19,9 +19,11 @@ from edgekit.host.engine.inspection.messages import (
     NO_MEMORY,
     REPLY,
     REQUEST,
+    EngineQuestion,
     InspectionReply,
     InspectionRequest,
 )
+from edgekit.host.engine.model.onnx_model import OnnxModel
 from edgekit.host.engine.reading import MAX_MODEL_BYTES, read_bounded
 from edgekit.host.own_folder import temporary_folder
 from edgekit.schema.reader import from_json, to_json
@@ -78,6 +80,20 @@ def inspect_file(file: Path, executor: Executor, limits: RunLimits) -> FileFacts
     with ask_child(request, limits_for(limits, min(size, MAX_MODEL_BYTES)), executor) as answer:
         assert answer.reply.file is not None, "the child replies to what it is asked"
         return answer.reply.file
+
+
+def inspect_engine(engine: bytes, model: OnnxModel, executor: Executor, limits: RunLimits) -> None:
+    """Have an ONNX file that a builder device sent held against the model that it has to be made from.
+
+    Raises:
+        EngineError: it is something else, or has the child exceed its limits.
+    """
+    with temporary_folder("edgekit-engine-") as folder:
+        file = folder / "engine.onnx"
+        file.write_bytes(engine)
+        request = InspectionRequest(engine=EngineQuestion(file=str(file), model=model))
+        with ask_child(request, limits_for(limits, len(engine)), executor):
+            pass
 
 
 def limits_for(limits: RunLimits, model_bytes: int, pictures: int = 0, runs: int = 0) -> RunLimits:

@@ -31,10 +31,12 @@ from edgekit.host.engine.inspection.messages import (
 )
 from edgekit.host.engine.model.cost import cost_varies
 from edgekit.host.engine.model.faults import DYNAMIC, node_name
+from edgekit.host.engine.model.onnx_engine import check_onnx_engine
 from edgekit.host.engine.model.prepare.external import files_beside
 from edgekit.host.engine.model.prepare.rewrite import WEIGHTS_BESIDE, Prepared, prepare, prove_rewrite
 from edgekit.host.engine.model.reference import check_loads, run_through
 from edgekit.host.engine.pictures.read import MADE_UP, made_up_pictures, read_picture
+from edgekit.host.engine.reading import MAX_MODEL_BYTES, read_bounded
 from edgekit.imaging.conversion import tensors_of
 from edgekit.imaging.image import Pixels
 from edgekit.schema.reader import from_json, to_json
@@ -57,6 +59,13 @@ class Inspection:
         try:
             if request.model is not None:
                 return InspectionReply(model=self._model(request.model))
+            if request.engine is not None:
+                self._doing(
+                    "reading the engine that the builder sent", "build with another device: --builder root@HOST"
+                )
+                engine = read_bounded(Path(request.engine.file), MAX_MODEL_BYTES)
+                check_onnx_engine(engine, request.engine.model)
+                return InspectionReply()
             self._doing(f"reading {request.file}", "give an .rknn or TensorRT engine or an ONNX model, whole")
             return InspectionReply(file=describe_file(Path(request.file)))
         except EdgekitError as error:

@@ -36,10 +36,20 @@ class ModelQuestion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EngineQuestion:
+    """An ONNX file that a builder device sent as an engine."""
+
+    file: str
+    model: OnnxModel
+    """What it has to be made from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InspectionRequest:
-    """One of the two is asked."""
+    """One of the three is asked."""
 
     model: ModelQuestion | None = None
+    engine: EngineQuestion | None = None
     file: str = ""
     """A file of which nothing is known: it is described."""
 
@@ -75,7 +85,7 @@ class InspectionFailure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InspectionReply:
-    """What was found: one of the three."""
+    """What was found: one of the three, or nothing where an engine is what it has to be."""
 
     model: InspectedModel | None = None
     file: FileFacts | None = None

@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError
 from edgekit.errors import EngineError
 from edgekit.host.engine.model.faults import find_graph_faults
 from edgekit.host.engine.model.graph import constants_of
-from edgekit.host.engine.model.onnx_model import OnnxModel, Tensor, find_broken_text, inputs_of, tensor_info
+from edgekit.host.engine.model.onnx_model import OnnxModel, Tensor, find_broken_text, inputs_of, parse_onnx, tensor_info
 from edgekit.host.engine.model.prepare.functions import check_functions
 
 _HINT = "build again; if it stays, report this"
@@ -28,9 +28,10 @@ def check_onnx_engine(engine: bytes, model: OnnxModel) -> onnx.ModelProto:
 
     Raises:
         EngineError: it is no whole ONNX model, has other inputs or outputs, or takes weights from other files.
+        MemoryError: there is none for it.
     """
     try:
-        made = onnx.load_model_from_string(engine)
+        made: onnx.ModelProto | None = parse_onnx(engine)
     except DecodeError:
         made = None
     if made is None or not made.graph.node or find_broken_text(made) is not None:

@@ -67,6 +67,21 @@ def read_onnx(path: Path) -> OnnxModel:
     return describe(model, data)
 
 
+def parse_onnx(data: bytes) -> onnx.ModelProto:
+    """Parse an ONNX file's bytes.
+
+    Raises:
+        DecodeError: they are something else.
+        MemoryError: there is none for it.
+    """
+    try:
+        return onnx.load_model_from_string(data)
+    except DecodeError as error:
+        if _NO_ROOM in str(error):
+            raise MemoryError(str(error)) from None
+        raise
+
+
 def load_onnx(path: Path) -> tuple[onnx.ModelProto, bytes]:
     """Read an ONNX file and the weights that it keeps beside itself, without a look at its graph.
 
@@ -81,10 +96,8 @@ def load_onnx(path: Path) -> tuple[onnx.ModelProto, bytes]:
     if not data:
         raise EngineError(f"{path} is empty", hint="export it again")
     try:
-        model = onnx.load_model_from_string(data)
+        model = parse_onnx(data)
     except DecodeError as error:
-        if _NO_ROOM in str(error):
-            raise MemoryError(str(error)) from None
         message = f"{path} is no ONNX model: another kind of file, or cut short"
         raise EngineError(message, hint="export it again", details=str(error)) from None
     if not model.HasField("graph"):

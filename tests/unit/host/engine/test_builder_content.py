@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 
 from edgekit.errors import EngineError
+from edgekit.executor.local import LocalExecutor
 from edgekit.host.engine.backends.on_device import timings_key
 from edgekit.host.engine.builder.devices import BuilderDevice, Builders
 from edgekit.host.engine.builder.measured import same_version
 from edgekit.host.engine.model.reference import answers_of
 from edgekit.schema.target import Accelerator
+from tests.fakes import hostile_models
 from tests.fakes.builder_board import BUILT_ON_ORIN, ORIN, BoardExecutor
 from tests.fakes.builder_kit import pretended_kit
 from tests.unit.host.engine.files.test_gpu_code import cubin
@@ -144,6 +146,17 @@ def test_rubbish_with_the_right_answers_is_never_kept(engine: bytes, tmp_path: P
     assert shop.bench.store.list() == ()
     (shop.control / "engine").write_bytes(shop.path.read_bytes())
     assert shop.make().file.read_bytes() == shop.path.read_bytes()
+
+
+def test_a_parser_s_bomb_is_read_within_limits(tmp_path: Path) -> None:
+    """Two bytes make a node of a hundred: read in this process, a device's engine would take all memory."""
+    shop = TunedDeviceShop(tmp_path)
+    few = dataclasses.replace(shop.bench.limits, memory_bytes=1 << 30)
+    shop.bench = dataclasses.replace(shop.bench, executor=LocalExecutor(), limits=few)
+    (shop.control / "engine").write_bytes(hostile_models.empty_messages(64 << 20))
+    with pytest.raises(EngineError, match=r"bay-1 made no usable engine of tiny: reading the engine .* of memory"):
+        shop.make()
+    assert shop.bench.store.list() == ()
 
 
 @pytest.mark.parametrize(
