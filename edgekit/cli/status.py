@@ -129,6 +129,9 @@ def _report(report: Report) -> list[str]:
     if report.golden:
         lines.append(f"  golden    {report.golden}")
     lines += [f"  stream    {_stream(stream)}" for stream in report.streams]
+    for sink in report.sinks:
+        why = f" ({sink.message})" if sink.message else ""
+        lines.append(f"  sink      {sink.name}{why}: {sink.sent} sent, {sink.waiting} wait, {sink.dropped} dropped")
     for lane in report.lanes:
         dropped = ", ".join(f"{count} {cause}" for cause, count in lane.dropped.items() if count) or "none"
         use = f"busy {lane.busy_ratio:.0%}, queue {lane.queue}, dropped {dropped}"

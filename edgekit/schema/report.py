@@ -87,6 +87,21 @@ class StreamReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SinkReport:
+    """A sink that sends elsewhere, now."""
+
+    name: str
+    message: str = ""
+    """Why it cannot send, or keep what it has to; empty where all is well."""
+    sent: Count = 0
+    """Messages that arrived since the start."""
+    waiting: Count = 0
+    """Those that wait to be sent, in memory and on disk."""
+    dropped: Count = 0
+    """Those that found no room to wait, since the start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report(Message):
     """One worker, now."""
 
@@ -115,5 +130,6 @@ class Report(Message):
     """Of the last full pass over the clip: `expected`, `counted`, `wrong`, `passes`."""
     lanes: tuple[LaneReport, ...] = ()
     streams: tuple[StreamReport, ...] = ()
+    sinks: tuple[SinkReport, ...] = ()
     metrics: str = ""
     """The worker's figures in Prometheus's text format."""

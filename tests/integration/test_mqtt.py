@@ -16,8 +16,10 @@ from typing import Any
 
 import pytest
 
+from edgekit.schema.message import from_message
 from edgekit.schema.plan import LanePlan
 from edgekit.schema.recipe import MqttSink
+from edgekit.schema.report import Report
 from edgekit.schema.settings import SettingPlace, TextSetting
 from edgekit.schema.source import SyntheticSource
 from tests.fakes.broker import PASSWORD, USER, Broker, Listener, listening, running_broker
@@ -92,7 +94,7 @@ def tracks(listener: Listener) -> list[int]:
 def test_events_counts_and_states_arrive_and_the_broker_says_who_is_gone(
     tmp_path: Path, broker: Broker, listener: Listener
 ) -> None:
-    publisher = Publisher(tmp_path / "work", broker)
+    publisher = Publisher(tmp_path / "work", broker, discovery="homeassistant")
     publisher.do("events 3 4")
     publisher.do("count person 2")
     publisher.do("lost cable")
@@ -114,8 +116,10 @@ def test_events_counts_and_states_arrive_and_the_broker_says_who_is_gone(
     publisher.until(waiting=0, trouble="")
     assert listener.of(ONLINE) == [True]
     with listening(broker, "late") as late:  # what is retained is told to whoever comes later
-        eventually(lambda: {COUNTS, STATE, ONLINE} <= late.heard.keys())
+        eventually(lambda: {COUNTS, STATE, ONLINE} <= late.heard.keys() and len(late.heard) == 6)
         assert late.of(COUNTS)[-1]["counts"] == {"person": 2} and EVENTS not in late.heard
+        found = [late.of(topic)[0]["name"] for topic in late.heard if topic.startswith("homeassistant/")]
+        assert sorted(found) == ["gate event", "gate person", "gate state"]
     publisher.kill()
     eventually(lambda: listener.of(ONLINE) == [True, False])
     again = Publisher(tmp_path / "work", broker)
@@ -275,5 +279,7 @@ def test_a_worker_sends_for_its_streams_and_tells_no_password(
     finally:
         worker.close()
     assert b"sink other: broker 127.0.0.1 refuses" in shown
+    sinks = {sink.name: sink for sink in from_message(Report, worker.said[-1], "worker").sinks}
+    assert sinks["other"].message.endswith("refuses this user and password") and sinks["mqtt"].sent > 0
     assert PASSWORD.encode() not in shown and wrong.encode() not in shown
     eventually(lambda: listener.of(ONLINE) == [True, False])

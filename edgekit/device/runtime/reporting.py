@@ -6,13 +6,13 @@ import os
 import time
 from collections.abc import Callable, Mapping
 
-from edgekit.device.runtime.figures import LaneFigures
+from edgekit.device.runtime.figures import LaneFigures, SinkFigures
 from edgekit.device.runtime.metrics import metrics_text
 from edgekit.device.runtime.pipeline import Drops, Pipeline
 from edgekit.device.runtime.schedule.threads import PinnedThread
 from edgekit.device.runtime.sources.feed import Feed
 from edgekit.device.runtime.streams import window_of
-from edgekit.schema.report import DropReport, LaneReport, Phase, Report, StreamReport
+from edgekit.schema.report import DropReport, LaneReport, Phase, Report, SinkReport, StreamReport
 
 _METRICS_EVERY = 5
 _STUCK_S = 5.0
@@ -56,6 +56,7 @@ class RunningReports:
             score=figures.score,
             lanes=self._lanes(passed_s),
             streams=tuple(self._stream(feed, drops, now_s) for feed in self._pipeline.feeds),
+            sinks=tuple(_sink(name, sink) for name, sink in figures.sinks.items()),
             metrics=self._metrics,
         )
 
@@ -133,6 +134,10 @@ class RunningReports:
         ]
         reasons += [f"sink {name}: {sink.trouble}" for name, sink in pipeline.figures.sinks.items() if sink.trouble]
         return "; ".join(reasons)
+
+
+def _sink(name: str, sink: SinkFigures) -> SinkReport:
+    return SinkReport(name=name, message=sink.trouble, sent=sink.sent, waiting=sink.waiting, dropped=sink.dropped)
 
 
 def _affinity(tid: int) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from edgekit.cli.status import describe
 from edgekit.schema.control import CpuShare, ReleaseFailure, ReleaseRef
-from edgekit.schema.report import DropReport, LaneReport, Report, StreamReport
+from edgekit.schema.report import DropReport, LaneReport, Report, SinkReport, StreamReport
 from edgekit.schema.telemetry import (
     AcceleratorLoad,
     BoardTelemetry,
@@ -64,6 +64,14 @@ def test_each_stream_says_its_state_and_what_it_lost() -> None:
         "dropped 7 drop_oldest at infer" in lines
     )
     assert "  stream    yard live for 900 s: 9.9 fps, p99 80 ms, dropped none" in lines
+
+
+def test_a_sink_that_sends_elsewhere_says_what_waits_and_why() -> None:
+    away = SinkReport(name="broker", message="broker 10.0.0.9 is gone", sent=12, waiting=3, dropped=1)
+    found = replace(RUNNING, report=replace(REPORT, sinks=(away, SinkReport(name="other", sent=5))))
+    lines = describe("gate-7", replace(STATUS, applications=(found,)))
+    assert "  sink      broker (broker 10.0.0.9 is gone): 12 sent, 3 wait, 1 dropped" in lines
+    assert "  sink      other: 5 sent, 0 wait, 0 dropped" in lines
 
 
 def test_an_empty_device() -> None:

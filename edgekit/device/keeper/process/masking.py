@@ -40,6 +40,7 @@ class Mask:
             golden=report.golden if report.golden == "passed" else self.text(report.golden),
             counts={self.text(name): count for name, count in report.counts.items()},
             streams=tuple(replace(stream, message=self.text(stream.message)) for stream in report.streams),
+            sinks=tuple(replace(sink, message=self.text(sink.message)) for sink in report.sinks),
             metrics=_LABEL.sub(lambda label: self.text(label.group()), report.metrics),
         )
 
