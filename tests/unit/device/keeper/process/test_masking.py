@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from edgekit.device.keeper.process.masking import Mask
+from edgekit.schema.report import Report, SinkReport
 
 SECRET = 'p@ss/w"örd %'
 
@@ -37,3 +38,9 @@ def test_a_secret_that_begins_another_hides_it_whole() -> None:
 
 def test_nothing_is_masked_where_there_is_no_secret() -> None:
     assert Mask([]).line(b"as it is") == Mask([""]).line(b"as it is") == b"as it is"
+
+
+def test_what_a_sink_says_is_masked_and_its_name_and_figures_are_not() -> None:
+    said = Report(phase="running", sinks=(SinkReport(name="12345", message="refuses 12345", sent=12345),))
+    (sink,) = Mask(["12345"]).report(said).sinks
+    assert sink == SinkReport(name="12345", message="refuses ***", sent=12345)
