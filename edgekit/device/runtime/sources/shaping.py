@@ -55,10 +55,10 @@ class Shaped:
                 case Frame():
                     if self._limit is not None and not self._limit.admits(entry.captured_s):
                         figures.drop(entry.stream, figures.name, RATE)
-                        continue
-                    if self._options.roi is not None:
-                        entry.image = cut(entry.image, self._options.roi)
-                    yield entry
+                    else:
+                        if self._options.roi is not None:
+                            entry.image = cut(entry.image, self._options.roi)
+                        yield entry
                 case StreamStarted(info=info) | StreamRestarted(info=info):
                     try:
                         self.info = self._shaped(info)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import weakref
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,6 +62,25 @@ def test_what_is_dropped_is_counted_by_stream_place_and_cause() -> None:
     seen = list(shaped(FakeSource("a", entries=entries), max_fps=5.0).entries(figures))
     assert [entry.sequence for entry in seen if isinstance(entry, Frame)] == [0, 2, 4, 6, 8]
     assert figures.drops == {("a", "camera/a", "max_fps"): 5}
+
+
+def test_a_frame_that_is_dropped_does_not_live_on_while_the_next_one_is_decoded() -> None:
+    alive: list[weakref.ref[np.ndarray[Any, Any]]] = []
+
+    class Camera(FakeSource):
+        def entries(self, figures: LaneFigures) -> Iterator[Entry]:
+            for number in range(10):
+                assert not [one for one in alive if one() is not None], number
+                entry, pixels = frame(number, "a", captured_s=number / 10), np.zeros((16, 16, 3), np.uint8)
+                alive.append(weakref.ref(pixels))
+                entry.image = RgbImage(pixels=pixels, order="BGR")
+                del pixels
+                yield entry
+                del entry
+
+    for entry in shaped(Camera("a"), max_fps=5.0).entries(LaneFigures("camera/a", Clock())):
+        del entry
+    assert len(alive) == 10
 
 
 def test_a_part_of_the_picture_is_a_view_of_it() -> None:
