@@ -80,7 +80,7 @@ def _sensors(board: BoardTelemetry) -> list[str]:
         "throttled": held or (["no"] if board.throttles else []),
         "supply": [f"too weak: {', '.join(weak)}"] if weak else [],
     }
-    lines = [f"  {kind:<9} {', '.join(said)}" for kind, said in kinds.items() if said]
+    lines = [f"  {kind:<9} {', '.join(parts)}" for kind, parts in kinds.items() if parts]
     return lines + [f"  not known {note}" for note in board.notes]
 
 

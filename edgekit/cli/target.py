@@ -74,8 +74,8 @@ def probe(
     lines = [*describe(board.facts), *[f"  warning   {text}" for text in board.facts.warnings]]
     known = board.identity.match
     result = {"target": known.target, "reasons": known.reasons, "file": str(board.file)}
-    told = {"stranger": board.identity.stranger, "advice": board.identity.advice}
-    output.result(result | told | {"facts": board.facts}, "\n".join([*lines, *_conclusion(board)]))
+    identity = {"stranger": board.identity.stranger, "advice": board.identity.advice}
+    output.result(result | identity | {"facts": board.facts}, "\n".join([*lines, *_conclusion(board)]))
 
 
 def _conclusion(board: ProbedBoard) -> list[str]:

@@ -78,9 +78,9 @@ def _of_sensors(board: BoardTelemetry) -> Iterator[Metric]:
         ),
     )
     for name, text, samples in families:
-        told = tuple((labels, float(value)) for labels, value in samples.items() if value is not None)
-        if told:
-            yield Metric(name=f"edgekit_board_{name}", kind="gauge", help=text, samples=told)
+        known = tuple((labels, float(value)) for labels, value in samples.items() if value is not None)
+        if known:
+            yield Metric(name=f"edgekit_board_{name}", kind="gauge", help=text, samples=known)
     if board.power_events:
         counts = tuple(((("line", one.line),), float(one.count)) for one in board.power_events)
         text = "Times that the supply was too weak, since the board's start."

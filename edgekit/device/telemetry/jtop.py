@@ -86,7 +86,7 @@ class Jtop:
         self._unread = b""
         self._tried_s: float | None = None
         self._figures = BoardTelemetry()
-        self._told_s: float | None = None
+        self._heard_s: float | None = None
         self._trouble = ""
 
     def figures(self) -> BoardTelemetry:
@@ -99,7 +99,7 @@ class Jtop:
         self._listen()
         if self._trouble:
             return BoardTelemetry(notes=(plain_note(f"jtop: {self._trouble}"),))
-        fresh = self._told_s is not None and self._clock() - self._told_s < _FRESH_S
+        fresh = self._heard_s is not None and self._clock() - self._heard_s < _FRESH_S
         return self._figures if fresh else BoardTelemetry()
 
     def close(self) -> None:
@@ -153,17 +153,17 @@ class Jtop:
 
     def _take(self, line: bytes) -> None:
         try:
-            said = json.loads(line)
+            message = json.loads(line)
         except (ValueError, RecursionError):
-            said = None
-        if not isinstance(said, dict):  # an error of its client: the last line says why
+            message = None
+        if not isinstance(message, dict):  # an error of its client: the last line says why
             self._trouble = line.decode("utf-8", "replace").strip()[:150] or self._trouble
-        elif "version" in said:
-            self._trouble = why_not(str(said["version"]), self._l4t())
+        elif "version" in message:
+            self._trouble = why_not(str(message["version"]), self._l4t())
             if self._trouble:
                 self.close()
-        elif isinstance(said.get("stats"), dict):
-            self._figures, self._told_s, self._trouble = figures_of(said["stats"]), self._clock(), ""
+        elif isinstance(message.get("stats"), dict):
+            self._figures, self._heard_s, self._trouble = figures_of(message["stats"]), self._clock(), ""
 
     def _l4t(self) -> tuple[int, ...]:
         found = re.match(r"# R(\d+) \(release\), REVISION: ([\d.]+)", self._files.text("etc/nv_tegra_release") or "")
@@ -173,9 +173,9 @@ class Jtop:
 def figures_of(stats: Mapping[str, Any]) -> BoardTelemetry:
     """`jtop.stats`: `Temp cpu` in degrees, `Power VDD_IN` in mW, `GPU` in percent."""
     temperatures, rails, loads, watts = [], [], [], None
-    for key, said in list(stats.items())[: 4 * MAX_READINGS]:
+    for key, figure in list(stats.items())[: 4 * MAX_READINGS]:
         kind, _, rest = str(key).partition(" ")
-        name, value = plain_name(rest), _plain_number(said)
+        name, value = plain_name(rest), _plain_number(figure)
         if value is None:
             continue
         if kind == "Temp" and name and CELSIUS.admits(value):
@@ -203,8 +203,8 @@ def _plain_number(value: object) -> float | None:
 
 def completed(own: BoardTelemetry, jtop: BoardTelemetry) -> BoardTelemetry:
     """What sysfs tells; of a kind of which that tells nothing, what jtop does."""
-    told = {"temperatures": jtop.temperatures, "load": jtop.loads, "power": jtop.rails}
-    notes = (note for note in own.notes if not told.get(note.partition(":")[0]))
+    given = {"temperatures": jtop.temperatures, "load": jtop.loads, "power": jtop.rails}
+    notes = (note for note in own.notes if not given.get(note.partition(":")[0]))
     return replace(
         own,
         temperatures=own.temperatures or jtop.temperatures,

@@ -57,8 +57,8 @@ def _module(watts: dict[str, float | None]) -> float | None:
 
 def _alarm(files: SensorFiles, folder: str, channel: int, rail: str) -> list[Throttle]:
     alarms = [files.number(f"{folder}/curr{channel}_{kind}_alarm") for kind in ("max", "crit")]
-    told = [alarm for alarm in alarms if alarm is not None]
-    return [Throttle(cause="current", by=rail, active=any(told))] if told else []
+    known = [alarm for alarm in alarms if alarm is not None]
+    return [Throttle(cause="current", by=rail, active=any(known))] if known else []
 
 
 def _events(files: SensorFiles) -> tuple[PowerEvents, ...]:

@@ -88,7 +88,7 @@ def _likeness(facts: DeviceFacts, target: Target) -> int:
         (target.os.kernel, facts.kernel),
         (target.os.l4t, facts.l4t),
     )
-    return sum(said == found for said, found in described)
+    return sum(listed == found for listed, found in described)
 
 
 def _misfits(facts: DeviceFacts, marks: Recognise) -> tuple[str, ...]:

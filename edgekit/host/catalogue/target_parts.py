@@ -77,17 +77,19 @@ def kinds_twice(accelerators: Sequence[Accelerator]) -> list[tuple[str, str]]:
     ]
 
 
-def _accelerators(said: Sequence[Accelerator]) -> tuple[Accelerator, ...]:
+def _accelerators(written: Sequence[Accelerator]) -> tuple[Accelerator, ...]:
     """Those of one kind as one, in the order of the parts: the board's hardware has the last word on what there is."""
-    kinds = dict.fromkeys(one.kind for one in said)
-    return tuple(_joined([one for one in said if one.kind == kind]) for kind in kinds)
+    kinds = dict.fromkeys(one.kind for one in written)
+    return tuple(_joined([one for one in written if one.kind == kind]) for kind in kinds)
 
 
-def _joined(said: Sequence[T]) -> T:
+def _joined(parts: Sequence[T]) -> T:
     """Of each key, what the first says that says anything."""
-    first = said[0]
+    first = parts[0]
     values: dict[str, Any] = {
-        field.name: next((value for one in said if (value := getattr(one, field.name)) != field.default), field.default)
+        field.name: next(
+            (value for one in parts if (value := getattr(one, field.name)) != field.default), field.default
+        )
         for field in dataclasses.fields(first)
         if field.default is not dataclasses.MISSING
     }

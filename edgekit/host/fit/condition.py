@@ -52,9 +52,9 @@ def _name(library: NamedLibrary) -> Finding | None:
     named = own.name.removeprefix("librknnrt.so.")
     right = f"librknnrt.so.{inside.group()}"
     steps = [f"sudo mv {own} {own.with_name(right)}", *(f"sudo ln -sfn {right} {link}" for link in library.links)]
-    said = version_tuple(named)
+    version = version_tuple(named)
     return warn(
-        version_tuple(inside.group())[: len(said)] == said,
+        version_tuple(inside.group())[: len(version)] == version,
         str(own),
         f"librknnrt {inside.group()} inside",
         f"{named}, as its name says",

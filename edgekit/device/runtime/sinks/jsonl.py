@@ -36,8 +36,8 @@ class JsonlWriter:
     def take(self, frame: Frame) -> None:
         """See `Sink.take`."""
         for event in frame.events:
-            told = dataclasses.asdict(event)
-            self._write({"event": told.pop("kind"), "stream": frame.stream, "frame": frame.sequence, **told})
+            fields = dataclasses.asdict(event)
+            self._write({"event": fields.pop("kind"), "stream": frame.stream, "frame": frame.sequence, **fields})
         if frame.counts != self._counts.get(frame.stream, {}):
             self._write({"event": "count", "stream": frame.stream, "frame": frame.sequence, "counts": frame.counts})
             self._counts[frame.stream] = frame.counts

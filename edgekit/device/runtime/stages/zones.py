@@ -19,8 +19,8 @@ class _Stay:
     seen_s: float = 0.0
     since_s: dict[str, float] = dataclasses.field(default_factory=dict)
     """When it came into each zone that it is in."""
-    told: set[str] = dataclasses.field(default_factory=set)
-    """Zones for which it was told that it stays."""
+    reported: set[str] = dataclasses.field(default_factory=set)
+    """Zones for which its stay was reported already."""
 
 
 class Zones(Stage):
@@ -71,14 +71,14 @@ class Zones(Stage):
             elif not inside and name in stay.since_s:
                 events.append(_event("left", name, found.track, stay, now_s))
                 del stay.since_s[name]
-                stay.told.discard(name)
+                stay.reported.discard(name)
             elif inside and self._stays_long(stay, name, now_s):
-                stay.told.add(name)
+                stay.reported.add(name)
                 events.append(_event("stayed", name, found.track, stay, now_s))
 
     def _stays_long(self, stay: _Stay, name: str, now_s: float) -> bool:
         limit_s, since_s = self._options.stay_s, stay.since_s.get(name)
-        return limit_s is not None and since_s is not None and name not in stay.told and now_s - since_s >= limit_s
+        return limit_s is not None and since_s is not None and name not in stay.reported and now_s - since_s >= limit_s
 
 
 def _event(kind: Literal["entered", "left", "stayed"], name: str, track: int, stay: _Stay, now_s: float) -> SceneEvent:
