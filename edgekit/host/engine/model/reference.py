@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,6 +19,8 @@ from edgekit.host.engine.model.answers import Answers
 from edgekit.host.engine.model.runtime_words import runtime_words
 
 _ERRORS_ONLY = 3
+_MOST_RUN_S = 600.0
+"""Of time, for one frame: far more than any model takes that a board runs."""
 _TOO_LARGE = ("Failed to allocate memory", "storage size overflowed", "bad_alloc")
 """What ONNX Runtime says where a tensor finds no room."""
 _Answers = dict[str, npt.NDArray[np.generic]]
@@ -50,7 +53,7 @@ def run_through(model: bytes, frames: Iterable[npt.NDArray[np.generic]], path: P
     name = session.get_inputs()[0].name
     for frame in frames:
         try:
-            session.run(None, {name: frame[None]})
+            run_once(session, None, {name: frame[None]})
         except Exception as error:  # onnxruntime's errors share no class of their own
             raise _cannot(path, error) from error
 
@@ -72,7 +75,7 @@ def run_on(path: Path, inputs: Answers) -> _Answers:
     for index in range(len(next(iter(inputs.values())))):
         given = {name: array[index].reshape(shapes[name]).astype(np.float32) for name, array in inputs.items()}
         try:
-            found.append(session.run(names, given))
+            found.append(run_once(session, names, given))
         except Exception as error:  # onnxruntime's errors share no class of their own
             raise _cannot(path, error) from error
     return _stacked(names, found, path)
@@ -103,6 +106,29 @@ def open_session(model: str | bytes, *, optimised: bool = True) -> Any:
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
+def run_once(
+    session: Any, names: list[str] | None, given: _Answers, *, most_s: float = _MOST_RUN_S
+) -> list[npt.NDArray[np.generic]]:
+    """Run a session on one frame, and no longer than that: a loop goes on for ever on values that suit it.
+
+    Raises:
+        TimeoutError: it takes longer. Beside it, what ONNX Runtime raises.
+    """
+    options = ort.RunOptions()
+    timer = threading.Timer(most_s, setattr, (options, "terminate", True))
+    timer.daemon = True
+    timer.start()
+    try:
+        answers: list[npt.NDArray[np.generic]] = session.run(names, given, options)
+    except Exception:  # onnxruntime's errors share no class of their own
+        if options.terminate:
+            raise TimeoutError(f"one picture takes longer than {most_s:g} s") from None
+        raise
+    finally:
+        timer.cancel()
+    return answers
+
+
 def check_loads(model: bytes, path: Path) -> None:
     """Check that ONNX Runtime takes a model that was made of the file at `path`. Raises EngineError with the node."""
     try:
@@ -126,7 +152,7 @@ def _run(model: str | bytes, tensor: npt.NDArray[np.generic], path: Path) -> _An
     name = session.get_inputs()[0].name
     names = [output.name for output in session.get_outputs()]
     try:
-        found = [session.run(names, {name: frame[None]}) for frame in tensor]
+        found = [run_once(session, names, {name: frame[None]}) for frame in tensor]
     except Exception as error:  # onnxruntime's errors share no class of their own
         raise _cannot(path, error) from error
     return _stacked(names, found, path)
@@ -150,6 +176,9 @@ def _stacked(names: list[str], found: list[list[Any]], path: Path) -> _Answers:
 
 def _cannot(path: Path, error: Exception) -> EngineError:
     words = runtime_words(error)
-    large = any(word in words for word in _TOO_LARGE)
-    hint = "end the model before that node, or export it for smaller pictures" if large else "export it again"
+    hint = "export it again"
+    if isinstance(error, TimeoutError):
+        hint = "end the model before its loops, or export it for smaller pictures"
+    elif any(word in words for word in _TOO_LARGE):
+        hint = "end the model before that node, or export it for smaller pictures"
     return EngineError(f"{path} cannot be run: {words}", hint=hint, details=str(error))
