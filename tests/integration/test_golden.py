@@ -89,7 +89,7 @@ def test_a_recipe_without_golden_frames_gets_them_from_its_clip(recipe: Path) ->
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--frame", "9999"), "has no frame 9999: it has 120"),
+        (("--frame", "9999"), "no frame 9999: it has 120"),
         (("--write", "--check"), "exclude each other"),
         (("--pictures", "/dev/null/x"), "/dev/null/x"),
         (("--target", "virt-arm46"), "did you mean virt-arm64"),

@@ -45,18 +45,22 @@ class OutgoingSettings:
             raise_problems(faults_in(kept, {}, f"settings of {application}"), hint=self.hint)
 
 
-def outgoing_settings(inventory: Inventory, device: str, plan: WorkerPlan, executor: Executor) -> OutgoingSettings:
+def outgoing_settings(
+    inventory: Inventory, device: str, plan: WorkerPlan | None, executor: Executor
+) -> OutgoingSettings:
     """What a release of this plan takes along to a device, seen to fit before anything is sent.
 
     Args:
         inventory: fleet.toml.
         device: its name.
-        plan: the release's.
+        plan: the release's; None where it cannot be read: nothing is taken along.
         executor: runs the commands that give secrets, on this machine.
 
     Raises:
         InputError: as `settings_for`, or a value does not fit its place in the plan.
     """
+    if plan is None:
+        return OutgoingSettings()
     content = settings_for(inventory, device, plan.application, plan.settings, executor)
     hint = _hint(inventory, device, plan.application)
     if content:

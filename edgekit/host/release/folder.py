@@ -69,17 +69,13 @@ def _beside(file: Path) -> bytes:
     return content if len(content) <= MAX_PROVENANCE_BYTES else b""
 
 
-def read_plan(folder: ReleaseFolder) -> WorkerPlan:
-    """Read a release's plan; the device judges whether it is the signed one.
-
-    Raises:
-        InputError: it cannot be read.
-    """
+def read_plan(folder: ReleaseFolder) -> WorkerPlan | None:
+    """Read a release's plan; None where there is none, or none that can be read: the device refuses such a release."""
     file = folder.path / FILES / PLAN
     try:
         return from_message(WorkerPlan, file.read_bytes(), str(file))
-    except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror}", hint="build the release again") from None
+    except (OSError, InputError):
+        return None
 
 
 def third_party_files(manifest: Manifest) -> tuple[FileEntry, ...]:

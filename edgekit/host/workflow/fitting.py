@@ -90,7 +90,7 @@ def ask_devices(release: Path, names: Sequence[str], access: DeviceAccess, stati
 
 
 def ask_device(
-    device: Device, manifest: Manifest, plan: WorkerPlan, access: DeviceAccess, targets: Sequence[Target]
+    device: Device, manifest: Manifest, plan: WorkerPlan | None, access: DeviceAccess, targets: Sequence[Target]
 ) -> DeviceFit:
     """Ask one device. Whatever happens is a value."""
     try:
