@@ -32,7 +32,7 @@ from edgekit.trust import sha256_file
 if TYPE_CHECKING:
     from edgekit.host.wheel.cross.builder import Builder, Made
 
-_FORMAT = 3
+_FORMAT = 4
 """Raise it when the same inputs are to give another wheel."""
 _PIN = re.compile(r"^([A-Za-z0-9][\w.-]*==[\w.+!-]+)", re.MULTILINE)
 
