@@ -102,6 +102,7 @@ def test_each_camera_fails_alone_comes_back_alone_and_tells_no_secret(worker: Pl
     assert lost["freezes"].message == "the same picture for 3 s"
     assert (lost["well"].state, lost["well"].reconnects) == ("live", 0)
 
+    worker.until(lambda s: any(drop.cause == "frozen" and drop.count for drop in s["freezes"].drops))
     for command in ("move 1", "back 3"):
         server.do(command)
     last = worker.until(lambda s: all_well(s) and all(s[name].reconnects for name in WELL if name != "well"))
