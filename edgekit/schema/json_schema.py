@@ -15,8 +15,9 @@ from edgekit.schema.bounds import Between, Length, Matches
 from edgekit.schema.field_types import bounds_of, hints, tagged
 from edgekit.schema.fleet import Fleet
 from edgekit.schema.reader import to_raw
-from edgekit.schema.recipe import Recipe, RecipeSink
+from edgekit.schema.recipe import Recipe
 from edgekit.schema.settings import NEVER_SET, REFERENCE
+from edgekit.schema.sink import RecipeSink
 from edgekit.schema.source import RecipeSource
 from edgekit.schema.stages import RecipeStage
 from edgekit.schema.target import TargetFile

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edgekit.schema.message import MUST_UNDERSTAND, Message
-from edgekit.schema.recipe import ColourContract, DropPolicy, Golden, Health, RecipeSink
+from edgekit.schema.recipe import ColourContract, DropPolicy, Golden, Health
 from edgekit.schema.settings import Setting, SettingPlace
+from edgekit.schema.sink import RecipeSink
 from edgekit.schema.source import RecipeSource
 from edgekit.schema.target import AcceleratorKind
 

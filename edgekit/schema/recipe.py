@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
-from edgekit.schema.bounds import Between, Length, Matches
+from edgekit.schema.bounds import Between, Length
 from edgekit.schema.names import (
     ApplicationName,
     FileName,
-    HostName,
     InnerPath,
     OneLine,
-    OutputPath,
     SemanticVersion,
     TableName,
-    Topic,
 )
 from edgekit.schema.settings import Setting
+from edgekit.schema.sink import RecipeSink
 from edgekit.schema.source import RecipeSource
-from edgekit.schema.stages import Product, RecipeStage
+from edgekit.schema.stages import RecipeStage
 from edgekit.schema.units import Bytes, CpuList, Cpus, SmallestUnit
 
 DropPolicy = Literal["block", "drop_oldest", "drop_newest"]
@@ -133,69 +131,6 @@ class Model:
     threads: Annotated[int, Between(1, 64)] = 1
     dla_core: Annotated[int, Between(0, 7)] | None = None
     """Jetson: the DLA core that runs what it can of the model, the GPU takes the rest; unset: the GPU alone."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JsonlSink:
-    """One line per result."""
-
-    kind: Literal["jsonl"]
-    path: OutputPath
-    """A file in the worker's state folder, `-` for the log."""
-    max_bytes: Annotated[Bytes, SmallestUnit("K")] = Bytes(4 << 20)
-    """The file is started anew past this size; one older file is kept."""
-    lane: TableName
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScoreSink:
-    """A clip's counts are compared with a ground truth after each pass."""
-
-    takes: ClassVar[tuple[Product, ...]] = ("counts",)
-
-    kind: Literal["score"]
-    path: InnerPath
-    """The ground truth, in the recipe: JSON with `counts`."""
-    source: TableName | None = None
-    """Whose counts; may be left out where there is one source."""
-    lane: TableName
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MqttSink:
-    """Events, counts and the state of streams go to an MQTT broker; while that is away, events wait on disk."""
-
-    kind: Literal["mqtt"]
-    host: HostName
-    """The broker's name or address."""
-    port: Annotated[int, Between(1, 65_535)] | None = None
-    """Unset: 8883 with TLS, else 1883."""
-    user: OneLine | None = None
-    password: OneLine | None = None
-    """A secret setting: `{ setting = "NAME" }`."""
-    tls: bool = False
-    """Encrypted, and the broker shows a certificate for its `host`."""
-    ca_file: InnerPath | None = None
-    """Who signs the broker's certificate: a PEM file in the recipe. Unset: whom the board trusts."""
-    prefix: Topic = "edgekit"
-    """First part of every topic: PREFIX/APPLICATION/STREAM/events. A setting where boards share a broker."""
-    client_id: Annotated[str, Matches("[0-9A-Za-z_.-]{1,64}", "1 to 64 letters, digits, ., - and _")] | None = None
-    """For brokers that go by it. Unset: made up once on each board."""
-    qos: Annotated[int, Between(0, 2)] = 1
-    """Of events: 1 is at least once, 2 exactly once as long as the worker lives, 0 not seen to arrive."""
-    keepalive_s: Annotated[int, Between(5, 3600)] = 30
-    """A broker that says nothing for half as long again is away."""
-    backoff_s: Annotated[int, Between(1, 3600)] = 30
-    """Longest pause between two tries to connect; the first ones come sooner."""
-    buffer: Annotated[Bytes, SmallestUnit("K")] = Bytes(16 << 20)
-    """So much waits on disk at most; then the oldest events are dropped."""
-    discovery: Topic | None = None
-    """Home Assistant's discovery topic, usually "homeassistant": streams and counts show up there by themselves."""
-    lane: TableName
-
-
-RecipeSink = JsonlSink | ScoreSink | MqttSink
-"""Where results go, by `kind`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,8 @@ from edgekit.device.runtime.sinks import Sink
 from edgekit.device.runtime.stages.factory import StageFactory
 from edgekit.device.runtime.streams import PipelineFigures
 from edgekit.schema.plan import LanePlan, StagePlan
-from edgekit.schema.recipe import DropPolicy, JsonlSink
+from edgekit.schema.recipe import DropPolicy
+from edgekit.schema.sink import JsonlSink
 from edgekit.schema.source import FileSource
 from edgekit.stage import Frame, Stage, StreamInfo
 from tests.fakes.clock import Clock

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from edgekit.schema.plan import EnginePlan, LanePlan, LimitsPlan, StagePlan, WorkerPlan
-from edgekit.schema.recipe import Golden, Health, RecipeSink
+from edgekit.schema.recipe import Golden, Health
+from edgekit.schema.sink import RecipeSink
 from edgekit.schema.source import RecipeSource
 
 

@@ -23,7 +23,7 @@ from edgekit.device.runtime.sinks import make_sink
 from edgekit.device.runtime.sinks.context import SinkContext
 from edgekit.device.runtime.streams import PipelineFigures
 from edgekit.schema.reader import from_raw
-from edgekit.schema.recipe import MqttSink
+from edgekit.schema.sink import MqttSink
 from edgekit.stage import SceneEvent
 from tests.fakes.frames import frame, stream_info
 from tests.fakes.plans import small_plan

@@ -14,9 +14,9 @@ import pytest
 from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.sources.rtsp import connect
 from edgekit.schema.plan import LanePlan
-from edgekit.schema.recipe import JsonlSink
 from edgekit.schema.report import StreamReport
 from edgekit.schema.settings import SettingPlace, TextSetting
+from edgekit.schema.sink import JsonlSink
 from edgekit.schema.source import RtspSource
 from tests.fakes.cameras import RtspServer, no_camera, rtsp_server
 from tests.fakes.plan_worker import PlanWorker

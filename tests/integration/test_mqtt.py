@@ -18,9 +18,9 @@ import pytest
 
 from edgekit.schema.message import from_message
 from edgekit.schema.plan import LanePlan
-from edgekit.schema.recipe import MqttSink
 from edgekit.schema.report import Report
 from edgekit.schema.settings import SettingPlace, TextSetting
+from edgekit.schema.sink import MqttSink
 from edgekit.schema.source import SyntheticSource
 from tests.fakes.broker import PASSWORD, USER, Broker, Listener, listening, running_broker
 from tests.fakes.eventually import eventually

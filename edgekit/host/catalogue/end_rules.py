@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from edgekit.host.catalogue.mistake import Mistake
-from edgekit.schema.recipe import MqttSink, Recipe
+from edgekit.schema.recipe import Recipe
 from edgekit.schema.settings import SettingPlace, is_secret
+from edgekit.schema.sink import MqttSink
 from edgekit.schema.source import GstreamerSource, RecipeSource, Roi, RtspSource, SyntheticSource
 
 

@@ -15,7 +15,8 @@ from edgekit.schema.detection import Detection
 from edgekit.schema.manifest import is_safe_path
 from edgekit.schema.problem import Problem, closest_of
 from edgekit.schema.reader import problems_in
-from edgekit.schema.recipe import Golden, MqttSink, Recipe, ScoreSink
+from edgekit.schema.recipe import Golden, Recipe
+from edgekit.schema.sink import MqttSink, ScoreSink
 from edgekit.schema.source import PICTURE_SUFFIXES, FileSource, ImagesSource
 from edgekit.schema.truth import read_truth
 

@@ -15,8 +15,9 @@ from edgekit.host.catalogue.mistake import Mistake
 from edgekit.host.requirements import index_faults, requirement_fault
 from edgekit.schema.field_types import tagged
 from edgekit.schema.problem import Problem, closest_of
-from edgekit.schema.recipe import ColourContract, Golden, OtherInput, Recipe, ScoreSink
+from edgekit.schema.recipe import ColourContract, Golden, OtherInput, Recipe
 from edgekit.schema.settings import SettingPlace
+from edgekit.schema.sink import ScoreSink
 from edgekit.schema.stages import (
     InferStage,
     Product,

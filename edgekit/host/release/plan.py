@@ -10,8 +10,9 @@ from edgekit.schema.board import reserve_bytes
 from edgekit.schema.manifest import EngineEntry, Requires
 from edgekit.schema.plan import EnginePlan, LanePlan, LimitsPlan, StagePlan, WorkerPlan
 from edgekit.schema.reader import to_raw
-from edgekit.schema.recipe import ColourContract, Golden, Limits, MqttSink, Recipe, RecipeSink, ScoreSink
+from edgekit.schema.recipe import ColourContract, Golden, Limits, Recipe
 from edgekit.schema.settings import SettingPlace
+from edgekit.schema.sink import MqttSink, RecipeSink, ScoreSink
 from edgekit.schema.source import FileSource, ImagesSource
 from edgekit.schema.stages import InferStage, PythonStage, model_of
 from edgekit.schema.target import Target

@@ -11,8 +11,8 @@ from edgekit.errors import InputError
 from edgekit.schema.filling import check_options, fill_plan
 from edgekit.schema.message import from_message, to_message
 from edgekit.schema.plan import StagePlan, WorkerPlan
-from edgekit.schema.recipe import JsonlSink
 from edgekit.schema.settings import IntegerSetting, NumberSetting, Setting, SettingPlace, TextSetting, faults_in
+from edgekit.schema.sink import JsonlSink
 from edgekit.schema.source import FileSource
 from edgekit.schema.units import Bytes
 from tests.fakes.plans import small_plan

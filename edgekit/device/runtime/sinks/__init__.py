@@ -12,7 +12,7 @@ from edgekit.device.runtime.frames.stream import StreamEvent
 from edgekit.device.runtime.sinks.context import SinkContext
 from edgekit.device.runtime.sinks.jsonl import JsonlWriter
 from edgekit.device.runtime.sinks.score import CountScorer
-from edgekit.schema.recipe import JsonlSink, MqttSink, ScoreSink
+from edgekit.schema.sink import JsonlSink, MqttSink, ScoreSink
 from edgekit.stage import Frame
 
 

@@ -16,7 +16,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edgekit.device.runtime.schedule.pinning import name_thread
-from edgekit.schema.recipe import MqttSink
+from edgekit.schema.sink import MqttSink
 
 _IN_FLIGHT = 20
 """Messages that may be under way at a time, with the broker or in paho's memory."""

@@ -16,7 +16,7 @@ from edgekit.device.runtime.frames.stream import (
     StreamRestarted,
     StreamStarted,
 )
-from edgekit.schema.recipe import JsonlSink
+from edgekit.schema.sink import JsonlSink
 from edgekit.stage import Frame
 
 

@@ -30,7 +30,7 @@ from edgekit.device.runtime.sinks.context import SinkContext
 from edgekit.device.runtime.sinks.home_assistant import Discovery
 from edgekit.device.runtime.sinks.sending import BrokerSender
 from edgekit.errors import InputError
-from edgekit.schema.recipe import MqttSink
+from edgekit.schema.sink import MqttSink
 from edgekit.stage import Frame
 
 

@@ -13,7 +13,7 @@ from edgekit.device.runtime.frames.stream import (
     StreamStarted,
 )
 from edgekit.errors import InputError
-from edgekit.schema.recipe import ScoreSink
+from edgekit.schema.sink import ScoreSink
 from edgekit.schema.truth import read_truth
 from edgekit.stage import Frame
 

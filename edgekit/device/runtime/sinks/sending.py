@@ -13,7 +13,7 @@ from edgekit.device.runtime.figures import SinkFigures
 from edgekit.device.runtime.schedule.pinning import name_thread
 from edgekit.device.runtime.sinks.context import SinkContext
 from edgekit.device.runtime.sinks.outbox import Outbox
-from edgekit.schema.recipe import MqttSink
+from edgekit.schema.sink import MqttSink
 from edgekit.schema.units import format_bytes
 
 if TYPE_CHECKING:

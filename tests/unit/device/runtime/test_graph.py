@@ -8,7 +8,7 @@ import pytest
 
 from edgekit.device.runtime.graph import LaneGraph, LaneNode, plan_graph
 from edgekit.errors import InputError
-from edgekit.schema.recipe import JsonlSink
+from edgekit.schema.sink import JsonlSink
 from tests.fakes.plans import python_stage, small_plan
 
 

@@ -18,8 +18,9 @@ from edgekit.device.runtime.run import run
 from edgekit.errors import EdgekitError
 from edgekit.schema.message import to_message
 from edgekit.schema.plan import LanePlan, StagePlan, WorkerPlan
-from edgekit.schema.recipe import Golden, JsonlSink
+from edgekit.schema.recipe import Golden
 from edgekit.schema.report import Report
+from edgekit.schema.sink import JsonlSink
 from tests.fakes.clips import clip_source, write_clip
 from tests.fakes.clock import Clock
 from tests.fakes.plans import python_stage, small_plan

@@ -13,7 +13,7 @@ from edgekit.device.runtime.sinks import Sink, make_sink
 from edgekit.device.runtime.sinks.context import SinkContext
 from edgekit.device.runtime.streams import PipelineFigures
 from edgekit.errors import InputError
-from edgekit.schema.recipe import JsonlSink, RecipeSink, ScoreSink
+from edgekit.schema.sink import JsonlSink, RecipeSink, ScoreSink
 from edgekit.schema.units import Bytes
 from edgekit.stage import Frame
 from tests.fakes.frames import frame, stream_info
