@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal
 
 from edgekit.schema.bounds import Between, Matches
 from edgekit.schema.names import HostName, InnerPath, OneLine, OutputPath, TableName, Topic
-from edgekit.schema.stages import Product
+from edgekit.schema.stages.product import Product
 from edgekit.schema.units import Bytes, SmallestUnit
 
 

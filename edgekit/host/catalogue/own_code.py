@@ -13,7 +13,7 @@ from edgekit.host.catalogue.options_type import OptionsReader
 from edgekit.schema.problem import Problem, closest_of
 from edgekit.schema.reader import problems_in
 from edgekit.schema.recipe import Recipe
-from edgekit.schema.stages import PythonStage
+from edgekit.schema.stages.own import PythonStage
 
 _MAX_SOURCE_BYTES = 4 << 20
 _FACE = "edgekit.stage"

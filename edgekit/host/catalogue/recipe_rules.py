@@ -18,14 +18,10 @@ from edgekit.schema.problem import Problem, closest_of
 from edgekit.schema.recipe import ColourContract, Golden, OtherInput, Recipe
 from edgekit.schema.settings import SettingPlace
 from edgekit.schema.sink import ScoreSink
-from edgekit.schema.stages import (
-    InferStage,
-    Product,
-    PythonStage,
-    RecipeStage,
-    WithoutModel,
-    model_of,
-)
+from edgekit.schema.stages import RecipeStage, WithoutModel, model_of
+from edgekit.schema.stages.engine import InferStage
+from edgekit.schema.stages.own import PythonStage
+from edgekit.schema.stages.product import Product
 
 WORKER_BYTES = 40 << 20
 """What the kernel cannot take back from a worker that has imported its packages and nothing else: anonymous memory,

@@ -14,7 +14,9 @@ from edgekit.schema.recipe import ColourContract, Golden, Limits, Recipe
 from edgekit.schema.settings import SettingPlace
 from edgekit.schema.sink import MqttSink, RecipeSink, ScoreSink
 from edgekit.schema.source import FileSource, ImagesSource
-from edgekit.schema.stages import InferStage, PythonStage, model_of
+from edgekit.schema.stages import model_of
+from edgekit.schema.stages.engine import InferStage
+from edgekit.schema.stages.own import PythonStage
 from edgekit.schema.target import Target
 from edgekit.schema.units import format_bytes, format_cpus
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from edgekit.device.runtime.stages.assignment import assign
 from edgekit.device.runtime.stages.motion import Boxes, BoxMotion, overlaps
-from edgekit.schema.stages import BytetrackOptions
+from edgekit.schema.stages.tracking import BytetrackOptions
 from edgekit.stage import Detection, Frame, Stage, StageContext
 
 _WEAK_OVERLAP = 0.5

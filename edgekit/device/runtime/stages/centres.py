@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from edgekit.device.runtime.stages.fitting import fit_of
 from edgekit.errors import InputError
-from edgekit.schema.stages import CentresOptions
+from edgekit.schema.stages.centres import CentresOptions
 from edgekit.stage import Detection, Frame, Stage, StageContext
 
 

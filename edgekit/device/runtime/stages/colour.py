@@ -9,7 +9,7 @@ import numpy as np
 
 from edgekit.device.runtime.stages.fitting import fit_of
 from edgekit.imaging.image import Pixels
-from edgekit.schema.stages import ColourOptions
+from edgekit.schema.stages.colour import ColourOptions
 from edgekit.stage import Detection, Frame, Stage, StageContext
 
 UNKNOWN = "unknown"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from edgekit.device.runtime.stages.tracked import Names, TrackMemory
-from edgekit.schema.stages import CountOptions
+from edgekit.schema.stages.scene import CountOptions
 from edgekit.stage import Detection, Frame, Stage, StageContext
 
 

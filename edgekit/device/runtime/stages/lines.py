@@ -6,7 +6,7 @@ import dataclasses
 from typing import ClassVar
 
 from edgekit.device.runtime.stages.tracked import Names, Point, TrackMemory, anchor_of
-from edgekit.schema.stages import LineAcross, LinesOptions
+from edgekit.schema.stages.scene import LineAcross, LinesOptions
 from edgekit.stage import Detection, Frame, SceneEvent, Stage, StageContext
 
 

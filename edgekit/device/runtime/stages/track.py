@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
-from edgekit.schema.stages import TrackOptions
+from edgekit.schema.stages.tracking import TrackOptions
 from edgekit.stage import Detection, Frame, Stage, StageContext
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from edgekit.schema.stages import Anchor
+from edgekit.schema.stages.scene import Anchor
 from edgekit.stage import Detection
 
 REMEMBERED = 1000

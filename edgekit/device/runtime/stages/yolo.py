@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from edgekit.device.runtime.stages.fitting import fit_of
 from edgekit.errors import InputError
-from edgekit.schema.stages import YoloOptions
+from edgekit.schema.stages.yolo import YoloOptions
 from edgekit.stage import Detection, Frame, Stage, StageContext
 
 _MOST_CANDIDATES = 4096

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from edgekit.device.runtime.stages.tracked import Names, TrackMemory, anchor_of
-from edgekit.schema.stages import ZonesOptions
+from edgekit.schema.stages.scene import ZonesOptions
 from edgekit.stage import Detection, Frame, SceneEvent, Stage, StageContext
 
 

@@ -10,7 +10,7 @@ from edgekit.errors import InputError
 from edgekit.imaging.image import RgbSpec
 from edgekit.schema.reader import from_raw
 from edgekit.schema.recipe import ColourContract
-from edgekit.schema.stages import YoloOptions
+from edgekit.schema.stages.yolo import YoloOptions
 from edgekit.stage import ModelResult
 from tests.fakes.frames import frame, stage_context, stream_info
 

@@ -9,7 +9,7 @@ import pytest
 from edgekit.errors import InputError
 from edgekit.host.catalogue.recipes import read_recipe
 from edgekit.host.catalogue.template import write_recipe
-from edgekit.schema.stages import PythonStage
+from edgekit.schema.stages.own import PythonStage
 
 TEMPLATE = Path(__file__).parents[4] / "recipes" / "sorting-line"
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from edgekit.device.runtime.stages.bytetrack import Bytetrack
 from edgekit.device.runtime.stages.motion import BoxMotion, overlaps
 from edgekit.schema.reader import from_raw
-from edgekit.schema.stages import BytetrackOptions
+from edgekit.schema.stages.tracking import BytetrackOptions
 from edgekit.stage import Detection
 from tests.fakes.frames import frame, stage_context
 

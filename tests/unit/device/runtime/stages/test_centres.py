@@ -11,7 +11,7 @@ from edgekit.device.runtime.stages.centres import Centres
 from edgekit.errors import InputError
 from edgekit.schema.reader import from_raw
 from edgekit.schema.recipe import ColourContract
-from edgekit.schema.stages import CentresOptions
+from edgekit.schema.stages.centres import CentresOptions
 from edgekit.stage import Frame, ModelResult
 from tests.fakes.frames import frame, stage_context
 

@@ -11,7 +11,7 @@ from edgekit.device.runtime.stages.colour import UNKNOWN, Colour
 from edgekit.errors import InputError
 from edgekit.schema.reader import from_raw
 from edgekit.schema.recipe import ColourContract
-from edgekit.schema.stages import ColourOptions
+from edgekit.schema.stages.colour import ColourOptions
 from edgekit.stage import Detection, ModelResult
 from tests.fakes.frames import frame, stage_context
 

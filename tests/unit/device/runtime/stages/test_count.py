@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from edgekit.device.runtime.stages.count import Count
 from edgekit.schema.reader import from_raw
-from edgekit.schema.stages import CountOptions
+from edgekit.schema.stages.scene import CountOptions
 from edgekit.stage import Detection
 from tests.fakes.frames import frame, stage_context
 

@@ -11,7 +11,7 @@ from edgekit.device.runtime.stages.fitting import fit_of
 from edgekit.device.runtime.stages.yolo import Yolo
 from edgekit.errors import InputError
 from edgekit.schema.recipe import ColourContract
-from edgekit.schema.stages import YoloOptions
+from edgekit.schema.stages.yolo import YoloOptions
 from edgekit.stage import ModelResult
 from tests.fakes.frames import frame, stage_context, stream_info
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from edgekit.device.runtime.stages.lines import Lines
 from edgekit.device.runtime.stages.zones import Zones
 from edgekit.schema.reader import from_raw
-from edgekit.schema.stages import LinesOptions, ZonesOptions
+from edgekit.schema.stages.scene import LinesOptions, ZonesOptions
 from edgekit.stage import Detection, Frame, SceneEvent
 from tests.fakes.frames import frame, stage_context
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from edgekit.device.runtime.stages.track import Track
 from edgekit.errors import InputError
 from edgekit.schema.reader import from_raw
-from edgekit.schema.stages import TrackOptions
+from edgekit.schema.stages.tracking import TrackOptions
 from edgekit.stage import Detection
 from tests.fakes.frames import frame, stage_context
 
