@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 SUITE ?= bookworm
 
-.PHONY: help setup packages demo check lint test test-fresh test-wheels test-gpu golden bench bench-wheels bench-engine bench-sandbox lock lock-debian clean
+.PHONY: help setup packages demo check lint test test-fresh test-wheels test-gpu golden bench bench-wheels bench-engine bench-runtime bench-sandbox lock lock-debian clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##|^[a-z-]+: *##' Makefile | sed -E 's/:[^#]*## ?/\t/' | expand -t 12
@@ -64,6 +64,9 @@ bench-wheels: needs-test setup  ## cross-building against emulation; root, as it
 
 bench-engine: setup  ## engines: time, memory, agreement and size on each backend; int8 on this CPU
 	$(BIN)/python tests/bench/bench_engine.py $(if $(JSON),--json $(JSON))
+
+bench-runtime: needs-bench-runtime setup  ## the worker against its peers; ONLY="cameras pipeline" ROUNDS=7
+	$(BIN)/python tests/bench/bench_runtime.py $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(JSON),--json $(JSON))
 
 bench-sandbox: setup  ## what the build sandbox costs for each program
 	$(BIN)/python tests/bench/bench_sandbox.py $(if $(JSON),--json $(JSON))

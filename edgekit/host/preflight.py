@@ -96,6 +96,8 @@ _CAMERAS = (
 """For tests: cameras that GStreamer's RTSP server plays."""
 _BROKER = (Need(package="mosquitto", programs=("mosquitto",)),)
 """For tests: what MQTT sinks send to."""
+_PEERS = (Need(package="ffmpeg", programs=("ffmpeg",)),)
+"""For benches: what the worker is compared with."""
 JOBS = {
     "setup": _SETUP,
     "build": _SIGN,
@@ -104,6 +106,7 @@ JOBS = {
     "demo-virt": (*_SETUP, *_BOARD),
     "check": (*_SETUP, *_SIGN),
     "test": (*_SETUP, *_BOARD, *_SSHD, *_SANDBOX, *_CAMERAS, *_BROKER),
+    "bench-runtime": (*_SETUP, *_CAMERAS, *_PEERS),
     "test-fresh": _FETCH,
 }
 """What each job takes: those of the Makefile begin with setting up."""

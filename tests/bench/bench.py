@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from edgekit.host.provision.keeper_zip import build_keeper
 from measure import Figure, compared, cpu_seconds, machine, paired, paired_costs, spread
@@ -116,12 +116,13 @@ def keeper_figures() -> list[Figure]:
 
 def show(figures: list[Figure]) -> None:
     """Print the table."""
-    table = Table("name", "ratio", "against", "median", "spread", "unit", "n")
+    table = Table(Column("name", no_wrap=True), "ratio", "bar", "against", "median", "spread", "unit", "n")
     for figure in figures:
         ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}"
-        row = (figure.name, ratio, figure.against, f"{figure.median:.3g}", f"{figure.spread:.2g}", figure.unit)
+        bar = "" if figure.bar is None else f"{'>=' if figure.better == 'higher' else '<='} {figure.bar:g}"
+        row = (figure.name, ratio, bar, figure.against, f"{figure.median:.3g}", f"{figure.spread:.2g}", figure.unit)
         table.add_row(*row, str(figure.n))
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 150)
     console.print(table)
     console.print(figures[0].machine)
 

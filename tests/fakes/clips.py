@@ -60,3 +60,30 @@ def clip_source(file: Path, **more: object) -> FileSource:
     """How it is played; its matrix is declared."""
     given: dict[str, object] = {"pace": "camera", "loops": 1, "matrix": "601", **more}
     return FileSource(kind="file", path=file.name, lane="camera", **given)  # type: ignore[arg-type]
+
+
+def write_scene(file: Path, width_px: int, height_px: int, frames: int, fps: int = 25) -> Path:
+    """H.264 as cameras send it, some Mbit/s at 1080p: a noisy picture that moves, BT.709, no B-frames, a key a second.
+
+    The container follows the name: `.h264` is the bare stream.
+    """
+    random = np.random.default_rng(0)
+    ground = (
+        random.integers(40, 200, (-(-height_px // 40), width_px // 40 + frames), np.uint8).repeat(40, 0).repeat(40, 1)
+    )
+    noise = random.integers(0, 6, (height_px, width_px * 2), np.uint8)
+    with av.open(str(file), "w") as clip:
+        options = {"preset": "veryfast", "tune": "zerolatency", "g": str(fps)}
+        stream = clip.add_stream("libx264", rate=fps, options=options)
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = width_px, height_px, "yuv420p", 4_000_000
+        stream.codec_context.colorspace, stream.codec_context.color_range = 1, 1
+        for number in range(frames):
+            start = int(random.integers(0, width_px))
+            luma = ground[:height_px, 4 * number : 4 * number + width_px] + noise[:, start : start + width_px]
+            planes = np.full((height_px * 3 // 2, width_px), 128, np.uint8)
+            planes[:height_px] = luma
+            picture = av.VideoFrame.from_ndarray(planes, "yuv420p")
+            picture.pts, picture.time_base = number, Fraction(1, fps)
+            clip.mux(stream.encode(picture))
+        clip.mux(stream.encode(None))
+    return file
