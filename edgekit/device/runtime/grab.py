@@ -84,5 +84,5 @@ def _write(frame: Frame, folder: Path) -> Path:
     done, data = cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
     assert done, "PNG takes any picture of 8 bit"
     file = folder / f"frame-{frame.sequence:03}.png"
-    file.write_bytes(data.tobytes())
+    file.write_bytes(data.data)
     return file

@@ -18,25 +18,51 @@ _MAX_EVENTS = 32
 """Events of one stream that wait; whoever brings more has to wait. Frames have a bound of their own."""
 
 
+class WakeUp:
+    """Ends the sleep of a thread, or the next one if none sleeps now: one C lock that is held until then.
+
+    A Condition makes a lock for every wait and keeps a list of them, which costs as much again as the wake-up itself.
+    """
+
+    __slots__ = ("sleep", "wake")
+
+    def __init__(self) -> None:
+        lock = threading.Lock()
+        lock.acquire()
+        self.sleep = lock.acquire
+
+        def wake() -> None:
+            if lock.locked():
+                lock.release()
+
+        self.wake = wake
+
+
 @dataclass(slots=True)
 class _StreamQueue:
     """One stream's entries, each with the number of its arrival."""
 
     entries: deque[tuple[int, Entry]] = field(default_factory=deque)
     frames: int = 0
+    room: WakeUp = field(default_factory=WakeUp)
+    """For the one thread that puts in."""
+    sought: bool = False
+    """Whether that thread waits for room."""
 
     @property
     def events(self) -> int:
         return len(self.entries) - self.frames
 
-    def append(self, arrival: int, entry: Entry) -> None:
+    def append(self, arrival: int, entry: Entry) -> int:
+        """Put an entry in line; how many entries stand there more: none where two gaps have become one."""
         last = self.entries[-1] if self.entries else None
         if isinstance(entry, StreamGap) and last is not None and isinstance(last[1], StreamGap):
             both = StreamGap(stream=entry.stream, missing=last[1].missing + entry.missing)
             self.entries[-1] = (last[0], both)
-            return
+            return 0
         self.entries.append((arrival, entry))
         self.frames += isinstance(entry, Frame)
+        return 1
 
     def pop(self) -> Entry:
         _, entry = self.entries.popleft()
@@ -66,7 +92,12 @@ class LaneQueues:
         self._choose = choose
         self._live = frozenset(live)
         self._streams: dict[str, _StreamQueue] = {}
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._work = WakeUp()
+        """For whoever takes. One is woken at a time; who leaves something behind wakes the next."""
+        self._idle = 0
+        """How many sleep, or are about to."""
+        self._entries = 0
         self._closed = False
         self._arrivals = 0
         self._drops: dict[tuple[str, str], int] = {}
@@ -75,77 +106,105 @@ class LaneQueues:
 
     def drops(self) -> Mapping[tuple[str, str], int]:
         """Frames dropped so far, by stream and cause."""
-        with self._changed:
+        with self._lock:
             return dict(self._drops)
 
     def __len__(self) -> int:
         """Frames that wait."""
-        with self._changed:
+        with self._lock:
             return sum(queue.frames for queue in self._streams.values())
 
     def has_room(self, stream: str) -> bool:
         """Whether `put` takes one more entry of this stream, or drops a frame of it rather than wait."""
         queue = self._streams.get(stream)
-        if queue is None or self._closed:
-            return True
-        return queue.events < _MAX_EVENTS and (self._policy_of(stream) != "block" or queue.frames < self._size)
+        return queue is None or self._closed or self._has_room(stream, queue)
 
     def wait_for_room(self, stream: str) -> bool:
         """Wait until there is; False once the line is closed."""
-        with self._changed:
-            self._changed.wait_for(lambda: self.has_room(stream))
-            return not self._closed
+        while True:
+            with self._lock:
+                if self._closed:
+                    return False
+                queue = self._streams.setdefault(stream, _StreamQueue())
+                if self._has_room(stream, queue):
+                    return True
+                queue.sought = True
+            queue.room.sleep()
 
     def put(self, entry: Entry) -> None:
         """Add an entry, or drop a frame as the policy says. Once closed, everything put in is dropped."""
-        with self._changed:
+        stream = entry.stream
+        with self._lock:
             if self._closed:
                 self._count(entry, CLOSING)
                 return
-            queue = self._streams.setdefault(entry.stream, _StreamQueue())
-            policy = self._policy_of(entry.stream)
-            if isinstance(entry, Frame) and queue.frames >= self._size and policy != "block":
-                self._count(entry, policy)
-                if policy == "drop_newest":
-                    return
-                queue.drop_oldest_frame()
+            queue = self._streams.get(stream)
+            if queue is None:
+                queue = self._streams[stream] = _StreamQueue()
+            if queue.frames >= self._size and isinstance(entry, Frame):
+                policy = self._policy_of(stream)
+                if policy != "block":
+                    self._count(entry, policy)
+                    if policy == "drop_newest":
+                        return
+                    queue.drop_oldest_frame()
+                    self._entries -= 1
             self._arrivals += 1
-            queue.append(self._arrivals, entry)
-            self._changed.notify_all()
+            self._entries += queue.append(self._arrivals, entry)
+            if self._idle:
+                self._work.wake()
 
     def take(self, ready: Callable[[str], bool]) -> Entry | None:
         """The next entry, of a stream that is `ready` to go on; waits for one. None once the line is closed."""
-        with self._changed:
-            while (entry := self._pop(ready)) is None and not self._closed:
-                self._changed.wait()
-        return self._announce(entry)
+        slept = 0
+        while True:
+            with self._lock:
+                self._idle -= slept
+                entry = self._pop(ready)
+                if entry is None:
+                    if self._closed:
+                        self._wake_next()
+                        return None
+                    slept = 1
+                    self._idle += slept
+            if entry is not None:
+                return self._announce(entry)
+            self._work.sleep()
 
     def poll(self, ready: Callable[[str], bool]) -> Entry | None:
         """As `take`, but None where nothing is ready now."""
-        with self._changed:
+        with self._lock:
             entry = self._pop(ready)
         return self._announce(entry)
 
     def wake(self) -> None:
         """Let whoever waits look again: a stream may have become ready."""
-        with self._changed:
-            self._changed.notify_all()
+        if self._entries:  # who puts one in now wakes them too
+            with self._lock:
+                self._wake_next()
 
     def close(self) -> None:
         """End both sides; frames that still wait are dropped and counted."""
-        with self._changed:
+        with self._lock:
             self._closed = True
             for queue in self._streams.values():
                 for _, entry in queue.entries:
                     self._count(entry, CLOSING)
+                self._tell_of_room(queue)
             self._streams.clear()
-            self._changed.notify_all()
+            self._entries = 0
+            self._wake_next()
 
     def _policy_of(self, stream: str) -> DropPolicy:
         return "drop_oldest" if self._policy == "block" and stream in self._live else self._policy
 
+    def _has_room(self, stream: str, queue: _StreamQueue) -> bool:
+        return queue.events < _MAX_EVENTS and (queue.frames < self._size or self._policy_of(stream) != "block")
+
     def _pop(self, ready: Callable[[str], bool]) -> Entry | None:
         """With the lock held."""
+        if not self._entries:
+            return None
         waiting = [
             Waiting(stream, queue.entries[0][0])
             for stream, queue in self._streams.items()
@@ -153,8 +212,26 @@ class LaneQueues:
         ]
         if not waiting:
             return None
-        self._changed.notify_all()
-        return self._streams[self._choose(waiting)].pop()
+        stream = self._choose(waiting)
+        queue = self._streams[stream]
+        entry = queue.pop()
+        self._entries -= 1
+        if queue.sought and self._has_room(stream, queue):
+            self._tell_of_room(queue)
+        if self._entries:
+            self._wake_next()
+        return entry
+
+    def _wake_next(self) -> None:
+        """With the lock held."""
+        if self._idle:
+            self._work.wake()
+
+    def _tell_of_room(self, queue: _StreamQueue) -> None:
+        """With the lock held."""
+        if queue.sought:
+            queue.sought = False
+            queue.room.wake()
 
     def _announce(self, entry: Entry | None) -> Entry | None:
         """Call `on_taken` for an entry that was taken. With no lock held."""

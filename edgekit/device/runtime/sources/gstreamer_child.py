@@ -12,7 +12,6 @@ of its own. It imports nothing but the standard library and `gi`, and works on a
 from __future__ import annotations
 
 import json
-import mmap
 import os
 import socket
 import sys
@@ -80,7 +79,8 @@ class Sender:
     def __init__(self, line: socket.socket) -> None:
         self._line = line
         self._free = list(range(SLOTS))
-        self._memory: mmap.mmap | None = None
+        self._memory: int | None = None
+        """Its descriptor."""
         self._caps: dict[str, Any] = {}
 
     def wait_for_room(self) -> bool:
@@ -97,26 +97,26 @@ class Sender:
 
     def send(self, data: Any, caps: dict[str, Any], stamp_s: float | None, overtaken: int) -> None:
         """One picture, and how many were dropped before it; changed caps end this process: the worker asks anew."""
-        memory = self._memory or self._begin(caps)
+        memory = self._begin(caps) if self._memory is None else self._memory
         if caps != self._caps:
             raise ValueError("the pipeline changed its caps")
         slot = self._free.pop()
-        begin = slot * caps["bytes"]
-        memory[begin : begin + caps["bytes"]] = data[: caps["bytes"]]
+        # Writing to a mapping holds the interpreter's lock for the whole picture, and the pipeline's thread needs it.
+        with memoryview(data) as picture:
+            os.pwrite(memory, picture[: caps["bytes"]], slot * caps["bytes"])
         self._say({"slot": slot, "stamp_s": stamp_s, "at_s": time.monotonic(), "overtaken": overtaken})
 
     def fail(self, reason: str) -> None:
         """The last word."""
         self._say({"error": reason[:2000]})
 
-    def _begin(self, caps: dict[str, Any]) -> mmap.mmap:
+    def _begin(self, caps: dict[str, Any]) -> int:
         self._caps = caps
         fd = os.memfd_create("edgekit-frames")
         os.ftruncate(fd, SLOTS * caps["bytes"])
-        self._memory = mmap.mmap(fd, SLOTS * caps["bytes"])
         socket.send_fds(self._line, [json.dumps({"caps": {**caps, "slots": SLOTS}}).encode()], [fd])
-        os.close(fd)
-        return self._memory
+        self._memory = fd
+        return fd
 
     def _say(self, message: dict[str, Any]) -> None:
         self._line.settimeout(None)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import zlib
 
+import numpy as np
+
 from edgekit.imaging.image import Image, RgbImage, Yuv420Image
 
 _EACH = 8
@@ -17,4 +19,4 @@ def signature(image: Image) -> int:
             grid = image.y[::_EACH, ::_EACH]
         case RgbImage():
             grid = image.pixels[::_EACH, ::_EACH, 1]
-    return zlib.crc32(grid.tobytes())
+    return zlib.crc32(np.ascontiguousarray(grid).data)

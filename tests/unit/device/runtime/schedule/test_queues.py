@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgekit.device.runtime.frames.stream import Entry, StreamEnded, StreamGap, StreamRestarted
-from edgekit.device.runtime.schedule.queues import LaneQueues
+from edgekit.device.runtime.schedule.queues import LaneQueues, WakeUp
 from edgekit.schema.recipe import DropPolicy
 from edgekit.stage import Frame
+from tests.fakes.eventually import eventually
 from tests.fakes.frames import frame, stream_info
 
 END = StreamEnded(stream="belt", reason="")
@@ -199,3 +200,67 @@ def test_a_camera_waits_for_nobody_where_a_recording_waits() -> None:
     for number in range(2):
         kept.put(frame(number, "camera"))
     assert kept.drops() == {("camera", "drop_newest"): 1}, "what the recipe says of dropping holds"
+
+
+def test_several_threads_take_all_of_it_once_and_end_with_the_line() -> None:
+    """One signal wakes one thread: whoever leaves something behind, or finds the line closed, wakes the next."""
+    queues, count = LaneQueues(4, "block"), 600
+    taken: list[list[tuple[str, int]]] = [[], [], []]
+
+    def consume(mine: list[tuple[str, int]]) -> None:
+        while (entry := queues.take(always)) is not None:
+            assert isinstance(entry, Frame)
+            mine.append((entry.stream, entry.sequence))
+
+    def produce(stream: str) -> None:
+        for sequence in range(count):
+            assert queues.wait_for_room(stream)
+            queues.put(frame(sequence, stream))
+
+    consumers = [threading.Thread(target=consume, args=(mine,)) for mine in taken]
+    producers = [threading.Thread(target=produce, args=(stream,)) for stream in "ab"]
+    for thread in (*consumers, *producers):
+        thread.start()
+    for thread in producers:
+        thread.join(20)
+        assert not thread.is_alive()
+    eventually(lambda: len(queues) == 0)
+    queues.close()
+    for thread in consumers:
+        thread.join(5)
+        assert not thread.is_alive(), "every one of them heard of the end"
+    both = sorted(one for mine in taken for one in mine)
+    assert both == [(stream, sequence) for stream in "ab" for sequence in range(count)]
+    assert queues.drops() == {}
+
+
+def test_all_who_sleep_are_woken_for_what_is_there() -> None:
+    queues, open_to = LaneQueues(4, "block"), set[str]()
+    taken: list[Entry | None] = []
+    threads = [threading.Thread(target=lambda: taken.append(queues.take(open_to.__contains__))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for stream in "abc":
+        queues.put(frame(0, stream))
+    for thread in threads:
+        thread.join(0.05)
+    assert taken == []
+    open_to.update("abc")
+    queues.wake()
+    for thread in threads:
+        thread.join(5)
+    assert sorted(entry.stream for entry in taken if entry is not None) == ["a", "b", "c"]
+
+
+def test_a_signal_that_nobody_waits_for_is_there_for_the_next() -> None:
+    signal, woken = WakeUp(), []
+    signal.wake()
+    signal.wake()
+    signal.sleep()
+    thread = threading.Thread(target=lambda: woken.append(signal.sleep()))
+    thread.start()
+    thread.join(0.05)
+    assert woken == [], "two signals are one"
+    signal.wake()
+    thread.join(5)
+    assert woken == [True]
