@@ -25,6 +25,10 @@ from edgekit.host.provision.keeper_zip import build_keeper
 from measure import Figure, compared, cpu_seconds, machine, paired, paired_costs, spread
 from sensors import sensor_figures
 
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+from tests.fakes.vitals import cpu_s, rss_mib  # noqa: E402
+
 IDLE_S = 20.0
 
 
@@ -77,18 +81,6 @@ def idle_keeper() -> Iterator[int]:
         finally:
             process.terminate()
             process.wait(20)
-
-
-def rss_mib(pid: int) -> float:
-    """Resident memory. Source: proc_pid_status(5), VmRSS."""
-    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS:"))
-    return int(line.split()[1]) / 1024
-
-
-def cpu_s(pid: int) -> float:
-    """CPU time so far, user and system. Source: proc_pid_stat(5), fields 14 and 15."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def keeper_figures() -> list[Figure]:

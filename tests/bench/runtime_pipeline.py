@@ -23,7 +23,8 @@ from edgekit.device.runtime.sources.source import FrameSource
 from edgekit.device.runtime.stages.factory import StageFactory, load_runners
 from edgekit.device.runtime.streams import PipelineFigures
 from edgekit.schema.plan import EnginePlan, LanePlan, StagePlan, WorkerPlan
-from edgekit.schema.recipe import ColourContract, JsonlSink
+from edgekit.schema.recipe import ColourContract
+from edgekit.schema.sink import JsonlSink
 from edgekit.schema.source import FileSource
 from edgekit.stage import Frame, Stage
 from measure import Figure, compared, seconds

@@ -35,17 +35,17 @@ class RtspServer:
 
 
 @contextlib.contextmanager
-def rtsp_server(*codecs: str, login: tuple[str, Path] | None = None) -> Iterator[RtspServer]:
-    """Serve one camera for each codec.
+def rtsp_server(*pictures: str, login: tuple[str, Path] | None = None) -> Iterator[RtspServer]:
+    """Serve some cameras.
 
     Args:
-        codecs: `h264`, `h265` or `mjpeg`.
+        pictures: what each shows: `h264`, `h265` or `mjpeg` for snow, or the path of a bare H.264 stream (`.h264`).
         login: who may see them, and the file that holds the password.
     """
     script = str(Path(__file__).with_name("rtsp_server.py"))
     more = ["--login", login[0], str(login[1])] if login else []
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen([PYTHON, script, *codecs, *more], **pipes) as process:  # type: ignore[call-overload]
+    with subprocess.Popen([PYTHON, script, *pictures, *more], **pipes) as process:  # type: ignore[call-overload]
         try:
             yield RtspServer(process)
         finally:

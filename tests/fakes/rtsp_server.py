@@ -1,9 +1,10 @@
 """Cameras on loopback for tests: GStreamer's RTSP server, whose streams fail on command.
 
-Runs on Debian's own Python, which has `gi`:  /usr/bin/python3 rtsp_server.py CODEC... [--login USER PASSWORD_FILE]
+Runs on Debian's own Python, which has `gi`:  /usr/bin/python3 rtsp_server.py PICTURES... [--login USER PASSWORD_FILE]
 
-One camera for each codec (`h264`, `h265`, `mjpeg`), at /cam0, /cam1, ... Prints `port N` once it listens. Commands on
-stdin, each answered with `ok`:
+One camera for each codec (`h264`, `h265`, `mjpeg`: snow, encoded as it goes) or file of a bare H.264 stream (`X.h264`,
+over and over, which costs no encoder), at /cam0, /cam1, ... Prints `port N` once it listens. Commands on stdin, each
+answered with `ok`:
     freeze K            no packet any more, the connection stays: a camera that hangs until somebody connects anew
     still K, move K     the same picture over and over, whoever connects: a frozen picture; and on again
     cut K               its connections end, as by a loss of power
@@ -34,21 +35,31 @@ ENCODERS = {
 }
 
 
-def launch(codec: str) -> str:
-    """A camera's pipeline: snow, as a sensor's noise makes every picture another."""
+def launch(pictures: str) -> str:
+    """A camera's pipeline: a file, or snow, as a sensor's noise makes every picture another."""
+    if pictures not in ENCODERS:
+        pay = "identity sync=true ! h264parse config-interval=-1 ! rtph264pay name=pay0 pt=96"
+        return f"( multifilesrc location={pictures} loop=true ! h264parse name=parse ! valve name=freeze ! {pay} )"
     width, height = SIZE
     caps = f"video/x-raw,format=I420,width={width},height={height},framerate={FPS}/1,colorimetry=bt709"
-    return f"( videotestsrc is-live=true pattern=snow name=test ! {caps} ! valve name=freeze ! {ENCODERS[codec]} )"
+    return f"( videotestsrc is-live=true pattern=snow name=test ! {caps} ! valve name=freeze ! {ENCODERS[pictures]} )"
+
+
+def stamp(_pad: object, info: Gst.PadProbeInfo) -> Gst.PadProbeReturn:
+    """A bare stream has no times of presentation; without B-frames they are those of decoding."""
+    buffer = info.get_buffer()
+    buffer.pts = buffer.dts
+    return Gst.PadProbeReturn.OK
 
 
 class Camera:
     """One path of the server."""
 
-    def __init__(self, server: GstRtspServer.RTSPServer, number: int, codec: str, *, login: bool) -> None:
+    def __init__(self, server: GstRtspServer.RTSPServer, number: int, pictures: str, *, login: bool) -> None:
         self._path, self._server = f"/cam{number}", server
         self._media: list[GstRtspServer.RTSPMedia] = []
         self._factory = GstRtspServer.RTSPMediaFactory()
-        self._factory.set_launch(launch(codec))
+        self._factory.set_launch(launch(pictures))
         self._factory.set_shared(True)
         self._factory.connect("media-configure", self._configure)
         self._pattern = "snow"
@@ -75,7 +86,10 @@ class Camera:
 
     def _configure(self, _factory: object, media: GstRtspServer.RTSPMedia) -> None:
         self._media.append(media)
+        media.connect("unprepared", self._media.remove)
         self._set("test", "pattern", self._pattern)
+        if (parser := media.get_element().get_by_name("parse")) is not None:
+            parser.get_static_pad("src").add_probe(Gst.PadProbeType.BUFFER, stamp)
 
     def _set(self, name: str, key: str, value: object) -> None:
         for media in self._media:
@@ -110,7 +124,7 @@ def set_login(server: GstRtspServer.RTSPServer, user: str, password: str) -> Non
 def main() -> None:
     """Serve until stdin ends."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("codecs", nargs="+", choices=sorted(ENCODERS))
+    parser.add_argument("pictures", nargs="+")
     parser.add_argument("--login", nargs=2, metavar=("USER", "PASSWORD_FILE"))
     wanted = parser.parse_args()
     Gst.init(None)
@@ -119,7 +133,7 @@ def main() -> None:
     server.set_service("0")
     if wanted.login:
         set_login(server, wanted.login[0], Path(wanted.login[1]).read_text())
-    cameras = [Camera(server, k, codec, login=bool(wanted.login)) for k, codec in enumerate(wanted.codecs)]
+    cameras = [Camera(server, k, one, login=bool(wanted.login)) for k, one in enumerate(wanted.pictures)]
     server.attach(None)
     sys.stdout.write(f"port {server.get_bound_port()}\n")
     sys.stdout.flush()
