@@ -57,7 +57,7 @@ def _facts(report: GoldenReport) -> dict[str, object]:
         "stages": report.passed,
         "expected": str(report.expected),
         "written": report.written,
-        "add_to_recipe": report.section,
+        "add_to_recipe": "" if report.written else report.section,
         "target": report.target,
         "engine_differences": report.engine_differences,
     }
@@ -78,5 +78,5 @@ def _words(report: GoldenReport) -> list[str]:
     elif report.section or report.dropped or any(one.changes for one in report.frames):
         lines.append(f"nothing written; if the pictures are right: edgekit golden {report.folder} --write")
     if report.section:
-        lines += [f"{'add' if report.written else 'then add'} to {report.folder}/recipe.toml:", "", report.section]
+        lines += [f"{report.folder}/recipe.toml {'names' if report.written else 'will name'} them:", "", report.section]
     return lines

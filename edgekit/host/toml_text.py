@@ -45,14 +45,14 @@ def _value(kind: Any, item: Any) -> str:
     if kind is Bytes:
         return _size(item)
     if kind is Cpus and list(item) == sorted(item):
-        return _text(format_cpus(item))
+        return toml_string(format_cpus(item))
     if isinstance(item, bool):
         return "true" if item else "false"
     if isinstance(item, (int, float)):
         return repr(item)
     if isinstance(item, tuple):
         return "[" + ", ".join(_value(None, part) for part in item) + "]"
-    return _text(item)
+    return toml_string(item)
 
 
 def _size(size: int) -> str:
@@ -66,6 +66,6 @@ def _size(size: int) -> str:
     return str(size)
 
 
-def _text(text: str) -> str:
+def toml_string(text: str) -> str:
     """A basic string. Its escapes are JSON's, and TOML wants one for DEL too."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

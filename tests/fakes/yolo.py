@@ -37,8 +37,11 @@ class Part:
     height_px: float
 
 
-def detector(*, output: str = "output0") -> onnx.ModelProto:
-    """The network: images float32[1, 3, 160, 160], 0..1, RGB, to output0 float32[1, 7, 2000]."""
+def detector(*, output: str = "output0", ultralytics: bool = False) -> onnx.ModelProto:
+    """The network: images float32[1, 3, 160, 160], 0..1, RGB, to output0 float32[1, 7, 2000].
+
+    With `ultralytics` it has the metadata that this exporter writes.
+    """
     net = Network(0)
     fine = _masks(net)
     coarse = _convolution(
@@ -52,7 +55,12 @@ def detector(*, output: str = "output0") -> onnx.ModelProto:
     net.node("Sigmoid", ["/head/cls"], "/head/Sigmoid")
     net.node("Concat", [_boxes(net), "/head/Sigmoid"], output, axis=1)
     anchors = 40 * 40 + 20 * 20
-    return net.model((1, 3, SIZE, SIZE), {output: (1, 4 + len(CLASSES), anchors)})
+    model = net.model((1, 3, SIZE, SIZE), {output: (1, 4 + len(CLASSES), anchors)})
+    if ultralytics:
+        names = str(dict(enumerate(CLASSES)))
+        said = {"author": "Ultralytics", "version": "8.3.0", "task": "detect", "imgsz": f"[{SIZE}, {SIZE}]"}
+        onnx.helper.set_model_props(model, {**said, "stride": "8", "names": names})
+    return model
 
 
 def _convolution(net: Network, source: str, weights, bias, name: str, *, stride: int = 1, relu: bool = False) -> str:

@@ -71,19 +71,44 @@ def test_a_change_is_shown_and_only_written_when_told(recipe: Path) -> None:
 
 
 def test_a_recipe_without_golden_frames_gets_them_from_its_clip(recipe: Path) -> None:
-    """The section that is printed is added, as it says; then everything fits."""
+    """Shown, they change nothing; written, the recipe names them; then everything fits."""
     shutil.rmtree(recipe / "golden")
     file = recipe / "recipe.toml"
     before, _, after = file.read_text().partition("[golden]")
     file.write_text(before + "[python]" + after.partition("[python]")[2])
     golden(recipe, "--check", code=2)
     assert not (recipe / "golden").exists()
+    shown = golden(recipe, "--frame", "20", "--frame", "70")
+    assert "[golden]" in shown["add_to_recipe"] and "[golden]" not in file.read_text()
     found = golden(recipe, "--frame", "20", "--frame", "70", "--write")
     assert [frame["frame"] for frame in found["frames"]] == ["frame-020.png", "frame-070.png"]
     assert all(len(frame["found"]) > 8 for frame in found["frames"])
-    file.write_text(f"{file.read_text()}\n{found['add_to_recipe']}\n")
+    assert found["add_to_recipe"] == "" and shown["add_to_recipe"] in file.read_text()
     assert golden(recipe, "--check")["add_to_recipe"] == ""
     golden(recipe, "--frame", "20", code=2)
+
+
+def test_a_recipe_with_cameras_gets_them_from_its_folder(recipe: Path) -> None:
+    """The hint is followed: pictures are put where it says."""
+    frames = {name: (recipe / "golden" / name).read_bytes() for name in ("frame-020.png", "frame-070.png")}
+    shutil.rmtree(recipe / "golden")
+    file = recipe / "recipe.toml"
+    before, _, after = file.read_text().partition("[golden]")
+    camera = before.replace('kind = "file"\npath = "clip.mp4"', 'kind = "rtsp"\nurl = "rtsp://10.0.0.5/1"')
+    camera = camera.replace('pace = "camera"', "").replace(
+        '[pipeline.sinks.score]\nkind = "score"', "[pipeline.sinks.score]"
+    )
+    camera = camera.replace('path = "truth.json"', 'kind = "jsonl"\npath = "-"')
+    file.write_text(camera + "[python]" + after.partition("[python]")[2])
+    error = golden(recipe, "--write", code=2)["error"]
+    assert "source belt is a camera" in error["message"] and "into line/golden" in error["hint"]
+    (recipe / "golden").mkdir()
+    for name, content in frames.items():
+        (recipe / "golden" / name).write_bytes(content)
+    found = golden(recipe, "--write")
+    assert [frame["frame"] for frame in found["frames"]] == sorted(frames)
+    assert {name: (recipe / "golden" / name).read_bytes() for name in frames} == frames
+    golden(recipe, "--check")
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from edgekit.errors import InputError
+from edgekit.schema.names import is_application_name
 
 _LEFT_OUT = ("*.py", "README.md", "locks")
 """Beside the shipped recipe.toml: how its data was made is its own story, and its locks hold only for its requirements.
@@ -21,7 +23,24 @@ def write_recipe(template: Path, name: str, folder: Path) -> Path:
     Raises:
         InputError: the name is none, or the folder is taken or cannot be written.
     """
-    if not re.fullmatch("[a-z][a-z0-9-]{0,62}", name):
+    with new_recipe_folder(name, folder) as (aside, made):
+        shutil.copytree(template, aside, ignore=_ignore(template))
+        recipe = aside / "recipe.toml"
+        recipe.write_text(_renamed(recipe.read_text(), name))
+    return made
+
+
+@contextmanager
+def new_recipe_folder(name: str, folder: Path) -> Iterator[tuple[Path, Path]]:
+    """Have a recipe's folder made aside; it gets its name when all of it is there.
+
+    Yields:
+        Where it is to be made, and where it lies afterwards.
+
+    Raises:
+        InputError: the name is none, or the folder is taken or cannot be written.
+    """
+    if not is_application_name(name):
         raise InputError(
             f"{name!r} is no recipe's name", hint="use lower-case letters, digits and dashes, a letter first"
         )
@@ -31,13 +50,10 @@ def write_recipe(template: Path, name: str, folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}-") as aside:
-            copy = Path(shutil.copytree(template, Path(aside, name), ignore=_ignore(template)))
-            recipe = copy / "recipe.toml"
-            recipe.write_text(_renamed(recipe.read_text(), name))
-            copy.rename(made)
+            yield Path(aside, name), made
+            Path(aside, name).rename(made)
     except OSError as error:
         raise InputError(f"{made} cannot be written: {error.strerror}", hint=f"ls -ld {folder}") from None
-    return made
 
 
 def _ignore(template: Path) -> Callable[[str, list[str]], set[str]]:

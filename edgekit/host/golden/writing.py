@@ -48,6 +48,12 @@ def write_frames(pictures: Mapping[str, bytes], folder: Path) -> None:
         write_new(folder / name, data)
 
 
+def add_section(file: Path, golden: Golden) -> None:
+    """Have a recipe.toml that names no golden frames name these: at its end, where a table may always stand."""
+    before = file.read_text(encoding="utf-8").rstrip("\n")
+    write_whole(file, f"{before}\n\n{section(golden)}\n".encode())
+
+
 def section(golden: Golden) -> str:
     """The section of recipe.toml that names golden frames."""
     return "\n".join(

@@ -11,7 +11,7 @@ from edgekit.host.catalogue.recipes import RecipeFolder, read_recipe
 from edgekit.host.catalogue.targets import find_target
 from edgekit.host.golden.drawing import draw
 from edgekit.host.golden.report import FrameReport
-from edgekit.host.golden.writing import FOLDER, answers_text, section, write_frames, write_new
+from edgekit.host.golden.writing import FOLDER, add_section, answers_text, section, write_frames, write_new
 from edgekit.host.own_folder import temporary_folder
 from edgekit.host.workflow.golden_frames import Seen, engine_differences, look
 from edgekit.host.workflow.workstation import Workstation
@@ -52,7 +52,7 @@ class GoldenReport:
     """File of the golden answers."""
     written: bool
     section: str
-    """What recipe.toml lacks; empty where it names its golden frames."""
+    """What recipe.toml lacks, and gets once answers are written; empty where it named its golden frames before."""
     nothing: str
     """What is wrong where nothing at all is found; empty otherwise."""
     cure: str
@@ -147,7 +147,7 @@ def _check(folder: RecipeFolder, seen: Seen, pictures: Path) -> None:
 
 
 def _write(folder: RecipeFolder, seen: Seen) -> None:
-    """Write the answers, and the frames where they were taken from the clip. Raises InputError if nothing is found."""
+    """Write the answers, and frames and their section where the recipe named none. Raises InputError for nothing."""
     if seen.nothing:
         raise InputError(
             f"{seen.nothing}: such answers would also pass an engine that sees nothing", hint=_cure(folder, seen)
@@ -156,6 +156,8 @@ def _write(folder: RecipeFolder, seen: Seen) -> None:
         write_frames({report.frame: report.file.read_bytes() for report in seen.frames}, folder.folder / FOLDER)
     answers = {report.frame: report.found for report in seen.frames}
     write_new(folder.file(seen.golden.expected), answers_text(answers))
+    if seen.proposed:
+        add_section(folder.folder / "recipe.toml", seen.golden)
 
 
 def _cure(folder: RecipeFolder, seen: Seen) -> str:

@@ -1,4 +1,4 @@
-"""Runs a recipe's golden frames through its float model and its own stages."""
+"""Runs a recipe's golden frames through its float model and its own stages; finds some for a recipe that names none."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from edgekit.host.workflow.rehearse import rehearsal_of
 from edgekit.host.workflow.site import importable, lay_out_site
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.detection import Detection, differences, read_expected
+from edgekit.schema.manifest import is_safe_path
 from edgekit.schema.plan import WorkerPlan
 from edgekit.schema.recipe import Golden
 from edgekit.schema.rehearsal import Grab
+from edgekit.schema.source import GstreamerSource, RtspSource, V4l2Source
 from edgekit.schema.target import Target
 from edgekit.schema.units import Bytes
 
@@ -56,7 +58,7 @@ class Seen:
 
 
 def look(folder: RecipeFolder, numbers: tuple[int, ...], scratch: Path, station: Workstation) -> Seen:
-    """Find what is in the golden frames, or in frames of the clip where the recipe has none.
+    """Find what is in the golden frames; where a recipe names none, in pictures of its folder `golden` or its clip.
 
     Args:
         folder: the recipe.
@@ -68,6 +70,9 @@ def look(folder: RecipeFolder, numbers: tuple[int, ...], scratch: Path, station:
         InputError: the recipe's code fails, or cannot be run on this machine.
         EngineError: a model cannot be run.
     """
+    proposed = folder.recipe.golden is None
+    if proposed and not numbers:
+        folder = _with_own_pictures(folder)
     wanted = _rehearsal(folder, station)
     if folder.recipe.golden is None:
         wanted = dataclasses.replace(wanted, grab=Grab(folder=str(scratch), frames=numbers))
@@ -84,12 +89,32 @@ def look(folder: RecipeFolder, numbers: tuple[int, ...], scratch: Path, station:
     before = _answers(folder, station) if folder.recipe.golden else {}
     return Seen(
         golden=golden,
-        proposed=folder.recipe.golden is None,
+        proposed=proposed,
         frames=compare_frames(files, reply.pictures, before, golden),
         passed=reply.passed,
         dropped=tuple(sorted(before.keys() - {file.name for file in files})),
         packages=wanted.packages,
     )
+
+
+def _with_own_pictures(folder: RecipeFolder) -> RecipeFolder:
+    """The recipe with the pictures in its folder `golden` as golden frames; as it is where it has a clip instead.
+
+    Raises:
+        InputError: it has neither.
+    """
+    there = folder.folder / FOLDER
+    frames = tuple(sorted(f"{FOLDER}/{file.name}" for file in there.glob("*.png") if is_safe_path(file.name)))
+    if frames:
+        golden = Golden(frames=frames, expected=EXPECTED)
+        return dataclasses.replace(folder, recipe=dataclasses.replace(folder.recipe, golden=golden))
+    name, source = next(iter(folder.recipe.pipeline.sources.items()))
+    if isinstance(source, RtspSource | V4l2Source | GstreamerSource):
+        raise InputError(
+            f"{folder.folder} has no golden frames, and its source {name} is a camera: nothing is taken from it here",
+            hint=f"put some pictures of the camera into {there}, as PNG files, and run this again",
+        )
+    return folder
 
 
 def _rehearsal(folder: RecipeFolder, station: Workstation) -> Rehearsal:

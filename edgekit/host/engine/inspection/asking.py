@@ -23,8 +23,9 @@ from edgekit.host.engine.inspection.messages import (
     InspectionReply,
     InspectionRequest,
 )
+from edgekit.host.engine.model.network import NetworkFile
 from edgekit.host.engine.model.onnx_model import OnnxModel
-from edgekit.host.engine.reading import MAX_MODEL_BYTES, read_bounded
+from edgekit.host.engine.reading import MAX_MODEL_BYTES, open_file, read_bounded
 from edgekit.host.own_folder import temporary_folder
 from edgekit.schema.reader import from_json, to_json
 
@@ -80,6 +81,21 @@ def inspect_file(file: Path, executor: Executor, limits: RunLimits) -> FileFacts
     with ask_child(request, limits_for(limits, min(size, MAX_MODEL_BYTES)), executor) as answer:
         assert answer.reply.file is not None, "the child replies to what it is asked"
         return answer.reply.file
+
+
+def inspect_network(file: Path, executor: Executor, limits: RunLimits) -> NetworkFile:
+    """Have a user's ONNX file described, for which there is no recipe yet.
+
+    Raises:
+        EngineError: it is no valid model, or has the child exceed its limits.
+        InputError: it cannot be read.
+    """
+    with open_file(file) as stream:
+        size = os.fstat(stream.fileno()).st_size
+    request = InspectionRequest(network=str(file))
+    with ask_child(request, limits_for(limits, min(size, MAX_MODEL_BYTES)), executor) as answer:
+        assert answer.reply.network is not None, "the child replies to what it is asked"
+        return answer.reply.network
 
 
 def inspect_engine(engine: bytes, model: OnnxModel, executor: Executor, limits: RunLimits) -> None:

@@ -31,6 +31,7 @@ from edgekit.host.engine.inspection.messages import (
 )
 from edgekit.host.engine.model.cost import cost_varies
 from edgekit.host.engine.model.faults import DYNAMIC, node_name
+from edgekit.host.engine.model.network import read_network
 from edgekit.host.engine.model.onnx_engine import check_onnx_engine
 from edgekit.host.engine.model.prepare.external import files_beside
 from edgekit.host.engine.model.prepare.rewrite import WEIGHTS_BESIDE, Prepared, prepare, prove_rewrite
@@ -66,6 +67,9 @@ class Inspection:
                 engine = read_bounded(Path(request.engine.file), MAX_MODEL_BYTES)
                 check_onnx_engine(engine, request.engine.model)
                 return InspectionReply()
+            if request.network:
+                self._doing(f"reading {request.network}", f"{SMALLER}, without functions of its own")
+                return InspectionReply(network=read_network(Path(request.network)))
             self._doing(f"reading {request.file}", "give an .rknn or TensorRT engine or an ONNX model, whole")
             return InspectionReply(file=describe_file(Path(request.file)))
         except EdgekitError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgekit.host.engine.files.facts import FileFacts
+from edgekit.host.engine.model.network import NetworkFile
 from edgekit.host.engine.model.onnx_model import OnnxModel
 from edgekit.schema.recipe import Model
 from edgekit.schema.target import AcceleratorKind
@@ -46,12 +47,14 @@ class EngineQuestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InspectionRequest:
-    """One of the three is asked."""
+    """One of the four is asked."""
 
     model: ModelQuestion | None = None
     engine: EngineQuestion | None = None
     file: str = ""
     """A file of which nothing is known: it is described."""
+    network: str = ""
+    """A user's ONNX file, for which there is no recipe yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +88,9 @@ class InspectionFailure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InspectionReply:
-    """What was found: one of the three, or nothing where an engine is what it has to be."""
+    """What was found: one of these, or nothing where an engine is what it has to be."""
 
     model: InspectedModel | None = None
     file: FileFacts | None = None
+    network: NetworkFile | None = None
     failure: InspectionFailure | None = None

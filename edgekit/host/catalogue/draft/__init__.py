@@ -1,0 +1,12 @@
+"""A recipe for a user's own model: what its file says, what has to be asked, and what is written. Pure but for writing.
+
+facts.py      what is known of a model's file
+exporter.py   what an exporter's metadata mean
+question.py   what a user is asked, and the answers
+picture.py    what the model's input holds
+head.py       what its output holds, and the stage that makes boxes of it
+ends.py       cameras and broker: what goes to the recipe, and what to fleet.toml
+text.py       recipe.toml
+folder.py     writes the recipe's folder
+fleet_text.py the settings for fleet.toml
+"""
