@@ -12,7 +12,7 @@ from edgekit.errors import InputError
 
 if TYPE_CHECKING:
     from edgekit.host.catalogue.draft.ends import DraftEnd
-    from edgekit.host.catalogue.draft.question import Question
+    from edgekit.host.catalogue.draft.question import OpenQuestion
     from edgekit.host.workflow.draft import DraftRequest, LookedInto
 
 
@@ -40,7 +40,7 @@ class Person:
         broker = request.broker and self._with_password(request.broker, "the broker")
         return dataclasses.replace(request, cameras=cameras, broker=broker)
 
-    def _answers(self, questions: tuple[Question, ...]) -> dict[str, str]:
+    def _answers(self, questions: tuple[OpenQuestion, ...]) -> dict[str, str]:
         answers = {}
         for question in questions:
             shown = f" ({', '.join(question.choices)})" if question.choices else f" (such as {question.example})"

@@ -14,7 +14,7 @@ from edgekit.host.catalogue.draft.fleet_text import WrittenSettings, settings_of
 from edgekit.host.catalogue.draft.folder import DraftFiles, choose_pictures, name_in_recipe, write_folder
 from edgekit.host.catalogue.draft.head import recognise_head
 from edgekit.host.catalogue.draft.picture import draft_picture
-from edgekit.host.catalogue.draft.question import LABELS, PRECISION, THRESHOLD, Answers, Question, parse_answers
+from edgekit.host.catalogue.draft.question import LABELS, PRECISION, THRESHOLD, Answers, OpenQuestion, parse_answers
 from edgekit.host.catalogue.draft.text import Draft, recipe_text
 from edgekit.host.catalogue.recipes import read_recipe
 from edgekit.host.engine.bench import INSPECTION
@@ -114,7 +114,7 @@ def look_into_model(file: Path, station: Workstation) -> LookedInto:
     return LookedInto(file=file, facts=facts, says=read_metadata(found.metadata), beside=found.beside)
 
 
-def open_questions(looked: LookedInto, request: DraftRequest) -> tuple[Question, ...]:
+def open_questions(looked: LookedInto, request: DraftRequest) -> tuple[OpenQuestion, ...]:
     """What has to be answered before a recipe can be written.
 
     Raises:
@@ -155,7 +155,9 @@ def write_draft(looked: LookedInto, request: DraftRequest, station: Workstation)
     )
 
 
-def _draft(looked: LookedInto, request: DraftRequest) -> tuple[Draft | None, tuple[Question, ...], Mapping[str, str]]:
+def _draft(
+    looked: LookedInto, request: DraftRequest
+) -> tuple[Draft | None, tuple[OpenQuestion, ...], Mapping[str, str]]:
     """The recipe, or the questions that keep it from being one; and what is assumed."""
     answers = Answers(given=request.answers)
     labels = _read_labels(request.answers.get(LABELS.key, ""))

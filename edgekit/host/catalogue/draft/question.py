@@ -10,7 +10,7 @@ from edgekit.schema.problem import closest_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class OpenQuestion:
     """Something that a model's file does not say."""
 
     key: str
@@ -30,27 +30,29 @@ class Question:
         return f"--set {self.key}={'|'.join(self.choices) or self.example}"
 
 
-SIZE = Question(key="size", about="Width and height of the model's input, which it leaves open.", example="640x640")
-LAYOUT = Question(key="layout", about="Where the model's input has its channels.", choices=("NCHW", "NHWC"))
-ORDER = Question(key="order", about="Order of the colours that the model was trained with.", choices=("RGB", "BGR"))
-PIXELS = Question(
+SIZE = OpenQuestion(key="size", about="Width and height of the model's input, which it leaves open.", example="640x640")
+LAYOUT = OpenQuestion(key="layout", about="Where the model's input has its channels.", choices=("NCHW", "NHWC"))
+ORDER = OpenQuestion(key="order", about="Order of the colours that the model was trained with.", choices=("RGB", "BGR"))
+PIXELS = OpenQuestion(
     key="pixels",
     about="Range that the model takes pixels in; imagenet: less its mean, by its deviation.",
     choices=("0..1", "0..255", "-1..1", "imagenet"),
 )
-FIT = Question(
+FIT = OpenQuestion(
     key="fit",
     about="How pictures of another shape were brought to the input's when it was trained.",
     choices=("letterbox", "stretch"),
 )
-LABELS = Question(key="labels", about="File with the classes' names, one a line, in the model's order.", example="FILE")
-PRECISION = Question(
+LABELS = OpenQuestion(
+    key="labels", about="File with the classes' names, one a line, in the model's order.", example="FILE"
+)
+PRECISION = OpenQuestion(
     key="precision",
     about="What boards with an accelerator compute in; int8 is fastest and wants --pictures.",
     choices=("float16", "int8", "float32"),
     usual="float16",
 )
-THRESHOLD = Question(key="threshold", about="Least score of a detection.", example="0.25", usual="0.25")
+THRESHOLD = OpenQuestion(key="threshold", about="Least score of a detection.", example="0.25", usual="0.25")
 ALL = (SIZE, LAYOUT, ORDER, PIXELS, FIT, LABELS, PRECISION, THRESHOLD)
 
 
@@ -59,12 +61,12 @@ class Answers:
     """What is answered, and what is still open."""
 
     given: Mapping[str, str]
-    open: list[Question] = field(default_factory=list)
+    open: list[OpenQuestion] = field(default_factory=list)
     """Questions without an answer, in the order in which they came up."""
     assumed: dict[str, str] = field(default_factory=dict)
     """What counts as nobody answered, by the question's key."""
 
-    def of(self, question: Question, known: str = "") -> str:
+    def of(self, question: OpenQuestion, known: str = "") -> str:
         """An answer; empty where there is none, and then the question is open.
 
         Args:
