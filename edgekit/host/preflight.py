@@ -98,6 +98,8 @@ _BROKER = (Need(package="mosquitto", programs=("mosquitto",)),)
 """For tests: what MQTT sinks send to."""
 _PEERS = (Need(package="ffmpeg", programs=("ffmpeg",)),)
 """For benches: what the worker is compared with."""
+_COMPILER = (Need(package="gcc", programs=("cc",)), Need(package="libc6-dev", files=("/usr/include/stdio.h",)))
+"""For tests: the kernels under its sanitizers, which zig has not."""
 JOBS = {
     "setup": _SETUP,
     "build": _SIGN,
@@ -105,7 +107,7 @@ JOBS = {
     "demo-host": (*_SETUP, *_SIGN),
     "demo-virt": (*_SETUP, *_BOARD),
     "check": (*_SETUP, *_SIGN),
-    "test": (*_SETUP, *_BOARD, *_SSHD, *_SANDBOX, *_CAMERAS, *_BROKER),
+    "test": (*_SETUP, *_BOARD, *_SSHD, *_SANDBOX, *_CAMERAS, *_BROKER, *_COMPILER),
     "bench-runtime": (*_SETUP, *_CAMERAS, *_PEERS),
     "test-fresh": _FETCH,
 }

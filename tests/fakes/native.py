@@ -1,4 +1,4 @@
-"""Compiles the fakes that are libraries: with this machine's own compiler, or with zig where it has none."""
+"""Compiles C for tests: with this machine's own compiler, or with zig where it has none, and for other systems."""
 
 from __future__ import annotations
 
@@ -43,5 +43,14 @@ def compile_library(source: str, folder: Path, target: str = "") -> Path:
         timeout=300,
         check=False,
     )
+    assert done.returncode == 0, done.stderr
+    return made
+
+
+def compile_program(sources: list[Path], made: Path, *options: str, target: str = "") -> Path:
+    """Make a program of C files; see `compile_library`."""
+    command = [*_ZIG, "-target", target] if target else ["cc"]
+    argv = [*command, "-Wall", "-Wextra", "-Werror", *options, "-o", str(made), *map(str, sources)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     return made

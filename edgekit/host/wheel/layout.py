@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import zipfile
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,12 @@ from edgekit.host.cache import Cache, Cached
 from edgekit.host.installed import INSTALLER_FILES, check_installed
 from edgekit.host.progress import Progress
 from edgekit.host.travels import BUILDER, WORKER, travelling_files
+from edgekit.host.unpack import unpack_zip
 from edgekit.host.wheel.bytecode import compile_folder
 from edgekit.host.wheel.check.audit import check_site
 from edgekit.host.wheel.check.loads import Loads
 from edgekit.host.wheel.clash import check_clashes
+from edgekit.host.wheel.cross.store import CachedWheel
 from edgekit.host.wheel.interpreter import Interpreter
 from edgekit.host.wheel.needs import Wanted
 from edgekit.host.wheel.refusal import explain
@@ -120,25 +123,39 @@ def _check(site: Path, loads: Loads) -> None:
         raise WheelError(f"{faults[0]}{more}", hint=faults[0].hint, details=details if more else "")
 
 
-def lay_out_own(package: Path, tools: LayoutTools, *, builder: bool = False) -> Cached:
-    """edgekit's part of `site/`, with paths that begin with `edgekit/`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnPart:
+    """What of edgekit itself goes along."""
+
+    builder: bool = False
+    """Also what compiles engines on a device."""
+    kernels: CachedWheel | None = None
+    """Its compiled part; None: there is none."""
+
+
+def lay_out_own(package: Path, tools: LayoutTools, part: OwnPart) -> Cached:
+    """edgekit's part of `site/`: `edgekit/`, and its compiled part beside it.
 
     Args:
         package: edgekit's own package folder.
         tools: what laying out works with.
-        builder: also what compiles engines on a device.
+        part: what goes along.
     """
-    names = travelling_files(package, BUILDER if builder else WORKER)
+    names, kernels = travelling_files(package, BUILDER if part.builder else WORKER), part.kernels
 
     def fill(folder: Path) -> None:
         for name in names:
             copy = folder / "edgekit" / name
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(package / name, copy)
+        if kernels is not None:
+            with zipfile.ZipFile(kernels.wheel) as wheel:
+                unpack_zip(wheel, folder)
         tools.compile(folder)
 
-    key = tools.digest([[name, sha256_file(package / name)] for name in names])
-    return tools.lay_out(key, fill, "edgekit's own part" + (" for builder devices" if builder else ""))
+    made_of = [[name, sha256_file(package / name)] for name in names]
+    key = tools.digest(made_of, *([kernels.record.sha256] if kernels else []))
+    return tools.lay_out(key, fill, "edgekit's own part" + (" for builder devices" if part.builder else ""))
 
 
 def _check_travels(folder: Path) -> None:

@@ -11,7 +11,7 @@ from edgekit.host.user import user_at_machine
 from edgekit.host.wheel.needs import wanted_for_builder
 from edgekit.host.wheel.resolve import LockFiles
 from edgekit.host.workflow.devices import device_access
-from edgekit.host.workflow.packages import lay_out_packages
+from edgekit.host.workflow.packages import Own, lay_out_packages
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.target import AcceleratorKind, Target
 
@@ -78,7 +78,7 @@ def clean_builder(name: str, station: Workstation) -> CleanedBuilder:
 def builder_packages(station: Workstation, target: Target, kind: AcceleratorKind) -> tuple[PackageFile, ...]:
     """Python packages with which a device compiles and tries engines, laid out as a release's are."""
     lock = LockFiles(recipe=None, cache_dir=station.settings.cache_dir)
-    laid = lay_out_packages(wanted_for_builder(target, kind), target, lock, station, builder=True)
+    laid = lay_out_packages(wanted_for_builder(target, kind), target, lock, station, Own(builder=True))
     return tuple(
         PackageFile(entry=entry, file=one.folder / entry.path)
         for one in (laid.wheels, laid.own)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import edgekit
 from edgekit.host.cache import Cached
 from edgekit.host.wheel.check.loads import loads_of
-from edgekit.host.wheel.layout import LayoutTools, lay_out_own, lay_out_wheels
+from edgekit.host.wheel.cross.crossbuild import Result
+from edgekit.host.wheel.layout import LayoutTools, OwnPart, lay_out_own, lay_out_wheels
 from edgekit.host.wheel.needs import Wanted
 from edgekit.host.wheel.resolve import Locked, LockFiles, resolve
 from edgekit.host.workflow.wheels import WheelTools
@@ -25,17 +27,44 @@ class LaidOutPackages:
     """Other people's."""
     own: Cached
     """edgekit's own part."""
+    kernels: Result | None = None
+    """How its compiled part was built, which lies in `own`; None: there is none."""
     bytecode: str = ""
     """Version of the Python that compiled their bytecode; empty: there is none."""
 
     @property
     def from_cache(self) -> bool:
         """Whether nothing had to be resolved, built or unpacked."""
-        return self.locked.from_cache and self.wheels.from_cache and self.own.from_cache
+        kernels = self.kernels is None or self.kernels.from_cache
+        return self.locked.from_cache and self.wheels.from_cache and self.own.from_cache and kernels
+
+    @property
+    def results(self) -> Mapping[str, Result]:
+        """How those were made that were built from source, by name."""
+        own = {} if self.kernels is None else {self.kernels.cached.record.name: self.kernels}
+        return {**self.locked.results, **own}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """What of edgekit itself goes along."""
+
+    builder: bool = False
+    """Also what compiles engines on a device."""
+    kernels: Result | None = None
+    """Its compiled part; None: there is none."""
+
+    @property
+    def part(self) -> OwnPart:
+        """As it is laid out."""
+        return OwnPart(builder=self.builder, kernels=self.kernels.cached if self.kernels else None)
+
+
+_WORKER = Own()
 
 
 def lay_out_packages(
-    wanted: Wanted, target: Target, lock: LockFiles, station: Workstation, *, builder: bool = False
+    wanted: Wanted, target: Target, lock: LockFiles, station: Workstation, own: Own = _WORKER
 ) -> LaidOutPackages:
     """Resolve and unpack packages, or take them from the cache.
 
@@ -44,7 +73,7 @@ def lay_out_packages(
         target: the system that they are for.
         lock: where their lock lies, or goes.
         station: this machine.
-        builder: with edgekit's part that compiles engines on a device.
+        own: edgekit's own part.
 
     Raises:
         WheelError: a package cannot be had or built, or the target cannot load it.
@@ -67,6 +96,7 @@ def lay_out_packages(
     return LaidOutPackages(
         locked=locked,
         wheels=lay_out_wheels(wanted, locked, layout, tools.uv, loads_of(target, settings.data_dir / "cross")),
-        own=lay_out_own(Path(edgekit.__file__).parent, layout, builder=builder),
+        own=lay_out_own(Path(edgekit.__file__).parent, layout, own.part),
+        kernels=own.kernels,
         bytecode=interpreter.version if interpreter else "",
     )

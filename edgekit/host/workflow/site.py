@@ -7,7 +7,8 @@ import platform
 from edgekit.host.catalogue.recipes import RecipeFolder
 from edgekit.host.engine.backends import choose_backend
 from edgekit.host.rehearsal import Packages
-from edgekit.host.workflow.packages import LaidOutPackages, lay_out_packages
+from edgekit.host.workflow.kernels import kernels_for
+from edgekit.host.workflow.packages import LaidOutPackages, Own, lay_out_packages
 from edgekit.host.workflow.wheels import WheelTools, lock_files
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.recipe import Recipe
@@ -31,7 +32,7 @@ def lay_out_site(
     """
     wanted = WheelTools(station, target).wanted(runners_for(folder.recipe, target), folder.recipe, folder.folder)
     lock = lock_files(station.settings, folder.folder, target, update=update_lock)
-    return lay_out_packages(wanted, target, lock, station)
+    return lay_out_packages(wanted, target, lock, station, Own(kernels=kernels_for(folder.recipe, target, station)))
 
 
 def importable(site: LaidOutPackages, target: Target) -> Packages:

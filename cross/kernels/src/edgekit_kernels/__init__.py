@@ -1,0 +1,1 @@
+"""Compiled parts of edgekit's worker. `picture` is the face of `_picture`, which needs nothing but Python."""

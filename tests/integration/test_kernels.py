@@ -1,0 +1,153 @@
+"""The compiled conversion of frames: its C under sanitizers and as boards run it, its wheel, and what it refuses."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgekit.host.preflight import find_program
+from edgekit.imaging.matrices import yuv_to_rgb
+from tests.fakes.kernels import SOURCES, imported_kernels
+from tests.fakes.native import compile_program
+from tests.fakes.wheel_user import User
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+PROGRAM = [SOURCES / "src" / "picture.c", SOURCES / "fuzz" / "fuzz.c"]
+INCLUDE = f"-I{SOURCES / 'src'}"
+CORES = ("cortex-a76", "cortex-a72", "cortex-a53")
+"""Of boards, as far as QEMU knows them: it counts the A78AE as an A76."""
+
+
+def jobs_run(argv: list[str]) -> str:
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_random_jobs_come_out_right_and_stay_in_their_memory(tmp_path: Path) -> None:
+    options = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", INCLUDE)
+    program = compile_program(PROGRAM, tmp_path / "fuzzed", *options)
+    assert jobs_run([str(program), "1", "10000"]).startswith("10000 jobs")
+
+
+def test_a_fault_is_found(tmp_path: Path) -> None:
+    """The program that looks for faults, on a kernel with one: a step of 3 that takes the wrong second sample."""
+    source = PROGRAM[0].read_text()
+    assert "x / 2 * 3 + 2" in source
+    (tmp_path / "picture.c").write_text(source.replace("x / 2 * 3 + 2", "x / 2 * 3 + 1"))
+    program = compile_program([tmp_path / "picture.c", PROGRAM[1]], tmp_path / "fuzzed", INCLUDE)
+    done = subprocess.run([str(program), "1", "1000"], capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 1 and "differ" in done.stderr
+
+
+def test_cores_of_boards_give_what_a_plain_reading_gives(tmp_path: Path) -> None:
+    options = ("-O3", "-ffp-contract=off", "-fno-strict-aliasing", "-static", INCLUDE)
+    program = compile_program(PROGRAM, tmp_path / "fuzzed", *options, target="aarch64-linux-musl")
+    emulator = find_program("qemu-aarch64-static")
+    for core in CORES:
+        assert jobs_run([emulator, "-cpu", core, str(program), "1", "700"]).startswith("700 jobs"), core
+
+
+def test_one_wheel_is_for_every_board_and_comes_out_the_same_again(tmp_path: Path) -> None:
+    user = User(tmp_path)
+    shutil.copytree(SOURCES, tmp_path / "kernels")
+    [made] = user.build("./kernels", target="rk3588-debian12")
+    assert Path(made["path"]).name == "edgekit_kernels-1.0.0-cp310-abi3-manylinux_2_17_aarch64.whl"
+    [again] = user.build("./kernels", "--again", target="rk3588-debian12")
+    assert again["sha256"] == made["sha256"] and not again["from_cache"]
+    with zipfile.ZipFile(tmp_path / made["path"]) as wheel:
+        assert "edgekit_kernels/_picture.abi3.so" in wheel.namelist()
+    for target in ("rk3588-debian12", "jetson-orin-nx-jp62", "jetson-orin-jp72", "virt-arm64"):
+        subprocess.run(
+            [*user.argv()[:3], "wheel", "check", made["path"], "--target", target],
+            cwd=tmp_path,
+            check=True,
+            capture_output=True,
+            timeout=300,
+        )
+
+
+@pytest.fixture(scope="module")
+def kernels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
+    with imported_kernels(tmp_path_factory.mktemp("kernels")) as module:
+        yield module
+
+
+def taps(count: int, step: int = 1) -> np.ndarray:
+    return np.stack([np.arange(count) * step, np.arange(count) * step, np.zeros(count)], axis=1).astype(np.int32)
+
+
+def plan(kernels: ModuleType, **changes: Any) -> Any:
+    whole = kernels.PicturePlan(
+        y_columns=taps(8, 2),
+        y_rows=taps(4, 2),
+        c_columns=taps(8),
+        c_rows=taps(4),
+        matrix=np.array(yuv_to_rgb("709", "limited")),
+        channels=(0, 1, 2),
+        scales=(1 / 255,) * 3,
+        offsets=(0.0,) * 3,
+        source_size=(16, 8),
+        chroma_size=(8, 4),
+    )
+    return dataclasses.replace(whole, **changes)
+
+
+def planes() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return np.full((8, 16), 235, np.uint8), np.full((4, 8), 128, np.uint8), np.full((4, 8), 128, np.uint8)
+
+
+def test_white_is_one(kernels: ModuleType) -> None:
+    out = np.zeros((3, 4, 8), np.float32)
+    kernels.PictureKernel(plan(kernels))(*planes(), out)
+    np.testing.assert_allclose(out, 1.0, atol=1e-6)
+
+
+BAD: dict[str, dict[str, Any]] = {
+    "a column outside": {"y_columns": taps(9, 2)},
+    "a row outside": {"c_rows": taps(5)},
+    "a negative sample": {"y_rows": taps(4) - 1},
+    "a weight of more than one": {"c_columns": taps(8) + np.array([0, 0, 300], np.int32)},
+    "no columns": {"y_columns": taps(0), "c_columns": taps(0)},
+    "luma and chroma of other sizes": {"c_columns": taps(7)},
+    "no matrix of colours": {"matrix": np.full((3, 4), 3.0)},
+    "a matrix that leaves 16 bits": {"matrix": np.array(yuv_to_rgb("709", "limited")) * 4},
+    "a channel that is none": {"channels": (0, 1, 3)},
+    "a channel twice": {"channels": (0, 0, 1)},
+    "a side of no picture": {"source_size": (1 << 20, 8)},
+    "tables of another shape": {"tables": np.zeros((3, 255), np.uint8)},
+    "tables of four bytes": {"tables": np.zeros((3, 256), np.float32)},
+}
+
+
+@pytest.mark.parametrize("changes", BAD.values(), ids=BAD)
+def test_a_plan_that_would_read_outside_is_refused(kernels: ModuleType, changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"a table|sampled|matrix|channels|sides|tables"):
+        kernels.PictureKernel(plan(kernels, **changes))
+
+
+def test_arrays_that_are_not_as_planned_are_refused(kernels: ModuleType) -> None:
+    kernel, (y, u, v) = kernels.PictureKernel(plan(kernels)), planes()
+    good = np.zeros((3, 4, 8), np.float32)
+    read_only = good.copy()
+    read_only.flags.writeable = False
+    for arrays in (
+        (y[:, :15], u, v, good),
+        (y, u[:3], v, good),
+        (y, u, v.astype(np.int8), good),
+        (y, u, v, good[:2]),
+        (y, u, v, good.astype(np.float64)),
+        (y, u, v, read_only),
+    ):
+        with pytest.raises(ValueError, match=r"the plan says|read-only"):
+            kernel(*arrays)
+    kernel(y, u, v, good)
