@@ -31,17 +31,19 @@ import numpy.typing as npt
 
 from edgekit.imaging.image import FrameSpec, Image, Pixels, RgbImage, RgbSpec, Yuv420Image
 from edgekit.schema.bounds import Between, Length
-from edgekit.schema.detection import Detection
+from edgekit.schema.detection import Attribute, Detection, Keypoint
 from edgekit.schema.recipe import ColourContract
 
 __all__ = [
     "STAGE_API",
+    "Attribute",
     "Between",
     "ColourContract",
     "Detection",
     "Frame",
     "FrameSpec",
     "Image",
+    "Keypoint",
     "Length",
     "ModelResult",
     "ModelRunner",

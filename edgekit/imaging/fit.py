@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from edgekit.schema.recipe import ColourContract
 
 
@@ -35,6 +38,18 @@ class Fit:
             (x_px - self.source_left_px) * self.width_px / self.source_width_px + self.left_px,
             (y_px - self.source_top_px) * self.height_px / self.source_height_px + self.top_px,
         )
+
+    def points_to_source(self, points: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Points [..., 2] in the model's input as points in the camera's picture."""
+        x_px, y_px = self.to_source(points[..., 0], points[..., 1])  # type: ignore[arg-type]
+        return np.stack([x_px, y_px], axis=-1)
+
+    def boxes_to_source(self, boxes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Boxes [n, 4] by their corners in the model's input, in the camera's picture, cut off at the frame's edge."""
+        low = np.array([self.source_left_px, self.source_top_px], np.float32)
+        size = np.array([self.source_width_px, self.source_height_px], np.float32)
+        points = self.points_to_source(boxes.reshape(-1, 2, 2))
+        return np.clip(points, low, low + size).reshape(-1, 4)
 
     def inside(self, x_px: float, y_px: float) -> tuple[float, float]:
         """The nearest point of the frame to one in the camera's picture."""

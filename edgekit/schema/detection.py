@@ -10,6 +10,28 @@ from edgekit.schema.reader import from_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Keypoint:
+    """One named point of a thing: a joint, a corner."""
+
+    name: str
+    x_px: float
+    """In the source frame's pixels, as of `Detection`; it may lie beyond the frame's edge."""
+    y_px: float
+    score: float = 1.0
+    """How sure the model is that it sees the point."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribute:
+    """What a second model says of a thing that the first one found."""
+
+    name: str
+    """The stage's."""
+    value: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Detection:
     """One thing that a model saw."""
 
@@ -25,6 +47,15 @@ class Detection:
     score: float
     track: int = 0
     """Number of the track that it belongs to, from 1 in each stream and after each restart; 0: it was not tracked."""
+    area_px: float = 0.0
+    """Of its mask, in the source frame's pixels; 0 where the model finds no masks."""
+    outline: tuple[tuple[float, ...], ...] = ()
+    """Its mask's edges: polygons, each x and y in turn, in the source frame's pixels, as COCO writes them."""
+    keypoints: tuple[Keypoint, ...] = ()
+    text: str = ""
+    """What is written there, where a model reads."""
+    attributes: tuple[Attribute, ...] = ()
+    """What further models say of it, in the stages' order."""
 
     def __str__(self) -> str:
         """For messages: `red disc at 40,52`."""

@@ -160,10 +160,12 @@ def _set_types() -> frozenset[Any]:
 
 
 def _field_docs(cls: type) -> dict[str, str]:
-    """The strings that stand under fields."""
+    """The strings that stand under fields, also under those that a class has of others."""
+    found: dict[str, str] = {}
+    for base in cls.__bases__:
+        found |= _field_docs(base) if dataclasses.is_dataclass(base) else {}
     (body,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
     assert isinstance(body, ast.ClassDef)
-    found: dict[str, str] = {}
     for field, below in zip(body.body, body.body[1:], strict=False):
         if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
             assert isinstance(field.target, ast.Name) and isinstance(below.value.value, str)

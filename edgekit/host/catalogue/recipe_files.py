@@ -18,6 +18,8 @@ from edgekit.schema.reader import problems_in
 from edgekit.schema.recipe import Golden, Recipe
 from edgekit.schema.sink import MqttSink, ScoreSink
 from edgekit.schema.source import PICTURE_SUFFIXES, FileSource, ImagesSource
+from edgekit.schema.stages.detect import DetectStage
+from edgekit.schema.stages.labels import LabelOptions
 from edgekit.schema.truth import read_truth
 
 _CURES = {"golden.expected": "; `edgekit golden {folder} --write` makes it from the model"}
@@ -36,6 +38,9 @@ def carried_files(folder: Path, recipe: Recipe) -> Iterator[tuple[str, str]]:
                 yield key, source.path
             case ImagesSource():
                 yield from ((key, path) for path in _pictures_in(folder, source.path) or [source.path])
+    for name, stage in recipe.pipeline.stages.items():
+        if isinstance(stage, DetectStage) and stage.options.priors is not None:
+            yield f"pipeline.stages.{name}.options.priors", stage.options.priors
     for name, sink in recipe.pipeline.sinks.items():
         if isinstance(sink, ScoreSink):
             yield f"pipeline.sinks.{name}.path", sink.path
@@ -45,6 +50,14 @@ def carried_files(folder: Path, recipe: Recipe) -> Iterator[tuple[str, str]]:
         yield "golden.expected", recipe.golden.expected
         for index, frame in enumerate(recipe.golden.frames):
             yield f"golden.frames[{index}]", frame
+
+
+def label_files(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """Key and path of every file with names of classes: the build reads them, and they do not travel."""
+    for name, stage in recipe.pipeline.stages.items():
+        options = stage.options
+        if isinstance(options, LabelOptions) and options.labels_file is not None:
+            yield f"pipeline.stages.{name}.options.labels_file", options.labels_file
 
 
 def _pictures_in(folder: Path, path: str) -> list[str]:
@@ -114,10 +127,11 @@ def missing(path: str) -> str:
 
 
 def _check_named(there: _Listing, recipe: Recipe, file: str, unwritten: Container[str]) -> Iterator[Problem]:
-    onnx = ((f"models.{name}.onnx", model.onnx) for name, model in recipe.models.items())
+    read = [(f"models.{name}.onnx", model.onnx) for name, model in recipe.models.items()]
+    read += label_files(recipe)
     sources = recipe.pipeline.sources.items()
     folders = {f"pipeline.sources.{name}.path" for name, source in sources if isinstance(source, ImagesSource)}
-    for key, path in (*carried_files(there.folder, recipe), *onnx):
+    for key, path in (*carried_files(there.folder, recipe), *read):
         fault = there.fault(path)
         if key in folders and (there.folder / path).is_dir():
             fault = f"there is no picture in {path}: put PNG or JPEG files into it"

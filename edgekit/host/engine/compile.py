@@ -134,7 +134,8 @@ def _naming_user_model(file: Path, *made: Path) -> Iterator[None]:
 
 
 def _named(engine: Engine, source: ModelSource) -> Engine:
-    """The engine with what was rewritten in its model among its facts and notes."""
+    """The engine with its model, and what was rewritten in that among its facts and notes."""
+    engine = dataclasses.replace(engine, model=source.described)
     if not source.rewrites:
         return engine
     facts = engine.entry.facts | {"rewritten": "; ".join(source.rewrites)}
@@ -198,6 +199,7 @@ def split_source(source: ModelSource, kind: AcceleratorKind, cache: Cache) -> Mo
         onnx=read_onnx(tail.head),
         model=dataclasses.replace(model, quantisation=quantisation),
         tail=tail,
+        before_split=source.onnx,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgekit.host.engine.model.onnx_model import OnnxModel
 from edgekit.schema.manifest import EngineEntry
 
 
@@ -24,5 +25,7 @@ class Engine:
     """What the CPU computes behind it: the file to be carried under `entry.tail`."""
     from_cache: bool = True
     """Whether nothing had to be compiled."""
+    model: OnnxModel | None = None
+    """What it was made from, whole: its outputs are what stages see."""
     notes: tuple[str, ...] = ()
     """What its user should know."""

@@ -94,6 +94,14 @@ class ModelSource:
     tail: Tail | None = None
     """What the CPU computes behind the engine, where the model is split: `path` is the head then."""
 
+    before_split: OnnxModel | None = None
+    """The whole model, where `onnx` is the part of it that the engine takes."""
+
+    @property
+    def described(self) -> OnnxModel:
+        """The whole model: its outputs are what stages see."""
+        return self.before_split or self.onnx
+
     @property
     def sha256(self) -> str:
         """Of the recipe's model."""

@@ -15,11 +15,11 @@ from edgekit.schema.recipe import Golden
 FOLDER = "golden"
 """Of a recipe: where its golden frames go that edgekit takes out of its clip."""
 EXPECTED = f"{FOLDER}/expected.json"
-_LEFT_OUT_AT_ZERO = ("width_px", "height_px", "track")
+_ALWAYS = ("label", "colour", "x_px", "y_px", "score")
 
 
 def answers_text(answers: Mapping[str, tuple[Detection, ...]]) -> bytes:
-    """The file that `read_expected` reads: frames by name, boxes only where the model finds some."""
+    """The file that `read_expected` reads: frames by name, and of each thing only what the model finds."""
     plain = {name: [_plain(one) for one in found] for name, found in answers.items()}
     return (json.dumps(plain, indent=2, ensure_ascii=False) + "\n").encode()
 
@@ -69,4 +69,4 @@ def section(golden: Golden) -> str:
 
 def _plain(one: Detection) -> dict[str, object]:
     raw: dict[str, object] = to_raw(one)
-    return {name: value for name, value in raw.items() if value or name not in _LEFT_OUT_AT_ZERO}
+    return {name: value for name, value in raw.items() if value or name in _ALWAYS}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
+from typing import Any
 
 from edgekit.errors import InputError
 from edgekit.schema.board import reserve_bytes
@@ -14,7 +15,8 @@ from edgekit.schema.recipe import ColourContract, Golden, Limits, Recipe
 from edgekit.schema.settings import SettingPlace
 from edgekit.schema.sink import MqttSink, RecipeSink, ScoreSink
 from edgekit.schema.source import FileSource, ImagesSource
-from edgekit.schema.stages import model_of
+from edgekit.schema.stages import RecipeStage, model_of
+from edgekit.schema.stages.detect import DetectStage
 from edgekit.schema.stages.engine import InferStage
 from edgekit.schema.stages.own import PythonStage
 from edgekit.schema.target import Target
@@ -79,7 +81,7 @@ def plan_worker(
                 lane=stage.lane,
                 engine=model_of(stage, recipe.models),
                 entry=stage.entry if isinstance(stage, PythonStage) else "",
-                options=to_raw(stage.options),
+                options=_options(stage),
             )
             for name, stage in recipe.pipeline.stages.items()
         ),
@@ -177,6 +179,13 @@ def _check_cgroup(target: Target) -> None:
     missing = [name for name in CONTROLLERS if name not in target.cgroup.controllers]
     if missing:
         raise InputError(f"{target.name} has no cgroup controller {' '.join(missing)} to enforce limits", hint=hint)
+
+
+def _options(stage: RecipeStage) -> dict[str, Any]:
+    options: dict[str, Any] = to_raw(stage.options)
+    if isinstance(stage, DetectStage):
+        options["priors"] = stage.options.priors and _carried(stage.options.priors)
+    return options
 
 
 def _engine(entry: EngineEntry, recipe: Recipe, lanes: dict[str, LanePlan]) -> EnginePlan:

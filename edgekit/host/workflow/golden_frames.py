@@ -16,6 +16,7 @@ from edgekit.host.golden.writing import EXPECTED, FOLDER
 from edgekit.host.rehearsal import Packages, Rehearsal, run_rehearsal
 from edgekit.host.release.plan import plan_worker
 from edgekit.host.workflow.engines import float_engines, make_engines
+from edgekit.host.workflow.heads import settle_heads
 from edgekit.host.workflow.rehearse import rehearsal_of
 from edgekit.host.workflow.site import importable, lay_out_site
 from edgekit.host.workflow.workstation import Workstation
@@ -126,7 +127,8 @@ def _rehearsal(folder: RecipeFolder, station: Workstation) -> Rehearsal:
 def _plan(folder: RecipeFolder, target: Target, engines: tuple[Engine, ...]) -> WorkerPlan:
     # A board's limits: this machine need not have what it has.
     limits = dataclasses.replace(folder.recipe.limits, memory_max=Bytes(1), memory_high=None, cpus=1, limits="advisory")
-    recipe = dataclasses.replace(folder.recipe, limits=limits)
+    models = {engine.entry.name: engine.model for engine in engines if engine.model is not None}
+    recipe = dataclasses.replace(settle_heads(folder, models).folder.recipe, limits=limits)
     entries = [engine.entry for engine in engines]
     return plan_worker(recipe, target, entries, has_app=folder.app is not None, places=folder.places)
 

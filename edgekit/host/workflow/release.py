@@ -18,6 +18,7 @@ from edgekit.host.release.sbom import make_sbom
 from edgekit.host.release.statement import Making, make_statement
 from edgekit.host.user import user_at_machine
 from edgekit.host.workflow.engines import NOTHING_KEPT, do_engine_work, plan_engine_work
+from edgekit.host.workflow.heads import settle_heads
 from edgekit.host.workflow.packages import LaidOutPackages
 from edgekit.host.workflow.provenance import GivenInputs, given_inputs, making_of
 from edgekit.host.workflow.rehearse import rehearse, release_files
@@ -39,6 +40,8 @@ class ReleaseParts:
     engines: tuple[Engine, ...]
     plan: WorkerPlan
     making: Making
+    notes: tuple[str, ...] = ()
+    """What stages' models were taken for."""
 
     @property
     def entries(self) -> tuple[EngineEntry, ...]:
@@ -55,6 +58,7 @@ def make_release(job: ReleaseJob, station: Workstation) -> Built:
     """Do the whole build; what is in a cache is taken from there. Raises as `build_release`."""
     parts = make_parts(job, given_inputs(job, station), station)
     notes = (
+        *parts.notes,
         *(note for engine in parts.engines for note in engine.notes),
         *(f"warning: {text}" for text in (*parts.plan.warnings, *parts.site.locked.warnings)),
         *rehearse(job.folder, parts.plan, parts.engines, importable(parts.site, job.target), station),
@@ -85,10 +89,12 @@ def make_parts(
     require("build", more=WheelTools(station, target).building_needs(lock_file(folder.folder, target)))
     _plan(job, ())  # what does not fit is reported before anything is built, and so is what cannot become an engine
     work = plan_engine_work(folder, target, station, job.builder, kept)
+    settled = settle_heads(folder, {one.source.name: one.source.described for one in work.planned})
     site = lay_out_site(folder, target, station, update_lock=job.update_lock)
     engines = do_engine_work(work, station)
     making = making_of(job, given, site, tuple(zip(work.planned, engines, strict=True)), station)
-    return ReleaseParts(site=site, engines=engines, plan=_plan(job, engines), making=making)
+    plan = _plan(dataclasses.replace(job, folder=settled.folder), engines)
+    return ReleaseParts(site=site, engines=engines, plan=plan, making=making, notes=settled.notes)
 
 
 def _plan(job: ReleaseJob, engines: tuple[Engine, ...]) -> WorkerPlan:

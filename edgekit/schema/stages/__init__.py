@@ -10,6 +10,7 @@ from collections.abc import Collection
 
 from edgekit.schema.stages.centres import CentresStage
 from edgekit.schema.stages.colour import ColourStage
+from edgekit.schema.stages.detect import DetectStage
 from edgekit.schema.stages.engine import InferStage, PreprocessStage
 from edgekit.schema.stages.own import PythonStage
 from edgekit.schema.stages.scene import CountStage, LinesStage, ZonesStage
@@ -18,7 +19,9 @@ from edgekit.schema.stages.yolo import YoloStage
 
 WithoutModel = TrackStage | BytetrackStage | CountStage | LinesStage | ZonesStage
 """Stages that no model belongs to."""
-RecipeStage = PreprocessStage | InferStage | CentresStage | YoloStage | ColourStage | WithoutModel | PythonStage
+HeadStage = CentresStage | YoloStage | DetectStage
+"""Stages that make something of a model's outputs."""
+RecipeStage = PreprocessStage | InferStage | HeadStage | ColourStage | WithoutModel | PythonStage
 """One step of the pipeline, by `kind`."""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TypeVar
 from edgekit.device.runner import Runner, load
 from edgekit.device.runtime.golden import Passage, is_stateless
 from edgekit.device.runtime.grab import grab_frames
+from edgekit.device.runtime.rehearsal.plain import plain_detection
 from edgekit.device.runtime.rehearsal.recorded import Recorded
 from edgekit.device.runtime.rehearsal.watch import MAKING, CannotTry, Watch
 from edgekit.device.runtime.sinks import make_sink
@@ -20,7 +20,6 @@ from edgekit.device.runtime.sources.opening import open_source
 from edgekit.device.runtime.stages import close_stage, find_class
 from edgekit.device.runtime.stages.factory import StageFactory
 from edgekit.device.runtime.streams import PipelineFigures
-from edgekit.errors import InputError
 from edgekit.imaging.image import FrameSpec
 from edgekit.schema.detection import Detection
 from edgekit.schema.plan import StagePlan
@@ -148,7 +147,7 @@ class RehearsalRun:
                     recorded.turn_to(index)
                 detections = passage.find(picture)
                 with self._watch.step(f"reading what was found in {picture.name}"):
-                    found.append(tuple(map(_plain, detections)))
+                    found.append(tuple(map(plain_detection, detections)))
         return tuple(found)
 
     def _make_for_pictures(self, stage: StagePlan, stream: StreamInfo) -> Stage:
@@ -167,18 +166,6 @@ class RehearsalRun:
             unjudged=unjudged,
             untried=tuple(Untried(stage=name, reason=reason) for name, reason in self._untried.items()),
         )
-
-
-def _plain(found: Detection) -> Detection:
-    """A detection as JSON holds it: a recipe's code may have put numpy's numbers into it."""
-    numbers = {name: float(getattr(found, name)) for name in ("x_px", "y_px", "width_px", "height_px", "score")}
-    wrong = [name for name, value in numbers.items() if not math.isfinite(value)]
-    if wrong:
-        raise InputError(
-            f"a detection of {found.label!r} has {wrong[0]} = {numbers[wrong[0]]}",
-            hint="set finite numbers; a model's NaN or infinity must not become a detection",
-        )
-    return Detection(label=str(found.label), colour=str(found.colour), track=int(found.track), **numbers)
 
 
 def _named(stage: StagePlan) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -17,6 +18,12 @@ from edgekit.host.engine.reading import MAX_MODEL_BYTES, read_bounded
 from edgekit.trust import sha256_bytes
 
 _SHOWN_BYTES = 40
+_MAX_ENTRIES, _MAX_ENTRY = 64, 1 << 18
+"""Of metadata: ten thousand names of classes."""
+_LAYS_OUT = frozenset(
+    {"Identity", "Cast", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "DequantizeLinear"}
+)
+_MAX_STEPS = 16
 _NO_ROOM = "alloc failed"
 """Source: protobuf, upb's message for a parser without memory."""
 _NAMES = {"float": "float32", "double": "float64"}
@@ -49,6 +56,10 @@ class OnnxModel:
     outputs: tuple[Tensor, ...]
     macs: int
     """Multiply-accumulates of convolutions and matrix products; 0 where the sizes of one of them are not known."""
+    metadata: dict[str, str] = dataclasses.field(default_factory=dict)
+    """What its exporter wrote into it: names of classes, its task. Texts that are very long are left out."""
+    made_by: dict[str, str] = dataclasses.field(default_factory=dict)
+    """The operator that makes each output, not counting those that only lay it out in another way."""
 
     @property
     def macs_fact(self) -> dict[str, str]:
@@ -157,7 +168,27 @@ def describe(model: onnx.ModelProto, data: bytes) -> OnnxModel:
         inputs=inputs_of(model),
         outputs=tuple(tensor_info(value) for value in model.graph.output),
         macs=_macs(model),
+        metadata=_metadata(model),
+        made_by=_makers(model.graph),
     )
+
+
+def _metadata(model: onnx.ModelProto) -> dict[str, str]:
+    short = {entry.key: entry.value for entry in model.metadata_props[:_MAX_ENTRIES] if len(entry.key) <= _SHOWN_BYTES}
+    return {key: value for key, value in short.items() if len(value) <= _MAX_ENTRY}
+
+
+def _makers(graph: onnx.GraphProto) -> dict[str, str]:
+    """Of each output, the operator that makes its numbers."""
+    makers = {name: node for node in graph.node for name in node.output}
+    found = {}
+    for value in graph.output:
+        node, steps = makers.get(value.name), 0
+        while node is not None and node.op_type in _LAYS_OUT and steps < _MAX_STEPS:
+            node, steps = makers.get(node.input[0]) if node.input else None, steps + 1
+        if node is not None:
+            found[value.name] = node.op_type
+    return found
 
 
 def opset_of(model: onnx.ModelProto) -> int:

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from edgekit.device.runtime.stages.detect import Yolo
 from edgekit.device.runtime.stages.fitting import fit_of
-from edgekit.device.runtime.stages.yolo import Yolo
 from edgekit.errors import InputError
 from edgekit.schema.recipe import ColourContract
 from edgekit.schema.stages.yolo import YoloOptions

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgekit.device.runtime.stages.yolo import Yolo
+from edgekit.device.runtime.stages.detect import Yolo
 from edgekit.errors import InputError
 from edgekit.imaging.image import RgbSpec
 from edgekit.schema.reader import from_raw
@@ -127,9 +127,13 @@ def test_no_more_than_wanted_and_the_strongest():
 @pytest.mark.parametrize(
     ("output", "told"),
     [
-        (np.zeros((1, 9, 100)), r"output output0 is \[1, 9, 100\], and 3 labels want \[1, 7, anchors\]"),
-        (np.zeros((2, 7, 100)), r"output output0 is \[2, 7, 100\]"),
+        (
+            np.zeros((1, 9, 100)),
+            r"is \[1, 9, 100\], and yolov8 with 3 labels wants \[1, 7, candidates\]",
+        ),
         (np.zeros((1, 700)), r"output output0 is \[1, 700\]"),
+        (np.zeros((0, 7, 10)), r"output output0 is \[0, 7, 10\], without picture 0"),
+        (np.array(1.0), r"output output0 is \[\], without picture 0"),
     ],
 )
 def test_an_output_of_another_shape_is_told(output, told):
@@ -139,8 +143,56 @@ def test_an_output_of_another_shape_is_told(output, told):
         found(stage(), np.zeros((1, 7, 10)), "boxes")
 
 
+def test_classes_have_thresholds_of_their_own():
+    rows = [(20, 160, 9, 9, 0.3, 0, 0), (60, 160, 9, 9, 0, 0.3, 0), (100, 160, 9, 9, 0, 0, 0.3)]
+    seen = found(stage(threshold=0.25, thresholds={"person": 0.4, "dog": 0.05}), output_of(*rows))
+    assert [one.label for one in seen] == ["car", "dog"]
+    seen = found(stage(threshold=0.9, thresholds={"dog": 0.05}), output_of(*rows))
+    assert [one.label for one in seen] == ["dog"]
+
+
+def test_boxes_of_all_classes_suppress_each_other_where_the_recipe_says_so():
+    same = (160, 160, 40, 40)
+    output = output_of((*same, 0.5, 0, 0), (*same, 0, 0.4, 0), (60, 160, 40, 40, 0, 0, 0.3))
+    assert [one.label for one in found(stage(agnostic=True), output)] == ["person", "dog"]
+
+
+def test_one_endless_box_does_not_swallow_the_others():
+    rows = [(160, 160, 1e30, 1e30, 0.9, 0, 0), (40, 160, 20, 20, 0, 0.8, 0), (80, 160, 20, 20, 0, 0.7, 0)]
+    assert [round(one.score, 1) for one in found(stage(), output_of(*rows))] == [0.9, 0.8, 0.7]
+
+
+def test_a_box_left_of_the_picture_is_of_its_own_class():
+    """OpenCV tells classes apart by moving them beyond each other: what lies at negative places came upon another."""
+    rows = [(310, 160, 20, 20, 0.9, 0, 0), (-10, 160, 20, 20, 0, 0.8, 0), (5, 160, 30, 20, 0, 0.5, 0)]
+    assert [one.label for one in found(stage(), output_of(*rows))] == ["person", "car"]
+
+
+def test_noise_is_bounded_and_nothing_is_found_in_nothing():
+    noise = np.random.default_rng(0).uniform(0, 1, (1, 7, 100_000)).astype(np.float32)
+    noise[:, :2] *= 320
+    assert len(found(stage(most=100_000, iou=1.0), noise)) <= 4096
+    assert found(stage(), np.zeros((1, 7, 0), np.float32)) == ()
+    assert found(stage(), np.zeros((1, 7, 100), np.float32)) == ()
+
+
+def test_labels_that_the_build_has_not_filled_in_are_told():
+    with pytest.raises(InputError, match="stage stage: its labels are not known") as raised:
+        stage(labels=None)
+    assert "edgekit build" in raised.value.hint
+
+
 @pytest.mark.parametrize(
-    "options", [{"labels": []}, {"threshold": 0.0}, {"threshold": 1.5}, {"iou": 0}, {"most": 0}, {"treshold": 0.5}]
+    "options",
+    [
+        {"labels": []},
+        {"threshold": 0.0},
+        {"threshold": 1.5},
+        {"thresholds": {"dog": 2}},
+        {"iou": 0},
+        {"most": 0},
+        {"treshold": 0.5},
+    ],
 )
 def test_options_that_are_wrong_are_told(options):
     with pytest.raises(InputError):

@@ -1,0 +1,183 @@
+"""Settles what a recipe's stages make of their models' outputs: which head it is, and what its classes are called.
+
+Engines for accelerators lose what an ONNX file says of itself, and nobody on a board can be asked. So all of it is
+found out here, said, and written into the plan.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edgekit.errors import InputError
+from edgekit.host.catalogue.labels import read_labels
+from edgekit.host.catalogue.recipes import RecipeFolder
+from edgekit.host.engine.model.onnx_model import OnnxModel
+from edgekit.schema.heads.facts import ModelFacts, OutputFacts, keypoint_shape_in, names_in
+from edgekit.schema.heads.layout import Layout
+from edgekit.schema.heads.recognise import choose_layout
+from edgekit.schema.problem import closest_of
+from edgekit.schema.recipe import ColourContract
+from edgekit.schema.stages import RecipeStage, model_of
+from edgekit.schema.stages.detect import DetectOptions, DetectStage
+from edgekit.schema.stages.labels import BoxOptions, LabelOptions
+from edgekit.schema.stages.yolo import YoloOptions, YoloStage
+
+_SETTLED = frozenset(
+    {"labels", "labels_file", "head", "output", "outputs", "activation", "unit", "corners", "background", "priors"}
+)
+"""Options that the build settles: no board can have its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettledRecipe:
+    """A recipe whose stages know their models' outputs."""
+
+    folder: RecipeFolder
+    notes: tuple[str, ...]
+    """What each was taken for."""
+
+
+def settle_heads(folder: RecipeFolder, models: Mapping[str, OnnxModel]) -> SettledRecipe:
+    """Fill in what stages leave to the model.
+
+    Args:
+        folder: the recipe.
+        models: its models by name, whole; stages of others are left as they are.
+
+    Raises:
+        InputError: a model's outputs are not those of its stage's head, may be several heads', or have no labels.
+    """
+    recipe, stages, notes = folder.recipe, {}, []
+    for name, stage in recipe.pipeline.stages.items():
+        model = model_of(stage, recipe.models)
+        stages[name] = stage
+        if model in models and isinstance(stage, (YoloStage, DetectStage)):
+            _refuse_settings(name, folder)
+            settling = _Settling(folder=folder, name=name, model=models[model], contract=recipe.models[model].input)
+            stages[name], note = settling.settle(stage)
+            notes.append(f"stage {name}: {note}")
+    pipeline = dataclasses.replace(recipe.pipeline, stages=stages)
+    settled = dataclasses.replace(folder, recipe=dataclasses.replace(recipe, pipeline=pipeline))
+    return SettledRecipe(folder=settled, notes=tuple(notes))
+
+
+def _refuse_settings(stage: str, folder: RecipeFolder) -> None:
+    for place in folder.places:
+        match place.keys:
+            case ("stages", name, "options", option, *_) if name == stage and option in _SETTLED:
+                raise InputError(
+                    f"{folder.folder}/recipe.toml: pipeline.stages.{stage}.options.{option}: cannot be a setting: "
+                    "it is the model's, on every board",
+                    hint="write its value, or leave it out",
+                )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Settling:
+    """One stage of one model."""
+
+    folder: RecipeFolder
+    name: str
+    model: OnnxModel
+    contract: ColourContract
+
+    def settle(self, stage: YoloStage | DetectStage) -> tuple[RecipeStage, str]:
+        """The stage with its options filled in, and what it was taken for."""
+        if isinstance(stage, YoloStage):
+            labels, origin, layout = self._found(stage.options, (stage.options.output,), {"head": "yolov8"})
+            options: YoloOptions = dataclasses.replace(stage.options, labels=labels, output=layout.outputs[0])
+            return dataclasses.replace(stage, options=options), f"{layout.words}; {origin}"
+        labels, origin, layout = self._found(stage.options, stage.options.outputs, _given(stage.options))
+        return dataclasses.replace(stage, options=_filled(stage.options, layout, labels)), f"{layout.words}; {origin}"
+
+    def _found(
+        self, options: BoxOptions, outputs: tuple[str, ...], given: Mapping[str, object]
+    ) -> tuple[tuple[str, ...], str, Layout]:
+        labels, origin = self._labels(options)
+        keypoints = options.keypoints if isinstance(options, DetectOptions) else ()
+        facts = facts_of(self.model, self.contract, outputs, len(labels) if labels else None, len(keypoints))
+        layout = choose_layout(facts, "detect", given, self._key())
+        if labels is None:
+            raise InputError(
+                f"{self._key('options.labels')}: missing, and the model names no classes itself",
+                hint=f"write labels = [...], {layout.classes} of them, or labels_file: it is like {layout.words}",
+            )
+        for label in options.thresholds:
+            if label not in labels:
+                near = closest_of(label, labels)
+                hint = f"did you mean {near!r}?" if near else f"write one of {', '.join(labels[:8])}"
+                raise InputError(f"{self._key('options.thresholds')}: no class {label!r}", hint=hint)
+        return labels, origin, layout
+
+    def _labels(self, options: LabelOptions) -> tuple[tuple[str, ...] | None, str]:
+        """Names of the classes, and where they are from."""
+        if options.labels is not None:
+            return options.labels, f"{len(options.labels)} labels"
+        if options.labels_file is not None:
+            labels = read_labels(self.folder.file(options.labels_file))
+            return labels, f"{len(labels)} labels from {options.labels_file}"
+        named = names_in(self.model.metadata)
+        return (named, f"{len(named)} labels from the model's metadata") if named else (None, "")
+
+    def _key(self, option: str = "") -> str:
+        return f"{self.folder.folder}/recipe.toml: pipeline.stages.{self.name}" + (option and f".{option}")
+
+
+def facts_of(
+    model: OnnxModel,
+    contract: ColourContract,
+    outputs: tuple[str, ...] = (),
+    classes: int | None = None,
+    keypoints: int = 0,
+) -> ModelFacts:
+    """What a model's head can be told by.
+
+    Args:
+        model: whole.
+        contract: of its picture.
+        outputs: the only ones that count, in their order; where the model has none of them, all of its own.
+        classes: how many labels it has, where that is known.
+        keypoints: how many points it finds of each thing, where the recipe names them.
+    """
+    there = {
+        one.name: OutputFacts(name=one.name, shape=one.shape, made_by=model.made_by.get(one.name, ""))
+        for one in model.outputs
+    }
+    named = keypoint_shape_in(model.metadata)
+    wanted = tuple(there[name] for name in outputs if name in there)
+    return ModelFacts(
+        outputs=wanted or tuple(there.values()),
+        width_px=contract.width_px,
+        height_px=contract.height_px,
+        metadata=model.metadata,
+        classes=classes,
+        keypoints=keypoints or (named[0] if named else 0),
+        keypoint_values=(named[1],) if named else (2, 3),
+    )
+
+
+def _given(options: DetectOptions) -> dict[str, object]:
+    """What a recipe says of its model's head."""
+    said = {name: getattr(options, name) for name in ("head", "unit", "activation", "background")}
+    found: dict[str, object] = {name: value for name, value in said.items() if value != "auto"}
+    return {"head": "ssd", **found} if options.priors is not None else found
+
+
+def _filled(options: DetectOptions, layout: Layout, labels: tuple[str, ...]) -> DetectOptions:
+    assert layout.head is not None, "it is a detector's"
+    auto = {
+        name: getattr(layout, name)
+        for name in ("activation", "unit", "corners", "background")
+        if getattr(options, name) == "auto"
+    }
+    return dataclasses.replace(
+        options,
+        head=layout.head,
+        outputs=layout.outputs,
+        labels=labels,
+        masks=layout.masks,
+        keypoints=options.keypoints or tuple(f"point{number}" for number in range(layout.keypoints)),
+        **auto,
+    )
