@@ -14,8 +14,8 @@ from edgekit.errors import InputError
 from edgekit.host.catalogue.labels import read_labels
 from edgekit.host.catalogue.recipes import RecipeFolder
 from edgekit.host.engine.model.onnx_model import OnnxModel
-from edgekit.schema.heads.facts import ModelFacts, OutputFacts, keypoint_shape_in, names_in
-from edgekit.schema.heads.layout import Layout
+from edgekit.schema.heads.facts import HeadFacts, OutputFacts, keypoint_shape_in, names_in
+from edgekit.schema.heads.layout import HeadLayout
 from edgekit.schema.heads.recognise import choose_layout
 from edgekit.schema.problem import closest_of
 from edgekit.schema.recipe import ColourContract
@@ -94,7 +94,7 @@ class _Settling:
 
     def _found(
         self, options: BoxOptions, outputs: tuple[str, ...], given: Mapping[str, object]
-    ) -> tuple[tuple[str, ...], str, Layout]:
+    ) -> tuple[tuple[str, ...], str, HeadLayout]:
         labels, origin = self._labels(options)
         keypoints = options.keypoints if isinstance(options, DetectOptions) else ()
         facts = facts_of(self.model, self.contract, outputs, len(labels) if labels else None, len(keypoints))
@@ -131,7 +131,7 @@ def facts_of(
     outputs: tuple[str, ...] = (),
     classes: int | None = None,
     keypoints: int = 0,
-) -> ModelFacts:
+) -> HeadFacts:
     """What a model's head can be told by.
 
     Args:
@@ -147,7 +147,7 @@ def facts_of(
     }
     named = keypoint_shape_in(model.metadata)
     wanted = tuple(there[name] for name in outputs if name in there)
-    return ModelFacts(
+    return HeadFacts(
         outputs=wanted or tuple(there.values()),
         width_px=contract.width_px,
         height_px=contract.height_px,
@@ -165,7 +165,7 @@ def _given(options: DetectOptions) -> dict[str, object]:
     return {"head": "ssd", **found} if options.priors is not None else found
 
 
-def _filled(options: DetectOptions, layout: Layout, labels: tuple[str, ...]) -> DetectOptions:
+def _filled(options: DetectOptions, layout: HeadLayout, labels: tuple[str, ...]) -> DetectOptions:
     assert layout.head is not None, "it is a detector's"
     auto = {
         name: getattr(layout, name)

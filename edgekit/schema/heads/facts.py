@@ -33,7 +33,7 @@ class OutputFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelFacts:
+class HeadFacts:
     """A model as far as its head can be told by it."""
 
     outputs: tuple[OutputFacts, ...]

@@ -11,7 +11,7 @@ StageKind = Literal["detect", "classify", "segment", "read"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class HeadLayout:
     """One way to take a model's outputs."""
 
     kind: StageKind

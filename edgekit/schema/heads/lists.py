@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edgekit.schema.heads.facts import ModelFacts, OutputFacts
+from edgekit.schema.heads.facts import HeadFacts, OutputFacts
 from edgekit.schema.heads.grids import strides_for
-from edgekit.schema.heads.layout import Layout
+from edgekit.schema.heads.layout import HeadLayout
 from edgekit.schema.stages.detect import HeadName
 
 _ANCHORS = 3
@@ -23,7 +23,7 @@ _WORDS: dict[HeadName, str] = {
 """What a head is taken for."""
 
 
-def list_layouts(facts: ModelFacts) -> Iterator[Layout]:
+def list_layouts(facts: HeadFacts) -> Iterator[HeadLayout]:
     """Heads of a model with one list, and perhaps prototypes of masks."""
     lists, maps = facts.ranked(3), facts.ranked(4)
     if len(lists) != 1 or len(maps) > 1 or not all(lists[0].inner):
@@ -36,7 +36,7 @@ def list_layouts(facts: ModelFacts) -> Iterator[Layout]:
             names = (lists[0].name, *((maps[0].name,) if maps else ()))
             with_masks = f", masks of {masks} prototypes" if masks else ""
             with_points = f", {facts.keypoints} points" if extra else ""
-            yield Layout(
+            yield HeadLayout(
                 kind="detect",
                 head=head,
                 outputs=names,
@@ -49,7 +49,7 @@ def list_layouts(facts: ModelFacts) -> Iterator[Layout]:
             )
 
 
-def _fitting(one: OutputFacts, masks: int, facts: ModelFacts) -> Iterator[tuple[HeadName, int, int]]:
+def _fitting(one: OutputFacts, masks: int, facts: HeadFacts) -> Iterator[tuple[HeadName, int, int]]:
     """Each head that fits, with its classes and the values of its points."""
     points = [facts.keypoints * values for values in facts.keypoint_values] if facts.keypoints else [0]
     first, last = one.inner

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edgekit.schema.heads.facts import ModelFacts, OutputFacts
-from edgekit.schema.heads.layout import Layout
+from edgekit.schema.heads.facts import HeadFacts, OutputFacts
+from edgekit.schema.heads.layout import HeadLayout
 from edgekit.schema.stages.detect import Activation
 
 _ANCHORS = 3
@@ -14,7 +14,7 @@ _ACTIVATIONS: dict[str, tuple[Activation, ...]] = {"Sigmoid": ("none",), "Conv":
 """What is left to do behind the operator that makes an output; behind others it may be either."""
 
 
-def map_layouts(facts: ModelFacts) -> Iterator[Layout]:
+def map_layouts(facts: HeadFacts) -> Iterator[HeadLayout]:
     """Heads of a model whose outputs are maps on grids of different sizes."""
     maps = [one for one in facts.ranked(4, 5) if all(one.inner)]
     if len(maps) != len(facts.outputs) or len(maps) < 2:
@@ -41,7 +41,7 @@ def _prototypes(grids: dict[tuple[int, ...], list[OutputFacts]]) -> OutputFacts 
     return None
 
 
-def _single(maps: list[OutputFacts], facts: ModelFacts) -> Iterator[Layout]:
+def _single(maps: list[OutputFacts], facts: HeadFacts) -> Iterator[HeadLayout]:
     """One map for each grid."""
     names, first = tuple(one.name for one in maps), maps[0]
     if len(first.shape) == 5:
@@ -60,16 +60,16 @@ def _single(maps: list[OutputFacts], facts: ModelFacts) -> Iterator[Layout]:
             continue
         if head == "yolox_maps":
             words = f"YOLOX's maps from the RKNN model zoo: {first} and on"
-            yield Layout(kind="detect", head="yolox_maps", outputs=names, classes=classes, words=words)
+            yield HeadLayout(kind="detect", head="yolox_maps", outputs=names, classes=classes, words=words)
             continue
         for activation in _ACTIVATIONS.get(first.made_by, ("sigmoid", "none")):
             words = f"maps of YOLOv5's kind (v5, v7) with {_ANCHORS} anchors: {first} and on"
-            yield Layout(
+            yield HeadLayout(
                 kind="detect", head="yolov5_maps", outputs=names, classes=classes, words=words, activation=activation
             )
 
 
-def _split(groups: list[list[OutputFacts]], prototypes: OutputFacts | None, facts: ModelFacts) -> Iterator[Layout]:
+def _split(groups: list[list[OutputFacts]], prototypes: OutputFacts | None, facts: HeadFacts) -> Iterator[HeadLayout]:
     """Boxes and scores in maps of their own."""
     masks = prototypes.shape[1] if prototypes is not None else 0
     channels = [[one.shape[1] for one in group] for group in groups]
@@ -88,7 +88,7 @@ def _split(groups: list[list[OutputFacts]], prototypes: OutputFacts | None, fact
     names = [group[place].name for group in groups for place in places]
     made_by = groups[0][score].made_by
     for activation in _ACTIVATIONS.get(made_by, ("none",)):
-        yield Layout(
+        yield HeadLayout(
             kind="detect",
             head="split_maps",
             outputs=(*names, *((prototypes.name,) if prototypes is not None else ())),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from edgekit.schema.heads.facts import ModelFacts, OutputFacts
+from edgekit.schema.heads.facts import HeadFacts, OutputFacts
 from edgekit.schema.heads.grids import strides_for
-from edgekit.schema.heads.layout import Layout
+from edgekit.schema.heads.layout import HeadLayout
 
 _LISTED = {
-    ("detection_boxes", "detection_scores", "detection_classes", "num_detections"): Layout(
+    ("detection_boxes", "detection_scores", "detection_classes", "num_detections"): HeadLayout(
         kind="detect",
         head="listed",
         outputs=(),
@@ -20,17 +20,17 @@ _LISTED = {
         corners="top_left_bottom_right",
         background="first",
     ),
-    ("det_boxes", "det_scores", "det_classes", "num_dets"): Layout(
+    ("det_boxes", "det_scores", "det_classes", "num_dets"): HeadLayout(
         kind="detect", head="listed", outputs=(), classes=0, words="a finished list of TensorRT's EfficientNMS"
     ),
-    ("boxes", "scores", "labels"): Layout(
+    ("boxes", "scores", "labels"): HeadLayout(
         kind="detect", head="listed", outputs=(), classes=0, words="a finished list of RT-DETR's or D-FINE's own export"
     ),
 }
 """Finished lists by the names of their outputs: boxes, scores, classes, and perhaps a count."""
 
 
-def pair_layouts(facts: ModelFacts) -> Iterator[Layout]:
+def pair_layouts(facts: HeadFacts) -> Iterator[HeadLayout]:
     """Heads of a model whose boxes and scores are outputs of their own."""
     there = {one.name.partition(":")[0]: one for one in facts.outputs}
     for names, layout in _LISTED.items():
@@ -48,11 +48,11 @@ def pair_layouts(facts: ModelFacts) -> Iterator[Layout]:
         yield from _boxes_scores(boxes[0], others[0], facts)
 
 
-def _detr(logits: OutputFacts, boxes: OutputFacts, facts: ModelFacts) -> Iterator[Layout]:
+def _detr(logits: OutputFacts, boxes: OutputFacts, facts: HeadFacts) -> Iterator[HeadLayout]:
     """A class more than there are labels is DETR's `nothing`."""
     count = logits.shape[-1]
     known = facts.classes
-    shared = Layout(
+    shared = HeadLayout(
         kind="detect",
         head="detr",
         outputs=(logits.name, boxes.name),
@@ -68,13 +68,13 @@ def _detr(logits: OutputFacts, boxes: OutputFacts, facts: ModelFacts) -> Iterato
         yield replace(shared, classes=count - 1, activation="softmax", background="last")
 
 
-def _boxes_scores(boxes: OutputFacts, scores: OutputFacts, facts: ModelFacts) -> Iterator[Layout]:
+def _boxes_scores(boxes: OutputFacts, scores: OutputFacts, facts: HeadFacts) -> Iterator[HeadLayout]:
     count = boxes.shape[1]
     if count not in scores.inner:
         return
     rows = next((size for size in scores.inner if size != count), count)
     words = f"boxes and scores in two outputs (DAMO-YOLO, PP-YOLOE, YOLO-NAS, SSD): {facts.described}"
-    shared = Layout(
+    shared = HeadLayout(
         kind="detect",
         head="boxes_scores",
         outputs=(boxes.name, scores.name),

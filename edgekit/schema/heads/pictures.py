@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edgekit.schema.heads.facts import ModelFacts, OutputFacts
-from edgekit.schema.heads.layout import Layout
+from edgekit.schema.heads.facts import HeadFacts, OutputFacts
+from edgekit.schema.heads.layout import HeadLayout
 
 _COARSEST = 32
 """Pixels of the input to a cell of a map of classes."""
@@ -14,7 +14,7 @@ _LEAST_SIGNS = 11
 """Of a model that reads: ten digits, and the sign for none."""
 
 
-def picture_layouts(facts: ModelFacts) -> Iterator[Layout]:
+def picture_layouts(facts: HeadFacts) -> Iterator[HeadLayout]:
     """Classifiers, maps of classes, and models that read."""
     if len(facts.outputs) != 1:
         return
@@ -27,10 +27,10 @@ def picture_layouts(facts: ModelFacts) -> Iterator[Layout]:
         yield from _reader(one, facts)
 
 
-def _classifier(one: OutputFacts, facts: ModelFacts) -> Iterator[Layout]:
+def _classifier(one: OutputFacts, facts: HeadFacts) -> Iterator[HeadLayout]:
     count = one.shape[1]
     if count > 1 and facts.classes in (None, count):
-        yield Layout(
+        yield HeadLayout(
             kind="classify",
             outputs=(one.name,),
             classes=count,
@@ -39,21 +39,21 @@ def _classifier(one: OutputFacts, facts: ModelFacts) -> Iterator[Layout]:
         )
 
 
-def _segmentation(one: OutputFacts, facts: ModelFacts) -> Iterator[Layout]:
+def _segmentation(one: OutputFacts, facts: HeadFacts) -> Iterator[HeadLayout]:
     count, rows, columns = one.inner
     covers = rows * _COARSEST >= facts.height_px and columns * _COARSEST >= facts.width_px
     if covers and count > 1 and facts.classes in (None, count):
-        yield Layout(kind="segment", outputs=(one.name,), classes=count, words=f"a map for each class: {one}")
+        yield HeadLayout(kind="segment", outputs=(one.name,), classes=count, words=f"a map for each class: {one}")
 
 
-def _reader(one: OutputFacts, facts: ModelFacts) -> Iterator[Layout]:
+def _reader(one: OutputFacts, facts: HeadFacts) -> Iterator[HeadLayout]:
     """A line of text: steps along the picture's width, a score for each sign and for none."""
     steps, signs = one.inner
     if steps == 1:  # [steps, 1, signs], as PyTorch's own CTC has it
         steps = one.shape[0]
     wide = facts.width_px >= 2 * facts.height_px and steps <= facts.width_px
     if wide and steps >= _LEAST_STEPS and signs >= _LEAST_SIGNS and facts.classes in (None, signs - 1, signs - 2):
-        yield Layout(
+        yield HeadLayout(
             kind="read",
             outputs=(one.name,),
             classes=signs - 1,

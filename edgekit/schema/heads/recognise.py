@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from edgekit.errors import InputError
-from edgekit.schema.heads.facts import ModelFacts
-from edgekit.schema.heads.layout import Layout
+from edgekit.schema.heads.facts import HeadFacts
+from edgekit.schema.heads.layout import HeadLayout
 from edgekit.schema.heads.lists import list_layouts
 from edgekit.schema.heads.maps import map_layouts
 from edgekit.schema.heads.pairs import pair_layouts
@@ -17,12 +17,12 @@ _CHOICES = ("head", "unit", "activation", "background")
 """Options that tell layouts apart, the one that tells most first."""
 
 
-def layouts_of(facts: ModelFacts) -> tuple[Layout, ...]:
+def layouts_of(facts: HeadFacts) -> tuple[HeadLayout, ...]:
     """Every head that a model may have; none where no head is like it."""
     return tuple(dict.fromkeys(layout for family in _FAMILIES for layout in family(facts)))
 
 
-def choose_layout(facts: ModelFacts, kind: str, given: Mapping[str, object], where: str) -> Layout:
+def choose_layout(facts: HeadFacts, kind: str, given: Mapping[str, object], where: str) -> HeadLayout:
     """The one head that a model has.
 
     Args:
@@ -49,7 +49,7 @@ def choose_layout(facts: ModelFacts, kind: str, given: Mapping[str, object], whe
 
 
 def _unlike(
-    facts: ModelFacts, kind: str, others: tuple[Layout, ...], given: Mapping[str, object], where: str
+    facts: HeadFacts, kind: str, others: tuple[HeadLayout, ...], given: Mapping[str, object], where: str
 ) -> InputError:
     labels = "" if facts.classes is None else f" with {facts.classes} labels"
     what = f'head "{given["head"]}"' if given.get("head") else f"a head of kind {kind}"
@@ -67,7 +67,7 @@ def _unlike(
     return InputError(message, hint=hint)
 
 
-def _ambiguous(left: list[Layout], where: str) -> InputError:
+def _ambiguous(left: list[HeadLayout], where: str) -> InputError:
     for option in _CHOICES:
         values = dict.fromkeys(getattr(one, option) for one in left)
         if len(values) > 1:
@@ -83,8 +83,8 @@ def _meaning(option: str, words: str) -> str:
     return f" ({words.partition(':')[0]})" if option == "head" else ""
 
 
-def _without_classes(facts: ModelFacts) -> ModelFacts:
-    return ModelFacts(
+def _without_classes(facts: HeadFacts) -> HeadFacts:
+    return HeadFacts(
         outputs=facts.outputs,
         width_px=facts.width_px,
         height_px=facts.height_px,

@@ -18,7 +18,7 @@ MOST_POINTS = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mask:
+class Outline:
     """One thing's, in the source's pixels."""
 
     outline: tuple[tuple[float, ...], ...]
@@ -28,7 +28,7 @@ class Mask:
 
 def masks_of(
     coefficients: Floats, prototypes: Floats, boxes: Floats, fit: Fit, size_px: tuple[int, int]
-) -> tuple[Mask, ...]:
+) -> tuple[Outline, ...]:
     """Each thing's mask within its box: prototypes weighted by its coefficients, where that is positive.
 
     Source: YOLACT (arXiv:1904.02689), section 3.1; a sigmoid over one half is what is above zero before it.
@@ -46,12 +46,12 @@ def masks_of(
     return tuple(_mask(one, prototypes, box, scale, fit) for one, box in zip(coefficients, corners, strict=True))
 
 
-def _mask(coefficients: Floats, prototypes: Floats, box: Floats, scale: Floats, fit: Fit) -> Mask:
+def _mask(coefficients: Floats, prototypes: Floats, box: Floats, scale: Floats, fit: Fit) -> Outline:
     """A mask at the input's resolution, within a box that lies in the input."""
     low, high = np.floor(box[:2]).astype(int), np.ceil(box[2:]).astype(int)
     width, height = (high - low).tolist()
     if width <= 0 or height <= 0 or not np.isfinite(coefficients).all():
-        return Mask(outline=(), area_px=0.0)
+        return Outline(outline=(), area_px=0.0)
     first = np.maximum(np.floor(low / scale).astype(int) - 1, 0)
     last = np.ceil(high / scale).astype(int) + 1
     part = prototypes[:, first[1] : last[1], first[0] : last[0]]
@@ -65,7 +65,7 @@ def _mask(coefficients: Floats, prototypes: Floats, box: Floats, scale: Floats, 
     return outline_of((np.asarray(grown) > 0).astype(np.uint8), low, fit)
 
 
-def outline_of(inside: npt.NDArray[np.uint8], corner: npt.NDArray[np.int_], fit: Fit) -> Mask:
+def outline_of(inside: npt.NDArray[np.uint8], corner: npt.NDArray[np.int_], fit: Fit) -> Outline:
     """The edges of a mask in the model's input.
 
     Args:
@@ -83,7 +83,7 @@ def outline_of(inside: npt.NDArray[np.uint8], corner: npt.NDArray[np.int_], fit:
             places = fit.points_to_source((polygon + corner + 0.5).astype(np.float32))
             made.append(tuple(np.round(places, 1).reshape(-1).tolist()))
     pixel = (fit.source_width_px / fit.width_px) * (fit.source_height_px / fit.height_px)
-    return Mask(outline=tuple(made), area_px=float(np.count_nonzero(inside)) * pixel)
+    return Outline(outline=tuple(made), area_px=float(np.count_nonzero(inside)) * pixel)
 
 
 def _simple(polygon: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgekit.device.runtime.heads.candidates import Candidates, Floats, pick
 from edgekit.device.runtime.heads.keypoints import keypoints_of
-from edgekit.device.runtime.heads.masks import Mask, masks_of
+from edgekit.device.runtime.heads.masks import Outline, masks_of
 from edgekit.device.runtime.heads.setup import HeadSetup, named_arrays
 from edgekit.device.runtime.heads.suppress import suppress
 from edgekit.device.runtime.heads.table import FINISHED, HEADS
@@ -100,7 +100,7 @@ class Decoder:
     ) -> tuple[Detection, ...]:
         none: tuple[Keypoint, ...] = ()
         points = keypoints_of(found.extra, self._options.keypoints, fit) if self._options.keypoints else ()
-        masks: tuple[Mask, ...] = ()
+        masks: tuple[Outline, ...] = ()
         if prototypes is not None:
             masks = masks_of(found.extra, prototypes, found.boxes, fit, (self._setup.width_px, self._setup.height_px))
         middles, sizes = (seen[:, :2] + seen[:, 2:]) / 2, seen[:, 2:] - seen[:, :2]
