@@ -21,7 +21,7 @@ without a new `STAGE_API`. The rules for a stage:
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias
@@ -81,18 +81,48 @@ class StreamInfo:
     top_px: int = 0
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
 class ModelResult:
     """What one model takes and gives for one frame."""
 
-    picture: Pixels | None = None
-    """uint8[height, width, 3], RGB, full range, at the model's input size. A buffer of its own for each frame."""
-    inputs: dict[str, Array] = field(default_factory=dict)
-    """The model's inputs by name: `preprocess` fills the picture's, `infer` takes all and leaves none. The arrays are
-    the engine's own memory where it has some to lend, and are given back when nobody holds them: keep no view of one.
-    A stage between the two fills the others, if the model has more."""
-    outputs: dict[str, Array] = field(default_factory=dict)
-    """The model's outputs by name, owned by the frame."""
+    __slots__ = ("_draw", "_picture", "inputs", "outputs")
+
+    def __init__(
+        self,
+        *,
+        picture: Pixels | None = None,
+        inputs: dict[str, Array] | None = None,
+        outputs: dict[str, Array] | None = None,
+    ) -> None:
+        self._picture, self._draw = picture, _no_picture
+        self.inputs = {} if inputs is None else inputs
+        """The model's inputs by name: `preprocess` fills the picture's, `infer` takes all and leaves none. The arrays
+        are the engine's own memory where it has some to lend, and are given back when nobody holds them: keep no view
+        of one. A stage between the two fills the others, if the model has more."""
+        self.outputs = {} if outputs is None else outputs
+        """The model's outputs by name, owned by the frame."""
+
+    @property
+    def picture(self) -> Pixels | None:
+        """uint8[height, width, 3], RGB, full range, at the model's input size. A buffer of its own for each frame.
+
+        It is made when it is first asked for: a model whose boxes are all that counts costs no picture. None before
+        `preprocess`.
+        """
+        if self._picture is None:
+            self._picture = self._draw()
+        return self._picture
+
+    @picture.setter
+    def picture(self, picture: Pixels | None) -> None:
+        self._picture, self._draw = picture, _no_picture
+
+    def draw(self, make: Callable[[], Pixels]) -> None:
+        """Have `picture` made by this, if anybody asks for it."""
+        self._picture, self._draw = None, make
+
+
+def _no_picture() -> Pixels | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ class Fit:
     """Where the scaled picture lies in the input. Coordinates are continuous: 0 is the first pixel's left edge."""
 
     source_width_px: int
+    """Size of the part of the frame that is taken; all of it, unless it is cropped."""
     source_height_px: int
     width_px: int
     """Size of the scaled picture; smaller than the input where it is letterboxed."""
@@ -22,7 +23,7 @@ class Fit:
     left_px: int = 0
     top_px: int = 0
     source_left_px: int = 0
-    """Where the frame lies in its camera's picture: detections stand in that picture's pixels."""
+    """Where the part that is taken lies in its camera's picture: detections stand in that picture's pixels."""
     source_top_px: int = 0
 
     def to_source(self, x_px: float, y_px: float) -> tuple[float, float]:
@@ -60,22 +61,42 @@ class Fit:
 
 
 def plan_fit(width_px: int, height_px: int, contract: ColourContract) -> Fit:
-    """Lay a frame of this size into the model's input: stretched, or whole and centred with bars around it."""
-    if contract.fit == "stretch":
-        return Fit(
-            source_width_px=width_px,
-            source_height_px=height_px,
-            width_px=contract.width_px,
-            height_px=contract.height_px,
-        )
+    """Lay a frame of this size into the model's input: stretched, whole with bars around it, or its middle alone."""
+    if contract.fit == "letterbox":
+        return _letterbox(width_px, height_px, contract)
+    left_px, top_px, part_width_px, part_height_px = 0, 0, width_px, height_px
+    if contract.fit == "crop":
+        scale = min(width_px / contract.width_px, height_px / contract.height_px)
+        part_width_px = _even(contract.width_px * scale, width_px)
+        part_height_px = _even(contract.height_px * scale, height_px)
+        if contract.align == "centre":
+            left_px, top_px = (width_px - part_width_px) // 4 * 2, (height_px - part_height_px) // 4 * 2
+    return Fit(
+        source_width_px=part_width_px,
+        source_height_px=part_height_px,
+        width_px=contract.width_px,
+        height_px=contract.height_px,
+        source_left_px=left_px,
+        source_top_px=top_px,
+    )
+
+
+def _letterbox(width_px: int, height_px: int, contract: ColourContract) -> Fit:
     scale = min(contract.width_px / width_px, contract.height_px / height_px)
     inner_width_px = max(1, min(contract.width_px, round(width_px * scale)))
     inner_height_px = max(1, min(contract.height_px, round(height_px * scale)))
+    centred = contract.align == "centre"
     return Fit(
         source_width_px=width_px,
         source_height_px=height_px,
         width_px=inner_width_px,
         height_px=inner_height_px,
-        left_px=(contract.width_px - inner_width_px) // 2,
-        top_px=(contract.height_px - inner_height_px) // 2,
+        left_px=(contract.width_px - inner_width_px) // 2 if centred else 0,
+        top_px=(contract.height_px - inner_height_px) // 2 if centred else 0,
     )
+
+
+def _even(size_px: float, whole_px: int) -> int:
+    """The nearest even size, as chroma has a sample for each two pixels; the whole where that is it."""
+    size = round(size_px)
+    return size if size == whole_px else max(2, min(whole_px, round(size_px / 2) * 2))

@@ -13,6 +13,10 @@ from edgekit.schema.source import Matrix, Range
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 Siting = Literal["left", "centre", "top_left", "unknown"]
 """Where a chroma sample lies among its four luma samples. Source: ITU-T H.273 (2021), section 8.7."""
+YuvFormat = Literal["I420", "NV12", "NV21", "YUYV", "I422"]
+"""How samples lie in memory: three planes; luma and pairs of Cb and Cr, or of Cr and Cb; all in one plane; three planes
+with chroma in every row. Source: GStreamer, video formats."""
+PixelOrder = Literal["RGB", "BGR", "RGBA", "GRAY"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +28,7 @@ class FrameSpec:
     matrix: Matrix
     range: Range
     siting: Siting = "unknown"
+    format: YuvFormat = "I420"
 
     @property
     def colours(self) -> str:
@@ -33,10 +38,11 @@ class FrameSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Yuv420Image:
-    """A decoder's picture as three planes, 8 bit, 4:2:0.
+    """A decoder's picture as three planes, 8 bit, 4:2:0, whatever its format: the planes are where its samples lie.
 
-    The planes are read-only views of the decoder's own memory where the decoder allows it; they keep that memory alive.
-    Rows may lie further apart than they are long, so the planes need not be contiguous.
+    Of formats with chroma in every row (4:2:2) every other row of it is taken. The planes are read-only views of the
+    decoder's own memory where the decoder allows it; they keep that memory alive. Rows may lie further apart than they
+    are long, and samples further apart than one byte: nothing need be contiguous.
     """
 
     y: Pixels
@@ -60,25 +66,27 @@ class Yuv420Image:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RgbSpec:
-    """What an RGB image is."""
+    """What an image of pixels is."""
 
     width_px: int
     height_px: int
-    order: Literal["RGB", "BGR"]
+    order: PixelOrder
+    range: Range = "full"
 
     @property
     def colours(self) -> str:
         """In words, for people."""
-        return self.order
+        return self.order if self.range == "full" else f"{self.order} {self.range}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RgbImage:
-    """Interleaved pixels, full range."""
+    """Pixels as they are shown, or grey ones. Alpha is no part of the picture: it is left out."""
 
     pixels: Pixels
-    """uint8[height, width, 3], channels as `order` says."""
-    order: Literal["RGB", "BGR"]
+    """uint8[height, width, 3 or 4], channels as `order` says; uint8[height, width] for GRAY."""
+    order: PixelOrder
+    range: Range = "full"
 
     @property
     def width_px(self) -> int:
@@ -92,8 +100,11 @@ class RgbImage:
 
     @property
     def spec(self) -> RgbSpec:
-        """Size and order."""
-        return RgbSpec(width_px=self.width_px, height_px=self.height_px, order=self.order)
+        """Size and colours."""
+        return RgbSpec(width_px=self.width_px, height_px=self.height_px, order=self.order, range=self.range)
 
 
 Image: TypeAlias = Yuv420Image | RgbImage
+"""A decoder's picture, or pixels."""
+ImageSpec: TypeAlias = FrameSpec | RgbSpec
+"""What an image is, without its samples."""

@@ -38,3 +38,12 @@ def yuv_to_rgb(matrix: Matrix, range_: Range) -> Rows:
         cb_gain, cr_gain = cb * chroma, cr * chroma
         rows.append((luma, cb_gain, cr_gain, -luma * luma_offset - 128 * (cb_gain + cr_gain)))
     return tuple(rows)
+
+
+def limited_to_full() -> tuple[float, float]:
+    """Factor and offset that make 0..255 of R', G', B' or grey of limited range.
+
+    Source: ITU-T H.273 (2021), 8.3, equations 26 to 28.
+    """
+    excursion, offset, _ = _LIMITED
+    return 255 / excursion, -255 / excursion * offset

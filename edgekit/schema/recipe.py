@@ -26,8 +26,17 @@ Layout = Literal["NCHW", "NHWC"]
 Side = Annotated[int, Between(1, 8192)]
 Factor = Annotated[float, Between(-1_000_000, 1_000_000)]
 Factors = Annotated[tuple[Factor, ...], Length(1, 3, "one for each channel")]
+Brightness = Annotated[int, Between(0, 255)]
 MemorySize = Annotated[Bytes, SmallestUnit("M")]
 Seconds = Annotated[float, Between(above=0, maximum=86_400)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantisedInput:
+    """How an input of whole numbers stands for real ones: real = (number - zero_point) * scale."""
+
+    scale: Annotated[float, Between(above=0, maximum=1_000_000)]
+    zero_point: Annotated[int, Between(-128, 255)] = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +47,22 @@ class ColourContract:
     height_px: Side
     order: ChannelOrder
     layout: Layout = "NCHW"
-    dtype: Literal["float32", "uint8"] = "float32"
+    dtype: Literal["float32", "uint8", "int8"] = "float32"
     scale: Factor | Factors = 1.0
-    """tensor = (pixel - mean) * scale, with pixel 0..255, full range; one number, or one for each channel."""
+    """real = (pixel - mean) * scale, with pixel 0..255, full range; one number, or one for each channel."""
     mean: Factor | Factors = 0.0
     """As `scale`: one number, or one for each channel in `order`."""
-    fit: Literal["stretch", "letterbox"] = "stretch"
+    quantised: QuantisedInput | None = None
+    """Of int8 or uint8: the tensor holds round(real / scale) + zero_point. Without it uint8 is the pixels."""
+    fit: Literal["stretch", "letterbox", "crop"] = "stretch"
+    """`letterbox`: the whole picture in its shape, bars beside it; `crop`: its middle in the input's shape."""
+    align: Literal["centre", "top_left"] = "centre"
+    """Where a letterboxed picture lies between its bars, or what a crop keeps."""
+    bars: Brightness | Annotated[tuple[Brightness, ...], Length(3, 3, "R, G, B")] = 0
+    """Colour of a letterbox's bars, 0..255, before mean and scale: one number, or R, G, B whatever `order` is."""
+    sampling: Literal["linear", "area"] = "linear"
+    """How a picture gets smaller, as it did in training: `linear` as OpenCV and most detectors do it, `area` averages
+    all pixels, as resizing with antialiasing does."""
 
     @property
     def channels(self) -> int:
@@ -66,6 +85,24 @@ class ColourContract:
     def means(self) -> tuple[float, ...]:
         """One for each channel."""
         return _each(self.mean, self.channels)
+
+    @property
+    def gains(self) -> tuple[float, ...]:
+        """Of each channel: tensor = pixel * gain + offset, rounded where it holds whole numbers."""
+        step = self.quantised.scale if self.quantised else 1.0
+        return tuple(scale / step for scale in self.scales)
+
+    @property
+    def offsets(self) -> tuple[float, ...]:
+        """Of each channel; see `gains`."""
+        zero = self.quantised.zero_point if self.quantised else 0
+        return tuple(zero - mean * gain for mean, gain in zip(self.means, self.gains, strict=True))
+
+    @property
+    def bar_colour(self) -> tuple[int, int, int]:
+        """Of a letterbox: R, G, B."""
+        red, green, blue = self.bars if isinstance(self.bars, tuple) else (self.bars,) * 3
+        return red, green, blue
 
 
 def _each(numbers: float | tuple[float, ...], channels: int) -> tuple[float, ...]:

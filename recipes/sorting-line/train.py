@@ -29,7 +29,7 @@ from edgekit.schema.recipe import ColourContract
 
 SEED = 7
 STRIDE_PX = 4
-CONTRACT = ColourContract(width_px=160, height_px=90, order="RGB", scale=1 / 255)
+CONTRACT = ColourContract(width_px=160, height_px=90, order="RGB", scale=1 / 255, sampling="area")
 FRAME = FrameSpec(width_px=WIDTH_PX, height_px=HEIGHT_PX, matrix="709", range="limited")
 ROWS, COLUMNS = 23, 40
 

@@ -217,6 +217,19 @@ def batch_of_four(*, mixing: bool = False) -> onnx.ModelProto:
     return graph.model({"x": (FLOAT, [4, 3, 32, 32])}, {"y": (FLOAT, [1 if mixing else 4, 5])})
 
 
+def whole_numbers_input() -> onnx.ModelProto:
+    """As TFLite's int8 models: the input is int8, and the model says itself what its numbers stand for."""
+    graph = Graph()
+    scale, zero = graph.constant("scale", 1 / 255), graph.constant("zero", -128, np.int8)
+    graph.conv(graph.node("DequantizeLinear", ["x", scale, zero], "real"), "y", 3, 4)
+    return graph.model({"x": (TensorProto.INT8, [1, 3, 32, 32])}, {"y": (FLOAT, [1, 4, 16, 16])})
+
+
+WHOLE_NUMBERS = Export(
+    make=whole_numbers_input, input={"dtype": "int8", "quantised": {"scale": 1 / 255, "zero_point": -128}}
+)
+
+
 def two_pictures() -> onnx.ModelProto:
     graph = Graph()
     kernel = graph.kernel("w", 4, 3, 3, 3)

@@ -57,9 +57,31 @@ def _contract(key: str, contract: ColourContract) -> Iterator[Mistake]:
             yield Mistake(f"{key}.{name}", f"expected {wanted}, found {len(numbers)}")
     if 0 in contract.scales:
         yield Mistake(f"{key}.scale", "expected numbers other than 0: every pixel would be the same")
-    if contract.dtype == "uint8" and (any(contract.means) or any(scale != 1 for scale in contract.scales)):
-        expected = 'a uint8 tensor holds pixels as they are: leave scale and mean out, or "float32"'
-        yield Mistake(f"{key}.dtype", expected)
+    if contract.fit != "letterbox" and contract.bars != 0:
+        yield Mistake(f"{key}.bars", 'are beside a letterbox alone: leave them out, or write fit = "letterbox"')
+    if contract.fit == "stretch" and contract.align != "centre":
+        yield Mistake(
+            f"{key}.align", 'expected fit = "letterbox" or "crop" with it: a stretched picture lies everywhere'
+        )
+    yield from _whole_numbers(key, contract)
+
+
+def _whole_numbers(key: str, contract: ColourContract) -> Iterator[Mistake]:
+    quantised, dtype = contract.quantised, contract.dtype
+    if quantised is None:
+        if dtype == "int8":
+            wanted = "missing; an int8 tensor holds round(real / scale) + zero_point: write both, as the model has them"
+            yield Mistake(f"{key}.quantised", wanted)
+        if dtype == "uint8" and (any(contract.means) or any(scale != 1 for scale in contract.scales)):
+            expected = 'a uint8 tensor holds pixels as they are: leave scale and mean out, or "float32"'
+            yield Mistake(f"{key}.dtype", expected)
+    elif dtype == "float32":
+        yield Mistake(f"{key}.quantised", 'is for whole numbers: leave it out, or write dtype = "int8" or "uint8"')
+    else:
+        low, high = (0, 255) if dtype == "uint8" else (-128, 127)
+        if not low <= quantised.zero_point <= high:
+            wanted = f"expected {low} to {high}, what {dtype} holds, found {quantised.zero_point}"
+            yield Mistake(f"{key}.quantised.zero_point", wanted)
 
 
 def _lanes(recipe: Recipe) -> Iterator[Mistake]:

@@ -19,4 +19,8 @@ def fit_of(context: StageContext) -> Fit:
         raise InputError(f"stage {context.name} belongs to no model", hint='write model = "..." in the stage')
     stream = context.stream
     fit = plan_fit(stream.spec.width_px, stream.spec.height_px, context.contract)
-    return replace(fit, source_left_px=stream.left_px, source_top_px=stream.top_px)
+    return replace(
+        fit,
+        source_left_px=fit.source_left_px + stream.left_px,
+        source_top_px=fit.source_top_px + stream.top_px,
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from edgekit.errors import InputError
 from edgekit.imaging.conversion import Converter, plan_conversion
 from edgekit.stage import Frame, Stage, StageContext
@@ -22,9 +24,9 @@ class Preprocess(Stage):
         self._runner = context.runner
 
     def __call__(self, frame: Frame) -> Frame:
-        """Set the model's `picture` and `inputs`."""
+        """Set the model's `inputs`; its `picture` is made when a stage first asks for it."""
         result = frame.result(self.context.model)
-        result.picture = self._converter.rgb(frame.image)
+        result.draw(partial(self._converter.rgb, frame.image))
         result.inputs = self._runner.lend()
-        self._converter.write(result.picture, result.inputs[self._runner.picture])
+        self._converter.fill(frame.image, result.inputs[self._runner.picture])
         return frame

@@ -8,7 +8,7 @@ from edgekit.errors import EngineError
 from edgekit.host.engine.model.onnx_model import Tensor
 from edgekit.schema.recipe import ColourContract
 
-_TYPES = frozenset({"float32", "uint8"})
+_TYPES = frozenset({"float32", "uint8", "int8"})
 
 
 def check_input(path: Path, given: Tensor, contract: ColourContract, key: str) -> None:
@@ -76,7 +76,13 @@ def _shape_slip(words: str, order: str, contract: ColourContract) -> tuple[str, 
 
 def _type_slip(given: Tensor) -> tuple[str, str]:
     if given.dtype not in _TYPES:
-        return f"the type differs: pictures come as float32 or uint8, not as {given.dtype}", "export it with float32"
+        types = "float32, uint8 or int8"
+        return f"the type differs: pictures come as {types}, not as {given.dtype}", "export it with float32"
+    if given.dtype == "int8":
+        return (
+            "the type differs",
+            'write dtype = "int8" in {key}, and quantised = {{ scale, zero_point }} as the model has',
+        )
     if given.dtype == "uint8":
         return "the type differs", 'write dtype = "uint8" in {key}, and leave scale and mean out: it takes pixels'
     return "the type differs", 'write dtype = "float32" in {key}'

@@ -107,7 +107,7 @@ def constant_input(
 
 
 def _same_picture(key: str, first: ColourContract, second: ColourContract) -> ColourContract:
-    for field in ("width_px", "height_px", "fit"):
+    for field in ("width_px", "height_px", "fit", "align", "bars", "sampling"):
         if getattr(first, field) != getattr(second, field):
             raise EngineError(
                 f"{key}.picture differs from the model's input in {field}: a frame is brought to one size only",
@@ -140,7 +140,7 @@ def _derive(
     def constant(values: tuple[float, ...]) -> str:
         return set_constant(graph, f"{target}_values{len(nodes)}", np.array(values, np.float32).reshape(shape))
 
-    if first.dtype == "uint8":
+    if first.dtype != "float32":
         step("Cast", to=onnx.TensorProto.FLOAT)
     factor, offset = _linear(first, second)
     if any(value != 1.0 for value in factor):
@@ -151,9 +151,12 @@ def _derive(
         step("Gather", set_constant(graph, f"{target}_order", np.array([2, 1, 0], np.int64)), axis=axis)
     if first.layout != second.layout:
         step("Transpose", perm=[0, 2, 3, 1] if axis == 1 else [0, 3, 1, 2])
-    if second.dtype == "uint8":
+    if second.dtype != "float32":
+        low, high = (0.0, 255.0) if second.dtype == "uint8" else (-128.0, 127.0)
+        limits = [set_constant(graph, f"{target}_{one}", np.array(one, np.float32)) for one in (low, high)]
         step("Round")
-        step("Cast", to=onnx.TensorProto.UINT8)
+        step("Clip", *limits)
+        step("Cast", to=onnx.TensorProto.UINT8 if second.dtype == "uint8" else onnx.TensorProto.INT8)
     step("Identity")
     nodes[-1].output[0] = target
     return nodes
@@ -161,9 +164,9 @@ def _derive(
 
 def _linear(first: ColourContract, second: ColourContract) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Factor and offset of each channel from one contract's values to the other's, in the first one's order."""
-    scales, means = second.scales, second.means
+    gains, offsets = second.gains, second.offsets
     if first.order != second.order:
-        scales, means = scales[::-1], means[::-1]
-    factor = tuple(after / before for before, after in zip(first.scales, scales, strict=True))
-    offset = tuple((one - other) * scale for one, other, scale in zip(first.means, means, scales, strict=True))
+        gains, offsets = gains[::-1], offsets[::-1]
+    factor = tuple(after / before for before, after in zip(first.gains, gains, strict=True))
+    offset = tuple(after - before * by for before, after, by in zip(first.offsets, offsets, factor, strict=True))
     return factor, offset

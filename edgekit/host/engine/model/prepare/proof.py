@@ -91,7 +91,12 @@ def _answers(side: Side, pictures: Pixels) -> list[dict[str, npt.NDArray[np.gene
     return [{name: np.asarray(made) for name, made in zip(names, run, strict=True)} for run in runs]
 
 
-_TYPES = {"tensor(double)": np.float64, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
+_TYPES = {
+    "tensor(double)": np.float64,
+    "tensor(float16)": np.float16,
+    "tensor(uint8)": np.uint8,
+    "tensor(int8)": np.int8,
+}
 
 
 def _inputs(side: Side, types: Mapping[str, Any], picture: Pixels) -> dict[str, npt.NDArray[np.generic]]:

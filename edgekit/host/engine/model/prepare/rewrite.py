@@ -164,6 +164,12 @@ def _rewrite(given: _Given) -> tuple[onnx.ModelProto, list[str]]:
 
 def _for_backend(given: _Given, made: onnx.ModelProto) -> Iterator[str]:
     contract, name = given.model.input, given.picture.name
+    if given.backend != "onnxruntime" and contract.quantised is not None:
+        raise EngineError(
+            f"{given.path} takes quantised {contract.dtype} as {name}, and engines of {given.backend} take pictures "
+            "as float32 or plain uint8",
+            hint='give the float model that it was made from: the accelerator\'s own int8 is precision = "int8"',
+        )
     if given.backend == "rknn":
         yield from expand_operators(made)
         yield from lower_opset(made, RKNN_MAX_OPSET, "the RKNN toolkit", given.path)

@@ -18,7 +18,7 @@ from edgekit.imaging.image import RgbImage
 from edgekit.schema.reader import from_raw
 from edgekit.schema.recipe import Recipe
 from tests.fakes.benches import bench_in, compile_models
-from tests.fakes.exports import EXPORTS, contract_of
+from tests.fakes.exports import EXPORTS, WHOLE_NUMBERS, contract_of
 from tests.fakes.written import PIPELINE
 
 SETTINGS = settings_from({}, Path(edgekit.__file__).parent)
@@ -34,11 +34,15 @@ RUNS_AS_EXPORTED = (
     "doubles",
     "function",
     "branch",
+    "int8",
 )
 
 
+EXPORTED = {**EXPORTS, "int8": WHOLE_NUMBERS}
+
+
 def recipe_of(name: str) -> Recipe:
-    export = EXPORTS[name]
+    export = EXPORTED[name]
     model = {"onnx": "m.onnx", **export.model, "input": contract_of(export)}
     raw = {"name": "x", "version": "1.0.0", "models": {"m": model}, "pipeline": PIPELINE}
     return from_raw(Recipe, {**raw, "limits": {"memory_max": "100MiB"}}, "recipe")
@@ -46,7 +50,7 @@ def recipe_of(name: str) -> Recipe:
 
 @pytest.mark.parametrize("name", RUNS_AS_EXPORTED)
 def test_the_runner_takes_what_the_stage_makes(name: str, tmp_path: Path) -> None:
-    (tmp_path / "m.onnx").write_bytes(EXPORTS[name].make().SerializeToString())
+    (tmp_path / "m.onnx").write_bytes(EXPORTED[name].make().SerializeToString())
     recipe, target = recipe_of(name), find_target("virt-arm64", SETTINGS)
     (engine,) = compile_models(recipe, tmp_path, target, bench_in(tmp_path / "cache"))
     plan = plan_worker(recipe, target, [engine.entry], has_app=False).engines["m"]
@@ -57,7 +61,7 @@ def test_the_runner_takes_what_the_stage_makes(name: str, tmp_path: Path) -> Non
     size = (contract.height_px, contract.width_px, 3)
     frame = RgbImage(pixels=np.random.default_rng(5).integers(0, 256, size, np.uint8), order="RGB")
     converter = Converter(plan_conversion(frame.spec, contract))
-    tensor = converter.tensor(converter.rgb(frame))
+    tensor = converter.tensor(frame)
     runner = load(plan, tmp_path)
     found = runner.infer({runner.picture: tensor})
     expected = answers_of(tmp_path / "m.onnx", tensor)

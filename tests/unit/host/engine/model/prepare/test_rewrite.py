@@ -302,6 +302,35 @@ def test_a_second_input_that_is_described_as_the_hint_says_is_taken(other: dict[
     assert prove_rewrite(tmp_path / "m.onnx", made, ()) == ""
 
 
+INT8 = {"dtype": "int8", "scale": 1 / 255, "quantised": {"scale": 1 / 255, "zero_point": -128}}
+
+
+@pytest.mark.parametrize(("first", "second"), [({}, INT8), (INT8, {}), (INT8, {"dtype": "uint8", "scale": 1.0})])
+def test_a_second_picture_may_be_of_another_type(first: dict[str, Any], second: dict[str, Any], tmp_path: Path) -> None:
+    """int8 and uint8 tensors hold the levels of the same picture; real ones what those stand for."""
+    types = {"int8": onnx.TensorProto.INT8, "uint8": onnx.TensorProto.UINT8}
+    picture = {"width_px": 32, "height_px": 32, "order": "RGB", "scale": 1 / 255, **second}
+
+    def make() -> onnx.ModelProto:
+        graph = exports.Graph()
+        for one in ("a", "b"):
+            graph.node("Cast", [one], f"{one}_real", to=onnx.TensorProto.FLOAT)
+        graph.node("Sub", ["a_real", "b_real"], "y")
+        shape: list[exports.Size] = [1, 3, 32, 32]
+        given = {name: types.get(one.get("dtype", ""), exports.FLOAT) for name, one in (("a", first), ("b", second))}
+        return graph.model({name: (type_, shape) for name, type_ in given.items()}, {"y": (exports.FLOAT, shape)})
+
+    export = Export(make=make, model={"other_inputs": {"b": {"picture": picture}}}, input=first)
+    assert prove_rewrite(tmp_path / "m.onnx", prepared(export, tmp_path), ()) == ""
+
+
+@pytest.mark.parametrize("backend", ["rknn", "tensorrt"])
+def test_an_accelerator_is_given_no_whole_numbers_that_stand_for_others(backend: str, tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=f"quantised int8 as x, and engines of {backend} take pictures") as refused:
+        prepared(exports.WHOLE_NUMBERS, tmp_path, backend)
+    assert "float model" in refused.value.hint
+
+
 def test_a_second_picture_of_another_size_is_refused(tmp_path: Path) -> None:
     other = {"b": {"picture": {"width_px": 32, "height_px": 32, "order": "RGB", "fit": "letterbox"}}}
     with pytest.raises(EngineError, match=r"other_inputs\.b\.picture differs from the model's input in fit"):
