@@ -130,11 +130,12 @@ class RtspSource(CameraOptions):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class V4l2Source(CameraOptions):
-    """A camera of the kernel, on USB or CSI. Raw pictures do not say their colours: declare `matrix` and `range`."""
+    """A camera of the kernel, on USB or CSI. Raw pictures do not say their colours: declare `matrix` and `range`, of
+    grey ones `range` alone, of rgb and bgr nothing."""
 
     kind: Literal["v4l2"]
     device: Annotated[str, Matches("/dev/[A-Za-z0-9._/:-]{1,200}", 'a device such as "/dev/video0"')]
-    format: Literal["yuyv", "mjpeg", "nv12"] = "yuyv"
+    format: Literal["yuyv", "mjpeg", "nv12", "i420", "grey", "rgb", "bgr"] = "yuyv"
     width_px: Side = 1280
     height_px: Side = 720
     fps: Rate = 30.0

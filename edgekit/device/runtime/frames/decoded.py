@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from edgekit.errors import InputError
-from edgekit.imaging.image import FrameSpec, Pixels, Siting, Yuv420Image
+from edgekit.imaging.image import (
+    FrameSpec,
+    Image,
+    ImageSpec,
+    PixelOrder,
+    Pixels,
+    RgbImage,
+    RgbSpec,
+    Siting,
+    Yuv420Image,
+    YuvFormat,
+)
 from edgekit.schema.source import Matrix, Range
 
 if TYPE_CHECKING:
@@ -24,12 +35,25 @@ MATRICES: Mapping[int, Matrix] = MappingProxyType({1: "709", 5: "601", 6: "601",
 """MatrixCoefficients as FFmpeg passes them on. Source: ITU-T H.273 (2021), table 4."""
 RANGES: Mapping[int, Range] = MappingProxyType({1: "limited", 2: "full"})
 """AVColorRange. Source: FFmpeg, libavutil/pixfmt.h."""
-FORMATS: Mapping[str, Range | None] = MappingProxyType(
-    {"yuv420p": None, "yuvj420p": "full", "nv12": None, "yuyv422": None, "yuv422p": None, "yuvj422p": "full"}
+YUV_FORMATS: Mapping[str, YuvFormat] = MappingProxyType(
+    {
+        "yuv420p": "I420",
+        "yuvj420p": "I420",
+        "nv12": "NV12",
+        "nv21": "NV21",
+        "yuyv422": "YUYV",
+        "yuv422p": "I422",
+        "yuvj422p": "I422",
+    }
 )
-"""Pixel formats that are taken, and the range that the format itself fixes. Source: FFmpeg, libavutil/pixfmt.h."""
-_TWICE_THE_ROWS = frozenset({"yuyv422", "yuv422p", "yuvj422p"})
-"""Formats with chroma in each row: every other row of it is taken."""
+"""Pixel formats of Y'CbCr that are taken. Source: FFmpeg, libavutil/pixfmt.h, also for the others."""
+PIXEL_FORMATS: Mapping[str, PixelOrder] = MappingProxyType(
+    {"gray": "GRAY", "rgb24": "RGB", "bgr24": "BGR", "rgba": "RGBA"}
+)
+"""And those of pixels."""
+FORMATS = (*YUV_FORMATS, *PIXEL_FORMATS)
+FULL = frozenset({"yuvj420p", "yuvj422p", "rgb24", "bgr24", "rgba"})
+"""Formats that fix their range themselves."""
 SITINGS: Mapping[str, Siting] = MappingProxyType({"h264": "left", "hevc": "left", "mpeg4": "left", "mjpeg": "centre"})
 """Where chroma lies unless a stream says otherwise, which PyAV does not pass on.
 Source: ITU-T H.264 (2021), E.2.1; H.265 (2021), E.3.1; JFIF 1.02, page 4."""
@@ -72,8 +96,10 @@ def stated_by_frame(frame: VideoFrame, codec: str) -> Stated:
     )
 
 
-def spec_of(stated: Stated, matrix: Matrix | None, range_: Range | None, name: str) -> FrameSpec:
+def spec_of(stated: Stated, matrix: Matrix | None, range_: Range | None, name: str) -> ImageSpec:
     """What a stream's frames are, by its metadata and, where that is silent, by the recipe's declaration.
+
+    Grey and coloured pixels have no matrix: none is asked for.
 
     Raises:
         InputError: pixel format not known here; colours stated nowhere; stream and recipe contradict each other.
@@ -87,18 +113,23 @@ def spec_of(stated: Stated, matrix: Matrix | None, range_: Range | None, name: s
             f"source {name}: its pixel format is {pixel_format}, known are {known}",
             hint="encode it again: ffmpeg -i CLIP -pix_fmt yuv420p ...",
         )
-    if stated.matrix != UNSPECIFIED and stated.matrix not in MATRICES:
+    if pixel_format in YUV_FORMATS and stated.matrix != UNSPECIFIED and stated.matrix not in MATRICES:
         raise InputError(
             f"source {name}: its matrix has the number {stated.matrix} of H.273, known are {sorted(MATRICES)}",
             hint="encode it as BT.709: ffmpeg -i CLIP -vf scale=out_color_matrix=bt709 -colorspace bt709 ...",
         )
-    stated_range = FORMATS[pixel_format] or RANGES.get(stated.range)
+    stated_range: Range | None = "full" if pixel_format in FULL else RANGES.get(stated.range)
+    agreed: Range = agree(stated_range, range_, name, "range")
+    if pixel_format in PIXEL_FORMATS:
+        order = PIXEL_FORMATS[pixel_format]
+        return RgbSpec(width_px=stated.width_px, height_px=stated.height_px, order=order, range=agreed)
     return FrameSpec(
         width_px=stated.width_px,
         height_px=stated.height_px,
         matrix=agree(MATRICES.get(stated.matrix), matrix, name, "matrix"),
-        range=agree(stated_range, range_, name, "range"),
+        range=agreed,
         siting=SITINGS.get(stated.codec, "unknown"),
+        format=YUV_FORMATS[pixel_format],
     )
 
 
@@ -122,37 +153,63 @@ def agree(stated: T | None, declared: T | None, name: str, what: str) -> T:
     return agreed
 
 
-def image_of(frame: VideoFrame, spec: FrameSpec) -> Yuv420Image:
+def image_of(frame: VideoFrame, spec: ImageSpec) -> Image:
     """A decoded frame as an image, without copying its pixels.
 
     Raises:
         ValueError: the frame is not what `spec` says: the stream changed on its way.
     """
-    if (frame.width, frame.height) != (spec.width_px, spec.height_px) or frame.format.name not in FORMATS:
+    kind, format_ = frame.format.name, spec.format if isinstance(spec, FrameSpec) else spec.order
+    if (frame.width, frame.height, _format_of(kind)) != (spec.width_px, spec.height_px, format_):
         raise ValueError(
-            f"the stream changed to {frame.width}x{frame.height} {frame.format.name}, "
-            f"it began as {spec.width_px}x{spec.height_px}"
+            f"the stream changed to {frame.width}x{frame.height} {kind}, "
+            f"it began as {spec.width_px}x{spec.height_px} {format_}"
         )
-    matrix, range_ = MATRICES.get(frame.colorspace, spec.matrix), RANGES.get(frame.color_range, spec.range)
+    range_ = "full" if kind in FULL else RANGES.get(frame.color_range, spec.range)
+    if isinstance(spec, RgbSpec):
+        if range_ != spec.range:
+            raise ValueError(f"the stream changed to range {range_}; it began as {spec.range}")
+        return RgbImage(pixels=_pixels(frame), order=spec.order, range=spec.range)
+    matrix = MATRICES.get(frame.colorspace, spec.matrix)
     if (matrix, range_) != (spec.matrix, spec.range):
         raise ValueError(
             f"the stream changed to matrix {matrix}, range {range_}; it began as {spec.matrix}, {spec.range}"
         )
-    y, u, v = _planes(frame)
+    y, u, v = _planes(frame, spec.format)
     return Yuv420Image(y=y, u=u, v=v, spec=spec)
 
 
-def _planes(frame: VideoFrame) -> tuple[Pixels, Pixels, Pixels]:
-    """Luma and both chromas at 4:2:0, as views."""
-    pixel_format, width = frame.format.name, frame.width
-    if pixel_format == "yuyv422":
-        rows = _rows(frame.planes[0])[:, : 2 * width]
-        return rows[:, 0::2], rows[0::2, 1::4], rows[0::2, 3::4]
-    if pixel_format == "nv12":
-        pairs = _rows(frame.planes[1])[:, : width + width % 2]
-        return _rows(frame.planes[0])[:, :width], pairs[:, 0::2], pairs[:, 1::2]
-    y, u, v = (_rows(plane)[:, : plane.width] for plane in frame.planes)
-    return (y, u[0::2], v[0::2]) if pixel_format in _TWICE_THE_ROWS else (y, u, v)
+def _format_of(pixel_format: str) -> YuvFormat | PixelOrder | None:
+    return YUV_FORMATS.get(pixel_format) or PIXEL_FORMATS.get(pixel_format)
+
+
+def _pixels(frame: VideoFrame) -> Pixels:
+    """Interleaved pixels, or grey ones, as a view."""
+    rows, channels = _rows(frame.planes[0]), len(frame.format.components)
+    cut = rows[:, : frame.width * channels]
+    return (
+        cut
+        if channels == 1
+        else np.lib.stride_tricks.as_strided(
+            cut, (frame.height, frame.width, channels), (cut.strides[0], channels, 1), writeable=False
+        )
+    )
+
+
+def _planes(frame: VideoFrame, format_: YuvFormat) -> tuple[Pixels, Pixels, Pixels]:
+    """Luma and both chromas at 4:2:0, as views: of chroma in every row every other row."""
+    width = frame.width
+    match format_:
+        case "YUYV":
+            rows = _rows(frame.planes[0])[:, : 2 * (width + width % 2)]
+            return rows[:, 0 : 2 * width : 2], rows[0::2, 1::4], rows[0::2, 3::4]
+        case "NV12" | "NV21":
+            pairs = _rows(frame.planes[1])[:, : width + width % 2]
+            first, second = pairs[:, 0::2], pairs[:, 1::2]
+            return _rows(frame.planes[0])[:, :width], *((first, second) if format_ == "NV12" else (second, first))
+        case "I420" | "I422":
+            y, u, v = (_rows(plane)[:, : plane.width] for plane in frame.planes)
+            return (y, u[0::2], v[0::2]) if format_ == "I422" else (y, u, v)
 
 
 def _rows(plane: VideoPlane) -> Pixels:

@@ -14,7 +14,7 @@ from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.frames.decoded import image_of, spec_of, stated_by_frame
 from edgekit.device.runtime.sources.camera_clock import CameraClock
 from edgekit.device.runtime.sources.live import CameraLost, Shot
-from edgekit.imaging.image import FrameSpec
+from edgekit.imaging.image import ImageSpec
 from edgekit.schema.source import CameraOptions
 from edgekit.stage import StreamInfo
 
@@ -46,7 +46,7 @@ class FFmpegConnection:
         """
         self._name, self._container, self._options, self._clock = name, container, options, clock
         self._times = CameraClock()
-        self._spec: FrameSpec | None = None
+        self._spec: ImageSpec | None = None
         if not container.streams.video or container.streams.video[0].codec_context is None:
             container.close()
             raise CameraLost("down", "it sends no video that can be decoded here")

@@ -26,7 +26,7 @@ from edgekit.device.runtime.sources.live import CameraLost, LiveCamera, Shot
 from edgekit.device.runtime.sources.secrets import hider
 from edgekit.errors import InputError
 from edgekit.executor.child import Starter, start_child
-from edgekit.imaging.image import FrameSpec, Pixels, Yuv420Image
+from edgekit.imaging.image import FrameSpec, Pixels, Siting, Yuv420Image
 from edgekit.schema.bounds import Between, Length
 from edgekit.schema.message import Message, from_message
 from edgekit.schema.source import GstreamerSource, Matrix, Range
@@ -44,7 +44,7 @@ _Place = Annotated[int, Between(0, 1 << 27)]
 class PictureCaps:
     """What the pictures in the shared memory are."""
 
-    format: Literal["NV12", "I420"]
+    format: Literal["NV12", "NV21", "I420"]
     width_px: _Size
     height_px: _Size
     fps: Annotated[float, Between(0, 100_000)]
@@ -53,6 +53,7 @@ class PictureCaps:
     """Bytes from row to row, by plane."""
     matrix: Matrix | None
     range: Range | None
+    siting: Siting = "unknown"
     bytes: Annotated[int, Between(1, 1 << 27)]
     """Of each slot."""
     slots: Annotated[int, Between(1, 64)]
@@ -64,7 +65,7 @@ class PictureCaps:
         """Whether every plane lies in its slot."""
         rows = (self.height_px, *[(self.height_px + 1) // 2] * 2)
         half = (self.width_px + 1) // 2
-        widths = (self.width_px, 2 * half) if self.format == "NV12" else (self.width_px, half, half)
+        widths = (self.width_px, 2 * half) if self.format != "I420" else (self.width_px, half, half)
         planes = tuple(zip(widths, rows, self.offsets, self.strides, strict=False))
         return len(planes) == len(widths) == len(self.offsets) == len(self.strides) and all(
             stride >= width and offset + stride * (count - 1) + width <= self.bytes
@@ -198,6 +199,8 @@ class PipelineConnection:
             height_px=caps.height_px,
             matrix=agree(caps.matrix, source.matrix, name, "matrix"),
             range=agree(caps.range, source.range, name, "range"),
+            siting=caps.siting,
+            format=caps.format,
         )
         self._caps = caps
         self._spec = spec
@@ -229,7 +232,8 @@ def _planes(whole: Pixels, caps: PictureCaps) -> tuple[Pixels, Pixels, Pixels]:
     if caps.format == "I420":
         return y, plane(1, half, rows), plane(2, half, rows)
     pairs = plane(1, 2 * half, rows)
-    return y, pairs[:, 0::2], pairs[:, 1::2]
+    first, second = pairs[:, 0::2], pairs[:, 1::2]
+    return (y, first, second) if caps.format == "NV12" else (y, second, first)
 
 
 def _give_back(line: socket.socket, slot: int) -> None:

@@ -49,6 +49,8 @@ _MATRICES = {3: "709", 4: "601", 6: "2020"}
 """GstVideoColorMatrix."""
 _RANGES = {1: "full", 2: "limited"}
 """GstVideoColorRange."""
+_SITINGS = {1: "centre", 2: "left", 6: "top_left"}
+"""GstVideoChromaSite: flags of what chroma's samples lie upon."""
 
 
 def fill(launch: str, codec: str, decoder: str, is_there: Callable[[str], bool]) -> tuple[str, list[str]]:
@@ -193,7 +195,7 @@ class Player:
         gst = self._gst
         for key, value in (("max-buffers", 1), ("drop", True), ("sync", False), ("emit-signals", True)):
             sink.set_property(key, value)
-        sink.set_property("caps", gst.Caps.from_string("video/x-raw,format=(string){NV12,I420}"))
+        sink.set_property("caps", gst.Caps.from_string("video/x-raw,format=(string){NV12,NV21,I420}"))
         sink.connect("new-sample", self._arrive)
         bus = pipeline.get_bus()
         pipeline.set_state(gst.State.PLAYING)
@@ -245,6 +247,7 @@ class Player:
             "strides": list((meta or info).stride[:planes]),
             "matrix": _MATRICES.get(int(info.colorimetry.matrix)),
             "range": _RANGES.get(int(info.colorimetry.range)),
+            "siting": _SITINGS.get(int(info.chroma_site), "unknown"),
             "bytes": buffer.get_size(),
             "chosen": self._chosen,
         }

@@ -11,7 +11,15 @@ from edgekit.device.runtime.sources.connection import FFmpegConnection
 from edgekit.device.runtime.sources.live import CameraLost, LiveCamera
 from edgekit.schema.source import V4l2Source
 
-_FORMATS = {"yuyv": "yuyv422", "mjpeg": "mjpeg", "nv12": "nv12"}
+_FORMATS = {
+    "yuyv": "yuyv422",
+    "mjpeg": "mjpeg",
+    "nv12": "nv12",
+    "i420": "yuv420p",
+    "grey": "gray",
+    "rgb": "rgb24",
+    "bgr": "bgr24",
+}
 """As FFmpeg calls them. Source: FFmpeg, libavdevice/v4l2-common.c."""
 
 

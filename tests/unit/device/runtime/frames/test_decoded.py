@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import av
 import numpy as np
 import pytest
 
 from edgekit.device.runtime.frames.decoded import image_of, spec_of, stated_by_frame, stated_by_stream
 from edgekit.errors import InputError
+from edgekit.imaging.image import RgbImage
 
 SILENT, BT709, FCC = 2, 1, 4
 
@@ -83,7 +86,7 @@ def test_a_stream_that_changes_is_an_error(tmp_path):
             image_of(next(container.decode(video=0)), spec)
 
 
-@pytest.mark.parametrize("pixel_format", ["nv12", "yuyv422", "yuv422p", "yuvj422p", "yuv420p"])
+@pytest.mark.parametrize("pixel_format", ["nv12", "nv21", "yuyv422", "yuv422p", "yuvj422p", "yuv420p"])
 def test_what_cameras_give_becomes_planes_without_a_copy(pixel_format):
     """Written by FFmpeg's own converter from one picture; width 50 has rows that are padded."""
     rgb = np.zeros((32, 50, 3), np.uint8)
@@ -95,8 +98,45 @@ def test_what_cameras_give_becomes_planes_without_a_copy(pixel_format):
     spec = spec_of(stated_by_frame(frame, "rawvideo"), "601", None if "yuvj" in pixel_format else "limited", "usb")
     image = image_of(frame, spec)
     assert (image.y.shape, image.u.shape, image.v.shape) == ((32, 50), (16, 25), (16, 25))
-    other = image_of(wanted, spec)
+    other = image_of(wanted, dataclasses.replace(spec, format="I420"))
     for mine, its in ((image.y, other.y), (image.u, other.u), (image.v, other.v)):
         assert not mine.flags.writeable and not mine.flags.owndata
         off = np.abs(mine.astype(int) - its)
         assert np.median(off) <= 1 and (off > 3).mean() < 0.1, "chroma is averaged there and picked here"
+
+
+@pytest.mark.parametrize(("pixel_format", "order"), [("rgb24", "RGB"), ("bgr24", "BGR"), ("rgba", "RGBA")])
+def test_pixels_are_taken_as_they_are_and_say_their_colours_themselves(pixel_format, order):
+    rgb = np.random.default_rng(3).integers(0, 256, (32, 50, 3), np.uint8)
+    frame = av.VideoFrame.from_ndarray(rgb, "rgb24").reformat(format=pixel_format)
+    spec = spec_of(stated_by_frame(frame, "rawvideo"), None, None, "usb")
+    image = image_of(frame, spec)
+    assert isinstance(image, RgbImage) and image.spec == spec and (spec.order, spec.range) == (order, "full")
+    assert not image.pixels.flags.writeable and not image.pixels.flags.owndata
+    np.testing.assert_array_equal(image.pixels[..., :3], rgb[..., ::-1] if order == "BGR" else rgb)
+    with pytest.raises(InputError, match="the stream says range full, the recipe says limited"):
+        spec_of(stated_by_frame(frame, "rawvideo"), None, "limited", "usb")
+
+
+def test_grey_pictures_want_a_range_and_no_matrix():
+    grey = np.random.default_rng(3).integers(0, 256, (32, 50), np.uint8)
+    frame = av.VideoFrame.from_ndarray(grey, "gray")
+    stated = stated_by_frame(frame, "rawvideo")
+    with pytest.raises(InputError, match="neither the stream nor the recipe says its range") as refused:
+        spec_of(stated, None, None, "usb")
+    assert 'sources.usb.range = "..."' in refused.value.hint
+    spec = spec_of(stated, None, "limited", "usb")
+    image = image_of(frame, spec)
+    assert isinstance(image, RgbImage) and image.spec == spec and spec.colours == "GRAY limited"
+    np.testing.assert_array_equal(image.pixels, grey)
+    frame.color_range = 2
+    with pytest.raises(ValueError, match="changed to range full"):
+        image_of(frame, spec)
+
+
+def test_a_stream_that_changes_its_format_is_an_error():
+    whole = av.VideoFrame.from_ndarray(np.zeros((32, 50, 3), np.uint8), "rgb24")
+    frame = whole.reformat(format="nv12")
+    spec = spec_of(stated_by_frame(frame, "rawvideo"), "601", "limited", "usb")
+    with pytest.raises(ValueError, match="changed to 50x32 nv21, it began as 50x32 NV12"):
+        image_of(whole.reformat(format="nv21"), spec)
