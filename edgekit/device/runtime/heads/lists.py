@@ -13,7 +13,7 @@ from edgekit.device.runtime.heads.setup import HeadSetup
 
 def yolov8(setup: HeadSetup, outputs: Sequence[Floats]) -> list[Level]:
     """[4 + classes + extra, n]: middle and size, a score for each class, then what masks or points are made of."""
-    rows = _rows(setup, outputs[0], 4)
+    rows = _rows(setup, outputs[0], 4, usual=True)
     return [_level(rows, 4, setup.classes, lambda some: corners(rows[:2, some].T, rows[2:4, some].T))]
 
 
@@ -68,9 +68,9 @@ def nanodet(setup: HeadSetup, outputs: Sequence[Floats]) -> list[Level]:
     ]
 
 
-def _rows(setup: HeadSetup, output: Floats, before: int) -> Floats:
+def _rows(setup: HeadSetup, output: Floats, before: int, *, usual: bool = False) -> Floats:
     """[values, candidates], where so many values stand before the scores."""
-    return setup.features_first(output, (before + setup.classes + extra for extra in setup.extra_sizes))
+    return setup.features_first(output, (before + setup.classes + extra for extra in setup.extra_sizes), usual=usual)
 
 
 def _level(rows: Floats, before: int, classes: int, boxes: Callable[[Indices], Floats]) -> Level:

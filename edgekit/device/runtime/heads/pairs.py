@@ -12,17 +12,17 @@ from edgekit.device.runtime.heads.setup import HeadSetup
 
 def detr(setup: HeadSetup, outputs: Sequence[Floats]) -> list[Level]:
     """Scores [n, classes] and boxes [n, 4], middle and size in 0..1: DETR and RT-DETR as Transformers exports them."""
-    return [_level(setup, outputs[1], outputs[0])]
+    return [_level(setup, _fours(setup, 1, outputs[1]), outputs[0], 0)]
 
 
 def boxes_scores(setup: HeadSetup, outputs: Sequence[Floats]) -> list[Level]:
     """Boxes [n, 4] and scores [n, classes] or [classes, n]."""
-    return [_level(setup, outputs[0], outputs[1])]
+    return [_level(setup, _fours(setup, 0, outputs[0]), outputs[1], 1)]
 
 
 def ssd(setup: HeadSetup, outputs: Sequence[Floats]) -> list[Level]:
     """Offsets [n, 4] from priors, and scores [n, classes]. Source: weiliu89/caffe, ssd, bbox_util.cpp, DecodeBBox."""
-    offsets, priors = outputs[0].reshape(-1, 4), setup.priors
+    offsets, priors = _fours(setup, 0, outputs[0]), setup.priors
     if priors is None or len(priors) != len(offsets):
         count = 0 if priors is None else len(priors)
         raise setup.wrong(0, outputs[0], f"[1, {count}, 4], as many as there are priors")
@@ -34,12 +34,12 @@ def ssd(setup: HeadSetup, outputs: Sequence[Floats]) -> list[Level]:
         with np.errstate(over="ignore"):
             return corners(middles, known[some, 2:] * np.exp(offsets[some, 2:] * sizes)) * scale
 
-    return [Level(scores=_scores(setup, outputs[1], len(offsets)), background=setup.background, boxes=boxes)]
+    return [Level(scores=_scores(setup, 1, outputs[1], len(offsets)), background=setup.background, boxes=boxes)]
 
 
 def listed(setup: HeadSetup, outputs: Sequence[Floats]) -> list[Level]:
     """Boxes [n, 4], scores [n], classes [n], and perhaps how many count: as the model has suppressed them itself."""
-    boxes, scores, chosen = outputs[0].reshape(-1, 4), outputs[1].reshape(1, -1), outputs[2].reshape(-1)
+    boxes, scores, chosen = _fours(setup, 0, outputs[0]), outputs[1].reshape(1, -1), outputs[2].reshape(-1)
     if not len(boxes) == scores.shape[1] == len(chosen):
         raise setup.wrong(0, outputs[0], f"[1, {scores.shape[1]}, 4], a box for each score and class")
     if len(outputs) > 3:
@@ -51,19 +51,27 @@ def listed(setup: HeadSetup, outputs: Sequence[Floats]) -> list[Level]:
     return [Level(scores=scores, chosen=chosen, boxes=_cornered(setup, boxes))]
 
 
-def _level(setup: HeadSetup, boxes: Floats, scores: Floats) -> Level:
-    flat = boxes.reshape(-1, 4)
-    return Level(scores=_scores(setup, scores, len(flat)), background=setup.background, boxes=_cornered(setup, flat))
+def _level(setup: HeadSetup, boxes: Floats, scores: Floats, index: int) -> Level:
+    """Boxes [n, 4] with their scores, which are output `index`."""
+    rows = _scores(setup, index, scores, len(boxes))
+    return Level(scores=rows, background=setup.background, boxes=_cornered(setup, boxes))
 
 
-def _scores(setup: HeadSetup, output: Floats, count: int) -> Floats:
+def _fours(setup: HeadSetup, index: int, output: Floats) -> Floats:
+    """[n, 4] of [n, 4] or [n, 1, 4]."""
+    if output.shape[-1:] != (4,):
+        raise setup.wrong(index, output, "[1, candidates, 4]")
+    return output.reshape(-1, 4)
+
+
+def _scores(setup: HeadSetup, index: int, output: Floats, count: int) -> Floats:
     """[classes, n], whichever way round they are."""
-    squeezed = output.reshape(output.shape[0], -1)
+    squeezed = output.reshape(output.shape[0], -1) if output.ndim != 2 and output.size else output
     if squeezed.shape == (count, setup.rows):
         return squeezed.T
     if squeezed.shape == (setup.rows, count):
         return squeezed
-    raise setup.wrong(1, output, f"[1, {count}, {setup.rows}]")
+    raise setup.wrong(index, output, f"[1, {count}, {setup.rows}]")
 
 
 def _cornered(setup: HeadSetup, boxes: Floats) -> Callable[[Indices], Floats]:

@@ -65,19 +65,23 @@ class HeadSetup:
             hint="write one label for each class, in the model's order, or another head",
         )
 
-    def features_first(self, array: Floats, sizes: Iterable[int], index: int = 0) -> Floats:
-        """A list of candidates as [values, candidates], whichever way round it is; a view.
+    def features_first(self, array: Floats, sizes: Iterable[int], *, usual: bool = False) -> Floats:
+        """The first output, a list of candidates, as [values, candidates], whichever way round it is; a view.
+
+        Args:
+            array: the list.
+            sizes: how many values a candidate may have.
+            usual: whether values are the first axis where both axes are as long.
 
         Raises:
-            InputError: neither side is as long as one of `sizes`, the values that a candidate may have.
+            InputError: neither axis is as long as one of `sizes`.
         """
         sizes = tuple(sizes)
         if array.ndim == 2:
-            if array.shape[0] in sizes and not (array.shape[1] in sizes and array.shape[0] > array.shape[1]):
-                return array
-            if array.shape[1] in sizes:
-                return array.T
-        raise self.wrong(index, array, f"[1, {' or '.join(map(str, sizes))}, candidates]")
+            by_axis = [size in sizes for size in array.shape]
+            if any(by_axis):
+                return array if by_axis[0] and (usual or not by_axis[1]) else array.T
+        raise self.wrong(0, array, f"[1, {' or '.join(map(str, sizes))}, candidates]")
 
 
 Head: TypeAlias = Callable[[HeadSetup, Sequence[Floats]], list[Level]]

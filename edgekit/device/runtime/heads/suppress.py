@@ -7,7 +7,7 @@ import numpy as np
 
 from edgekit.device.runtime.heads.candidates import Candidates, Indices
 
-_FAR = 4.0
+_FAR = 1000.0
 """How far beyond the input, in its own sizes, a box counts: one noisy box at 1e30 must not swallow the others' digits,
 as OpenCV tells classes apart by moving each beyond the largest coordinate of all."""
 
