@@ -10,6 +10,8 @@ WORKER_USER = "edgekit-worker"
 """Who runs applications."""
 UNIT = "edgekitd.service"
 """The keeper's service."""
+PREVIEW_FD_VARIABLE = "EDGEKIT_PREVIEW_FD"
+"""Names the descriptor of a listening socket that the keeper made for a worker's viewers."""
 OLDEST_PYTHON = (3, 10)
 """What keeper and workers run on."""
 _RESERVE_RATIO = 1 / 16
@@ -86,6 +88,15 @@ class BoardPaths:
     def socket(self) -> str:
         """Where the keeper answers."""
         return f"{self.run_dir}/control.sock"
+
+    @property
+    def preview_dir(self) -> str:
+        """Where the keeper makes the sockets of running applications' previews; the worker only accepts on them."""
+        return f"{self.run_dir}/preview"
+
+    def preview_socket(self, application: str) -> str:
+        """Where an application's preview is seen."""
+        return f"{self.preview_dir}/{application}.sock"
 
     def command(self, verb: str) -> list[str]:
         """The keeper's program with one of its verbs."""

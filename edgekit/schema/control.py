@@ -23,11 +23,12 @@ from edgekit.schema.telemetry import BoardTelemetry
 
 PROTOCOL = 1
 """Version of the framing alone; what else a keeper can do is in its features."""
-FEATURES: tuple[str, ...] = ("zlib", "applications", "settings", "provenance")
+FEATURES: tuple[str, ...] = ("zlib", "applications", "settings", "provenance", "preview")
 """What this keeper can do and one of the same protocol perhaps cannot: the host asks before it uses one.
 
 `zlib`: chunks may be compressed. `applications`: several on one board; requests name one, and `start` and `remove` one.
 `settings`: releases may declare them, and `activate` brings them. `provenance`: how a release was made is kept with it.
+`preview`: workers are given a socket for viewers, and `edgekitd.pyz connect --preview NAME` leads there.
 """
 MAX_LINE_BYTES = 4 << 20
 MAX_CHUNK_BYTES = 1 << 20
@@ -212,6 +213,8 @@ class WorkerStatus:
     limits: Literal["enforced", "advisory", "none"] | NewerWord
     limits_note: str
     """Why limits are advisory, or empty."""
+    preview: bool = False
+    """Whether its pictures can be viewed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

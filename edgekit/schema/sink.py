@@ -73,5 +73,27 @@ class MqttSink:
     lane: TableName
 
 
-RecipeSink = JsonlSink | ScoreSink | MqttSink
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewSink:
+    """Pictures of all streams for people, with what was found drawn into them: `edgekit view DEVICE` opens it."""
+
+    kind: Literal["preview"]
+    fps: Annotated[float, Between(above=0, maximum=30)] = 5.0
+    """Pictures of each stream in a second, at most. None are made while nobody looks."""
+    width_px: Annotated[int, Between(64, 1920)] = 640
+    """Wider pictures are made smaller."""
+    quality: Annotated[int, Between(10, 95)] = 80
+    """Of the JPEGs."""
+    viewers: Annotated[int, Between(1, 50)] = 8
+    """How many may look at a time; the next one is turned away."""
+    port: Annotated[int, Between(1024, 65_535)] | None = None
+    """Also at this TCP port of the board, for whoever shows the `token`. Unset: through `edgekit view` alone."""
+    address: HostName = "127.0.0.1"
+    """Where the board opens the port. Off the board's own loopback, token and pictures travel unencrypted."""
+    token: OneLine | None = None
+    """A secret setting: `{ setting = "NAME" }`. 16 characters or more."""
+    lane: TableName
+
+
+RecipeSink = JsonlSink | ScoreSink | MqttSink | PreviewSink
 """Where results go, by `kind`."""

@@ -71,6 +71,12 @@ def test_connect_is_light(pyz: Path) -> None:
     ("args", "code", "said"),
     [
         (["connect", "--prefix", "/no/such/prefix"], 7, "the keeper does not answer on /no/such/prefix/run/edgekit"),
+        (
+            ["connect", "--prefix", "/no", "--preview", "gate"],
+            7,
+            "the preview of gate does not answer on /no/run/edgekit",
+        ),
+        (["connect", "--prefix", "/no", "--preview", "../x"], 2, "--preview takes the name of an application"),
         ([], 2, "usage"),
         (["dance"], 2, "usage"),
         (["run", "--prefix", "relative"], 2, "usage"),

@@ -17,6 +17,7 @@ from edgekit.device.keeper.process.cgroup import Limiter
 from edgekit.device.keeper.process.journal import Journal
 from edgekit.device.keeper.process.life import WorkerContext
 from edgekit.device.keeper.process.orphans import Orphans
+from edgekit.device.keeper.process.preview_sockets import PreviewSockets
 from edgekit.device.keeper.process.supervisor import Supervisor
 from edgekit.device.keeper.status import Figures
 from edgekit.device.keeper.update.board_settings import SettingsFiles
@@ -64,7 +65,12 @@ class Bench:
         self.settings = SettingsFiles(self.layout, self.disk)
         orphans = Orphans(self.layout.workers_dir)
         self.workers = WorkerContext(
-            starter=self.starter, journal=self.journal, orphans=orphans, owner=None, clock=self.clock
+            starter=self.starter,
+            journal=self.journal,
+            orphans=orphans,
+            owner=None,
+            clock=self.clock,
+            previews=PreviewSockets(folder=self.layout.previews_dir, group=None),
         )
         self.limiter = limiter or Limiter(tree=None, note="no cgroups in this test")
         context = KeeperContext(

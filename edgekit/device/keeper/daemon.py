@@ -3,7 +3,7 @@
     run      the daemon, in the foreground
     spawn    process mode: start `run` in the background if none answers, and wait until it does
     halt     process mode: end it, and its workers with it
-    connect  copy standard input and output to and from the control socket
+    connect  copy standard input and output to and from the control socket, or `--preview NAME` an application's preview
     version  what this file is
 
     telemetry  what `run` starts to read the board's sensors: answers on the socket that it inherits
@@ -27,6 +27,9 @@ VERBS = ("run", "spawn", "halt", "connect", "version")
 
 def main(argv: list[str]) -> int:
     """Run one verb; the exit code is that of `edgekit.errors`, each error in one sentence."""
+    match argv:
+        case ["connect", "--prefix", prefix, "--preview", application]:
+            return _connect_preview(prefix, application)
     verb, prefix = _arguments(argv)
     if verb == "connect":
         from edgekit.device.keeper.control.connect import connect
@@ -50,6 +53,17 @@ def _arguments(argv: list[str]) -> tuple[str, str]:
         case [verb, "--prefix", prefix] | ["--prefix", prefix, verb] if prefix.startswith("/"):
             return verb, prefix
     return "", ""
+
+
+def _connect_preview(prefix: str, application: str) -> int:
+    from edgekit.device.keeper.control.connect import connect
+    from edgekit.schema.board import BoardPaths
+    from edgekit.schema.names import is_application_name
+
+    if not is_application_name(application):
+        sys.stderr.write("error: --preview takes the name of an application\n")
+        return 2
+    return connect(BoardPaths(prefix=prefix).preview_socket(application), f"the preview of {application}")
 
 
 def _version() -> int:

@@ -27,6 +27,8 @@ class Layout:
         """What a reboot forgets."""
         self.workers_dir = self.run_dir / "workers"
         """One note per worker, for the keeper after one that was killed."""
+        self.previews_dir = Path(paths.preview_dir)
+        """Sockets that running applications are viewed by."""
         self.lock_file = self.run_dir / "keeper.lock"
         """Held by the one keeper that runs here; holds its process id."""
         self.log_file = self.state_dir / "keeper.log"

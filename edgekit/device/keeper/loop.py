@@ -203,6 +203,7 @@ class Keeper:
         self._applications = {name: found for name, found in self._applications.items() if found is not application}
         self._context.settings.forget(application.name)
         self._context.limiter.forget(application.name)
+        self._context.workers.previews.forget(application.name)
         self._context.journal.forget(application.name)
         self._context.journal.write(f"keeper: {application.name} is removed")
         ticket.done(f"{application.name} is removed")

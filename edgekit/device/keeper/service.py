@@ -26,6 +26,7 @@ from edgekit.device.keeper.process.journal import Journal, stderr_sink
 from edgekit.device.keeper.process.launch import Owner
 from edgekit.device.keeper.process.life import WorkerContext
 from edgekit.device.keeper.process.orphans import Orphans
+from edgekit.device.keeper.process.preview_sockets import PreviewSockets
 from edgekit.device.keeper.status import Figures
 from edgekit.device.keeper.telemetry import BoardSensors
 from edgekit.device.keeper.update.board_settings import SettingsFiles
@@ -59,7 +60,12 @@ def run(layout: Layout, program: Path, environ: Mapping[str, str]) -> int:
         orphans = Orphans(layout.workers_dir)
         _end_leftovers(limiter, orphans, journal)
         workers = WorkerContext(
-            starter=start_child, journal=journal, orphans=orphans, owner=owner, clock=time.monotonic
+            starter=start_child,
+            journal=journal,
+            orphans=orphans,
+            owner=owner,
+            clock=time.monotonic,
+            previews=PreviewSockets(folder=layout.previews_dir, group=group),
         )
         services = _assemble(layout, limiter, workers, notifier, program)
         _listen_to_signals(services.keeper)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from edgekit.host.catalogue.mistake import Mistake
 from edgekit.schema.recipe import Recipe
 from edgekit.schema.settings import SettingPlace, is_secret
-from edgekit.schema.sink import MqttSink
+from edgekit.schema.sink import MqttSink, PreviewSink
 from edgekit.schema.source import GstreamerSource, RecipeSource, Roi, RtspSource, SyntheticSource
 
 
@@ -32,28 +32,35 @@ def sink_mistakes(recipe: Recipe) -> Iterator[Mistake]:
             yield from _login(key, sink)
             if sink.ca_file is not None and not sink.tls:
                 yield Mistake(f"{key}.tls", "expected true: a ca_file is for TLS")
+        if isinstance(sink, PreviewSink):
+            yield from _port(key, sink)
+    previews = [name for name, sink in recipe.pipeline.sinks.items() if isinstance(sink, PreviewSink)]
+    for name in previews[1:]:
+        yield Mistake(f"pipeline.sinks.{name}", f"a second preview: {previews[0]} shows all streams already")
 
 
 def open_passwords(recipe: Recipe, places: Collection[SettingPlace]) -> Iterator[Mistake]:
     """Passwords that stand in the recipe, or come from settings that are no secrets."""
     settings = {place.keys: place.setting for place in places}
-    for place, table, whose in _passwords(recipe):
-        setting = settings.get((place, table, "password"))
+    for place, table, key, whose in _passwords(recipe):
+        setting = settings.get((place, table, key))
         if setting is None:
-            wanted = 'a password is a setting: write { setting = "NAME" }, and [settings.NAME] with secret = true'
-            yield Mistake(f"pipeline.{place}.{table}.password", wanted)
+            wanted = f'a {key} is a setting: write {{ setting = "NAME" }}, and [settings.NAME] with secret = true'
+            yield Mistake(f"pipeline.{place}.{table}.{key}", wanted)
         elif not is_secret(recipe.settings[setting]):
-            yield Mistake(f"settings.{setting}.secret", f"expected true: it is a {whose}'s password")
+            yield Mistake(f"settings.{setting}.secret", f"expected true: it is a {whose}'s {key}")
 
 
-def _passwords(recipe: Recipe) -> Iterator[tuple[str, str, str]]:
-    """Which sources and sinks have one: `sources`, its name, and what it lets into."""
+def _passwords(recipe: Recipe) -> Iterator[tuple[str, str, str, str]]:
+    """Which sources and sinks have one: `sources`, its name, the key, and what it lets into."""
     for name, source in recipe.pipeline.sources.items():
         if isinstance(source, RtspSource) and source.password is not None:
-            yield "sources", name, "camera"
+            yield "sources", name, "password", "camera"
     for name, sink in recipe.pipeline.sinks.items():
         if isinstance(sink, MqttSink) and sink.password is not None:
-            yield "sinks", name, "broker"
+            yield "sinks", name, "password", "broker"
+        if isinstance(sink, PreviewSink) and sink.token is not None:
+            yield "sinks", name, "token", "preview"
 
 
 def _address(key: str, source: RtspSource) -> Iterator[Mistake]:
@@ -65,6 +72,13 @@ def _address(key: str, source: RtspSource) -> Iterator[Mistake]:
 def _login(key: str, end: RtspSource | MqttSink) -> Iterator[Mistake]:
     if end.password is not None and end.user is None:
         yield Mistake(f"{key}.user", "missing; a password belongs to a user")
+
+
+def _port(key: str, sink: PreviewSink) -> Iterator[Mistake]:
+    if sink.port is not None and sink.token is None:
+        yield Mistake(f"{key}.token", "missing; who comes to the port has to show one")
+    if sink.port is None and (sink.token is not None or sink.address != "127.0.0.1"):
+        yield Mistake(f"{key}.port", "missing; token and address are for a port")
 
 
 def _launch(key: str, source: GstreamerSource) -> Iterator[Mistake]:

@@ -13,13 +13,14 @@ from edgekit.schema.answer import ANSWER_MARK
 _PIECE_BYTES = 1 << 16
 
 
-def connect(path: str) -> int:
-    """Copy until the keeper closes. Returns 7 where no keeper answers."""
+def connect(path: str, whom: str = "the keeper") -> int:
+    """Copy until the other side closes: the keeper, or a worker that shows pictures. Returns 7 where nobody answers."""
     keeper = socket.socket(socket.AF_UNIX)
     try:
-        keeper.connect(path)
+        folder = os.open(os.path.dirname(path), os.O_PATH)  # noqa: PTH120  pathlib takes long to import
+        keeper.connect(f"/proc/self/fd/{folder}/{os.path.basename(path)}")  # noqa: PTH119  however long the path is
     except OSError as error:
-        sys.stderr.write(f"the keeper does not answer on {path}: {error.strerror}\n")
+        sys.stderr.write(f"{whom} does not answer on {path}: {error.strerror}\n")
         return 7
     try:
         os.write(1, f"\n{ANSWER_MARK}\n".encode())

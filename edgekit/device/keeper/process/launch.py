@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.device.keeper.update.releases import Release
+from edgekit.schema.board import PREVIEW_FD_VARIABLE
 from edgekit.schema.report import REPORT_FD_VARIABLE
 from edgekit.schema.settings import SETTINGS_FD_VARIABLE
 
@@ -80,7 +81,7 @@ def worker_argv(release: Release, work: Path, *, leaf: Path | None, owner: Owner
     ]
 
 
-def worker_env(work: Path, report_fd: int, settings_fd: int) -> dict[str, str]:
+def worker_env(work: Path, report_fd: int, settings_fd: int, preview_fd: int | None = None) -> dict[str, str]:
     """A worker's whole environment: nothing of the keeper's own.
 
     Thread pools of numerical libraries start with one thread, because lanes do the work that should be parallel.
@@ -93,5 +94,6 @@ def worker_env(work: Path, report_fd: int, settings_fd: int) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         REPORT_FD_VARIABLE: str(report_fd),
         SETTINGS_FD_VARIABLE: str(settings_fd),
+        **({} if preview_fd is None else {PREVIEW_FD_VARIABLE: str(preview_fd)}),
         **dict.fromkeys(_THREAD_POOLS, "1"),
     }

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from edgekit.device.keeper.process.journal import MAX_LINE_BYTES, Journal, LineC
 from edgekit.device.keeper.process.launch import Owner, worker_argv, worker_env
 from edgekit.device.keeper.process.masking import Mask
 from edgekit.device.keeper.process.orphans import Orphans
+from edgekit.device.keeper.process.preview_sockets import PreviewSockets
 from edgekit.device.keeper.update.board_settings import secret_values
 from edgekit.device.keeper.update.releases import Release
 from edgekit.errors import EdgekitError
@@ -47,6 +49,8 @@ class WorkerContext:
     owner: Owner | None
     clock: Callable[[], float]
     """Monotonic seconds."""
+    previews: PreviewSockets
+    """Where applications show pictures."""
     proc: Path = Path("/proc")
 
 
@@ -58,6 +62,8 @@ class WorkerProcess:
         self.leaf = leaf
         self.report: Report | None = None
         self._context = context
+        self.previewed = False
+        """Whether viewers reach it."""
         self._peak_bytes = 0
         self._killed_because = ""
         self._kill_at_s: float | None = None
@@ -174,15 +180,28 @@ class WorkerProcess:
 
     def _start(self, argv: list[str], work: Path, report_fd: int) -> Child:
         try:
-            settings_fd = _readable(self.release.settings)
-            try:
-                env, inherit = worker_env(work, report_fd, settings_fd), (report_fd, settings_fd)
-                return self._context.starter(argv, env=env, cwd=str(work), inherit=inherit)
-            finally:
-                os.close(settings_fd)
+            with ExitStack() as kept:
+                settings_fd = _readable(self.release.settings)
+                kept.callback(os.close, settings_fd)
+                listener = self._preview_listener()
+                fds = [report_fd, settings_fd]
+                if listener is not None:
+                    fds.append(kept.enter_context(listener).fileno())
+                env = worker_env(work, *fds)
+                return self._context.starter(argv, env=env, cwd=str(work), inherit=tuple(fds))
         except (EdgekitError, OSError):
             self._socket.close()
             raise
+
+    def _preview_listener(self) -> socket.socket | None:
+        """A worker without one runs all the same."""
+        try:
+            listener = self._context.previews.listen(self.release.plan)
+        except OSError as error:
+            self._write(f"keeper: nobody can view {self.application}: no socket could be made: {error.strerror}")
+            return None
+        self.previewed = listener is not None
+        return listener
 
     def _drain(self, fd: int) -> bytes:
         """What can be read without waiting, up to a bound."""

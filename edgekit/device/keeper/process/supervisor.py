@@ -164,6 +164,7 @@ class Supervisor:
             cpuset_cpus=format_cpus(limits.cpuset_cpus) if limits else "",
             limits=how,
             limits_note=self._limits_note if process else "",
+            preview=process is not None and process.previewed,
         )
 
     def _state(self, process: WorkerProcess | None) -> Literal["stopped", "starting", "running", "backoff"]:

@@ -1,0 +1,67 @@
+"""Sockets on which applications show their pictures: made by the keeper, as a worker may give nothing to a group."""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.schema.plan import WorkerPlan
+from edgekit.schema.sink import PreviewSink
+
+_BACKLOG = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewSockets:
+    """Makes one for each worker that starts; with the worker it goes deaf, and the next one's takes its place."""
+
+    folder: Path
+    """The keeper's own: only who may use the sockets may enter."""
+    group: int | None
+    """Who may use them beside their owner; None: nobody."""
+
+    def listen(self, plan: WorkerPlan) -> socket.socket | None:
+        """A socket that listens, for a worker to accept on; None where the plan shows nothing.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        if not any(isinstance(sink, PreviewSink) for sink in plan.sinks.values()):
+            return None
+        self._make_folder()
+        path = self.folder / f"{plan.application}.sock"
+        path.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX)
+        try:
+            self._bind(listener, path)
+            if self.group is not None:
+                os.chown(path, 0, self.group)
+            path.chmod(0o660 if self.group is not None else 0o600)
+            listener.listen(_BACKLOG)
+        except OSError:
+            listener.close()
+            raise
+        return listener
+
+    def forget(self, application: str) -> None:
+        """The application is gone for good."""
+        with suppress(OSError):  # nobody listens there any more
+            (self.folder / f"{application}.sock").unlink(missing_ok=True)
+
+    def _make_folder(self) -> None:
+        """Its mode comes before anything lies in it."""
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        if self.group is not None:
+            os.chown(self.folder, 0, self.group)
+            self.folder.chmod(0o750)
+
+    def _bind(self, listener: socket.socket, path: Path) -> None:
+        """By way of the folder's descriptor: a socket's path is short, 107 bytes. Source: Linux, unix(7)."""
+        folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+        try:
+            listener.bind(f"/proc/self/fd/{folder}/{path.name}")
+        finally:
+            os.close(folder)
