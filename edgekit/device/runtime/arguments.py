@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,3 +26,5 @@ class Arguments:
     work: Path
     settings: Mapping[str, object] = field(default_factory=dict)
     """The board's own values, by the settings' names."""
+    preview: socket.socket | None = None
+    """Listens for viewers; None where the release shows nothing, or no keeper is there."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from edgekit.device.runtime.arguments import EXIT_FAILED, GOLDEN, Arguments, GoldenError
 from edgekit.device.runtime.reporter import Reporter
 from edgekit.errors import EdgekitError
+from edgekit.schema.board import PREVIEW_FD_VARIABLE
 from edgekit.schema.message import from_message
 from edgekit.schema.report import REPORT_FD_VARIABLE
 from edgekit.schema.settings import MAX_SETTINGS_BYTES, SETTINGS_FD_VARIABLE, BoardSettings
@@ -22,7 +23,8 @@ from edgekit.schema.settings import MAX_SETTINGS_BYTES, SETTINGS_FD_VARIABLE, Bo
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Be the worker; the exit code is 0 after a clean stop, 3 after a failure that was reported."""
-    arguments = _arguments(argv, _settings(environ.get(SETTINGS_FD_VARIABLE, "")))
+    preview = _listener(environ.get(PREVIEW_FD_VARIABLE, ""))
+    arguments = _arguments(argv, _settings(environ.get(SETTINGS_FD_VARIABLE, "")), preview)
     wake_fd = _wake_on_signals()
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
     fd = environ.get(REPORT_FD_VARIABLE, "")
@@ -55,12 +57,16 @@ def _settings(fd: str) -> Mapping[str, object]:
     return from_message(BoardSettings, content, "settings").values if content else {}
 
 
-def _arguments(argv: Sequence[str], settings: Mapping[str, object]) -> Arguments:
+def _listener(fd: str) -> socket.socket | None:
+    return socket.socket(fileno=int(fd)) if fd.isdigit() else None
+
+
+def _arguments(argv: Sequence[str], settings: Mapping[str, object], preview: socket.socket | None) -> Arguments:
     parser = argparse.ArgumentParser(prog="edgekit-worker")
     parser.add_argument("--release", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     found = parser.parse_args(argv)
-    return Arguments(release=found.release, work=found.work, settings=settings)
+    return Arguments(release=found.release, work=found.work, settings=settings, preview=preview)
 
 
 def _wake_on_signals() -> int:

@@ -6,15 +6,16 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import cv2
 
+from edgekit.device.runtime.arguments import Arguments
+from edgekit.device.runtime.failures import FailureLog
 from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.graph import LaneNode, plan_graph
 from edgekit.device.runtime.schedule.choice import by_priority
 from edgekit.device.runtime.schedule.lanes import Lane
-from edgekit.device.runtime.schedule.steps import FailureLog, SinkStep, StageStep, Step
+from edgekit.device.runtime.schedule.steps import SinkStep, StageStep, Step
 from edgekit.device.runtime.schedule.threads import PinnedThread
 from edgekit.device.runtime.sinks import Sink, make_sink
 from edgekit.device.runtime.sinks.context import SinkContext
@@ -39,7 +40,7 @@ class Ends:
     sinks: Mapping[str, Sink]
 
 
-def open_ends(factory: StageFactory, work: Path, figures: PipelineFigures) -> Ends:
+def open_ends(factory: StageFactory, arguments: Arguments, figures: PipelineFigures) -> Ends:
     """Open the sources and sinks of a plan.
 
     Raises:
@@ -49,7 +50,16 @@ def open_ends(factory: StageFactory, work: Path, figures: PipelineFigures) -> En
     return Ends(
         sources={name: open_source(name, source, release) for name, source in plan.sources.items()},
         sinks={
-            name: make_sink(SinkContext(name=name, plan=plan, release=release, work=work, figures=figures))
+            name: make_sink(
+                SinkContext(
+                    name=name,
+                    plan=plan,
+                    release=release,
+                    work=arguments.work,
+                    figures=figures,
+                    preview=arguments.preview,
+                )
+            )
             for name in plan.sinks
         },
     )

@@ -31,7 +31,7 @@ def run(arguments: Arguments, reporter: Reporter, wake_fd: int) -> int:
     golden = _golden(factory, reporter)
     reporter.turn("starting", "opening sources and sinks")
     figures = PipelineFigures()
-    pipeline = Pipeline(factory, open_ends(factory, arguments.work, figures), figures)
+    pipeline = Pipeline(factory, open_ends(factory, arguments, figures), figures)
     pipeline.start()
     reporter.follow(RunningReports(pipeline, golden).make)
     reporter.turn("running")

@@ -114,8 +114,14 @@ class RehearsalRun:
         with TemporaryDirectory() as work:
             for name in self._plan.sinks:
                 with self._watch.step(f"making sink {name}"):
-                    where = {"release": self._release, "work": Path(work)}
-                    make_sink(SinkContext(name=name, plan=self._plan, figures=PipelineFigures(), **where)).close()
+                    context = SinkContext(
+                        name=name,
+                        plan=self._plan,
+                        release=self._release,
+                        work=Path(work),
+                        figures=PipelineFigures(),
+                    )
+                    make_sink(context).close()
 
     def _make(self, stage: StagePlan, stream: StreamInfo) -> Stage | None:
         made = self._try(stage, MAKING, lambda: self._factory.make(stage, stream))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -47,3 +48,11 @@ def pin_thread(lane: str, cpus: tuple[int, ...], *, advisory: bool) -> str:
     if not advisory:
         raise InputError(message, hint='put CPUs online, or write limits = "advisory" in the recipe')
     return f"{message}; it is not pinned"
+
+
+def give_way(nice: int = 10) -> None:
+    """Have the calling thread run behind lanes: they may have a scheduling class that it inherited."""
+    with suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    with suppress(OSError):  # Linux: a thread of its own number has a nice value of its own. Source: setpriority(2)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import time
-import traceback
 from collections.abc import Callable
 from typing import Protocol
 
+from edgekit.device.runtime.failures import FailureLog
 from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.frames.stream import (
     StreamEnded,
@@ -21,8 +20,6 @@ from edgekit.device.runtime.sinks import Sink
 from edgekit.device.runtime.stages import close_stage
 from edgekit.errors import EdgekitError
 from edgekit.stage import Frame, Stage, StreamInfo
-
-_LOG_EVERY_S = 10.0
 
 
 class FrameFailed(Exception):
@@ -46,20 +43,6 @@ class Step(Protocol):
 
     def close(self) -> None:
         """No entry follows."""
-
-
-class FailureLog:
-    """Writes what fails on frames to the log, now and then: a stage may fail on every frame."""
-
-    def __init__(self, name: str, clock: Callable[[], float]) -> None:
-        self._name, self._clock = name, clock
-        self._logged_s = float("-inf")
-
-    def write(self, what: str, error: BaseException) -> None:
-        """One failure, with its traceback."""
-        if self._clock() - self._logged_s >= _LOG_EVERY_S:
-            self._logged_s = self._clock()
-            sys.stderr.write(f"{self._name} {what}:\n{''.join(traceback.format_exception(error))}")
 
 
 class StageStep:

@@ -11,8 +11,9 @@ from edgekit.device.runtime.figures import SinkFigures
 from edgekit.device.runtime.frames.stream import StreamEvent
 from edgekit.device.runtime.sinks.context import SinkContext
 from edgekit.device.runtime.sinks.jsonl import JsonlWriter
+from edgekit.device.runtime.sinks.preview.sink import PreviewPlayer
 from edgekit.device.runtime.sinks.score import CountScorer
-from edgekit.schema.sink import JsonlSink, MqttSink, ScoreSink
+from edgekit.schema.sink import JsonlSink, MqttSink, PreviewSink, ScoreSink
 from edgekit.stage import Frame
 
 
@@ -45,3 +46,5 @@ def make_sink(context: SinkContext) -> Sink:
             from edgekit.device.runtime.sinks.mqtt import MqttPublisher  # noqa: PLC0415  only then paho is there
 
             return MqttPublisher(plan, context, figures.sinks.setdefault(context.name, SinkFigures()))
+        case PreviewSink():
+            return PreviewPlayer(plan, context, figures.sinks.setdefault(context.name, SinkFigures()))

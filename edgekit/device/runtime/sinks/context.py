@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,3 +24,5 @@ class SinkContext:
     """The worker's own folder."""
     figures: PipelineFigures
     """It adds what it finds or sends."""
+    preview: socket.socket | None = None
+    """Listens for viewers, where a keeper made it: a `preview` sink's own."""
