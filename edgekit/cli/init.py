@@ -95,6 +95,7 @@ def _facts(done: DraftedRecipe) -> dict[str, object]:
         "copied": done.copied,
         "fleet_file": str(done.fleet_file) if settings.written else "",
         "add_to_fleet": "" if settings.written else settings.section,
+        "fleet_lacks": settings.later,
         "secrets_to_write": [str(file) for file in settings.missing],
         "next": _next(done),
     }
@@ -108,6 +109,7 @@ def _words(done: DraftedRecipe) -> list[str]:
     elif settings.section:
         lines += [f"{done.fleet_file} has [settings.{done.name}] already, and was left alone; the new one is:", ""]
         lines += [settings.section, ""]
+    lines += [f"{done.fleet_file} has yet to give {name}: before you deploy" for name in settings.later]
     lines += [f"write the password to {file}, and chmod 600 it" for file in settings.missing]
     return [*lines, "next:", *(f"  {line}" for line in _next(done))]
 

@@ -99,7 +99,9 @@ def settings_for(
 
 
 def _hint(inventory: Inventory, device: str, application: str) -> str:
-    return f"edit [devices.{device}.settings.{application}] in {inventory.fleet_file}"
+    """Where values are written; a device that fleet.toml does not name has those of all devices."""
+    table = f"devices.{device}.settings.{application}" if device in inventory.settings else f"settings.{application}"
+    return f"edit [{table}] in {inventory.fleet_file}"
 
 
 def _value(name: str, given: Given, declared: Mapping[str, Setting], executor: Executor) -> object:

@@ -16,6 +16,7 @@ from edgekit.schema.field_types import bounds_of
 from edgekit.schema.names import HostName, TableName
 from edgekit.schema.source import RtspUrl
 
+EXAMPLE_ADDRESS = "rtsp://10.0.0.5/stream1"
 _CAMERA_HINT = "write --camera rtsp://USER@10.0.0.5/stream1, or NAME=rtsp://... where there are several"
 _BROKER_HINT = "write --mqtt 10.0.0.2, or USER@HOST:PORT"
 _NAMED = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)=(.*)", re.DOTALL)

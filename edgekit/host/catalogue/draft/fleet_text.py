@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.errors import InputError
-from edgekit.host.catalogue.draft.ends import DraftEnd
+from edgekit.host.catalogue.draft.ends import EXAMPLE_ADDRESS, DraftEnd
 from edgekit.host.disk import write_whole
 from edgekit.host.toml_file import read_table
 from edgekit.host.toml_text import toml_string
@@ -26,19 +26,24 @@ class DraftSettings:
     """Plain ones by the setting's name."""
     secrets: dict[str, str | None]
     """Secret ones; None where the user has yet to write the file."""
+    later: dict[str, str]
+    """Plain ones that nobody has told yet, with an example each."""
 
 
 def settings_of_ends(cameras: tuple[DraftEnd, ...], broker: DraftEnd | None) -> DraftSettings:
     """The values that a command line gave."""
     values: dict[str, str] = {}
     secrets: dict[str, str | None] = {}
+    later: dict[str, str] = {}
     for end in (*cameras, *([broker] if broker else [])):
         if end.address:
             values[end.name if end is broker else end.setting("url")] = end.address
+        else:
+            later[end.setting("url")] = EXAMPLE_ADDRESS
         if end.login:
             values[end.setting("user")] = end.user
             secrets[end.setting("password")] = end.password
-    return DraftSettings(values=values, secrets=secrets)
+    return DraftSettings(values=values, secrets=secrets, later=later)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +56,8 @@ class WrittenSettings:
     """Whether fleet.toml has it now; else it has one of that name already, which was left as it is."""
     missing: tuple[Path, ...]
     """Files of secrets that the user has yet to write."""
+    later: tuple[str, ...] = ()
+    """Settings that stand there as a comment: the user has yet to give them before anything is deployed."""
 
 
 def write_settings(found: DraftSettings, application: str, fleet_file: Path) -> WrittenSettings:
@@ -59,7 +66,7 @@ def write_settings(found: DraftSettings, application: str, fleet_file: Path) -> 
     Raises:
         InputError: fleet.toml cannot be read or written.
     """
-    if not found.values and not found.secrets:
+    if not (found.values or found.secrets or found.later):
         return WrittenSettings(section="", written=False, missing=())
     paths = {name: Path(SECRETS, f"{application}.{name}") for name in found.secrets}
     section = "\n".join(_section(found, application, paths))
@@ -75,7 +82,7 @@ def write_settings(found: DraftSettings, application: str, fleet_file: Path) -> 
     except OSError as error:
         raise InputError(f"{fleet_file} cannot be written: {error.strerror}", hint=f"ls -ld {folder}") from None
     missing = tuple(folder / path for path in paths.values() if not (folder / path).exists())
-    return WrittenSettings(section=section, written=written, missing=missing)
+    return WrittenSettings(section=section, written=written, missing=missing, later=tuple(found.later))
 
 
 def _is_toml(text: str) -> bool:
@@ -93,6 +100,8 @@ def _section(found: DraftSettings, application: str, paths: dict[str, Path]) -> 
         yield f"{name} = {toml_string(value)}"
     for name, path in paths.items():
         yield f"{name} = {{ file = {toml_string(path.as_posix())} }}"
+    for name, example in found.later.items():
+        yield f"# {name} = {toml_string(example)}   # to be given before anything is deployed"
 
 
 def _write_secret(file: Path, secret: str) -> None:

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from edgekit.host.catalogue.draft.ends import DraftEnd
+from edgekit.host.catalogue.draft.ends import EXAMPLE_ADDRESS, DraftEnd
 from edgekit.host.catalogue.draft.exporter import ExporterSays
 from edgekit.host.catalogue.draft.head import DraftHead
 from edgekit.host.toml_text import toml_string
@@ -149,11 +149,15 @@ def _lanes(draft: Draft) -> Iterator[str]:
 def _settings(draft: Draft) -> Iterator[str]:
     yield "# What differs from board to board: fleet.toml gives the values, and no release holds them."
     for camera in draft.cameras:
-        yield from _one_setting(camera.setting("url"), f"Address of camera {camera.name}.", "rtsp://10.0.0.5/stream1")
-        yield from _login(camera, f"camera {camera.name}")
+        yield from _one_setting(camera.setting("url"), f"Address of {_called(camera)}.", EXAMPLE_ADDRESS)
+        yield from _login(camera, _called(camera))
     if draft.broker is not None:
         yield from _one_setting(draft.broker.name, "Name or address of the MQTT broker.", "10.0.0.2")
         yield from _login(draft.broker, "the MQTT broker")
+
+
+def _called(camera: DraftEnd) -> str:
+    return "the camera" if camera.name == "camera" else f"camera {camera.name}"
 
 
 def _login(end: DraftEnd, whose: str) -> Iterator[str]:

@@ -168,3 +168,17 @@ def test_what_the_plans_places_refuse_is_refused_here(tmp_path: Path) -> None:
     ) as caught:
         outgoing_settings(found, "gate-7", made, LocalExecutor())
     assert caught.value.hint == f"edit [devices.gate-7.settings.sorter] in {tmp_path / 'fleet.toml'}"
+
+
+def test_the_hint_names_a_table_that_can_be_written(tmp_path: Path) -> None:
+    """A running board, such as `host`, stands in no fleet.toml: a table of its own there would want an address."""
+    (tmp_path / "fleet.toml").write_text("")
+    declared: dict[str, Setting] = {"url": TextSetting(kind="text", about="Where.", example="x")}
+    with pytest.raises(InputError, match="url: missing") as caught:
+        outgoing_settings(
+            read_inventory(settings(tmp_path)), "host", replace(make_plan(), settings=declared), LocalExecutor()
+        ).check_kept("sorter", ())
+    assert caught.value.hint == f"edit [settings.sorter] in {tmp_path / 'fleet.toml'}"
+    (tmp_path / "fleet.toml").write_text('[settings.sorter]\nurl = "rtsp://10.0.0.5/1"\n')
+    found = read_inventory(settings(tmp_path))
+    assert outgoing_settings(found, "host", replace(make_plan(), settings=declared), LocalExecutor()).content

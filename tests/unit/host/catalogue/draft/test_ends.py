@@ -95,8 +95,16 @@ def test_settings_that_are_there_are_left_alone(text: str, tmp_path: Path) -> No
     assert not done.written and "[settings.gate]" in done.section and fleet.read_text() == text
 
 
-def test_without_addresses_nothing_is_written(tmp_path: Path) -> None:
-    done = write_settings(settings_of_ends((DraftEnd(name="camera"),), None), "gate", tmp_path / "fleet.toml")
+def test_an_address_that_is_not_known_stands_there_as_a_comment(tmp_path: Path) -> None:
+    fleet = tmp_path / "fleet.toml"
+    done = write_settings(settings_of_ends((DraftEnd(name="camera"),), None), "gate", fleet)
+    assert done.later == ("camera_url",) and read_toml(Fleet, fleet).settings == {"gate": {}}
+    fleet.write_text(fleet.read_text().replace("# camera_url", "camera_url"))
+    assert read_toml(Fleet, fleet).settings == {"gate": {"camera_url": "rtsp://10.0.0.5/stream1"}}
+
+
+def test_without_anything_to_give_nothing_is_written(tmp_path: Path) -> None:
+    done = write_settings(DraftSettings(values={}, secrets={}, later={}), "gate", tmp_path / "fleet.toml")
     assert done.section == "" and not list(tmp_path.iterdir())
 
 
