@@ -148,7 +148,7 @@ def agree(stated: T | None, declared: T | None, name: str, what: str) -> T:
     if agreed is None:
         raise InputError(
             f"source {name}: neither the stream nor the recipe says its {what}",
-            hint=f'write it in the recipe: sources.{name}.{what} = "..."',
+            hint=f'write it in the recipe: pipeline.sources.{name}.{what} = "..."',
         )
     return agreed
 
