@@ -32,8 +32,8 @@ def init(
         list[str] | None,
         typer.Option(
             "--set",
-            help="KEY=VALUE for what the model's file does not say: size, layout, order, pixels, fit, labels, "
-            "precision, threshold. Repeatable.",
+            help="KEY=VALUE for what the model's file does not say: size, layout, order, pixels, fit, bars, "
+            "align, head, labels, precision, threshold. Repeatable.",
         ),
     ] = None,
     labels: Annotated[str, typer.Option(help="File with the classes' names, one a line.")] = "",
@@ -66,7 +66,7 @@ def init(
     looked = look_into_model(model, station)
     if (person := Person.at_terminal(as_json=as_json)) is not None:
         request = person.complete(looked, request)
-    done = write_draft(looked, request, station)
+    done = write_draft(looked, request)
     out.result(_facts(done), "\n".join(_words(done)))
 
 

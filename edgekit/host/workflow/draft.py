@@ -8,22 +8,35 @@ from pathlib import Path
 
 from edgekit.errors import InputError
 from edgekit.host.catalogue.draft.ends import DraftEnd, parse_broker, parse_cameras
-from edgekit.host.catalogue.draft.exporter import ExporterSays, is_label, read_metadata
-from edgekit.host.catalogue.draft.facts import ModelFacts, TensorFacts
+from edgekit.host.catalogue.draft.exporter import ExporterSays, read_metadata
+from edgekit.host.catalogue.draft.facts import InputFacts
 from edgekit.host.catalogue.draft.fleet_text import WrittenSettings, settings_of_ends, write_settings
-from edgekit.host.catalogue.draft.folder import DraftFiles, choose_pictures, name_in_recipe, write_folder
-from edgekit.host.catalogue.draft.head import recognise_head
+from edgekit.host.catalogue.draft.folder import LABELS_FILE, DraftFiles, choose_pictures, name_in_recipe, write_folder
+from edgekit.host.catalogue.draft.head import draft_head
 from edgekit.host.catalogue.draft.picture import draft_picture
-from edgekit.host.catalogue.draft.question import LABELS, PRECISION, THRESHOLD, Answers, OpenQuestion, parse_answers
+from edgekit.host.catalogue.draft.question import (
+    LABELS,
+    PRECISION,
+    THRESHOLD,
+    Answers,
+    OpenQuestion,
+    parse_answers,
+)
 from edgekit.host.catalogue.draft.text import Draft, recipe_text
+from edgekit.host.catalogue.labels import read_labels
 from edgekit.host.catalogue.recipes import read_recipe
+from edgekit.host.catalogue.targets import find_target
 from edgekit.host.engine.bench import INSPECTION
 from edgekit.host.engine.inspection.asking import inspect_network
-from edgekit.host.engine.model.onnx_model import Tensor
-from edgekit.host.engine.reading import read_bounded
+from edgekit.host.engine.inspection.messages import ModelQuestion
+from edgekit.host.engine.inspection.models import inspect_model
+from edgekit.host.engine.model.onnx_model import OnnxModel, Tensor
+from edgekit.host.workflow.engines import engine_bench
+from edgekit.host.workflow.heads import facts_of
 from edgekit.host.workflow.workstation import Workstation
-
-_MAX_LABELS_BYTES = 1 << 20
+from edgekit.schema.fleet import HOST
+from edgekit.schema.heads.facts import names_in
+from edgekit.schema.recipe import ColourContract, Model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +44,12 @@ class LookedInto:
     """A user's model, as far as its file tells."""
 
     file: Path
-    facts: ModelFacts
+    onnx: OnnxModel
     says: ExporterSays
     beside: tuple[str, ...]
+    """Files in its folder that hold weights of it."""
+    station: Workstation
+    """Prepares it, once the size of its picture is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,13 +121,8 @@ def look_into_model(file: Path, station: Workstation) -> LookedInto:
     """
     with station.progress.step(f"looking into {file}"):
         found = inspect_network(file, station.executor, INSPECTION)
-    facts = ModelFacts(
-        inputs=tuple(map(_tensor, found.onnx.inputs)),
-        outputs=tuple(map(_tensor, found.onnx.outputs)),
-        opset=found.onnx.opset,
-        metadata=found.metadata,
-    )
-    return LookedInto(file=file, facts=facts, says=read_metadata(found.metadata), beside=found.beside)
+    says = read_metadata(found.onnx.metadata)
+    return LookedInto(file=file, onnx=found.onnx, says=says, beside=found.beside, station=station)
 
 
 def open_questions(looked: LookedInto, request: DraftRequest) -> tuple[OpenQuestion, ...]:
@@ -119,101 +130,104 @@ def open_questions(looked: LookedInto, request: DraftRequest) -> tuple[OpenQuest
 
     Raises:
         InputError: no recipe can be written for this model, or an answer is none.
+        EngineError: it cannot be prepared or run.
     """
-    return _draft(looked, request)[1]
+    answers = Answers(given=request.answers)
+    _draft(looked, request, answers)
+    return tuple(answers.open)
 
 
-def write_draft(looked: LookedInto, request: DraftRequest, station: Workstation) -> DraftedRecipe:
+def write_draft(looked: LookedInto, request: DraftRequest) -> DraftedRecipe:
     """Write a recipe and its settings.
 
     Raises:
         InputError: questions are open, each named with its option; or something cannot be read or written.
+        EngineError: the model cannot be prepared or run.
     """
-    draft, questions, assumed = _draft(looked, request)
+    answers = Answers(given=request.answers)
+    draft = _draft(looked, request, answers)
     if draft is None:
-        told = "\n".join(f"  {question.option}   {question.about}" for question in questions)
+        told = "\n".join(f"  {question.option}   {question.about}" for question in answers.open)
         raise InputError(
             f"{looked.file} does not say all that a recipe needs:\n{told}",
-            hint=f"answer with {questions[0].option.partition('|')[0]}, and so on; on a terminal you are asked",
+            hint=f"answer with {answers.open[0].option.partition('|')[0]}, and so on; on a terminal you are asked",
         )
     if draft.precision == "int8" and not request.pictures:
         hint = "--pictures FOLDER, or --set precision=float16"
         raise InputError("int8 gets its ranges from pictures, and none are given", hint=hint)
     files = DraftFiles(
-        text=recipe_text(draft), model=looked.file, onnx=draft.onnx, beside=looked.beside, pictures=request.pictures
+        text=recipe_text(draft),
+        model=looked.file,
+        onnx=draft.onnx,
+        beside=looked.beside,
+        pictures=request.pictures,
+        labels=Path(request.answers[LABELS.key]) if draft.labels_file else None,
     )
     path, copied = write_folder(files, request.name, request.parent)
     read_recipe(path)
-    fleet_file = station.settings.fleet_file
+    fleet_file = looked.station.settings.fleet_file
     return DraftedRecipe(
         name=request.name,
         path=path,
-        known=tuple(_known(looked, draft, assumed)),
+        known=tuple(_known(looked, draft, answers)),
         copied=copied,
         settings=write_settings(settings_of_ends(request.cameras, request.broker), request.name, fleet_file),
         fleet_file=fleet_file,
     )
 
 
-def _draft(
-    looked: LookedInto, request: DraftRequest
-) -> tuple[Draft | None, tuple[OpenQuestion, ...], Mapping[str, str]]:
-    """The recipe, or the questions that keep it from being one; and what is assumed."""
-    answers = Answers(given=request.answers)
-    labels = _read_labels(request.answers.get(LABELS.key, ""))
-    picture = draft_picture(looked.facts, looked.says, answers)
-    head = recognise_head(looked.facts, looked.says, answers, labels)
+def _draft(looked: LookedInto, request: DraftRequest, answers: Answers) -> Draft | None:
+    """The recipe; None where questions keep it from being one."""
+    given = request.answers.get(LABELS.key, "")
+    labels = read_labels(Path(given)) if given else names_in(looked.onnx.metadata)
+    picture = draft_picture(tuple(map(_input, looked.onnx.inputs)), looked.says, answers)
+    layout = None
+    if picture is not None:
+        facts = facts_of(_as_built(looked, picture), picture, classes=len(labels) or None)
+        layout = draft_head(facts, answers, str(looked.file))
     precision, threshold = answers.of(PRECISION), _threshold(answers.of(THRESHOLD))
-    if picture is None or head is None or answers.open:
-        return None, tuple(answers.open), answers.assumed
-    cameras = request.cameras or (DraftEnd(name="camera"),)
-    draft = Draft(
+    if picture is None or layout is None or answers.open:
+        return None
+    return Draft(
         name=request.name,
         onnx=name_in_recipe(looked.file),
         picture=picture,
-        says=looked.says,
-        head=head,
+        layout=layout,
+        labels=labels,
+        labels_file=LABELS_FILE if given else "",
         precision=precision,
         threshold=threshold,
         calibration=bool(request.pictures),
-        cameras=cameras,
+        cameras=request.cameras or (DraftEnd(name="camera"),),
         broker=request.broker,
     )
-    return draft, (), answers.assumed
 
 
-def _known(looked: LookedInto, draft: Draft, assumed: Mapping[str, str]) -> list[str]:
-    facts, says, picture = looked.facts, looked.says, draft.picture
-    (given,) = facts.inputs
-    lines = [f"takes {given}, gives {', '.join(map(str, facts.outputs))}; opset {facts.opset}"]
+def _as_built(looked: LookedInto, picture: ColourContract) -> OnnxModel:
+    """The model as a build prepares it, run once: all of its sizes are known."""
+    model = Model(onnx=name_in_recipe(looked.file), input=picture)
+    asked = ModelQuestion(path=str(looked.file), name="the model", model=model, backend="onnxruntime", pictures=())
+    station = looked.station
+    return inspect_model(asked, engine_bench(station, find_target(HOST, station.settings))).found.onnx
+
+
+def _known(looked: LookedInto, draft: Draft, answers: Answers) -> list[str]:
+    model, picture, layout = looked.onnx, draft.picture, draft.layout
+    (given,) = model.inputs
+    lines = [f"takes {given}, gives {', '.join(map(str, model.outputs))}; opset {model.opset}"]
     if not all(given.shape):
         shape = ", ".join(map(str, picture.tensor_shape))
         lines.append(f"open sizes become [{shape}] in the build")
-    if says.program:
-        wants = "RGB, 0..1, letterboxed" if says.answers else ""
-        lines.append(f"exported by {says.program}, whose models want pictures so: {wants}")
-    lines.append(f"a detector of YOLOv8's layout with {len(draft.head.labels)} classes: stage yolo")
-    return [*lines, *(f"nobody said otherwise: {key} {value} (--set {key}=...)" for key, value in assumed.items())]
+    if looked.says.program:
+        wanted = ", ".join(looked.says.answers.values())
+        lines.append(f"exported by {looked.says.program}, whose models want pictures so: {wanted}")
+    lines.append(f"{len(draft.labels)} classes; {layout.words}: stage {layout.kind}, head {layout.head}")
+    assumed = answers.assumed.items()
+    return [*lines, *(f"nobody said otherwise: {key} {value} (--set {key}=...)" for key, value in assumed)]
 
 
-def _tensor(found: Tensor) -> TensorFacts:
-    return TensorFacts(name=found.name, dtype=found.dtype, shape=found.shape)
-
-
-def _read_labels(file: str) -> tuple[str, ...]:
-    """Names of classes, one a line; none where no file is given."""
-    if not file:
-        return ()
-    try:
-        lines = read_bounded(Path(file), _MAX_LABELS_BYTES).decode("utf-8").splitlines()
-    except UnicodeDecodeError:
-        raise InputError(f"{file}: not UTF-8 text", hint="give the classes' names, one a line") from None
-    labels = tuple(stripped for line in lines if (stripped := line.strip()))
-    odd = next((label for label in labels if not is_label(label)), None)
-    if odd is not None or not labels:
-        what = f"{odd[:40]!r} is no class's name" if odd else "there is no name in it"
-        raise InputError(f"{file}: {what}", hint="give the classes' names, one a line")
-    return labels
+def _input(found: Tensor) -> InputFacts:
+    return InputFacts(name=found.name, dtype=found.dtype, shape=found.shape)
 
 
 def _threshold(text: str) -> float:

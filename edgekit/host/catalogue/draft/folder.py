@@ -16,6 +16,7 @@ from edgekit.schema.source import PICTURE_SUFFIXES
 
 PICTURES, GOLDEN = "pictures", "golden"
 """Folders in the recipe's."""
+LABELS_FILE = "labels.txt"
 _MOST_PICTURES = 64
 """Copied: int8's ranges change little with more, and each of them costs a run in every verification."""
 _MOST_GOLDEN = 4
@@ -34,6 +35,8 @@ class DraftFiles:
     beside: tuple[str, ...] = ()
     """Files in the model's folder that hold weights of it."""
     pictures: tuple[Path, ...] = ()
+    labels: Path | None = None
+    """Names of the classes; None: the model has them."""
 
 
 def name_in_recipe(model: Path) -> str:
@@ -69,7 +72,11 @@ def write_folder(files: DraftFiles, name: str, parent: Path) -> tuple[Path, tupl
     with new_recipe_folder(name, parent) as (aside, made):
         aside.mkdir()
         (aside / "recipe.toml").write_text(files.text, encoding="utf-8")
-        copied = [*_copy_model(files, aside), *_copy_pictures(files.pictures, aside)]
+        copied = _copy_model(files, aside)
+        if files.labels is not None:
+            shutil.copyfile(files.labels, aside / LABELS_FILE)
+            copied.append(LABELS_FILE)
+        copied += _copy_pictures(files.pictures, aside)
         copied += _make_golden(_spread(files.pictures, _MOST_GOLDEN), aside)
     return made, tuple(copied)
 
@@ -77,7 +84,7 @@ def write_folder(files: DraftFiles, name: str, parent: Path) -> tuple[Path, tupl
 def _copy_model(files: DraftFiles, folder: Path) -> list[str]:
     shutil.copyfile(files.model, folder / files.onnx)
     for name in files.beside:
-        if not is_safe_path(name) or name == "recipe.toml":
+        if not is_safe_path(name) or name in ("recipe.toml", LABELS_FILE):
             raise InputError(f"{files.model} keeps weights in a file named {name!r}", hint="export it as one file")
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(files.model.parent / name, folder / name)

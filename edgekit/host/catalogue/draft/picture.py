@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from edgekit.errors import InputError
 from edgekit.host.catalogue.draft.exporter import ExporterSays
-from edgekit.host.catalogue.draft.facts import ModelFacts, TensorFacts
-from edgekit.host.catalogue.draft.question import FIT, LAYOUT, ORDER, PIXELS, SIZE, Answers
+from edgekit.host.catalogue.draft.facts import InputFacts
+from edgekit.host.catalogue.draft.question import ALIGN, BARS, FIT, LAYOUT, ORDER, PIXELS, SIZE, Answers
 from edgekit.schema.recipe import ColourContract
 
 _LARGEST_PX = 8192
+_BRIGHTEST = 255
 _CHANNELS = (1, 3)
 _BY_HAND = "write its recipe by hand: edgekit init NAME makes one to start from"
 _SCALES: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
@@ -23,21 +25,24 @@ _SCALES: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
 """Mean and scale of each range, as the contract writes them: tensor = (pixel - mean) * scale."""
 
 
-def draft_picture(facts: ModelFacts, says: ExporterSays, answers: Answers) -> ColourContract | None:
+def draft_picture(inputs: Sequence[InputFacts], says: ExporterSays, answers: Answers) -> ColourContract | None:
     """What the one input of a model holds; None while questions are open.
 
     Raises:
         InputError: it has no input for a picture, or several, or an answer contradicts it.
     """
-    given = _one_input(facts)
+    given = _one_input(inputs)
     layout = answers.of(LAYOUT, _layout(given))
     size = _size(given, layout, says, answers)
     grey = layout != "" and _channels(given, layout) == 1
-    exporter = says.answers or {}
-    order = "GRAY" if grey else answers.of(ORDER, exporter.get("order", ""))
-    pixels = "0..255" if given.dtype == "uint8" else answers.of(PIXELS, exporter.get("pixels", ""))
-    fit = answers.of(FIT, exporter.get("fit", ""))
-    if size is None or not (layout and order and pixels and fit):
+    known = says.answers
+    order = "GRAY" if grey else answers.of(ORDER, known.get("order", ""))
+    pixels = "0..255" if given.dtype == "uint8" else answers.of(PIXELS, known.get("pixels", ""))
+    fit = answers.of(FIT, known.get("fit", ""))
+    barred = fit == "letterbox"
+    bars = answers.of(BARS, known.get("bars", "")) if barred else "0"
+    align = answers.of(ALIGN, known.get("align", "")) if barred else "centre"
+    if size is None or not (layout and order and pixels and fit and bars):
         return None
     mean, scale = _SCALES[pixels]
     if order == "GRAY" and len(mean) > 1:
@@ -53,17 +58,19 @@ def draft_picture(facts: ModelFacts, says: ExporterSays, answers: Answers) -> Co
         mean=_plain(mean),
         scale=_plain(scale),
         fit=fit,  # type: ignore[arg-type]
+        align=align,  # type: ignore[arg-type]
+        bars=_brightness(bars),
     )
 
 
-def _one_input(facts: ModelFacts) -> TensorFacts:
-    if len(facts.inputs) != 1:
-        named = ", ".join(map(str, facts.inputs)) or "none"
+def _one_input(inputs: Sequence[InputFacts]) -> InputFacts:
+    if len(inputs) != 1:
+        named = ", ".join(map(str, inputs)) or "none"
         raise InputError(
-            f"the model has {len(facts.inputs)} inputs ({named}), and this takes models with one picture alone",
+            f"the model has {len(inputs)} inputs ({named}), and this takes models with one picture alone",
             hint=f"{_BY_HAND}, and give the others as other_inputs",
         )
-    (given,) = facts.inputs
+    (given,) = inputs
     if len(given.shape) != 4:
         raise InputError(f"the model takes {given}: no picture in a batch, as [1, 3, 640, 640] is", hint=_BY_HAND)
     if given.dtype not in ("float32", "float16", "float64", "uint8"):
@@ -71,17 +78,17 @@ def _one_input(facts: ModelFacts) -> TensorFacts:
     return given
 
 
-def _layout(given: TensorFacts) -> str:
+def _layout(given: InputFacts) -> str:
     """The layout that a shape shows; empty where it fits both or neither."""
     first, last = given.shape[1] in _CHANNELS, given.shape[3] in _CHANNELS
     return "" if first == last else "NCHW" if first else "NHWC"
 
 
-def _channels(given: TensorFacts, layout: str) -> int:
+def _channels(given: InputFacts, layout: str) -> int:
     return given.shape[1 if layout == "NCHW" else 3]
 
 
-def _size(given: TensorFacts, layout: str, says: ExporterSays, answers: Answers) -> tuple[int, int] | None:
+def _size(given: InputFacts, layout: str, says: ExporterSays, answers: Answers) -> tuple[int, int] | None:
     """Width and height: the shape's, the user's where it leaves them open, or else the exporter's."""
     if not layout:
         return None
@@ -97,6 +104,12 @@ def _size(given: TensorFacts, layout: str, says: ExporterSays, answers: Answers)
     if any(fixed and fixed != side for fixed, side in zip((width, height), size, strict=True)):
         raise InputError(f"size: the model takes {given}, not {text}", hint="leave --set size out")
     return size
+
+
+def _brightness(text: str) -> int:
+    if not re.fullmatch(r"\d{1,3}", text) or int(text) > _BRIGHTEST:
+        raise InputError(f"bars: {text!r} is no brightness from 0 to 255", hint=BARS.option)
+    return int(text)
 
 
 def _plain(numbers: tuple[float, ...]) -> float | tuple[float, ...]:

@@ -43,6 +43,16 @@ FIT = OpenQuestion(
     about="How pictures of another shape were brought to the input's when it was trained.",
     choices=("letterbox", "stretch"),
 )
+BARS = OpenQuestion(
+    key="bars", about="Brightness of a letterbox's bars in training: 0 is black, YOLOs have 114.", example="114"
+)
+ALIGN = OpenQuestion(
+    key="align",
+    about="Where the picture lies between a letterbox's bars.",
+    choices=("centre", "top_left"),
+    usual="centre",
+)
+HEAD = OpenQuestion(key="head", about="Which head the model has.", example="NAME")
 LABELS = OpenQuestion(
     key="labels", about="File with the classes' names, one a line, in the model's order.", example="FILE"
 )
@@ -53,7 +63,7 @@ PRECISION = OpenQuestion(
     usual="float16",
 )
 THRESHOLD = OpenQuestion(key="threshold", about="Least score of a detection.", example="0.25", usual="0.25")
-ALL = (SIZE, LAYOUT, ORDER, PIXELS, FIT, LABELS, PRECISION, THRESHOLD)
+ALL = (SIZE, LAYOUT, ORDER, PIXELS, FIT, BARS, ALIGN, HEAD, LABELS, PRECISION, THRESHOLD)
 
 
 @dataclass(slots=True)
@@ -83,7 +93,7 @@ class Answers:
             )
         if not answer and question.usual:
             answer = self.assumed[question.key] = question.usual
-        if not answer and question not in self.open:
+        if not answer and question.key not in {one.key for one in self.open}:
             self.open.append(question)
         return answer
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edgekit.host.catalogue.draft.ends import EXAMPLE_ADDRESS, DraftEnd
-from edgekit.host.catalogue.draft.exporter import ExporterSays
-from edgekit.host.catalogue.draft.head import DraftHead
 from edgekit.host.toml_text import toml_string
+from edgekit.schema.heads.layout import HeadLayout
 from edgekit.schema.recipe import ColourContract
 
 _WIDTH = 110
+_SHOWN_LABELS = 8
 _EVERYWHERE_PX = 16_384
 """No source's picture is larger."""
 
@@ -26,8 +26,10 @@ class Draft:
     onnx: str
     """The model's file in the recipe's folder."""
     picture: ColourContract
-    says: ExporterSays
-    head: DraftHead
+    layout: HeadLayout
+    labels: tuple[str, ...]
+    labels_file: str
+    """In the recipe's folder; empty: the model names its classes itself."""
     precision: str
     threshold: float
     calibration: bool
@@ -67,6 +69,10 @@ def _model(draft: Draft) -> Iterator[str]:
         yield f"scale = {_numbers(picture.scale)}       # tensor = (pixel - mean) * scale, of pixels 0 to 255"
         yield f"mean = {_numbers(picture.mean)}"
     yield f"fit = {toml_string(picture.fit)}"
+    if picture.fit == "letterbox":
+        yield f"bars = {picture.bars}                        # their brightness"
+    if picture.align != "centre":
+        yield f"align = {toml_string(picture.align)}"
 
 
 def _sources(draft: Draft) -> Iterator[str]:
@@ -86,10 +92,15 @@ def _sources(draft: Draft) -> Iterator[str]:
 def _stages(draft: Draft) -> Iterator[str]:
     yield '[pipeline.stages.scale]\nkind = "preprocess"\nlane = "detect"\n'
     yield '[pipeline.stages.see]\nkind = "infer"\nlane = "detect"\n'
-    yield '[pipeline.stages.find]\nkind = "yolo"\nlane = "results"'
-    yield f"options.output = {toml_string(draft.head.output)}"
+    layout = draft.layout
+    yield f"[pipeline.stages.find]            # {layout.words.partition(':')[0]}"
+    yield f'kind = "{layout.kind}"\nlane = "results"'
+    yield f"options.head = {toml_string(layout.head or 'auto')}"
     yield f"options.threshold = {draft.threshold:g}"
-    yield from _labels(draft.head.labels)
+    if draft.labels_file:
+        yield f"options.labels_file = {toml_string(draft.labels_file)}"
+    else:
+        yield from _folded(f"{len(draft.labels)} classes, which the model names itself: {_first(draft.labels)}")
     strong = min(1.0, round(draft.threshold + 0.15, 3))
     yield ""
     yield '[pipeline.stages.follow]\nkind = "bytetrack"\nlane = "results"'
@@ -101,18 +112,8 @@ def _stages(draft: Draft) -> Iterator[str]:
     yield f"options.zones.picture = [[0, 0], [{far}, 0], [{far}, {far}], [0, {far}]]"
 
 
-def _labels(labels: tuple[str, ...]) -> list[str]:
-    named = ", ".join(map(toml_string, labels))
-    line = f"options.labels = [{named}]"
-    if len(line) <= _WIDTH:
-        return [line]
-    rows: list[str] = []
-    row = ""
-    for label in map(toml_string, labels):
-        if row and len(row) + len(label) + 3 > _WIDTH:
-            rows, row = [*rows, row], ""
-        row += f"{label}, "
-    return ["options.labels = [", *(f"    {row.strip()}" for row in [*rows, row]), "]"]
+def _first(labels: tuple[str, ...]) -> str:
+    return ", ".join(labels[:_SHOWN_LABELS]) + (", ..." if len(labels) > _SHOWN_LABELS else "")
 
 
 def _sinks(draft: Draft) -> Iterator[str]:

@@ -1,25 +1,19 @@
-"""What an ONNX file says of its network beyond the graph: who exported it, and which files belong to it."""
+"""A user's ONNX file before there is a recipe for it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekit.host.engine.model.onnx_model import OnnxModel, check_sound, describe, load_onnx
+from edgekit.host.engine.model.onnx_model import OnnxModel, read_onnx
 from edgekit.host.engine.model.prepare.external import files_beside
-
-_MOST_ENTRIES = 100
-_MOST_LETTERS = 1 << 18
-"""Of one entry: the names of some thousand classes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkFile:
-    """A checked model, with what its exporter left in it."""
+    """A checked model, and the files that belong to it."""
 
     onnx: OnnxModel
-    metadata: dict[str, str]
-    """`metadata_props`: what the exporter wrote. A stranger's words: bounded, and nothing else is known of them."""
     beside: tuple[str, ...]
     """Files in its folder that hold weights of it."""
 
@@ -30,11 +24,4 @@ def read_network(path: Path) -> NetworkFile:
     Raises:
         EngineError: not ONNX, not a valid model, or weights beside it cannot be read.
     """
-    model, data = load_onnx(path)
-    check_sound(path, model)
-    entries = [(entry.key, entry.value) for entry in model.metadata_props[:_MOST_ENTRIES]]
-    return NetworkFile(
-        onnx=describe(model, data),
-        metadata={key: value for key, value in entries if len(key) + len(value) <= _MOST_LETTERS},
-        beside=files_beside(path),
-    )
+    return NetworkFile(onnx=read_onnx(path), beside=files_beside(path))

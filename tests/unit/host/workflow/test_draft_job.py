@@ -25,7 +25,7 @@ from edgekit.host.workflow.golden import GoldenOptions, find_golden
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.recipe import ColourContract
 from edgekit.schema.source import RtspSource
-from edgekit.schema.stages import YoloStage
+from edgekit.schema.stages.detect import DetectStage
 from tests.fakes import hostile_models, networks, yolo
 from tests.fakes.workstations import workstation_in
 
@@ -54,7 +54,7 @@ def pictures(tmp_path: Path) -> Path:
 def draft(model: Path, station: Workstation, *answers: str, **options: object) -> DraftedRecipe:
     words = DraftWords(name="gate", parent=Path("recipes"), answers=answers, pictures=None, cameras=(), broker="")
     request = draft_request(dataclasses.replace(words, **options))  # type: ignore[arg-type]
-    return write_draft(look_into_model(model, station), request, station)
+    return write_draft(look_into_model(model, station), request)
 
 
 def test_a_recipe_is_written_from_the_models_own_words(model: Path, pictures: Path, station: Workstation) -> None:
@@ -62,10 +62,11 @@ def test_a_recipe_is_written_from_the_models_own_words(model: Path, pictures: Pa
     done = draft(model, station, pictures=pictures, cameras=cameras, broker="192.0.2.2:1884")
     recipe = read_recipe(done.path).recipe
     (net,) = recipe.models.values()
-    wanted = ColourContract(width_px=160, height_px=160, order="RGB", scale=1 / 255, fit="letterbox")
+    wanted = ColourContract(width_px=160, height_px=160, order="RGB", scale=1 / 255, fit="letterbox", bars=114)
     assert (net.onnx, net.precision, net.input) == ("best.onnx", "float16", wanted)
     stage = recipe.pipeline.stages["find"]
-    assert isinstance(stage, YoloStage) and stage.options.labels == yolo.CLASSES and stage.options.threshold == 0.25
+    assert isinstance(stage, DetectStage) and (stage.options.head, stage.options.threshold) == ("yolov8", 0.25)
+    assert stage.options.labels is None, "the model names them itself"
     assert {name: type(source) for name, source in recipe.pipeline.sources.items()} == {
         "gate": RtspSource,
         "yard": RtspSource,
@@ -90,17 +91,23 @@ def test_what_nobody_says_is_refused_with_the_option_that_says_it(tmp_path: Path
     plain = networks.save(yolo.detector(), tmp_path / "plain.onnx")
     with pytest.raises(InputError) as raised:
         draft(plain, station)
-    for option in ("--set order=RGB|BGR", "--set pixels=0..1|", "--set fit=letterbox|stretch", "--set labels=FILE"):
+    for option in ("--set order=RGB|BGR", "--set pixels=0..1|", "--set fit=letterbox|stretch"):
         assert option in raised.value.message
+    with pytest.raises(InputError, match=r"--set labels=FILE .* By its outputs: 3 classes"):
+        draft(plain, station, "order=RGB", "pixels=0..1", "fit=stretch")
     assert not (tmp_path / "recipes").exists()
-    (tmp_path / "names.txt").write_text("red\ngreen\n\nblue\n")
+    (tmp_path / "names.txt").write_text("red\ngreen\nblue\n")
     answers = ("order=RGB", "pixels=0..1", "fit=stretch", f"labels={tmp_path}/names.txt", "threshold=0.4")
-    recipe = read_recipe(draft(plain, station, *answers).path).recipe
-    stage = recipe.pipeline.stages["find"]
-    assert isinstance(stage, YoloStage) and (stage.options.labels, stage.options.threshold) == (yolo.CLASSES, 0.4)
+    done = draft(plain, station, *answers)
+    stage = read_recipe(done.path).recipe.pipeline.stages["find"]
+    assert isinstance(stage, DetectStage) and (stage.options.labels_file, stage.options.threshold) == (
+        "labels.txt",
+        0.4,
+    )
+    assert (done.path / "labels.txt").read_text() == "red\ngreen\nblue\n" and "labels.txt" in done.copied
     words = DraftWords(name="x", parent=Path(), answers=(), pictures=None, cameras=(), broker="")
     asked = open_questions(look_into_model(plain, station), draft_request(words))
-    assert [question.key for question in asked] == ["order", "pixels", "fit", "labels"]
+    assert [question.key for question in asked] == ["order", "pixels", "fit"]
 
 
 def test_int8_wants_pictures_and_is_split(model: Path, pictures: Path, station: Workstation) -> None:
@@ -117,7 +124,7 @@ def test_weights_beside_a_model_come_along(tmp_path: Path, station: Workstation)
     onnx.save(network, tmp_path / "export/best.onnx")
     done = draft(tmp_path / "export/best.onnx", station)
     assert done.copied == ("best.onnx", "best.weights")
-    assert look_into_model(done.path / "best.onnx", station).facts.outputs[0].shape == (1, 7, 2000)
+    assert look_into_model(done.path / "best.onnx", station).onnx.outputs[0].shape == (1, 7, 2000)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +134,7 @@ def test_weights_beside_a_model_come_along(tmp_path: Path, station: Workstation)
         ({"pictures": Path("nowhere")}, "is no folder"),
         ({"pictures": Path("home")}, "no picture in home"),
         ({"answers": ("labels=nowhere.txt",)}, "nowhere.txt cannot be read"),
-        ({"answers": ("labels=best.onnx",)}, "not UTF-8"),
+        ({"answers": ("labels=best.onnx",)}, "best.onnx cannot be read: it is not UTF-8"),
         ({"answers": ("threshold=0",)}, "no score"),
         ({"cameras": ("http://x",)}, "begins with rtsp"),
     ],
