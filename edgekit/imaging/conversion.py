@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.imaging.compiled import compiled_filler
 from edgekit.imaging.image import Image, Pixels
 from edgekit.imaging.planning import Conversion, plan_conversion
 from edgekit.imaging.portable import LevelMaker, PortableFiller, new_planes
@@ -32,9 +33,15 @@ class TensorFiller(Protocol):
 class Converter:
     """Carries out one `Conversion`. `fill` is used by one thread; what makes new pictures, by any."""
 
-    def __init__(self, plan: Conversion) -> None:
+    def __init__(self, plan: Conversion, filler: TensorFiller | None = None) -> None:
+        """Choose who carries the plan out.
+
+        Args:
+            plan: the conversion.
+            filler: does; None: the compiled kernel, where it is installed and can, else NumPy and OpenCV.
+        """
         self.plan = plan
-        self._filler: TensorFiller = PortableFiller(plan)
+        self._filler: TensorFiller = filler or compiled_filler(plan) or PortableFiller(plan)
 
     def fill(self, image: Image, tensor: npt.NDArray[np.generic]) -> None:
         """Write the model's input for a frame where the engine reads it: nothing is copied afterwards.

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from edgekit.imaging.image import Image, Pixels, RgbImage, Yuv420Image
 from edgekit.imaging.matrices import Rows
+from edgekit.imaging.place import inner_of, write_bars
 from edgekit.imaging.planning import Conversion
 from edgekit.imaging.resampling import Sampler
 from edgekit.imaging.tensor_layout import TensorLayout, look_up, written
@@ -26,15 +27,13 @@ class PortableFiller:
         fit, channels = plan.fit, plan.contract.channels
         self._planes = new_planes(plan)
         self._pixels: Pixels = np.empty((fit.height_px, fit.width_px, channels), np.uint8)
-        self._bars = np.array(plan.bars, plan.contract.dtype)
 
     def fill(self, image: Image, tensor: npt.NDArray[np.generic]) -> None:
         """See `TensorFiller.fill`."""
-        fit, contract = self._plan.fit, self._plan.contract
-        rows = slice(fit.top_px, fit.top_px + fit.height_px)
-        columns = slice(fit.left_px, fit.left_px + fit.width_px)
-        self._write_bars(tensor, rows, columns)
-        inner = tensor[:, rows, columns] if contract.layout == "NCHW" else tensor[rows, columns]
+        contract = self._plan.contract
+        write_bars(self._plan, tensor)
+        placed = inner_of(self._plan, tensor)
+        inner = placed if contract.layout == "NCHW" else placed.transpose(1, 2, 0)
         channels = self._plan.channels
         if contract.layout == "NCHW" and self._layout.is_plain and channels:
             planes: list[Pixels] = [np.empty(0, np.uint8)] * 3
@@ -45,17 +44,6 @@ class PortableFiller:
         self._levels.make(image, self._planes)
         ordered = [self._planes[channel] for channel in channels] if channels else [grey_of(self._planes)]
         self._layout.write_planes(ordered, inner, self._pixels)
-
-    def _write_bars(self, tensor: npt.NDArray[np.generic], rows: slice, columns: slice) -> None:
-        if not self._plan.is_boxed:
-            return
-        nchw = self._plan.contract.layout == "NCHW"
-        whole = tensor if nchw else tensor.transpose(2, 0, 1)
-        for plane, bar in zip(whole, self._bars, strict=True):
-            plane[: rows.start] = bar
-            plane[rows.stop :] = bar
-            plane[rows, : columns.start] = bar
-            plane[rows, columns.stop :] = bar
 
 
 @dataclass(frozen=True, slots=True)

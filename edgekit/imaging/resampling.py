@@ -8,7 +8,7 @@ import numpy as np
 from edgekit.imaging.image import Pixels
 from edgekit.imaging.sampling import PlaneSampling
 
-_MODES = {"mean": cv2.INTER_LINEAR, "linear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA}
+_MODES = {"mean": cv2.INTER_LINEAR, "linear": cv2.INTER_LINEAR_EXACT, "area": cv2.INTER_AREA}
 
 
 class Sampler:

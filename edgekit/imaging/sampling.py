@@ -28,12 +28,10 @@ class PlaneSampling:
 
     - `point`: the sample at column `(left + c * step_x + step_x // 2) >> shift`, and no arithmetic.
     - `mean`: `(a + b + c + d + 2) >> 2` of the four samples at columns `left + 2 * c` and the next one.
-    - `linear`: OpenCV's INTER_LINEAR to the last bit. Position `x = (c + 0.5) * (width / out_width) - 0.5`, computed in
-      float64 and rounded to float32; `i = floor(x)`; weights `w1 = rint((x - i) * 2048)`, `w0 = rint((1 - (x - i)) *
-      2048)` in float32, rint to the nearest even. Indices count from the part's first sample. Columns: where i < 0 it
-      is 0 and `w0, w1 = 2048, 0`; where i >= width - 1 it is width - 1 with the same weights. Rows: the weights stay,
-      and the indices i and i + 1 are clipped to the part. First along rows, `s = w0 * p[i] + w1 * p[i + 1]`, then down
-      the two rows, `(((w0 * (s0 >> 4)) >> 16) + ((w1 * (s1 >> 4)) >> 16) + 2) >> 2`.
+    - `linear`: OpenCV's INTER_LINEAR_EXACT to the last bit, which is the same on every CPU. Position
+      `x = (c + 0.5) * width / out_width - 0.5`, `i = floor(x)`, weights `w1 = rint((x - i) * 256)`, `w0 = 256 - w1`;
+      rint to the nearest even. Indices i and i + 1 count from the part's first sample and are clipped to the part.
+      Both directions are summed exactly and rounded once: `(sum + 0x8000) >> 16`.
     - `area`: the mean over the pixel's area, samples at its edge by the share that lies in it, rounded to the nearest.
       An executor may leave it to the portable one.
 

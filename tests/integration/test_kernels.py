@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,10 +16,15 @@ import numpy as np
 import pytest
 
 from edgekit.host.preflight import find_program
+from edgekit.imaging.compiled import compiled_filler
+from edgekit.imaging.conversion import Converter, plan_conversion
 from edgekit.imaging.matrices import yuv_to_rgb
+from edgekit.imaging.portable import PortableFiller
+from edgekit.schema.recipe import ColourContract, QuantisedInput
 from tests.fakes.kernels import SOURCES, imported_kernels
 from tests.fakes.native import compile_program
 from tests.fakes.wheel_user import User
+from tests.unit.imaging.exact import COLOURS, FORMATS, frame_of, image_in
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 PROGRAM = [SOURCES / "src" / "picture.c", SOURCES / "fuzz" / "fuzz.c"]
@@ -151,3 +157,63 @@ def test_arrays_that_are_not_as_planned_are_refused(kernels: ModuleType) -> None
         with pytest.raises(ValueError, match=r"the plan says|read-only"):
             kernel(*arrays)
     kernel(y, u, v, good)
+
+
+SHAPES = {
+    "3:1": (640, 640, "letterbox"),
+    "2:1": (960, 960, "letterbox"),
+    "1:1": (1920, 1088, "letterbox"),
+    "1.9:1": (1000, 600, "stretch"),
+    "larger": (2000, 1200, "letterbox"),
+    "4:1": (480, 270, "stretch"),
+}
+CONTRACTS: dict[str, dict[str, Any]] = {
+    "float32": {"scale": 1 / 255},
+    "mean of each channel": {"order": "BGR", "mean": (103.5, 116.3, 123.7), "scale": (0.017, 0.0175, 0.0171)},
+    "uint8": {"dtype": "uint8"},
+    "uint8, interleaved": {"dtype": "uint8", "layout": "NHWC", "bars": 114},
+    "int8": {"dtype": "int8", "scale": 1 / 255, "quantised": QuantisedInput(scale=0.0039, zero_point=-128)},
+    "grey": {"order": "GRAY", "scale": 1 / 255},
+    "float32, interleaved": {"layout": "NHWC", "scale": 1 / 255, "order": "BGR"},
+}
+
+
+def worst(plan: Any, frame: Any) -> float:
+    """Largest difference between kernel and reference, in levels."""
+    made, wanted = (np.full(plan.contract.tensor_shape, 77, plan.contract.dtype) for _ in range(2))
+    filler = compiled_filler(plan)
+    assert filler is not None
+    filler.fill(frame, made[0])
+    PortableFiller(plan).fill(frame, wanted[0])
+    off = np.abs(made.astype(np.float64) - wanted.astype(np.float64))[0]
+    if plan.contract.layout == "NHWC":
+        off = off.transpose(2, 0, 1)
+    if plan.contract.dtype == "int8":  # two roundings behind each other
+        off = np.maximum(off - 1, 0)
+    return max(float(channel.max()) / gain for channel, gain in zip(off, plan.gains, strict=True))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("contract", CONTRACTS)
+def test_it_gives_the_portable_picture(kernels: ModuleType, shape: str, contract: str) -> None:
+    width, height, fit = SHAPES[shape]
+    options = {"order": "RGB", **CONTRACTS[contract]}
+    for format_, (matrix, range_) in zip(FORMATS, COLOURS, strict=False):
+        frame = image_in(format_, frame_of("random", 1920, 1080, seed=len(format_)), matrix, range_)
+        plan = plan_conversion(frame.spec, ColourContract(width_px=width, height_px=height, fit=fit, **options))
+        assert worst(plan, frame) <= 1.01, (format_, matrix, range_)
+
+
+def test_an_odd_size_is_no_trouble(kernels: ModuleType) -> None:
+    frame = image_in("I420", frame_of("random", 321, 243), "601", "full")
+    for width, height in ((107, 81), (160, 121), (321, 243)):
+        contract = ColourContract(width_px=width, height_px=height, fit="stretch", order="RGB", dtype="uint8")
+        assert worst(plan_conversion(frame.spec, contract), frame) <= 1
+
+
+def test_without_it_frames_are_converted_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "edgekit_kernels.picture", None)  # as where the package is not installed
+    frame = image_in("NV12", frame_of("random", 64, 48), "709", "limited")
+    plan = plan_conversion(frame.spec, ColourContract(width_px=32, height_px=32, order="RGB"))
+    assert compiled_filler(plan) is None
+    assert Converter(plan).tensor(frame).shape == (1, 3, 32, 32)

@@ -52,23 +52,18 @@ def sample(plane, plan: PlaneSampling):
 
 
 def linear(cut, plan: PlaneSampling):
-    """Fixed point with 11 bits, columns first."""
+    """Fixed point with 8 bits for each direction, rounded once."""
     part = plan.part
-    left, w0, w1 = _places(part.width, part.out_width)
-    w0[left < 0], w1[left < 0], left[left < 0] = 2048, 0, 0
-    last = left >= part.width - 1
-    w0[last], w1[last], left[last] = 2048, 0, part.width - 1
     cut = cut.astype(np.int64)
-    sums = cut[:, left] * w0 + cut[:, np.minimum(left + 1, part.width - 1)] * w1
-    top, v0, v1 = _places(part.height, part.out_height)
-    upper, lower = (sums[np.clip(index, 0, part.height - 1)] for index in (top, top + 1))
-    return (((v0[:, None] * (upper >> 4)) >> 16) + ((v1[:, None] * (lower >> 4)) >> 16) + 2) >> 2
+    left, right, w1 = _places(part.width, part.out_width)
+    sums = cut[:, left] * (256 - w1) + cut[:, right] * w1
+    top, bottom, v1 = _places(part.height, part.out_height)
+    return (sums[top] * (256 - v1)[:, None] + sums[bottom] * v1[:, None] + 0x8000) >> 16
 
 
 def _places(size, out):
-    place = ((np.arange(out) + 0.5) * (size / out) - 0.5).astype(np.float32)
+    place = (np.arange(out) + 0.5) * size / out - 0.5
     first = np.floor(place)
-    beside = (place - first).astype(np.float32)
-    w1 = np.rint(beside * np.float32(2048)).astype(np.int64)
-    w0 = np.rint((np.float32(1) - beside) * np.float32(2048)).astype(np.int64)
-    return first.astype(np.int64), w0, w1
+    w1 = np.rint((place - first) * 256).astype(np.int64)
+    first = first.astype(np.int64)
+    return np.clip(first, 0, size - 1), np.clip(first + 1, 0, size - 1), w1
