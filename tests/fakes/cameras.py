@@ -1,11 +1,9 @@
-"""Cameras on loopback: those of `rtsp_server.py`, and two that are none."""
+"""Cameras on loopback: those of `rtsp_server.py`."""
 
 from __future__ import annotations
 
 import contextlib
-import socket
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,27 +52,3 @@ def rtsp_server(*pictures: str, login: tuple[str, Path] | None = None) -> Iterat
                 process.wait(20)
             except subprocess.TimeoutExpired:
                 process.kill()
-
-
-@contextlib.contextmanager
-def no_camera(answer: bytes) -> Iterator[str]:
-    """An address where somebody listens and says just this to whoever comes: nothing, or what no camera says."""
-    with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-        kept: list[socket.socket] = []
-
-        def serve() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    client, _ = listener.accept()
-                    kept.append(client)
-                    with contextlib.suppress(OSError):
-                        client.sendall(answer)
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        stack.callback(thread.join, 5)
-        stack.callback(listener.shutdown, socket.SHUT_RDWR)
-        yield f"rtsp://127.0.0.1:{listener.getsockname()[1]}/cam"
-        for client in kept:
-            client.close()

@@ -7,13 +7,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from edgekit.device.keeper.process.launch import worker_env
 from edgekit.schema.message import from_message, to_message
 from edgekit.schema.plan import WorkerPlan
 from edgekit.schema.report import Report, StreamReport
-from edgekit.schema.settings import SETTINGS_FD_VARIABLE, BoardSettings
+from edgekit.schema.settings import BoardSettings
 
 PATIENCE_S = 120.0
 
@@ -29,11 +30,7 @@ class PlanWorker:
         readable, writable = os.pipe()
         os.write(writable, to_message(BoardSettings(nonce="", values=settings)))
         os.close(writable)
-        environ = {
-            **{name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")},
-            "EDGEKIT_REPORT_FD": str(theirs.fileno()),
-            SETTINGS_FD_VARIABLE: str(readable),
-        }
+        environ = worker_env(folder / "work", theirs.fileno(), readable)
         argv = [sys.executable, "-m", "edgekit.device.runtime", "--release", folder, "--work", folder / "work"]
         with self.log.open("wb") as log:
             fds = [theirs.fileno(), readable]
@@ -47,15 +44,18 @@ class PlanWorker:
     def until(self, fits: Callable[[dict[str, StreamReport]], bool]) -> dict[str, StreamReport]:
         """The first report from now on that fits."""
         until_s = time.monotonic() + PATIENCE_S
-        streams: dict[str, StreamReport] = {}
-        for line in self._lines:
-            self.said.append(line)
-            report = from_message(Report, line, "worker")
+        for report in self.reports():
             streams = {stream.name: stream for stream in report.streams}
             if streams and fits(streams):
                 return streams
             assert time.monotonic() < until_s, [(one.name, one.state, one.message) for one in report.streams]
         raise AssertionError(self.log.read_text())
+
+    def reports(self) -> Iterator[Report]:
+        """All from now on, until it ends."""
+        for line in self._lines:
+            self.said.append(line)
+            yield from_message(Report, line, "worker")
 
     def close(self) -> None:
         self.process.terminate()

@@ -18,9 +18,11 @@ from edgekit.schema.report import StreamReport
 from edgekit.schema.settings import SettingPlace, TextSetting
 from edgekit.schema.sink import JsonlSink
 from edgekit.schema.source import RtspSource
-from tests.fakes.cameras import RtspServer, no_camera, rtsp_server
+from tests.fakes.cameras import RtspServer, rtsp_server
+from tests.fakes.doorway import doorway
 from tests.fakes.plan_worker import PlanWorker
 from tests.fakes.plans import small_plan
+from tests.fakes.secret_search import spellings, tellers, texts_under, visible_texts
 
 pytestmark = pytest.mark.integration
 USER, PASSWORD, WRONG = "edge", "p@ss/w:rd-7Qz", "wr0ng-8Ky"
@@ -41,7 +43,7 @@ def server(tmp_path: Path) -> Iterator[RtspServer]:
 
 @pytest.fixture
 def worker(tmp_path: Path, server: RtspServer) -> Iterator[PlanWorker]:
-    with no_camera(b"") as silent, no_camera(b"SSH-2.0-OpenSSH_9.2\r\n") as garbage:
+    with doorway(b"") as silent, doorway(b"SSH-2.0-OpenSSH_9.2\r\n") as garbage:
         sources = {
             "hangs": camera(server.url(0)),
             "freezes": camera(server.url(1), transport="udp"),
@@ -49,8 +51,8 @@ def worker(tmp_path: Path, server: RtspServer) -> Iterator[PlanWorker]:
             "gone": camera(server.url(3), matrix=None),
             "well": camera(server.url(4), max_fps=5.0),
             "refused": camera(server.url(4)),
-            "silent": camera(silent),
-            "garbage": camera(garbage),
+            "silent": camera(silent.url()),
+            "garbage": camera(garbage.url()),
         }
         names = {name: "wrong" if name == "refused" else "login" for name in sources}
         plan = small_plan(
@@ -131,18 +133,15 @@ def _check_threads(pid: int) -> None:
 
 def _check_secrets(worker: PlanWorker) -> None:
     """In nothing that it says, and nowhere where another process of the board sees it."""
-    proc = Path(f"/proc/{worker.process.pid}")
     texts = {
         "log": worker.log.read_bytes(),
         "reports": b"".join(worker.said),
-        "cmdline": (proc / "cmdline").read_bytes(),
-        "environ": (proc / "environ").read_bytes(),
         "plan": (worker.log.parent / "plan.json").read_bytes(),
-        "work": b"".join(file.read_bytes() for file in (worker.log.parent / "work").rglob("*") if file.is_file()),
+        **visible_texts(worker.process.pid),
+        **texts_under(worker.log.parent / "work"),
     }
     assert b"stream refused is down" in texts["log"], "or nothing would be looked at"
-    for secret in (PASSWORD, WRONG, "p%40ss%2Fw%3Ard-7Qz", "p%40ss/w%3Ard-7Qz"):
-        assert [name for name, text in texts.items() if secret.encode() in text] == []
+    assert tellers(texts, spellings(USER, PASSWORD) | spellings(USER, WRONG)) == []
 
 
 def test_frames_carry_the_cameras_own_time(server: RtspServer) -> None:

@@ -13,7 +13,7 @@ from edgekit.device.runtime.sources.live import CameraLost
 from edgekit.device.runtime.sources.rtsp import connect, full_url, options_of
 from edgekit.device.runtime.sources.secrets import hider
 from edgekit.schema.source import RtspSource
-from tests.fakes.cameras import no_camera
+from tests.fakes.doorway import doorway
 
 SECRET = "p@ss/w:rd ü"
 _FAKE_OBJECT = 2
@@ -74,13 +74,13 @@ def test_the_check_of_options_sees_unknown_ones() -> None:
 )
 def test_what_is_no_camera_is_given_up_within_its_limit(answer: bytes) -> None:
     """If a limit were ignored, this would not end."""
-    with no_camera(answer) as url, pytest.raises(CameraLost) as caught:
-        connect("gate", source(url=url, user="edge", password=SECRET, connect_s=0.5))
-    assert caught.value.state == "down" and SECRET not in str(caught.value) and url not in str(caught.value)
+    with doorway(answer) as door, pytest.raises(CameraLost) as caught:
+        connect("gate", source(url=door.url(), user="edge", password=SECRET, connect_s=0.5))
+    assert caught.value.state == "down" and SECRET not in str(caught.value) and door.url() not in str(caught.value)
 
 
 def test_a_port_where_nobody_listens() -> None:
-    with no_camera(b"") as url:
+    with doorway(b"") as door:
         pass
     with pytest.raises(CameraLost, match="cannot be opened: Connection refused"):
-        connect("gate", source(url=url))
+        connect("gate", source(url=door.url()))
