@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 SUITE ?= bookworm
 
-.PHONY: help setup packages demo check lint test test-fresh test-wheels test-gpu golden bench bench-wheels bench-engine bench-runtime bench-sandbox lock lock-debian clean
+.PHONY: help setup packages demo check lint test test-fresh test-wheels test-gpu golden bench bench-wheels bench-engine bench-runtime bench-sandbox soak-cameras lock lock-debian clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##|^[a-z-]+: *##' Makefile | sed -E 's/:[^#]*## ?/\t/' | expand -t 12
@@ -70,6 +70,9 @@ bench-runtime: needs-bench-runtime setup  ## the worker against its peers; ONLY=
 
 bench-sandbox: setup  ## what the build sandbox costs for each program
 	$(BIN)/python tests/bench/bench_sandbox.py $(if $(JSON),--json $(JSON))
+
+soak-cameras: needs-soak setup  ## eight RTSP cameras that fail in every way for MINUTES=10; nothing may grow, no secret be told
+	$(BIN)/python tests/soak/soak_cameras.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(JSON),--json $(JSON))
 
 lock: setup      ## resolve requirements.lock anew
 	$(BIN)/uv pip compile -q --no-config --universal --python-version 3.10 --generate-hashes --extra dev --no-emit-index-url \

@@ -108,6 +108,7 @@ JOBS = {
     "demo-virt": (*_SETUP, *_BOARD),
     "check": (*_SETUP, *_SIGN),
     "test": (*_SETUP, *_BOARD, *_SSHD, *_SANDBOX, *_CAMERAS, *_BROKER, *_COMPILER),
+    "soak": (*_SETUP, *_CAMERAS),
     "bench-runtime": (*_SETUP, *_CAMERAS, *_PEERS),
     "test-fresh": _FETCH,
 }

@@ -1,4 +1,4 @@
-"""Benches are not run by tests, so a name that has moved would be found by whoever takes figures next."""
+"""Benches and soaks are not run by tests, so a name that has moved would be found by whoever takes figures next."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
-BENCH = Path(__file__).parents[1] / "bench"
+TESTS = Path(__file__).parents[1]
+BENCH = TESTS / "bench"
 
 
-@pytest.mark.parametrize("name", sorted(file.stem for file in BENCH.glob("bench*.py")))
-def test_a_bench_finds_everything_that_it_is_made_of(name: str) -> None:
-    argv = [sys.executable, BENCH / f"{name}.py", "--help"]
+@pytest.mark.parametrize(
+    "file", [*sorted(BENCH.glob("bench*.py")), TESTS / "soak/soak_cameras.py"], ids=lambda f: f.stem
+)
+def test_it_finds_everything_that_it_is_made_of(file: Path) -> None:
+    argv = [sys.executable, file, "--help"]
     subprocess.run(argv, check=True, capture_output=True, timeout=120, cwd=BENCH.parents[1])
 
 

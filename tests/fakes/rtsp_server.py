@@ -38,8 +38,8 @@ ENCODERS = {
 def launch(pictures: str) -> str:
     """A camera's pipeline: a file, or snow, as a sensor's noise makes every picture another."""
     if pictures not in ENCODERS:
-        pay = "identity sync=true ! h264parse config-interval=-1 ! rtph264pay name=pay0 pt=96"
-        return f"( multifilesrc location={pictures} loop=true ! h264parse name=parse ! valve name=freeze ! {pay} )"
+        paced = f"multifilesrc location={pictures} loop=true ! h264parse name=parse ! identity sync=true"
+        return f"( {paced} ! valve name=freeze ! h264parse config-interval=-1 ! rtph264pay name=pay0 pt=96 )"
     width, height = SIZE
     caps = f"video/x-raw,format=I420,width={width},height={height},framerate={FPS}/1,colorimetry=bt709"
     return f"( videotestsrc is-live=true pattern=snow name=test ! {caps} ! valve name=freeze ! {ENCODERS[pictures]} )"

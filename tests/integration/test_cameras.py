@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.device.runtime.figures import LaneFigures
+from edgekit.device.runtime.sources.live import CameraLost
 from edgekit.device.runtime.sources.rtsp import connect
 from edgekit.schema.plan import LanePlan
 from edgekit.schema.report import StreamReport
@@ -153,5 +154,20 @@ def test_frames_carry_the_cameras_own_time(server: RtspServer) -> None:
                 late_s = (time.time() - shot.camera_s) - (time.monotonic() - shot.captured_s)
                 assert abs(late_s) < 30, "both say when it was, but for what the encoder and a loaded machine took"
                 break
+    finally:
+        connection.close()
+
+
+def test_a_camera_that_hangs_is_lost_with_its_last_picture(server: RtspServer) -> None:
+    """FFmpeg holds the last picture back until its limit is over; waiting for another one would double that."""
+    connection = connect("gate", camera(server.url(0), password=PASSWORD, connect_s=60.0, stall_s=6.0))
+    pictures, last_s = 0, 0.0
+    try:
+        with pytest.raises(CameraLost, match="nothing came for 6 s"):
+            for shot in connection.shots(LaneFigures("l", time.monotonic)):
+                pictures, last_s = pictures + (shot is not None), time.monotonic()
+                if pictures == 5:
+                    server.do("freeze 0")
+        assert pictures > 5 and time.monotonic() - last_s < 5
     finally:
         connection.close()

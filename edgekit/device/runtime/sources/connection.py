@@ -81,10 +81,18 @@ class FFmpegConnection:
             del packet
 
     def _packets(self) -> Iterator[Packet[VideoStream]]:
+        """What comes. FFmpeg sees a picture's end in the next one's beginning: when none comes in time, it first gives
+        the last one, and would say only after a second wait that nothing came."""
+        stall_s, asked_s = self._options.stall_s, self._clock()
         try:
-            yield from self._container.demux(self._stream)
+            for packet in self._container.demux(self._stream):
+                late = self._clock() - asked_s >= stall_s
+                yield packet
+                if late:
+                    raise CameraLost("stalled", f"nothing came for {stall_s:g} s")
+                asked_s = self._clock()
         except (av.error.ExitError, av.error.TimeoutError):
-            raise CameraLost("stalled", f"nothing came for {self._options.stall_s:g} s") from None
+            raise CameraLost("stalled", f"nothing came for {stall_s:g} s") from None
         except FFmpegError as error:  # never its text: that holds the whole address
             raise CameraLost("down", error.strerror or type(error).__name__) from None
         raise CameraLost("down", "the camera ended the connection")

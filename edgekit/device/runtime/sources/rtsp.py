@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from urllib.parse import quote
 
@@ -28,7 +29,7 @@ def connect(name: str, source: RtspSource) -> FFmpegConnection:
         CameraLost: it does not answer within `connect_s`, or not as it should.
     """
     av.logging.set_level(None)  # FFmpeg's own lines can hold the address with its password
-    limits = (source.connect_s, source.stall_s)
+    limits, began_s = (source.connect_s, source.stall_s), time.monotonic()
     try:
         container = av.open(full_url(source), options=dict(options_of(source)), timeout=limits)
     except av.error.ExitError:
@@ -38,6 +39,8 @@ def connect(name: str, source: RtspSource) -> FFmpegConnection:
     except av.error.HTTPNotFoundError:
         raise CameraLost("down", "it has no such path (404)") from None
     except FFmpegError as error:  # never its text: that holds the whole address
+        if time.monotonic() - began_s >= source.connect_s:  # FFmpeg calls the end of its time invalid data
+            raise CameraLost("down", f"no answer for {source.connect_s:g} s") from None
         raise CameraLost("down", f"cannot be opened: {error.strerror or type(error).__name__}") from None
     return FFmpegConnection(name, container, source)
 
@@ -50,7 +53,7 @@ def options_of(source: RtspSource) -> Mapping[str, str]:
     tcp = source.transport == "tcp"
     return {
         "rtsp_transport": source.transport,
-        "timeout": str(int(min(source.connect_s, source.stall_s) * 1e6)),
+        "timeout": str(int(max(source.connect_s, source.stall_s) * 1e6)),  # PyAV's own limits end each of the two
         "allowed_media_types": "video",
         "reorder_queue_size": "0" if tcp else "64",
         "max_delay": "200000",

@@ -74,7 +74,7 @@ def test_the_check_of_options_sees_unknown_ones() -> None:
 )
 def test_what_is_no_camera_is_given_up_within_its_limit(answer: bytes) -> None:
     """If a limit were ignored, this would not end."""
-    with doorway(answer) as door, pytest.raises(CameraLost) as caught:
+    with doorway(answer) as door, pytest.raises(CameraLost, match=r"no answer for 0\.5 s") as caught:
         connect("gate", source(url=door.url(), user="edge", password=SECRET, connect_s=0.5))
     assert caught.value.state == "down" and SECRET not in str(caught.value) and door.url() not in str(caught.value)
 

@@ -1,0 +1,189 @@
+"""`make soak-cameras`: one worker, eight cameras of a real RTSP server, and a fault of its own for each but one.
+
+    soak_cameras.py [--minutes N] [--json FILE]
+
+Ends with 1 where a camera was told or back too late, another one noticed it, something grew, or a secret was told.
+Limits are what the worker promises on a machine that has time; `SLACK_S` is for one that has not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from edgekit.schema.report import Report, StreamReport  # noqa: E402
+from tests.fakes.growth import growth  # noqa: E402
+from tests.fakes.secret_search import spellings, tellers, texts_under, visible_texts  # noqa: E402
+from tests.fakes.vitals import descriptors, rss_mib, threads  # noqa: E402
+from tests.soak.camera_site import USER, CameraSite, camera_site  # noqa: E402
+from tests.soak.faults import CameraTrial  # noqa: E402
+
+REST_S, STAGGER_S, SLACK_S, QUIET_S = 20.0, 4.0, 10.0, 5.0
+MOST_MIB_PER_H = 1.0
+PATIENCE_S = 120.0
+CONSOLE = Console(width=None if sys.stdout.isatty() else 130)
+
+
+@dataclass(slots=True)
+class Samples:
+    """Of the worker, at each of its reports."""
+
+    memory: list[tuple[float, float]] = field(default_factory=list)
+    threads: list[int] = field(default_factory=list)
+    descriptors: list[int] = field(default_factory=list)
+    """While every camera was live."""
+    tellers: set[str] = field(default_factory=set)
+    """What held a secret."""
+
+
+class CameraSoak:
+    """The run: faults come, each report is looked at, and in the end there is a list of complaints."""
+
+    def __init__(self, site: CameraSite, minutes: float) -> None:
+        self.site, self.samples = site, Samples()
+        self.trials = {name: CameraTrial(fault, due_s=math.inf, rest_s=REST_S) for name, fault in site.faults.items()}
+        self.last: dict[str, StreamReport] = {}
+        self._secrets = frozenset[bytes]().union(*(spellings(USER, one) for one in site.passwords))
+        self._seconds, self._began = 60 * minutes, False
+
+    def run(self) -> None:
+        """Until the time is over and every camera is well."""
+        self._until_all_live(PATIENCE_S)
+        began_s, self._began = time.monotonic(), True
+        for number, trial in enumerate(self.trials.values()):
+            trial.due_s = began_s + STAGGER_S * number
+        self._watch(began_s + self._seconds)
+        for trial in self.trials.values():
+            trial.due_s = trial.rest_s = math.inf
+        self._until_all_live(PATIENCE_S)
+        self._watch(time.monotonic() + QUIET_S)
+
+    def complaints(self) -> list[str]:
+        """What was not as it should be; none: all was well."""
+        found = [
+            f"{name}: {complaint}"
+            for name, trial in self.trials.items()
+            for complaint in trial.complaints(self.last[name].reconnects, SLACK_S)
+        ]
+        found += [f"{name}: it noticed the others' faults" for name in self._untouched() if self.last[name].reconnects]
+        samples, slope = self.samples, growth(self.samples.memory)
+        if slope.verdict(MOST_MIB_PER_H) == "grows":
+            found.append(f"memory grows by {slope.per_hour:.2f} ± {slope.bound:.2f} MiB/h")
+        if max(samples.threads) > samples.threads[0]:
+            found.append(f"threads: {samples.threads[0]} at first, {max(samples.threads)} later")
+        if samples.descriptors[-1] > samples.descriptors[0]:
+            found.append(f"descriptors: {samples.descriptors[0]} at first, {samples.descriptors[-1]} at the end")
+        folder = self.site.worker.log.parent
+        texts = {**texts_under(folder), **visible_texts()}
+        found += [f"a secret stands in {name}" for name in sorted(samples.tellers | set(tellers(texts, self._secrets)))]
+        return found
+
+    def _untouched(self) -> set[str]:
+        return set(self.last) - set(self.trials)
+
+    def _until_all_live(self, patience_s: float) -> None:
+        """Go on until every camera is live and every trial is through; whoever is not by then is complained about."""
+        until_s = time.monotonic() + patience_s
+        for report in self.site.worker.reports():
+            self._look(report)
+            well = bool(self.last) and all(one.state == "live" and one.fps > 0 for one in self.last.values())
+            if (well and not any(trial.waits for trial in self.trials.values())) or time.monotonic() > until_s:
+                return
+
+    def _watch(self, until_s: float) -> None:
+        for report in self.site.worker.reports():
+            self._look(report)
+            if time.monotonic() > until_s:
+                return
+
+    def _look(self, report: Report) -> None:
+        now_s, worker = time.monotonic(), self.site.worker
+        self.samples.tellers |= set(tellers({"a report": b"".join(worker.said)}, self._secrets))
+        worker.said.clear()
+        self.last = {stream.name: stream for stream in report.streams}
+        for name, stream in self.last.items():
+            if name in self.trials:
+                self.trials[name].see(stream, now_s)
+        if self._began:
+            pid, samples = worker.process.pid, self.samples
+            samples.memory.append((now_s, rss_mib(pid)))
+            samples.threads.append(threads(pid))
+            if all(stream.state == "live" for stream in self.last.values()):
+                samples.descriptors.append(descriptors(pid))
+
+
+def table_of(soak: CameraSoak) -> Table:
+    """A line for each camera."""
+    table = Table(
+        "camera", "what happens to it", "times", "told, worst", "limit", "back, median", "worst", "limit", "fps"
+    )
+    for name, stream in sorted(soak.last.items()):
+        trial = soak.trials.get(name)
+        if trial is None:
+            table.add_row(name, "nothing", "", "", "", "", "", "", f"{stream.fps:.1f}")
+            continue
+        told_s, back_s, fault = trial.told_s or [math.nan], trial.back_s or [math.nan], trial.fault
+        times = (max(told_s), fault.told_within_s, statistics.median(back_s), max(back_s), fault.back_within_s)
+        table.add_row(
+            name, fault.about, str(len(trial.back_s)), *(f"{one:.1f} s" for one in times), f"{stream.fps:.1f}"
+        )
+    return table
+
+
+def outcome(soak: CameraSoak, complaints: list[str]) -> dict[str, object]:
+    """The same, to be written."""
+    samples, slope = soak.samples, growth(soak.samples.memory)
+    return {
+        "cameras": {
+            name: {"told_s": trial.told_s, "back_s": trial.back_s, "back_within_s": trial.fault.back_within_s}
+            for name, trial in soak.trials.items()
+        },
+        "memory": {**asdict(slope), "verdict": slope.verdict(MOST_MIB_PER_H), "mib": samples.memory[-1][1]},
+        "rss": [(round(at_s - samples.memory[0][0], 1), round(mib, 2)) for at_s, mib in samples.memory],
+        "threads": [min(samples.threads), max(samples.threads)],
+        "descriptors": [samples.descriptors[0], samples.descriptors[-1]],
+        "complaints": complaints,
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=10.0, help="how long faults come")
+    parser.add_argument("--json", type=Path, help="write what was found, and every sample of memory, to this file")
+    wanted = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="edgekit-soak-") as folder, camera_site(Path(folder)) as site:
+        soak = CameraSoak(site, wanted.minutes)
+        soak.run()
+        complaints = soak.complaints()
+    found = outcome(soak, complaints)
+    CONSOLE.print(table_of(soak))
+    slope, samples = growth(soak.samples.memory), soak.samples
+    CONSOLE.print(
+        f"memory: {samples.memory[-1][1]:.1f} MiB; {slope.per_hour:+.2f} ± {slope.bound:.2f} MiB/h in the last "
+        f"{slope.seconds:.0f} s ({slope.n} samples, 95 %): {slope.verdict(MOST_MIB_PER_H)}\n"
+        f"threads: {found['threads']}, descriptors at first and at the end: {found['descriptors']}\n"
+        f"load of this machine: {os.getloadavg()}"
+    )
+    for complaint in complaints:
+        CONSOLE.print(f"NOT KEPT: {complaint}", markup=False)
+    if wanted.json:
+        wanted.json.write_text(json.dumps(found, indent=1) + "\n")
+    return 1 if complaints else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
