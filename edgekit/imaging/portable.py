@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -32,18 +32,24 @@ class PortableFiller:
         """See `TensorFiller.fill`."""
         contract = self._plan.contract
         write_bars(self._plan, tensor)
-        placed = inner_of(self._plan, tensor)
-        inner = placed if contract.layout == "NCHW" else placed.transpose(1, 2, 0)
-        channels = self._plan.channels
-        if contract.layout == "NCHW" and self._layout.is_plain and channels:
-            planes: list[Pixels] = [np.empty(0, np.uint8)] * 3
-            for channel, plane in zip(channels, inner, strict=True):
-                planes[channel] = np.asarray(plane, np.uint8)
-            self._levels.make(image, planes)
+        inner, channels = inner_of(self._plan, tensor), self._plan.channels
+        if contract.layout == "NCHW" and channels:
+            self._fill_planes(image, {channel: inner[place] for place, channel in enumerate(channels)})
             return
         self._levels.make(image, self._planes)
         ordered = [self._planes[channel] for channel in channels] if channels else [grey_of(self._planes)]
-        self._layout.write_planes(ordered, inner, self._pixels)
+        self._layout.write_planes(
+            ordered, inner if contract.layout == "NCHW" else inner.transpose(1, 2, 0), self._pixels
+        )
+
+    def _fill_planes(self, image: Image, planes: Mapping[int, npt.NDArray[np.generic]]) -> None:
+        """One channel after the other, by way of the same memory: it stays in the cache."""
+        if self._layout.is_plain:
+            self._levels.make(image, [np.asarray(planes[channel], np.uint8) for channel in range(3)])
+            return
+        places = {channel: place for place, channel in enumerate(self._plan.channels)}
+        for channel, level in enumerate(self._levels.each(image, self._planes[:1] * 3)):
+            self._layout.write_plane(level, places[channel], planes[channel])
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +107,20 @@ class LevelMaker:
         self._expanded = levels if plan.expand != (1.0, 0.0) else None
 
     def make(self, image: Image, out: Sequence[Pixels]) -> None:
-        """Make the levels of a frame.
+        """Make the levels of a frame; see `each`."""
+        for _ in self.each(image, out):
+            pass
+
+    def each(self, image: Image, out: Sequence[Pixels]) -> Iterator[Pixels]:
+        """Make the levels of a frame, one channel at a time.
 
         Args:
             image: as the plan's source.
-            out: uint8[height, width] for R, G and B; rows may lie further apart than they are long.
+            out: uint8[height, width] for R, G and B, which may be the same memory; rows may lie further apart than
+                they are long.
+
+        Yields:
+            `out`, each as soon as it is made.
 
         Raises:
             ValueError: the frame is another than was planned for.
@@ -114,34 +129,34 @@ class LevelMaker:
             raise ValueError(f"the frame is {image.spec}, planned was {self._plan.source}")
         match image:
             case Yuv420Image():
-                self._of_yuv(image, out)
+                yield from self._of_yuv(image, out)
             case RgbImage():
-                self._of_pixels(image, out)
+                yield from self._of_pixels(image, out)
 
-    def _of_yuv(self, image: Yuv420Image, out: Sequence[Pixels]) -> None:
+    def _of_yuv(self, image: Yuv420Image, out: Sequence[Pixels]) -> Iterator[Pixels]:
         mix = self._mix
         assert mix is not None, "the plan's source has chroma"
         y, (u, v) = self._luma.plane(image.y, self._y), self._chroma.pair(image.u, image.v, (self._u, self._v))
         red, green, blue = out
         written(cv2.addWeighted(y, mix.luma, v, mix.red, mix.red_offset, red), red)
+        yield red
         cv2.addWeighted(u, mix.green_blue, v, mix.green_red, mix.green_middle, self._green)
         written(cv2.addWeighted(y, mix.luma, self._green, mix.green, mix.green_offset, green), green)
+        yield green
         written(cv2.addWeighted(y, mix.luma, u, mix.blue, mix.blue_offset, blue), blue)
+        yield blue
 
-    def _of_pixels(self, image: RgbImage, out: Sequence[Pixels]) -> None:
+    def _of_pixels(self, image: RgbImage, out: Sequence[Pixels]) -> Iterator[Pixels]:
         sampled = self._luma.pixels(image.pixels)
-        if image.order == "GRAY":
-            planes = [sampled] * 3
-        else:
-            first = (2, 1, 0) if image.order == "BGR" else (0, 1, 2)
-            for channel, plane in zip(first, out, strict=True):
+        order = {"BGR": (2, 1, 0), "GRAY": (0, 0, 0)}.get(image.order, (0, 1, 2))
+        for channel, plane in zip(order, out, strict=True):
+            if image.order == "GRAY":
+                np.copyto(plane, sampled)
+            else:
                 written(cv2.extractChannel(sampled, channel, plane), plane)
-            planes = list(out)
-        for plane, level in zip(out, planes, strict=True):
             if self._expanded is not None:
-                look_up(level, self._expanded, plane)
-            elif plane is not level:
-                np.copyto(plane, level)
+                look_up(plane, self._expanded, plane)
+            yield plane
 
 
 def new_planes(plan: Conversion) -> list[Pixels]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from edgekit.imaging.image import Pixels
 from edgekit.imaging.sampling import PlaneSampling
 
+Samples = TypeVar("Samples", Pixels, npt.NDArray[np.uint16])
 _MODES = {"mean": cv2.INTER_LINEAR, "linear": cv2.INTER_LINEAR_EXACT, "area": cv2.INTER_AREA}
 
 
@@ -39,13 +43,17 @@ class Sampler:
 
     def pair(self, u: Pixels, v: Pixels, out: tuple[Pixels, Pixels]) -> tuple[Pixels, Pixels]:
         """Sample Cb and Cr, which go the way together where they lie in pairs."""
-        if self._plan.kind in ("linear", "area") and (pairs := _pairs(u, v)) is not None:
-            first, second = out if u.ctypes.data < v.ctypes.data else out[::-1]
-            both = self._space("pairs", (*out[0].shape, 2))
+        pairs = _pairs(u, v) if self._plan.kind != "mean" else None
+        if pairs is None or (self._plan.kind == "point" and not _are_words(pairs)):
+            return self.plane(u, out[0]), self.plane(v, out[1])
+        first, second = out if u.ctypes.data < v.ctypes.data else out[::-1]
+        both = self._space("pairs", (*out[0].shape, 2))
+        if self._plan.kind == "point":  # both at once, as words of 16 bits
+            self._points(pairs.view(np.uint16)[..., 0], both.view(np.uint16)[..., 0])
+        else:
             cv2.resize(self._read(pairs), self._size, dst=both, interpolation=_MODES[self._plan.kind])
-            cv2.split(both, [first, second])
-            return out
-        return self.plane(u, out[0]), self.plane(v, out[1])
+        cv2.split(both, [first, second])
+        return out
 
     def pixels(self, pixels: Pixels) -> Pixels:
         """Sample interleaved pixels, or grey ones: valid until the next call, contiguous."""
@@ -59,7 +67,7 @@ class Sampler:
             cv2.resize(part, self._size, dst=out, interpolation=_MODES[plan.kind])
         return out
 
-    def _points(self, plane: Pixels, out: Pixels) -> Pixels:
+    def _points(self, plane: Samples, out: Samples) -> Samples:
         plan = self._plan
         if not plan.shift:
             part = self._read(plane)
@@ -77,7 +85,7 @@ class Sampler:
                 np.copyto(to, plane[top::down, left::right][: to.shape[0], : to.shape[1]])
         return out
 
-    def _read(self, plane: Pixels) -> Pixels:
+    def _read(self, plane: Samples) -> Samples:
         """The part that is read; of chroma that is sampled by itself the numbers are its own."""
         part = self._plan.part
         return plane[part.top : part.top + part.height, part.left : part.left + part.width]
@@ -98,6 +106,11 @@ def _phases(start: int, step: int) -> tuple[tuple[int, int], tuple[int, int]]:
     """First index and stride of even and of odd outputs, of the samples beside luma `start + n * step + step // 2`."""
     middle = start + step // 2
     return (middle >> 1, step), ((middle + step) >> 1, step)
+
+
+def _are_words(pairs: Pixels) -> bool:
+    """Whether each pair lies where a word of 16 bits may: others are slow to move."""
+    return pairs.ctypes.data % 2 == 0 and pairs.strides[0] % 2 == 0
 
 
 def _pairs(u: Pixels, v: Pixels) -> Pixels | None:

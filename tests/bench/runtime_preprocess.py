@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from edgekit.imaging.conversion import Converter, plan_conversion
 from edgekit.imaging.image import FrameSpec, Yuv420Image
+from edgekit.imaging.portable import PortableFiller
 from edgekit.schema.recipe import ColourContract
 from measure import Figure, compared, machine, spread
 from tests.unit.imaging.as_documented import sample
@@ -71,7 +72,8 @@ def filler(frame: Yuv420Image, **values: object) -> tuple[Callable[[Yuv420Image]
     given = {"width_px": SIDE, "height_px": SIDE, "order": "RGB", "fit": "letterbox", "bars": _BARS, **values}
     contract = ColourContract(**given)  # type: ignore[arg-type]
     tensor = np.zeros(contract.tensor_shape, contract.dtype)
-    converter = Converter(plan_conversion(frame.spec, contract))
+    plan = plan_conversion(frame.spec, contract)
+    converter = Converter(plan, PortableFiller(plan))
     return lambda image: converter.fill(image, tensor), tensor
 
 

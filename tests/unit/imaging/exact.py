@@ -81,7 +81,7 @@ def image_in(format_: str, planes: tuple[Plane, Plane, Plane], matrix: str, rang
         views = packed[:, 0 : 2 * width : 2], packed[0::2, 1::4], packed[0::2, 3::4]
     elif format_ in ("NV12", "NV21"):
         first = ("NV12", "NV21").index(format_)
-        pairs = _padded((height + 1) // 2, 2 * u.shape[1])
+        pairs = _padded((height + 1) // 2, 2 * u.shape[1], beside=14 - first)  # words of 16 bits, or none
         pairs[:, first::2], pairs[:, 1 - first :: 2] = u[0::2], v[0::2]
         views = _copied(y), pairs[:, first::2], pairs[:, 1 - first :: 2]
     else:
@@ -102,9 +102,9 @@ def pixels_in(order: str, rgb: Plane) -> RgbImage:
     return RgbImage(pixels=padded, order=order)  # type: ignore[arg-type]
 
 
-def _padded(rows: int, columns: int, more: tuple[int, ...] = ()) -> Plane:
+def _padded(rows: int, columns: int, more: tuple[int, ...] = (), beside: int = 13) -> Plane:
     """Rows that lie further apart than they are long."""
-    return np.full((rows, columns + 13, *more), 77, np.uint8)[:, :columns]
+    return np.full((rows, columns + beside, *more), 77, np.uint8)[:, :columns]
 
 
 def _copied(plane: Plane) -> Plane:
