@@ -81,6 +81,14 @@ class Interrupted(EdgekitError):
     exit_code = 130
 
 
+class FrameReleased(EdgekitError):
+    """A stage asks for the picture of a frame whose way has ended: its memory is another frame's by now."""
+
+
+class PicturesFull(EdgekitError):
+    """There is no room for one more picture that outlives its frame: who asks may go on without it."""
+
+
 BY_EXIT_CODE: dict[int, type[EdgekitError]] = {
     cls.exit_code: cls
     for cls in (

@@ -14,6 +14,7 @@ without a new `STAGE_API`. The rules for a stage:
 - One object is made for each stream, before its first frame. It sees the frames of that stream alone, in order, on one
   thread. What exists once on a board (a bus, a valve, a connection) belongs in a class of its own: see `Stage.Shared`.
 - `options` are read as strictly as the rest of recipe.toml where the class names a dataclass in `Options`.
+- A frame's picture ends with the frame: what a stage wants later it keeps with `frame.keep()`.
 - An error that a stage raises drops that frame, is counted and logged, and stops nothing else.
 - Log with `context.log`, or with a logger of `logging`; the worker writes both to its journal.
 """
@@ -24,11 +25,13 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.errors import FrameReleased, PicturesFull
+from edgekit.imaging.copying import copy_picture
 from edgekit.imaging.image import FrameSpec, Image, Pixels, RgbImage, RgbSpec, Yuv420Image
 from edgekit.schema.bounds import Between, Length
 from edgekit.schema.detection import Attribute, Detection, Keypoint
@@ -41,12 +44,15 @@ __all__ = [
     "ColourContract",
     "Detection",
     "Frame",
+    "FrameReleased",
     "FrameSpec",
     "Image",
+    "KeptPicture",
     "Keypoint",
     "Length",
     "ModelResult",
     "ModelRunner",
+    "PicturesFull",
     "Pixels",
     "RgbImage",
     "RgbSpec",
@@ -141,11 +147,53 @@ class SceneEvent:
     """How long it has been in the zone."""
 
 
+class KeptPicture:
+    """A copy of a frame's picture, for as long as somebody holds it: its memory counts against what a recipe allows.
+
+    `release` it as soon as may be, or write `with frame.keep() as kept:`.
+    """
+
+    __slots__ = ("__weakref__", "_image", "sequence", "stream")
+
+    def __init__(self, image: Image, stream: str, sequence: int) -> None:
+        self._image: Image | None = image
+        self.stream, self.sequence = stream, sequence
+        """Of the frame that it was."""
+
+    @property
+    def image(self) -> Image:
+        """The picture, read-only. Raises FrameReleased after `release`."""
+        if self._image is None:
+            raise FrameReleased(
+                f"the kept picture of frame {self.sequence} of stream {self.stream} was released",
+                hint="release it after its last use",
+            )
+        return self._image
+
+    def release(self) -> None:
+        """Give its memory back; at once, where no array of it is held."""
+        self._image = None
+
+    def __enter__(self) -> KeptPicture:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+class Lease(Protocol):
+    """The right to use a frame's picture. The runtime gives it and takes it back; no stage has to do with it."""
+
+    def keep(self, frame: Frame) -> KeptPicture:
+        """See `Frame.keep`."""
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Frame:
     """One picture on its way, with everything that was found out about it.
 
-    Until it reaches the sinks exactly one lane holds it, and whoever holds it may change it. Sinks only read.
+    Until it reaches the sinks exactly one lane holds it, and whoever holds it may change it. Sinks only read. Its
+    picture lies in the decoder's memory: it ends with the frame's way, and what shall last longer is copied by `keep`.
     """
 
     stream: str
@@ -156,7 +204,10 @@ class Frame:
     """Monotonic time at which the frame was there, not when somebody had time for it: latency counts from here."""
     camera_s: float | None = None
     """The same by the camera's own clock, seconds since 1970; None where it does not tell."""
-    image: Image
+    image: Image = field(repr=False)
+    """Read-only. It is there until the frame's way ends: after the last sink, where a stage returns None or fails, or
+    where the frame is dropped. Asking for it later raises FrameReleased. An array that is taken out of it keeps the
+    decoder's memory, and so one of the few pictures that may be under way: the log names who does so."""
     results: dict[str, ModelResult] = field(default_factory=dict)
     """By the model's name in the recipe."""
     detections: tuple[Detection, ...] = ()
@@ -168,10 +219,35 @@ class Frame:
 
     truth: tuple[Detection, ...] | None = None
     """What really is in the picture, where its source knows: drawn scenes do."""
+    lease: Lease | None = field(default=None, init=False, repr=False)
+    """The runtime's own, as is the next; None for a frame outside of a running pipeline."""
+    generation: int = field(default=0, init=False, repr=False)
 
     def result(self, model: str) -> ModelResult:
         """What a model takes and gives for this frame; empty where no stage has worked for it yet."""
         return self.results.setdefault(model, ModelResult())
+
+    def keep(self) -> KeptPicture:
+        """A copy of the picture that outlives the frame: for a clip, a comparison with later frames, another thread.
+
+        Raises:
+            PicturesFull: `limits.pictures_max` of the recipe are taken. Go on without, or release others.
+            FrameReleased: the frame's way has ended already.
+        """
+        if self.lease is not None:
+            return self.lease.keep(self)
+        return KeptPicture(copy_picture(self.image), self.stream, self.sequence)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Called for what is not there: a picture that has ended."""
+            if name != "image":
+                raise AttributeError(f"Frame has no attribute {name!r}")
+            raise FrameReleased(
+                f"frame {self.sequence} of stream {self.stream} has ended, and its picture with it",
+                hint="use frame.image before the stage returns, or keep a copy: frame.keep()",
+            )
 
 
 class ModelRunner(Protocol):

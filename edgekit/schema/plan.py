@@ -65,6 +65,8 @@ class LimitsPlan:
     cpuset_cpus: tuple[int, ...]
     pids_max: int
     advisory: bool
+    pictures_max: int = 32 << 20
+    """What pictures that outlive their frames may take together; it is part of `memory_max`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -202,6 +202,8 @@ class Limits:
     cpus: Annotated[int, Between(1, 4096)] | CpuList = 1
     """A count: the planner takes the target's strongest CPUs, sparing CPU 0 where it can; or a CPU list, "4-6"."""
     pids_max: Annotated[int, Between(1, 4_194_304)] = 256
+    pictures_max: MemorySize | None = None
+    """What pictures that stages keep with `frame.keep()` may take together. An eighth of memory_max if not given."""
     limits: Literal["enforced", "advisory"] = "enforced"
     """`advisory`: run also where cgroups cannot hold these, and say so."""
 

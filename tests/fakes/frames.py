@@ -10,13 +10,17 @@ import numpy as np
 from edgekit.imaging.image import FrameSpec, RgbImage, RgbSpec
 from edgekit.stage import Frame, ModelResult, StageContext, StreamInfo
 
-IMAGE = RgbImage(pixels=np.zeros((1, 1, 3), np.uint8), order="RGB")
 SPEC = FrameSpec(width_px=640, height_px=360, matrix="709", range="limited")
+
+
+def black_pixel() -> RgbImage:
+    """A picture whose memory no other picture has: a lease ends when nobody holds it."""
+    return RgbImage(pixels=np.zeros((1, 1, 3), np.uint8), order="RGB")
 
 
 def frame(sequence: int = 0, stream: str = "belt", *, result: ModelResult | None = None, **more: Any) -> Frame:
     """A frame of one black pixel; `result` is what model `m` found in it."""
-    given: dict[str, Any] = {"captured_s": 0.0, "image": IMAGE, **more}
+    given: dict[str, Any] = {"captured_s": 0.0, "image": black_pixel(), **more}
     if result is not None:
         given["results"] = {"m": result}
     return Frame(stream=stream, sequence=sequence, **given)

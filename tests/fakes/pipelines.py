@@ -35,7 +35,7 @@ class FakeSource:
     ) -> None:
         self.name, self.live = name, False
         self.info: StreamInfo | None = stream_info(name)
-        self._before = before
+        self.before = before
         self._entries = entries if entries is not None else (frame(number, name) for number in range(count))
         self.stopped = self.closed = False
 
@@ -45,8 +45,8 @@ class FakeSource:
         for entry in self._entries:
             figures.begin("decode")
             figures.end()
-            if self._before:
-                self._before()
+            if self.before:
+                self.before()
             if self.stopped:
                 return
             yield entry

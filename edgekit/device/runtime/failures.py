@@ -6,6 +6,8 @@ import sys
 import traceback
 from collections.abc import Callable
 
+from edgekit.errors import EdgekitError
+
 _LOG_EVERY_S = 10.0
 
 
@@ -20,4 +22,5 @@ class FailureLog:
         """One failure, with its traceback."""
         if self._clock() - self._logged_s >= _LOG_EVERY_S:
             self._logged_s = self._clock()
-            sys.stderr.write(f"{self._name} {what}:\n{''.join(traceback.format_exception(error))}")
+            hint = f"hint: {error.hint}\n" if isinstance(error, EdgekitError) else ""
+            sys.stderr.write(f"{self._name} {what}:\n{''.join(traceback.format_exception(error))}{hint}")

@@ -34,6 +34,8 @@ class WorkerCollector(Collector):
         yield from self._of_streams()
         yield from self._of_lanes()
         yield from self._of_sinks()
+        yield from self._of_leases()
+        yield from self._of_pool()
         dropped = CounterMetricFamily(
             "edgekit_dropped", "Frames dropped, by place and cause.", labels=["stream", "place", "cause"]
         )
@@ -86,6 +88,40 @@ class WorkerCollector(Collector):
             for stage, histogram in list(one.figures.stages.items()):
                 stages.add_metric([one.name, stage], *_buckets(histogram))
         yield from (busy, waiting, stages)
+
+    def _of_leases(self) -> Iterator[Metric]:
+        """How many pictures are in use, and who has the oldest of them."""
+        now_s = self._clock()
+        most = GaugeMetricFamily("edgekit_leases_most", "Pictures that may be in use at once.", labels=["stream"])
+        held = GaugeMetricFamily("edgekit_leases", "Pictures in use.", labels=["stream"])
+        kept = GaugeMetricFamily("edgekit_leases_outlived", "Those whose frame has ended.", labels=["stream"])
+        oldest = GaugeMetricFamily(
+            "edgekit_lease_oldest_seconds",
+            "Age of the oldest picture in use, by who has it.",
+            labels=["stream", "lane", "place"],
+        )
+        for feed in self._pipeline.feeds:
+            holders = feed.leases.holders()
+            most.add_metric([feed.leases.stream], feed.leases.most)
+            held.add_metric([feed.leases.stream], feed.leases.held)
+            kept.add_metric([feed.leases.stream], sum(one.outlives for one in holders))
+            first = {(one.stream, one.lane, one.place): one.since_s for one in reversed(holders)}
+            for key, since_s in first.items():
+                oldest.add_metric(key, max(0.0, now_s - since_s))
+        yield from (most, held, kept, oldest)
+
+    def _of_pool(self) -> Iterator[Metric]:
+        pool = self._pipeline.pool
+        for family, name, text, value in (
+            (GaugeMetricFamily, "bytes", "Memory of pictures that outlive their frames.", pool.bytes),
+            (GaugeMetricFamily, "most_bytes", "What it may be.", pool.budget_bytes or 0),
+            (GaugeMetricFamily, "pictures", "Pictures in it that somebody holds.", pool.lent),
+            (CounterMetricFamily, "copies", "Pictures that were copied into it.", pool.figures.copies),
+            (CounterMetricFamily, "refused", "Pictures that found no room in it.", pool.figures.refused),
+        ):
+            made = family(f"edgekit_pool_{name}", text)
+            made.add_metric([], value)
+            yield made
 
     def _of_sinks(self) -> Iterator[Metric]:
         sinks = self._pipeline.figures.sinks

@@ -12,6 +12,8 @@ import cv2
 from edgekit.device.runtime.arguments import Arguments
 from edgekit.device.runtime.failures import FailureLog
 from edgekit.device.runtime.figures import LaneFigures
+from edgekit.device.runtime.frames.leases import StreamLeases
+from edgekit.device.runtime.frames.pool import PicturePool
 from edgekit.device.runtime.graph import LaneNode, plan_graph
 from edgekit.device.runtime.schedule.choice import by_priority
 from edgekit.device.runtime.schedule.lanes import Lane
@@ -86,6 +88,9 @@ class Pipeline:
         for name, source in ends.sources.items():
             figures.add(name, source.info, factory.plan.sources[name].max_fps)
         graph = plan_graph(factory.plan)
+        limits = factory.plan.limits
+        self.pool = PicturePool(limits.pictures_max, clock)
+        """Memory for pictures that outlive their frames."""
         lanes = {node.name: self._lane(node, entry=node.name in graph.entry) for node in graph.lanes}
         for node in graph.lanes:
             lanes[node.name].lead_to(*(lanes[name] for name in node.following))
@@ -147,6 +152,7 @@ class Pipeline:
         """End all threads and close everything; False where one is still inside a stage after `within_s`."""
         for feed in self.feeds:
             feed.source.stop()
+            feed.leases.close()
         for lane in self.lanes:
             lane.queues.close()
         deadline_s = self._clock() + within_s
@@ -172,9 +178,15 @@ class Pipeline:
             source=self._ends.sources[name],
             following=tuple(entry),
             stream=self.figures.streams[name],
+            leases=StreamLeases(name, self._most_leases(), self.pool, self._clock),
+            lanes=self.lanes,
             advisory=plan.limits.advisory,
             clock=self._clock,
         )
+
+    def _most_leases(self) -> int:
+        """How many frames of one stream can be under way: every queue full, every thread at work."""
+        return 1 + sum(lane.plan.queue + 1 for lane in self.lanes)
 
     def _lane(self, node: LaneNode, *, entry: bool) -> Lane:
         plan = self._factory.plan

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from edgekit.device.runtime.figures import LaneFigures, SinkFigures
+from edgekit.device.runtime.frames.watch import LeaseWatch
 from edgekit.device.runtime.metrics import metrics_text
 from edgekit.device.runtime.pipeline import Drops, Pipeline
 from edgekit.device.runtime.schedule.threads import PinnedThread
@@ -30,9 +31,11 @@ class RunningReports:
         self._busy_s: dict[str, float] = {}
         self._metrics = ""
         self._count = 0
+        self._watch = LeaseWatch({feed.leases.stream: feed.leases for feed in pipeline.feeds}, pipeline.pool, clock)
 
     def make(self, phase: Phase = "running", message: str = "", uptime_s: float = 0.0) -> Report:
         """How it goes."""
+        self._watch.look()
         now_s = self._clock()
         passed_s, self._last_s = max(now_s - self._last_s, 1e-3), now_s
         if self._count % _METRICS_EVERY == 0 or phase != "running":

@@ -206,6 +206,8 @@ def _limits(recipe: Recipe) -> Iterator[Mistake]:
         yield Mistake("limits.memory_max", f"expected {least} or more: a worker takes that before its first frame")
     if limits.memory_high is not None and limits.memory_high > limits.memory_max:
         yield Mistake("limits.memory_high", "expected at most memory_max")
+    if limits.pictures_max is not None and limits.pictures_max > limits.memory_max // 2:
+        yield Mistake("limits.pictures_max", "expected at most half of memory_max")
 
 
 def _golden(recipe: Recipe) -> Iterator[Mistake]:

@@ -92,6 +92,7 @@ def plan_worker(
             memory_high=recipe.limits.memory_high or 0,
             cpuset_cpus=cpus,
             pids_max=recipe.limits.pids_max,
+            pictures_max=recipe.limits.pictures_max or recipe.limits.memory_max // 8,
             advisory=advisory,
         ),
         health=recipe.health,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from edgekit.device.runtime.figures import LaneFigures
+from edgekit.device.runtime.frames.leases import let_go, note_done, note_step, pass_on
 from edgekit.device.runtime.frames.stream import Entry, StreamEnded
 from edgekit.device.runtime.schedule.choice import Choose, first_come
 from edgekit.device.runtime.schedule.queues import LaneQueues
@@ -44,10 +45,11 @@ class Lane:
     """Set when the last stream has ended."""
     left: set[str] = field(init=False)
     """Streams whose end has not come through."""
+    _behind: list[str] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         """Make the queues; the thread stands still."""
-        self.queues = LaneQueues(self.plan.queue, self.plan.drop, self.choose, self.live)
+        self.queues = LaneQueues(self.plan.queue, self.plan.drop, self.choose, self.live, self.name)
         self.thread = PinnedThread(self.name, self.plan.cpus, advisory=self.advisory, body=self._work)
         self.left = set(self.streams)
 
@@ -55,6 +57,7 @@ class Lane:
         """Hand on to these lanes."""
         for lane in lanes:
             self.following.append(lane)
+            self._behind.append(lane.name)
             lane.queues.on_taken.append(self.queues.wake)
 
     def turn(self, *, wait: bool = False) -> bool:
@@ -82,6 +85,7 @@ class Lane:
         if isinstance(entry, Frame):
             left = self._through(entry)
             if left is not None:
+                pass_on(left, self.name, self._behind)
                 self._hand_on(left)
             return
         for step in self.steps:
@@ -93,23 +97,32 @@ class Lane:
                 self.ended.set()
 
     def _through(self, frame: Frame) -> Frame | None:
-        """All steps; an error or a None ends this frame and nothing else."""
-        stream, left = frame.stream, frame
+        """All steps. A frame ends here after an error or a None, and where no lane follows."""
+        left: Frame = frame
         for step in self.steps:
-            self.figures.begin(step.name)
-            try:
-                result = step.frame(left)
-            except FrameFailed:
-                self.figures.drop(stream, step.name, "error")
-                self.failed(stream)
-                return None
-            finally:
-                self.figures.end()
+            note_step(left, self.name, step.name)
+            result, cause = self._step(step, left)
+            note_done(left, self.name, step.name)
             if result is None:
-                self.figures.drop(stream, step.name, "stage")
+                self.figures.drop(left.stream, step.name, cause)
+                let_go(left, self.name)
                 return None
             left = result
+        if not self.following:
+            let_go(left, self.name)
+            return None
         return left
+
+    def _step(self, step: Step, frame: Frame) -> tuple[Frame | None, str]:
+        """What a step makes of a frame; where that is nothing, why."""
+        self.figures.begin(step.name)
+        try:
+            return step.frame(frame), "stage"
+        except FrameFailed:
+            self.failed(frame.stream)
+            return None, "error"
+        finally:
+            self.figures.end()
 
     def _hand_on(self, entry: Entry) -> None:
         for lane in self.following:

@@ -7,8 +7,10 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
+from edgekit.device.runtime.frames.leases import let_go
 from edgekit.device.runtime.frames.stream import Entry, StreamGap
 from edgekit.device.runtime.schedule.choice import Choose, Waiting, first_come
+from edgekit.device.runtime.wakeup import WakeUp
 from edgekit.schema.recipe import DropPolicy
 from edgekit.stage import Frame
 
@@ -16,26 +18,6 @@ CLOSING = "closing"
 """Why frames end that wait, or are on their way, when the pipeline stops."""
 _MAX_EVENTS = 32
 """Events of one stream that wait; whoever brings more has to wait. Frames have a bound of their own."""
-
-
-class WakeUp:
-    """Ends the sleep of a thread, or the next one if none sleeps now: one C lock that is held until then.
-
-    A Condition makes a lock for every wait and keeps a list of them, which costs as much again as the wake-up itself.
-    """
-
-    __slots__ = ("sleep", "wake")
-
-    def __init__(self) -> None:
-        lock = threading.Lock()
-        lock.acquire()
-        self.sleep = lock.acquire
-
-        def wake() -> None:
-            if lock.locked():
-                lock.release()
-
-        self.wake = wake
 
 
 @dataclass(slots=True)
@@ -69,16 +51,26 @@ class _StreamQueue:
         self.frames -= isinstance(entry, Frame)
         return entry
 
-    def drop_oldest_frame(self) -> None:
+    def take_oldest_frame(self) -> Entry:
+        """Of at least one."""
         position = next(place for place, (_, waiting) in enumerate(self.entries) if isinstance(waiting, Frame))
+        _, frame = self.entries[position]
         del self.entries[position]
         self.frames -= 1
+        return frame
 
 
 class LaneQueues:
     """Hands entries from other threads to a lane's. Each stream is put in by one thread alone."""
 
-    def __init__(self, size: int, policy: DropPolicy, choose: Choose = first_come, live: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        size: int,
+        policy: DropPolicy,
+        choose: Choose = first_come,
+        live: Collection[str] = (),
+        lane: str = "",
+    ) -> None:
         """Make an empty line.
 
         Args:
@@ -86,11 +78,13 @@ class LaneQueues:
             policy: what happens to a frame that finds its queue full.
             choose: which stream is next.
             live: streams whose source waits for nobody: for them `block` means `drop_oldest`.
+            lane: its name; leases of frames that are put in are this lane's.
         """
         self._size = max(1, size)
         self._policy = policy
         self._choose = choose
         self._live = frozenset(live)
+        self._lane = lane
         self._streams: dict[str, _StreamQueue] = {}
         self._lock = threading.Lock()
         self._work = WakeUp()
@@ -136,7 +130,7 @@ class LaneQueues:
         stream = entry.stream
         with self._lock:
             if self._closed:
-                self._count(entry, CLOSING)
+                self._drop(entry, CLOSING)
                 return
             queue = self._streams.get(stream)
             if queue is None:
@@ -144,10 +138,9 @@ class LaneQueues:
             if queue.frames >= self._size and isinstance(entry, Frame):
                 policy = self._policy_of(stream)
                 if policy != "block":
-                    self._count(entry, policy)
+                    self._drop(entry if policy == "drop_newest" else queue.take_oldest_frame(), policy)
                     if policy == "drop_newest":
                         return
-                    queue.drop_oldest_frame()
                     self._entries -= 1
             self._arrivals += 1
             self._entries += queue.append(self._arrivals, entry)
@@ -183,13 +176,28 @@ class LaneQueues:
             with self._lock:
                 self._wake_next()
 
+    def forget(self, stream: str, cause: str) -> None:
+        """Drop the frames of a stream that wait; its events stay in line."""
+        with self._lock:
+            queue = self._streams.get(stream)
+            count = queue.frames if queue is not None else 0
+            if queue is None or not count:
+                return
+            for _ in range(count):
+                self._drop(queue.take_oldest_frame(), cause)
+            self._entries -= count
+            if queue.sought and self._has_room(stream, queue):
+                self._tell_of_room(queue)
+        for call in self.on_taken:
+            call()
+
     def close(self) -> None:
         """End both sides; frames that still wait are dropped and counted."""
         with self._lock:
             self._closed = True
             for queue in self._streams.values():
                 for _, entry in queue.entries:
-                    self._count(entry, CLOSING)
+                    self._drop(entry, CLOSING)
                 self._tell_of_room(queue)
             self._streams.clear()
             self._entries = 0
@@ -240,7 +248,9 @@ class LaneQueues:
                 call()
         return entry
 
-    def _count(self, entry: Entry, cause: str) -> None:
+    def _drop(self, entry: Entry, cause: str) -> None:
+        """A frame ends here, and its picture with it. With the lock held."""
         if isinstance(entry, Frame):
             key = (entry.stream, cause)
             self._drops[key] = self._drops.get(key, 0) + 1
+            let_go(entry, self._lane)

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from edgekit.device.runtime.failures import FailureLog
 from edgekit.device.runtime.figures import LaneFigures
+from edgekit.device.runtime.frames.leases import adopt
 from edgekit.device.runtime.frames.stream import (
     StreamEnded,
     StreamEvent,
@@ -70,7 +71,8 @@ class StageStep:
         if made is None:
             raise FrameFailed(f"stage {self.name} could not be made for stream {frame.stream}")
         try:
-            return made[1](frame)
+            result = made[1](frame)
+            return result if result is frame or result is None else adopt(frame, result)
         except SystemExit as error:  # a thread would end by it without a word
             message = f"stage {self.name} called sys.exit({error.code!r})"
             raise EdgekitError(message, hint="let the stage raise an error, or return None to drop a frame") from None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from edgekit.device.runtime.figures import LaneFigures
-from edgekit.device.runtime.frames.stream import Entry, StreamEnded
+from edgekit.device.runtime.frames.leases import NO_LEASE, StreamLeases, let_go, pass_on
+from edgekit.device.runtime.frames.stream import Entry, StreamEnded, StreamLost
 from edgekit.device.runtime.schedule.lanes import Lane
 from edgekit.device.runtime.schedule.queues import CLOSING
 from edgekit.device.runtime.schedule.threads import PinnedThread
@@ -17,6 +18,11 @@ from edgekit.device.runtime.sources.source import FrameSource
 from edgekit.device.runtime.streams import StreamFigures
 from edgekit.errors import EdgekitError
 from edgekit.stage import Frame
+
+LOST = "lost"
+"""Why frames are dropped that wait while their camera is lost."""
+_LET_GO_S = 1.0
+"""Stages have so long to finish the frames of a lost camera; it is connected again after this and a pause."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -31,6 +37,10 @@ class Feed:
     following: tuple[Lane, ...]
     """The first lanes; all of them get everything."""
     stream: StreamFigures
+    leases: StreamLeases
+    """Its stream's. A recording decodes no further while none is free; a camera's frame is dropped then."""
+    lanes: tuple[Lane, ...] = ()
+    """All that its frames may wait in front of; those of `following` at least."""
     figures: LaneFigures = field(init=False)
     advisory: bool = False
     """Whether it may run on other CPUs."""
@@ -45,22 +55,42 @@ class Feed:
     def play(self) -> None:
         """Hand on everything that the source gives, until it ends or the lanes are closed."""
         try:
-            for entry in self.source.entries(self.figures):
-                if not self._hand_on(entry):
-                    return
-                del entry  # else this frame keeps a picture alive while the next one is decoded
+            entries = self.source.entries(self.figures)
+            while self.turn(entries):
+                pass
         except Exception as error:
             traceback.print_exc(file=sys.stderr)
             reason = error.message if isinstance(error, EdgekitError) else f"{type(error).__name__}: {error}"
             self._hand_on(StreamEnded(stream=self.stream.name, reason=reason, failed=True))
 
+    def turn(self, entries: Iterator[Entry]) -> bool:
+        """Take the next entry from the source and hand it on; False at the end, or when the lanes are closed."""
+        if not self.source.live and not self.leases.wait():
+            return False
+        entry = next(entries, None)
+        return entry is not None and self._hand_on(entry)
+
     def _hand_on(self, entry: Entry) -> bool:
         self.stream.note(entry)
+        if isinstance(entry, Frame) and not self.leases.lend(entry, self.name):
+            self.figures.drop(entry.stream, self.name, NO_LEASE)
+            return True
         for lane in self.following:
             if not lane.queues.wait_for_room(entry.stream):
                 if isinstance(entry, Frame):
                     self.figures.drop(entry.stream, self.name, CLOSING)
+                    let_go(entry, self.name)
                 return False
+        if isinstance(entry, Frame):
+            pass_on(entry, self.name, [lane.name for lane in self.following])
         for lane in self.following:
             lane.queues.put(entry)
+        if isinstance(entry, StreamLost):
+            self._let_all_go()
         return True
+
+    def _let_all_go(self) -> None:
+        """A lost camera's frames give their memory back before its decoder is made anew, or both exist together."""
+        for lane in self.lanes or self.following:
+            lane.queues.forget(self.stream.name, LOST)
+        self.leases.wait_for_all(_LET_GO_S)

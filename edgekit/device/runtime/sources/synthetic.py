@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgekit.device.runtime.frames.pool import PicturePool
 from edgekit.device.runtime.sources.numbered import NumberedSource, Picture
 from edgekit.device.runtime.sources.pace import Pace
+from edgekit.imaging.copying import planes_of
 from edgekit.imaging.image import FrameSpec, Pixels, Yuv420Image
 from edgekit.schema.detection import Detection
 from edgekit.schema.source import SyntheticSource
@@ -16,6 +18,7 @@ from edgekit.stage import StreamInfo
 LABEL = "box"
 _GROUND, _DIMMEST, _BRIGHTEST = 80, 150, 230
 """Levels of luma, of 16 to 235."""
+_GREY = 128
 _SHIFT_PX = 64
 """Noise is drawn once, and each frame sees another part of it."""
 
@@ -45,21 +48,26 @@ class Scene:
         shape = (source.height_px + _SHIFT_PX, source.width_px + _SHIFT_PX)
         ground = random.integers(_GROUND - source.noise, _GROUND + source.noise, shape, np.uint8, endpoint=True)
         self._ground: Pixels = ground
-        self._grey: Pixels = np.full(((source.height_px + 1) // 2, (source.width_px + 1) // 2), 128, np.uint8)
-        self._grey.flags.writeable = False
+        self._pool = PicturePool()
         self._movers = [self._mover(random) for _ in range(source.objects)]
 
     def picture(self, number: int) -> Picture:
         """See `PictureMaker.picture`."""
         down, right = number * 7 % _SHIFT_PX, number * 13 % _SHIFT_PX
-        y: Pixels = self._ground[down : down + self.spec.height_px, right : right + self.spec.width_px].copy()
+        image = self._pool.picture(self.spec, "the scene")
+        assert isinstance(image, Yuv420Image)
+        y = image.y
+        np.copyto(y, self._ground[down : down + self.spec.height_px, right : right + self.spec.width_px])
+        image.u.fill(_GREY)
+        image.v.fill(_GREY)
         truth = tuple(
             found
             for place, mover in enumerate(self._movers)
             if (found := self._draw(y, mover, number, place)) is not None
         )
-        y.flags.writeable = False
-        return Picture(image=Yuv420Image(y=y, u=self._grey, v=self._grey, spec=self.spec), truth=truth)
+        for plane in planes_of(image):
+            plane.flags.writeable = False
+        return Picture(image=image, truth=truth)
 
     def _draw(self, y: Pixels, mover: _Mover, number: int, place: int) -> Detection | None:
         """Draw a place's box of this frame; None while none of it is in the picture."""

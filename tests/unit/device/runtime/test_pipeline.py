@@ -185,7 +185,7 @@ class AskedQueues(LaneQueues):
     """Notes whenever a source wants to put something in."""
 
     def __init__(self) -> None:
-        super().__init__(1, "block")
+        super().__init__(1, "block", lane="out")
         self.asked = threading.Semaphore(0)
 
     def wait_for_room(self, stream: str) -> bool:

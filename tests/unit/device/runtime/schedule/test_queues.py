@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgekit.device.runtime.frames.stream import Entry, StreamEnded, StreamGap, StreamRestarted
-from edgekit.device.runtime.schedule.queues import LaneQueues, WakeUp
+from edgekit.device.runtime.schedule.queues import LaneQueues
 from edgekit.schema.recipe import DropPolicy
 from edgekit.stage import Frame
 from tests.fakes.eventually import eventually
@@ -252,15 +252,20 @@ def test_all_who_sleep_are_woken_for_what_is_there() -> None:
     assert sorted(entry.stream for entry in taken if entry is not None) == ["a", "b", "c"]
 
 
-def test_a_signal_that_nobody_waits_for_is_there_for_the_next() -> None:
-    signal, woken = WakeUp(), []
-    signal.wake()
-    signal.wake()
-    signal.sleep()
-    thread = threading.Thread(target=lambda: woken.append(signal.sleep()))
-    thread.start()
-    thread.join(0.05)
-    assert woken == [], "two signals are one"
-    signal.wake()
-    thread.join(5)
-    assert woken == [True]
+def test_frames_of_a_stream_can_be_forgotten_and_its_events_stay() -> None:
+    queues, told, rooms = LaneQueues(2, "block"), list[int](), list[bool]()
+    queues.on_taken.append(lambda: told.append(1))
+    gap = StreamGap(stream="belt", missing=2)
+    for entry in (frame(0), gap, frame(1), frame(0, "other")):
+        queues.put(entry)
+    putting = threading.Thread(target=lambda: rooms.append(queues.wait_for_room("belt")))
+    putting.start()
+    putting.join(0.05)
+    assert rooms == []
+    queues.forget("belt", "lost")
+    putting.join(5)
+    assert rooms == [True] and told == [1], "whoever waits for room, here or behind, hears of it"
+    queues.forget("belt", "lost")
+    queues.forget("nobody", "lost")
+    assert queues.drops() == {("belt", "lost"): 2} and told == [1]
+    assert drained(queues) == [gap, 0]
