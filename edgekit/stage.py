@@ -33,6 +33,7 @@ import numpy.typing as npt
 from edgekit.errors import FrameReleased, PicturesFull
 from edgekit.imaging.copying import copy_picture
 from edgekit.imaging.image import FrameSpec, Image, Pixels, RgbImage, RgbSpec, Yuv420Image
+from edgekit.imaging.kept import KeptPicture
 from edgekit.schema.bounds import Between, Length
 from edgekit.schema.detection import Attribute, Detection, Keypoint
 from edgekit.schema.recipe import ColourContract
@@ -126,9 +127,26 @@ class ModelResult:
         """Have `picture` made by this, if anybody asks for it."""
         self._picture, self._draw = None, make
 
+    @property
+    def holds_frame(self) -> bool:
+        """Whether it holds the frame's picture, to make its own of it."""
+        return self._draw is not _no_picture
+
+    def end(self) -> None:
+        """The frame's picture has ended: what was not made by now is not to be had."""
+        if self._draw is not _no_picture:
+            self._draw = _ended_picture
+
 
 def _no_picture() -> Pixels | None:
     return None
+
+
+def _ended_picture() -> Pixels | None:
+    raise FrameReleased(
+        "the model's picture of a frame was asked for after the frame has ended, and never before",
+        hint="use it before the stage returns, or copy it: picture.copy()",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,40 +163,6 @@ class SceneEvent:
     """`in` or `out`, of a line."""
     seconds: float = 0.0
     """How long it has been in the zone."""
-
-
-class KeptPicture:
-    """A copy of a frame's picture, for as long as somebody holds it: its memory counts against what a recipe allows.
-
-    `release` it as soon as may be, or write `with frame.keep() as kept:`.
-    """
-
-    __slots__ = ("__weakref__", "_image", "sequence", "stream")
-
-    def __init__(self, image: Image, stream: str, sequence: int) -> None:
-        self._image: Image | None = image
-        self.stream, self.sequence = stream, sequence
-        """Of the frame that it was."""
-
-    @property
-    def image(self) -> Image:
-        """The picture, read-only. Raises FrameReleased after `release`."""
-        if self._image is None:
-            raise FrameReleased(
-                f"the kept picture of frame {self.sequence} of stream {self.stream} was released",
-                hint="release it after its last use",
-            )
-        return self._image
-
-    def release(self) -> None:
-        """Give its memory back; at once, where no array of it is held."""
-        self._image = None
-
-    def __enter__(self) -> KeptPicture:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
 
 
 class Lease(Protocol):

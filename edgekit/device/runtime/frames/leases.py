@@ -177,7 +177,7 @@ class StreamLeases:
             if lease.holders:
                 return
         roots = _roots(frame.image)
-        del frame.image
+        _end_picture(frame)
         alive = [array for root in roots if (array := root()) is not None]
         with self._lock:
             lease.since_s = self._clock()
@@ -229,7 +229,7 @@ def note_step(frame: Frame, lane: str, step: str) -> None:
     lease = frame.lease
     if isinstance(lease, FrameLease):
         lease.holders[lane] = step
-        lease.references = _references(frame.image)
+        lease.references = _references(frame)
 
 
 def note_done(frame: Frame, lane: str, step: str) -> None:
@@ -239,7 +239,7 @@ def note_done(frame: Frame, lane: str, step: str) -> None:
         isinstance(lease, FrameLease)
         and not lease.suspect
         and len(lease.holders) == 1  # else another lane's step may be looking at it
-        and _references(frame.image) > lease.references
+        and _references(frame) > lease.references
     ):
         lease.suspect, lease.lane = step, lane
 
@@ -257,7 +257,7 @@ def adopt(frame: Frame, made: Frame) -> Frame:
         )
     made.lease, made.generation, frame.lease = frame.lease, frame.generation, None
     if made.lease is not None:
-        del frame.image
+        del frame.image  # its results may be the new one's too
     return made
 
 
@@ -292,8 +292,16 @@ def _roots(image: Image) -> list[weakref.ref[Pixels]]:
     return [weakref.ref(_root(plane)) for plane in planes_of(image)]
 
 
-def _references(image: Image) -> int:
-    count = sys.getrefcount(image)
+def _end_picture(frame: Frame) -> None:
+    for result in frame.results.values():
+        result.end()
+    del frame.image
+
+
+def _references(frame: Frame) -> int:
+    """To its picture and the arrays of it, but for those that end with the frame."""
+    image = frame.image
+    count = sys.getrefcount(image) - sum(result.holds_frame for result in frame.results.values())
     for plane in planes_of(image):
         count += sys.getrefcount(plane)
         if plane.base is not None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from edgekit.errors import PicturesFull
 from edgekit.imaging.copying import copy_picture, lay_out, picture_bytes
-from edgekit.imaging.image import FrameSpec, Image, Pixels, RgbSpec
+from edgekit.imaging.image import Image, ImageSpec, Pixels
 
 IDLE_S = 10.0
 """Memory that nobody has used for so long goes back to the system."""
@@ -87,7 +87,7 @@ class PicturePool:
             self._take_back()
             return len(self._lent)
 
-    def picture(self, spec: FrameSpec | RgbSpec, owner: str) -> Image:
+    def picture(self, spec: ImageSpec, owner: str) -> Image:
         """A picture to draw into: its samples are whatever stood there before.
 
         Raises:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from edgekit.device.runtime.frames.stream import StreamLost, StreamRestarted
 from edgekit.device.runtime.metrics import metrics_text
 from edgekit.device.runtime.pipeline import Pipeline
 from edgekit.device.runtime.reporting import RunningReports
-from edgekit.imaging.image import RgbImage
-from edgekit.stage import Frame, KeptPicture
+from edgekit.stage import Frame, FrameReleased, Image, KeptPicture, ModelResult, Pixels, RgbImage
 from tests.fakes.clock import Clock
 from tests.fakes.frames import frame, stream_info
 from tests.fakes.pipelines import FakeFactory, FakeSink, FakeSource, fake_pipeline, play, turn
@@ -47,6 +48,35 @@ def test_every_way_of_a_frame_ends_its_picture() -> None:
     assert [text for text in net.seen if " " not in text] == ["a2", "a3", "a4"]
     assert len(seen) == 5 and not any(image_is_there(frame) for frame in seen)
     assert held(pipeline) == 0 and pipeline.ended
+
+
+def test_a_models_picture_that_nobody_asked_for_holds_no_frame_back() -> None:
+    made: list[ModelResult] = []
+
+    def prepare(frame: Frame) -> Frame:
+        result = frame.result("m")
+        result.draw(partial(first_pixels, frame.image))
+        made.append(result)
+        return frame
+
+    def look(frame: Frame) -> Frame:
+        if frame.sequence == 1:
+            assert frame.result("m").picture is not None
+        return frame
+
+    pipeline = fake_pipeline([FakeSource("a", 3)], {"out": FakeSink()}, {"prepare": prepare, "look": look})
+    play(pipeline)
+    assert held(pipeline) == 0, "results of frames are still held, their pictures are not"
+    assert made[1].picture is not None, "it was made in time, and is the frame's own"
+    with pytest.raises(FrameReleased, match="the model's picture") as caught:
+        _ = made[2].picture
+    assert "picture.copy()" in caught.value.hint
+    assert ModelResult().picture is None
+
+
+def first_pixels(image: Image) -> Pixels:
+    assert isinstance(image, RgbImage)
+    return image.pixels.copy()
 
 
 def test_what_is_dropped_and_what_waits_at_the_end_give_theirs_back() -> None:
