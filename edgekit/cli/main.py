@@ -32,6 +32,7 @@ from edgekit.cli.session import JsonFlag
 from edgekit.cli.status import status
 from edgekit.cli.streams import NobodyReads, discard_stdout, prepare_streams, settle_stdout
 from edgekit.cli.verbs import Verbs, hand_down_json
+from edgekit.cli.view import view
 from edgekit.errors import EdgekitError, InputError, Interrupted
 from edgekit.host.settings import Settings, settings_from
 
@@ -62,7 +63,7 @@ def _root(
 
 
 _VERBS = (build, demo, deploy, doctor, golden, init, logs, metrics, provision, remove, rollback, schema, start)
-for _verb in (*_VERBS, status, stop):
+for _verb in (*_VERBS, status, stop, view):
     app.command()(_verb)
 
 

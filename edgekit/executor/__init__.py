@@ -48,6 +48,9 @@ class Stream(Protocol):
     def read(self, size: int) -> bytes:
         """Read exactly `size` bytes, or fewer at the end. Raises Unreachable."""
 
+    def receive(self, limit: int) -> bytes:
+        """What has come, at least one byte of it and `limit` at most; b"" at the end. Raises Unreachable."""
+
     def settimeout(self, seconds: float | None) -> None:
         """How long one read or write may take before Unreachable is raised, also while bytes drip; None is for ever."""
 

@@ -109,6 +109,12 @@ class LocalStream:
             self._fill(deadline)
         return self._take(size)
 
+    def receive(self, limit: int) -> bytes:
+        """See `Stream.receive`."""
+        if not self._buffer and not self._ended:
+            self._fill(self._deadline())
+        return self._take(min(limit, len(self._buffer)))
+
     def settimeout(self, seconds: float | None) -> None:
         """See `Stream.settimeout`."""
         self._timeout = seconds

@@ -214,7 +214,7 @@ class WorkerStatus:
     limits_note: str
     """Why limits are advisory, or empty."""
     preview: bool = False
-    """Whether its pictures can be viewed."""
+    """Whether it shows pictures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -244,6 +244,10 @@ class FakeStream:
         """See `Stream.read`."""
         raise NotImplementedError
 
+    def receive(self, limit: int) -> bytes:
+        """See `Stream.receive`."""
+        raise NotImplementedError
+
     def settimeout(self, seconds: float | None) -> None:
         """See `Stream.settimeout`."""
         self._timeout = seconds

@@ -114,6 +114,8 @@ def parts(answer: Any) -> Iterator[tuple[str, bytes]]:
     assert answer.readline() == mark
     while True:
         headers = http.client.parse_headers(answer)
+        if "content-length" not in headers:
+            return
         data = answer.read(int(headers["content-length"]))
         assert answer.read(2) == b"\r\n" and answer.readline() == mark
         yield headers.get("x-stream", ""), data

@@ -15,7 +15,7 @@ from edgekit.device.keeper.process.journal import MAX_LINE_BYTES, Journal, LineC
 from edgekit.device.keeper.process.launch import Owner, worker_argv, worker_env
 from edgekit.device.keeper.process.masking import Mask
 from edgekit.device.keeper.process.orphans import Orphans
-from edgekit.device.keeper.process.preview_sockets import PreviewSockets
+from edgekit.device.keeper.process.preview_sockets import PreviewSockets, shows_pictures
 from edgekit.device.keeper.update.board_settings import secret_values
 from edgekit.device.keeper.update.releases import Release
 from edgekit.errors import EdgekitError
@@ -62,8 +62,6 @@ class WorkerProcess:
         self.leaf = leaf
         self.report: Report | None = None
         self._context = context
-        self.previewed = False
-        """Whether viewers reach it."""
         self._peak_bytes = 0
         self._killed_because = ""
         self._kill_at_s: float | None = None
@@ -94,6 +92,11 @@ class WorkerProcess:
     def pid(self) -> int:
         """The worker's process id."""
         return self._child.pid
+
+    @property
+    def previewed(self) -> bool:
+        """Whether it shows pictures."""
+        return shows_pictures(self.release.plan)
 
     @property
     def descriptors(self) -> tuple[int, ...]:
@@ -196,12 +199,10 @@ class WorkerProcess:
     def _preview_listener(self) -> socket.socket | None:
         """A worker without one runs all the same."""
         try:
-            listener = self._context.previews.listen(self.release.plan)
+            return self._context.previews.listen(self.release.plan)
         except OSError as error:
             self._write(f"keeper: nobody can view {self.application}: no socket could be made: {error.strerror}")
             return None
-        self.previewed = listener is not None
-        return listener
 
     def _drain(self, fd: int) -> bytes:
         """What can be read without waiting, up to a bound."""

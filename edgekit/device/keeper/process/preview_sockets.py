@@ -14,6 +14,11 @@ from edgekit.schema.sink import PreviewSink
 _BACKLOG = 16
 
 
+def shows_pictures(plan: WorkerPlan) -> bool:
+    """Whether it has a preview."""
+    return any(isinstance(sink, PreviewSink) for sink in plan.sinks.values())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewSockets:
     """Makes one for each worker that starts; with the worker it goes deaf, and the next one's takes its place."""
@@ -29,7 +34,7 @@ class PreviewSockets:
         Raises:
             OSError: it cannot be made.
         """
-        if not any(isinstance(sink, PreviewSink) for sink in plan.sinks.values()):
+        if not shows_pictures(plan):
             return None
         self._make_folder()
         path = self.folder / f"{plan.application}.sock"

@@ -103,7 +103,7 @@ def test_where_none_can_be_made_the_worker_runs_all_the_same(tmp_path: Path) -> 
     bench = Bench(tmp_path)
     bench.layout.previews_dir.write_text("in the way")
     bench.commit(make_release(plan=shown()))
-    assert bench.status().worker.pid and not bench.status().worker.preview
+    assert bench.status().worker.pid and bench.child().preview is None
     said = [line.text for line in bench.journal.tail(50)]
     assert any("nobody can view sorter" in line for line in said)
 
