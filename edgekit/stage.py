@@ -25,7 +25,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,7 @@ from edgekit.imaging.kept import KeptPicture
 from edgekit.schema.bounds import Between, Length
 from edgekit.schema.detection import Attribute, Detection, Keypoint
 from edgekit.schema.recipe import ColourContract
+from edgekit.schema.result import EventKind
 
 __all__ = [
     "STAGE_API",
@@ -153,7 +154,7 @@ def _ended_picture() -> Pixels | None:
 class SceneEvent:
     """Something that happened in a scene, once."""
 
-    kind: Literal["crossed", "entered", "left", "stayed"]
+    kind: EventKind
     place: str
     """The line's or zone's name."""
     label: str

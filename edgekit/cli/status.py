@@ -131,7 +131,9 @@ def _report(report: Report) -> list[str]:
     lines += [f"  stream    {_stream(stream)}" for stream in report.streams]
     for sink in report.sinks:
         why = f" ({sink.message})" if sink.message else ""
-        lines.append(f"  sink      {sink.name}{why}: {sink.sent} sent, {sink.waiting} wait, {sink.dropped} dropped")
+        held = f", {format_bytes(sum(sink.held_bytes.values()))} of video held" if sink.held_bytes else ""
+        counts = f"{sink.sent} sent, {sink.waiting} wait, {sink.dropped} dropped{held}"
+        lines.append(f"  sink      {sink.name}{why}: {counts}")
     for lane in report.lanes:
         dropped = ", ".join(f"{count} {cause}" for cause, count in lane.dropped.items() if count) or "none"
         use = f"busy {lane.busy_ratio:.0%}, queue {lane.queue}, dropped {dropped}"

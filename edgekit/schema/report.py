@@ -94,11 +94,13 @@ class SinkReport:
     message: str = ""
     """Why it cannot send, or keep what it has to; empty where all is well."""
     sent: Count = 0
-    """Messages that arrived since the start."""
+    """Messages that arrived, or clips that were written, since the start."""
     waiting: Count = 0
-    """Those that wait to be sent, in memory and on disk."""
+    """Those that wait to be sent, in memory and on disk; clips that are being written."""
     dropped: Count = 0
-    """Those that found no room to wait, since the start."""
+    """Those that found no room to wait, or could not be written, since the start."""
+    held_bytes: dict[str, Count] = field(default_factory=dict)
+    """Memory that it keeps encoded video of each stream in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Literal
 
 from edgekit.schema.bounds import Between, Matches
 from edgekit.schema.names import HostName, InnerPath, OneLine, OutputPath, TableName, Topic
+from edgekit.schema.result import EventKind
 from edgekit.schema.stages.product import Product
 from edgekit.schema.units import Bytes, SmallestUnit
 
@@ -95,5 +96,47 @@ class PreviewSink:
     lane: TableName
 
 
-RecipeSink = JsonlSink | ScoreSink | MqttSink | PreviewSink
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventOptions:
+    """Which events a sink takes; a list that is empty lets all through."""
+
+    events: tuple[EventKind, ...] = ()
+    places: tuple[OneLine, ...] = ()
+    """Names of lines and zones."""
+    labels: tuple[OneLine, ...] = ()
+    """What crossed, entered, left or stayed."""
+
+    def wants(self, kind: str, place: str, label: str) -> bool:
+        """Whether it takes such an event."""
+        given = ((self.events, kind), (self.places, place), (self.labels, label))
+        return all(not wanted or value in wanted for wanted, value in given)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipSink(EventOptions):
+    """Video of each event, with the seconds before it, as the camera sent it: nothing is encoded again.
+
+    Clips lie in a folder of the sink's name in the worker's own, each with a JSON file beside it.
+    """
+
+    takes: ClassVar[tuple[Product, ...]] = ("events",)
+
+    kind: Literal["clip"]
+    sources: tuple[TableName, ...] = ()
+    """Whose events; empty: those of all sources."""
+    before_s: Annotated[float, Between(0, 120)] = 5.0
+    """So much before the event, and on to the key picture before that."""
+    after_s: Annotated[float, Between(0, 600)] = 5.0
+    """So much after it; what happens meanwhile makes the clip longer."""
+    longest_s: Annotated[float, Between(1, 3600)] = 60.0
+    """A clip ends so long after its first event at the latest; a later event begins another."""
+    format: Literal["mp4", "mkv"] = "mp4"
+    buffer: Annotated[Bytes, SmallestUnit("K")] = Bytes(16 << 20)
+    """Memory for the packets of each stream: what is older than fits is gone, also for a disk that is too slow."""
+    quota: Annotated[Bytes, SmallestUnit("M")] = Bytes(256 << 20)
+    """What all clips may take on disk; then the oldest go."""
+    lane: TableName
+
+
+RecipeSink = JsonlSink | ScoreSink | MqttSink | PreviewSink | ClipSink
 """Where results go, by `kind`."""

@@ -158,3 +158,8 @@ class GstreamerSource(CameraOptions):
 
 RecipeSource = FileSource | ImagesSource | SyntheticSource | RtspSource | V4l2Source | GstreamerSource
 """Where frames come from, by `kind`. Each source is a stream of its own, and all of them pass all stages."""
+
+
+def gives_packets(source: RecipeSource) -> bool:
+    """Whether it is decoded from packets in the worker: clips are made of those."""
+    return isinstance(source, (FileSource, RtspSource)) or (isinstance(source, V4l2Source) and source.format == "mjpeg")

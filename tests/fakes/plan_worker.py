@@ -23,14 +23,14 @@ class PlanWorker:
     """A worker, and what it says."""
 
     def __init__(self, folder: Path, plan: WorkerPlan, settings: dict[str, object]) -> None:
-        (folder / "work").mkdir()
+        (folder / "work").mkdir(exist_ok=True)
         (folder / "plan.json").write_bytes(to_message(plan))
         self.log = folder / "log"
         self._line, theirs = socket.socketpair()
         readable, writable = os.pipe()
         os.write(writable, to_message(BoardSettings(nonce="", values=settings)))
         os.close(writable)
-        environ = worker_env(folder / "work", theirs.fileno(), readable)
+        environ = {**worker_env(folder / "work", theirs.fileno(), readable), "PYTHONPATH": str(folder / "app")}
         argv = [sys.executable, "-m", "edgekit.device.runtime", "--release", folder, "--work", folder / "work"]
         with self.log.open("wb") as log:
             fds = [theirs.fileno(), readable]
@@ -42,12 +42,18 @@ class PlanWorker:
         self.said: list[bytes] = []
 
     def until(self, fits: Callable[[dict[str, StreamReport]], bool]) -> dict[str, StreamReport]:
+        """The streams of the first report from now on that fits."""
+        report = self.until_report(
+            lambda one: bool(one.streams) and fits({stream.name: stream for stream in one.streams})
+        )
+        return {stream.name: stream for stream in report.streams}
+
+    def until_report(self, fits: Callable[[Report], bool]) -> Report:
         """The first report from now on that fits."""
         until_s = time.monotonic() + PATIENCE_S
         for report in self.reports():
-            streams = {stream.name: stream for stream in report.streams}
-            if streams and fits(streams):
-                return streams
+            if fits(report):
+                return report
             assert time.monotonic() < until_s, [(one.name, one.state, one.message) for one in report.streams]
         raise AssertionError(self.log.read_text())
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """Upper bounds of the histograms' buckets; a last one without a bound follows."""
@@ -32,6 +33,14 @@ class Call:
     since_s: float
 
 
+class HoldsBytes(Protocol):
+    """Keeps something in memory."""
+
+    @property
+    def bytes(self) -> int:
+        """How much, now."""
+
+
 class SinkFigures:
     """What a sink that sends elsewhere has sent, and what waits. Written by its thread."""
 
@@ -39,6 +48,8 @@ class SinkFigures:
         self.trouble = ""
         """Why nothing can be sent, or kept; empty where all is well."""
         self.sent = self.waiting = self.waiting_bytes = self.dropped = 0
+        self.held: Mapping[str, HoldsBytes] = {}
+        """What it keeps of each stream."""
 
 
 class LaneFigures:

@@ -136,6 +136,13 @@ class WorkerCollector(Collector):
             for sink, figures in sinks.items():
                 made.add_metric([sink], value(figures))
             yield made
+        held = GaugeMetricFamily(
+            "edgekit_sink_held_bytes", "Encoded video in memory, for clips.", labels=["sink", "stream"]
+        )
+        for sink, figures in sinks.items():
+            for stream, holder in figures.held.items():
+                held.add_metric([sink, stream], holder.bytes)
+        yield held
 
 
 def _buckets(histogram: Histogram) -> tuple[list[tuple[str, float]], float]:

@@ -19,10 +19,11 @@ from edgekit.device.runtime.schedule.choice import by_priority
 from edgekit.device.runtime.schedule.lanes import Lane
 from edgekit.device.runtime.schedule.steps import SinkStep, StageStep, Step
 from edgekit.device.runtime.schedule.threads import PinnedThread
-from edgekit.device.runtime.sinks import Sink, make_sink
+from edgekit.device.runtime.sinks import Sink, TakesPackets, make_sink
 from edgekit.device.runtime.sinks.context import SinkContext
 from edgekit.device.runtime.sources.feed import Feed
 from edgekit.device.runtime.sources.opening import open_source
+from edgekit.device.runtime.sources.packets import PacketTap
 from edgekit.device.runtime.sources.source import FrameSource
 from edgekit.device.runtime.stages.factory import StageFactory
 from edgekit.device.runtime.streams import PipelineFigures
@@ -49,22 +50,25 @@ def open_ends(factory: StageFactory, arguments: Arguments, figures: PipelineFigu
         InputError: one cannot be opened.
     """
     plan, release = factory.plan, factory.release
-    return Ends(
-        sources={name: open_source(name, source, release) for name, source in plan.sources.items()},
-        sinks={
-            name: make_sink(
-                SinkContext(
-                    name=name,
-                    plan=plan,
-                    release=release,
-                    work=arguments.work,
-                    figures=figures,
-                    preview=arguments.preview,
-                )
+    sinks = {
+        name: make_sink(
+            SinkContext(
+                name=name,
+                plan=plan,
+                release=release,
+                work=arguments.work,
+                figures=figures,
+                preview=arguments.preview,
             )
-            for name in plan.sinks
-        },
-    )
+        )
+        for name in plan.sinks
+    }
+    keeping = [sink for sink in sinks.values() if isinstance(sink, TakesPackets)]
+    sources: dict[str, FrameSource] = {}
+    for name, source in plan.sources.items():
+        takers = [taker for sink in keeping if (taker := sink.taker(name)) is not None]
+        sources[name] = open_source(name, source, release, PacketTap(name, takers) if takers else None)
+    return Ends(sources=sources, sinks=sinks)
 
 
 class Pipeline:

@@ -140,7 +140,14 @@ class RunningReports:
 
 
 def _sink(name: str, sink: SinkFigures) -> SinkReport:
-    return SinkReport(name=name, message=sink.trouble, sent=sink.sent, waiting=sink.waiting, dropped=sink.dropped)
+    return SinkReport(
+        name=name,
+        message=sink.trouble,
+        sent=sink.sent,
+        waiting=sink.waiting,
+        dropped=sink.dropped,
+        held_bytes={stream: holder.bytes for stream, holder in sink.held.items()},
+    )
 
 
 def _affinity(tid: int) -> tuple[int, ...]:

@@ -11,13 +11,14 @@ from typing import get_args
 from packaging.requirements import Requirement
 
 from edgekit.host.catalogue.end_rules import open_passwords, sink_mistakes, source_mistakes
+from edgekit.host.catalogue.event_rules import clip_memory, event_mistakes
 from edgekit.host.catalogue.mistake import Mistake
 from edgekit.host.requirements import index_faults, requirement_fault
 from edgekit.schema.field_types import tagged
 from edgekit.schema.problem import Problem, closest_of
 from edgekit.schema.recipe import ColourContract, Golden, OtherInput, Recipe
 from edgekit.schema.settings import SettingPlace
-from edgekit.schema.sink import ScoreSink
+from edgekit.schema.sink import ClipSink, ScoreSink
 from edgekit.schema.stages import RecipeStage, WithoutModel, model_of
 from edgekit.schema.stages.engine import InferStage
 from edgekit.schema.stages.own import PythonStage
@@ -30,7 +31,17 @@ measured with Python 3.11, numpy, OpenCV, PyAV and ONNX Runtime on x86-64."""
 
 def check_recipe(recipe: Recipe, file: str = "recipe.toml", places: Collection[SettingPlace] = ()) -> list[Problem]:
     """Every mistake that no field shows alone, with its key; `places` are those of settings in it."""
-    shape = (_contracts, _lanes, source_mistakes, sink_mistakes, _references, _lane_order, _stage_order, _models)
+    shape = (
+        _contracts,
+        _lanes,
+        source_mistakes,
+        sink_mistakes,
+        event_mistakes,
+        _references,
+        _lane_order,
+        _stage_order,
+        _models,
+    )
     rules = (*shape, _limits, _health, _golden, _python)
     found = [mistake for rule in rules for mistake in rule(recipe)] + [*open_passwords(recipe, places)]
     return [Problem(file=file, key=key, expected=expected, closest=closest) for key, expected, closest in found]
@@ -164,12 +175,12 @@ def _stage_order(recipe: Recipe) -> Iterator[Mistake]:
             models = {model} if known else set(recipe.models)
             given.setdefault(product, set()).update(models or {""})
     for name, sink in recipe.pipeline.sinks.items():
-        if isinstance(sink, ScoreSink):
+        if isinstance(sink, (ScoreSink, ClipSink)):
             yield from _untaken(f"pipeline.sinks.{name}", sink, "", given)
 
 
 def _untaken(
-    key: str, stage: RecipeStage | ScoreSink, model: str, given: Mapping[Product, set[str]]
+    key: str, stage: RecipeStage | ScoreSink | ClipSink, model: str, given: Mapping[Product, set[str]]
 ) -> Iterator[Mistake]:
     """The first thing that a stage or sink takes and that nobody has left for it."""
     for product in stage.takes:
@@ -204,6 +215,8 @@ def _limits(recipe: Recipe) -> Iterator[Mistake]:
     if limits.memory_max < WORKER_BYTES:
         least = f"{WORKER_BYTES >> 20} MiB"
         yield Mistake("limits.memory_max", f"expected {least} or more: a worker takes that before its first frame")
+    else:
+        yield from clip_memory(recipe, WORKER_BYTES)
     if limits.memory_high is not None and limits.memory_high > limits.memory_max:
         yield Mistake("limits.memory_high", "expected at most memory_max")
     if limits.pictures_max is not None and limits.pictures_max > limits.memory_max // 2:

@@ -68,10 +68,12 @@ def test_each_stream_says_its_state_and_what_it_lost() -> None:
 
 def test_a_sink_that_sends_elsewhere_says_what_waits_and_why() -> None:
     away = SinkReport(name="broker", message="broker 10.0.0.9 is gone", sent=12, waiting=3, dropped=1)
-    found = replace(RUNNING, report=replace(REPORT, sinks=(away, SinkReport(name="other", sent=5))))
+    clips = SinkReport(name="clips", sent=2, waiting=1, held_bytes={"gate": 3 << 20, "yard": 1 << 20})
+    found = replace(RUNNING, report=replace(REPORT, sinks=(away, SinkReport(name="other", sent=5), clips)))
     lines = describe("gate-7", replace(STATUS, applications=(found,)))
     assert "  sink      broker (broker 10.0.0.9 is gone): 12 sent, 3 wait, 1 dropped" in lines
     assert "  sink      other: 5 sent, 0 wait, 0 dropped" in lines
+    assert "  sink      clips: 2 sent, 1 wait, 0 dropped, 4.0 MiB of video held" in lines
 
 
 def test_an_empty_device() -> None:

@@ -5,7 +5,7 @@ One module a kind, and the table of kinds: `make_sink`.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from edgekit.device.runtime.figures import SinkFigures
 from edgekit.device.runtime.frames.stream import StreamEvent
@@ -13,7 +13,8 @@ from edgekit.device.runtime.sinks.context import SinkContext
 from edgekit.device.runtime.sinks.jsonl import JsonlWriter
 from edgekit.device.runtime.sinks.preview.sink import PreviewPlayer
 from edgekit.device.runtime.sinks.score import CountScorer
-from edgekit.schema.sink import JsonlSink, MqttSink, PreviewSink, ScoreSink
+from edgekit.device.runtime.sources.packets import PacketTaker
+from edgekit.schema.sink import ClipSink, JsonlSink, MqttSink, PreviewSink, ScoreSink
 from edgekit.stage import Frame
 
 
@@ -28,6 +29,14 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Nothing follows."""
+
+
+@runtime_checkable
+class TakesPackets(Protocol):
+    """A sink that also wants what streams are decoded from."""
+
+    def taker(self, stream: str) -> PacketTaker | None:
+        """Who takes the packets of a stream; None where they are not wanted."""
 
 
 def make_sink(context: SinkContext) -> Sink:
@@ -48,3 +57,7 @@ def make_sink(context: SinkContext) -> Sink:
             return MqttPublisher(plan, context, figures.sinks.setdefault(context.name, SinkFigures()))
         case PreviewSink():
             return PreviewPlayer(plan, context, figures.sinks.setdefault(context.name, SinkFigures()))
+        case ClipSink():
+            from edgekit.device.runtime.sinks.clip import ClipRecorder  # noqa: PLC0415  only then PyAV is needed
+
+            return ClipRecorder(plan, context, figures.sinks.setdefault(context.name, SinkFigures()))

@@ -11,10 +11,10 @@ from typing import Any, get_args
 
 from edgekit.schema.plan import WorkerPlan
 from edgekit.schema.report import StreamState
+from edgekit.schema.result import EventKind
 
 _MOST = 256
 """Entities of one stream: an application's own code may count under any number of names."""
-_EVENTS = ["crossed", "entered", "left", "stayed"]
 
 
 class Discovery:
@@ -75,7 +75,7 @@ _STATE: dict[str, Any] = {
     "options": list(get_args(StreamState)),
 }
 _EVENT: dict[str, Any] = {
-    "event_types": _EVENTS,
+    "event_types": list(get_args(EventKind)),
     "value_template": "{{ dict(value_json, event_type=value_json.kind) | to_json }}",
 }
 

@@ -14,6 +14,7 @@ from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.frames.decoded import image_of, spec_of, stated_by_frame
 from edgekit.device.runtime.sources.camera_clock import CameraClock
 from edgekit.device.runtime.sources.live import CameraLost, Shot
+from edgekit.device.runtime.sources.packets import PacketTap
 from edgekit.imaging.image import ImageSpec
 from edgekit.schema.source import CameraOptions
 from edgekit.stage import StreamInfo
@@ -37,6 +38,7 @@ class FFmpegConnection:
         name: str,
         container: InputContainer,
         options: CameraOptions,
+        tap: PacketTap | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Own a container.
@@ -46,12 +48,15 @@ class FFmpegConnection:
         """
         self._name, self._container, self._options, self._clock = name, container, options, clock
         self._times = CameraClock()
+        self._tap = tap
         self._spec: ImageSpec | None = None
         if not container.streams.video or container.streams.video[0].codec_context is None:
             container.close()
             raise CameraLost("down", "it sends no video that can be decoded here")
         self._stream: VideoStream = container.streams.video[0]
         self._stream.codec_context.thread_count = 1  # the thread that reads decodes, and no other
+        if tap is not None:
+            tap.begin(self._stream)
 
     def close(self) -> None:
         """See `CameraConnection.close`."""
@@ -70,9 +75,11 @@ class FFmpegConnection:
                 pictures = []
             finally:
                 figures.end()
+            camera_s = _camera_time(packet)
+            if self._tap is not None:
+                self._tap.put(packet, arrived_s)
             if not pictures:
                 yield None
-            camera_s = _camera_time(packet)
             while pictures:
                 shot = self._shot(pictures.pop(0), arrived_s, camera_s, missing)
                 missing = 0

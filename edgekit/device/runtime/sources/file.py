@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -14,6 +13,7 @@ from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.frames.decoded import image_of, spec_of, stated_by_stream
 from edgekit.device.runtime.frames.stream import Entry, StreamEnded, StreamGap, StreamRestarted, StreamStarted
 from edgekit.device.runtime.sources.pace import Pace
+from edgekit.device.runtime.sources.packets import PacketTap
 from edgekit.errors import InputError
 from edgekit.imaging.image import Image
 from edgekit.imaging.picture_file import check_pixels
@@ -32,8 +32,8 @@ class ClipReader:
         source: FileSource,
         release: Path,
         *,
-        clock: Callable[[], float] = time.monotonic,
-        wait: Callable[[float], object] | None = None,
+        pace: Pace | None = None,
+        tap: PacketTap | None = None,
     ) -> None:
         """Open the clip and find out what its frames are.
 
@@ -41,15 +41,15 @@ class ClipReader:
             name: the source's.
             source: how it is played.
             release: the folder that its path is relative to.
-            clock: monotonic seconds.
-            wait: lets so many seconds pass, or fewer when the source is stopped; None: really.
+            pace: lets time pass; None: as the source says.
+            tap: gets what it is decoded from.
 
         Raises:
             InputError: no such clip, not a video, or its colours are stated nowhere.
         """
         self.name, self.live = name, False
-        self._source = source
-        self._pace = Pace(source.pace, clock, wait)
+        self._source, self._tap = source, tap
+        self._pace = pace or Pace(source.pace)
         self._sequence = 0
         self._length_s = 0.0
         try:
@@ -119,6 +119,8 @@ class ClipReader:
             ValueError: the stream changed on its way.
         """
         missing, some = 0, False
+        if self._tap is not None:
+            self._tap.begin(self._stream)
         for packet in self._clip.demux(self._stream):
             figures.begin("decode")
             try:
@@ -128,6 +130,8 @@ class ClipReader:
                 continue
             finally:
                 figures.end()
+                if self._tap is not None:
+                    self._tap.put(packet, self._pace.clock())
             if pictures and missing:
                 yield StreamGap(stream=self.info.name, missing=missing)
                 missing = 0

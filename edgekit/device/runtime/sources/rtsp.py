@@ -13,16 +13,17 @@ from av.error import FFmpegError
 
 from edgekit.device.runtime.sources.connection import FFmpegConnection
 from edgekit.device.runtime.sources.live import CameraLost, LiveCamera
+from edgekit.device.runtime.sources.packets import PacketTap
 from edgekit.device.runtime.sources.secrets import hider
 from edgekit.schema.source import RtspSource
 
 
-def rtsp_camera(name: str, source: RtspSource) -> LiveCamera:
+def rtsp_camera(name: str, source: RtspSource, tap: PacketTap | None = None) -> LiveCamera:
     """The source of an RTSP camera; nothing is connected yet."""
-    return LiveCamera(name, source, lambda: connect(name, source), hide=hider(source.password))
+    return LiveCamera(name, source, lambda: connect(name, source, tap), hide=hider(source.password))
 
 
-def connect(name: str, source: RtspSource) -> FFmpegConnection:
+def connect(name: str, source: RtspSource, tap: PacketTap | None = None) -> FFmpegConnection:
     """Open a camera's stream.
 
     Raises:
@@ -42,7 +43,7 @@ def connect(name: str, source: RtspSource) -> FFmpegConnection:
         if time.monotonic() - began_s >= source.connect_s:  # FFmpeg calls the end of its time invalid data
             raise CameraLost("down", f"no answer for {source.connect_s:g} s") from None
         raise CameraLost("down", f"cannot be opened: {error.strerror or type(error).__name__}") from None
-    return FFmpegConnection(name, container, source)
+    return FFmpegConnection(name, container, source, tap)
 
 
 def options_of(source: RtspSource) -> Mapping[str, str]:

@@ -9,6 +9,7 @@ from av.error import FFmpegError
 
 from edgekit.device.runtime.sources.connection import FFmpegConnection
 from edgekit.device.runtime.sources.live import CameraLost, LiveCamera
+from edgekit.device.runtime.sources.packets import PacketTap
 from edgekit.schema.source import V4l2Source
 
 _FORMATS = {
@@ -23,12 +24,12 @@ _FORMATS = {
 """As FFmpeg calls them. Source: FFmpeg, libavdevice/v4l2-common.c."""
 
 
-def kernel_camera(name: str, source: V4l2Source) -> LiveCamera:
+def kernel_camera(name: str, source: V4l2Source, tap: PacketTap | None = None) -> LiveCamera:
     """The source of a camera of the kernel; nothing is opened yet."""
-    return LiveCamera(name, source, lambda: connect(name, source))
+    return LiveCamera(name, source, lambda: connect(name, source, tap))
 
 
-def connect(name: str, source: V4l2Source) -> FFmpegConnection:
+def connect(name: str, source: V4l2Source, tap: PacketTap | None = None) -> FFmpegConnection:
     """Open a camera.
 
     Raises:
@@ -47,4 +48,4 @@ def connect(name: str, source: V4l2Source) -> FFmpegConnection:
     except FFmpegError as error:
         reason = f"{source.device} cannot be opened: {error.strerror or type(error).__name__}"
         raise CameraLost("down", reason) from None
-    return FFmpegConnection(name, container, source)
+    return FFmpegConnection(name, container, source, tap)

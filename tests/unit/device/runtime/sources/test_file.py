@@ -11,6 +11,7 @@ import pytest
 from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.frames.stream import Entry, StreamEnded, StreamGap, StreamRestarted, StreamStarted
 from edgekit.device.runtime.sources.file import ClipReader
+from edgekit.device.runtime.sources.pace import Pace
 from edgekit.errors import InputError
 from edgekit.stage import Frame
 from tests.fakes.clips import clip_source, damage, write_clip, write_head
@@ -20,7 +21,8 @@ START_S = 1000.0
 
 
 def reader(file: Path, clock: Clock, **more: object) -> ClipReader:
-    return ClipReader("belt", clip_source(file, **more), file.parent, clock=clock, wait=clock.advance)
+    source = clip_source(file, **more)
+    return ClipReader("belt", source, file.parent, pace=Pace(source.pace, clock, clock.advance))
 
 
 def play(
@@ -107,7 +109,7 @@ def test_one_that_is_stopped_while_it_waits_gives_no_frame_more(tmp_path: Path) 
         if seconds:
             made[0].stop()
 
-    made.append(ClipReader("belt", clip_source(file), tmp_path, clock=clock, wait=wait))
+    made.append(ClipReader("belt", clip_source(file), tmp_path, pace=Pace("camera", clock, wait)))
     assert len(times(play(made[0], clock))) == 1
 
 

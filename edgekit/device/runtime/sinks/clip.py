@@ -1,0 +1,118 @@
+"""`clip`: video of events with the seconds before them, out of the packets that the camera sent."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from edgekit.device.runtime.figures import SinkFigures
+from edgekit.device.runtime.frames.stream import StreamEvent
+from edgekit.device.runtime.schedule.pinning import name_thread
+from edgekit.device.runtime.sinks.clip_file import Opener, open_unbuffered
+from edgekit.device.runtime.sinks.context import SinkContext
+from edgekit.device.runtime.sinks.packet_ring import PacketRing
+from edgekit.device.runtime.sinks.recording import ClipDesk, Moment
+from edgekit.device.runtime.sources.packets import PacketTaker
+from edgekit.schema.result import ClipEvent
+from edgekit.schema.sink import ClipSink
+from edgekit.stage import Frame
+
+_LATENCY_S = 5.0
+"""Rings keep so much more than is asked for: an event is known later than its picture, by what the stages take."""
+_MOST_WAITING = 1000
+_WRITE_EVERY_S, _LOOK_EVERY_S = 0.25, 1.0
+_CLOSE_S = 3.0
+
+
+class ClipRecorder:
+    """Notes events on its lane's thread, and writes clips on a thread of its own: no lane waits for the disk."""
+
+    def __init__(
+        self,
+        plan: ClipSink,
+        context: SinkContext,
+        figures: SinkFigures,
+        *,
+        open_file: Opener = open_unbuffered,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """Keep and write nothing yet."""
+        self._plan, self._context, self._figures, self._now = plan, context, figures, now
+        streams = plan.sources or tuple(context.plan.sources)
+        self._rings = {stream: PacketRing(plan.before_s + _LATENCY_S, plan.buffer) for stream in streams}
+        figures.held = self._rings
+        self._desk = ClipDesk(
+            plan=plan, context=context, figures=figures, rings=self._rings, now=now, open_file=open_file
+        )
+        self._waiting: deque[Moment] = deque()
+        self._wake = threading.Event()
+        self._closing = False
+        self._thread: threading.Thread | None = None
+
+    def taker(self, stream: str) -> PacketTaker | None:
+        """See `TakesPackets.taker`."""
+        return self._rings.get(stream)
+
+    def take(self, frame: Frame) -> None:
+        """See `Sink.take`."""
+        if frame.stream not in self._rings:
+            return
+        self._start()
+        for event in frame.events:
+            if not self._plan.wants(event.kind, event.place, event.label):
+                continue
+            if len(self._waiting) >= _MOST_WAITING:
+                self._figures.dropped += 1
+                continue
+            noted = ClipEvent(
+                kind=event.kind,
+                place=event.place,
+                label=event.label,
+                track=event.track,
+                direction=event.direction,
+                seconds=event.seconds,
+                frame=frame.sequence,
+                at_s=round(self._now() - (time.monotonic() - frame.captured_s), 3),
+                clip_s=0.0,
+            )
+            self._waiting.append(Moment(stream=frame.stream, event=noted, captured_s=frame.captured_s))
+            self._wake.set()
+
+    def follow(self, event: StreamEvent) -> None:
+        """See `Sink.follow`. Rings are told by the sources, sooner."""
+
+    def close(self) -> None:
+        """See `Sink.close`. What is being written is finished, unless the disk takes long."""
+        self._closing = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(_CLOSE_S)
+
+    def _start(self) -> None:
+        """On the lane's thread: the new one runs where that may run, as Linux has it."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name=self._context.name, daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        name_thread(self._context.name, threading.get_native_id(), Path("/proc"))
+        try:
+            while not self._closing:
+                self._wake.clear()
+                self._step()
+                self._wake.wait(_WRITE_EVERY_S if self._desk.busy else _LOOK_EVERY_S)
+            self._step()
+            self._desk.finish_all()
+        except Exception as error:  # a thread would end by it without a word
+            self._figures.trouble = f"ended: {error}"
+            logging.getLogger(f"edgekit.sink.{self._context.name}").exception("ended, and writes nothing any more")
+
+    def _step(self) -> None:
+        moments: list[Moment] = []
+        while self._waiting:
+            moments.append(self._waiting.popleft())
+        self._desk.step(moments)

@@ -1,0 +1,115 @@
+"""The clip sink on its lane: it notes what it is asked for, and waits for no disk."""
+
+from __future__ import annotations
+
+import gc
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from edgekit.device.runtime.arguments import Arguments
+from edgekit.device.runtime.figures import SinkFigures
+from edgekit.device.runtime.pipeline import open_ends
+from edgekit.device.runtime.sinks import TakesPackets, make_sink
+from edgekit.device.runtime.sinks.clip import ClipRecorder
+from edgekit.device.runtime.sinks.clip_file import open_unbuffered
+from edgekit.device.runtime.sinks.context import SinkContext
+from edgekit.device.runtime.sources.packets import EncodedPacket, PacketTap
+from edgekit.device.runtime.stages.factory import StageFactory
+from edgekit.device.runtime.streams import PipelineFigures
+from edgekit.schema.sink import ClipSink, JsonlSink
+from edgekit.schema.source import FileSource
+from edgekit.stage import Frame, SceneEvent
+from tests.fakes.eventually import eventually
+from tests.fakes.frames import frame
+from tests.fakes.numbered_clip import write_numbered
+from tests.fakes.plans import small_plan
+
+CLIP = ClipSink(kind="clip", lane="l", before_s=0, after_s=0)
+JSONL = JsonlSink(kind="jsonl", path="lines.jsonl", lane="l")
+SOURCES = {name: FileSource(kind="file", path="c.mp4", lane="l") for name in ("gate", "yard")}
+
+
+def context(folder: Path, name: str, **sinks: Any) -> SinkContext:
+    plan = small_plan(sources=SOURCES, sinks=sinks)
+    return SinkContext(name=name, plan=plan, release=folder, work=folder, figures=PipelineFigures())
+
+
+def seen(number: int, stream: str = "gate", **more: Any) -> Frame:
+    event = SceneEvent(**{"kind": "crossed", "place": "door", "label": "person", "track": number, **more})
+    return frame(number, stream, events=(event,))
+
+
+@contextmanager
+def recorder(folder: Path, plan: ClipSink, **more: Any) -> Iterator[tuple[ClipRecorder, SinkFigures]]:
+    figures = SinkFigures()
+    made = ClipRecorder(plan, context(folder, "clips", clips=plan), figures, **more)
+    yield made, figures
+    made.close()
+
+
+def test_only_the_events_that_are_asked_for_make_clips(tmp_path: Path) -> None:
+    plan = replace(CLIP, sources=("gate",), events=("crossed",), places=("door",), labels=("person",))
+    with recorder(tmp_path, plan) as (made, figures):
+        assert made.taker("yard") is None and made.taker("gate") is not None
+        for other in ({"kind": "left"}, {"place": "roof"}, {"label": "cat"}, {"stream": "yard"}):
+            made.take(seen(1, **other))
+        made.take(frame(2, "gate"))
+        made.take(seen(3))
+        eventually(lambda: figures.dropped == 1)  # there are no packets, and no other event was noted
+        assert figures.trouble == "stream gate gives no packets that a clip could be made of"
+
+
+def test_a_disk_that_hangs_costs_nobody_anything(tmp_path: Path) -> None:
+    hangs, free = threading.Event(), threading.Event()
+
+    def slow(file: Path) -> BinaryIO:
+        hangs.set()
+        free.wait()
+        return open_unbuffered(file)
+
+    with recorder(tmp_path, CLIP, open_file=slow) as (made, figures):
+        lines = make_sink(context(tmp_path, "lines", lines=JSONL))
+        taker = made.taker("gate")
+        assert taker is not None
+        data = next(_packets(tmp_path))
+        taker.begin("h264")
+        taker.put(replace(data, arrived_s=0.0))
+        made.take(seen(0))
+        hangs.wait()
+        for number in range(1, 3000):
+            taker.put(replace(data, arrived_s=0.0))
+            for sink in (made, lines):
+                sink.take(seen(number))
+        assert figures.dropped == 1999, "what waits is bounded, and what found no room is counted"
+        assert figures.held["gate"].bytes <= CLIP.buffer
+        text = (tmp_path / "lines.jsonl").read_text()
+        assert len([one for one in text.splitlines() if json.loads(one)["event"] == "crossed"]) == 2999
+        free.set()
+        eventually(lambda: figures.sent >= 1)
+
+
+def test_no_packet_is_kept_where_no_sink_makes_clips(tmp_path: Path) -> None:
+    write_numbered(tmp_path / "c.mp4", "h264", 5)
+
+    def taps(**sinks: Any) -> int:
+        factory = StageFactory(small_plan(sources=SOURCES, sinks=sinks), tmp_path, {})
+        ends = open_ends(factory, Arguments(release=tmp_path, work=tmp_path), PipelineFigures())
+        found = sum(isinstance(one, PacketTap) for one in gc.get_objects())
+        assert sum(isinstance(sink, TakesPackets) for sink in ends.sinks.values()) == bool(found)
+        return found
+
+    assert taps(lines=JSONL) == 0
+    assert taps(lines=JSONL, clips=replace(CLIP, sources=("yard",))) == 1
+
+
+def _packets(folder: Path) -> Iterator[EncodedPacket]:
+    from tests.unit.device.runtime.sources.test_packets import Taken, play
+
+    taken = Taken()
+    play(write_numbered(folder / "c.mp4", "h264", 5), "h264", taken)
+    yield from taken.packets
