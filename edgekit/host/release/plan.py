@@ -19,6 +19,7 @@ from edgekit.schema.stages import RecipeStage, model_of
 from edgekit.schema.stages.detect import DetectStage
 from edgekit.schema.stages.engine import InferStage
 from edgekit.schema.stages.own import PythonStage
+from edgekit.schema.stages.pictures import CropsStage
 from edgekit.schema.target import Target
 from edgekit.schema.units import format_bytes, format_cpus
 
@@ -196,7 +197,7 @@ def _engine(entry: EngineEntry, recipe: Recipe, lanes: dict[str, LanePlan]) -> E
     stages = [
         stage
         for stage in recipe.pipeline.stages.values()
-        if isinstance(stage, (InferStage, PythonStage)) and model_of(stage, recipe.models) == entry.name
+        if isinstance(stage, (InferStage, CropsStage, PythonStage)) and model_of(stage, recipe.models) == entry.name
     ]
     return EnginePlan(
         runner=entry.runner,

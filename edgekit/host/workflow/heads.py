@@ -16,16 +16,39 @@ from edgekit.host.catalogue.recipes import RecipeFolder
 from edgekit.host.engine.model.onnx_model import OnnxModel
 from edgekit.schema.heads.facts import HeadFacts, OutputFacts, keypoint_shape_in, names_in
 from edgekit.schema.heads.layout import HeadLayout
-from edgekit.schema.heads.recognise import choose_layout
+from edgekit.schema.heads.recognise import choose_layout, layouts_of
 from edgekit.schema.problem import closest_of
 from edgekit.schema.recipe import ColourContract
 from edgekit.schema.stages import RecipeStage, model_of
 from edgekit.schema.stages.detect import DetectOptions, DetectStage
 from edgekit.schema.stages.labels import BoxOptions, LabelOptions
-from edgekit.schema.stages.yolo import YoloOptions, YoloStage
+from edgekit.schema.stages.pictures import (
+    ClassifyStage,
+    CropsOptions,
+    CropsStage,
+    PictureOptions,
+    ReadStage,
+    SegmentStage,
+)
+from edgekit.schema.stages.yolo import YoloStage
 
+SettledStage = YoloStage | DetectStage | ClassifyStage | SegmentStage | ReadStage | CropsStage
+"""Stages that make something of a model's outputs and need its names for that."""
 _SETTLED = frozenset(
-    {"labels", "labels_file", "head", "output", "outputs", "activation", "unit", "corners", "background", "priors"}
+    {
+        "labels",
+        "labels_file",
+        "head",
+        "output",
+        "outputs",
+        "activation",
+        "unit",
+        "corners",
+        "background",
+        "priors",
+        "reads",
+        "blank",
+    }
 )
 """Options that the build settles: no board can have its own."""
 
@@ -53,7 +76,7 @@ def settle_heads(folder: RecipeFolder, models: Mapping[str, OnnxModel]) -> Settl
     for name, stage in recipe.pipeline.stages.items():
         model = model_of(stage, recipe.models)
         stages[name] = stage
-        if model in models and isinstance(stage, (YoloStage, DetectStage)):
+        if model in models and isinstance(stage, SettledStage):
             _refuse_settings(name, folder)
             settling = _Settling(folder=folder, name=name, model=models[model], contract=recipe.models[model].input)
             stages[name], note = settling.settle(stage)
@@ -83,33 +106,50 @@ class _Settling:
     model: OnnxModel
     contract: ColourContract
 
-    def settle(self, stage: YoloStage | DetectStage) -> tuple[RecipeStage, str]:
+    def settle(self, stage: SettledStage) -> tuple[RecipeStage, str]:
         """The stage with its options filled in, and what it was taken for."""
-        if isinstance(stage, YoloStage):
-            labels, origin, layout = self._found(stage.options, (stage.options.output,), {"head": "yolov8"})
-            options: YoloOptions = dataclasses.replace(stage.options, labels=labels, output=layout.outputs[0])
-            return dataclasses.replace(stage, options=options), f"{layout.words}; {origin}"
-        labels, origin, layout = self._found(stage.options, stage.options.outputs, _given(stage.options))
-        return dataclasses.replace(stage, options=_filled(stage.options, layout, labels)), f"{layout.words}; {origin}"
-
-    def _found(
-        self, options: BoxOptions, outputs: tuple[str, ...], given: Mapping[str, object]
-    ) -> tuple[tuple[str, ...], str, HeadLayout]:
-        labels, origin = self._labels(options)
-        keypoints = options.keypoints if isinstance(options, DetectOptions) else ()
-        facts = facts_of(self.model, self.contract, outputs, len(labels) if labels else None, len(keypoints))
-        layout = choose_layout(facts, "detect", given, self._key())
+        labels, origin = self._labels(stage.options)
+        layout = self._layout(stage, labels)
         if labels is None:
             raise InputError(
                 f"{self._key('options.labels')}: missing, and the model names no classes itself",
                 hint=f"write labels = [...], {layout.classes} of them, or labels_file: it is like {layout.words}",
             )
+        match stage:
+            case YoloStage(options=yolo):
+                self._check_thresholds(yolo, labels)
+                options: LabelOptions = dataclasses.replace(yolo, labels=labels, output=layout.outputs[0])
+            case DetectStage(options=detect):
+                self._check_thresholds(detect, labels)
+                options = _detector(detect, layout, labels)
+            case _:
+                options = _picture(stage.options, layout, labels)
+        return dataclasses.replace(stage, options=options), f"{layout.words}; {origin}"  # type: ignore[arg-type]
+
+    def _layout(self, stage: SettledStage, labels: tuple[str, ...] | None) -> HeadLayout:
+        """What the model's outputs are."""
+        count, key, outputs = len(labels) if labels else None, self._key(), outputs_named(stage)
+        match stage:
+            case YoloStage():
+                return choose_layout(
+                    facts_of(self.model, self.contract, outputs, count), "detect", {"head": "yolov8"}, key
+                )
+            case DetectStage(options=options):
+                facts = facts_of(self.model, self.contract, outputs, count, len(options.keypoints))
+                return choose_layout(facts, "detect", _given(options), key)
+            case CropsStage(options=crops) if crops.reads == "auto":
+                facts = facts_of(self.model, self.contract, outputs, count)
+                reads = any(layout.kind == "read" for layout in layouts_of(facts))
+                return choose_layout(facts, "read" if reads else "classify", {}, key)
+        facts = facts_of(self.model, self.contract, outputs, count)
+        return choose_layout(facts, _kind(stage), {}, key)
+
+    def _check_thresholds(self, options: BoxOptions, labels: tuple[str, ...]) -> None:
         for label in options.thresholds:
             if label not in labels:
                 near = closest_of(label, labels)
                 hint = f"did you mean {near!r}?" if near else f"write one of {', '.join(labels[:8])}"
                 raise InputError(f"{self._key('options.thresholds')}: no class {label!r}", hint=hint)
-        return labels, origin, layout
 
     def _labels(self, options: LabelOptions) -> tuple[tuple[str, ...] | None, str]:
         """Names of the classes, and where they are from."""
@@ -165,7 +205,28 @@ def _given(options: DetectOptions) -> dict[str, object]:
     return {"head": "ssd", **found} if options.priors is not None else found
 
 
-def _filled(options: DetectOptions, layout: HeadLayout, labels: tuple[str, ...]) -> DetectOptions:
+def _kind(stage: RecipeStage) -> str:
+    if isinstance(stage, CropsStage):
+        return "read" if stage.options.reads == "text" else "classify"
+    return stage.kind
+
+
+def outputs_named(stage: SettledStage) -> tuple[str, ...]:
+    """Outputs that a recipe names."""
+    if isinstance(stage, DetectStage):
+        return stage.options.outputs
+    return (stage.options.output,) if stage.options.output is not None else ()
+
+
+def _picture(options: PictureOptions, layout: HeadLayout, labels: tuple[str, ...]) -> PictureOptions:
+    activation = layout.activation if options.activation == "auto" else options.activation
+    filled = dataclasses.replace(options, labels=labels, output=layout.outputs[0], activation=activation)
+    if isinstance(filled, CropsOptions):
+        return dataclasses.replace(filled, reads="text" if layout.kind == "read" else "class")
+    return filled
+
+
+def _detector(options: DetectOptions, layout: HeadLayout, labels: tuple[str, ...]) -> DetectOptions:
     assert layout.head is not None, "it is a detector's"
     auto = {
         name: getattr(layout, name)

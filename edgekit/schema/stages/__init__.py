@@ -13,15 +13,16 @@ from edgekit.schema.stages.colour import ColourStage
 from edgekit.schema.stages.detect import DetectStage
 from edgekit.schema.stages.engine import InferStage, PreprocessStage
 from edgekit.schema.stages.own import PythonStage
+from edgekit.schema.stages.pictures import ClassifyStage, CropsStage, ReadStage, SegmentStage
 from edgekit.schema.stages.scene import CountStage, LinesStage, ZonesStage
 from edgekit.schema.stages.tracking import BytetrackStage, TrackStage
 from edgekit.schema.stages.yolo import YoloStage
 
 WithoutModel = TrackStage | BytetrackStage | CountStage | LinesStage | ZonesStage
 """Stages that no model belongs to."""
-HeadStage = CentresStage | YoloStage | DetectStage
+HeadStage = CentresStage | YoloStage | DetectStage | ClassifyStage | SegmentStage | ReadStage
 """Stages that make something of a model's outputs."""
-RecipeStage = PreprocessStage | InferStage | HeadStage | ColourStage | WithoutModel | PythonStage
+RecipeStage = PreprocessStage | InferStage | HeadStage | CropsStage | ColourStage | WithoutModel | PythonStage
 """One step of the pipeline, by `kind`."""
 
 

@@ -104,6 +104,17 @@ def _passed(level: Level, limits: Floats, activation: Activation) -> tuple[Indic
     return classes[sound], np.minimum(best[seen[sound]], 1), boxes[sound], extra[sound]
 
 
+def activated(values: Floats, activation: Activation) -> Floats:
+    """What a model's numbers mean as scores; a softmax goes over the first axis."""
+    match activation:
+        case "softmax":
+            return softmax(values)
+        case "sigmoid":
+            return sigmoid(values)
+        case "none":
+            return values
+
+
 def sigmoid(values: Floats) -> Floats:
     """1 / (1 + exp(-x)), without overflow."""
     made: Floats = 0.5 * np.tanh(0.5 * values) + 0.5

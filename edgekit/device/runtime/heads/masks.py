@@ -65,13 +65,16 @@ def _mask(coefficients: Floats, prototypes: Floats, box: Floats, scale: Floats, 
     return outline_of((np.asarray(grown) > 0).astype(np.uint8), low, fit)
 
 
-def outline_of(inside: npt.NDArray[np.uint8], corner: npt.NDArray[np.int_], fit: Fit) -> Outline:
+def outline_of(
+    inside: npt.NDArray[np.uint8], corner: npt.NDArray[np.int_], fit: Fit, scale: tuple[float, float] = (1.0, 1.0)
+) -> Outline:
     """The edges of a mask in the model's input.
 
     Args:
         inside: [height, width], 0 or 1.
-        corner: x and y of its first pixel in the input.
+        corner: x and y of its first cell among all cells of the input.
         fit: how the picture lies in the input.
+        scale: pixels of the input to a cell, across and down.
     """
     found, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     polygons = sorted(
@@ -80,10 +83,11 @@ def outline_of(inside: npt.NDArray[np.uint8], corner: npt.NDArray[np.int_], fit:
     made = []
     for polygon in polygons[:MOST_POLYGONS]:
         if len(polygon := _simple(polygon)) >= 3:
-            places = fit.points_to_source((polygon + corner + 0.5).astype(np.float32))
+            places = fit.points_to_source(((polygon + corner + 0.5) * scale).astype(np.float32))
             made.append(tuple(np.round(places, 1).reshape(-1).tolist()))
     pixel = (fit.source_width_px / fit.width_px) * (fit.source_height_px / fit.height_px)
-    return Outline(outline=tuple(made), area_px=float(np.count_nonzero(inside)) * pixel)
+    cells = float(np.count_nonzero(inside)) * scale[0] * scale[1]
+    return Outline(outline=tuple(made), area_px=cells * pixel)
 
 
 def _simple(polygon: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:

@@ -10,8 +10,9 @@ from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.frames.stream import Entry, StreamLost, StreamRestarted, StreamStarted
 from edgekit.device.runtime.sources.source import FrameSource
 from edgekit.errors import InputError
-from edgekit.imaging.image import FrameSpec, Image, RgbImage, RgbSpec, Yuv420Image
-from edgekit.schema.source import Roi, StreamOptions
+from edgekit.imaging.cutting import cut
+from edgekit.imaging.image import FrameSpec, RgbSpec
+from edgekit.schema.source import StreamOptions
 from edgekit.stage import Frame, StreamInfo
 
 RATE, TOO_SMALL = "max_fps", "roi"
@@ -111,19 +112,3 @@ class RateLimit:
             return False
         self._due_s += self._period_s
         return True
-
-
-def cut(image: Image, roi: Roi) -> Image:
-    """A part of a picture, as views of its memory."""
-    rows, columns = slice(roi.top_px, roi.top_px + roi.height_px), slice(roi.left_px, roi.left_px + roi.width_px)
-    match image:
-        case RgbImage():
-            return replace(image, pixels=image.pixels[rows, columns])
-        case Yuv420Image():
-            half = slice(rows.start // 2, rows.stop // 2), slice(columns.start // 2, columns.stop // 2)
-            return Yuv420Image(
-                y=image.y[rows, columns],
-                u=image.u[half],
-                v=image.v[half],
-                spec=replace(image.spec, width_px=roi.width_px, height_px=roi.height_px),
-            )

@@ -12,8 +12,9 @@ import pytest
 
 from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.frames.stream import Entry, StreamLost, StreamRestarted, StreamStarted
-from edgekit.device.runtime.sources.shaping import RateLimit, Shaped, cut
+from edgekit.device.runtime.sources.shaping import RateLimit, Shaped
 from edgekit.errors import InputError
+from edgekit.imaging.cutting import cut
 from edgekit.imaging.image import FrameSpec, RgbImage, Yuv420Image
 from edgekit.schema.source import FileSource, Roi
 from edgekit.stage import Frame

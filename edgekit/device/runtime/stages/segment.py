@@ -1,0 +1,47 @@
+"""`segment`: a map for each class becomes what each class covers of the picture."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from edgekit.device.runtime.heads.areas import ClassArea, class_areas
+from edgekit.device.runtime.stages.fitting import fit_of
+from edgekit.device.runtime.stages.pictures import PictureOutput
+from edgekit.schema.stages.pictures import SegmentOptions
+from edgekit.stage import Detection, Frame, Stage, StageContext
+
+
+class Segment(Stage):
+    """Each class is a detection with its area, its outline and the box around it; its score is its share."""
+
+    Options: ClassVar[type] = SegmentOptions
+
+    def __init__(self, context: StageContext) -> None:
+        super().__init__(context)
+        self._options: SegmentOptions = context.options
+        self._fit = fit_of(context)
+        self._output = PictureOutput(context)
+        assert context.contract is not None, "a fit was planned for it"
+        self._size = (context.contract.width_px, context.contract.height_px)
+
+    def __call__(self, frame: Frame) -> Frame:
+        """Add the classes that are there, the largest first."""
+        maps = self._output.maps(frame.result(self.context.model).outputs)
+        found = class_areas(maps, self._fit, self._size, self._options.least_share)
+        frame.detections += tuple(
+            self._detection(one) for one in found if self._output.labels[one.index] not in self._options.ignore
+        )
+        return frame
+
+    def _detection(self, one: ClassArea) -> Detection:
+        left, top, right, bottom = one.box
+        return Detection(
+            label=self._output.labels[one.index],
+            x_px=(left + right) / 2,
+            y_px=(top + bottom) / 2,
+            width_px=right - left,
+            height_px=bottom - top,
+            score=one.share,
+            area_px=one.area_px,
+            outline=one.outline,
+        )
