@@ -73,6 +73,8 @@ def write_settings(found: DraftSettings, application: str, fleet_file: Path) -> 
     folder = fleet_file.parent
     try:
         before = fleet_file.read_text(encoding="utf-8") if fleet_file.exists() and read_table(fleet_file) else ""
+        if found.secrets:
+            _make_folder(folder / SECRETS)
         for name, secret in found.secrets.items():
             if secret is not None:
                 _write_secret(folder / paths[name], secret)
@@ -104,11 +106,15 @@ def _section(found: DraftSettings, application: str, paths: dict[str, Path]) -> 
         yield f"# {name} = {toml_string(example)}   # to be given before anything is deployed"
 
 
+def _make_folder(folder: Path) -> None:
+    """One that git leaves alone, with all that is put there."""
+    if not folder.is_dir():
+        folder.mkdir(mode=0o700)
+        (folder / ".gitignore").write_text("*\n")
+
+
 def _write_secret(file: Path, secret: str) -> None:
-    """One that nobody else may read, in a folder that git leaves alone."""
-    if not file.parent.is_dir():
-        file.parent.mkdir(mode=0o700)
-        (file.parent / ".gitignore").write_text("*\n")
+    """One that nobody else may read."""
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w") as opened:
         os.fchmod(opened.fileno(), 0o600)
         opened.write(secret + "\n")

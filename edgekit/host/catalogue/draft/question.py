@@ -40,7 +40,7 @@ PIXELS = OpenQuestion(
 )
 FIT = OpenQuestion(
     key="fit",
-    about="How pictures of another shape were brought to the input's when it was trained.",
+    about="How pictures of another shape were brought to the input's in training; letterbox wants --set bars too.",
     choices=("letterbox", "stretch"),
 )
 BARS = OpenQuestion(

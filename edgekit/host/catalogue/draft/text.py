@@ -53,7 +53,7 @@ def _model(draft: Draft) -> Iterator[str]:
     picture = draft.picture
     yield "[models.net]"
     yield f"onnx = {toml_string(draft.onnx)}"
-    yield f"precision = {toml_string(draft.precision)}               # on boards with an accelerator; or int8, float32"
+    yield f"precision = {toml_string(draft.precision)}             # on boards with an accelerator; or int8, float32"
     if draft.calibration:
         yield 'calibration = ["pictures/*"]     # ranges for int8; each engine is held against the model on them too'
     if draft.precision == "int8":

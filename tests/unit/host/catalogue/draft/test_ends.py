@@ -95,6 +95,12 @@ def test_settings_that_are_there_are_left_alone(text: str, tmp_path: Path) -> No
     assert not done.written and "[settings.gate]" in done.section and fleet.read_text() == text
 
 
+def test_a_password_that_is_not_known_has_a_folder_to_be_written_to(tmp_path: Path) -> None:
+    found = settings_of_ends(parse_cameras(["rtsp://viewer@10.0.0.5/1"]), None)
+    (missing,) = write_settings(found, "gate", tmp_path / "fleet.toml").missing
+    missing.write_text(SECRET)
+
+
 def test_an_address_that_is_not_known_stands_there_as_a_comment(tmp_path: Path) -> None:
     fleet = tmp_path / "fleet.toml"
     done = write_settings(settings_of_ends((DraftEnd(name="camera"),), None), "gate", fleet)
