@@ -37,10 +37,10 @@ class Part:
     height_px: float
 
 
-def detector(*, output: str = "output0", ultralytics: bool = False) -> onnx.ModelProto:
+def detector(*, output: str = "output0", ultralytics: bool = False, names: bool = False) -> onnx.ModelProto:
     """The network: images float32[1, 3, 160, 160], 0..1, RGB, to output0 float32[1, 7, 2000].
 
-    With `ultralytics` it has the metadata that this exporter writes.
+    With `names` it names its classes, with `ultralytics` it has all the metadata that this exporter writes.
     """
     net = Network(0)
     fine = _masks(net)
@@ -56,10 +56,10 @@ def detector(*, output: str = "output0", ultralytics: bool = False) -> onnx.Mode
     net.node("Concat", [_boxes(net), "/head/Sigmoid"], output, axis=1)
     anchors = 40 * 40 + 20 * 20
     model = net.model((1, 3, SIZE, SIZE), {output: (1, 4 + len(CLASSES), anchors)})
-    if ultralytics:
-        names = str(dict(enumerate(CLASSES)))
-        said = {"author": "Ultralytics", "version": "8.3.0", "task": "detect", "imgsz": f"[{SIZE}, {SIZE}]"}
-        onnx.helper.set_model_props(model, {**said, "stride": "8", "names": names})
+    said = {"task": "detect", "imgsz": f"[{SIZE}, {SIZE}]", "stride": "8", "names": str(dict(enumerate(CLASSES)))}
+    if ultralytics or names:
+        who = {"author": "Ultralytics", "version": "8.3.0"} if ultralytics else {}
+        onnx.helper.set_model_props(model, {**who, **said})
     return model
 
 
