@@ -44,7 +44,7 @@ class CompiledFiller:
                 y_rows=kernel_plan.y_rows,
                 c_columns=kernel_plan.c_columns,
                 c_rows=kernel_plan.c_rows,
-                matrix=kernel_plan.matrix,
+                colours=kernel_plan.colours,
                 channels=kernel_plan.channels,
                 scales=kernel_plan.gains,
                 offsets=kernel_plan.offsets,
@@ -60,3 +60,6 @@ class CompiledFiller:
             raise ValueError(f"the frame is {image.spec}, planned was {self._plan.source}")
         write_bars(self._plan, tensor)
         self._kernel(image.y, image.u, image.v, inner_of(self._plan, tensor))
+
+    def close(self) -> None:
+        """See `TensorFiller.close`."""

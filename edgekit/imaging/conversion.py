@@ -29,6 +29,9 @@ class TensorFiller(Protocol):
                 long. What it held before does not count.
         """
 
+    def close(self) -> None:
+        """Free what it holds. May be called twice."""
+
 
 class Converter:
     """Carries out one `Conversion`. `fill` is used by one thread; what makes new pictures, by any."""
@@ -57,6 +60,10 @@ class Converter:
         if tensor.shape != contract.tensor_shape or tensor.dtype != contract.dtype:
             raise ValueError(f"the tensor is {tensor.dtype} {list(tensor.shape)}, the contract says another")
         self._filler.fill(image, tensor[0])
+
+    def close(self) -> None:
+        """Free what carries it out. May be called twice."""
+        self._filler.close()
 
     def tensor(self, image: Image) -> npt.NDArray[np.generic]:
         """The model's input for a frame: a new array as the contract says, batch of one, that the caller owns."""

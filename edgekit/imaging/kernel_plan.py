@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.imaging.image import FrameSpec
+from edgekit.imaging.matrices import Rows
 from edgekit.imaging.planning import Conversion, value_of
 from edgekit.imaging.sampling import PlaneSampling
 
@@ -29,8 +30,9 @@ class KernelPlan:
     source_size: tuple[int, int]
     """Luma's columns and rows."""
     chroma_size: tuple[int, int]
-    matrix: npt.NDArray[np.float64]
-    """float64[3, 4]: R, G and B in 0..255 from (Y, Cb, Cr, 1)."""
+    colours: tuple[int, ...]
+    """Gains of `Y - 128` in all, of Cr in R, of Cb and Cr in G, of Cb in B, each in 1/8192; then what R, G and B have
+    beside, in 1/32 of a level: half a level for rounding, and half of what products lose, are in it."""
     channels: tuple[int, ...]
     """See `Conversion.channels`."""
     gains: tuple[float, ...]
@@ -59,12 +61,19 @@ def plan_kernel(plan: Conversion) -> KernelPlan | None:
         c_rows=c_rows,
         source_size=(spec.width_px, spec.height_px),
         chroma_size=((spec.width_px + 1) // 2, (spec.height_px + 1) // 2),
-        matrix=np.array(plan.matrix),
+        colours=_colours(plan.matrix),
         channels=plan.channels,
         gains=plan.gains,
         offsets=plan.offsets,
         tables=None if as_it_is else np.array(tables, contract.dtype),
     )
+
+
+def _colours(matrix: Rows) -> tuple[int, ...]:
+    rows, products = np.array(matrix), np.array([2, 3, 2])
+    gains = np.array([rows[0, 0], rows[0, 2], rows[1, 1], rows[1, 2], rows[2, 1]]) * 8192
+    middle = rows[:, :3] @ (128, 128, 128) + rows[:, 3]
+    return tuple(int(one) for one in np.rint([*gains, *((middle + 0.5) * 32 + products / 2)]))
 
 
 def _taps(sampling: PlaneSampling) -> tuple[Taps, Taps] | None:

@@ -51,6 +51,9 @@ class PortableFiller:
         for channel, level in enumerate(self._levels.each(image, self._planes[:1] * 3)):
             self._layout.write_plane(level, places[channel], planes[channel])
 
+    def close(self) -> None:
+        """See `TensorFiller.close`."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Mix:

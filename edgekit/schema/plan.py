@@ -25,6 +25,8 @@ class EnginePlan:
     input: ColourContract
     picture: str = ""
     """Name of the input that takes the picture which `input` describes; empty where the engine has one input."""
+    picture_kernel: str = ""
+    """The GPU program that converts frames to that input; empty: the CPU does."""
     threads: int
     cpus: tuple[int, ...] = ()
     """CPUs of the lanes that run it, for its further threads; none: wherever the process may run."""

@@ -16,14 +16,19 @@ import numpy as np
 class Driver:
     """The module."""
 
-    class MemoryError(Exception):
+    class Error(Exception):
         """As pycuda names it."""
+
+    class MemoryError(Error):
+        """Likewise."""
 
     event_flags = SimpleNamespace(DEFAULT=0, BLOCKING_SYNC=1, DISABLE_TIMING=2)
     device_attribute = SimpleNamespace(MULTIPROCESSOR_COUNT=16)
     host_alloc_flags = SimpleNamespace(PORTABLE=1, DEVICEMAP=2, WRITECOMBINED=4)
 
-    def __init__(self, limit_bytes: int = 1 << 40) -> None:
+    def __init__(self, limit_bytes: int = 1 << 40, kernels: dict[bytes, dict[str, Any]] | None = None) -> None:
+        """Kernels are functions of a device address, by name, of each program that the GPU takes."""
+        self.kernels = kernels or {}
         self._local = threading.local()
         self._guard = threading.Lock()
         self.limit_bytes = limit_bytes
@@ -62,6 +67,12 @@ class Driver:
     def mem_alloc(self, bytes: int) -> Any:
         self.require_current()
         return Block(self, bytes)
+
+    def module_from_buffer(self, buffer: bytes) -> Any:
+        self.require_current()
+        if buffer not in self.kernels:
+            raise self.Error("cuModuleLoadDataEx failed: device kernel image is invalid")
+        return SimpleNamespace(get_function=lambda name: Kernel(self, self.kernels[buffer][name]))
 
     def memcpy_htod_async(self, dest: Any, src: Any, stream: Any = None) -> None:
         self._copy(dest.array(), src, stream)
@@ -103,6 +114,21 @@ class Driver:
         with self._guard:
             assert address in self.blocks, "freed twice"
             del self.blocks[address]
+
+
+class Kernel:
+    """Function."""
+
+    def __init__(self, driver: Driver, run: Any) -> None:
+        self._driver, self._run = driver, run
+
+    def __call__(self, address: np.uintp, *, block: Any, grid: Any, stream: Any) -> None:
+        assert isinstance(address, np.number), "pycuda takes numpy's numbers, and no others"
+        assert len(block) == 3 and block[0] * block[1] * block[2] <= 1024 and all(grid)
+        self._driver.require_current()
+        self._driver.require_stream(stream.handle)
+        self._driver.require_memory(int(address), 1)
+        self._run(int(address), block, grid)
 
 
 class Context:

@@ -18,7 +18,7 @@ import pytest
 from edgekit.host.preflight import find_program
 from edgekit.imaging.compiled import compiled_filler
 from edgekit.imaging.conversion import Converter, plan_conversion
-from edgekit.imaging.matrices import yuv_to_rgb
+from edgekit.imaging.kernel_plan import plan_kernel
 from edgekit.imaging.portable import PortableFiller
 from edgekit.schema.recipe import ColourContract, QuantisedInput
 from tests.fakes.kernels import SOURCES, imported_kernels
@@ -31,6 +31,8 @@ PROGRAM = [SOURCES / "src" / "picture.c", SOURCES / "fuzz" / "fuzz.c"]
 INCLUDE = f"-I{SOURCES / 'src'}"
 CORES = ("cortex-a76", "cortex-a72", "cortex-a53")
 """Of boards, as far as QEMU knows them: it counts the A78AE as an A76."""
+COLOURS_OF_709 = (9539, 14686, -1747, -4366, 17305, 4191, 4192, 4191)
+"""See picture.h; limited range."""
 
 
 def jobs_run(argv: list[str]) -> str:
@@ -98,7 +100,7 @@ def plan(kernels: ModuleType, **changes: Any) -> Any:
         y_rows=taps(4, 2),
         c_columns=taps(8),
         c_rows=taps(4),
-        matrix=np.array(yuv_to_rgb("709", "limited")),
+        colours=COLOURS_OF_709,
         channels=(0, 1, 2),
         scales=(1 / 255,) * 3,
         offsets=(0.0,) * 3,
@@ -110,6 +112,12 @@ def plan(kernels: ModuleType, **changes: Any) -> Any:
 
 def planes() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.full((8, 16), 235, np.uint8), np.full((4, 8), 128, np.uint8), np.full((4, 8), 128, np.uint8)
+
+
+def test_the_numbers_of_bt709_are_those_of_the_standard() -> None:
+    spec = image_in("I420", frame_of("random", 64, 48), "709", "limited").spec
+    planned = plan_kernel(plan_conversion(spec, ColourContract(width_px=32, height_px=32, order="RGB")))
+    assert planned is not None and planned.colours == COLOURS_OF_709
 
 
 def test_white_is_one(kernels: ModuleType) -> None:
@@ -125,8 +133,8 @@ BAD: dict[str, dict[str, Any]] = {
     "a weight of more than one": {"c_columns": taps(8) + np.array([0, 0, 300], np.int32)},
     "no columns": {"y_columns": taps(0), "c_columns": taps(0)},
     "luma and chroma of other sizes": {"c_columns": taps(7)},
-    "no matrix of colours": {"matrix": np.full((3, 4), 3.0)},
-    "a matrix that leaves 16 bits": {"matrix": np.array(yuv_to_rgb("709", "limited")) * 4},
+    "no matrix of colours": {"colours": COLOURS_OF_709[:7]},
+    "a matrix that leaves 16 bits": {"colours": [4 * one for one in COLOURS_OF_709]},
     "a channel that is none": {"channels": (0, 1, 3)},
     "a channel twice": {"channels": (0, 0, 1)},
     "a side of no picture": {"source_size": (1 << 20, 8)},

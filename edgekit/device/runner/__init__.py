@@ -21,7 +21,7 @@ RUNNERS: Mapping[str, str] = MappingProxyType(
         "tensorrt": "edgekit.device.runner.tensorrt",
     }
 )
-"""Module of each kind of runner; it has `load(engine, path, *, cache) -> Runner`."""
+"""Module of each kind of runner; it has `load(engine, release, *, cache) -> Runner`."""
 _TAIL = "edgekit.device.runner.tail"
 """Imported where a plan has a tail alone: a release without one carries no ONNX Runtime for it."""
 
@@ -40,7 +40,7 @@ def load(engine: EnginePlan, release: Path, *, cache: Path | None = None) -> Run
     module = RUNNERS.get(engine.runner)
     if module is None:
         raise InputError(f"no runner for {engine.runner} in this release", hint=f"known: {', '.join(RUNNERS)}")
-    runner = cast(Runner, importlib.import_module(module).load(engine, release / engine.path, cache=cache))
+    runner = cast(Runner, importlib.import_module(module).load(engine, release, cache=cache))
     if not engine.tail:
         return runner
     tail = importlib.import_module(_TAIL)

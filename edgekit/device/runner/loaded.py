@@ -16,11 +16,17 @@ from edgekit.device.runner.tensors import (
     lent_buffers,
     plain_inputs,
 )
+from edgekit.imaging.conversion import TensorFiller
+from edgekit.imaging.planning import Conversion
 
 
 def spare_sets(slots: int) -> int:
     """How many sets of input buffers are lent beside the slots' own: one filled ahead for each, one being filled."""
     return slots + 1
+
+
+def no_filler(_plan: Conversion) -> None:
+    """Of accelerators that convert no frames."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +47,8 @@ class LoadedEngine:
     """What helps where the accelerator does not answer."""
     memory_bytes: int = 0
     """What it takes on the accelerator to run, where that is known."""
+    filler: Callable[[Conversion], TensorFiller | None] = no_filler
+    """The accelerator's own executor of a conversion into its inputs; None where it has none."""
 
 
 class Runner:
@@ -86,6 +94,10 @@ class Runner:
             a view of one, and are given back when nobody does, also where that is after `close`.
         """
         return self._spare.lend() or dict(plain_inputs(self.inputs).arrays)
+
+    def filler(self, plan: Conversion) -> TensorFiller | None:
+        """The accelerator's own executor of a conversion into what `lend` gives, to be closed; None: it has none."""
+        return self.engine.filler(plan)
 
     def take(self, tensors: Tensors | None = None, *, timeout_s: float = TIMEOUT_S) -> Slot:
         """Take a slot; sleeps until one is free.

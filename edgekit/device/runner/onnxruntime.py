@@ -43,18 +43,18 @@ _DTYPES: Mapping[str, np.dtype[Any]] = MappingProxyType(
 """Source: ONNX Runtime, the type strings of NodeArg.type."""
 
 
-def load(engine: EnginePlan, path: Path, *, cache: Path | None = None) -> Runner:
+def load(engine: EnginePlan, release: Path, *, cache: Path | None = None) -> Runner:
     """Load an ONNX file.
 
     Args:
         engine: its plan.
-        path: the file.
+        release: the folder that the plan's paths start from.
         cache: folder that keeps what this CPU's optimiser made of it, so that the next start is faster.
 
     Raises:
         InputError: it cannot be loaded, or its input is not what the contract says.
     """
-    return open_runner(engine, path, cache=cache)
+    return open_runner(engine, release / engine.path, cache=cache)
 
 
 def open_runner(engine: EnginePlan, path: Path, *, cache: Path | None = None, slots: int = 1) -> Runner:

@@ -42,9 +42,9 @@ _SETS_A_CORE = 2
 """Of mapped input buffers: a context reads no memory that another one made."""
 
 
-def load(plan: EnginePlan, path: Path, *, cache: Path | None = None) -> Runner:  # noqa: ARG001  nothing to keep
+def load(plan: EnginePlan, release: Path, *, cache: Path | None = None) -> Runner:  # noqa: ARG001  nothing to keep
     """Load an engine onto every NPU core; see `open_runner`."""
-    return open_runner(plan, path)
+    return open_runner(plan, release / plan.path)
 
 
 def open_runner(

@@ -14,9 +14,18 @@ from typing import Any
 import numpy as np
 
 from edgekit.device.runner.cuda import Buffer, DeviceBuffer, Gpu, HostBuffer, open_gpu
-from edgekit.device.runner.loaded import LoadedEngine, Runner, spare_sets
+from edgekit.device.runner.cuda_picture import GpuPictures
+from edgekit.device.runner.loaded import LoadedEngine, Runner, no_filler, spare_sets
 from edgekit.device.runner.nvinfer import Nvinfer, open_nvinfer
-from edgekit.device.runner.tensors import InputBuffers, Tensors, TensorSpec, fixed_inputs, picture_name
+from edgekit.device.runner.tensors import (
+    InputBuffers,
+    Tensor,
+    Tensors,
+    TensorSpec,
+    buffers_behind,
+    fixed_inputs,
+    picture_name,
+)
 from edgekit.errors import EngineError
 from edgekit.schema.plan import EnginePlan
 
@@ -29,11 +38,15 @@ class GpuSystem:
 
     nvinfer: Nvinfer
     gpu: Gpu
+    kernel: bytes = b""
+    """The cubin that converts frames, into inputs that are mapped; empty: the CPU does."""
 
 
-def load(plan: EnginePlan, path: Path, *, cache: Path | None = None) -> Runner:  # noqa: ARG001  nothing to keep
+def load(plan: EnginePlan, release: Path, *, cache: Path | None = None) -> Runner:  # noqa: ARG001  nothing to keep
     """Load an engine onto this board's GPU; see `open_runner`."""
-    return open_runner(plan, path)
+    kernel = (release / plan.picture_kernel).read_bytes() if plan.picture_kernel else b""
+    system = GpuSystem(gpu=open_gpu(), nvinfer=open_nvinfer(), kernel=kernel)
+    return open_runner(plan, release / plan.path, system=system)
 
 
 def open_runner(
@@ -67,6 +80,7 @@ def open_runner(
         for own in sets[:slots]:
             contexts.append(GpuContext(system, loaded, own, kind))
             held.callback(contexts[-1].close)
+        pictures = GpuPictures(gpu, system.kernel, _reached) if system.kernel and mapped else None
         resources = held.pop_all()
     return Runner(
         LoadedEngine(
@@ -78,6 +92,7 @@ def open_runner(
             close=lambda: _free(gpu, resources),
             hint="see the kernel's log: dmesg | grep -i nvgpu",
             memory_bytes=loaded.memory_bytes * slots,
+            filler=pictures.filler if pictures else no_filler,
         )
     )
 
@@ -145,6 +160,16 @@ class GpuInputs(InputBuffers):
         self.arrays = {}
         for buffer in self.buffers.values():
             buffer.free()
+
+
+def _reached(tensor: Tensor) -> int | None:
+    """Where the GPU finds an array that was lent, or a view of one; None for memory that it does not reach."""
+    found, at = buffers_behind(tensor), int(tensor.__array_interface__["data"][0])
+    for buffer in found.buffers.values() if isinstance(found, GpuInputs) else ():
+        offset = at - int(buffer.array.__array_interface__["data"][0])
+        if isinstance(buffer, HostBuffer) and 0 <= offset < buffer.array.nbytes:
+            return buffer.address + offset
+    return None
 
 
 def _input_buffers(gpu: Gpu, specs: Iterable[TensorSpec], kind: type[Buffer], held: contextlib.ExitStack) -> GpuInputs:

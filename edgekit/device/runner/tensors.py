@@ -197,6 +197,12 @@ def lent_buffers(tensors: Tensors) -> InputBuffers | None:
     return first.buffers if whole else None
 
 
+def buffers_behind(tensor: Tensor) -> InputBuffers | None:
+    """The set of buffers that a lent array, or a view of one, is of; None for other memory."""
+    loan = _loan_of(tensor)
+    return loan.buffers if loan else None
+
+
 def _loan_of(tensor: Tensor) -> _Loan | None:
     base: object = tensor
     while isinstance(base, np.ndarray):

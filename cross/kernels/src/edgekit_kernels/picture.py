@@ -67,8 +67,8 @@ class PicturePlan:
     c_columns: npt.NDArray[np.int32]
     """As `y_columns`, in samples of chroma."""
     c_rows: npt.NDArray[np.int32]
-    matrix: npt.NDArray[np.float64]
-    """float64[3, 4]: R, G and B in 0..255 from (Y, Cb, Cr, 1); one gain of luma, no Cb in R and no Cr in B."""
+    colours: Sequence[int]
+    """Eight numbers: see `colours` in picture.h."""
     channels: Sequence[int]
     """Which of R, G, B fills each channel of the result; empty: one channel of grey, by BT.601's weights."""
     scales: Sequence[float]
@@ -126,7 +126,7 @@ class PictureKernel:
             c_width=c_width,
             channels=self._count,
         )
-        self._job.colours[:] = _colours(plan.matrix)
+        self._job.colours[:] = _checked(plan.colours)
         for channel in range(self._count):
             self._job.source[channel] = plan.channels[channel] if plan.channels else 0
             self._job.scale[channel], self._job.offset[channel] = plan.scales[channel], plan.offsets[channel]
@@ -180,19 +180,16 @@ def _taps(table: npt.NDArray[np.int32], limit: int) -> npt.NDArray[np.int32]:
     return taps
 
 
-def _colours(matrix: npt.NDArray[np.float64]) -> list[int]:
-    rows = np.asarray(matrix, np.float64)
-    if rows.shape != (3, 4) or (rows[:, 0] != rows[0, 0]).any() or rows[0, 1] or rows[2, 2]:
-        raise ValueError("the matrix is none of Y'CbCr to R'G'B'")
-    middle = rows[:, :3] @ (128, 128, 128) + rows[:, 3]
-    products = np.array([2, 3, 2])
-    gains = np.rint(np.array([rows[0, 0], rows[0, 2], rows[1, 1], rows[1, 2], rows[2, 1]]) * 8192)
-    offsets = np.rint((middle + 0.5) * 32 + products / 2)
-    luma, red_cr, green_cb, green_cr, blue_cb = np.abs(gains) / 2
-    most = np.array([luma + red_cr, luma + green_cb + green_cr, luma + blue_cb]) + np.abs(offsets)
-    if most.max() >= 32_760:  # sums stay in 16 bits
-        raise ValueError("the matrix is none of Y'CbCr to R'G'B'")
-    return [int(one) for one in (*gains, *offsets)]
+def _checked(colours: Sequence[int]) -> list[int]:
+    """Sums stay in 16 bits."""
+    numbers = np.array(colours, np.int64)
+    if numbers.shape != (8,):
+        raise ValueError(f"{numbers.size} numbers are no matrix of colours")
+    luma, red_cr, green_cb, green_cr, blue_cb = np.abs(numbers[:5]) / 2
+    most = np.array([luma + red_cr, luma + green_cb + green_cr, luma + blue_cb]) + np.abs(numbers[5:])
+    if most.max() >= 32_760 or np.abs(numbers).max() > 32_767:
+        raise ValueError("the matrix of colours leaves 16 bits")
+    return [int(one) for one in numbers]
 
 
 def _address(array: npt.NDArray[Any]) -> int:

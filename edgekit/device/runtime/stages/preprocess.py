@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from edgekit.device.runner import Runner
 from edgekit.errors import InputError
 from edgekit.imaging.conversion import Converter, plan_conversion
 from edgekit.stage import Frame, Stage, StageContext
@@ -20,8 +21,9 @@ class Preprocess(Stage):
         super().__init__(context)
         if context.contract is None or context.runner is None:
             raise InputError(f"stage {context.name} belongs to no model", hint='write model = "..." in the stage')
-        self._converter = Converter(plan_conversion(context.stream.spec, context.contract))
-        self._runner = context.runner
+        plan, runner = plan_conversion(context.stream.spec, context.contract), context.runner
+        self._converter = Converter(plan, runner.filler(plan) if isinstance(runner, Runner) else None)
+        self._runner = runner
 
     def __call__(self, frame: Frame) -> Frame:
         """Set the model's `inputs`; its `picture` is made when a stage first asks for it."""
@@ -30,3 +32,7 @@ class Preprocess(Stage):
         result.inputs = self._runner.lend()
         self._converter.fill(frame.image, result.inputs[self._runner.picture])
         return frame
+
+    def close(self) -> None:
+        """Free what converts."""
+        self._converter.close()

@@ -33,7 +33,7 @@ def kept(cache: Path) -> list[Path]:
 
 
 def answers(model: Path, cache: Path | None) -> dict[str, np.ndarray]:
-    runner = load(wanted(), model, cache=cache)
+    runner = load(wanted(), model.parent, cache=cache)
     made = runner.infer(PICTURE)
     runner.close()
     return made
@@ -75,9 +75,10 @@ def test_another_model_has_its_own_and_old_ones_go(model: Path, tmp_path: Path) 
         os.utime(old, (number, number))
     answers(model, cache)
     assert len(kept(cache)) == 8
+    save(tiny(), tmp_path / "t.onnx")
     load(
-        wanted(input=ColourContract(width_px=16, height_px=16, order="RGB")),
-        save(tiny(), tmp_path / "t.onnx"),
+        wanted(path="t.onnx", input=ColourContract(width_px=16, height_px=16, order="RGB")),
+        tmp_path,
         cache=cache,
     )
     assert sum(file.stat().st_size > 3 for file in kept(cache)) == 2
@@ -97,7 +98,7 @@ def cpus_of(task: Path) -> str:
 def test_further_threads_run_where_the_lanes_do(model: Path) -> None:
     cpu = max(os.sched_getaffinity(0))
     before = set(Path("/proc/self/task").iterdir())
-    runner = load(wanted(threads=3, cpus=(cpu,)), model)
+    runner = load(wanted(threads=3, cpus=(cpu,)), model.parent)
     runner.infer(PICTURE)
     new = set(Path("/proc/self/task").iterdir()) - before
     deadline = time.monotonic() + 20
@@ -108,4 +109,4 @@ def test_further_threads_run_where_the_lanes_do(model: Path) -> None:
 
 
 def test_cpus_that_are_not_there_are_no_reason_to_fail(model: Path) -> None:
-    assert load(wanted(threads=2, cpus=(4000,)), model).infer(PICTURE)
+    assert load(wanted(threads=2, cpus=(4000,)), model.parent).infer(PICTURE)

@@ -23,6 +23,7 @@ FILES = (
     "device/runner/nvinfer.py",
     "device/runner/tensorrt.py",
     "device/runner/cuda.py",
+    "device/runner/cuda_picture.py",
     "device/builder/tensorrt.py",
     "device/builder/accounting.py",
 )
