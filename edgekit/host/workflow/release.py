@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from pathlib import Path
 
 import edgekit
 from edgekit.host.engine.engine import Engine
@@ -19,6 +20,7 @@ from edgekit.host.release.statement import Making, make_statement
 from edgekit.host.user import user_at_machine
 from edgekit.host.workflow.engines import NOTHING_KEPT, do_engine_work, plan_engine_work
 from edgekit.host.workflow.heads import settle_heads
+from edgekit.host.workflow.kernels import GPU_KERNEL, gpu_kernel_for, with_gpu_kernel
 from edgekit.host.workflow.packages import LaidOutPackages
 from edgekit.host.workflow.provenance import GivenInputs, given_inputs, making_of
 from edgekit.host.workflow.rehearse import rehearse, release_files
@@ -42,6 +44,8 @@ class ReleaseParts:
     making: Making
     notes: tuple[str, ...] = ()
     """What stages' models were taken for."""
+    gpu_kernel: Path | None = None
+    """What converts frames on the board's GPU; None: its CPU does."""
 
     @property
     def entries(self) -> tuple[EngineEntry, ...]:
@@ -94,7 +98,15 @@ def make_parts(
     engines = do_engine_work(work, station)
     making = making_of(job, given, site, tuple(zip(work.planned, engines, strict=True)), station)
     plan = _plan(dataclasses.replace(job, folder=settled.folder), engines)
-    return ReleaseParts(site=site, engines=engines, plan=plan, making=making, notes=settled.notes)
+    kernel = gpu_kernel_for(plan, target, station)
+    return ReleaseParts(
+        site=site,
+        engines=engines,
+        plan=with_gpu_kernel(plan, kernel),
+        making=making,
+        notes=settled.notes,
+        gpu_kernel=kernel,
+    )
 
 
 def _plan(job: ReleaseJob, engines: tuple[Engine, ...]) -> WorkerPlan:
@@ -140,6 +152,7 @@ def content_of(job: ReleaseJob, parts: ReleaseParts) -> Content:
     site, engines = parts.site, parts.engines
     files = {engine.entry.path: engine.file for engine in engines}
     files |= {engine.entry.tail: engine.tail.resolve() for engine in engines if engine.tail is not None}
+    files |= {GPU_KERNEL: parts.gpu_kernel} if parts.gpu_kernel is not None else {}
     files |= release_files(job.folder)
     known = {}
     for part in (site.wheels, site.own):

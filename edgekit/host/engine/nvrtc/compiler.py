@@ -62,6 +62,8 @@ class Nvrtc:
     data: Path
     """`cross/nvrtc.toml`."""
     uv: str
+    find_links: tuple[str, ...] = ()
+    """Folders or pages with wheels that go before any index: an offline mirror."""
     executor: Executor
     sandbox: Sandbox
     progress: Progress
@@ -131,6 +133,7 @@ class Nvrtc:
         def fill(folder: Path) -> None:
             argv = [self.uv, "pip", "install", "--quiet", "--no-config", "--no-deps", "--only-binary", ":all:"]
             argv += ["--require-hashes", "--python", sys.executable, "--target", str(folder), "-r", "-"]
+            argv += [word for link in self.find_links for word in ("--find-links", link)]
             title = f"fetching NVRTC {version.version}, which compiles kernels for GPUs, 25 to 50 MB"
             with self.progress.step(title, usually="5 to 60 s"):
                 done = self.executor.run(argv, timeout_s=_FETCH_S, stdin=lines.encode() + b"\n", env=_ENV)
