@@ -17,6 +17,7 @@ from edgekit.cli import board, builder, cache, engine, keys, release, settings, 
 from edgekit.cli.applications import remove, start, stop
 from edgekit.cli.build import build
 from edgekit.cli.clean import secrets_of
+from edgekit.cli.colour import colour
 from edgekit.cli.demo import demo
 from edgekit.cli.deploy import deploy
 from edgekit.cli.doctor import doctor
@@ -62,7 +63,7 @@ def _root(
     hand_down_json(ctx, as_json)
 
 
-_VERBS = (build, demo, deploy, doctor, golden, init, logs, metrics, provision, remove, rollback, schema, start)
+_VERBS = (build, colour, demo, deploy, doctor, golden, init, logs, metrics, provision, remove, rollback, schema, start)
 for _verb in (*_VERBS, status, stop, view):
     app.command()(_verb)
 

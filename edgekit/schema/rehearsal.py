@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from edgekit.schema.detection import Detection
 from edgekit.schema.message import Message
 from edgekit.schema.plan import WorkerPlan
+from edgekit.schema.source import Matrix, Range
 
 REQUEST = "request.json"
 REPLY = "reply.json"
@@ -69,6 +70,16 @@ class RehearsalFailure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RehearsedStream:
+    """A source that was opened: what its pictures are."""
+
+    name: str
+    matrix: Matrix | None = None
+    """None: it has pixels."""
+    range: Range
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RehearsalReply(Message):
     """How it went."""
 
@@ -81,4 +92,6 @@ class RehearsalReply(Message):
     unjudged: str = ""
     """Why it cannot."""
     untried: tuple[Untried, ...] = ()
+    streams: tuple[RehearsedStream, ...] = ()
+    """Those that could be opened: cameras are not."""
     failure: RehearsalFailure | None = None

@@ -74,7 +74,7 @@ def look(folder: RecipeFolder, numbers: tuple[int, ...], scratch: Path, station:
     proposed = folder.recipe.golden is None
     if proposed and not numbers:
         folder = _with_own_pictures(folder)
-    wanted = _rehearsal(folder, station)
+    wanted = float_rehearsal(folder, station)
     if folder.recipe.golden is None:
         wanted = dataclasses.replace(wanted, grab=Grab(folder=str(scratch), frames=numbers))
     with station.progress.step("running the float model and the recipe's stages"):
@@ -118,7 +118,8 @@ def _with_own_pictures(folder: RecipeFolder) -> RecipeFolder:
     return folder
 
 
-def _rehearsal(folder: RecipeFolder, station: Workstation) -> Rehearsal:
+def float_rehearsal(folder: RecipeFolder, station: Workstation) -> Rehearsal:
+    """The recipe's stages with its float models, on this machine; its golden frames are the pictures."""
     host = find_target("host", station.settings)
     engines = float_engines(folder, host, station)
     return rehearsal_of(folder, _plan(folder, host, engines), engines, _packages(folder, host, station))

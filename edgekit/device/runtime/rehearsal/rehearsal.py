@@ -23,7 +23,7 @@ from edgekit.device.runtime.streams import PipelineFigures
 from edgekit.imaging.image import FrameSpec
 from edgekit.schema.detection import Detection
 from edgekit.schema.plan import StagePlan
-from edgekit.schema.rehearsal import Grab, RehearsalReply, RehearsalRequest, Untried
+from edgekit.schema.rehearsal import Grab, RehearsalReply, RehearsalRequest, RehearsedStream, Untried
 from edgekit.stage import Frame, Stage, StreamInfo
 
 T = TypeVar("T")
@@ -62,6 +62,7 @@ class RehearsalRun:
         self._watch, self._pictures, self._grab = watch, tuple(map(Path, request.pictures)), request.grab
         self._plan, self._release = request.plan, Path(request.release)
         self._untried: dict[str, str] = {}
+        self._streams: list[RehearsedStream] = []
         self._recorded = {
             name: Recorded(Path(file), self._plan.engines[name].input) for name, file in request.answers.items()
         }
@@ -105,6 +106,10 @@ class RehearsalRun:
             with self._watch.step(f"opening source {name}"):
                 opened = open_source(name, source, self._release)
                 opened.close()
+            if opened.info is not None:
+                spec = opened.info.spec
+                matrix = spec.matrix if isinstance(spec, FrameSpec) else None
+                self._streams.append(RehearsedStream(name=name, matrix=matrix, range=spec.range))
             info = opened.info or StreamInfo(name=name, spec=_USUAL, fps=25.0)  # a camera is not asked here
             made = [self._make(stage, info) for stage in self._plan.stages]
             for stage in made:
@@ -170,6 +175,7 @@ class RehearsalRun:
             pictures=pictures,
             grabbed=tuple(map(str, self._pictures)) if self._grab else (),
             unjudged=unjudged,
+            streams=tuple(self._streams),
             untried=tuple(Untried(stage=name, reason=reason) for name, reason in self._untried.items()),
         )
 
