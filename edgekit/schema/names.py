@@ -47,6 +47,15 @@ HostName = Annotated[
     ),
 ]
 """Of a server on the network; an IPv6 address stands without brackets."""
+_URL_PORT = "(?::[1-9][0-9]{0,4})?"
+HttpUrl = Annotated[
+    str,
+    Matches(
+        rf"https?://(?:{_HOST_PART}(?:[.]{_HOST_PART}){{0,20}}|\[[0-9A-Fa-f:.]{{2,45}}\]){_URL_PORT}(?:/[!-\"$-~]{{0,2000}})?",
+        'an address such as "https://10.0.0.9/events", without a login and #',
+    ),
+]
+HeaderName = Annotated[str, Matches("[A-Za-z][A-Za-z0-9-]{0,62}", "a header's name: letters, digits and -")]
 _LEVEL = r"[^+#/\u0000-\u001f\u007f]{1,100}"
 Topic = Annotated[str, Matches(rf"(?![$]){_LEVEL}(?:/{_LEVEL}){{0,9}}", "an MQTT topic without +, # and $ before it")]
 

@@ -57,6 +57,46 @@ class ClipNote:
     """Why it ends early; empty where it is as long as it should be."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostedEvent:
+    """One event, as `webhook` posts it."""
+
+    about: Literal["event"] = "event"
+    id: str
+    """The same each time that it is sent: by it a server knows what came twice."""
+    at_s: float
+    """When the camera delivered its frame, seconds since 1970, UTC."""
+    sender: str
+    application: str
+    stream: str
+    """The source's name."""
+    frame: int
+    """Its number in the stream."""
+    kind: EventKind
+    place: str
+    """The line's or zone's name."""
+    label: str
+    """What it was."""
+    track: int
+    direction: str
+    """`in` or `out`, of a line; else empty."""
+    seconds: float
+    """How long it has been in the zone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostedCounts:
+    """The counts of one stream after they changed, as `webhook` posts them."""
+
+    about: Literal["counts"] = "counts"
+    at_s: float
+    sender: str
+    application: str
+    stream: str
+    frame: int
+    counts: dict[str, int]
+
+
 def to_json(result: Any) -> bytes:
     """One result on a line, with all its keys.
 

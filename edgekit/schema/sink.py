@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from edgekit.schema.bounds import Between, Matches
-from edgekit.schema.names import HostName, InnerPath, OneLine, OutputPath, TableName, Topic
+from edgekit.schema.names import HeaderName, HostName, HttpUrl, InnerPath, OneLine, OutputPath, TableName, Topic
 from edgekit.schema.result import EventKind
 from edgekit.schema.stages.product import Product
 from edgekit.schema.units import Bytes, SmallestUnit
@@ -138,5 +138,35 @@ class ClipSink(EventOptions):
     lane: TableName
 
 
-RecipeSink = JsonlSink | ScoreSink | MqttSink | PreviewSink | ClipSink
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookSink(EventOptions):
+    """Events are posted to a web server as JSON; while it is away, they wait on disk."""
+
+    takes: ClassVar[tuple[Product, ...]] = ("events",)
+
+    kind: Literal["webhook"]
+    url: HttpUrl
+    """Where they go. One that holds a key is a secret setting."""
+    token: OneLine | None = None
+    """A secret setting: `{ setting = "NAME" }`, sent in the `header`."""
+    header: HeaderName = "Authorization"
+    """Which header the token is for: `Authorization` says `Bearer TOKEN`, any other the token alone."""
+    ca_file: InnerPath | None = None
+    """Who signs the server's certificate: a PEM file in the recipe. Unset: whom the board trusts."""
+    sender: OneLine = ""
+    """Stands in each message: a setting, where boards share a server."""
+    batch: Annotated[int, Between(1, 1000)] = 1
+    """1: each event is a request of its own, an object; more: a request holds a list of up to so many."""
+    counts: bool = False
+    """Counts are posted too, whenever they change: the newest ones, as fast as the server takes them."""
+    timeout_s: Annotated[float, Between(0.5, 120)] = 10.0
+    """So long a request may take from its beginning to the end of its answer."""
+    backoff_s: Annotated[float, Between(1, 3600)] = 60.0
+    """Longest pause between two tries, unless the server asks for a longer one; the first ones come sooner."""
+    buffer: Annotated[Bytes, SmallestUnit("K")] = Bytes(16 << 20)
+    """So much waits on disk at most; then the oldest events are dropped."""
+    lane: TableName
+
+
+RecipeSink = JsonlSink | ScoreSink | MqttSink | PreviewSink | ClipSink | WebhookSink
 """Where results go, by `kind`."""

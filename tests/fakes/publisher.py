@@ -1,4 +1,4 @@
-"""A process with an MQTT sink and nothing else, which does what it is told.
+"""A process with one sink that sends and nothing else, which does what it is told.
 
     python -m tests.fakes.publisher FOLDER OPTIONS
 
@@ -23,7 +23,7 @@ from edgekit.device.runtime.sinks import make_sink
 from edgekit.device.runtime.sinks.context import SinkContext
 from edgekit.device.runtime.streams import PipelineFigures
 from edgekit.schema.reader import from_raw
-from edgekit.schema.sink import MqttSink
+from edgekit.schema.sink import MqttSink, WebhookSink
 from edgekit.stage import SceneEvent
 from tests.fakes.frames import frame, stream_info
 from tests.fakes.plans import small_plan
@@ -43,9 +43,12 @@ def main() -> None:
     """Obey until told to close."""
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
     work = Path(sys.argv[1])
-    plan = small_plan(sinks={"mqtt": from_raw(MqttSink, json.loads(sys.argv[2]), "options")})
+    options = json.loads(sys.argv[2])
+    kinds: dict[str, type[MqttSink | WebhookSink]] = {"mqtt": MqttSink, "webhook": WebhookSink}
+    kind = options["kind"]
+    plan = small_plan(sinks={kind: from_raw(kinds[kind], options, "options")})
     figures = PipelineFigures()
-    sink = make_sink(SinkContext(name="mqtt", plan=plan, release=work, work=work, figures=figures))
+    sink = make_sink(SinkContext(name=kind, plan=plan, release=work, work=work, figures=figures))
     sink.follow(StreamStarted(info=stream_info("gate")))
     for line in sys.stdin:
         match line.split():
@@ -63,8 +66,8 @@ def main() -> None:
                 (work / "filler").unlink()
             case ["close"]:
                 sink.close()
-        own = figures.sinks["mqtt"]
-        print(json.dumps(vars(own)), flush=True)
+        own = figures.sinks[kind]
+        print(json.dumps({key: value for key, value in vars(own).items() if key != "held"}), flush=True)
         if line.strip() == "close":
             return
 

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -26,51 +20,20 @@ from tests.fakes.broker import PASSWORD, USER, Broker, Listener, listening, runn
 from tests.fakes.eventually import eventually
 from tests.fakes.plan_worker import PlanWorker
 from tests.fakes.plans import small_plan
+from tests.fakes.publishing import SMALL_DISK, Publishing, skip_without_small_disks, stored
 
 pytestmark = pytest.mark.integration
 EVENTS, COUNTS, STATE, ONLINE = (
     f"edgekit/line/{topic}" for topic in ("gate/events", "gate/counts", "gate/state", "online")
 )
-_MOUNT = 'mount -t tmpfs -o size=1m tmpfs "$0" && exec "$@"'
-SMALL_DISK = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", _MOUNT]
 
 
-class Publisher:
-    """`tests/fakes/publisher.py`, running."""
+class Publisher(Publishing):
+    """`tests/fakes/publisher.py` with an mqtt sink, running."""
 
     def __init__(self, folder: Path, broker: Broker, *wrapper: str, **options: object) -> None:
         given = {"kind": "mqtt", "host": "127.0.0.1", "port": broker.port, "user": USER, "password": PASSWORD}
-        options = {**given, "backoff_s": 1, "lane": "all", **options}
-        folder.mkdir(exist_ok=True)
-        self.log = folder.with_name(f"{folder.name}.log")
-        argv = [*wrapper, sys.executable, "-m", "tests.fakes.publisher", str(folder), json.dumps(options)]
-        pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(argv, stderr=log, **pipes)
-
-    def do(self, command: str) -> dict[str, Any]:
-        assert self.process.stdin is not None and self.process.stdout is not None
-        self.process.stdin.write(f"{command}\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
-        assert answer, self.log.read_text()
-        figures: dict[str, Any] = json.loads(answer)
-        return figures
-
-    def until(self, **wanted: object) -> None:
-        """Wait for figures."""
-        last: dict[str, Any] = {}
-        with suppress(AssertionError):
-            eventually(lambda: last.update(self.do("look")) or wanted.items() <= last.items())
-        assert wanted.items() <= last.items(), (last, self.told())
-
-    def told(self) -> list[str]:
-        """What the journal was told."""
-        return self.log.read_text().splitlines()
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait(20)
+        super().__init__(folder, {**given, "backoff_s": 1, "lane": "all", **options}, *wrapper)
 
 
 @pytest.fixture
@@ -170,11 +133,6 @@ def test_what_waits_outlives_a_killed_worker(tmp_path: Path, broker: Broker, lis
     again.kill()
 
 
-def stored(database: Path) -> int:
-    with sqlite3.connect(database, timeout=5) as opened:
-        return int(opened.execute("SELECT count(*) FROM messages").fetchone()[0])
-
-
 def test_a_wrong_password_is_told_and_nothing_is_lost(tmp_path: Path, broker: Broker, listener: Listener) -> None:
     wrong = "wr0ng-8Ky-mqtt"
     publisher = Publisher(tmp_path / "work", broker, password=wrong)
@@ -206,10 +164,7 @@ def test_past_the_bound_the_oldest_go_and_are_counted(tmp_path: Path, broker: Br
 
 
 def test_on_a_full_disk_events_wait_in_memory(tmp_path: Path, broker: Broker, listener: Listener) -> None:
-    try:
-        subprocess.run([*SMALL_DISK, str(tmp_path), "true"], check=True, capture_output=True, timeout=30)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("this machine lets nobody make a mount namespace")
+    skip_without_small_disks(tmp_path)
     work = tmp_path / "work"
     publisher = Publisher(work, broker, *SMALL_DISK, str(work))
     publisher.do("events 0 10")

@@ -7,8 +7,22 @@ from collections.abc import Collection, Iterator
 from edgekit.host.catalogue.mistake import Mistake
 from edgekit.schema.recipe import Recipe
 from edgekit.schema.settings import SettingPlace, is_secret
-from edgekit.schema.sink import MqttSink, PreviewSink
+from edgekit.schema.sink import MqttSink, PreviewSink, WebhookSink
 from edgekit.schema.source import GstreamerSource, RecipeSource, Roi, RtspSource, SyntheticSource
+
+_OWN_HEADERS = frozenset(
+    {
+        "accept",
+        "connection",
+        "content-length",
+        "content-type",
+        "host",
+        "idempotency-key",
+        "transfer-encoding",
+        "user-agent",
+    }
+)
+"""Which a webhook's requests have anyway."""
 
 
 def source_mistakes(recipe: Recipe) -> Iterator[Mistake]:
@@ -34,6 +48,8 @@ def sink_mistakes(recipe: Recipe) -> Iterator[Mistake]:
                 yield Mistake(f"{key}.tls", "expected true: a ca_file is for TLS")
         if isinstance(sink, PreviewSink):
             yield from _port(key, sink)
+        if isinstance(sink, WebhookSink):
+            yield from _request(key, sink)
     previews = [name for name, sink in recipe.pipeline.sinks.items() if isinstance(sink, PreviewSink)]
     for name in previews[1:]:
         yield Mistake(f"pipeline.sinks.{name}", f"a second preview: {previews[0]} shows all streams already")
@@ -61,6 +77,8 @@ def _passwords(recipe: Recipe) -> Iterator[tuple[str, str, str, str]]:
             yield "sinks", name, "password", "broker"
         if isinstance(sink, PreviewSink) and sink.token is not None:
             yield "sinks", name, "token", "preview"
+        if isinstance(sink, WebhookSink) and sink.token is not None:
+            yield "sinks", name, "token", "server"
 
 
 def _address(key: str, source: RtspSource) -> Iterator[Mistake]:
@@ -79,6 +97,15 @@ def _port(key: str, sink: PreviewSink) -> Iterator[Mistake]:
         yield Mistake(f"{key}.token", "missing; who comes to the port has to show one")
     if sink.port is None and (sink.token is not None or sink.address != "127.0.0.1"):
         yield Mistake(f"{key}.port", "missing; token and address are for a port")
+
+
+def _request(key: str, sink: WebhookSink) -> Iterator[Mistake]:
+    if sink.ca_file is not None and not sink.url.startswith("https:"):
+        yield Mistake(f"{key}.url", "expected an address that begins with https: a ca_file is for TLS")
+    if sink.header.lower() in _OWN_HEADERS:
+        yield Mistake(f"{key}.header", f"{sink.header} is set already: name another for the token")
+    if sink.header != "Authorization" and sink.token is None:
+        yield Mistake(f"{key}.token", "missing; a header is for a token")
 
 
 def _launch(key: str, source: GstreamerSource) -> Iterator[Mistake]:

@@ -16,7 +16,7 @@ from edgekit.schema.manifest import is_safe_path
 from edgekit.schema.problem import Problem, closest_of
 from edgekit.schema.reader import problems_in
 from edgekit.schema.recipe import Golden, Recipe
-from edgekit.schema.sink import MqttSink, ScoreSink
+from edgekit.schema.sink import MqttSink, ScoreSink, WebhookSink
 from edgekit.schema.source import PICTURE_SUFFIXES, FileSource, ImagesSource
 from edgekit.schema.stages.detect import DetectStage
 from edgekit.schema.stages.labels import LabelOptions
@@ -44,7 +44,7 @@ def carried_files(folder: Path, recipe: Recipe) -> Iterator[tuple[str, str]]:
     for name, sink in recipe.pipeline.sinks.items():
         if isinstance(sink, ScoreSink):
             yield f"pipeline.sinks.{name}.path", sink.path
-        if isinstance(sink, MqttSink) and sink.ca_file is not None:
+        if isinstance(sink, (MqttSink, WebhookSink)) and sink.ca_file is not None:
             yield f"pipeline.sinks.{name}.ca_file", sink.ca_file
     if recipe.golden:
         yield "golden.expected", recipe.golden.expected

@@ -18,7 +18,7 @@ from edgekit.schema.field_types import tagged
 from edgekit.schema.problem import Problem, closest_of
 from edgekit.schema.recipe import ColourContract, Golden, OtherInput, Recipe
 from edgekit.schema.settings import SettingPlace
-from edgekit.schema.sink import ClipSink, ScoreSink
+from edgekit.schema.sink import ClipSink, ScoreSink, WebhookSink
 from edgekit.schema.stages import RecipeStage, WithoutModel, model_of
 from edgekit.schema.stages.engine import InferStage
 from edgekit.schema.stages.own import PythonStage
@@ -175,12 +175,12 @@ def _stage_order(recipe: Recipe) -> Iterator[Mistake]:
             models = {model} if known else set(recipe.models)
             given.setdefault(product, set()).update(models or {""})
     for name, sink in recipe.pipeline.sinks.items():
-        if isinstance(sink, (ScoreSink, ClipSink)):
+        if isinstance(sink, (ScoreSink, ClipSink, WebhookSink)):
             yield from _untaken(f"pipeline.sinks.{name}", sink, "", given)
 
 
 def _untaken(
-    key: str, stage: RecipeStage | ScoreSink | ClipSink, model: str, given: Mapping[Product, set[str]]
+    key: str, stage: RecipeStage | ScoreSink | ClipSink | WebhookSink, model: str, given: Mapping[Product, set[str]]
 ) -> Iterator[Mistake]:
     """The first thing that a stage or sink takes and that nobody has left for it."""
     for product in stage.takes:

@@ -13,7 +13,7 @@ from edgekit.schema.plan import EnginePlan, LanePlan, LimitsPlan, StagePlan, Wor
 from edgekit.schema.reader import to_raw
 from edgekit.schema.recipe import ColourContract, Golden, Limits, Recipe
 from edgekit.schema.settings import SettingPlace
-from edgekit.schema.sink import MqttSink, RecipeSink, ScoreSink
+from edgekit.schema.sink import MqttSink, RecipeSink, ScoreSink, WebhookSink
 from edgekit.schema.source import FileSource, ImagesSource
 from edgekit.schema.stages import RecipeStage, model_of
 from edgekit.schema.stages.detect import DetectStage
@@ -216,7 +216,7 @@ def _pixels(contract: ColourContract) -> ColourContract:
 
 
 def _sink(sink: RecipeSink, recipe: Recipe) -> RecipeSink:
-    if isinstance(sink, MqttSink):
+    if isinstance(sink, (MqttSink, WebhookSink)):
         return dataclasses.replace(sink, ca_file=sink.ca_file and _carried(sink.ca_file))
     if not isinstance(sink, ScoreSink):
         return sink

@@ -16,6 +16,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edgekit.device.runtime.schedule.pinning import name_thread
+from edgekit.device.runtime.sinks.network_words import network_words
 from edgekit.schema.sink import MqttSink
 
 _IN_FLIGHT = 20
@@ -148,7 +149,7 @@ class BrokerConnection:
 
     def _failed(self, _client: object, _data: object) -> None:
         """It is called where the error is handled, and not told of it."""
-        self._say(f"cannot be reached: {_words(sys.exc_info()[1])}")
+        self._say(f"cannot be reached: {network_words(sys.exc_info()[1])}")
 
     def _published(self, _client: object, _data: object, number: int, _reason: object, _more: object) -> None:
         with self._lock:
@@ -159,12 +160,3 @@ class BrokerConnection:
             else:
                 self._early.add(number)
         self.on_change()
-
-
-def _words(error: BaseException | None) -> str:
-    """An error in few words that stay the same from try to try."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"nobody whom the board trusts has signed its certificate ({error.verify_message})"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__
