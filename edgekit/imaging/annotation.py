@@ -19,8 +19,8 @@ Paint: TypeAlias = tuple[int, int, int]
 """Blue, green, red."""
 WHITE: Paint = (255, 255, 255)
 BLACK: Paint = (16, 16, 16)
-_HUES, _SATURATION = 24, 0.55
-"""Light paints, so that dark words can be read on each of them."""
+_HUES, _SATURATION, _LUMA = 24, 0.6, 165
+"""Paints are made so light that dark words can be read on each of them."""
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _SHADE = 0.35
 _PAD_PX = 3
@@ -53,8 +53,11 @@ def _whole(pixels: float) -> int:
 
 def paint_of(label: str) -> Paint:
     """The same for each thing of this name, on every board."""
-    red, green, blue = colorsys.hsv_to_rgb(zlib.crc32(label.encode()) % _HUES / _HUES, _SATURATION, 1.0)
-    return round(blue * 255), round(green * 255), round(red * 255)
+    hue = zlib.crc32(label.encode()) % _HUES / _HUES
+    red, green, blue = (255 * part for part in colorsys.hsv_to_rgb(hue, _SATURATION, 1.0))
+    luma = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    white = max(0.0, (_LUMA - luma) / (255 - luma))
+    return (round(blue + white * (255 - blue)), round(green + white * (255 - green)), round(red + white * (255 - red)))
 
 
 def label_of(found: Detection) -> str:
@@ -82,6 +85,7 @@ class Canvas:
         self.height_px, self.width_px = pixels.shape[:2]
         self._size = min(0.9, max(0.4, self.width_px / 1280))
         self._thick = max(1, round(self.width_px / 480))
+        self._arm_px = 5 * self._thick
         self._taken: list[tuple[int, int, int, int]] = []
         """Where words stand already: left, top, right, bottom."""
 
@@ -125,9 +129,9 @@ class Canvas:
             self._box(one)
         for one in things[:_MOST_LABELS]:
             left, top, right, bottom = self._edges(one)
-            _, height = self._extent("Ag")
-            row = height + 2 * _PAD_PX
-            text = label_of(one)
+            row, text = self.row_px, label_of(one)
+            if not one.width_px:  # a point: beside its cross, which stays in sight
+                left, right = left + self._arm_px, left - self._arm_px
             wide = self._extent(text)[0] + 2 * _PAD_PX
             places = [(left, top - row), (left, bottom), (left, top), (right - wide, top - row), (right, top)]
             self._label(text, places, paint_of(one.label))
@@ -168,7 +172,7 @@ class Canvas:
             cv2.rectangle(self.pixels, (left, top), (right, bottom), BLACK, self._thick + 2)
             cv2.rectangle(self.pixels, (left, top), (right, bottom), paint, self._thick)
             return
-        at, arm = self._placement.point(one.x_px, one.y_px), 8 * self._thick
+        at, arm = self._placement.point(one.x_px, one.y_px), 2 * self._arm_px
         cv2.drawMarker(self.pixels, at, BLACK, cv2.MARKER_CROSS, arm + 2, self._thick + 2)
         cv2.drawMarker(self.pixels, at, paint, cv2.MARKER_CROSS, arm, self._thick)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from edgekit.device.keeper.process.launch import worker_env
+from edgekit.schema.board import PREVIEW_FD_VARIABLE
 from edgekit.schema.message import from_message, to_message
 from edgekit.schema.plan import WorkerPlan
 from edgekit.schema.report import Report, StreamReport
@@ -22,7 +23,9 @@ PATIENCE_S = 120.0
 class PlanWorker:
     """A worker, and what it says."""
 
-    def __init__(self, folder: Path, plan: WorkerPlan, settings: dict[str, object]) -> None:
+    def __init__(
+        self, folder: Path, plan: WorkerPlan, settings: dict[str, object], preview: socket.socket | None = None
+    ) -> None:
         (folder / "work").mkdir(exist_ok=True)
         (folder / "plan.json").write_bytes(to_message(plan))
         self.log = folder / "log"
@@ -31,9 +34,12 @@ class PlanWorker:
         os.write(writable, to_message(BoardSettings(nonce="", values=settings)))
         os.close(writable)
         environ = {**worker_env(folder / "work", theirs.fileno(), readable), "PYTHONPATH": str(folder / "app")}
+        fds = [theirs.fileno(), readable]
+        if preview is not None:
+            environ[PREVIEW_FD_VARIABLE] = str(preview.fileno())
+            fds.append(preview.fileno())
         argv = [sys.executable, "-m", "edgekit.device.runtime", "--release", folder, "--work", folder / "work"]
         with self.log.open("wb") as log:
-            fds = [theirs.fileno(), readable]
             self.process = subprocess.Popen(argv, env=environ, pass_fds=fds, stderr=log, stdout=log)
         theirs.close()
         os.close(readable)

@@ -92,8 +92,8 @@ class UnixConnection(http.client.HTTPConnection):
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(str(self._path))  # waits while too many stand in line
         self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
 
 
 @contextmanager

@@ -46,7 +46,7 @@ def test_a_name_has_one_paint_and_dark_words_can_be_read_on_it() -> None:
     assert len({paint_of(name) for name in names}) >= 6
     for name in names:
         blue, green, red = paint_of(name)
-        assert 0.0722 * blue + 0.7152 * green + 0.2126 * red > 100
+        assert 0.0722 * blue + 0.7152 * green + 0.2126 * red > 160
 
 
 def test_many_findings_cost_a_bounded_time() -> None:

@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import h11
@@ -22,7 +21,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from edgekit.device.runtime.failures import FailureLog
-from edgekit.device.runtime.schedule.pinning import give_way, name_thread
 
 ASK_S = 10.0
 """How long a request may take to arrive."""
@@ -78,7 +76,7 @@ class GuardedConnection(H11Protocol):
 
 
 class HttpDoor:
-    """Serves applications on sockets that listen, on a thread of its own that gives way to lanes."""
+    """Serves applications on sockets that listen."""
 
     def __init__(self, entries: Sequence[tuple[socket.socket, Any]], most: int) -> None:
         """Serve nothing yet.
@@ -90,42 +88,31 @@ class HttpDoor:
         """
         self._entries, self._most = tuple(entries), most
         self._log = FailureLog("preview", time.monotonic)
-        self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._end = asyncio.Event()
-        self._closing = threading.Event()
+        self._over = asyncio.Event()
+        self._ending = threading.Event()
 
-    def start(self, name: str, on_loop: Callable[[asyncio.AbstractEventLoop], None]) -> None:
-        """Serve from now on; `on_loop` is called on the thread first."""
-        self._thread = threading.Thread(target=self._run, args=(name, on_loop), name=name, daemon=True)
-        self._thread.start()
-
-    def close(self, within_s: float) -> None:
-        """Hang up, and end the thread."""
-        self._closing.set()
-        loop = self._loop
-        if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self._end.set)
-        if self._thread is not None:
-            self._thread.join(within_s)
-        for listener, _ in self._entries:
-            listener.close()
-
-    def _run(self, name: str, on_loop: Callable[[asyncio.AbstractEventLoop], None]) -> None:
-        name_thread(name, threading.get_native_id(), Path("/proc"))
-        give_way()
+    def serve(self, on_loop: Callable[[asyncio.AbstractEventLoop], None]) -> None:
+        """Serve on the calling thread until `end`; `on_loop` is called first."""
         asyncio.run(self._serve(on_loop))
 
+    def end(self) -> None:
+        """Have `serve` hang up and come back. Any thread."""
+        self._ending.set()
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._over.set)
+
     async def _serve(self, on_loop: Callable[[asyncio.AbstractEventLoop], None]) -> None:
-        self._end, self._loop = asyncio.Event(), asyncio.get_running_loop()
+        self._over, self._loop = asyncio.Event(), asyncio.get_running_loop()
         on_loop(self._loop)
         state = ServerState()
         for listener, application in self._entries:
             config = _configured(self._watched(application))
             make = partial(GuardedConnection, most=self._most, config=config, server_state=state, app_state={})
             await self._loop.create_server(make, sock=listener, backlog=self._most)
-        if not self._closing.is_set():
-            await self._end.wait()
+        if not self._ending.is_set():
+            await self._over.wait()
         for connection in list(state.connections):
             connection.transport.abort()
 
