@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from edgekit.errors import InputError
 from edgekit.schema.reader import from_json
@@ -119,6 +119,7 @@ def differences(
             yield f"{want}: score {have.score:.3f}, expected {want.score:.3f} within {score:g}"
         if want.width_px and not _same_size(want, have, position_px):
             yield f"{want}: a box of {_size(have)} px, expected {_size(want)}"
+        yield from further_differences(want, have, position_px)
     for want in paired.missing:
         nearest = min(
             (distance_px(want, one) for one in paired.extra if _kind(one) == _kind(want)), default=float("inf")
@@ -126,6 +127,15 @@ def differences(
         yield f"no {want}" + (f", nearest is {nearest:.1f} px away" if nearest < float("inf") else "")
     for one in paired.extra:
         yield f"{one} is not expected"
+
+
+def without(found: Detection, stages: Container[str]) -> Detection:
+    """A detection without what some stages say of it: those that were not tried."""
+    gone = [one for one in found.attributes if one.name in stages]
+    if not gone:
+        return found
+    text = "" if any(one.value == found.text for one in gone) else found.text
+    return replace(found, text=text, attributes=tuple(one for one in found.attributes if one not in gone))
 
 
 def read_expected(text: bytes, file: str) -> Mapping[str, tuple[Detection, ...]]:
@@ -148,6 +158,27 @@ def _same_size(want: Detection, have: Detection, position_px: float) -> bool:
     """Whether the sizes fit edges that are each off by so much at most."""
     off = max(abs(want.width_px - have.width_px), abs(want.height_px - have.height_px))
     return off <= 2 * position_px
+
+
+def further_differences(want: Detection, have: Detection, position_px: float) -> Iterator[str]:
+    """Differences of masks, points, texts and attributes, in words."""
+    edge_px = 2 * (want.width_px + want.height_px)
+    if want.area_px and abs(want.area_px - have.area_px) > max(1.0, position_px) * edge_px:
+        yield f"{want}: a mask of {have.area_px:.0f} px, expected {want.area_px:.0f}"
+    there = {point.name: point for point in have.keypoints}
+    for point in want.keypoints:
+        now = there.get(point.name)
+        if now is None:
+            yield f"{want}: no {point.name}"
+        elif ((point.x_px - now.x_px) ** 2 + (point.y_px - now.y_px) ** 2) ** 0.5 > position_px:
+            place = f"at {now.x_px:.0f},{now.y_px:.0f}"
+            yield f"{want}: its {point.name} is {place}, expected at {point.x_px:.0f},{point.y_px:.0f}"
+    if want.text != have.text:
+        yield f"{want}: reads {have.text!r}, expected {want.text!r}"
+    said = {one.name: one.value for one in have.attributes}
+    for one in want.attributes:
+        if said.get(one.name, "") != one.value and one.value != want.text:
+            yield f"{want}: its {one.name} is {said.get(one.name, 'nothing')}, expected {one.value}"
 
 
 def _size(one: Detection) -> str:

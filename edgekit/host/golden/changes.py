@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from edgekit.schema.detection import Detection, distance_px, pair
+from edgekit.schema.detection import Detection, distance_px, further_differences, pair
 
 _FAR = 10
 """How many tolerances a detection may have moved and still be the same one."""
@@ -17,12 +17,15 @@ _LEAST_PX = 20.0
 class DetectionChange:
     """One detection that is not as it was."""
 
-    change: Literal["new", "gone", "moved", "score"]
-    """`moved`: it has another place or size, and may have another score; `score`: nothing but that."""
+    change: Literal["new", "gone", "moved", "score", "content"]
+    """`moved`: it has another place or size, and may have another score; `score`: nothing but that; `content`: it lies
+    where it was, and its mask, points, text or attributes are others."""
     now: Detection | None
     before: Detection | None
     moved_px: float = 0.0
     score_by: float = 0.0
+    content: tuple[str, ...] = ()
+    """What is beyond the tolerances in its mask, points, text or attributes, in words."""
     within: bool = False
     """Whether the recipe's tolerances still take it."""
 
@@ -35,7 +38,8 @@ class DetectionChange:
         by = [f"{self.moved_px:.2f} px"] if self.moved_px else []
         by += [f"score {self.score_by:+.3f}"] if self.score_by else []
         beyond = "" if self.within else ", beyond the tolerance"
-        return f"{self.change}: {one} by {', '.join(by)}{beyond}"
+        words = [f"{one} by {', '.join(by)}"] * bool(by) + [*self.content]
+        return f"{self.change}: {'; '.join(words) or one}{beyond}"
 
 
 def changes(
@@ -59,13 +63,15 @@ def changes(
 def _moved(was: Detection, one: Detection, position_px: float, score: float) -> DetectionChange:
     size_px = max(abs(was.width_px - one.width_px), abs(was.height_px - one.height_px)) / 2
     moved_px, by = max(distance_px(was, one), size_px), one.score - was.score
+    content = tuple(further_differences(was, one, position_px))
     return DetectionChange(
-        change="moved" if moved_px else "score",
+        change="moved" if moved_px else "score" if by else "content",
         now=one,
         before=was,
         moved_px=round(moved_px, 3),
         score_by=round(by, 3),
-        within=moved_px <= position_px and abs(by) <= score,
+        content=content,
+        within=moved_px <= position_px and abs(by) <= score and not content,
     )
 
 
@@ -76,5 +82,17 @@ def rounded(found: Iterable[Detection]) -> tuple[Detection, ...]:
 
 def _rounded(found: Iterable[Detection]) -> Iterator[Detection]:
     for one in found:
-        pixels = {name: round(getattr(one, name), 2) for name in ("x_px", "y_px", "width_px", "height_px")}
-        yield Detection(label=one.label, colour=one.colour, score=round(one.score, 3), **pixels)
+        pixels = {name: round(getattr(one, name), 2) for name in ("x_px", "y_px", "width_px", "height_px", "area_px")}
+        points = (
+            replace(point, x_px=round(point.x_px, 2), y_px=round(point.y_px, 2), score=round(point.score, 3))
+            for point in one.keypoints
+        )
+        attributes = (replace(attribute, score=round(attribute.score, 3)) for attribute in one.attributes)
+        yield replace(
+            one,
+            score=round(one.score, 3),
+            track=0,
+            keypoints=tuple(points),
+            attributes=tuple(attributes),
+            **pixels,
+        )

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
 
 from edgekit.errors import InputError
-from edgekit.schema.detection import Detection, differences, pair, read_expected
+from edgekit.schema.detection import (
+    Attribute,
+    Detection,
+    Keypoint,
+    differences,
+    pair,
+    read_expected,
+    without,
+)
 from edgekit.schema.reader import to_raw
 
 
@@ -53,3 +62,49 @@ def test_what_is_no_answer_names_the_command_that_writes_them(text: bytes) -> No
     with pytest.raises(InputError, match=r"expected\.json") as error:
         read_expected(text, "expected.json")
     assert "edgekit golden" in error.value.hint
+
+
+SEEN = Detection(
+    label="car",
+    x_px=50,
+    y_px=50,
+    width_px=40,
+    height_px=20,
+    score=0.9,
+    area_px=600,
+    keypoints=(Keypoint(name="nose", x_px=30, y_px=50),),
+    text="AB12",
+    attributes=(Attribute(name="type", value="van", score=0.9), Attribute(name="plate", value="AB12", score=0.8)),
+)
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({}, []),
+        ({"area_px": 700}, []),
+        ({"area_px": 300}, ["a mask of 300 px, expected 600"]),
+        ({"keypoints": (Keypoint(name="nose", x_px=31, y_px=51),)}, []),
+        ({"keypoints": (Keypoint(name="nose", x_px=34, y_px=50),)}, ["its nose is at 34,50, expected at 30,50"]),
+        ({"keypoints": ()}, ["no nose"]),
+        ({"text": "AB13"}, ["reads 'AB13', expected 'AB12'"]),
+        ({"attributes": ()}, ["its type is nothing, expected van"]),
+    ],
+)
+def test_masks_points_texts_and_attributes_are_held_too(changed, named) -> None:
+    found = dataclasses.replace(SEEN, **changed)
+    assert list(differences([SEEN], [found], position_px=2, score=0.05)) == [
+        f"car at 50,50: {words}" for words in named
+    ]
+
+
+def test_what_stages_say_that_were_not_tried_is_left_out() -> None:
+    assert without(SEEN, {"other"}) is SEEN
+    assert [one.name for one in without(SEEN, {"type"}).attributes] == ["plate"]
+    assert without(SEEN, {"type"}).text == "AB12"
+    assert without(SEEN, {"plate"}).text == ""
+
+
+def test_all_of_a_detection_is_read_as_it_is_written() -> None:
+    seen = dataclasses.replace(SEEN, outline=((1.0, 2.0, 3.0, 4.0, 5.0, 6.0),))
+    assert read_expected(json.dumps({"a.png": [to_raw(seen)]}).encode(), "f") == {"a.png": (seen,)}

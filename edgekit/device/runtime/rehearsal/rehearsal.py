@@ -27,6 +27,8 @@ from edgekit.schema.rehearsal import Grab, RehearsalReply, RehearsalRequest, Reh
 from edgekit.stage import Frame, Stage, StreamInfo
 
 T = TypeVar("T")
+_ADDS = "crops"
+"""A kind that only adds to detections: without it the others can be judged."""
 _USUAL = FrameSpec(width_px=1920, height_px=1080, matrix="709", range="limited", siting="left")
 """What most cameras give: stages are tried with it."""
 
@@ -82,9 +84,14 @@ class RehearsalRun:
         for name, cls in classes.items():
             if getattr(cls, "board_only", False):
                 self._untried[name] = "it is board_only"
+        for stage in self._plan.stages:
+            if stage.kind == _ADDS and stage.engine in self._recorded:
+                self._untried[stage.name] = f"what {stage.engine} says of crops is known on a board alone"
         self._make_all()
         passed: list[StagePlan] = []
         for stage in self._plan.stages:
+            if stage.name in self._untried and stage.kind == _ADDS:
+                continue
             if stage.name in self._untried:
                 return self._reply(passed, unjudged=f"stage {stage.name}: {self._untried[stage.name]}")
             if not is_stateless(classes[stage.name]):
@@ -154,8 +161,8 @@ class RehearsalRun:
         with closing(self._factory), closing(Passage(stages, self._make_for_pictures)) as passage:
             for index, picture in enumerate(self._pictures):
                 self._watch.picture = picture.name
-                for recorded in self._recorded.values():
-                    recorded.turn_to(index)
+                for name in {stage.engine for stage in stages} & self._recorded.keys():
+                    self._recorded[name].turn_to(index)
                 detections = passage.find(picture)
                 with self._watch.step(f"reading what was found in {picture.name}"):
                     found.append(tuple(map(plain_detection, detections)))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from edgekit.host.engine.verify.further import FurtherAgreement, changes, compare_further, mask_iou
 from edgekit.schema.detection import Detection, distance_px
 
 _SAME = 0.5
@@ -14,21 +15,38 @@ _DOUBLE = 0.3
 _NEAR_PX = 8.0
 """The same for detections without a box."""
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeastScores:
+    """What a detection's score must exceed to count."""
+
+    usual: float
+    by_label: Mapping[str, float] = field(default_factory=dict)
+
+    def of(self, label: str) -> float:
+        """Of one with this label."""
+        return self.by_label.get(label, self.usual)
+
+
 Found = Sequence[Sequence[Detection]]
 """Detections of each picture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lost:
-    """A detection that only one side has."""
+    """A detection that only one side has, or that the engine sees in another way."""
 
     picture: str
     detection: Detection
     extra: bool
     """Whether it is the engine's alone."""
+    changed: str = ""
+    """What is different in it, in words; empty where only one side has it."""
 
     def __str__(self) -> str:
         """`night.png: no person at 40,52 (score 0.82)`."""
+        if self.changed:
+            return f"{self.picture}: {self.detection} (score {self.detection.score:.2f}): {self.changed}"
         words = "is found by the engine alone" if self.extra else "is lost in the engine"
         return f"{self.picture}: {self.detection} (score {self.detection.score:.2f}) {words}"
 
@@ -47,36 +65,43 @@ class DetectionAgreement:
     largest_shift_px: float
     """Between matched centres."""
     largest_score_error: float
+    further: FurtherAgreement = FurtherAgreement()
 
     def __str__(self) -> str:
         """For the user who builds."""
-        missed = sum(not one.extra for one in self.lost)
+        missed = sum(not one.extra and not one.changed for one in self.lost)
+        added = sum(one.extra for one in self.lost)
         return (
             f"detections on {self.pictures} pictures: {self.matched} of the float model's {self.expected} matched, "
-            f"{missed} lost, {len(self.lost) - missed} added; IoU {self.least_iou:.3f} at least, centres off by "
-            f"{self.largest_shift_px:.1f} px and scores by {self.largest_score_error:.3f} at most"
+            f"{missed} lost, {added} added; IoU {self.least_iou:.3f} at least, centres off by "
+            f"{self.largest_shift_px:.1f} px and scores by {self.largest_score_error:.3f} at most{self.further}"
         )
 
 
-def compare_found(names: Sequence[str], expected: Found, found: Found, least_score: float) -> DetectionAgreement:
+def compare_found(names: Sequence[str], expected: Found, found: Found, least: LeastScores) -> DetectionAgreement:
     """Match each picture's detections of the same label and colour, those that overlap most first.
 
     Args:
         names: of the pictures.
         expected: the float model's.
         found: the engine's.
-        least_score: a detection that is weaker may come and go: its score lies at the threshold.
+        least: a detection that is weaker may come and go: its score lies at the threshold.
     """
     lost: list[Lost] = []
     pairs: list[tuple[Detection, Detection]] = []
     for name, wanted, there in zip(names, expected, found, strict=True):
         matched = match(wanted, there)
         pairs += matched
+        lost += [
+            Lost(picture=name, detection=one, extra=False, changed=words)
+            for one, other in matched
+            for words in changes(one, other, least.of(one.label))
+        ]
         for extra, alone, others in ((False, wanted, 0), (True, there, 1)):
             lost += [
                 Lost(picture=name, detection=one, extra=extra)
                 for one in _alone(alone, matched, others)
-                if one.score > least_score
+                if one.score > least.of(one.label)
             ]
     boxes = [iou(one, other) for one, other in pairs if one.width_px]
     return DetectionAgreement(
@@ -87,6 +112,7 @@ def compare_found(names: Sequence[str], expected: Found, found: Found, least_sco
         least_iou=min(boxes, default=1.0),
         largest_shift_px=max((distance_px(*pair) for pair in pairs), default=0.0),
         largest_score_error=max((abs(one.score - other.score) for one, other in pairs), default=0.0),
+        further=compare_further(pairs),
     )
 
 
@@ -127,6 +153,8 @@ def _likeness(one: Detection, other: Detection) -> float:
     """1 for the same place, 0 for another thing: overlap of boxes, nearness of points."""
     if (one.label, one.colour) != (other.label, other.colour):
         return 0.0
+    if one.outline and other.outline:
+        return mask_iou(one, other)
     if one.width_px and other.width_px:
         return iou(one, other)
     return max(0.0, 1 - _SAME * distance_px(one, other) / _NEAR_PX)

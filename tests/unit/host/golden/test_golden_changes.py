@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from edgekit.host.golden.changes import changes, rounded
 from edgekit.host.golden.report import compare_frames
-from edgekit.schema.detection import Detection
+from edgekit.schema.detection import Detection, Keypoint
 from edgekit.schema.recipe import Golden
 
 
@@ -52,3 +53,19 @@ def test_a_frame_without_answers_is_all_new() -> None:
         "b.png: 0 found, as before",
     ]
     assert [report.within for report in reports] == [False, True]
+
+
+def test_what_is_said_beyond_place_and_score() -> None:
+    seen = dataclasses.replace(
+        at(10), text="AB", keypoints=(Keypoint(name="nose", x_px=1.23456, y_px=2, score=0.98765),)
+    )
+    (rounding,) = rounded([seen])
+    assert rounding.keypoints == (Keypoint(name="nose", x_px=1.23, y_px=2, score=0.988),)
+    assert rounding.text == "AB"
+    (change,) = changes([seen], [dataclasses.replace(seen, text="AC")], position_px=2, score=0.05)
+    assert (change.change, change.within) == ("content", False)
+    assert str(change).startswith("content: ")
+    assert "reads 'AC', expected 'AB', beyond the tolerance" in str(change)
+    near = dataclasses.replace(seen, keypoints=(Keypoint(name="nose", x_px=1.5, y_px=2),))
+    (change,) = changes([seen], [near], position_px=2, score=0.05)
+    assert (change.change, change.within) == ("content", True)
