@@ -105,7 +105,8 @@ class ModelResult:
         self.inputs = {} if inputs is None else inputs
         """The model's inputs by name: `preprocess` fills the picture's, `infer` takes all and leaves none. The arrays
         are the engine's own memory where it has some to lend, and are given back when nobody holds them: keep no view
-        of one. A stage between the two fills the others, if the model has more."""
+        of one. A stage between the two fills the others, if the model has more. The picture's is read-only: who changes
+        it puts an array of its own in its place."""
         self.outputs = {} if outputs is None else outputs
         """The model's outputs by name, owned by the frame."""
 

@@ -54,11 +54,12 @@ class CompiledFiller:
             )
         )
 
-    def fill(self, image: Image, tensor: npt.NDArray[np.generic]) -> None:
+    def fill(self, image: Image, tensor: npt.NDArray[np.generic], *, bars: bool = True) -> None:
         """See `TensorFiller.fill`."""
         if image.spec != self._plan.source or not isinstance(image, Yuv420Image):
             raise ValueError(f"the frame is {image.spec}, planned was {self._plan.source}")
-        write_bars(self._plan, tensor)
+        if bars:
+            write_bars(self._plan, tensor)
         self._kernel(image.y, image.u, image.v, inner_of(self._plan, tensor))
 
     def close(self) -> None:

@@ -20,13 +20,14 @@ __all__ = ["Conversion", "Converter", "TensorFiller", "plan_conversion", "tensor
 class TensorFiller(Protocol):
     """Carries out a `Conversion`, whose docstring says what it must reproduce. Used by one thread."""
 
-    def fill(self, image: Image, tensor: npt.NDArray[np.generic]) -> None:
-        """Write a frame's tensor, bars and all.
+    def fill(self, image: Image, tensor: npt.NDArray[np.generic], *, bars: bool = True) -> None:
+        """Write a frame's tensor.
 
         Args:
             image: a frame of the plan's source; read only during the call.
             tensor: one picture's, without the batch: as the contract says; rows may lie further apart than they are
-                long. What it held before does not count.
+                long.
+            bars: also what lies around the picture; False where the tensor holds that already.
         """
 
     def close(self) -> None:
@@ -46,12 +47,13 @@ class Converter:
         self.plan = plan
         self._filler: TensorFiller = filler or compiled_filler(plan) or PortableFiller(plan)
 
-    def fill(self, image: Image, tensor: npt.NDArray[np.generic]) -> None:
+    def fill(self, image: Image, tensor: npt.NDArray[np.generic], *, bars: bool = True) -> None:
         """Write the model's input for a frame where the engine reads it: nothing is copied afterwards.
 
         Args:
             image: a frame of the plan's source.
             tensor: as the contract says, batch of one; rows may lie further apart than they are long.
+            bars: also what lies around the picture; False where the tensor holds the `around` of this plan already.
 
         Raises:
             ValueError: it has another shape or dtype, or the frame is another than was planned for.
@@ -59,7 +61,7 @@ class Converter:
         contract = self.plan.contract
         if tensor.shape != contract.tensor_shape or tensor.dtype != contract.dtype:
             raise ValueError(f"the tensor is {tensor.dtype} {list(tensor.shape)}, the contract says another")
-        self._filler.fill(image, tensor[0])
+        self._filler.fill(image, tensor[0], bars=bars)
 
     def close(self) -> None:
         """Free what carries it out. May be called twice."""

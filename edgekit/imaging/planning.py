@@ -32,7 +32,7 @@ class Conversion:
        R, G, B number `channels[i]`; float32 as computed (float32 may skip the rounding of the level), whole numbers
        rounded to the nearest even and clamped to what the dtype holds.
     4. **Place.** The picture lies at `fit.left_px`, `fit.top_px` of the input; every other pixel of each channel is
-       `bars[i]`. Bars are written for every frame: the memory is the engine's, and anybody may have used it before.
+       `bars[i]`. Bars are written unless the caller knows that the memory holds them: see `around`.
 
     The tensor is `contract.tensor_shape` of `contract.dtype`; its rows may lie further apart than they are long.
     """
@@ -56,6 +56,13 @@ class Conversion:
     offsets: tuple[float, ...]
     bars: tuple[float, ...]
     """What each of the tensor's channels holds beside the picture, as the tensor holds it."""
+
+    @property
+    def around(self) -> tuple[object, ...]:
+        """What lies around the picture, and where: tensors of equal ones have the same bars."""
+        fit, contract = self.fit, self.contract
+        picture = (fit.left_px, fit.top_px, fit.width_px, fit.height_px)
+        return (*picture, contract.width_px, contract.height_px, contract.layout, contract.dtype, self.bars)
 
     @property
     def is_boxed(self) -> bool:

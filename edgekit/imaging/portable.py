@@ -28,10 +28,11 @@ class PortableFiller:
         self._planes = new_planes(plan)
         self._pixels: Pixels = np.empty((fit.height_px, fit.width_px, channels), np.uint8)
 
-    def fill(self, image: Image, tensor: npt.NDArray[np.generic]) -> None:
+    def fill(self, image: Image, tensor: npt.NDArray[np.generic], *, bars: bool = True) -> None:
         """See `TensorFiller.fill`."""
         contract = self._plan.contract
-        write_bars(self._plan, tensor)
+        if bars:
+            write_bars(self._plan, tensor)
         inner, channels = inner_of(self._plan, tensor), self._plan.channels
         if contract.layout == "NCHW" and channels:
             self._fill_planes(image, {channel: inner[place] for place, channel in enumerate(channels)})

@@ -73,4 +73,5 @@ def _kernel(frame: Yuv420Image, dtype: str) -> tuple[Callable[[Yuv420Image], obj
     filler = compiled_filler(plan)
     assert filler is not None, "the kernel is installed"
     converter = Converter(plan, filler)
-    return lambda image: converter.fill(image, tensor), tensor
+    converter.fill(frame, tensor)  # bars are written once into each of an engine's buffers
+    return lambda image: converter.fill(image, tensor, bars=False), tensor

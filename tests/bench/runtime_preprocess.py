@@ -80,7 +80,8 @@ def filler(frame: Yuv420Image, **values: object) -> tuple[Callable[[Yuv420Image]
     tensor = np.zeros(contract.tensor_shape, contract.dtype)
     plan = plan_conversion(frame.spec, contract)
     converter = Converter(plan, PortableFiller(plan))
-    return lambda image: converter.fill(image, tensor), tensor
+    converter.fill(frame, tensor)  # bars are written once into each of an engine's buffers
+    return lambda image: converter.fill(image, tensor, bars=False), tensor
 
 
 def usual(packed: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

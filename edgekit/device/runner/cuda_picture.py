@@ -124,11 +124,11 @@ class GpuFiller:
             self._describe(kernel_plan, held)
             self._held = held.pop_all()
 
-    def fill(self, image: Image, tensor: npt.NDArray[np.generic]) -> None:
-        """See `TensorFiller.fill`. Sleeps until the GPU is done."""
+    def fill(self, image: Image, tensor: npt.NDArray[np.generic], *, bars: bool = True) -> None:
+        """See `TensorFiller.fill`; bars are always written. Sleeps until the GPU is done."""
         address = self._kernel.reach(tensor)
         if address is None:
-            self._otherwise.fill(image, tensor[None])
+            self._otherwise.fill(image, tensor[None], bars=bars)
             return
         if image.spec != self._plan.source or not isinstance(image, Yuv420Image):
             raise ValueError(f"the frame is {image.spec}, planned was {self._plan.source}")

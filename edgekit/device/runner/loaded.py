@@ -13,6 +13,7 @@ from edgekit.device.runner.tensors import (
     Tensor,
     Tensors,
     TensorSpec,
+    buffers_behind,
     lent_buffers,
     plain_inputs,
 )
@@ -94,6 +95,29 @@ class Runner:
             a view of one, and are given back when nobody does, also where that is after `close`.
         """
         return self._spare.lend() or dict(plain_inputs(self.inputs).arrays)
+
+    def lend_picture(self, around: object) -> tuple[dict[str, Tensor], bool]:
+        """As `lend`, to whoever fills the picture's input, says so to `filled`, and lets nobody write into it later.
+
+        Args:
+            around: what that input shall hold around the picture.
+
+        Returns:
+            The arrays, and whether the input holds that already.
+        """
+        lent = self._spare.lend(keep_around=True)
+        if lent is None:
+            return dict(plain_inputs(self.inputs).arrays), False
+        buffers = buffers_behind(lent[self.picture])
+        assert buffers is not None, "it was lent"
+        held, buffers.around = buffers.around == around, None
+        return lent, held
+
+    def filled(self, tensor: Tensor, around: object) -> None:
+        """The picture's input of a set that was lent holds a picture, and this around it."""
+        buffers = buffers_behind(tensor)
+        if buffers is not None:
+            buffers.around = around
 
     def filler(self, plan: Conversion) -> TensorFiller | None:
         """The accelerator's own executor of a conversion into what `lend` gives, to be closed; None: it has none."""

@@ -100,6 +100,8 @@ class InputBuffers:
 
     def __init__(self, arrays: Tensors) -> None:
         self.arrays: Tensors = arrays
+        self.around: object = None
+        """What the picture's input holds around the picture; None: nobody knows."""
 
     @property
     def is_contiguous(self) -> bool:
@@ -148,8 +150,12 @@ class InputPool:
         self._last: deque[Callable[[], None]] = deque()
         self._closing = False
 
-    def lend(self) -> dict[str, Tensor] | None:
-        """Arrays by name, of the shape and dtype of the engine's inputs; None where all are lent."""
+    def lend(self, *, keep_around: bool = False) -> dict[str, Tensor] | None:
+        """Arrays by name, of the shape and dtype of the engine's inputs; None where all are lent.
+
+        Args:
+            keep_around: whoever takes them sees to `InputBuffers.around`; others may write anything anywhere.
+        """
         try:
             buffers = self._free.pop()
         except IndexError:
@@ -157,6 +163,8 @@ class InputPool:
         if self._closing:
             self.take_back(buffers)
             return None
+        if not keep_around:
+            buffers.around = None
         loan = _Loan(self, buffers)
         return {name: np.asarray(_LentArray(loan, array)) for name, array in loan.buffers.arrays.items()}
 

@@ -14,7 +14,7 @@ import pytest
 from edgekit.device.runner import Runner
 from edgekit.device.runner.loaded import LoadedEngine
 from edgekit.device.runner.onnxruntime import open_runner
-from edgekit.device.runner.tensors import Tensors, TensorSpec, lent_buffers, plain_inputs
+from edgekit.device.runner.tensors import Tensors, TensorSpec, buffers_behind, lent_buffers, plain_inputs
 from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.frames.stream import StreamRestarted
 from edgekit.device.runtime.schedule.lanes import Lane
@@ -262,3 +262,39 @@ def test_a_stage_of_one_s_own_gives_a_model_s_further_input(tmp_path: Path):
 def test_a_stage_without_a_model_says_so(kind):
     with pytest.raises(InputError, match="belongs to no model"):
         kind(context(None))
+
+
+BOXED = dataclasses.replace(CONTRACT, width_px=8, height_px=6, fit="letterbox", bars=114)
+WIDE, TALL = RgbSpec(width_px=16, height_px=6, order="RGB"), RgbSpec(width_px=4, height_px=6, order="RGB")
+
+
+def boxed(spec: RgbSpec, level: int) -> Frame:
+    return frame(
+        level, image=RgbImage(pixels=np.full((spec.height_px, spec.width_px, 3), level, np.uint8), order="RGB")
+    )
+
+
+def test_bars_are_written_where_another_picture_was_and_never_twice() -> None:
+    engine = Engine()
+    stages = {
+        spec: Preprocess(stage_context(contract=BOXED, runner=engine.runner, stream=stream_info(spec=spec), model="m"))
+        for spec in (WIDE, TALL)
+    }
+    random, inputs = np.random.default_rng(3), {}
+    for number in range(60):
+        spec = (WIDE, TALL)[int(random.integers(2))]
+        stage, level = stages[spec], int(random.integers(256))
+        if number % 7 == 0:  # somebody else writes anything anywhere
+            engine.runner.lend()["x"][:] = 0.77
+        if number % 11 == 0:
+            with pytest.raises(ValueError, match="planned was"):
+                stage(boxed(TALL if spec is WIDE else WIDE, level))
+        made = stage(boxed(spec, level))
+        tensor = made.result("m").inputs["x"]
+        wanted = Converter(plan_conversion(spec, BOXED)).tensor(boxed(spec, level).image)
+        np.testing.assert_array_equal(tensor, wanted)
+        with pytest.raises(ValueError, match="read-only"):
+            tensor[:] = 0
+        inputs[number % 2] = made  # some sets are in use
+    buffers = buffers_behind(tensor)
+    assert buffers is not None and buffers.around == plan_conversion(spec, BOXED).around
