@@ -46,8 +46,8 @@ def _speed(rounds: int) -> Iterator[Figure]:
         "ours": ours,
         "uint8": ours8,
         "usual": usual,
-        "floor": floor(_inner(floats)),
-        "floor8": floor(_inner(bytes_)),
+        "floor": floor(inner_bytes(floats)),
+        "floor8": floor(inner_bytes(bytes_)),
     }
     taken = {"ours": frames, "uint8": frames, "usual": packed, "floor": packed, "floor8": packed}
     for name, way in ways.items():
@@ -96,8 +96,8 @@ def usual(packed: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     return np.asarray(tensor, np.float32)
 
 
-def _inner(tensor: npt.NDArray[np.generic]) -> int:
-    """Bytes of the picture in a tensor: without the bars, though ours writes them for every frame."""
+def inner_bytes(tensor: npt.NDArray[np.generic]) -> int:
+    """Bytes of the picture in a tensor: without the bars, which each buffer gets once."""
     return tensor.nbytes * HEIGHT // WIDTH
 
 
