@@ -34,10 +34,10 @@ from edgekit.errors import FrameReleased, PicturesFull
 from edgekit.imaging.copying import copy_picture
 from edgekit.imaging.image import FrameSpec, Image, Pixels, RgbImage, RgbSpec, Yuv420Image
 from edgekit.imaging.kept import KeptPicture
+from edgekit.results import ResultContext, ResultSink, SceneEvent, SceneResult
 from edgekit.schema.bounds import Between, Length
 from edgekit.schema.detection import Attribute, Detection, Keypoint
 from edgekit.schema.recipe import ColourContract
-from edgekit.schema.result import EventKind
 
 __all__ = [
     "STAGE_API",
@@ -56,9 +56,12 @@ __all__ = [
     "ModelRunner",
     "PicturesFull",
     "Pixels",
+    "ResultContext",
+    "ResultSink",
     "RgbImage",
     "RgbSpec",
     "SceneEvent",
+    "SceneResult",
     "SharedContext",
     "Stage",
     "StageContext",
@@ -149,22 +152,6 @@ def _ended_picture() -> Pixels | None:
         "the model's picture of a frame was asked for after the frame has ended, and never before",
         hint="use it before the stage returns, or copy it: picture.copy()",
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SceneEvent:
-    """Something that happened in a scene, once."""
-
-    kind: EventKind
-    place: str
-    """The line's or zone's name."""
-    label: str
-    """What most of the track's frames called it, its colour before it."""
-    track: int
-    direction: str = ""
-    """`in` or `out`, of a line."""
-    seconds: float = 0.0
-    """How long it has been in the zone."""
 
 
 class Lease(Protocol):

@@ -5,11 +5,21 @@ A new kind is a class here, a member of `RecipeSink`, and a module in `edgekit/d
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal
 
 from edgekit.schema.bounds import Between, Matches
-from edgekit.schema.names import HeaderName, HostName, HttpUrl, InnerPath, OneLine, OutputPath, TableName, Topic
+from edgekit.schema.names import (
+    ClassEntry,
+    HeaderName,
+    HostName,
+    HttpUrl,
+    InnerPath,
+    OneLine,
+    OutputPath,
+    TableName,
+    Topic,
+)
 from edgekit.schema.result import EventKind
 from edgekit.schema.stages.product import Product
 from edgekit.schema.units import Bytes, SmallestUnit
@@ -168,5 +178,21 @@ class WebhookSink(EventOptions):
     lane: TableName
 
 
-RecipeSink = JsonlSink | ScoreSink | MqttSink | PreviewSink | ClipSink | WebhookSink
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PythonSink:
+    """The recipe's own sink, a class in its `app/`: see `edgekit.stage.ResultSink`."""
+
+    kind: Literal["python"]
+    entry: ClassEntry
+    """`module:Class` in the recipe's `app/` folder."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """For the dataclass that the class names in its attribute `Options`; as they are where it names none."""
+    queue: Annotated[int, Between(1, 1000)] = 64
+    """How many results wait for it at most; then the oldest are dropped."""
+    pictures: bool = False
+    """Each result comes with a copy of its picture, within `limits.pictures_max`."""
+    lane: TableName
+
+
+RecipeSink = JsonlSink | ScoreSink | MqttSink | PreviewSink | ClipSink | WebhookSink | PythonSink
 """Where results go, by `kind`."""

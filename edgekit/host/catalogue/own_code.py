@@ -13,6 +13,7 @@ from edgekit.host.catalogue.options_type import OptionsReader
 from edgekit.schema.problem import Problem, closest_of
 from edgekit.schema.reader import problems_in
 from edgekit.schema.recipe import Recipe
+from edgekit.schema.sink import PythonSink
 from edgekit.schema.stages.own import PythonStage
 
 _MAX_SOURCE_BYTES = 4 << 20
@@ -30,11 +31,14 @@ class _Missing(Exception):
 
 
 def check_own_code(folder: Path, recipe: Recipe, file: str) -> Iterator[Problem]:
-    """Every `python` stage whose class is not in `app/`, or whose options do not fit the class; foreign imports."""
+    """Every `python` stage or sink whose class is not in `app/`, or whose options do not fit it; foreign imports."""
     yield from _check_imports(folder / "app", Path(file).parent / "app")
     for name, stage in recipe.pipeline.stages.items():
         if isinstance(stage, PythonStage):
-            yield from _check_stage(folder / "app", stage, file, f"pipeline.stages.{name}")
+            yield from _check_entry(folder / "app", stage, file, f"pipeline.stages.{name}")
+    for name, sink in recipe.pipeline.sinks.items():
+        if isinstance(sink, PythonSink):
+            yield from _check_entry(folder / "app", sink, file, f"pipeline.sinks.{name}")
 
 
 def _check_imports(app: Path, shown: Path) -> Iterator[Problem]:
@@ -69,8 +73,8 @@ def _imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
                 yield node.lineno, module
 
 
-def _check_stage(app: Path, stage: PythonStage, file: str, key: str) -> Iterator[Problem]:
-    module, _, name = stage.entry.partition(":")
+def _check_entry(app: Path, own: PythonStage | PythonSink, file: str, key: str) -> Iterator[Problem]:
+    module, _, name = own.entry.partition(":")
     try:
         tree = _parse(app, module)
         found = _find(tree, name, module)
@@ -79,7 +83,7 @@ def _check_stage(app: Path, stage: PythonStage, file: str, key: str) -> Iterator
         return
     options = OptionsReader(tree).of_stage(found) if found is not None else None
     if options is not None:
-        yield from problems_in(options, stage.options, file, key=f"{key}.options")
+        yield from problems_in(options, own.options, file, key=f"{key}.options")
 
 
 def _parse(app: Path, module: str) -> ast.Module:

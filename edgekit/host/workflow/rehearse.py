@@ -37,7 +37,7 @@ def rehearse(
     wanted = rehearsal_of(folder, plan, engines, packages)
     with station.progress.step("trying the release's stages here"):
         reply = run_rehearsal(wanted, station.sandbox)
-    notes = tuple(f"stage {one.stage} was not tried here: {one.reason}" for one in reply.untried)
+    notes = tuple(f"{_named(one.stage)} was not tried here: {one.reason}" for one in reply.untried)
     if plan.golden is not None:
         notes += (_judge(folder, reply),)
     return (*notes, *hold_detections(folder.recipe, wanted, engines, station))
@@ -106,3 +106,8 @@ def _judge(folder: RecipeFolder, reply: RehearsalReply) -> str:
         )
     frames = counted(len(golden.frames), "golden frame")
     return f"{frames} as expected, within {golden.position_px:g} px and {golden.score:g}: {passed}"
+
+
+def _named(part: str) -> str:
+    kind, _, name = part.rpartition(".")
+    return f"sink {name}" if kind == "sinks" else f"stage {part}"

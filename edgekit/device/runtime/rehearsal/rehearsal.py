@@ -16,6 +16,7 @@ from edgekit.device.runtime.rehearsal.recorded import Recorded
 from edgekit.device.runtime.rehearsal.watch import MAKING, CannotTry, Watch
 from edgekit.device.runtime.sinks import make_sink
 from edgekit.device.runtime.sinks.context import SinkContext
+from edgekit.device.runtime.sinks.own import OwnSink
 from edgekit.device.runtime.sources.opening import open_source
 from edgekit.device.runtime.stages import close_stage, find_class
 from edgekit.device.runtime.stages.factory import StageFactory
@@ -125,15 +126,20 @@ class RehearsalRun:
             self._factory.close()
         with TemporaryDirectory() as work:
             for name in self._plan.sinks:
-                with self._watch.step(f"making sink {name}"):
-                    context = SinkContext(
-                        name=name,
-                        plan=self._plan,
-                        release=self._release,
-                        work=Path(work),
-                        figures=PipelineFigures(),
-                    )
-                    make_sink(context).close()
+                try:
+                    self._make_sink(name, Path(work))
+                except CannotTry as reason:
+                    self._untried[f"sinks.{name}"] = str(reason)
+
+    def _make_sink(self, name: str, work: Path) -> None:
+        with self._watch.step(f"{MAKING} sink {name}"):
+            context = SinkContext(
+                name=name, plan=self._plan, release=self._release, work=work, figures=PipelineFigures()
+            )
+            sink = make_sink(context)
+            if isinstance(sink, OwnSink):
+                sink.rehearse()
+            sink.close()
 
     def _make(self, stage: StagePlan, stream: StreamInfo) -> Stage | None:
         made = self._try(stage, MAKING, lambda: self._factory.make(stage, stream))

@@ -14,7 +14,7 @@ from edgekit.device.runtime.sinks.jsonl import JsonlWriter
 from edgekit.device.runtime.sinks.preview.sink import PreviewPlayer
 from edgekit.device.runtime.sinks.score import CountScorer
 from edgekit.device.runtime.sources.packets import PacketTaker
-from edgekit.schema.sink import ClipSink, JsonlSink, MqttSink, PreviewSink, ScoreSink, WebhookSink
+from edgekit.schema.sink import ClipSink, JsonlSink, MqttSink, PreviewSink, PythonSink, ScoreSink, WebhookSink
 from edgekit.stage import Frame
 
 
@@ -61,6 +61,10 @@ def make_sink(context: SinkContext) -> Sink:
             from edgekit.device.runtime.sinks.webhook import WebhookCaller  # noqa: PLC0415  TLS is a lot to load
 
             return WebhookCaller(plan, context, figures.sinks.setdefault(context.name, SinkFigures()))
+        case PythonSink():
+            from edgekit.device.runtime.sinks.own import OwnSink  # noqa: PLC0415  as the others that have a thread
+
+            return OwnSink(plan, context, figures.sinks.setdefault(context.name, SinkFigures()))
         case ClipSink():
             from edgekit.device.runtime.sinks.clip import ClipRecorder  # noqa: PLC0415  only then PyAV is needed
 

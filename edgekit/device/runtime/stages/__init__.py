@@ -52,13 +52,27 @@ def find_class(kind: str, entry: str) -> Any:
         raise InputError(
             f"no stage of kind {kind!r} with entry {entry!r}", hint=f'kinds: {known}; entry "module:Class"'
         )
+    return import_entry("stage", where)
+
+
+def import_entry(what: str, entry: str) -> Any:
+    """The class that `module:Class` names, imported.
+
+    Args:
+        what: whose it is, for messages: `stage`, `sink`.
+        entry: the module and the class.
+
+    Raises:
+        InputError: it cannot be imported, or is not there.
+    """
+    module, _, name = entry.partition(":")
     try:
         found = importlib.import_module(module)
     except ImportError as error:
         hint = "add its module to app/" if error.name == module else f"correct the imports of {module}"
-        raise InputError(f"stage {where} cannot be imported: {error}", hint=hint) from error
+        raise InputError(f"{what} {entry} cannot be imported: {error}", hint=hint) from error
     if not hasattr(found, name):
         raise InputError(
-            f"stage {where}: {module} has no {name}", hint="correct the stage's entry, or name the class so"
+            f"{what} {entry}: {module} has no {name}", hint=f"correct the {what}'s entry, or name the class so"
         )
     return getattr(found, name)
