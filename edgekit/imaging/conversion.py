@@ -52,14 +52,15 @@ class Converter:
 
         Args:
             image: a frame of the plan's source.
-            tensor: as the contract says, batch of one; rows may lie further apart than they are long.
+            tensor: one picture of the batch, as the contract says: [1, ...]; rows may lie further apart than they are
+                long.
             bars: also what lies around the picture; False where the tensor holds the `around` of this plan already.
 
         Raises:
             ValueError: it has another shape or dtype, or the frame is another than was planned for.
         """
         contract = self.plan.contract
-        if tensor.shape != contract.tensor_shape or tensor.dtype != contract.dtype:
+        if tensor.shape != (1, *contract.tensor_shape[1:]) or tensor.dtype != contract.dtype:
             raise ValueError(f"the tensor is {tensor.dtype} {list(tensor.shape)}, the contract says another")
         self._filler.fill(image, tensor[0], bars=bars)
 
@@ -68,8 +69,8 @@ class Converter:
         self._filler.close()
 
     def tensor(self, image: Image) -> npt.NDArray[np.generic]:
-        """The model's input for a frame: a new array as the contract says, batch of one, that the caller owns."""
-        tensor = np.empty(self.plan.contract.tensor_shape, self.plan.contract.dtype)
+        """The model's input for a frame: a new array [1, ...] as the contract says, that the caller owns."""
+        tensor = np.empty((1, *self.plan.contract.tensor_shape[1:]), self.plan.contract.dtype)
         self.fill(image, tensor)
         return tensor
 

@@ -34,7 +34,8 @@ class Conversion:
     4. **Place.** The picture lies at `fit.left_px`, `fit.top_px` of the input; every other pixel of each channel is
        `bars[i]`. Bars are written unless the caller knows that the memory holds them: see `around`.
 
-    The tensor is `contract.tensor_shape` of `contract.dtype`; its rows may lie further apart than they are long.
+    The tensor is one picture of `contract.tensor_shape`, of `contract.dtype`; its rows may lie further apart than they
+    are long.
     """
 
     source: ImageSpec

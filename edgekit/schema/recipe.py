@@ -60,6 +60,9 @@ class ColourContract:
     """Where a letterboxed picture lies between its bars, or what a crop keeps."""
     bars: Brightness | Annotated[tuple[Brightness, ...], Length(3, 3, "R, G, B")] = 0
     """Colour of a letterbox's bars, 0..255, before mean and scale: one number, or R, G, B whatever `order` is."""
+    batch: Annotated[int, Between(1, 64)] = 1
+    """How many pictures the engine takes at once, for stages that have several of a frame: `crops`. RK3588's NPU takes
+    one at a time all the same."""
     sampling: Literal["linear", "area"] = "linear"
     """How a picture gets smaller, as it did in training: `linear` as OpenCV and most detectors do it, `area` averages
     all pixels, as resizing with antialiasing does."""
@@ -71,10 +74,10 @@ class ColourContract:
 
     @property
     def tensor_shape(self) -> tuple[int, int, int, int]:
-        """Of the input tensor, batch of one."""
+        """Of the input tensor."""
         if self.layout == "NCHW":
-            return (1, self.channels, self.height_px, self.width_px)
-        return (1, self.height_px, self.width_px, self.channels)
+            return (self.batch, self.channels, self.height_px, self.width_px)
+        return (self.batch, self.height_px, self.width_px, self.channels)
 
     @property
     def scales(self) -> tuple[float, ...]:

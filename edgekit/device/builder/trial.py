@@ -33,7 +33,7 @@ def run_trial(request: TrialRequest, folder: Path) -> TrialAnswer:
         answers, times_s = [], []
         for frame in frames:
             began = time.perf_counter()
-            answers.append(runner.infer({runner.picture: frame[None]}))
+            answers.append(runner.infer({runner.picture: np.repeat(frame[None], request.input.batch, axis=0)}))
             times_s.append(time.perf_counter() - began)
         memory_bytes = runner.memory_bytes
     finally:

@@ -20,7 +20,7 @@ from edgekit.schema.recipe import ColourContract, Golden, OtherInput, Recipe
 from edgekit.schema.settings import SettingPlace
 from edgekit.schema.sink import ClipSink, ScoreSink, WebhookSink
 from edgekit.schema.stages import RecipeStage, WithoutModel, model_of
-from edgekit.schema.stages.engine import InferStage
+from edgekit.schema.stages.engine import InferStage, PreprocessStage
 from edgekit.schema.stages.own import PythonStage
 from edgekit.schema.stages.product import Product
 
@@ -204,7 +204,11 @@ def _givers(product: Product) -> str:
 
 def _models(recipe: Recipe) -> Iterator[Mistake]:
     for name, stage in recipe.pipeline.stages.items():
-        if isinstance(stage, (WithoutModel, PythonStage)) or model_of(stage, recipe.models):
+        model = "" if isinstance(stage, (WithoutModel, PythonStage)) else model_of(stage, recipe.models)
+        if isinstance(stage, PreprocessStage) and model in recipe.models and recipe.models[model].input.batch > 1:
+            wanted = f"expected 1: stage {name} makes one picture of a frame; several are for a model of stage crops"
+            yield Mistake(f"models.{model}.input.batch", wanted)
+        if isinstance(stage, (WithoutModel, PythonStage)) or model:
             continue
         there = f"one of {', '.join(recipe.models)}" if recipe.models else "one, and there is no [models.NAME] table"
         yield Mistake(f"pipeline.stages.{name}.model", f"missing; {stage.kind} belongs to a model: {there}")

@@ -212,7 +212,7 @@ def _engine(entry: EngineEntry, recipe: Recipe, lanes: dict[str, LanePlan]) -> E
 
 def _pixels(contract: ColourContract) -> ColourContract:
     """What an RKNN engine takes: pixels as they are. Mean, scale and layout are inside it."""
-    return dataclasses.replace(contract, layout="NHWC", dtype="uint8", scale=1.0, mean=0.0, quantised=None)
+    return dataclasses.replace(contract, layout="NHWC", dtype="uint8", scale=1.0, mean=0.0, quantised=None, batch=1)
 
 
 def _sink(sink: RecipeSink, recipe: Recipe) -> RecipeSink:

@@ -81,7 +81,8 @@ def _quantise(
     plain, prepared, made = (folder / f"{name}.onnx" for name in ("plain", "prepared", "made"))
     model = _named(onnx.load(path))
     floating = set(computed_from(model, quantisation.keep_float))
-    name = next(value.name for value in model.graph.input if value.name not in _weights(model))
+    taken = next(value for value in model.graph.input if value.name not in _weights(model))
+    batch = max(1, taken.type.tensor_type.shape.dim[0].dim_value)
     onnx.save(model, plain)
     quant_pre_process(plain, prepared, skip_symbolic_shape=True)
     excluded = [node.name for node in onnx.load(prepared).graph.node if floating & set(node.output)]
@@ -92,7 +93,7 @@ def _quantise(
     quantize_static(
         prepared,
         made,
-        _Reader(name, tensors),
+        _Reader(taken.name, batch, tensors),
         quant_format=QuantFormat.QDQ,
         per_channel=quantisation.per_channel,
         activation_type=QuantType.QInt8 if tensorrt else QuantType.QUInt8,
@@ -107,8 +108,8 @@ def _quantise(
 class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
     """Gives one frame after the other."""
 
-    def __init__(self, name: str, tensors: npt.NDArray[np.generic]) -> None:
-        self._frames = iter([{name: frame[None]} for frame in tensors])
+    def __init__(self, name: str, batch: int, tensors: npt.NDArray[np.generic]) -> None:
+        self._frames = iter([{name: np.repeat(frame[None], batch, axis=0)} for frame in tensors])
 
     def get_next(self) -> dict[str, npt.NDArray[np.generic]] | None:
         """The next one; None at the end."""

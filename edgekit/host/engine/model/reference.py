@@ -53,7 +53,7 @@ def run_through(model: bytes, frames: Iterable[npt.NDArray[np.generic]], path: P
     name = session.get_inputs()[0].name
     for frame in frames:
         try:
-            run_once(session, None, {name: frame[None]})
+            run_once(session, None, {name: repeated(frame, session)})
         except Exception as error:  # onnxruntime's errors share no class of their own
             raise _cannot(path, error) from error
 
@@ -152,10 +152,17 @@ def _run(model: str | bytes, tensor: npt.NDArray[np.generic], path: Path) -> _An
     name = session.get_inputs()[0].name
     names = [output.name for output in session.get_outputs()]
     try:
-        found = [run_once(session, names, {name: frame[None]}) for frame in tensor]
+        found = [run_once(session, names, {name: repeated(frame, session)}) for frame in tensor]
     except Exception as error:  # onnxruntime's errors share no class of their own
         raise _cannot(path, error) from error
     return _stacked(names, found, path)
+
+
+def repeated(frame: npt.NDArray[np.generic], session: Any) -> npt.NDArray[np.generic]:
+    """A frame as often as a session's one input takes it at once: [batch, ...]."""
+    shape = session.get_inputs()[0].shape
+    batch = shape[0] if shape and isinstance(shape[0], int) else 1
+    return np.repeat(frame[None], max(1, batch), axis=0)
 
 
 def _stacked(names: list[str], found: list[list[Any]], path: Path) -> _Answers:

@@ -67,7 +67,8 @@ def prove(path: Path, given: Side, made: Side, pictures: Pixels) -> str:
     tolerance = _HALF if _is_half(given.data) else _RELATIVE
     for wanted, answered in zip(expected, found, strict=True):
         for name, want in wanted.items():
-            difference = _difference(want, answered[name], given.batch, tolerance)
+            first, second = _of_one(want, given.batch), _of_one(answered[name], made.batch)
+            difference = _difference(first, second, tolerance)
             if difference:
                 raise _differs(path, f"output {name} {difference}")
     return ""
@@ -114,10 +115,13 @@ def _in_order(picture: Pixels, read: ColourContract, wanted: ColourContract) -> 
     return picture if read.order == wanted.order else picture[..., ::-1]
 
 
-def _difference(want: npt.NDArray[np.generic], got: npt.NDArray[np.generic], batch: int, tolerance: float) -> str:
-    """How an output differs; empty where it does not. Of a batch the first frame is compared."""
-    if batch > 1 and want.ndim and want.shape[0] == batch:
-        want = want[:1]
+def _of_one(output: npt.NDArray[np.generic], batch: int) -> npt.NDArray[np.generic]:
+    """Of a batch the first frame's."""
+    return output[:1] if batch > 1 and output.ndim and output.shape[0] == batch else output
+
+
+def _difference(want: npt.NDArray[np.generic], got: npt.NDArray[np.generic], tolerance: float) -> str:
+    """How an output differs; empty where it does not."""
     if want.shape != got.shape:
         return f"has the shape {list(got.shape)} instead of {list(want.shape)}"
     if want.dtype.kind not in "fiub" or not want.size:

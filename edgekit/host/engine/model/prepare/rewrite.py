@@ -113,7 +113,9 @@ def _prepare(path: Path, name: str, model: Model, backend: AcceleratorKind) -> P
         return Prepared(data=data, onnx=describe(proto, data), model=model)
     recipe = model
     if backend == "rknn":
-        recipe = dataclasses.replace(model, input=dataclasses.replace(model.input, layout="NCHW", dtype="float32"))
+        recipe = dataclasses.replace(
+            model, input=dataclasses.replace(model.input, layout="NCHW", dtype="float32", batch=1)
+        )
     output = made.SerializeToString(deterministic=True)
     described = describe(made, output)
     return Prepared(
@@ -156,7 +158,8 @@ def _rewrite(given: _Given) -> tuple[onnx.ModelProto, list[str]]:
     notes += settle_inputs(path, name, made, model, given.picture)
     there = next(tensor for tensor in inputs_of(made) if tensor.name == given.picture.name)
     check_input(path, there, model.input, f"models.{name}.input")
-    notes += fix_sizes(made, there.name, model.input.tensor_shape)
+    batch = 1 if given.backend == "rknn" else model.input.batch
+    notes += fix_sizes(made, there.name, (batch, *model.input.tensor_shape[1:]))
     notes += name_outputs(made)
     notes += _for_backend(given, made)
     return made, notes
@@ -221,4 +224,6 @@ def _given_side(given: _Given) -> proof.Side:
 
 
 def _made_side(data: bytes, described: OnnxModel, recipe: Model) -> proof.Side:
-    return proof.Side(data=data, picture=described.inputs[0].name, contract=recipe.input, others={}, derived={})
+    taken = described.inputs[0]
+    batch = taken.shape[0] or 1
+    return proof.Side(data=data, picture=taken.name, contract=recipe.input, batch=batch, others={}, derived={})

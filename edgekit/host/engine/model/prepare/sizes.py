@@ -32,7 +32,7 @@ def fix_sizes(model: onnx.ModelProto, name: str, shape: Sequence[int]) -> Iterat
         return
     given = _dims(value)
     if before.shape and before.shape[0] > 1:
-        _unbatch(model, before.shape[0])
+        _batch(model, before.shape[0], shape[0])
     del value.type.tensor_type.shape.dim[:]
     for size in shape:
         value.type.tensor_type.shape.dim.add().dim_value = size
@@ -81,14 +81,14 @@ def _dims(value: onnx.ValueInfoProto) -> list[str]:
     return [str(size.dim_param or size.dim_value or "?") for size in value.type.tensor_type.shape.dim]
 
 
-def _unbatch(model: onnx.ModelProto, batch: int) -> None:
-    """Shapes that were exported for a batch of several are for one; the proof shows whether that was right."""
+def _batch(model: onnx.ModelProto, before: int, after: int) -> None:
+    """Shapes that were exported for a batch of several are for another; the proof shows whether that was right."""
     for node in model.graph.node:
         index = _SHAPED.get(node.op_type)
         if index is None or len(node.input) <= index:
             continue
         shape = constant_of(model.graph, node.input[index])
-        if shape is not None and shape.ndim == 1 and len(shape) > 1 and shape[0] == batch:
+        if shape is not None and shape.ndim == 1 and len(shape) > 1 and shape[0] == before:
             changed = shape.copy()
-            changed[0] = 1
-            node.input[index] = set_constant(model.graph, f"{node.input[index]}_one", changed)
+            changed[0] = after
+            node.input[index] = set_constant(model.graph, f"{node.input[index]}_{after}", changed)
