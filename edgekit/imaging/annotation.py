@@ -95,7 +95,7 @@ class Canvas:
         return self._extent("Ag")[1] + 2 * _PAD_PX
 
     def area(self, name: str, corners: Sequence[tuple[float, ...]]) -> None:
-        """A zone: its edge, a shade of its paint, its name in a corner."""
+        """A zone: its edge, and a shade of its paint. Its name is for `name`, which nothing is drawn over."""
         paint, points = paint_of(name), np.array([self._placement.point(*corner) for corner in corners], np.int32)
         left, top, width, height = cv2.boundingRect(points)
         right, bottom = min(left + width, self.width_px), min(top + height, self.height_px)
@@ -106,7 +106,6 @@ class Canvas:
             cv2.fillPoly(shaded, [points - np.array([left, top], np.int32)], paint)
             part[:] = cv2.addWeighted(shaded, 0.18, part, 0.82, 0)
         cv2.polylines(self.pixels, [points], True, paint, self._thick, cv2.LINE_AA)
-        self.words([name], (left + _PAD_PX, top + _PAD_PX), paint=paint)
 
     def line(self, name: str, start: tuple[float, ...], end: tuple[float, ...]) -> None:
         """A line that is crossed, and an arrow to the side where `in` leads: its right, seen from start to end."""
@@ -120,7 +119,10 @@ class Canvas:
         tip = (round(middle[0] - below / length * reach), round(middle[1] + right / length * reach))
         cv2.arrowedLine(self.pixels, middle, tip, BLACK, self._thick + 2, cv2.LINE_AA, tipLength=0.4)
         cv2.arrowedLine(self.pixels, middle, tip, paint, self._thick, cv2.LINE_AA, tipLength=0.4)
-        self._label(_plain(f"{name} in"), [(tip[0] + 4, tip[1]), (one[0], one[1]), (other[0], other[1])], paint)
+
+    def name(self, name: str, points: Iterable[tuple[float, ...]]) -> None:
+        """The name of a zone or line, at one of these points of it."""
+        self._label(_plain(name), [self._placement.point(*point) for point in points], paint_of(name))
 
     def boxes(self, found: Iterable[Detection]) -> None:
         """Boxes first, then all labels: none is drawn over. The surest first, for the best places."""

@@ -6,14 +6,18 @@ import stat
 import webbrowser
 from dataclasses import replace
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
 from edgekit import errors
+from edgekit.host.catalogue.recipes import read_recipe
 from edgekit.host.workflow.view import open_preview, shown_in_browser
 from edgekit.schema.control import FEATURES, ApplicationStatus
+from edgekit.schema.sink import PreviewSink
 from tests.fakes.devices import access_to
 from tests.fakes.keeper_link import APPLICATION, WORKER, FakeLink
+from tests.fakes.recipe_folder import TEXT, write_good
 
 SHOWN = replace(APPLICATION, worker=replace(WORKER, preview=True))
 
@@ -75,3 +79,11 @@ def test_a_browser_is_given_a_file_that_nobody_else_can_read(monkeypatch: pytest
         assert "url=http://127.0.0.1:1/?token=abc" in file.read_text()
         assert stat.S_IMODE(file.stat().st_mode) == 0o600 and stat.S_IMODE(file.parent.stat().st_mode) == 0o700
     assert not file.exists()
+
+
+def test_the_lines_that_the_hint_gives_make_a_recipe_that_shows_pictures(tmp_path: Path) -> None:
+    with pytest.raises(errors.InputError) as caught:
+        application_of(FakeLink(application=APPLICATION))
+    lines = dedent(caught.value.hint.partition("\n\n")[2])
+    recipe = read_recipe(write_good(tmp_path / "belt", f"{TEXT}\n{lines}"))
+    assert any(isinstance(sink, PreviewSink) for sink in recipe.recipe.pipeline.sinks.values())

@@ -144,10 +144,11 @@ class Painter:
 
     def _draw_found(self, canvas: Canvas, view: StreamView, seen: SeenFrame) -> None:
         self._scenery.draw(canvas)
-        canvas.boxes(seen.detections)
         counts = [f"{name}: {count}" for name, count in sorted(view.counts.items())]
         more = [f"and {len(counts) - _MOST_COUNTS} more"] if len(counts) > _MOST_COUNTS else []
         canvas.words([*counts[:_MOST_COUNTS], *more], (4, -4))
+        self._scenery.name(canvas)
+        canvas.boxes(seen.detections)
 
     def _head(self, canvas: Canvas, figures: StreamFigures, seen: SeenFrame | None) -> None:
         window = window_of([figures.recent()])

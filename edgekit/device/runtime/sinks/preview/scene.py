@@ -10,6 +10,9 @@ from edgekit.schema.plan import StagePlan
 from edgekit.schema.reader import from_raw
 from edgekit.schema.stages.scene import LineAcross, LinesOptions, ZonesOptions
 
+_ALONG = (0.55, 0.35, 0.75, 0.15, 0.0, 1.0)
+"""Where along a line its name may stand: beside its arrow best."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenery:
@@ -24,6 +27,14 @@ class Scenery:
             canvas.area(name, corners)
         for name, line in self.lines.items():
             canvas.line(name, line.start_px, line.end_px)
+
+    def name(self, canvas: Canvas) -> None:
+        """Names, where no other words stand."""
+        for name, corners in self.zones.items():
+            canvas.name(name, corners)
+        for name, line in self.lines.items():
+            (left, top), (right, bottom) = line.start_px, line.end_px
+            canvas.name(name, [(left + share * (right - left), top + share * (bottom - top)) for share in _ALONG])
 
 
 def scenery_of(stages: Iterable[StagePlan]) -> Scenery:
