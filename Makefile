@@ -27,8 +27,8 @@ needs-%:         # what a job takes of this machine: in one list, before anythin
 
 packages: needs-test  ## Debian packages for all that needs no hardware, through apt
 
-demo: needs-demo-$(if $(filter host,$(DEVICE)),host,virt) setup  ## the main job, on the virtual board or with DEVICE=host on this machine
-	@$(BIN)/edgekit demo --device $(DEVICE)
+demo: needs-demo-$(if $(filter host,$(DEVICE)),host,virt)$(if $(filter gate-watch,$(RECIPE)),-gate-watch) setup  ## the main job, on the virtual board or with DEVICE=host on this machine; RECIPE=gate-watch: cameras and a broker
+	@$(BIN)/edgekit demo --device $(DEVICE) $(if $(RECIPE),--recipe $(RECIPE))
 
 lint: setup      ## format, lint, types, import contracts
 	$(BIN)/ruff format --check

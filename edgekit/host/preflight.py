@@ -94,8 +94,14 @@ _CAMERAS = (
     Need(package="gstreamer1.0-plugins-ugly", files=(f"{_PLUGINS}/libgstx264.so",)),
 )
 """For tests: cameras that GStreamer's RTSP server plays."""
-_BROKER = (Need(package="mosquitto", programs=("mosquitto",)),)
+_BROKER = (Need(package="mosquitto", programs=("mosquitto", "mosquitto_passwd")),)
 """For tests: what MQTT sinks send to."""
+_GATE_WATCH = (
+    *(need for need in _CAMERAS if need.package not in ("gstreamer1.0-plugins-ugly", "gir1.2-gst-plugins-base-1.0")),
+    *_BROKER,
+    Need(package="mosquitto-clients", programs=("mosquitto_sub",)),
+)
+"""For the demo of gate-watch: RTSP cameras that show its clips, a broker, and somebody who listens."""
 _PEERS = (Need(package="ffmpeg", programs=("ffmpeg",)),)
 """For benches: what the worker is compared with."""
 _COMPILER = (Need(package="gcc", programs=("cc",)), Need(package="libc6-dev", files=("/usr/include/stdio.h",)))
@@ -104,10 +110,13 @@ JOBS = {
     "setup": _SETUP,
     "build": _SIGN,
     "board": _BOARD,
+    "gate-watch": _GATE_WATCH,
     "demo-host": (*_SETUP, *_SIGN),
     "demo-virt": (*_SETUP, *_BOARD),
+    "demo-host-gate-watch": (*_SETUP, *_SIGN, *_GATE_WATCH),
+    "demo-virt-gate-watch": (*_SETUP, *_BOARD, *_GATE_WATCH),
     "check": (*_SETUP, *_SIGN),
-    "test": (*_SETUP, *_BOARD, *_SSHD, *_SANDBOX, *_CAMERAS, *_BROKER, *_COMPILER),
+    "test": (*_SETUP, *_BOARD, *_SSHD, *_SANDBOX, *_CAMERAS, *_GATE_WATCH, *_COMPILER),
     "soak": (*_SETUP, *_CAMERAS),
     "bench-runtime": (*_SETUP, *_CAMERAS, *_PEERS),
     "test-fresh": _FETCH,

@@ -44,6 +44,9 @@ class StreamOptions:
     """Whose frames a lane takes first where several streams wait: the highest. Among equals who came first."""
     max_fps: Rate | None = None
     """At most so many frames a second go on, each the newest at its time; the others are dropped after decoding."""
+    enabled: bool = True
+    """False on a board that has no such camera: usually `{ setting = "NAME" }`. One release then fits boards with few
+    cameras and with many."""
     roi: Roi | None = None
     """Stages see this part alone, and their detections stand in pixels of the whole picture."""
 

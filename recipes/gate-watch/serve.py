@@ -2,8 +2,9 @@
 
 Runs on Debian's own Python, which has `gi`:  /usr/bin/python3 serve.py SHOWN... [--login USER PASSWORD_FILE] [--fps F]
 
-One camera for each SHOWN, at /cam0, /cam1, ...: an H.264 clip (`clips/east.mp4`), or snow as `h264`, `h265` or `mjpeg`.
-A clip's first second is shown over and over until it is played; then the rest, once, and then its last second.
+One camera for each SHOWN, at /cam0, /cam1, ...: an H.264 clip (`clips/east.mp4`), a bare H.264 stream (`X.h264`, over
+and over), or snow, encoded as it goes (`h264`, `h265`, `mjpeg`). A clip's first second is shown over and over until it
+is played; then the rest, once, and then its last second.
 Prints `port N` once it listens, and `played K` when a clip is through. Commands on stdin, each answered with `ok`:
     play K          show the rest of the clip, once
     freeze K        no packet any more, the connection stays: a camera that hangs until somebody connects anew
@@ -42,6 +43,19 @@ def snow(codec: str) -> str:
     width, height = SIZE
     caps = f"video/x-raw,format=I420,width={width},height={height},framerate={FPS}/1,colorimetry=bt709"
     return f"( videotestsrc is-live=true pattern=snow name=test ! {caps} ! valve name=freeze ! {ENCODERS[codec]} )"
+
+
+def bare(file: str) -> str:
+    """A camera's pipeline: a stream without a container, over and over, which costs no encoder."""
+    paced = f"multifilesrc location={file} loop=true ! h264parse name=parse ! identity sync=true"
+    return f"( {paced} ! valve name=freeze ! h264parse config-interval=-1 ! rtph264pay name=pay0 pt=96 )"
+
+
+def stamp(_pad: object, info: Gst.PadProbeInfo) -> Gst.PadProbeReturn:
+    """A bare stream has no times of presentation; without B-frames they are those of decoding."""
+    buffer = info.get_buffer()
+    buffer.pts = buffer.dts
+    return Gst.PadProbeReturn.OK
 
 
 class Clip:
@@ -102,7 +116,7 @@ def read_packets(file: str) -> list[tuple[bytes, bool]]:
     reader.get_by_name("file").set_property("location", file)
     reader.set_state(Gst.State.PLAYING)
     packets, out = [], reader.get_by_name("out")
-    while (sample := out.emit("pull-sample")) is not None:
+    while (sample := out.emit("try-pull-sample", 5 * Gst.SECOND)) is not None:  # none comes of what is no clip
         buffer = sample.get_buffer()
         packets.append((buffer.extract_dup(0, buffer.get_size()), not buffer.has_flags(Gst.BufferFlags.DELTA_UNIT)))
     reader.set_state(Gst.State.NULL)
@@ -116,10 +130,10 @@ class Camera:
 
     def __init__(self, server: GstRtspServer.RTSPServer, number: int, shown: str, *, fps: float) -> None:
         self._path, self._server = f"/cam{number}", server
-        self._clip = None if shown in ENCODERS else Clip(shown, number, fps)
+        self._clip = Clip(shown, number, fps) if shown.endswith(".mp4") else None
         self._media: list[GstRtspServer.RTSPMedia] = []
         self._factory = GstRtspServer.RTSPMediaFactory()
-        self._factory.set_launch(self._clip.launch if self._clip else snow(shown))
+        self._factory.set_launch(self._clip.launch if self._clip else snow(shown) if shown in ENCODERS else bare(shown))
         self._factory.set_shared(True)
         self._factory.connect("media-configure", self._configure)
         self._pattern = "snow"
@@ -147,7 +161,10 @@ class Camera:
 
     def _configure(self, _factory: object, media: GstRtspServer.RTSPMedia) -> None:
         self._media.append(media)
+        media.connect("unprepared", self._media.remove)
         self._set("test", "pattern", self._pattern)
+        if (parser := media.get_element().get_by_name("parse")) is not None:
+            parser.get_static_pad("src").add_probe(Gst.PadProbeType.BUFFER, stamp)
         if self._clip:
             self._clip.feed(media)
 

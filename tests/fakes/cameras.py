@@ -1,4 +1,4 @@
-"""Cameras on loopback: those of `rtsp_server.py`."""
+"""Cameras on loopback: those of `recipes/gate-watch/serve.py`, which the demo has too."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 PYTHON = "/usr/bin/python3"
 """Debian's own: it has `gi`."""
+SCRIPT = Path(__file__).parents[2] / "recipes" / "gate-watch" / "serve.py"
 
 
 class RtspServer:
@@ -37,13 +38,13 @@ def rtsp_server(*pictures: str, login: tuple[str, Path] | None = None) -> Iterat
     """Serve some cameras.
 
     Args:
-        pictures: what each shows: `h264`, `h265` or `mjpeg` for snow, or the path of a bare H.264 stream (`.h264`).
+        pictures: what each shows: `h264`, `h265` or `mjpeg` for snow, the path of a bare H.264 stream (`.h264`), or
+            of a clip (`.mp4`), which is quiet until it is told to `play`.
         login: who may see them, and the file that holds the password.
     """
-    script = str(Path(__file__).with_name("rtsp_server.py"))
     more = ["--login", login[0], str(login[1])] if login else []
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen([PYTHON, script, *pictures, *more], **pipes) as process:  # type: ignore[call-overload]
+    with subprocess.Popen([PYTHON, str(SCRIPT), *pictures, *more], **pipes) as process:  # type: ignore[call-overload]
         try:
             yield RtspServer(process)
         finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edgekit.device.runtime.arguments import EXIT_FAILED, GOLDEN, Arguments, GoldenError
 from edgekit.device.runtime.golden import check_golden
 from edgekit.device.runtime.pipeline import Pipeline, open_ends
@@ -9,6 +11,7 @@ from edgekit.device.runtime.reporter import Reporter
 from edgekit.device.runtime.reporting import RunningReports
 from edgekit.device.runtime.stages.factory import StageFactory, load_runners
 from edgekit.device.runtime.streams import PipelineFigures
+from edgekit.errors import InputError
 from edgekit.schema.filling import fill_plan
 from edgekit.schema.message import from_message
 from edgekit.schema.plan import WorkerPlan
@@ -24,7 +27,7 @@ def run(arguments: Arguments, reporter: Reporter, wake_fd: int) -> int:
     """
     reporter.turn("starting", "reading the plan")
     plan = from_message(WorkerPlan, (arguments.release / "plan.json").read_bytes(), "plan.json")
-    plan = fill_plan(plan, arguments.settings, f"settings of {plan.application}")
+    plan = only_enabled(fill_plan(plan, arguments.settings, f"settings of {plan.application}"))
     reporter.turn("starting", "loading engines")
     runners = load_runners(plan, arguments.release, arguments.work / "engines")
     factory = StageFactory(plan, arguments.release, runners)
@@ -47,6 +50,18 @@ def run(arguments: Arguments, reporter: Reporter, wake_fd: int) -> int:
         for runner in runners.values():
             runner.close()
     return 0
+
+
+def only_enabled(plan: WorkerPlan) -> WorkerPlan:
+    """The plan without the sources that this board does not have.
+
+    Raises:
+        InputError: it has none of them.
+    """
+    sources = {name: source for name, source in plan.sources.items() if source.enabled}
+    if not sources:
+        raise InputError("every source is switched off on this board", hint="set enabled = true for one of them")
+    return replace(plan, sources=sources)
 
 
 def _golden(factory: StageFactory, reporter: Reporter) -> str:

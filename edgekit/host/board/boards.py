@@ -12,7 +12,7 @@ from edgekit.executor import Executor
 from edgekit.executor.local import start_detached
 from edgekit.executor.processes import is_running
 from edgekit.host.board.image import BoardImage, ensure_image
-from edgekit.host.board.login import KEY_ALIAS, Login, free_port, wait_for_sshd, write_known_hosts
+from edgekit.host.board.login import KEY_ALIAS, Login, wait_for_sshd, write_known_hosts
 from edgekit.host.board.machine import Machine, Ram, make_overlay, socket_fits
 from edgekit.host.board.process import BoardProcesses
 from edgekit.host.board.records import BoardRecord, BoardRecords, BoardStatus
@@ -20,6 +20,7 @@ from edgekit.host.board.shapes import SHAPES, Shape
 from edgekit.host.board.template import BoardTools, Seed, Template, ensure_template, forget
 from edgekit.host.cache import Cache
 from edgekit.host.disk import write_whole
+from edgekit.host.ports import free_port
 from edgekit.host.progress import Progress
 from edgekit.host.settings import Settings
 from edgekit.schema.fleet import Device

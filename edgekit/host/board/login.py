@@ -85,13 +85,6 @@ def wait_for_sshd(port: int, pid: int, log: Path, limit_s: float = 300.0) -> Non
         time.sleep(0.2)
 
 
-def free_port() -> int:
-    """A free port on loopback; it may be taken before it is used, so callers try again."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def exec_ssh(login: Login, command: list[str]) -> None:
     """Become the ssh client. Does not return.
 

@@ -20,11 +20,12 @@ from edgekit.executor import Executor
 from edgekit.executor.local import start_detached, stop
 from edgekit.executor.processes import is_running
 from edgekit.host.board.image import BoardImage
-from edgekit.host.board.login import Login, free_port, wait_for_sshd, write_known_hosts
+from edgekit.host.board.login import Login, wait_for_sshd, write_known_hosts
 from edgekit.host.board.machine import QEMU, Firmware, Machine, Ram, make_device_tree, make_overlay
 from edgekit.host.board.qmp import Qmp
 from edgekit.host.board.shapes import Shape
 from edgekit.host.cache import Cache
+from edgekit.host.ports import free_port
 from edgekit.host.preflight import find_program, require
 from edgekit.host.progress import Progress
 from edgekit.schema.board import BoardPaths

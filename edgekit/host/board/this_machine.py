@@ -13,9 +13,10 @@ from edgekit.errors import EdgekitError, InputError, NothingSelected
 from edgekit.executor import Executor
 from edgekit.executor.local import start_detached, stop
 from edgekit.executor.processes import is_running
-from edgekit.host.board.login import KEY_ALIAS, answers, free_port, write_known_hosts
+from edgekit.host.board.login import KEY_ALIAS, answers, write_known_hosts
 from edgekit.host.board.ownership import runs
 from edgekit.host.disk import write_whole
+from edgekit.host.ports import free_port
 from edgekit.host.settings import Settings
 from edgekit.schema.board import BoardPaths
 from edgekit.schema.fleet import HOST, Device

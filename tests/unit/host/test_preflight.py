@@ -80,3 +80,16 @@ def test_a_user_without_sudo_is_told_the_administrators_command() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
     assert "pack-one" in done.stdout and not done.stdout.startswith(("sudo", "apt-get")), done
+
+
+def test_only_the_demo_with_cameras_asks_for_a_server_and_a_broker() -> None:
+    def packages(job: str) -> set[str]:
+        return {need.package for need in JOBS[job]}
+
+    beside = {"mosquitto", "mosquitto-clients", "python3-gi", "gir1.2-gst-rtsp-server-1.0", "gstreamer1.0-plugins-good"}
+    for device in ("host", "virt"):
+        assert not beside & packages(f"demo-{device}")
+        assert beside <= packages(f"demo-{device}-gate-watch") and packages(f"demo-{device}") < packages(
+            f"demo-{device}-gate-watch"
+        )
+    assert beside <= packages("test")

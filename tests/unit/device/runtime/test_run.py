@@ -16,7 +16,7 @@ from edgekit.device.runtime.arguments import EXIT_FAILED, Arguments, GoldenError
 from edgekit.device.runtime.reporter import Reporter
 from edgekit.device.runtime.run import run
 from edgekit.errors import EdgekitError
-from edgekit.schema.message import to_message
+from edgekit.schema.message import from_message, to_message
 from edgekit.schema.plan import LanePlan, StagePlan, WorkerPlan
 from edgekit.schema.recipe import Golden
 from edgekit.schema.report import Report
@@ -157,3 +157,16 @@ def test_what_cannot_be_run_is_an_error(tmp_path: Path, wake_fd: int) -> None:
         arguments = lay_out(tmp_path)
         (tmp_path / "c.mkv").unlink()
         run(replace(arguments), FakeReporter(), wake_fd)
+
+
+def test_a_source_that_is_switched_off_is_not_opened(tmp_path: Path, wake_fd: int) -> None:
+    arguments = lay_out(tmp_path)
+    plan = from_message(WorkerPlan, (tmp_path / "plan.json").read_bytes(), "plan.json")
+    off = replace(plan.sources["a"], path="nowhere.mkv", enabled=False)  # type: ignore[call-arg]
+    (tmp_path / "plan.json").write_bytes(to_message(replace(plan, sources={**plan.sources, "off": off})))
+    reporter = FakeReporter()
+    assert run(arguments, reporter, wake_fd) == 0
+    assert [stream.name for stream in reporter.said[-1].streams] == ["a"]
+    (tmp_path / "plan.json").write_bytes(to_message(replace(plan, sources={"off": off})))
+    with pytest.raises(EdgekitError, match="every source is switched off"):
+        run(arguments, FakeReporter(), wake_fd)
