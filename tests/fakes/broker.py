@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import subprocess
 import threading
@@ -52,8 +53,19 @@ class Broker:
         """It is gone; it knows its listeners again when it comes back."""
         if self._process is not None:
             self._process.terminate()
+            self._process.send_signal(signal.SIGCONT)
             self._process.wait(20)
             self._process = None
+
+    def pause(self) -> None:
+        """It hangs: connections stay, and the kernel takes new ones, but nothing is answered."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """It goes on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def _listens(self) -> bool:
         assert self._process is not None and self._process.poll() is None, (self.folder / "mosquitto.log").read_text()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.fakes.eventually import eventually
 from tests.fakes.plan_worker import PlanWorker
 from tests.fakes.plans import small_plan
 from tests.fakes.publishing import SMALL_DISK, Publishing, skip_without_small_disks, stored
+from tests.fakes.vitals import descriptors, rss_mib, threads
 
 pytestmark = pytest.mark.integration
 EVENTS, COUNTS, STATE, ONLINE = (
@@ -115,6 +117,56 @@ def test_while_the_broker_is_away_events_wait_and_only_the_newest_counts(
     publisher.kill()
 
 
+def vitals(pid: int) -> dict[str, int]:
+    return {"threads": threads(pid), "descriptors": descriptors(pid)}
+
+
+def test_a_broker_that_is_away_again_and_again_makes_nothing_grow(
+    tmp_path: Path, broker: Broker, listener: Listener
+) -> None:
+    """`EDGEKIT_AWAY_S=60` makes it as long as a broker takes to be updated."""
+    away_s, rounds, count = float(os.environ.get("EDGEKIT_AWAY_S", "1")), 3, 0
+    publisher = Publisher(tmp_path / "work", broker)
+    pid, before, mib = publisher.process.pid, {}, []
+    for _ in range(rounds + 1):
+        broker.stop()
+        eventually(lambda: publisher.do("look")["trouble"])
+        until_s, first = time.monotonic() + away_s, count
+        while time.monotonic() < until_s or count < first + 300:
+            publisher.do(f"events {count} {count + 10}")
+            publisher.do(f"count person {count}")
+            count += 10
+            time.sleep(min(0.05, away_s / 60))
+        publisher.until(waiting=count - first, dropped=0)
+        assert "cannot be reached" in publisher.do("look")["trouble"]
+        broker.start()
+        publisher.until(waiting=0, trouble="", dropped=0)
+        eventually(lambda: tracks(listener) == [*range(count)])  # noqa: B023
+        before = before or vitals(pid)  # once there is everything that there is going to be
+        mib.append(rss_mib(pid))
+    assert vitals(pid) == before
+    assert max(mib[1:]) < mib[0] + 8, "a message that was kept for each event would be more"
+    publisher.kill()
+
+
+def test_a_broker_that_hangs_is_told_and_gets_everything_when_it_goes_on(
+    tmp_path: Path, broker: Broker, listener: Listener
+) -> None:
+    publisher = Publisher(tmp_path / "work", broker, keepalive_s=5)
+    publisher.do("events 0 3")
+    eventually(lambda: tracks(listener) == [0, 1, 2])
+    publisher.until(waiting=0, trouble="")
+    broker.pause()
+    publisher.do("events 3 500")
+    eventually(lambda: publisher.do("look")["trouble"])
+    publisher.until(trouble="broker 127.0.0.1 takes connections, and does not answer", waiting=497, dropped=0)
+    eventually(lambda: any("is gone" in line or "does not answer" in line for line in publisher.told()))
+    broker.resume()
+    eventually(lambda: tracks(listener) == [*range(500)])
+    publisher.until(waiting=0, trouble="", dropped=0)
+    publisher.kill()
+
+
 def test_what_waits_outlives_a_killed_worker(tmp_path: Path, broker: Broker, listener: Listener) -> None:
     broker.stop()
     publisher = Publisher(tmp_path / "work", broker)
@@ -166,7 +218,7 @@ def test_past_the_bound_the_oldest_go_and_are_counted(tmp_path: Path, broker: Br
 def test_on_a_full_disk_events_wait_in_memory(tmp_path: Path, broker: Broker, listener: Listener) -> None:
     skip_without_small_disks(tmp_path)
     work = tmp_path / "work"
-    publisher = Publisher(work, broker, *SMALL_DISK, str(work))
+    publisher = Publisher(work, broker, *SMALL_DISK, str(work), buffer="4M")
     publisher.do("events 0 10")
     publisher.until(waiting=0, trouble="")
     publisher.do("fill")
@@ -177,11 +229,17 @@ def test_on_a_full_disk_events_wait_in_memory(tmp_path: Path, broker: Broker, li
     publisher.do("events 200 500")
     eventually(lambda: "cannot be kept on disk" in publisher.do("look")["trouble"])
     publisher.until(waiting=300, dropped=0)
-    publisher.do("free")
-    eventually(lambda: "disk" not in publisher.do("look")["trouble"])
+    publisher.do("events 500 10000")
+    eventually(lambda: "more than 1.0 MiB wait: the oldest events are dropped" in publisher.do("look")["trouble"])
+    figures = publisher.do("look")
+    assert figures["waiting"] + figures["dropped"] == 9800 and 500_000 < figures["waiting_bytes"] <= 1 << 20
     broker.start()
-    publisher.until(waiting=0, dropped=0, trouble="")
-    assert tracks(listener) == [*range(500)]
+    publisher.until(waiting=0, dropped=figures["dropped"])
+    publisher.do("free")
+    publisher.do("events 10000 10001")
+    eventually(lambda: len(tracks(listener)) == 10_001 - figures["dropped"])
+    publisher.until(waiting=0, dropped=figures["dropped"], trouble="")
+    assert tracks(listener) == [*range(200), *range(200 + figures["dropped"], 10_001)]
     publisher.kill()
 
 

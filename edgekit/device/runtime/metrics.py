@@ -68,7 +68,12 @@ class WorkerCollector(Collector):
             (CounterMetricFamily, "frames", "Frames that reached a sink.", lambda one: one.frames),
             (CounterMetricFamily, "stream_passes", "How often a recording began again.", lambda one: one.passes),
             (CounterMetricFamily, "stream_reconnects", "How often a camera came back.", lambda one: one.reconnects),
-            (GaugeMetricFamily, "stream_state_seconds", "Since it is in its state.", lambda one: now_s - one.since_s),
+            (
+                GaugeMetricFamily,
+                "stream_state_seconds",
+                "Since it is in its state.",
+                lambda one: max(0.0, now_s - one.since_s),
+            ),
             (GaugeMetricFamily, "stream_fps", "Frames a second, now.", lambda one: window_of([one.recent()]).fps),
             (GaugeMetricFamily, "stream_wanted_fps", "Frames a second that should come.", lambda one: one.wanted_fps),
         ):

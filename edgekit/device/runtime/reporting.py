@@ -102,7 +102,7 @@ class RunningReports:
         return StreamReport(
             name=stream.name,
             state="stalled" if stuck else stream.state,
-            since_s=round(now_s - since_s, 3),
+            since_s=round(max(0.0, now_s - since_s), 3),  # it may have turned since `now_s`
             message=stream.message,
             frames=stream.frames,
             fps=round(window.fps, 2),

@@ -208,7 +208,10 @@ class PipelineFigures:
             for stream in self.streams.values()
             if stream.state == "live" or (stream.state in ("ended", "failed") and stream.name in under_way)
         ]
-        return self._clock() - max(self._arrived_s, min(begun)) if begun else 0.0
+        if not begun:
+            return 0.0
+        latest_s = max(self._arrived_s, min(begun))  # before the clock: a frame may arrive meanwhile
+        return self._clock() - latest_s
 
     def window(self) -> Window:
         """All streams together: rates added up, latencies of every frame."""

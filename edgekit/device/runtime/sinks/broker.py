@@ -62,6 +62,8 @@ class BrokerConnection:
         self.on_change: Callable[[], None] = lambda: None
         """Called from its thread after anything happened."""
         self._pause_s = plan.backoff_s
+        self._answered = False
+        """Whether the broker has answered on this connection."""
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._under_way: set[int] = set()
@@ -135,6 +137,7 @@ class BrokerConnection:
         self.on_change()
 
     def _connected(self, _client: object, _data: object, _flags: object, reason: ReasonCode, _more: object) -> None:
+        self._answered = True
         if reason.is_failure:
             self._say(_REFUSED.get(reason.value, f"refuses this client: {reason}"))
             return
@@ -144,7 +147,10 @@ class BrokerConnection:
         self._say("")
 
     def _disconnected(self, _client: object, _data: object, _flags: object, reason: ReasonCode, _more: object) -> None:
-        if not self.problem:  # after a refusal that is known already
+        answered, self._answered = self._answered, False
+        if not answered:
+            self._say("takes connections, and does not answer")
+        elif not self.problem:  # after a refusal that is known already
             self._say(f"is gone: {reason}")
 
     def _failed(self, _client: object, _data: object) -> None:

@@ -84,6 +84,11 @@ class Outbox:
         """What lies in memory and on disk."""
         return self._fresh_bytes + self._row_bytes
 
+    @property
+    def bound_bytes(self) -> int:
+        """What may wait, where it waits now."""
+        return self._memory_bytes if self.fault else self._max_bytes
+
     def put(self, topic: str, payload: bytes) -> None:
         """Add a message."""
         with self._lock:

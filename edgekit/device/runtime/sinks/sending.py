@@ -153,7 +153,7 @@ class BrokerSender:
         if not reasons:
             self._lost_before = outbox.dropped
         elif outbox.dropped > self._lost_before:
-            reasons.append(f"more than {format_bytes(self._plan.buffer)} wait: the oldest events are dropped")
+            reasons.append(f"more than {format_bytes(outbox.bound_bytes)} wait: the oldest events are dropped")
         figures.trouble = "; ".join(reasons)
         if figures.trouble != self._told and time.monotonic() - self._told_s >= _TELL_EVERY_S:
             self._told, self._told_s = figures.trouble, time.monotonic()

@@ -146,6 +146,17 @@ def test_a_stream_that_failed_and_a_thread_that_is_not_pinned_are_said() -> None
     assert RunningReports(pipeline, "", clock).make("failed", "because").message == "because"
 
 
+def test_what_happens_while_a_report_is_made_is_not_in_the_future() -> None:
+    """Threads go on meanwhile, and a keeper takes no report with a time below 0."""
+    clock = Clock()
+    pipeline = fake_pipeline([FakeSource("a")], {"out": FakeSink()}, clock=clock)
+    reports = RunningReports(pipeline, "", lambda: clock() - 0.5)
+    pipeline.figures.streams["a"].turn("stalled", "nothing came")
+    report = reports.make()
+    assert report.streams[0].since_s == 0.0 and from_message(Report, to_message(report), "worker") == report
+    assert 'edgekit_stream_state_seconds{stream="a"} 0.0' in report.metrics
+
+
 def test_metrics_are_made_now_and_then_and_at_the_end() -> None:
     clock = Clock()
     factory = FakeFactory({}, ["a"], {"out": "out"})
