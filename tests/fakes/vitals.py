@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -18,9 +19,13 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def threads(pid: int) -> int:
-    """How many there are."""
-    return sum(1 for _ in Path(f"/proc/{pid}/task").iterdir())
+def threads(pid: int) -> list[str]:
+    """Their names, sorted."""
+    found: list[str] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):  # it has ended
+            found.append((task / "comm").read_text().strip())
+    return sorted(found)
 
 
 def descriptors(pid: int) -> int:

@@ -117,7 +117,7 @@ def test_while_the_broker_is_away_events_wait_and_only_the_newest_counts(
     publisher.kill()
 
 
-def vitals(pid: int) -> dict[str, int]:
+def vitals(pid: int) -> dict[str, object]:
     return {"threads": threads(pid), "descriptors": descriptors(pid)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -28,12 +29,11 @@ class CameraFault:
 
 @dataclass(slots=True)
 class CameraTrial:
-    """Lets a camera be well for a while, then brings its fault, and looks at each report of the worker."""
+    """Brings a camera's fault whenever it is due, and looks at each report of the worker."""
 
     fault: CameraFault
-    due_s: float
-    """When its next fault begins; infinite: never."""
-    rest_s: float
+    due_s: float = math.inf
+    """When its next fault begins."""
     told_s: list[float] = field(default_factory=list)
     """After how long each was told."""
     back_s: list[float] = field(default_factory=list)
@@ -54,6 +54,7 @@ class CameraTrial:
         if self._began_s is None:
             if now_s >= self.due_s:
                 self._began_s, self._ended_s, self._reconnects = now_s, None, report.reconnects
+                self.due_s = math.inf
                 self.fault.begin()
             return
         came_back = report.state == "live" and report.reconnects > self._reconnects
@@ -69,7 +70,7 @@ class CameraTrial:
                 self.fault.end()
         if self._ended_s is not None and came_back:
             self.back_s.append(now_s - self._ended_s)
-            self._began_s, self.due_s = None, now_s + self.rest_s
+            self._began_s = None
 
     def complaints(self, reconnects: int, slack_s: float) -> list[str]:
         """What it has not kept, after the last report.

@@ -32,7 +32,9 @@ from tests.fakes.vitals import descriptors, rss_mib, threads  # noqa: E402
 from tests.soak.camera_site import USER, CameraSite, camera_site  # noqa: E402
 from tests.soak.faults import CameraTrial  # noqa: E402
 
-REST_S, STAGGER_S, SLACK_S, QUIET_S = 20.0, 4.0, 10.0, 5.0
+STAGGER_S, SLACK_S = 4.0, 10.0
+SETTLE_S, QUIET_S = 3.0, 12.0
+"""After each round every camera is live for so long; memory is compared once it has settled."""
 MOST_MIB_PER_H = 1.0
 PATIENCE_S = 120.0
 CONSOLE = Console(width=None if sys.stdout.isatty() else 130)
@@ -43,7 +45,9 @@ class Samples:
     """Of the worker, at each of its reports."""
 
     memory: list[tuple[float, float]] = field(default_factory=list)
-    threads: list[int] = field(default_factory=list)
+    quiet: list[tuple[float, float]] = field(default_factory=list)
+    """Memory between rounds: while a camera comes back, its old decoder and its new one exist for a moment."""
+    threads: list[list[str]] = field(default_factory=list)
     descriptors: list[int] = field(default_factory=list)
     """While every camera was live."""
     tellers: set[str] = field(default_factory=set)
@@ -51,26 +55,34 @@ class Samples:
 
 
 class CameraSoak:
-    """The run: faults come, each report is looked at, and in the end there is a list of complaints."""
+    """The run: in each round every fault comes once, one over the other; in the end there is a list of complaints."""
 
     def __init__(self, site: CameraSite, minutes: float) -> None:
         self.site, self.samples = site, Samples()
-        self.trials = {name: CameraTrial(fault, due_s=math.inf, rest_s=REST_S) for name, fault in site.faults.items()}
+        self.trials = {name: CameraTrial(fault) for name, fault in site.faults.items()}
         self.last: dict[str, StreamReport] = {}
         self._secrets = frozenset[bytes]().union(*(spellings(USER, one) for one in site.passwords))
         self._seconds, self._began = 60 * minutes, False
 
     def run(self) -> None:
-        """Until the time is over and every camera is well."""
+        """Rounds until the time is over."""
         self._until_all_live(PATIENCE_S)
-        began_s, self._began = time.monotonic(), True
-        for number, trial in enumerate(self.trials.values()):
-            trial.due_s = began_s + STAGGER_S * number
-        self._watch(began_s + self._seconds)
-        for trial in self.trials.values():
-            trial.due_s = trial.rest_s = math.inf
-        self._until_all_live(PATIENCE_S)
-        self._watch(time.monotonic() + QUIET_S)
+        self._began = True
+        self._be_quiet()
+        until_s = time.monotonic() + self._seconds
+        while time.monotonic() < until_s and not any(trial.waits for trial in self.trials.values()):
+            begin_s = time.monotonic()
+            for number, trial in enumerate(self.trials.values()):
+                trial.due_s = begin_s + STAGGER_S * number
+            self._watch(begin_s + STAGGER_S * len(self.trials))
+            self._until_all_live(PATIENCE_S)
+            self._be_quiet()
+
+    def _be_quiet(self) -> None:
+        self._watch(time.monotonic() + SETTLE_S)
+        before = len(self.samples.memory)
+        self._watch(time.monotonic() + QUIET_S - SETTLE_S)
+        self.samples.quiet += self.samples.memory[before:]
 
     def complaints(self) -> list[str]:
         """What was not as it should be; none: all was well."""
@@ -80,11 +92,11 @@ class CameraSoak:
             for complaint in trial.complaints(self.last[name].reconnects, SLACK_S)
         ]
         found += [f"{name}: it noticed the others' faults" for name in self._untouched() if self.last[name].reconnects]
-        samples, slope = self.samples, growth(self.samples.memory)
+        samples, slope = self.samples, growth(self.samples.quiet)
         if slope.verdict(MOST_MIB_PER_H) == "grows":
             found.append(f"memory grows by {slope.per_hour:.2f} ± {slope.bound:.2f} MiB/h")
-        if max(samples.threads) > samples.threads[0]:
-            found.append(f"threads: {samples.threads[0]} at first, {max(samples.threads)} later")
+        if more := [names for names in samples.threads if len(names) > len(samples.threads[0])]:
+            found.append(f"threads: {samples.threads[0]} at first, {max(more, key=len)} later, {len(more)} times")
         if samples.descriptors[-1] > samples.descriptors[0]:
             found.append(f"descriptors: {samples.descriptors[0]} at first, {samples.descriptors[-1]} at the end")
         folder = self.site.worker.log.parent
@@ -146,7 +158,7 @@ def table_of(soak: CameraSoak) -> Table:
 
 def outcome(soak: CameraSoak, complaints: list[str]) -> dict[str, object]:
     """The same, to be written."""
-    samples, slope = soak.samples, growth(soak.samples.memory)
+    samples, slope = soak.samples, growth(soak.samples.quiet)
     return {
         "cameras": {
             name: {"told_s": trial.told_s, "back_s": trial.back_s, "back_within_s": trial.fault.back_within_s}
@@ -154,7 +166,8 @@ def outcome(soak: CameraSoak, complaints: list[str]) -> dict[str, object]:
         },
         "memory": {**asdict(slope), "verdict": slope.verdict(MOST_MIB_PER_H), "mib": samples.memory[-1][1]},
         "rss": [(round(at_s - samples.memory[0][0], 1), round(mib, 2)) for at_s, mib in samples.memory],
-        "threads": [min(samples.threads), max(samples.threads)],
+        "quiet": [(round(at_s - samples.memory[0][0], 1), round(mib, 2)) for at_s, mib in samples.quiet],
+        "threads": [min(map(len, samples.threads)), max(map(len, samples.threads))],
         "descriptors": [samples.descriptors[0], samples.descriptors[-1]],
         "complaints": complaints,
     }
@@ -171,10 +184,11 @@ def main() -> int:
         complaints = soak.complaints()
     found = outcome(soak, complaints)
     CONSOLE.print(table_of(soak))
-    slope, samples = growth(soak.samples.memory), soak.samples
+    slope, samples = growth(soak.samples.quiet), soak.samples
     CONSOLE.print(
-        f"memory: {samples.memory[-1][1]:.1f} MiB; {slope.per_hour:+.2f} ± {slope.bound:.2f} MiB/h in the last "
-        f"{slope.seconds:.0f} s ({slope.n} samples, 95 %): {slope.verdict(MOST_MIB_PER_H)}\n"
+        f"memory: {samples.memory[-1][1]:.1f} MiB, at most {max(mib for _, mib in samples.memory):.1f}; between rounds "
+        f"{slope.per_hour:+.2f} ± {slope.bound:.2f} MiB/h in the last {slope.seconds:.0f} s ({slope.n} samples, 95 %): "
+        f"{slope.verdict(MOST_MIB_PER_H)}\n"
         f"threads: {found['threads']}, descriptors at first and at the end: {found['descriptors']}\n"
         f"load of this machine: {os.getloadavg()}"
     )

@@ -20,10 +20,10 @@ def test_memory_and_cpu_rise_with_what_is_used() -> None:
 
 
 def test_threads_and_files_are_counted(tmp_path: Path) -> None:
-    before, stop = (threads(os.getpid()), descriptors(os.getpid())), threading.Event()
+    before, stop = (len(threads(os.getpid())), descriptors(os.getpid())), threading.Event()
     thread = threading.Thread(target=stop.wait)
     thread.start()
     with (tmp_path / "file").open("w"):
-        assert (threads(os.getpid()), descriptors(os.getpid())) == (before[0] + 1, before[1] + 1)
+        assert (len(threads(os.getpid())), descriptors(os.getpid())) == (before[0] + 1, before[1] + 1)
     stop.set()
     thread.join()

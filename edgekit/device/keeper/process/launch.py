@@ -43,6 +43,9 @@ BOOT = (
 )
 """Runs as `python -I -c BOOT SITE[:APP] --release DIR --work DIR`: the release's packages come before the system's."""
 
+_ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "131072", "MALLOC_ARENA_MAX": "2"}
+"""glibc gives pictures back at once when they are freed, and does not raise the threshold by itself: else each
+reconnected camera leaves holes in the heap of its thread. Source: mallopt(3)."""
 _THREAD_POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -95,5 +98,6 @@ def worker_env(work: Path, report_fd: int, settings_fd: int, preview_fd: int | N
         REPORT_FD_VARIABLE: str(report_fd),
         SETTINGS_FD_VARIABLE: str(settings_fd),
         **({} if preview_fd is None else {PREVIEW_FD_VARIABLE: str(preview_fd)}),
+        **_ALLOCATOR,
         **dict.fromkeys(_THREAD_POOLS, "1"),
     }
