@@ -46,7 +46,7 @@ class Samples:
 
     memory: list[tuple[float, float]] = field(default_factory=list)
     quiet: list[tuple[float, float]] = field(default_factory=list)
-    """Memory between rounds: while a camera comes back, its old decoder and its new one exist for a moment."""
+    """Memory after each round, the median: while a camera comes back, its old decoder and its new one are there."""
     threads: list[list[str]] = field(default_factory=list)
     descriptors: list[int] = field(default_factory=list)
     """While every camera was live."""
@@ -82,7 +82,8 @@ class CameraSoak:
         self._watch(time.monotonic() + SETTLE_S)
         before = len(self.samples.memory)
         self._watch(time.monotonic() + QUIET_S - SETTLE_S)
-        self.samples.quiet += self.samples.memory[before:]
+        at_s, mib = zip(*self.samples.memory[before:], strict=True)
+        self.samples.quiet.append((statistics.median(at_s), statistics.median(mib)))
 
     def complaints(self) -> list[str]:
         """What was not as it should be; none: all was well."""
@@ -187,7 +188,7 @@ def main() -> int:
     slope, samples = growth(soak.samples.quiet), soak.samples
     CONSOLE.print(
         f"memory: {samples.memory[-1][1]:.1f} MiB, at most {max(mib for _, mib in samples.memory):.1f}; between rounds "
-        f"{slope.per_hour:+.2f} ± {slope.bound:.2f} MiB/h in the last {slope.seconds:.0f} s ({slope.n} samples, 95 %): "
+        f"{slope.per_hour:+.2f} ± {slope.bound:.2f} MiB/h in the last {slope.seconds:.0f} s ({slope.n} rounds, 95 %): "
         f"{slope.verdict(MOST_MIB_PER_H)}\n"
         f"threads: {found['threads']}, descriptors at first and at the end: {found['descriptors']}\n"
         f"load of this machine: {os.getloadavg()}"

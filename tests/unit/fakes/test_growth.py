@@ -36,3 +36,10 @@ def test_the_true_slope_is_within_the_bound_as_often_as_it_says(alike: float) ->
     runs = [growth(walk(600, 3.0, noise=0.05, alike=alike, seed=seed)) for seed in range(200)]
     within = sum(abs(one.per_hour - 3.0) <= one.bound for one in runs)
     assert within >= 180, "95 % of 200, less what chance takes"
+
+
+def test_few_samples_say_little() -> None:
+    steps = [(0.0, 1.0), (1.0, 1.0), (2.0, 1.0), (3.0, 1.0)]
+    assert growth(steps).verdict(1.0) == "too short to say" and growth(steps).n == 2
+    runs = [growth(walk(9, 3.0, noise=0.05, seed=seed)) for seed in range(200)]
+    assert sum(abs(one.per_hour - 3.0) <= one.bound for one in runs) >= 180

@@ -43,9 +43,9 @@ BOOT = (
 )
 """Runs as `python -I -c BOOT SITE[:APP] --release DIR --work DIR`: the release's packages come before the system's."""
 
-_ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "131072", "MALLOC_ARENA_MAX": "2"}
-"""glibc gives pictures back at once when they are freed, and does not raise the threshold by itself: else each
-reconnected camera leaves holes in the heap of its thread. Source: mallopt(3)."""
+_ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "65536"}
+"""glibc gives a picture's memory back when it is freed, and does not raise this threshold by itself: else pictures come
+to lie in heaps, which stay large once eight cameras came back together. Source: mallopt(3)."""
 _THREAD_POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 

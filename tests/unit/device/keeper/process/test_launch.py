@@ -47,3 +47,26 @@ def test_nothing_of_the_keepers_environment_is_handed_on(tmp_path: Path) -> None
     assert (env["HOME"], env["OMP_NUM_THREADS"]) == (str(tmp_path), "1")
     assert "NOTIFY_SOCKET" not in env
     assert env["PATH"] != os.environ["PATH"]
+
+
+def test_memory_of_pictures_is_given_back_once_they_are_gone(tmp_path: Path) -> None:
+    """Larger pictures and smaller ones in turn, on several threads, as cameras have that come back."""
+    code = (
+        "import threading\n"
+        "status = '/proc/self/status'\n"
+        "def mib(): return int(next(l for l in open(status) if l.startswith('RssAnon')).split()[1]) >> 10\n"
+        "def work():\n"
+        "    kept = []\n"
+        "    for size in (1 << 22, 1 << 20) * 4:\n"
+        "        pictures = [bytearray(size) for _ in range(4)]\n"
+        "        kept.append(bytearray(40000))\n"
+        "    barrier.wait()\n"
+        "    del pictures\n"
+        "before, barrier = mib(), threading.Barrier(8)\n"
+        "threads = [threading.Thread(target=work) for _ in range(8)]\n"
+        "[thread.start() for thread in threads]; [thread.join() for thread in threads]\n"
+        "print(mib() - before)\n"
+    )
+    env = worker_env(tmp_path, 9, 10)
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 8
