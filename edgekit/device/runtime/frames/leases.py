@@ -23,11 +23,12 @@ from edgekit.device.runtime.frames.pool import PicturePool
 from edgekit.device.runtime.wakeup import WakeUp
 from edgekit.errors import FrameReleased
 from edgekit.imaging.copying import planes_of
-from edgekit.imaging.image import Image, Pixels
+from edgekit.imaging.image import Pixels
 from edgekit.stage import Frame, KeptPicture
 
 WAITING = "waiting"
 """What a lane does with a frame that stands in line in front of it."""
+_WATCHED_FRAMES = 100
 NO_LEASE = "leases"
 """Why a camera's frame is dropped that nobody has a lease for."""
 
@@ -67,7 +68,7 @@ class FrameLease:
     lane: str = ""
     """The suspect's; else the one that let it go last."""
     references: int = 0
-    """To the picture and its arrays, before the step that is at work."""
+    """To the picture and its arrays, before the step that is at work; 0 where nobody has counted."""
     suspect: str = ""
     """The first step after which there were more."""
     outliving: list[weakref.ref[Pixels]] = field(default_factory=list)
@@ -95,14 +96,19 @@ class StreamLeases:
         self.stream, self.most, self.pool = stream, most, pool
         self._clock = clock
         self._lock = threading.Lock()
+        """On a frame's way it is taken only where several lanes have the frame."""
         self._all = [FrameLease(self) for _ in range(most)]
         self._free = list(self._all)
+        """Taken from by the stream's source alone; anybody adds."""
+        self._sought = False
         self._changed = WakeUp()
         """For the stream's source, which alone waits here."""
         self._closed = False
         self._ended: deque[tuple[FrameLease, int]] = deque()
-        """Leases of which an outliving array has ended, with their generation. Written without
-        the lock: see `PicturePool`."""
+        """Leases of which an outliving array has ended, with their generation. Written without the lock, like a pool's
+        list of buffers that came back."""
+        self.watched = 0
+        """So many frames' steps are watched for arrays that they keep. That costs, so somebody has kept one before."""
 
     @property
     def held(self) -> int:
@@ -119,21 +125,24 @@ class StreamLeases:
         return sorted(found, key=lambda one: one.since_s)
 
     def wait(self) -> bool:
-        """Wait until one is free; False once they are closed."""
-        while True:
-            with self._lock:
-                self._take_back()
-                if self._closed or self._free:
-                    return not self._closed
+        """Wait until one is free; False once they are closed. For the stream's source."""
+        while not self._closed:
+            self._sought = True  # before looking: who lets one go after that wakes this thread
+            if self._ended:
+                self._take_back_all()
+            if self._free:
+                self._sought = False
+                return True
             self._changed.sleep()
+        return False
 
     def wait_for_all(self, within_s: float) -> bool:
-        """Wait until all are free; False where they are not in time."""
+        """Wait until all are free; False where they are not in time. For the stream's source."""
         deadline_s = time.monotonic() + within_s
-        while (left_s := deadline_s - time.monotonic()) > 0:
-            if not self.held or self._closed:
-                break
+        self._sought = True
+        while self.held and not self._closed and (left_s := deadline_s - time.monotonic()) > 0:
             self._changed.sleep(timeout=left_s)
+        self._sought = False
         return not self.held
 
     def close(self) -> None:
@@ -148,49 +157,62 @@ class StreamLeases:
             frame: as its source has made it; nobody else has it.
             lane: the thread that has it.
         """
-        with self._lock:
-            self._take_back()
-            if not self._free:
-                return False
-            lease = self._free.pop()
-            lease.generation += 1
-            lease.sequence, lease.since_s = frame.sequence, self._clock()
-            lease.holders[lane] = "decode"
-            lease.suspect = ""
+        if self._ended:
+            self._take_back_all()
+        if not self._free:
+            return False
+        if self.watched:
+            self.watched -= 1
+        lease = self._free.pop()
+        lease.generation += 1
+        lease.sequence, lease.since_s = frame.sequence, self._clock()
+        lease.suspect, lease.references = "", 0
+        lease.holders[lane] = "decode"
         frame.lease, frame.generation = lease, lease.generation
         return True
 
-    def pass_on(self, frame: Frame, lease: FrameLease, lane: str, to: Iterable[str]) -> None:
-        """One lane has done its work, others get the frame."""
-        with self._lock:
-            _check(frame, lease, lane)
-            del lease.holders[lane]
-            for name in to:
-                lease.holders[name] = WAITING
-
-    def let_go(self, frame: Frame, lease: FrameLease, lane: str) -> None:
-        """A lane is done with a frame. With the last one its picture ends."""
-        with self._lock:
-            _check(frame, lease, lane)
-            del lease.holders[lane]
-            lease.lane = lease.lane if lease.suspect else lane
-            if lease.holders:
+    def end(self, frame: Frame, lease: FrameLease) -> None:
+        """No lane has the frame: its picture ends, and the lease is free when the last array of it is gone."""
+        roots = [weakref.ref(_root(plane)) for plane in planes_of(frame.image)]
+        for result in frame.results.values():
+            result.end()
+        del frame.image
+        for root in roots:
+            if root() is not None:
+                self._outlive(lease, roots)
                 return
-        roots = _roots(frame.image)
-        _end_picture(frame)
+        self._give_back(lease)
+
+    def leave(self, lease: FrameLease, lane: str) -> bool:
+        """One of several lanes has done its work; whether it was the last one after all."""
+        with self._lock:
+            last = len(lease.holders) == 1
+            del lease.holders[lane]
+        return last
+
+    def _outlive(self, lease: FrameLease, roots: list[weakref.ref[Pixels]]) -> None:
+        """Somebody has an array of the picture, and so its memory."""
         alive = [array for root in roots if (array := root()) is not None]
+        noted = partial(self._note_end, lease, lease.generation)
+        self.watched = _WATCHED_FRAMES
         with self._lock:
             lease.since_s = self._clock()
-            noted = partial(self._note_end, lease, lease.generation)
             lease.outliving = [weakref.ref(array, noted) for array in alive]
-            if not alive:
-                self._free.append(lease)
-        alive.clear()
-        self._changed.wake()
+        if not alive:
+            self._give_back(lease)
+
+    def _give_back(self, lease: FrameLease) -> None:
+        self._free.append(lease)
+        if self._sought:
+            self._changed.wake()
 
     def _note_end(self, lease: FrameLease, generation: int, _array: object) -> None:
         self._ended.append((lease, generation))
         self._changed.wake()
+
+    def _take_back_all(self) -> None:
+        with self._lock:
+            self._take_back()
 
     def _take_back(self) -> None:
         """With the lock held."""
@@ -203,14 +225,17 @@ class StreamLeases:
 
 
 def pass_on(frame: Frame, lane: str, to: Iterable[str]) -> None:
-    """A lane hands a frame on to others.
+    """A lane hands a frame on to others, at least one.
 
     Raises:
         LeaseBroken: the frame is not the lane's.
     """
     lease = frame.lease
     if isinstance(lease, FrameLease):
-        lease.stream.pass_on(frame, lease, lane, to)
+        holders = _holders(frame, lease, lane)
+        for name in to:
+            holders[name] = WAITING
+        del holders[lane]
 
 
 def let_go(frame: Frame, lane: str) -> None:
@@ -221,7 +246,15 @@ def let_go(frame: Frame, lane: str) -> None:
     """
     lease = frame.lease
     if isinstance(lease, FrameLease):
-        lease.stream.let_go(frame, lease, lane)
+        holders = _holders(frame, lease, lane)
+        if not lease.suspect:
+            lease.lane = lane
+        if len(holders) > 1:
+            if not lease.stream.leave(lease, lane):
+                return
+        else:  # who alone has a frame need not care for others: nobody else can hand it on
+            del holders[lane]
+        lease.stream.end(frame, lease)
 
 
 def note_step(frame: Frame, lane: str, step: str) -> None:
@@ -229,19 +262,17 @@ def note_step(frame: Frame, lane: str, step: str) -> None:
     lease = frame.lease
     if isinstance(lease, FrameLease):
         lease.holders[lane] = step
-        lease.references = _references(frame)
+        if lease.stream.watched:
+            lease.references = _references(frame)
 
 
 def note_done(frame: Frame, lane: str, step: str) -> None:
     """A step has worked on a frame. If there are more references to the picture than before, it has taken one."""
     lease = frame.lease
-    if (
-        isinstance(lease, FrameLease)
-        and not lease.suspect
-        and len(lease.holders) == 1  # else another lane's step may be looking at it
-        and _references(frame) > lease.references
-    ):
-        lease.suspect, lease.lane = step, lane
+    if isinstance(lease, FrameLease) and lease.references:
+        alone = len(lease.holders) == 1  # else another lane's step may be looking at it
+        if alone and not lease.suspect and _references(frame) > lease.references:
+            lease.suspect, lease.lane = step, lane
 
 
 def adopt(frame: Frame, made: Frame) -> Frame:
@@ -261,9 +292,11 @@ def adopt(frame: Frame, made: Frame) -> Frame:
     return made
 
 
-def _check(frame: Frame, lease: FrameLease, lane: str) -> None:
-    if frame.generation != lease.generation or lane not in lease.holders:
+def _holders(frame: Frame, lease: FrameLease, lane: str) -> dict[str, str]:
+    holders = lease.holders
+    if frame.generation != lease.generation or lane not in holders:
         raise LeaseBroken(f"lane {lane} has no lease for frame {frame.sequence} of stream {frame.stream}")
+    return holders
 
 
 def _holders_of(lease: FrameLease) -> list[HeldLease]:
@@ -284,18 +317,9 @@ def _holders_of(lease: FrameLease) -> list[HeldLease]:
 
 
 def _root(plane: Pixels) -> Pixels:
-    """The array that every view of a plane's memory keeps alive: numpy lays no chains of bases."""
-    return plane.base if isinstance(plane.base, np.ndarray) else plane
-
-
-def _roots(image: Image) -> list[weakref.ref[Pixels]]:
-    return [weakref.ref(_root(plane)) for plane in planes_of(image)]
-
-
-def _end_picture(frame: Frame) -> None:
-    for result in frame.results.values():
-        result.end()
-    del frame.image
+    """The array that every view of a plane's memory holds: numpy lays no chains of them."""
+    base = plane.base
+    return base if isinstance(base, np.ndarray) else plane
 
 
 def _references(frame: Frame) -> int:

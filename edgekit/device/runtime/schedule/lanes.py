@@ -79,12 +79,17 @@ class Lane:
             pass
 
     def _may_go_on(self, stream: str) -> bool:
-        return all(lane.queues.has_room(stream) for lane in self.following)
+        for lane in self.following:  # noqa: SIM110  asked for each frame, and a generator costs more
+            if not lane.queues.has_room(stream):
+                return False
+        return True
 
     def _handle(self, entry: Entry) -> None:
         if isinstance(entry, Frame):
             left = self._through(entry)
             if left is not None:
+                for lane in self.following:
+                    lane.queues.rouse()
                 pass_on(left, self.name, self._behind)
                 self._hand_on(left)
             return

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
 
 from edgekit.device.runtime.frames.leases import let_go
-from edgekit.device.runtime.frames.stream import Entry, StreamGap
+from edgekit.device.runtime.frames.stream import Entry
 from edgekit.device.runtime.schedule.choice import Choose, Waiting, first_come
-from edgekit.device.runtime.wakeup import WakeUp
+from edgekit.device.runtime.schedule.stream_queue import StreamQueue
 from edgekit.schema.recipe import DropPolicy
 from edgekit.stage import Frame
 
@@ -20,48 +18,11 @@ _MAX_EVENTS = 32
 """Events of one stream that wait; whoever brings more has to wait. Frames have a bound of their own."""
 
 
-@dataclass(slots=True)
-class _StreamQueue:
-    """One stream's entries, each with the number of its arrival."""
-
-    entries: deque[tuple[int, Entry]] = field(default_factory=deque)
-    frames: int = 0
-    room: WakeUp = field(default_factory=WakeUp)
-    """For the one thread that puts in."""
-    sought: bool = False
-    """Whether that thread waits for room."""
-
-    @property
-    def events(self) -> int:
-        return len(self.entries) - self.frames
-
-    def append(self, arrival: int, entry: Entry) -> int:
-        """Put an entry in line; how many entries stand there more: none where two gaps have become one."""
-        last = self.entries[-1] if self.entries else None
-        if isinstance(entry, StreamGap) and last is not None and isinstance(last[1], StreamGap):
-            both = StreamGap(stream=entry.stream, missing=last[1].missing + entry.missing)
-            self.entries[-1] = (last[0], both)
-            return 0
-        self.entries.append((arrival, entry))
-        self.frames += isinstance(entry, Frame)
-        return 1
-
-    def pop(self) -> Entry:
-        _, entry = self.entries.popleft()
-        self.frames -= isinstance(entry, Frame)
-        return entry
-
-    def take_oldest_frame(self) -> Entry:
-        """Of at least one."""
-        position = next(place for place, (_, waiting) in enumerate(self.entries) if isinstance(waiting, Frame))
-        _, frame = self.entries[position]
-        del self.entries[position]
-        self.frames -= 1
-        return frame
-
-
 class LaneQueues:
-    """Hands entries from other threads to a lane's. Each stream is put in by one thread alone."""
+    """Hands entries from other threads to a lane's. Each stream is put in by one thread alone.
+
+    `put` and `take` are on every frame's way, mostly on CPUs whose caches have forgotten them: they call little.
+    """
 
     def __init__(
         self,
@@ -85,12 +46,16 @@ class LaneQueues:
         self._choose = choose
         self._live = frozenset(live)
         self._lane = lane
-        self._streams: dict[str, _StreamQueue] = {}
+        self._streams: dict[str, StreamQueue] = {}
         self._lock = threading.Lock()
-        self._work = WakeUp()
-        """For whoever takes. One is woken at a time; who leaves something behind wakes the next."""
+        self._sleep = threading.Lock()
+        """Held while nobody is to wake up: who takes sleeps by acquiring it. One is woken at a time; who leaves
+        something behind wakes the next."""
+        self._sleep.acquire()
         self._idle = 0
         """How many sleep, or are about to."""
+        self._woken = False
+        """Whether one of them was woken, and does not know it yet."""
         self._entries = 0
         self._closed = False
         self._arrivals = 0
@@ -115,60 +80,80 @@ class LaneQueues:
 
     def wait_for_room(self, stream: str) -> bool:
         """Wait until there is; False once the line is closed."""
+        queue = self._streams.get(stream)
+        if queue is not None and not self._closed and self._has_room(stream, queue):
+            return True  # and it stays so: nobody else puts in entries of this stream
         while True:
             with self._lock:
                 if self._closed:
                     return False
-                queue = self._streams.setdefault(stream, _StreamQueue())
+                queue = self._streams.get(stream)
+                if queue is None:
+                    queue = self._streams[stream] = StreamQueue(stream)
                 if self._has_room(stream, queue):
                     return True
                 queue.sought = True
             queue.room.sleep()
 
+    def rouse(self) -> None:
+        """Wake up who waits to take something, which comes in a moment: waking takes longer than what is left to do."""
+        if self._idle and not self._woken:
+            with self._lock:
+                self._wake_next()
+
     def put(self, entry: Entry) -> None:
         """Add an entry, or drop a frame as the policy says. Once closed, everything put in is dropped."""
         stream = entry.stream
         with self._lock:
-            if self._closed:
-                self._drop(entry, CLOSING)
-                return
+            if self._idle and not self._woken:  # first, as a thread takes longer to wake up than all the rest takes
+                self._woken = True
+                self._sleep.release()
             queue = self._streams.get(stream)
-            if queue is None:
-                queue = self._streams[stream] = _StreamQueue()
-            if queue.frames >= self._size and isinstance(entry, Frame):
-                policy = self._policy_of(stream)
-                if policy != "block":
-                    self._drop(entry if policy == "drop_newest" else queue.take_oldest_frame(), policy)
-                    if policy == "drop_newest":
-                        return
-                    self._entries -= 1
+            if queue is None or self._closed:
+                if self._closed:
+                    self._drop(entry, CLOSING)
+                    return
+                queue = self._streams[stream] = StreamQueue(stream)
+            if not isinstance(entry, Frame):
+                if queue.join_gap(entry):
+                    return
+            elif queue.frames >= self._size and not self._make_room(queue, entry):
+                return
+            else:
+                queue.frames += 1
             self._arrivals += 1
-            self._entries += queue.append(self._arrivals, entry)
-            if self._idle:
-                self._work.wake()
+            self._entries += 1
+            queue.entries.append((self._arrivals, entry))
 
     def take(self, ready: Callable[[str], bool]) -> Entry | None:
         """The next entry, of a stream that is `ready` to go on; waits for one. None once the line is closed."""
         slept = 0
         while True:
             with self._lock:
-                self._idle -= slept
-                entry = self._pop(ready)
+                if slept:
+                    self._idle -= 1
+                    self._woken = False
+                entry = self._pop(ready) if self._entries else None
                 if entry is None:
                     if self._closed:
                         self._wake_next()
                         return None
                     slept = 1
-                    self._idle += slept
+                    self._idle += 1
             if entry is not None:
-                return self._announce(entry)
-            self._work.sleep()
+                for call in self.on_taken:
+                    call()
+                return entry
+            self._sleep.acquire()
 
     def poll(self, ready: Callable[[str], bool]) -> Entry | None:
         """As `take`, but None where nothing is ready now."""
         with self._lock:
             entry = self._pop(ready)
-        return self._announce(entry)
+        if entry is not None:
+            for call in self.on_taken:
+                call()
+        return entry
 
     def wake(self) -> None:
         """Let whoever waits look again: a stream may have become ready."""
@@ -186,8 +171,7 @@ class LaneQueues:
             for _ in range(count):
                 self._drop(queue.take_oldest_frame(), cause)
             self._entries -= count
-            if queue.sought and self._has_room(stream, queue):
-                self._tell_of_room(queue)
+            self._tell_of_room(queue)
         for call in self.on_taken:
             call()
 
@@ -206,47 +190,58 @@ class LaneQueues:
     def _policy_of(self, stream: str) -> DropPolicy:
         return "drop_oldest" if self._policy == "block" and stream in self._live else self._policy
 
-    def _has_room(self, stream: str, queue: _StreamQueue) -> bool:
+    def _has_room(self, stream: str, queue: StreamQueue) -> bool:
         return queue.events < _MAX_EVENTS and (queue.frames < self._size or self._policy_of(stream) != "block")
+
+    def _make_room(self, queue: StreamQueue, frame: Frame) -> bool:
+        """Whether a frame that finds its queue full stands in line all the same. With the lock held."""
+        policy = self._policy_of(frame.stream)
+        if policy == "drop_newest":
+            self._drop(frame, policy)
+            return False
+        if policy == "drop_oldest":
+            self._drop(queue.take_oldest_frame(), policy)
+            self._entries -= 1
+        queue.frames += 1
+        return True
 
     def _pop(self, ready: Callable[[str], bool]) -> Entry | None:
         """With the lock held."""
-        if not self._entries:
+        found: StreamQueue | None = None
+        several: list[StreamQueue] = []
+        for stream, queue in self._streams.items():
+            if queue.entries and ready(stream):
+                if found is not None:
+                    several.append(queue)
+                else:
+                    found = queue
+        if found is None:
             return None
-        waiting = [
-            Waiting(stream, queue.entries[0][0])
-            for stream, queue in self._streams.items()
-            if queue.entries and ready(stream)
-        ]
-        if not waiting:
-            return None
-        stream = self._choose(waiting)
-        queue = self._streams[stream]
-        entry = queue.pop()
+        if several:
+            choice = [Waiting(queue.stream, queue.entries[0][0]) for queue in (found, *several)]
+            found = self._streams[self._choose(choice)]
+        entry = found.pop()
         self._entries -= 1
-        if queue.sought and self._has_room(stream, queue):
-            self._tell_of_room(queue)
+        if found.sought:
+            self._tell_of_room(found)
         if self._entries:
             self._wake_next()
         return entry
 
     def _wake_next(self) -> None:
         """With the lock held."""
-        if self._idle:
-            self._work.wake()
+        if self._idle and not self._woken:
+            self._woken = True
+            self._sleep.release()
 
-    def _tell_of_room(self, queue: _StreamQueue) -> None:
-        """With the lock held."""
-        if queue.sought:
+    def _tell_of_room(self, queue: StreamQueue) -> None:
+        """Wake the thread that waits to put something in, when half of its queue is empty. With the lock held.
+
+        Woken for each frame, it would put in one and sleep again, and both threads would do nothing else.
+        """
+        if queue.sought and (self._closed or (queue.frames <= self._size // 2 and queue.events < _MAX_EVENTS)):
             queue.sought = False
             queue.room.wake()
-
-    def _announce(self, entry: Entry | None) -> Entry | None:
-        """Call `on_taken` for an entry that was taken. With no lock held."""
-        if entry is not None:
-            for call in self.on_taken:
-                call()
-        return entry
 
     def _drop(self, entry: Entry, cause: str) -> None:
         """A frame ends here, and its picture with it. With the lock held."""

@@ -76,6 +76,7 @@ class Feed:
             self.figures.drop(entry.stream, self.name, NO_LEASE)
             return True
         for lane in self.following:
+            lane.queues.rouse()
             if not lane.queues.wait_for_room(entry.stream):
                 if isinstance(entry, Frame):
                     self.figures.drop(entry.stream, self.name, CLOSING)

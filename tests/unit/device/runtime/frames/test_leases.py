@@ -23,7 +23,7 @@ from edgekit.imaging.image import RgbImage
 from edgekit.stage import Frame
 from tests.fakes.clock import Clock
 from tests.fakes.eventually import eventually
-from tests.fakes.frames import frame
+from tests.fakes.frames import SPEC, frame
 
 
 def leases(most: int = 2, clock: Clock | None = None) -> StreamLeases:
@@ -137,6 +137,13 @@ def test_who_has_it_and_since_when() -> None:
 def test_an_array_that_is_kept_keeps_its_memory_and_its_lease() -> None:
     clock = Clock()
     book = leases(1, clock)
+    made = lent(book, 3)
+    note_step(made, "feed", "first")
+    one = pixels(made)[0]
+    note_done(made, "feed", "first")
+    let_go(made, "feed")
+    assert [(held.place, held.lane) for held in book.holders()] == [("", "feed")], "nobody was watched yet"
+    del one
     made = lent(book, 4)
     note_step(made, "feed", "modest")
     note_done(made, "feed", "modest")
@@ -225,3 +232,14 @@ def test_all_come_back_in_time_or_not() -> None:
     thread.start()
     assert book.wait_for_all(20)
     thread.join(5)
+
+
+def test_the_end_of_a_picture_holds_no_array_of_it_itself() -> None:
+    """Else every frame would seem to be kept by somebody for a moment."""
+    book = leases()
+    image = PicturePool().picture(SPEC, "a")
+    made = Frame(stream="gate", sequence=0, captured_s=0.0, image=image)
+    del image
+    assert book.lend(made, "feed")
+    let_go(made, "feed")
+    assert book.watched == 0 and book.held == 0

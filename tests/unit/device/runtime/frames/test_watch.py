@@ -47,6 +47,7 @@ def test_a_lane_that_stands_still_is_named_within_five_seconds_and_then_each_min
 
 def test_a_frame_that_waits_and_an_array_that_is_kept_are_named_too() -> None:
     bench = Bench()
+    bench.leases.watched = 9
     waiting, greedy = frame(1, "gate"), frame(2, "gate")
     for made in (waiting, greedy):
         bench.leases.lend(made, "camera/gate")

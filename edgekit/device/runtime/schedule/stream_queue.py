@@ -1,0 +1,54 @@
+"""One stream's entries in front of a lane."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from edgekit.device.runtime.frames.stream import Entry, StreamEvent, StreamGap
+from edgekit.device.runtime.wakeup import WakeUp
+from edgekit.stage import Frame
+
+
+class StreamQueue:
+    """Entries in their order. Whoever uses it holds the line's lock."""
+
+    __slots__ = ("entries", "frames", "room", "sought", "stream")
+
+    def __init__(self, stream: str) -> None:
+        self.stream = stream
+        self.entries: deque[tuple[int, Entry]] = deque()
+        """Each with the number of its arrival. Who appends a frame counts it in `frames`."""
+        self.frames = 0
+        self.room = WakeUp()
+        """For the one thread that puts in."""
+        self.sought = False
+        """Whether that thread waits for room."""
+
+    @property
+    def events(self) -> int:
+        """Those entries that are no frames."""
+        return len(self.entries) - self.frames
+
+    def join_gap(self, event: StreamEvent) -> bool:
+        """Whether the event has become part of the last one: two gaps that meet are one."""
+        last = self.entries[-1] if self.entries else None
+        if not isinstance(event, StreamGap) or last is None or not isinstance(last[1], StreamGap):
+            return False
+        both = StreamGap(stream=event.stream, missing=last[1].missing + event.missing)
+        self.entries[-1] = (last[0], both)
+        return True
+
+    def pop(self) -> Entry:
+        """The first one."""
+        _, entry = self.entries.popleft()
+        if isinstance(entry, Frame):
+            self.frames -= 1
+        return entry
+
+    def take_oldest_frame(self) -> Entry:
+        """Of at least one."""
+        position = next(place for place, (_, waiting) in enumerate(self.entries) if isinstance(waiting, Frame))
+        _, frame = self.entries[position]
+        del self.entries[position]
+        self.frames -= 1
+        return frame
