@@ -117,9 +117,9 @@ class LaneQueues:
             if not isinstance(entry, Frame):
                 if queue.join_gap(entry):
                     return
-            elif queue.frames >= self._size and not self._make_room(queue, entry):
-                return
             else:
+                if queue.frames >= self._size and not self._make_room(queue, entry):
+                    return
                 queue.frames += 1
             self._arrivals += 1
             self._entries += 1
@@ -202,7 +202,6 @@ class LaneQueues:
         if policy == "drop_oldest":
             self._drop(queue.take_oldest_frame(), policy)
             self._entries -= 1
-        queue.frames += 1
         return True
 
     def _pop(self, ready: Callable[[str], bool]) -> Entry | None:

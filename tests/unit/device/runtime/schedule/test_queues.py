@@ -36,6 +36,7 @@ def test_a_full_queue_drops_as_it_is_told_and_counts(policy: DropPolicy, left: l
     for sequence in range(5):
         assert queues.has_room("belt")
         queues.put(frame(sequence))
+    assert len(queues) == 2, "those that were dropped are not counted"
     queues.put(END)
     assert drained(queues) == left
     assert queues.drops() == {("belt", policy): 3}
