@@ -92,7 +92,9 @@ class ClipReader:
     def _pass(self, began_s: float, figures: LaneFigures) -> Iterator[Entry]:
         """One pass. A frame's time is when a camera would have delivered it: late is late, whoever kept it waiting."""
         first_s: float | None = None
-        for count, decoded in enumerate(self._decoded(figures)):
+        count = -1  # `enumerate` holds what it gave last while the next one is decoded
+        for decoded in self._decoded(figures):
+            count += 1
             if isinstance(decoded, StreamGap):
                 self._sequence += decoded.missing
                 yield decoded
@@ -108,8 +110,9 @@ class ClipReader:
                 return
             frame = Frame(stream=self.info.name, sequence=self._sequence, captured_s=captured_s, image=image)
             self._sequence += 1
+            del image, decoded  # the frame's picture ends with its way, and nothing here shall hold it longer
             yield frame
-            del frame, image, decoded
+            del frame
 
     def _decoded(self, figures: LaneFigures) -> Iterator[StreamGap | tuple[float | None, Image]]:
         """Pictures with their times in the clip, and gaps where packets were damaged.

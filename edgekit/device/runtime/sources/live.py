@@ -40,11 +40,12 @@ class CameraLost(Exception):
         self.state, self.reason = state, reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Shot:
     """A picture that a camera gave."""
 
     image: Image
+    """Gone once a frame has it, with whose way it ends."""
     captured_s: float
     camera_s: float | None = None
     missing: int = 0
@@ -203,13 +204,16 @@ class LiveCamera:
                     figures.drop(self.name, figures.name, "damaged")
                 self._sequence += shot.missing
                 yield StreamGap(stream=self.name, missing=shot.missing)
-            yield Frame(
+            frame = Frame(
                 stream=self.name,
                 sequence=self._sequence - 1,
                 captured_s=shot.captured_s,
                 camera_s=shot.camera_s,
                 image=shot.image,
             )
+            del shot.image
+            yield frame
+            del frame
         same_s = now_s - max(self._changed_s, began_s)
         if self._options.frozen_s and same_s >= self._options.frozen_s:
             self._frozen = sign

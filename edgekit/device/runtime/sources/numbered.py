@@ -77,8 +77,9 @@ class NumberedSource:
                 frame = Frame(stream=self.name, sequence=sequence, captured_s=captured_s, image=picture.image)
                 frame.truth = picture.truth
                 sequence += 1
+                del picture  # the frame's picture ends with its way, and nothing here shall hold it longer
                 yield frame
-                del frame, picture
+                del frame
             if passes == self._loops:
                 yield StreamEnded(stream=self.name, reason=f"the pictures were played {passes} times")
                 return
