@@ -58,3 +58,13 @@ def test_a_dead_sshd_is_started_again(host: ThisMachine) -> None:
 def test_down_without_up_is_told(host: ThisMachine) -> None:
     with pytest.raises(NothingSelected):
         host.down()
+
+
+def test_two_homes_with_deep_folders_do_not_share_a_device(tmp_path: Path) -> None:
+    """They once did: whoever took down one took the keeper of the other away."""
+    made = []
+    for home in ("one", "other"):
+        deep = tmp_path / ("x" * 90) / home
+        folders = {name: deep / name for name in ("config_dir", "cache_dir", "state_dir", "data_dir", "fleet_file")}
+        made.append(ThisMachine(Settings(**folders), LocalExecutor()).prefix)
+    assert len(set(made)) == 2 and all(str(prefix).startswith("/tmp/edgekit-") for prefix in made)

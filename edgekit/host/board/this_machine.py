@@ -21,9 +21,12 @@ from edgekit.host.settings import Settings
 from edgekit.schema.board import BoardPaths
 from edgekit.schema.fleet import HOST, Device
 from edgekit.schema.reader import from_json, to_json
+from edgekit.trust import sha256_bytes
 
 _SSHD = ("/usr/sbin/sshd", "/usr/local/sbin/sshd", "/sbin/sshd")
 _MAX_SOCKET_BYTES = 100
+_DIGEST = 12
+"""Letters of a folder's own digest: another home of this user has another device."""
 
 
 class ThisMachine:
@@ -39,7 +42,8 @@ class ThisMachine:
         root = self._folder / "root"
         if len(os.fsencode(BoardPaths(prefix=str(root)).socket)) <= _MAX_SOCKET_BYTES:
             return root
-        return Path(f"/tmp/edgekit-{os.getuid()}-{HOST}")  # noqa: S108  made 0700, and refused when not ours
+        own = sha256_bytes(os.fsencode(self._folder))[:_DIGEST]
+        return Path(f"/tmp/edgekit-{os.getuid()}-{own}")  # noqa: S108  made 0700, and refused when not ours
 
     def device(self) -> Device | None:
         """The device, when it is up."""
