@@ -95,8 +95,12 @@ class Canvas:
         return self._extent("Ag")[1] + 2 * _PAD_PX
 
     def area(self, name: str, corners: Sequence[tuple[float, ...]]) -> None:
-        """A zone: its edge, and a shade of its paint. Its name is for `name`, which nothing is drawn over."""
+        """A zone: its edge and a shade of its paint; nothing of one that is the whole picture. Its name is for `name`."""
         paint, points = paint_of(name), np.array([self._placement.point(*corner) for corner in corners], np.int32)
+        right_px, bottom_px = self.width_px - 1, self.height_px - 1
+        edges = [(0, 0), (right_px, 0), (right_px, bottom_px), (0, bottom_px)]
+        if all(cv2.pointPolygonTest(points, edge, False) >= 0 for edge in edges):
+            return  # its shade would tell nothing apart, and change every colour
         left, top, width, height = cv2.boundingRect(points)
         right, bottom = min(left + width, self.width_px), min(top + height, self.height_px)
         left, top = max(left, 0), max(top, 0)

@@ -49,6 +49,14 @@ def test_a_name_has_one_paint_and_dark_words_can_be_read_on_it() -> None:
         assert 0.0722 * blue + 0.7152 * green + 0.2126 * red > 160
 
 
+def test_a_zone_that_is_the_whole_picture_changes_no_colour() -> None:
+    made = canvas()
+    made.area("picture", [(0, 0), (16_384, 0), (16_384, 16_384), (0, 16_384)])
+    assert not made.pixels.any()
+    made.area("yard", [(0, 0), (638, 0), (638, 359), (0, 359)])
+    assert made.pixels[200, 300].any()
+
+
 def test_many_findings_cost_a_bounded_time() -> None:
     made = canvas()
     made.boxes([found(number % 600, number % 300) for number in range(20_000)])
