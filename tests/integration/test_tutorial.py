@@ -60,6 +60,7 @@ PROMISES = {
         r"sink      broker: \d+ sent, 0 wait, 0 dropped",
     ],
     ("logs", 0): [r'"event": "entered", "stream": "door", .*"place": "picture", "label": "\w+"'],
+    ("view", 0): [r"seen\.jpg: door of gate on host, \d+x\d+"],
     ("settings", 0): [r"host: gate has what fleet\.toml gives: nothing to change"],
     ("board", 1): [],
 }
@@ -151,6 +152,8 @@ def test_every_command_gives_what_readme_promises(reader: Reader, broker: Broker
             if key == ("init", 1):
                 give_secrets(reader.folder)
     assert (reader.folder / "out/gate-golden/frame-003.png").is_file()
+    seen = cv2.imread(str(reader.folder / "seen.jpg"))
+    assert seen is not None and seen.shape[:2] == (SIDE_PX, SIDE_PX)
     recipe = (reader.folder / "recipes/gate/recipe.toml").read_text()
     assert "127.0.0.1" not in recipe and SECRET not in recipe
     assert SECRET not in "".join(printed) and PASSWORD not in "".join(printed)

@@ -119,6 +119,9 @@ def _first(labels: tuple[str, ...]) -> str:
 def _sinks(draft: Draft) -> Iterator[str]:
     yield "[pipeline.sinks.log]              # events and counts, for edgekit logs"
     yield 'kind = "jsonl"\npath = "-"\nlane = "results"'
+    yield ""
+    yield "[pipeline.sinks.preview]          # pictures with boxes, for edgekit view; none are made while nobody looks"
+    yield 'kind = "preview"\nlane = "results"'
     broker = draft.broker
     if broker is None:
         return
