@@ -95,7 +95,7 @@ class Canvas:
         return self._extent("Ag")[1] + 2 * _PAD_PX
 
     def area(self, name: str, corners: Sequence[tuple[float, ...]]) -> None:
-        """A zone: its edge and a shade of its paint; nothing of one that is the whole picture. Its name is for `name`."""
+        """A zone: its edge and a shade of its paint, none of the whole picture. Its name is for `name`."""
         paint, points = paint_of(name), np.array([self._placement.point(*corner) for corner in corners], np.int32)
         right_px, bottom_px = self.width_px - 1, self.height_px - 1
         edges = [(0, 0), (right_px, 0), (right_px, bottom_px), (0, bottom_px)]
