@@ -31,6 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import FrameReleased, PicturesFull
+from edgekit.given import GivenPicture, PictureSource, SourceContext
 from edgekit.imaging.copying import copy_picture
 from edgekit.imaging.image import FrameSpec, Image, Pixels, RgbImage, RgbSpec, Yuv420Image
 from edgekit.imaging.kept import KeptPicture
@@ -48,12 +49,14 @@ __all__ = [
     "Frame",
     "FrameReleased",
     "FrameSpec",
+    "GivenPicture",
     "Image",
     "KeptPicture",
     "Keypoint",
     "Length",
     "ModelResult",
     "ModelRunner",
+    "PictureSource",
     "PicturesFull",
     "Pixels",
     "ResultContext",
@@ -63,6 +66,7 @@ __all__ = [
     "SceneEvent",
     "SceneResult",
     "SharedContext",
+    "SourceContext",
     "Stage",
     "StageContext",
     "StreamInfo",

@@ -5,11 +5,11 @@ A new kind is a class here, a member of `RecipeSource`, and a module in `edgekit
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
 
 from edgekit.schema.bounds import Between, Matches
-from edgekit.schema.names import InnerPath, OneLine, TableName
+from edgekit.schema.names import ClassEntry, InnerPath, OneLine, TableName
 
 Matrix = Literal["601", "709", "2020"]
 Range = Literal["limited", "full"]
@@ -159,7 +159,25 @@ class GstreamerSource(CameraOptions):
     """So long it may take to its first picture."""
 
 
-RecipeSource = FileSource | ImagesSource | SyntheticSource | RtspSource | V4l2Source | GstreamerSource
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PythonSource(StreamOptions):
+    """The recipe's own source, a class in its `app/`: see `edgekit.stage.PictureSource`."""
+
+    kind: Literal["python"]
+    entry: ClassEntry
+    """`module:Class` in the recipe's `app/` folder."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """For the dataclass that the class names in its attribute `Options`; as they are where it names none."""
+    fps: Rate = 25.0
+    """How many pictures a second are expected of it; its own class keeps the pace."""
+    live: bool = True
+    """Whether its pictures wait for nobody, as a camera's: it is made anew where it ends or fails. Else its end is the
+    stream's, and a failure the release's."""
+    backoff_s: Limit = 30.0
+    """Longest pause before it is made anew; the first ones are shorter."""
+
+
+RecipeSource = FileSource | ImagesSource | SyntheticSource | RtspSource | V4l2Source | GstreamerSource | PythonSource
 """Where frames come from, by `kind`. Each source is a stream of its own, and all of them pass all stages."""
 
 

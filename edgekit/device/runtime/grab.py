@@ -19,6 +19,7 @@ from edgekit.schema.source import (
     FileSource,
     GstreamerSource,
     ImagesSource,
+    PythonSource,
     RecipeSource,
     RtspSource,
     SyntheticSource,
@@ -73,8 +74,10 @@ def _once(source: RecipeSource) -> RecipeSource:
         case SyntheticSource():
             frames = min(source.frames or _MOST_FRAMES, _MOST_FRAMES)
             return dataclasses.replace(source, pace="fast", frames=frames, max_fps=None)
-        case RtspSource() | V4l2Source() | GstreamerSource():
-            raise InputError("frames cannot be taken from a camera here", hint="name them in golden.frames")
+        case RtspSource() | V4l2Source() | GstreamerSource() | PythonSource():
+            raise InputError(
+                "frames cannot be taken from a camera, or a source of your own, here", hint="name them in golden.frames"
+            )
 
 
 def _write(frame: Frame, folder: Path) -> Path:

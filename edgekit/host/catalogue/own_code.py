@@ -14,6 +14,7 @@ from edgekit.schema.problem import Problem, closest_of
 from edgekit.schema.reader import problems_in
 from edgekit.schema.recipe import Recipe
 from edgekit.schema.sink import PythonSink
+from edgekit.schema.source import PythonSource
 from edgekit.schema.stages.own import PythonStage
 
 _MAX_SOURCE_BYTES = 4 << 20
@@ -31,11 +32,14 @@ class _Missing(Exception):
 
 
 def check_own_code(folder: Path, recipe: Recipe, file: str) -> Iterator[Problem]:
-    """Every `python` stage or sink whose class is not in `app/`, or whose options do not fit it; foreign imports."""
+    """Every `python` source, stage or sink whose class is not in `app/` or takes other options; foreign imports."""
     yield from _check_imports(folder / "app", Path(file).parent / "app")
     for name, stage in recipe.pipeline.stages.items():
         if isinstance(stage, PythonStage):
             yield from _check_entry(folder / "app", stage, file, f"pipeline.stages.{name}")
+    for name, source in recipe.pipeline.sources.items():
+        if isinstance(source, PythonSource):
+            yield from _check_entry(folder / "app", source, file, f"pipeline.sources.{name}")
     for name, sink in recipe.pipeline.sinks.items():
         if isinstance(sink, PythonSink):
             yield from _check_entry(folder / "app", sink, file, f"pipeline.sinks.{name}")
@@ -73,7 +77,7 @@ def _imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
                 yield node.lineno, module
 
 
-def _check_entry(app: Path, own: PythonStage | PythonSink, file: str, key: str) -> Iterator[Problem]:
+def _check_entry(app: Path, own: PythonStage | PythonSource | PythonSink, file: str, key: str) -> Iterator[Problem]:
     module, _, name = own.entry.partition(":")
     try:
         tree = _parse(app, module)

@@ -110,4 +110,4 @@ def _judge(folder: RecipeFolder, reply: RehearsalReply) -> str:
 
 def _named(part: str) -> str:
     kind, _, name = part.rpartition(".")
-    return f"sink {name}" if kind == "sinks" else f"stage {part}"
+    return f"{kind[:-1]} {name}" if kind in ("sinks", "sources") else f"stage {part}"

@@ -25,6 +25,7 @@ from edgekit.imaging.image import FrameSpec
 from edgekit.schema.detection import Detection
 from edgekit.schema.plan import StagePlan
 from edgekit.schema.rehearsal import Grab, RehearsalReply, RehearsalRequest, RehearsedStream, Untried
+from edgekit.schema.source import RecipeSource
 from edgekit.stage import Frame, Stage, StreamInfo
 
 T = TypeVar("T")
@@ -111,14 +112,12 @@ class RehearsalRun:
     def _make_all(self) -> None:
         """Sources, stages and sinks, as the device's pipeline makes them."""
         for name, source in self._plan.sources.items():
-            with self._watch.step(f"opening source {name}"):
-                opened = open_source(name, source, self._release)
-                opened.close()
-            if opened.info is not None:
-                spec = opened.info.spec
+            known = self._open(name, source)
+            if known is not None:
+                spec = known.spec
                 matrix = spec.matrix if isinstance(spec, FrameSpec) else None
                 self._streams.append(RehearsedStream(name=name, matrix=matrix, range=spec.range))
-            info = opened.info or StreamInfo(name=name, spec=_USUAL, fps=25.0)  # a camera is not asked here
+            info = known or StreamInfo(name=name, spec=_USUAL, fps=25.0)  # a camera is not asked here
             made = [self._make(stage, info) for stage in self._plan.stages]
             for stage in made:
                 close_stage(stage)
@@ -130,6 +129,17 @@ class RehearsalRun:
                     self._make_sink(name, Path(work))
                 except CannotTry as reason:
                     self._untried[f"sinks.{name}"] = str(reason)
+
+    def _open(self, name: str, source: RecipeSource) -> StreamInfo | None:
+        """What a source's frames are; None where it does not know yet, or this machine cannot try it."""
+        try:
+            with self._watch.step(f"opening source {name}"):
+                opened = open_source(name, source, self._release)
+                opened.close()
+        except CannotTry as reason:
+            self._untried[f"sources.{name}"] = str(reason)
+            return None
+        return opened.info
 
     def _make_sink(self, name: str, work: Path) -> None:
         with self._watch.step(f"{MAKING} sink {name}"):

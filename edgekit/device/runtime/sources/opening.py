@@ -11,6 +11,7 @@ from edgekit.schema.source import (
     FileSource,
     GstreamerSource,
     ImagesSource,
+    PythonSource,
     RecipeSource,
     RtspSource,
     SyntheticSource,
@@ -53,3 +54,7 @@ def _opened(name: str, source: RecipeSource, release: Path, tap: PacketTap | Non
             from edgekit.device.runtime.sources.gstreamer import pipeline_camera  # noqa: PLC0415
 
             return pipeline_camera(name, source)
+        case PythonSource():
+            from edgekit.device.runtime.sources.python import OwnSource  # noqa: PLC0415
+
+            return OwnSource(name, source, release)
