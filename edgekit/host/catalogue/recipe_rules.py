@@ -19,6 +19,7 @@ from edgekit.schema.problem import Problem, closest_of
 from edgekit.schema.recipe import ColourContract, Golden, OtherInput, Recipe
 from edgekit.schema.settings import SettingPlace
 from edgekit.schema.sink import ClipSink, ScoreSink, WebhookSink
+from edgekit.schema.source import PythonSource
 from edgekit.schema.stages import RecipeStage, WithoutModel, model_of
 from edgekit.schema.stages.engine import InferStage, PreprocessStage
 from edgekit.schema.stages.own import PythonStage
@@ -162,8 +163,13 @@ _OF_A_MODEL: frozenset[Product] = frozenset({"picture", "tensor", "outputs"})
 
 
 def _stage_order(recipe: Recipe) -> Iterator[Mistake]:
-    """Each stage finds what it takes: earlier ones have left it, and for the same model."""
+    """Each stage finds what it takes: earlier ones have left it, and for the same model.
+
+    Sources of the recipe's own may bring models' inputs along.
+    """
     given: dict[Product, set[str]] = {}
+    if all(isinstance(source, PythonSource) for source in recipe.pipeline.sources.values()):
+        given["tensor"] = set(recipe.models)
     for name, stage in recipe.pipeline.stages.items():
         key = f"pipeline.stages.{name}"
         model = model_of(stage, recipe.models)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import time
 from collections.abc import Iterator
@@ -15,8 +16,11 @@ from edgekit.device.runtime.frames.stream import StreamEnded, StreamLost, Stream
 from edgekit.device.runtime.sources.opening import open_source
 from edgekit.device.runtime.sources.python import OwnSource
 from edgekit.errors import InputError
+from edgekit.host.catalogue.recipe_rules import check_recipe
+from edgekit.host.catalogue.recipes import read_recipe
 from edgekit.schema.source import PythonSource
 from edgekit.stage import Frame
+from tests.fakes.yolo_recipe import write_recipe
 
 _CODE = """
 from dataclasses import dataclass
@@ -150,3 +154,16 @@ def test_a_class_that_is_not_there_and_options_that_are_wrong(app: Path, entry, 
     with pytest.raises(InputError) as raised:
         open_source("sensor", plan, app)
     assert message in str(raised.value)
+
+
+def test_its_tensors_need_no_stage_that_makes_them(tmp_path: Path) -> None:
+    """The build's rules take them as given where all sources are such."""
+    folder = write_recipe(tmp_path / "recipe", pictures=1)
+    recipe = read_recipe(folder).recipe
+    stages = {name: stage for name, stage in recipe.pipeline.stages.items() if name != "scale"}
+    own = PythonSource(kind="python", lane="a", entry="own:Sensor")
+    pipeline = dataclasses.replace(recipe.pipeline, stages=stages)
+    (problem,) = check_recipe(dataclasses.replace(recipe, pipeline=pipeline))
+    assert "infer takes the tensor of an earlier stage" in problem.expected
+    pipeline = dataclasses.replace(pipeline, sources={"mic": own})
+    assert not check_recipe(dataclasses.replace(recipe, pipeline=pipeline))
