@@ -15,7 +15,7 @@ from edgekit.cli.verbs import examples
 def schema(
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("schema"), as_json: JsonFlag = False
 ) -> None:
-    """Write JSON Schemas of recipe.toml, fleet.toml and target files, for editors."""
+    """Write JSON Schemas of recipe.toml, fleet.toml and targets, for editors, and of what sinks write."""
     from edgekit.schema.json_schema import schema_files
 
     out.mkdir(parents=True, exist_ok=True)

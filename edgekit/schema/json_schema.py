@@ -1,4 +1,4 @@
-"""JSON Schemas of the files that users write, made from their types: for editors. The reader itself needs none."""
+"""JSON Schemas made from types: of the files that users write, for editors, and of what sinks write, for programs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from typing import Any, Literal, Union, get_args, get_origin
 from edgekit.schema.bounds import Between, Length, Matches
 from edgekit.schema.field_types import bounds_of, hints, tagged
 from edgekit.schema.fleet import Fleet
+from edgekit.schema.line import ResultLine
 from edgekit.schema.reader import to_raw
 from edgekit.schema.recipe import Recipe
+from edgekit.schema.result import ClipNote, PostedCounts, PostedEvent
 from edgekit.schema.settings import NEVER_SET, REFERENCE
 from edgekit.schema.sink import RecipeSink
 from edgekit.schema.source import RecipeSource
@@ -34,7 +36,9 @@ from edgekit.schema.units import (
 )
 
 PUBLISHED: dict[str, type] = {"fleet": Fleet, "recipe": Recipe, "target": TargetFile}
-"""The schemas by name: `recipe` becomes `recipe.schema.json`."""
+"""Of what users write, by name: `recipe` becomes `recipe.schema.json`."""
+WRITTEN: dict[str, Any] = {"line": ResultLine, "webhook": PostedEvent | PostedCounts, "clip": ClipNote}
+"""Of what sinks write: a line of `jsonl`, what `webhook` posts (one of a list, if it is one), the note of a clip."""
 _DIALECT = "http://json-schema.org/draft-07/schema#"  # the newest that TOML plug-ins of editors know
 _CPU = {"type": "integer", "minimum": 0, "maximum": MAX_CPU}
 _CPU_LIST = (
@@ -64,13 +68,13 @@ def schema_files() -> dict[str, bytes]:
     """Every published schema by its file name."""
     return {
         f"{name}.schema.json": (json.dumps(json_schema(cls), indent=2, ensure_ascii=False) + "\n").encode()
-        for name, cls in PUBLISHED.items()
+        for name, cls in {**PUBLISHED, **WRITTEN}.items()
     }
 
 
-def json_schema(cls: type) -> dict[str, Any]:
-    """The JSON Schema of one schema dataclass, whole: tables lie in it where they stand in the file."""
-    return {"$schema": _DIALECT, **_table(cls)}
+def json_schema(kind: Any) -> dict[str, Any]:
+    """The JSON Schema of one schema dataclass, or of some, whole: tables lie in it where they stand in the file."""
+    return {"$schema": _DIALECT, **_schema(kind)}
 
 
 def _schema(kind: Any) -> dict[str, Any]:

@@ -103,4 +103,9 @@ def to_json(result: Any) -> bytes:
     Raises:
         ValueError: there is a number in it that JSON cannot hold; a recipe's own code may have put it there.
     """
-    return json.dumps(dataclasses.asdict(result), allow_nan=False).encode() + b"\n"
+    return json.dumps(dataclasses.asdict(result), allow_nan=False, default=_number).encode() + b"\n"
+
+
+def _number(value: Any) -> int | float:
+    """One of numpy's: a recipe's own code may have put it there."""
+    return value.__index__() if hasattr(value, "__index__") else float(value)

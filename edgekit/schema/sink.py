@@ -27,13 +27,21 @@ from edgekit.schema.units import Bytes, SmallestUnit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonlSink:
-    """One line per result."""
+    """Results as lines of JSON: events, changed counts, what happens to streams; more if it is asked for."""
 
     kind: Literal["jsonl"]
     path: OutputPath
     """A file in the worker's state folder, `-` for the log."""
+    detections: bool = False
+    """Also what was found in each frame."""
+    detections_every_s: Annotated[float, Between(0, 86_400)] = 0.0
+    """At most once in so many seconds of a stream; 0: of each frame."""
+    tracks: bool = False
+    """Also each track when it has ended: from when to when, from where to where."""
     max_bytes: Annotated[Bytes, SmallestUnit("K")] = Bytes(4 << 20)
-    """The file is started anew past this size; one older file is kept."""
+    """The file is started anew past this size."""
+    keep: Annotated[int, Between(0, 100)] = 1
+    """So many older files stay: FILE.1 is the newest of them."""
     lane: TableName
 
 
@@ -163,7 +171,7 @@ class WebhookSink(EventOptions):
     """Which header the token is for: `Authorization` says `Bearer TOKEN`, any other the token alone."""
     ca_file: InnerPath | None = None
     """Who signs the server's certificate: a PEM file in the recipe. Unset: whom the board trusts."""
-    sender: OneLine = ""
+    sender: OneLine | None = None
     """Stands in each message: a setting, where boards share a server."""
     batch: Annotated[int, Between(1, 1000)] = 1
     """1: each event is a request of its own, an object; more: a request holds a list of up to so many."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from tests.fakes.cameras import RtspServer, rtsp_server
 from tests.fakes.doorway import doorway
 from tests.fakes.plan_worker import PlanWorker
 from tests.fakes.plans import small_plan
+from tests.fakes.published import checked_lines
 from tests.fakes.secret_search import spellings, tellers, texts_under, visible_texts
 
 pytestmark = pytest.mark.integration
@@ -115,7 +115,7 @@ def test_each_camera_fails_alone_comes_back_alone_and_tells_no_secret(worker: Pl
     assert last["well"].p99_ms < 10_000
     _check_threads(worker.process.pid)
     _check_secrets(worker)
-    lines = [json.loads(line) for line in (worker.log.parent / "work/lines.jsonl").read_text().splitlines()]
+    lines = checked_lines(worker.log.parent / "work/lines.jsonl")
     told = {(line["stream"], line["event"]) for line in lines}
     assert {("hangs", "stalled"), ("freezes", "frozen"), ("gone", "down"), ("cut", "restarted")} <= told
 

@@ -20,6 +20,7 @@ from tests.fakes.eventually import eventually
 from tests.fakes.numbered_clip import numbers_in, write_numbered
 from tests.fakes.plan_worker import PlanWorker
 from tests.fakes.plans import python_stage, small_plan
+from tests.fakes.published import check_published, checked_lines
 
 pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
@@ -72,6 +73,7 @@ def clips(report: Report) -> SinkReport:
 
 def check_clip(clip: Path, stream: str) -> None:
     note: dict[str, Any] = json.loads(clip.with_suffix(".json").read_text())
+    check_published("clip", note)
     (event,) = note["events"]
     seen = numbers_in(clip)
     assert event["track"] in seen, "the picture that the event was seen in"
@@ -97,6 +99,7 @@ def test_clips_of_a_camera_and_of_a_recording_show_their_events(tmp_path: Path, 
     finally:
         worker.close()
     assert not list(folder.glob("*.part"))
+    checked_lines(tmp_path / "work/lines.jsonl")
     found = sorted(folder.glob("*.mp4"))
     for stream in ("gate", "belt"):
         for clip in [file for file in found if f"_{stream}_" in file.name][:2]:

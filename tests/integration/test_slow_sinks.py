@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from edgekit.schema.source import FileSource
 from tests.fakes.numbered_clip import write_numbered
 from tests.fakes.plan_worker import PlanWorker
 from tests.fakes.plans import python_stage, small_plan
+from tests.fakes.published import checked_lines
 from tests.fakes.web_server import web_server
 
 pytestmark = pytest.mark.integration
@@ -64,7 +64,7 @@ def test_sinks_that_hang_cost_a_fast_one_nothing(tmp_path: Path) -> None:
     assert last is not None and worker.process.returncode == 0, worker.log.read_text()
     (stream,) = last.streams
     assert (stream.frames, [drop for drop in stream.drops if drop.count]) == (200, [])
-    lines = [json.loads(text) for text in (tmp_path / "work/lines.jsonl").read_text().splitlines()]
+    lines = checked_lines(tmp_path / "work/lines.jsonl")
     assert [line["track"] for line in lines if line["event"] == "crossed"] == [*range(200)]
     told = {sink.name: sink for sink in last.sinks}
     assert told["alarm"].message.startswith("server 127.0.0.1 cannot be had: no answer in time")

@@ -10,6 +10,7 @@ import pytest
 
 from tests.fakes.authority import make_authority
 from tests.fakes.eventually import eventually
+from tests.fakes.published import check_published
 from tests.fakes.publishing import SMALL_DISK, Publishing, skip_without_small_disks, stored
 from tests.fakes.web_server import How, WebServer, web_server
 
@@ -44,6 +45,7 @@ def test_each_event_is_a_request_with_its_token_and_a_key(tmp_path: Path, server
     poster.do("events 3 5")
     poster.do("count person 2")
     eventually(lambda: len(server.bodies) == 3)
+    check_published("webhook", *server.bodies)
     event, other, counts = server.bodies
     assert {key: event[key] for key in event.keys() - {"id", "at_s"}} == {
         "about": "event",

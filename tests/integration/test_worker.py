@@ -24,6 +24,7 @@ from edgekit.schema.report import Report
 from edgekit.schema.target import CpuCluster, Memory, Os, Target
 from edgekit.schema.units import Bytes, Cpus
 from tests.fakes.benches import bench_in, compile_models
+from tests.fakes.published import checked_lines
 
 pytestmark = pytest.mark.integration
 RECIPE = Path(__file__).parents[2] / "recipes" / "sorting-line"
@@ -124,7 +125,7 @@ def test_the_clip_is_counted_exactly_and_the_worker_ends_by_itself(start: Any, r
     (stream,) = last["streams"]
     assert (stream["state"], stream["frames"], stream["passes"]) == ("ended", 240, 1)
     assert not stream["drops"]
-    lines = [json.loads(text) for text in (release.parent / "work/counts.jsonl").read_text().splitlines()]
+    lines = checked_lines(release.parent / "work/counts.jsonl")
     truth = json.loads((RECIPE / "truth.json").read_text())["counts"]
     assert [line["counts"] for line in lines if line["event"] in ("restarted", "ended")] == [truth, truth]
 
@@ -154,7 +155,7 @@ def test_two_streams_are_counted_each_for_itself_and_one_goes_on_when_the_other_
     assert streams["belt"]["fps"] == pytest.approx(10.0, abs=1.5)
     assert (last["score"]["passes"], last["score"]["wrong_passes"]) == (1, 0)
     assert [lane["name"] for lane in last["lanes"]][:2] == ["camera/belt", "camera/fast"]
-    lines = [json.loads(text) for text in (release.parent / "work/counts.jsonl").read_text().splitlines()]
+    lines = checked_lines(release.parent / "work/counts.jsonl")
     truth = json.loads((RECIPE / "truth.json").read_text())["counts"]
     ends = [(line["event"], line["counts"]) for line in lines if line["stream"] == "fast" and line["event"] != "count"]
     assert ends == [("ended", truth)]

@@ -48,7 +48,7 @@ class WebhookCaller:
                 posted = PostedEvent(
                     id=uuid.uuid4().hex,
                     at_s=at_s,
-                    sender=self._plan.sender,
+                    sender=self._plan.sender or "",
                     application=self._application,
                     stream=frame.stream,
                     frame=frame.sequence,
@@ -64,7 +64,7 @@ class WebhookCaller:
             self._counts[frame.stream] = frame.counts
             counts = PostedCounts(
                 at_s=at_s,
-                sender=self._plan.sender,
+                sender=self._plan.sender or "",
                 application=self._application,
                 stream=frame.stream,
                 frame=frame.sequence,

@@ -5,19 +5,33 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
+import jsonschema
+import numpy as np
 import pytest
 
-from edgekit.device.runtime.frames.stream import StreamEnded, StreamGap, StreamRestarted, StreamStarted
+from edgekit.device.runtime.frames.stream import (
+    Lost,
+    StreamEnded,
+    StreamGap,
+    StreamLost,
+    StreamRestarted,
+    StreamStarted,
+)
 from edgekit.device.runtime.sinks import Sink, make_sink
 from edgekit.device.runtime.sinks.context import SinkContext
+from edgekit.device.runtime.sinks.track_log import TrackLog
 from edgekit.device.runtime.streams import PipelineFigures
 from edgekit.errors import InputError
+from edgekit.schema.detection import Detection, Keypoint
+from edgekit.schema.result import EventKind
 from edgekit.schema.sink import JsonlSink, RecipeSink, ScoreSink
 from edgekit.schema.units import Bytes
-from edgekit.stage import Frame
+from edgekit.stage import Frame, SceneEvent
 from tests.fakes.frames import frame, stream_info
 from tests.fakes.plans import small_plan
+from tests.fakes.published import check_published, checked_lines
 
 JSONL = JsonlSink(kind="jsonl", path="counts.jsonl", lane="l")
 SCORE = ScoreSink(kind="score", path="truth.json", source="belt", lane="l")
@@ -44,7 +58,7 @@ def test_a_line_for_every_change_every_restart_and_the_end(tmp_path: Path) -> No
     sink.follow(StreamGap(stream="belt", missing=1))
     sink.follow(RESTARTED)
     sink.follow(ENDED)
-    lines = [json.loads(text) for text in (tmp_path / "counts.jsonl").read_text().splitlines()]
+    lines = checked_lines(tmp_path / "counts.jsonl")
     assert [(line["event"], line["stream"], line.get("frame"), line["counts"]) for line in lines] == [
         ("count", "belt", 1, {"red": 1}),
         ("count", "belt", 3, {"red": 2}),
@@ -58,7 +72,7 @@ def test_lines_of_two_streams_do_not_mix(tmp_path: Path) -> None:
     for given in (counted(0, "a", red=1), counted(0, "b", red=1), counted(1, "a", red=1)):
         sink.take(given)
     sink.follow(StreamEnded(stream="b", reason=""))
-    lines = [json.loads(text) for text in (tmp_path / "counts.jsonl").read_text().splitlines()]
+    lines = checked_lines(tmp_path / "counts.jsonl")
     assert [(line["event"], line["stream"]) for line in lines] == [("count", "a"), ("count", "b"), ("ended", "b")]
 
 
@@ -69,6 +83,102 @@ def test_the_file_never_grows_past_its_size(tmp_path: Path) -> None:
     sizes = {file.name: file.stat().st_size for file in tmp_path.iterdir()}
     assert set(sizes) == {"counts.jsonl", "counts.jsonl.1"}
     assert max(sizes.values()) <= 400
+
+
+@pytest.mark.parametrize("keep", [0, 3])
+def test_so_many_older_files_stay_and_no_more(keep: int, tmp_path: Path) -> None:
+    sink = made(replace(JSONL, max_bytes=Bytes(400), keep=keep), tmp_path)
+    for sequence in range(200):
+        sink.take(counted(sequence, red=sequence + 1))
+    names = ["counts.jsonl", *(f"counts.jsonl.{number}" for number in range(1, keep + 1))]
+    assert sorted(file.name for file in tmp_path.iterdir()) == names
+    frames = [line["frame"] for name in reversed(names) for line in checked_lines(tmp_path / name)]
+    assert frames == [*range(200)][-len(frames) :], "the newest lines, in order, none missing between"
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= 400 * (keep + 1)
+
+
+def seen(sequence: int, *detections: Detection, at_s: float = 0.0) -> Frame:
+    return frame(sequence, detections=detections, captured_s=at_s)
+
+
+def test_detections_are_lines_where_that_is_asked_for_as_often_as_is_asked_for(tmp_path: Path) -> None:
+    found = Detection(
+        label="person",
+        x_px=np.float32(4.5),  # type: ignore[arg-type]
+        y_px=2.0,
+        score=0.5,
+        track=np.int64(7),  # type: ignore[arg-type]
+        keypoints=(Keypoint(name="nose", x_px=1.0, y_px=2.0),),
+        outline=((1.0, 2.0, 3.0, 4.0),),
+    )
+    made(JSONL, tmp_path).take(seen(0, found))
+    assert not (tmp_path / "counts.jsonl").exists()
+    sink = made(replace(JSONL, detections=True, detections_every_s=1.0), tmp_path)
+    for sequence in range(30):
+        sink.take(seen(sequence, *([found] if sequence else []), at_s=sequence / 10))
+    lines = checked_lines(tmp_path / "counts.jsonl")
+    assert [(line["event"], line["frame"]) for line in lines] == [("detections", number) for number in (1, 11, 21)]
+    (shown,) = lines[0]["detections"]
+    assert (shown["label"], shown["x_px"], shown["track"]) == ("person", 4.5, 7)
+    assert (shown["keypoints"][0]["name"], shown["outline"]) == ("nose", [[1.0, 2.0, 3.0, 4.0]])
+
+
+def test_a_track_is_a_line_when_it_has_ended(tmp_path: Path) -> None:
+    sink = made(replace(JSONL, tracks=True), tmp_path)
+
+    def person(track: int, x_px: float, label: str = "person") -> Detection:
+        return Detection(label=label, x_px=x_px, y_px=10.0, score=0.9, track=track)
+
+    for tenth in range(100):
+        there = [person(1, float(tenth))] if tenth < 20 else []
+        there += [person(2, 5.0, "cat" if tenth == 50 else "dog")] if tenth >= 50 else []
+        sink.take(seen(tenth, *there, person(0, 1.0), at_s=tenth / 10))
+    first = checked_lines(tmp_path / "counts.jsonl")
+    assert [(line["track"], line["label"], line["frames"]) for line in first] == [(1, "person", 20)]
+    assert (first[0]["start_px"], first[0]["end_px"]) == ([0.0, 10.0], [19.0, 10.0])
+    assert first[0]["at_s"] - first[0]["first_at_s"] == pytest.approx(1.9, abs=0.01)
+    sink.follow(RESTARTED)
+    last = checked_lines(tmp_path / "counts.jsonl")[1:]
+    assert [(line["event"], line.get("label"), line.get("frames")) for line in last] == [
+        ("track", "dog", 50),
+        ("restarted", None, None),
+    ]
+    sink.take(seen(200, person(1, 3.0), at_s=20.0))
+    sink.close()
+    assert checked_lines(tmp_path / "counts.jsonl")[-1]["frames"] == 1
+
+
+def test_tracks_that_never_end_are_bounded(tmp_path: Path) -> None:
+    log = TrackLog("belt")
+    ended = 0
+    for track in range(1, 20_001):
+        ended += len(list(log.see(0.0, (Detection(label="x", x_px=0, y_px=0, score=1, track=track),))))
+    assert ended == 10_000 and len(list(log.end())) == 10_000
+
+
+def test_what_no_line_can_hold_is_an_error_and_the_next_line_is_written(tmp_path: Path) -> None:
+    sink = made(replace(JSONL, max_bytes=Bytes(2000), detections=True), tmp_path)
+    broken = Detection(label="x", x_px=float("nan"), y_px=0, score=1)
+    with pytest.raises(ValueError, match="JSON"):
+        sink.take(seen(0, broken))
+    with pytest.raises(ValueError, match="raise max_bytes"):
+        sink.take(seen(1, *[Detection(label="x", x_px=0, y_px=0, score=1)] * 100))
+    sink.take(counted(2, red=1))
+    (line,) = checked_lines(tmp_path / "counts.jsonl")
+    assert line["counts"] == {"red": 1}
+
+
+def test_events_and_lost_streams_are_lines_as_published(tmp_path: Path) -> None:
+    sink = made(JSONL, tmp_path)
+    for kind in get_args(EventKind):
+        event = SceneEvent(kind=kind, place="door", label="person", track=3, direction="in", seconds=1.5)
+        sink.take(frame(1, events=(event,)))
+    for state in get_args(Lost):
+        sink.follow(StreamLost(stream="belt", state=state, reason="cable"))
+    lines = checked_lines(tmp_path / "counts.jsonl")
+    assert [line["event"] for line in lines] == [*get_args(EventKind), *get_args(Lost)]
+    with pytest.raises(jsonschema.ValidationError):
+        check_published("line", {**lines[0], "event": "exploded"})
 
 
 def test_a_line_that_could_not_be_written_is_written_with_the_next_frame(tmp_path: Path) -> None:
