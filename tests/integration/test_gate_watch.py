@@ -170,3 +170,17 @@ def test_ctrl_c_ends_what_was_started(home: dict[str, str], tmp_path: Path) -> N
     assert process.returncode == 130
     assert len(folders) == 1 and not folders[0].exists()
     assert len(ports) == 2 and not any(listens(port) for port in ports)
+
+
+def test_int8_for_the_npu_loses_no_detection_and_adds_none(home: dict[str, str], tmp_path: Path) -> None:
+    """Converted by Rockchip's toolkit, run in its simulator, decoded by the recipe's own stages."""
+    for argv in (
+        ["keys", "init"],
+        ["build", str(RECIPE), "--target", "rk3588-debian12", "--out", str(tmp_path / "out")],
+    ):
+        done = subprocess.run([EDGEKIT, *argv], env=home, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    (line,) = (line for line in done.stderr.splitlines() if line.startswith("detections on 36 pictures"))
+    assert "0 lost, 0 added" in line
+    assert "4 golden frames as expected" in done.stderr
+    assert next((tmp_path / "out" / "files" / "engines").rglob("*.rknn"))
