@@ -15,7 +15,7 @@ from edgekit.executor import Executor, Stream
 from edgekit.host.ports import free_port, listens
 from edgekit.host.preflight import find_program
 
-_START_S = 20.0
+_START_S, _END_S = 20.0, 5.0
 _LONGEST = 1 << 16
 _ENDS_WITH_US = 'program=$1; shift; "$program" "$@" <&- & child=$!; read -r _; kill $child; wait $child'
 """Neither reads its input, by which it could see that whoever started it is gone."""
@@ -61,11 +61,17 @@ def demo_broker(executor: Executor, folder: Path, user: str, password: str) -> I
         _wait(stream, port)
         yield DemoBroker(port=port, user=user, password=key)
     finally:
-        with contextlib.suppress(EdgekitError):  # close() alone would end it at once
-            stream.write(b"\n")
-            stream.settimeout(5)
-            stream.read(1)
-        stream.close()
+        _end(stream)
+
+
+def _end(stream: Stream) -> None:
+    """Let the shell end its program and see it off; `close` alone would leave that to the system's first process."""
+    with contextlib.suppress(EdgekitError):
+        stream.write(b"\n")
+        stream.settimeout(_END_S)
+        while stream.read(_LONGEST):
+            pass
+    stream.close()
 
 
 def _wait(stream: Stream, port: int) -> None:
@@ -121,4 +127,4 @@ def listening(executor: Executor, folder: Path, broker: DemoBroker) -> Iterator[
     try:
         yield Listener(stream)
     finally:
-        stream.close()
+        _end(stream)
