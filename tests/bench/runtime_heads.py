@@ -58,7 +58,7 @@ def model_output() -> npt.NDArray[np.float32]:
     places = random.uniform(100, 540, (SEEN // 10, 4)).repeat(10, axis=0) + random.normal(0, 3, (SEEN, 4))
     rows[seen] = np.concatenate([places[:, :2], places[:, 2:] / 6], axis=1)
     scores[seen, random.integers(0, CLASSES, SEEN // 10).repeat(10)] = random.uniform(0.3, 0.95, SEEN)
-    return np.concatenate([rows, scores], axis=1).T[None].astype(np.float32)
+    return np.ascontiguousarray(np.concatenate([rows, scores], axis=1).T[None], np.float32)  # as engines leave it
 
 
 def by_loop(output: npt.NDArray[np.float32]) -> list[tuple[str, tuple[float, ...]]]:

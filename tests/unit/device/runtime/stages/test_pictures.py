@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from itertools import groupby
 from pathlib import Path
@@ -156,16 +157,15 @@ CONTRACT = ColourContract(width_px=8, height_px=8, order="RGB", scale=1 / 255)
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
 
 
-def colour_model(folder: Path):
+def colour_model(folder: Path, batch: int = 1):
     """Says which colour a crop is: the mean of each channel."""
     net = Network(0)
     net.node("GlobalAveragePool", ["images"], "mean")
-    net.ints(np.array([1, 3]), "shape")
+    net.ints(np.array([batch, 3]), "shape")
     net.node("Reshape", ["mean", "shape"], "out")
-    file = save(net.model((1, 3, 8, 8), {"out": (1, 3)}), folder / "colour.onnx")
-    return open_runner(
-        EnginePlan(runner="onnxruntime", path="", input=CONTRACT, threads=1), file or folder / "colour.onnx"
-    )
+    save(net.model((batch, 3, 8, 8), {"out": (batch, 3)}), folder / "colour.onnx")
+    contract = dataclasses.replace(CONTRACT, batch=batch)
+    return open_runner(EnginePlan(runner="onnxruntime", path="", input=contract, threads=1), folder / "colour.onnx")
 
 
 def drawn(*boxes: tuple[str, int, int, int, int]) -> np.ndarray:
@@ -281,6 +281,7 @@ def test_as_many_at_once_as_the_batch_has_places(tmp_path):
     assert looked(crops(engine.runner), detections, image) == colours
     assert engine.runs == 3
     assert looked(crops(colour_model(tmp_path)), detections, image) == colours
+    assert looked(crops(colour_model(tmp_path, batch=4)), detections, image) == colours
 
 
 def test_text_of_a_detection():
