@@ -16,6 +16,10 @@ import edgekit
 DEVICE = Path(edgekit.__file__).parent / "device"
 FILES = sorted(file for room in ("runtime", "runner") for file in (DEVICE / room).rglob("*.py"))
 SMALL = {
+    "runner/cuda_picture.py: job.colours[:] = plan.colours",
+    "runner/cuda_picture.py: bars[channel].tobytes()",
+    "runtime/sinks/clip_file.py: packet.data.tobytes()",
+    "runtime/sources/packets.py: bytes([_LENGTH_PREFIXED])",
     "runner/librknnrt.py: bytes(self.raw_name)",
     "runtime/sources/connection.py: bytes(packet.get_sidedata(_PRFT))",
     "runtime/sinks/preview/painter.py: data.tobytes()",

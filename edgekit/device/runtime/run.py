@@ -59,7 +59,7 @@ def only_enabled(plan: WorkerPlan) -> WorkerPlan:
         InputError: it has none of them.
     """
     sources = {name: source for name, source in plan.sources.items() if source.enabled}
-    if not sources:
+    if plan.sources and not sources:
         raise InputError("every source is switched off on this board", hint="set enabled = true for one of them")
     return replace(plan, sources=sources)
 

@@ -32,7 +32,7 @@ TOLD = {
     "cycle": "node conv1 takes conv2, which only node conv2 behind it makes",
     "made twice": "node conv1 makes conv1, which is there already",
     "opset of tomorrow": "opset 99 is newer",
-    "text for input": "the type differs: pictures come as float32 or uint8, not as string",
+    "text for input": "the type differs: pictures come as float32, uint8 or int8, not as string",
     "sizes that do not meet": "node logits (Gemm): sizes do not meet: 63 and 64",
     "two inputs": "has 2 inputs: images float32[1, 3, 16, 16], more",
     "attribute of another type": "node conv1: type field and data field mismatch",

@@ -25,7 +25,7 @@ def fitted(bgr: np.ndarray, contract: ColourContract) -> np.ndarray:
     if contract.fit == "letterbox":
         inner = (round(width * scale), round(height * scale))
     area = contract.sampling == "area" and width >= inner[0] and height >= inner[1]
-    scaled = cv2.resize(bgr, inner, interpolation=cv2.INTER_AREA if area else cv2.INTER_LINEAR)
+    scaled = cv2.resize(bgr, inner, interpolation=cv2.INTER_AREA if area else cv2.INTER_LINEAR_EXACT)
     whole = np.full((contract.height_px, contract.width_px, 3), (30, 20, 10), np.uint8)
     left, top = (contract.width_px - inner[0]) // 2, (contract.height_px - inner[1]) // 2
     whole[top : top + inner[1], left : left + inner[0]] = scaled
