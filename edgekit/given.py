@@ -59,7 +59,11 @@ class PictureSource:
         self.context = context
 
     def pictures(self) -> Iterator[Image | GivenPicture]:
-        """The pictures, one after the other. Their end is the stream's; of a live source it is a failure."""
+        """The pictures, one after the other. Their end is the stream's; of a live source it is a failure.
+
+        Each has memory of its own, of which nothing is kept here: what is given is lent until its frame ends, and an
+        array that is still held then, to be filled again, keeps its lease, of which a stream has few.
+        """
         raise NotImplementedError
 
     def close(self) -> None:

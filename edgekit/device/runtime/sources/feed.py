@@ -58,7 +58,7 @@ class Feed:
             entries = self.source.entries(self.figures)
             while self.turn(entries):
                 pass
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a thread would end by the second without a word
             traceback.print_exc(file=sys.stderr)
             reason = error.message if isinstance(error, EdgekitError) else f"{type(error).__name__}: {error}"
             self._hand_on(StreamEnded(stream=self.stream.name, reason=reason, failed=True))

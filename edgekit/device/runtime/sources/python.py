@@ -77,7 +77,7 @@ class OwnSource:
             try:
                 yield from self._pictures(figures)
                 reason = "its pictures have ended"
-            except Exception as error:  # whatever a recipe's code raises
+            except (Exception, SystemExit) as error:  # whatever a recipe's code raises
                 if not self.live:
                     raise
                 self._context.log.exception("it failed")

@@ -12,9 +12,13 @@ import numpy as np
 import pytest
 
 from edgekit.device.runtime.figures import LaneFigures
+from edgekit.device.runtime.frames.leases import StreamLeases
+from edgekit.device.runtime.frames.pool import PicturePool
 from edgekit.device.runtime.frames.stream import StreamEnded, StreamLost, StreamRestarted, StreamStarted
+from edgekit.device.runtime.sources.feed import Feed
 from edgekit.device.runtime.sources.opening import open_source
 from edgekit.device.runtime.sources.python import OwnSource
+from edgekit.device.runtime.streams import StreamFigures
 from edgekit.errors import InputError
 from edgekit.host.catalogue.recipe_rules import check_recipe
 from edgekit.host.catalogue.recipes import read_recipe
@@ -60,6 +64,12 @@ class Plain(PictureSource):
     def pictures(self):
         yield RgbImage(pixels=np.zeros((4, 4, 3), np.uint8), order="RGB")
         yield "no picture"
+
+
+class Leaving(PictureSource):
+    def pictures(self):
+        raise SystemExit("the sensor's library gives up")
+        yield
 """
 
 
@@ -136,6 +146,12 @@ def test_a_recording_that_fails_is_the_releases_fault(app: Path) -> None:
         entries(source(app, levels=[2], fail_at=2))
 
 
+def test_one_that_calls_sys_exit_is_down_as_any_other(app: Path) -> None:
+    made = source(app, "own_sensor:Leaving", live=True, waits=lambda _seconds: made.stop())
+    reason = "SystemExit: the sensor's library gives up"
+    assert entries(made) == [StreamLost(stream="sensor", state="down", reason=reason)]
+
+
 def test_what_is_no_picture_is_told(app: Path) -> None:
     with pytest.raises(InputError, match="source sensor gave a str, which is no picture"):
         entries(source(app, "own_sensor:Plain"))
@@ -167,3 +183,11 @@ def test_its_tensors_need_no_stage_that_makes_them(tmp_path: Path) -> None:
     assert "infer takes the tensor of an earlier stage" in problem.expected
     pipeline = dataclasses.replace(pipeline, sources={"mic": own})
     assert not check_recipe(dataclasses.replace(recipe, pipeline=pipeline))
+
+
+def test_a_recording_that_calls_sys_exit_ends_its_stream_with_the_reason(app: Path) -> None:
+    made, clock = source(app, "own_sensor:Leaving"), time.monotonic
+    stream = StreamFigures("sensor", clock)
+    leases = StreamLeases("sensor", 2, PicturePool())
+    Feed(name="a", cpus=(), source=made, following=(), stream=stream, leases=leases).play()
+    assert (stream.state, stream.message) == ("failed", "SystemExit: the sensor's library gives up")
