@@ -81,8 +81,13 @@ class PacketTap:
         self._usable, self._failed = codec in RAW_FORMATS, False
         if codec in ("h264", "hevc") and parameters[:1] == bytes([_LENGTH_PREFIXED]):
             from av.bitstream import BitStreamFilterContext  # noqa: PLC0415  only where something is decoded
+            from av.error import FFmpegError  # noqa: PLC0415  likewise
 
-            self._filter = BitStreamFilterContext(f"{codec}_mp4toannexb", stream)
+            try:
+                self._filter = BitStreamFilterContext(f"{codec}_mp4toannexb", stream)
+            except FFmpegError as error:  # parameters that a decoder may well do without
+                _LOG.warning("stream %s: its packets cannot be kept: %s", self._stream, type(error).__name__)
+                self._usable = False
         elif codec != "mjpeg":
             self._parameters = np.frombuffer(parameters, np.uint8)
         for taker in self._takers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import pytest
 
 from edgekit.device.runtime.figures import LaneFigures
@@ -106,3 +107,19 @@ def test_a_damaged_packet_is_kept_and_the_source_goes_on(tmp_path: Path) -> None
 def test_a_taker_that_fails_costs_the_source_nothing(tmp_path: Path) -> None:
     frames = play(write_numbered(tmp_path / "c.mp4", "h264", 12), "h264", Broken())
     assert [frame.sequence for frame in frames if isinstance(frame, Frame)] == [*range(12)]
+
+
+def test_parameters_that_cannot_be_read_cost_the_source_nothing(tmp_path: Path) -> None:
+    file = write_numbered(tmp_path / "c.mp4", "h264", 12)
+    data = bytearray(file.read_bytes())
+    sizes = data.index(b"avcC") + 4 + 6
+    data[sizes : sizes + 2] = b"\x7f\xff"  # of the first parameter set: beyond the record's end
+    file.write_bytes(data)
+    taken = Taken()
+    with av.open(file) as container:
+        stream = container.streams.video[0]
+        tap = PacketTap("a", [taken])
+        tap.begin(stream)
+        for packet in container.demux(stream):
+            tap.put(packet, 0.0)
+    assert (taken.codecs, taken.packets) == (["h264"], [])
