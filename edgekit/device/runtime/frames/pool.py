@@ -144,8 +144,9 @@ class PicturePool:
                 f"kept {self._bytes / _MIB:.1f} are taken, {self._owners()}",
                 hint="release kept pictures earlier, or raise limits.pictures_max in recipe.toml",
             )
+        memory = mmap.mmap(-1, size)  # before it counts: it may fail
         self._bytes += size
-        return _Buffer(memory=mmap.mmap(-1, size), bytes=size)
+        return _Buffer(memory=memory, bytes=size)
 
     def _owners(self) -> str:
         held: dict[str, int] = {}

@@ -80,7 +80,7 @@ class JsonlWriter:
         if frame.counts != self._counts.get(stream, {}):
             yield CountLine(at_s=at_s, stream=stream, frame=number, counts=frame.counts)
         if self._plan.tracks:
-            yield from self._tracks.setdefault(stream, TrackLog(stream)).see(at_s, frame.detections)
+            yield from self._tracks.setdefault(stream, TrackLog(stream)).see(at_s, frame.captured_s, frame.detections)
 
     def _due(self, frame: Frame) -> bool:
         last_s = self._detections_s.get(frame.stream, float("-inf"))

@@ -69,6 +69,8 @@ class Outbox:
         """Bytes of rows that are removed, and still on disk."""
         self._database: sqlite3.Connection | None = None
         self._rows = self._row_bytes = self._read_to = 0
+        self._highest = 0
+        """Number of a row that was given to anybody: a file that is begun anew goes on behind it."""
         self.dropped = 0
         self.fault = ""
         """Why messages wait in memory alone; empty where they do not."""
@@ -118,6 +120,7 @@ class Outbox:
                 rows = []
             found += [OutMessage(number=number, topic=topic, payload=payload) for number, topic, payload in rows]
             self._read_to = max([self._read_to, *(message.number for message in found)])
+            self._highest = max(self._highest, self._read_to)
         with self._lock:
             while self.fault and self._fresh and len(found) < most:
                 found.append(self._fresh.popleft())
@@ -154,6 +157,7 @@ class Outbox:
             try:
                 database.executescript(_SCHEMA)
                 totals = database.execute("SELECT count(*), coalesce(sum(bytes), 0) FROM messages").fetchone()
+                _number_from(database, self._highest)
             except BaseException:
                 database.close()
                 raise
@@ -221,3 +225,16 @@ class Outbox:
         for end in ("", "-wal", "-shm"):
             with suppress(OSError):
                 self._file.with_name(self._file.name + end).unlink(missing_ok=True)
+        self._arrived.clear()
+        self._taken = {number: size for number, size in self._taken.items() if number < 0}
+
+
+def _number_from(database: sqlite3.Connection, highest: int) -> None:
+    """Give no row a number again that a message on its way has: its arrival would take the other one off.
+
+    Source: SQLite, "SQLite Autoincrement".
+    """
+    with database:
+        if highest and not database.execute("SELECT 1 FROM sqlite_sequence WHERE seq >= ?", (highest,)).fetchone():
+            database.execute("DELETE FROM sqlite_sequence WHERE name = 'messages'")
+            database.execute("INSERT INTO sqlite_sequence VALUES ('messages', ?)", (highest,))

@@ -1,4 +1,4 @@
-"""Remembers tracks until they end, within a bound. Pure: time is what frames say."""
+"""Remembers tracks until they end, within a bound. Pure: times are what frames say."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ _MOST = 10_000
 class _SeenTrack:
     first_at_s: float
     last_at_s: float
+    captured_s: float
+    """When it was seen last, monotonic: a clock that is set back ends no track too late."""
     start_px: tuple[float, float]
     end_px: tuple[float, float]
     frames: int = 0
@@ -33,19 +35,28 @@ class TrackLog:
         self._tracks: dict[int, _SeenTrack] = {}
         """The one that was seen last stands last."""
 
-    def see(self, at_s: float, detections: tuple[Detection, ...]) -> Iterator[TrackLine]:
-        """What was found at a time; gives the tracks that have ended."""
+    def see(self, at_s: float, captured_s: float, detections: tuple[Detection, ...]) -> Iterator[TrackLine]:
+        """What was found at a time; gives the tracks that have ended.
+
+        Args:
+            at_s: seconds since the epoch, for lines.
+            captured_s: monotonic seconds, for what is over.
+            detections: of one frame.
+        """
         for one in detections:
             if one.track:
                 centre = (round(one.x_px, 1), round(one.y_px, 1))
                 track = self._tracks.pop(one.track, None)
-                track = track or _SeenTrack(first_at_s=at_s, last_at_s=at_s, start_px=centre, end_px=centre)
-                track.last_at_s, track.end_px, track.frames = at_s, centre, track.frames + 1
+                track = track or _SeenTrack(
+                    first_at_s=at_s, last_at_s=at_s, captured_s=captured_s, start_px=centre, end_px=centre
+                )
+                track.last_at_s, track.captured_s = at_s, captured_s
+                track.end_px, track.frames = centre, track.frames + 1
                 track.labels[f"{one.colour} {one.label}".strip()] += 1
                 self._tracks[one.track] = track
         while self._tracks:
             number, track = next(iter(self._tracks.items()))
-            if at_s - track.last_at_s < GONE_S and len(self._tracks) <= _MOST:
+            if captured_s - track.captured_s < GONE_S and len(self._tracks) <= _MOST:
                 return
             yield self._ended(number)
 

@@ -100,6 +100,22 @@ def test_a_damaged_file_is_begun_anew(damage: bytes, file: Path) -> None:
     assert (box.fault, taken(box)) == ("", [1, 2])
 
 
+def test_what_arrives_after_the_file_was_begun_anew_takes_no_other_message_off(file: Path) -> None:
+    box = filled(Outbox(file, 1 << 20), 1, 2)
+    under_way = box.take(2)
+    assert box._database is not None
+    box._database.close()  # as where its file is damaged: it raises, and is no OperationalError
+    filled(box, 3)
+    box.store()
+    assert taken(box) == [3]
+    box.remove([message.number for message in under_way])  # now they arrive
+    box.store()
+    assert box.waiting == 1
+    again = Outbox(file, 1 << 20)
+    again.store()
+    assert taken(again) == [3]
+
+
 def test_the_file_stays_within_its_bound(file: Path) -> None:
     box = Outbox(file, 1 << 20)
     for first in range(0, 20_000, 500):

@@ -152,8 +152,15 @@ def test_tracks_that_never_end_are_bounded(tmp_path: Path) -> None:
     log = TrackLog("belt")
     ended = 0
     for track in range(1, 20_001):
-        ended += len(list(log.see(0.0, (Detection(label="x", x_px=0, y_px=0, score=1, track=track),))))
+        ended += len(list(log.see(0.0, 0.0, (Detection(label="x", x_px=0, y_px=0, score=1, track=track),))))
     assert ended == 10_000 and len(list(log.end())) == 10_000
+
+
+def test_a_clock_that_is_set_back_ends_no_track_too_late() -> None:
+    log, here = TrackLog("belt"), Detection(label="x", x_px=0, y_px=0, score=1, track=1)
+    assert not list(log.see(1_000_000.0, 10.0, (here,)))
+    (line,) = log.see(500.0, 16.0, ())
+    assert line.track == 1
 
 
 def test_what_no_line_can_hold_is_an_error_and_the_next_line_is_written(tmp_path: Path) -> None:
