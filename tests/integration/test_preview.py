@@ -106,7 +106,8 @@ def test_fifty_who_look_and_some_who_do_not_read_take_no_frame(tmp_path: Path, l
         eventually(lambda: turned_away(tmp_path / "s"))
         frames = worker.until(lambda _: True)["gate"].frames
         streams = worker.until(lambda streams: streams["gate"].frames > frames + 100)
-        assert [drop for stream in streams.values() for drop in stream.drops if drop.count] == []
+        drops = [drop for stream in streams.values() for drop in stream.drops if drop.count]
+        assert [drop for drop in drops if drop.place != "viewers"] == []  # its own lane may drop: that costs nobody
         assert memory_kib(worker) - before < 60 << 10
     finally:
         worker.close()

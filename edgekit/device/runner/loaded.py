@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from edgekit.device.runner.slots import TIMEOUT_S, EngineContext, Slot, SlotPool
 from edgekit.device.runner.tensors import (
@@ -17,8 +18,10 @@ from edgekit.device.runner.tensors import (
     lent_buffers,
     plain_inputs,
 )
-from edgekit.imaging.conversion import TensorFiller
-from edgekit.imaging.planning import Conversion
+
+if TYPE_CHECKING:  # engines are tried on builder devices too, which have no OpenCV
+    from edgekit.imaging.conversion import TensorFiller
+    from edgekit.imaging.planning import Conversion
 
 
 def spare_sets(slots: int) -> int:

@@ -6,15 +6,14 @@ One code path for TensorRT 8.6 to 11; see `nvinfer.py`.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgekit.device.runner.cuda import Buffer, DeviceBuffer, Gpu, HostBuffer, open_gpu
-from edgekit.device.runner.cuda_picture import GpuPictures
 from edgekit.device.runner.loaded import LoadedEngine, Runner, no_filler, spare_sets
 from edgekit.device.runner.nvinfer import Nvinfer, open_nvinfer
 from edgekit.device.runner.tensors import (
@@ -28,6 +27,10 @@ from edgekit.device.runner.tensors import (
 )
 from edgekit.errors import EngineError
 from edgekit.schema.plan import EnginePlan
+
+if TYPE_CHECKING:
+    from edgekit.imaging.conversion import TensorFiller
+    from edgekit.imaging.planning import Conversion
 
 _HINT = "build the release again"
 
@@ -80,7 +83,7 @@ def open_runner(
         for own in sets[:slots]:
             contexts.append(GpuContext(system, loaded, own, kind))
             held.callback(contexts[-1].close)
-        pictures = GpuPictures(gpu, system.kernel, _reached) if system.kernel and mapped else None
+        filler = _filler(system) if system.kernel and mapped else no_filler
         resources = held.pop_all()
     return Runner(
         LoadedEngine(
@@ -92,9 +95,16 @@ def open_runner(
             close=lambda: _free(gpu, resources),
             hint="see the kernel's log: dmesg | grep -i nvgpu",
             memory_bytes=loaded.memory_bytes * slots,
-            filler=pictures.filler if pictures else no_filler,
+            filler=filler,
         )
     )
+
+
+def _filler(system: GpuSystem) -> Callable[[Conversion], TensorFiller | None]:
+    """The GPU's own executor of conversions. The context must be current."""
+    from edgekit.device.runner.cuda_picture import GpuPictures  # noqa: PLC0415  builder devices have no OpenCV
+
+    return GpuPictures(system.gpu, system.kernel, _reached).filler
 
 
 def _free(gpu: Gpu, resources: contextlib.ExitStack) -> None:
