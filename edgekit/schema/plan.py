@@ -15,6 +15,9 @@ from edgekit.schema.sink import RecipeSink
 from edgekit.schema.source import RecipeSource
 from edgekit.schema.target import AcceleratorKind
 
+PICTURE_KERNEL = "edgekit_picture"
+"""The kernel in `EnginePlan.picture_kernel`: its name in picture.cu."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnginePlan:

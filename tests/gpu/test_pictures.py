@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from edgekit.device.runner.cuda import Gpu, HostBuffer
-from edgekit.device.runner.cuda_picture import KERNEL, GpuPictures
+from edgekit.device.runner.cuda_picture import GpuPictures
 from edgekit.device.runner.cuda_probe import probe_cuda
 from edgekit.errors import EngineError
 from edgekit.executor.local import LocalExecutor
@@ -26,6 +26,7 @@ from edgekit.host.progress import Silent
 from edgekit.host.sandbox.sandbox import Sandbox
 from edgekit.imaging.conversion import plan_conversion
 from edgekit.imaging.portable import PortableFiller
+from edgekit.schema.plan import PICTURE_KERNEL
 from edgekit.schema.recipe import ColourContract, QuantisedInput
 from tests.unit.imaging.exact import COLOURS, FORMATS, frame_of, image_in
 
@@ -67,7 +68,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         progress=Silent(),
     )
     source = ROOT / "cross" / "kernels" / "src" / "picture.cu"
-    cubin = nvrtc.compile(source, KERNEL, sm=gpu.capability, cuda="12.6").read_bytes()
+    cubin = nvrtc.compile(source, PICTURE_KERNEL, sm=gpu.capability, cuda="12.6").read_bytes()
     print(f"\n{cuda.Device(0).name()}, SM {gpu.capability}, a kernel of {len(cubin)} bytes")
     yield Bench(gpu, cubin)
 

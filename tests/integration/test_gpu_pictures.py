@@ -14,7 +14,7 @@ import pytest
 from edgekit.device.builder.tensorrt import build_plan
 from edgekit.device.runner import Runner
 from edgekit.device.runner.cuda import Gpu
-from edgekit.device.runner.cuda_picture import KERNEL, PictureJob
+from edgekit.device.runner.cuda_picture import PictureJob
 from edgekit.device.runner.nvinfer import Nvinfer
 from edgekit.device.runner.tensorrt import GpuSystem, open_runner
 from edgekit.errors import EngineError
@@ -22,7 +22,7 @@ from edgekit.imaging.conversion import plan_conversion
 from edgekit.imaging.image import RgbImage
 from edgekit.imaging.portable import PortableFiller
 from edgekit.schema.building import BuildRequest
-from edgekit.schema.plan import EnginePlan
+from edgekit.schema.plan import PICTURE_KERNEL, EnginePlan
 from edgekit.schema.recipe import ColourContract, QuantisedInput
 from tests.fakes.kernels import SOURCES
 from tests.fakes.native import compile_program
@@ -57,7 +57,7 @@ class Orin:
     """A board with an engine for pictures of one contract."""
 
     def __init__(self, kernel: Any, folder: Path) -> None:
-        self.cuda = Driver(kernels={CUBIN: {KERNEL: kernel}})
+        self.cuda = Driver(kernels={CUBIN: {PICTURE_KERNEL: kernel}})
         self.trt = Trt(SUPPORTED[-1], self.cuda)
         self.system = GpuSystem(nvinfer=Nvinfer(self.trt), gpu=Gpu(self.cuda), kernel=CUBIN)
         save(detector(), folder / "model.onnx")

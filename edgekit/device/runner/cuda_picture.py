@@ -23,9 +23,8 @@ from edgekit.imaging.conversion import Converter
 from edgekit.imaging.image import Image, Yuv420Image
 from edgekit.imaging.kernel_plan import KernelPlan, plan_kernel
 from edgekit.imaging.planning import Conversion
+from edgekit.schema.plan import PICTURE_KERNEL
 
-KERNEL = "edgekit_picture"
-"""Its name in `picture.cu`."""
 _BLOCK = (32, 8, 1)
 _OUTPUTS = {"uint8": 0, "float32": 1}
 _BY_TABLE = 2
@@ -80,7 +79,7 @@ class GpuPictures:
         self._gpu, self._reach = gpu, reach
         try:
             self._module: Any = gpu.cuda.module_from_buffer(cubin)
-            self._kernel: Any = self._module.get_function(KERNEL)
+            self._kernel: Any = self._module.get_function(PICTURE_KERNEL)
         except gpu.cuda.Error as error:
             raise EngineError(
                 f"this GPU (SM {gpu.capability}) does not take the release's kernel for frames: {error}",

@@ -18,12 +18,10 @@ from edgekit.host.wheel.cross.sources import local_source
 from edgekit.host.wheel.needs import wanted_for
 from edgekit.host.workflow.wheels import WheelTools
 from edgekit.host.workflow.workstation import Workstation
-from edgekit.schema.plan import WorkerPlan
+from edgekit.schema.plan import PICTURE_KERNEL, WorkerPlan
 from edgekit.schema.recipe import Recipe
 from edgekit.schema.target import Target
 
-KERNEL = "edgekit_picture"
-"""Its name in picture.cu, by which a worker asks for it."""
 GPU_KERNEL = "engines/picture.cubin"
 """Its place in a release."""
 _BUILT_FOR = "virt-arm64"
@@ -65,7 +63,7 @@ def gpu_kernel_for(plan: WorkerPlan, target: Target, station: Workstation) -> Pa
         progress=station.progress,
     )
     try:
-        return nvrtc.compile(cross / "kernels" / "src" / "picture.cu", KERNEL, sm=gpu.sm, cuda=gpu.cuda)
+        return nvrtc.compile(cross / "kernels" / "src" / "picture.cu", PICTURE_KERNEL, sm=gpu.sm, cuda=gpu.cuda)
     except EngineError as error:
         station.progress.note(f"frames are converted by the board's CPU, and not by its GPU: {error.message}")
         return None
