@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 import traceback
 from pathlib import Path
@@ -23,6 +22,7 @@ from edgekit.cli.deploy import deploy
 from edgekit.cli.doctor import doctor
 from edgekit.cli.golden import golden
 from edgekit.cli.init import init
+from edgekit.cli.interrupts import INTERRUPTED, end_on_signals
 from edgekit.cli.logs import logs
 from edgekit.cli.metrics import metrics
 from edgekit.cli.provision import provision
@@ -98,7 +98,7 @@ class _Run:
         except EdgekitError as error:
             return self._fail(error)
         except (KeyboardInterrupt, typer.Abort):
-            return self._fail(_INTERRUPTED)
+            return self._fail(INTERRUPTED)
         except NobodyReads:
             discard_stdout()
             return _PIPE_CLOSED
@@ -124,7 +124,7 @@ class _Run:
         sys.stdout.flush()
         # typer turns Ctrl-C into a silent exit with this code; a verb's own typer.Exit never uses it.
         if code == Interrupted.exit_code:
-            raise _INTERRUPTED
+            raise INTERRUPTED
         return code if isinstance(code, int) else 0
 
     def _usage(self, error: Exception, message: str) -> int:
@@ -175,18 +175,9 @@ class _Run:
         return error.exit_code
 
 
-_INTERRUPTED = Interrupted("interrupted", hint="run the same command again: it goes on where it can")
-
-
 def main() -> None:
-    """Run one command; the process's exit code is the errors' own (see `edgekit.errors`).
-
-    A signal to end (a CI job that is cancelled, a terminal that closes) works like Ctrl-C: programs that were
-    started end too. What is ignored from the start (`nohup`, a background job) stays ignored.
-    """
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) == signal.SIG_DFL:
-            signal.signal(number, signal.default_int_handler)
+    """Run one command; the process's exit code is the errors' own (see `edgekit.errors`)."""
+    end_on_signals()
     os.umask(os.umask(0o022) | 0o022)  # what others may write is not used: see host/private.py
     prepare_streams()
     code = _Run(sys.argv[1:]).code()
