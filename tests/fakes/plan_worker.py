@@ -71,5 +71,5 @@ class PlanWorker:
 
     def close(self) -> None:
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(PATIENCE_S)
         self._line.close()

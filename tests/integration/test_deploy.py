@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -29,7 +30,7 @@ from tests.fakes.sshd import PROGRAM, Sshd, running_sshd
 pytestmark = [pytest.mark.integration, pytest.mark.skipif(PROGRAM is None, reason="no sshd on this machine")]
 
 BIG_BYTES = 96 << 20
-WAIT_S = 30.0
+WAIT_S = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +86,16 @@ class Site:
     def keeper_pid(self) -> int:
         return int(self.edgekit("status", "board", "--json").json["keeper_pid"])
 
-    def received_bytes(self) -> int:
-        incoming = self.prefix / "var/lib/edgekit/incoming"
-        with contextlib.suppress(FileNotFoundError):
-            return sum(part.stat().st_size for part in incoming.glob("*.part"))
-        return 0
+    def part_of_noise(self, release: Path) -> Callable[[], int]:
+        """Tells how many bytes of the release's noise have come, as long as it is not whole."""
+        name = f"{hashlib.sha256((release / 'files/app/noise').read_bytes()).hexdigest()}.*.part"
+
+        def received_bytes() -> int:
+            with contextlib.suppress(FileNotFoundError):
+                return sum(part.stat().st_size for part in (self.prefix / "var/lib/edgekit/incoming").glob(name))
+            return 0
+
+        return received_bytes
 
 
 def finish(process: subprocess.Popen[str]) -> Answer:
@@ -292,8 +298,9 @@ def _big(board: Site, name: str) -> Path:
 
 def test_ctrl_c_in_the_middle_and_the_next_deploy_goes_on(board: Site) -> None:
     release = _big(board, "big")
+    received_bytes = board.part_of_noise(release)
     process = board.start("deploy", str(release), "board")
-    wait_for(lambda: board.received_bytes() > 8 << 20)
+    wait_for(lambda: received_bytes() > 8 << 20)
     process.send_signal(signal.SIGINT)
     stopped = finish(process)
     assert stopped.code == 130 and "Traceback" not in stopped.err
@@ -304,8 +311,9 @@ def test_ctrl_c_in_the_middle_and_the_next_deploy_goes_on(board: Site) -> None:
 
 def test_a_link_that_breaks_while_sending_is_taken_up_again(board: Site) -> None:
     release = _big(board, "bigger")
+    received_bytes = board.part_of_noise(release)
     process = board.start("deploy", str(release), "board", "--json")
-    wait_for(lambda: board.received_bytes() > 8 << 20)
+    wait_for(lambda: received_bytes() > 8 << 20)
     board.sshd.stop()
     time.sleep(1.0)
     board.sshd.start()
