@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
-from edgekit.device.keeper.update.disk import Disk
+from edgekit.device.keeper.filesystem import Filesystem
 
 
 class PowerCut(BaseException):
     """Nothing catches this: the machine is off."""
 
 
-class CuttableDisk(Disk):
+class CuttableDisk(Filesystem):
     """Counts durable steps; before step number `cut_at` the power goes. It only notes what is synced, which is fast.
 
     After the cut, `lose` leaves what a real disk may leave: content that was never synced is zeros, and, if `undo`,
@@ -44,7 +43,7 @@ class CuttableDisk(Disk):
         self._step()
         self._undo = [(parent, undo) for parent, undo in self._undo if parent != path]
 
-    def sync_all(self) -> None:
+    def sync_disk(self, path: Path) -> None:
         self._step()
         self._dirty.clear()
         self._undo.clear()
@@ -64,18 +63,17 @@ class CuttableDisk(Disk):
 
         self._undo.append((target.parent, undo))
 
-    def make_folder(self, path: Path) -> None:
+    def make_folder(self, path: Path, mode: int = 0o777) -> None:
+        self._step()
         if path.is_dir():
             return
-        self._step()
-        path.mkdir()
+        super().make_folder(path, mode)
 
         def undo() -> None:
             if not any(path.iterdir()):
                 path.rmdir()
 
         self._undo.append((path.parent, undo))
-        self.sync_folder(path.parent)
 
     def link(self, source: Path, target: Path) -> None:
         self._step()
@@ -85,17 +83,21 @@ class CuttableDisk(Disk):
         self._step()
         super().remove(path)
 
-    def remove_tree(self, path: Path) -> None:
-        """File by file: the power may go in the middle."""
-        for parent, folders, files in os.walk(path, topdown=False):
-            for name in files:
-                self._step()
-                Path(parent, name).unlink()
-            for name in folders:
-                self._step()
-                Path(parent, name).rmdir()
+    def remove_folder(self, path: Path) -> None:
         self._step()
-        super().remove_tree(path)
+        super().remove_folder(path)
+
+    def rename_within(self, source: Path, target: Path, source_folder: int, target_folder: int) -> None:
+        self._step()
+        super().rename_within(source, target, source_folder, target_folder)
+
+    def remove_within(self, path: Path, folder: int) -> None:
+        self._step()
+        super().remove_within(path, folder)
+
+    def remove_folder_within(self, path: Path, folder: int) -> None:
+        self._step()
+        super().remove_folder_within(path, folder)
 
     def lose(self, *, undo: bool) -> None:
         """What the next boot finds."""

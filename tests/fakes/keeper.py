@@ -10,6 +10,7 @@ from edgekit.device.keeper.context import ApplicationView, KeeperContext
 from edgekit.device.keeper.control.locks import DeploymentLocks
 from edgekit.device.keeper.control.session import Services
 from edgekit.device.keeper.control.ticket import Ticket
+from edgekit.device.keeper.filesystem import Filesystem
 from edgekit.device.keeper.layout import Layout
 from edgekit.device.keeper.loop import Keeper
 from edgekit.device.keeper.notify import Notifier
@@ -21,7 +22,6 @@ from edgekit.device.keeper.process.preview_sockets import PreviewSockets
 from edgekit.device.keeper.process.supervisor import Supervisor
 from edgekit.device.keeper.status import Figures
 from edgekit.device.keeper.update.board_settings import SettingsFiles
-from edgekit.device.keeper.update.disk import Disk
 from edgekit.device.keeper.update.releases import References, Releases
 from edgekit.device.keeper.update.store import Chunk, Store
 from edgekit.errors import EdgekitError
@@ -51,7 +51,7 @@ class Bench:
     """Everything below one prefix. Make another one on the same prefix for a restart."""
 
     def __init__(
-        self, root: Path, *, disk: Disk | None = None, limiter: Limiter | None = None, memory_bytes: int = 0
+        self, root: Path, *, disk: Filesystem | None = None, limiter: Limiter | None = None, memory_bytes: int = 0
     ) -> None:
         self.layout = make_layout(root)
         self.clock = Clock()
@@ -63,14 +63,15 @@ class Bench:
         self.releases = Releases(self.layout, self.disk, self.store, self.keygen)
         self.releases.tidy()
         self.settings = SettingsFiles(self.layout, self.disk)
-        orphans = Orphans(self.layout.workers_dir)
+        orphans = Orphans(self.layout.workers_dir, self.disk)
         self.workers = WorkerContext(
+            disk=self.disk,
             starter=self.starter,
             journal=self.journal,
             orphans=orphans,
             owner=None,
             clock=self.clock,
-            previews=PreviewSockets(folder=self.layout.previews_dir, group=None),
+            previews=PreviewSockets(disk=self.disk, folder=self.layout.previews_dir, group=None),
         )
         self.limiter = limiter or Limiter(tree=None, note="no cgroups in this test")
         context = KeeperContext(
@@ -94,6 +95,7 @@ class Bench:
 
     def services(self) -> Services:
         return Services(
+            disk=self.disk,
             keeper=self.keeper,
             releases=self.releases,
             settings=self.settings,

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+from edgekit.device.keeper.filesystem import Filesystem
 from edgekit.device.keeper.layout import Layout
 from edgekit.device.keeper.service import only_one
 from edgekit.errors import LockHeld, Unreachable
@@ -33,7 +34,7 @@ def spawn(layout: Layout, program: Path) -> str:
     pid = _answering(layout)
     if pid:
         return json.dumps({"pid": pid, "started": False})
-    layout.state_dir.mkdir(parents=True, exist_ok=True)
+    Filesystem().make_folders(layout.state_dir)
     argv = [sys.executable, "-I", str(program), "run", "--prefix", str(layout.prefix)]
     started = start_detached(argv, log=layout.log_file, cwd=Path("/"))
     for _ in range(int(_READY_S / _LOOK_S)):
@@ -82,7 +83,7 @@ def _running(layout: Layout) -> int:
         return 0
     pid = int(layout.lock_file.read_text().strip() or 0)
     try:
-        with only_one(layout):
+        with only_one(layout, Filesystem()):
             return 0
     except LockHeld:
         return pid

@@ -6,13 +6,13 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from edgekit.device.keeper.admission import BoardMemory, Claimed
+from edgekit.device.keeper.filesystem import Filesystem
 from edgekit.device.keeper.layout import Layout
 from edgekit.device.keeper.process.cgroup import Limiter
 from edgekit.device.keeper.process.journal import Journal
 from edgekit.device.keeper.process.life import WorkerContext
 from edgekit.device.keeper.update.activation import State
 from edgekit.device.keeper.update.board_settings import SettingsFiles
-from edgekit.device.keeper.update.disk import Disk
 from edgekit.device.keeper.update.releases import Release, Releases
 from edgekit.schema.control import ReleaseRef, WorkerStatus
 from edgekit.schema.plan import LimitsPlan
@@ -24,7 +24,7 @@ class KeeperContext:
     """What all applications of one keeper share."""
 
     layout: Layout
-    disk: Disk
+    disk: Filesystem
     releases: Releases
     settings: SettingsFiles
     journal: Journal

@@ -18,6 +18,7 @@ from edgekit.device.keeper.context import KeeperContext
 from edgekit.device.keeper.control.listener import ControlServer
 from edgekit.device.keeper.control.locks import DeploymentLocks
 from edgekit.device.keeper.control.session import Services
+from edgekit.device.keeper.filesystem import Filesystem
 from edgekit.device.keeper.layout import Layout
 from edgekit.device.keeper.loop import Keeper
 from edgekit.device.keeper.notify import Notifier
@@ -30,7 +31,6 @@ from edgekit.device.keeper.process.preview_sockets import PreviewSockets
 from edgekit.device.keeper.status import Figures
 from edgekit.device.keeper.telemetry import BoardSensors
 from edgekit.device.keeper.update.board_settings import SettingsFiles
-from edgekit.device.keeper.update.disk import Disk
 from edgekit.device.keeper.update.releases import Releases
 from edgekit.device.keeper.update.store import Store
 from edgekit.errors import InputError, LockHeld
@@ -52,20 +52,22 @@ def run(layout: Layout, program: Path, environ: Mapping[str, str]) -> int:
     """
     os.umask(0o022)
     owner, group = _accounts(layout)
-    _make_folders(layout)
-    with only_one(layout):
-        journal = Journal(stderr_sink(_STDERR, layout.log_file.with_suffix(".log.1")), time.time)
+    disk = Filesystem()
+    _make_folders(layout, disk)
+    with only_one(layout, disk):
+        journal = Journal(stderr_sink(_STDERR, layout.log_file.with_suffix(".log.1"), disk), time.time)
         notifier = Notifier(environ, time.monotonic)
         limiter = find_limiter(root=Path("/sys/fs/cgroup"), proc=Path("/proc"), delegated=is_delegated)
-        orphans = Orphans(layout.workers_dir)
+        orphans = Orphans(layout.workers_dir, disk)
         _end_leftovers(limiter, orphans, journal)
         workers = WorkerContext(
+            disk=disk,
             starter=start_child,
             journal=journal,
             orphans=orphans,
             owner=owner,
             clock=time.monotonic,
-            previews=PreviewSockets(folder=layout.previews_dir, group=group),
+            previews=PreviewSockets(disk=disk, folder=layout.previews_dir, group=group),
         )
         services = _assemble(layout, limiter, workers, notifier, program)
         _listen_to_signals(services.keeper)
@@ -82,20 +84,20 @@ def run(layout: Layout, program: Path, environ: Mapping[str, str]) -> int:
 
 
 @contextmanager
-def only_one(layout: Layout) -> Iterator[None]:
+def only_one(layout: Layout, disk: Filesystem) -> Iterator[None]:
     """Hold the prefix's lock, with this process's id in it.
 
     Raises:
         LockHeld: another keeper has it.
     """
-    with layout.lock_file.open("a+") as file:
+    with disk.open_note(layout.lock_file) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             end = f"systemctl stop {UNIT}" if layout.owned else f"edgekitd.pyz halt --prefix {layout.prefix}"
             raise LockHeld(f"a keeper runs below {layout.prefix} already", hint=f"{end} ends it") from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
+        disk.empty(file.fileno())
+        file.write(str(os.getpid()).encode())
         file.flush()
         yield
 
@@ -112,12 +114,12 @@ def _accounts(layout: Layout) -> tuple[Owner | None, int | None]:
         raise InputError(f"this system lacks an account: {error}", hint="edgekit provision the device again") from None
 
 
-def _make_folders(layout: Layout) -> None:
+def _make_folders(layout: Layout, disk: Filesystem) -> None:
     if len(os.fsencode(layout.socket)) > _MAX_SOCKET_BYTES:
         raise InputError(f"{layout.socket} is too long for a socket", hint="choose a shorter --prefix")
     state = (layout.store_dir, layout.incoming_dir, layout.releases_dir, layout.applications_dir)
     for folder in (*state, layout.run_dir, layout.workers_dir):
-        folder.mkdir(parents=True, exist_ok=True)
+        disk.make_folders(folder)
 
 
 def _end_leftovers(limiter: Limiter, orphans: Orphans, journal: Journal) -> None:
@@ -130,7 +132,7 @@ def _end_leftovers(limiter: Limiter, orphans: Orphans, journal: Journal) -> None
 
 
 def _assemble(layout: Layout, limiter: Limiter, workers: WorkerContext, notifier: Notifier, program: Path) -> Services:
-    disk = Disk()
+    disk = workers.disk
     store = Store(layout, disk)
     releases = Releases(layout, disk, store, LocalExecutor())
     releases.tidy()
@@ -150,6 +152,7 @@ def _assemble(layout: Layout, limiter: Limiter, workers: WorkerContext, notifier
     keeper = Keeper(context, notifier)
     sha256 = sha256_file(program) if program.is_file() else ""
     return Services(
+        disk=disk,
         keeper=keeper,
         releases=releases,
         settings=settings,

@@ -34,10 +34,11 @@ class ControlServer:
             log: where failures of the keeper itself are written.
         """
         self._services = services
+        self._disk = services.disk
         self._log = log
         self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self._closed = threading.Event()
-        path.unlink(missing_ok=True)
+        self._disk.remove(path)
         self._listener = socket.socket(socket.AF_UNIX)
         old = os.umask(0o177)
         try:
@@ -45,8 +46,8 @@ class ControlServer:
         finally:
             os.umask(old)
         if group is not None:
-            os.chown(path, 0, group)
-            path.chmod(0o660)
+            self._disk.set_owner(path, 0, group)
+            self._disk.set_mode(path, 0o660)
         self._listener.listen(MAX_CONNECTIONS)
         self._path = path
 
@@ -57,7 +58,7 @@ class ControlServer:
     def close(self) -> None:
         """Accept no more clients. Threads that serve end with the process."""
         self._closed.set()
-        self._path.unlink(missing_ok=True)
+        self._disk.remove(self._path)
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes `accept`, which closing alone does not
         self._listener.close()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from edgekit.device.keeper.control.locks import DeploymentLocks
 from edgekit.device.keeper.control.ticket import Ticket
 from edgekit.device.keeper.control.wire import Wire
+from edgekit.device.keeper.filesystem import Filesystem
 from edgekit.device.keeper.loop import Keeper
 from edgekit.device.keeper.metrics import metrics_text
 from edgekit.device.keeper.process.journal import KEPT_LINES, Journal
@@ -32,6 +33,7 @@ _FOLLOW_S = 2.0
 class Services:
     """What the verbs act on."""
 
+    disk: Filesystem
     keeper: Keeper
     releases: Releases
     settings: SettingsFiles

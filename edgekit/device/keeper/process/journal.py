@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import sys
 import threading
@@ -11,6 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from edgekit.device.keeper.filesystem import Filesystem
 
 KEPT_LINES = 2000
 KEPT_BYTES = 2 << 20
@@ -123,12 +124,13 @@ class LineCutter:
         return [rest] if rest else []
 
 
-def stderr_sink(fd: int, old: Path) -> Callable[[bytes], None]:
+def stderr_sink(fd: int, old: Path, disk: Filesystem) -> Callable[[bytes], None]:
     """Write to a descriptor; where it is a plain file that was opened for appending, keep that file small.
 
     Args:
         fd: the keeper's standard error: the journal's stream, or a log file in process mode.
         old: where the file's content goes when it has grown too large.
+        disk: the way there.
     """
     limited = stat.S_ISREG(os.fstat(fd).st_mode)
 
@@ -136,8 +138,8 @@ def stderr_sink(fd: int, old: Path) -> Callable[[bytes], None]:
         try:
             os.write(fd, data)
             if limited and os.fstat(fd).st_size > MAX_FILE_BYTES:
-                shutil.copyfile(f"/proc/self/fd/{fd}", old)
-                os.ftruncate(fd, 0)
+                disk.copy(Path(f"/proc/self/fd/{fd}"), old)
+                disk.empty(fd)
         except OSError:  # a full disk or a closed terminal must not stop the keeper
             return
 

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgekit.device.keeper.filesystem import Filesystem
 from edgekit.device.keeper.process.cgroup import Leaf, MemoryFigures
 from edgekit.device.keeper.process.journal import MAX_LINE_BYTES, Journal, LineCutter
 from edgekit.device.keeper.process.launch import Owner, worker_argv, worker_env
@@ -43,6 +44,7 @@ class Exit:
 class WorkerContext:
     """What every worker of one keeper is started with."""
 
+    disk: Filesystem
     starter: Starter
     journal: Journal
     orphans: Orphans

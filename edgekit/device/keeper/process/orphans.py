@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from edgekit.device.keeper.filesystem import Filesystem
 from edgekit.executor.processes import process_stat
 from edgekit.schema.report import REPORT_FD_VARIABLE
 
@@ -22,8 +23,16 @@ _GONE_S = 5.0
 class Orphans:
     """One note per application about its running worker, and what is done about those after a bad end."""
 
-    def __init__(self, notes: Path, *, proc: Path = Path("/proc"), sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        notes: Path,
+        disk: Filesystem,
+        *,
+        proc: Path = Path("/proc"),
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._notes = notes
+        self._disk = disk
         self._proc = proc
         self._sleep = sleep
 
@@ -37,7 +46,7 @@ class Orphans:
         if found:
             note = json.dumps({"pid": pid, "started": found.started, "boot": self._boot()})
             try:
-                self._note(application).write_text(note)
+                self._disk.write(self._note(application), note.encode())
             except OSError as error:
                 return str(error)
         return ""
@@ -45,7 +54,7 @@ class Orphans:
     def forget(self, application: str) -> None:
         """The noted worker has ended."""
         with contextlib.suppress(OSError):
-            self._note(application).unlink()
+            self._disk.remove(self._note(application))
 
     def end(self) -> int:
         """Kill what is left of the noted workers: themselves, or what they started, in their sessions.
@@ -60,7 +69,7 @@ class Orphans:
 
     def _end(self, note: Path) -> int:
         noted = self._noted(note)
-        note.unlink(missing_ok=True)
+        self._disk.remove(note)
         killed: set[int] = set()
         for _ in range(int(_GONE_S / 0.05) if noted else 0):
             left = self._session(noted)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgekit.device.keeper.filesystem import Filesystem
 from edgekit.schema.plan import WorkerPlan
 from edgekit.schema.sink import PreviewSink
 
@@ -23,6 +24,7 @@ def shows_pictures(plan: WorkerPlan) -> bool:
 class PreviewSockets:
     """Makes one for each worker that starts; with the worker it goes deaf, and the next one's takes its place."""
 
+    disk: Filesystem
     folder: Path
     """The keeper's own: only who may use the sockets may enter."""
     group: int | None
@@ -38,13 +40,13 @@ class PreviewSockets:
             return None
         self._make_folder()
         path = self.folder / f"{plan.application}.sock"
-        path.unlink(missing_ok=True)
+        self.disk.remove(path)
         listener = socket.socket(socket.AF_UNIX)
         try:
             self._bind(listener, path)
             if self.group is not None:
-                os.chown(path, 0, self.group)
-            path.chmod(0o660 if self.group is not None else 0o600)
+                self.disk.set_owner(path, 0, self.group)
+            self.disk.set_mode(path, 0o660 if self.group is not None else 0o600)
             listener.listen(_BACKLOG)
         except OSError:
             listener.close()
@@ -54,14 +56,14 @@ class PreviewSockets:
     def forget(self, application: str) -> None:
         """The application is gone for good."""
         with suppress(OSError):  # nobody listens there any more
-            (self.folder / f"{application}.sock").unlink(missing_ok=True)
+            self.disk.remove(self.folder / f"{application}.sock")
 
     def _make_folder(self) -> None:
         """Its mode comes before anything lies in it."""
-        self.folder.mkdir(mode=0o700, exist_ok=True)
+        self.disk.make_folder(self.folder, 0o700)
         if self.group is not None:
-            os.chown(self.folder, 0, self.group)
-            self.folder.chmod(0o750)
+            self.disk.set_owner(self.folder, 0, self.group)
+            self.disk.set_mode(self.folder, 0o750)
 
     def _bind(self, listener: socket.socket, path: Path) -> None:
         """By way of the folder's descriptor: a socket's path is short, 107 bytes. Source: Linux, unix(7)."""

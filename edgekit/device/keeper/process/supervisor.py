@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -264,10 +263,11 @@ class Supervisor:
 
     def _make(self, work: Path) -> None:
         """Make the worker's folder. It may be there already on a disk that cannot be written to."""
-        work.mkdir(parents=True, exist_ok=True, mode=0o750)
-        owner = self._context.owner
+        disk, owner = self._context.disk, self._context.owner
+        disk.make_folders(work.parent)
+        disk.make_folder(work, 0o750)
         if owner and work.stat().st_uid != owner.uid:
-            os.chown(work, owner.uid, owner.gid)
+            disk.set_owner(work, owner.uid, owner.gid)
 
     def _write(self, line: str) -> None:
         self._context.journal.write(line, self._application)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
-from edgekit.device.keeper.update.disk import Disk
+from edgekit.device.keeper.filesystem import Filesystem
 from edgekit.errors import InputError, RolloutError
 from edgekit.schema.control import ActivationPhase, ReleaseFailure, ReleaseRef
 from edgekit.schema.message import Message, NewerWord, from_message, to_message
@@ -159,19 +159,19 @@ def _after_start(state: State, at_s: float) -> State:
     return replace(state, phase=phase, candidate=None, failure=failure)
 
 
-def load_state(path: Path, at_s: float) -> State:
+def load_state(path: Path, disk: Filesystem, at_s: float) -> State:
     """Read the saved state; there is none before the first activation.
 
     A file that cannot be read is put aside as `.bad`, and the state says so: the keeper must come up all the same.
     """
     with contextlib.suppress(OSError):  # a read-only disk refuses to delete even what is not there
-        path.with_name(path.name + ".tmp").unlink(missing_ok=True)
+        disk.remove(path.with_name(path.name + ".tmp"))
     try:
         return _known(from_message(State, path.read_bytes(), path.name))
     except FileNotFoundError:
         return State()
     except (InputError, OSError) as error:
-        reason = f"{path} could not be read{_put_aside(path)}; nothing runs until the next deploy: {error}"
+        reason = f"{path} could not be read{_put_aside(path, disk)}; nothing runs until the next deploy: {error}"
         failure = ReleaseFailure(
             digest="", application="", version="", reason=reason, probes=(), log_tail=(), at_s=at_s
         )
@@ -190,15 +190,15 @@ def set_aside(path: Path) -> Path:
     return path.with_name(path.name + ".bad")
 
 
-def _put_aside(path: Path) -> str:
+def _put_aside(path: Path, disk: Filesystem) -> str:
     try:
-        path.rename(set_aside(path))
+        disk.rename(path, set_aside(path))
     except OSError as error:
         return f" and cannot be put aside ({error.strerror})"
     return f" and is now {set_aside(path).name}"
 
 
-def save_state(path: Path, state: State, disk: Disk) -> None:
+def save_state(path: Path, state: State, disk: Filesystem) -> None:
     """Make a state durable. When this returns, the state's work may begin."""
     disk.replace(path, to_message(state))
 
@@ -206,10 +206,10 @@ def save_state(path: Path, state: State, disk: Disk) -> None:
 class SavedState:
     """One application's state, and its file."""
 
-    def __init__(self, path: Path, disk: Disk, at_s: float) -> None:
+    def __init__(self, path: Path, disk: Filesystem, at_s: float) -> None:
         self._path = path
         self._disk = disk
-        self.state = load_state(path, at_s)
+        self.state = load_state(path, disk, at_s)
         self.lost = set_aside(path).exists()
         """Whether an older state could not be read, and with it which releases are this application's."""
 
@@ -230,7 +230,7 @@ class SavedState:
         if new != self.state:
             try:
                 with self._disk.explain_full(self._path.parents[1], _STATE_BYTES):
-                    self._disk.make_folder(self._path.parent)
+                    self._disk.keep_folder(self._path.parent)
                     save_state(self._path, new, self._disk)
             except (RolloutError, OSError) as error:
                 trouble = f"the state {new.phase} could not be saved: {error}"
@@ -240,7 +240,7 @@ class SavedState:
         if self.lost and isinstance(event, Settled):
             self.lost = False
             with contextlib.suppress(OSError):
-                set_aside(self._path).unlink()
+                self._disk.remove(set_aside(self._path))
         return trouble
 
     def note(self, event: UpdateEvent) -> None:

@@ -11,8 +11,8 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
+from edgekit.device.keeper.filesystem import Filesystem
 from edgekit.device.keeper.layout import Layout
-from edgekit.device.keeper.update.disk import Disk
 from edgekit.device.keeper.update.releases import Release
 from edgekit.errors import EdgekitError, InputError, RolloutError
 from edgekit.schema.control import ReleaseRef, SettingsAnswer
@@ -26,7 +26,7 @@ from edgekit.trust import sha256_bytes
 class SettingsFiles:
     """All applications' files below one prefix. The keeper's loop alone writes and removes them."""
 
-    def __init__(self, layout: Layout, disk: Disk) -> None:
+    def __init__(self, layout: Layout, disk: Filesystem) -> None:
         self._layout = layout
         self._disk = disk
 
@@ -37,7 +37,7 @@ class SettingsFiles:
         if _read(file) == content:
             return
         for needed in (folder.parent, folder):
-            self._disk.make_folder(needed)
+            self._disk.keep_folder(needed)
         aside = file.with_suffix(".tmp")
         self._disk.remove(aside)
         self._disk.extend(aside, 0, content)  # the one way to write that nobody else may read
@@ -64,15 +64,15 @@ class SettingsFiles:
         """Remove what no release of an application runs with any more. What does not go goes the next time."""
         folder = self._layout.settings_folder(application)
         with contextlib.suppress(OSError):
-            for file in folder.iterdir():
-                if file.name not in kept:
-                    self._disk.remove(file)
+            for name in self._disk.names(folder):
+                if name not in kept:
+                    self._disk.remove(folder / name)
 
     def forget(self, application: str) -> None:
         """Remove all of an application's."""
         self.collect(application, ())
         with contextlib.suppress(OSError):
-            self._layout.settings_folder(application).rmdir()
+            self._disk.remove_folder(self._layout.settings_folder(application))
 
     def given(self, release: Release, content: bytes, used: ReleaseRef | None) -> Release:
         """A release with the values that a client gives; those in use are taken where they are the same.

@@ -6,9 +6,10 @@ import contextlib
 import threading
 from pathlib import Path
 
+from edgekit.device.keeper.filesystem import Filesystem
 from edgekit.device.keeper.layout import Layout
 from edgekit.device.keeper.update.activation import set_aside
-from edgekit.device.keeper.update.disk import Disk
+from edgekit.device.keeper.update.removal import take_apart
 from edgekit.schema.names import is_application_name
 
 _GONE = ".gone"
@@ -18,7 +19,7 @@ _GONE = ".gone"
 class ApplicationFolders:
     """The folders below one prefix."""
 
-    def __init__(self, layout: Layout, disk: Disk) -> None:
+    def __init__(self, layout: Layout, disk: Filesystem) -> None:
         self._layout = layout
         self._disk = disk
         self._clearing = threading.Lock()
@@ -45,8 +46,9 @@ class ApplicationFolders:
     def clear(self) -> None:
         """Delete what `forget` took away. A worker may have left much: not for the keeper's loop."""
         with self._clearing, contextlib.suppress(OSError):
-            for folder in self._layout.applications_dir.glob(f"*{_GONE}"):
-                self._disk.remove_tree(folder)
+            for name in self._disk.names(self._layout.applications_dir):
+                if name.endswith(_GONE):
+                    take_apart(self._disk, self._layout.application(name))
 
     def _aside(self, folder: Path) -> Path:
         """A name that is free: one of the same name may be waiting to be deleted."""

@@ -9,9 +9,10 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from edgekit.device.keeper.filesystem import Filesystem
 from edgekit.device.keeper.layout import Layout
 from edgekit.device.keeper.update.claims import Claims
-from edgekit.device.keeper.update.disk import Disk
+from edgekit.device.keeper.update.removal import take_apart
 from edgekit.device.keeper.update.store import Store
 from edgekit.errors import EdgekitError, NothingSelected, RolloutError, TrustError
 from edgekit.executor import Executor
@@ -70,7 +71,7 @@ class References:
 class Releases:
     """What is installed below one prefix. Callers hold the deployment lock of the application that they change."""
 
-    def __init__(self, layout: Layout, disk: Disk, store: Store, executor: Executor) -> None:
+    def __init__(self, layout: Layout, disk: Filesystem, store: Store, executor: Executor) -> None:
         self._layout = layout
         self._disk = disk
         self._store = store
@@ -82,9 +83,10 @@ class Releases:
 
         What a broken or read-only disk does not let go stays: the keeper comes up. Installing hashes every blob anyhow.
         """
-        for left in self._layout.releases_dir.glob(f"*{_UNFINISHED}"):
-            with contextlib.suppress(OSError):
-                self._disk.remove_tree(left)
+        for name in self._disk.names(self._layout.releases_dir):
+            if name.endswith(_UNFINISHED):
+                with contextlib.suppress(OSError):
+                    take_apart(self._disk, self._layout.release(name))
 
     def open_offer(self, manifest_json: bytes, signature: bytes) -> Offered:
         """Verify a manifest's signature, then read it.
@@ -150,14 +152,14 @@ class Releases:
         if self.installed(offered.digest):
             return
         aside = self._layout.releases_dir / f"{offered.digest}{_UNFINISHED}"
-        self._disk.remove_tree(aside)
+        take_apart(self._disk, aside)
         with self._disk.explain_full(self._layout.state_dir, len(offered.manifest_json)):
             try:
                 self._lay_out(aside, offered)
                 self._check_plan(aside, offered.manifest.application)
-                self._disk.sync_all()
+                self._disk.sync_disk(aside)
             except (OSError, EdgekitError):
-                self._disk.remove_tree(aside)
+                take_apart(self._disk, aside)
                 raise
         if self._layout.release(offered.digest).is_dir():  # not whole: what a cut removal or a bad disk left
             self._remove(self._layout.release(offered.digest))
@@ -204,7 +206,8 @@ class Releases:
         with self.claims.all() as (releases, blobs):
             found = references()
             kept = {*releases, *found.digests}
-            for folder in self._layout.releases_dir.iterdir():
+            for name in self._disk.names(self._layout.releases_dir):
+                folder = self._layout.release(name)
                 if folder.name.partition(".")[0] not in kept and not self._is_of(folder, found.lost):
                     self._remove(folder)
             self._store.collect(blobs)
@@ -222,11 +225,11 @@ class Releases:
         """Remove a folder that, from its first file on, no longer passes for a release, whenever the power goes."""
         if folder.suffix != _UNFINISHED:
             aside = folder.with_name(f"{folder.name}.gone{_UNFINISHED}")
-            self._disk.remove_tree(aside)
+            take_apart(self._disk, aside)
             self._disk.rename(folder, aside)
             self._disk.sync_folder(self._layout.releases_dir)
             folder = aside
-        self._disk.remove_tree(folder)
+        take_apart(self._disk, folder)
 
     def _check_installed(self, digest: str) -> None:
         """Raise NothingSelected where a release is not there, RolloutError where it is not whole."""
@@ -259,7 +262,7 @@ class Releases:
         return verify(self._executor, manifest_json, signature, allowed_signers=signers, namespace=SIGNATURE_NAMESPACE)
 
     def _lay_out(self, aside: Path, offered: Offered) -> None:
-        aside.mkdir()
+        self._disk.make_folder(aside)
         made = {aside}
         missing: list[str] = []
         for entry in offered.manifest.files:
@@ -269,7 +272,7 @@ class Releases:
                 continue
             target = aside / entry.path
             if target.parent not in made:
-                target.parent.mkdir(parents=True, exist_ok=True)
+                self._disk.make_folders(target.parent)
                 made.add(target.parent)
             self._disk.link(blob, target)
         if missing:

@@ -9,15 +9,14 @@ this keeper's life is checked by its hash before an offer counts it as there.
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgekit.device.keeper.filesystem import Filesystem, disk_full
 from edgekit.device.keeper.layout import Layout
-from edgekit.device.keeper.update.disk import Disk, disk_full
 from edgekit.errors import InputError, RolloutError, TrustError
 from edgekit.schema.control import MissingBlob
 from edgekit.schema.manifest import FileEntry
@@ -44,7 +43,7 @@ class Chunk:
 class Store:
     """The blobs below one prefix."""
 
-    def __init__(self, layout: Layout, disk: Disk, *, reserve_bytes: int = RESERVE_BYTES) -> None:
+    def __init__(self, layout: Layout, disk: Filesystem, *, reserve_bytes: int = RESERVE_BYTES) -> None:
         self._layout = layout
         self._disk = disk
         self._reserve_bytes = reserve_bytes
@@ -125,7 +124,8 @@ class Store:
         for blob in self._blobs():
             if _links(blob) == 1 and blob.name.split(".")[0] not in spared:
                 self._disk.remove(blob)
-        for part in self._layout.incoming_dir.iterdir():
+        for name in self._disk.names(self._layout.incoming_dir):
+            part = self._layout.incoming_dir / name
             if time.time() - part.stat().st_mtime > _PART_AGE_S:
                 self._disk.remove(part)
         self._sealed.clear()
@@ -146,8 +146,9 @@ class Store:
         return self._disk.free_bytes(self._layout.state_dir)
 
     def _blobs(self) -> Iterator[Path]:
-        for folder in self._layout.store_dir.iterdir():
-            yield from folder.iterdir()
+        for name in self._disk.names(self._layout.store_dir):
+            folder = self._layout.store_dir / name
+            yield from (folder / blob for blob in self._disk.names(folder))
 
     def _variants(self, sha256: str) -> tuple[Path, Path]:
         return self._layout.blob(sha256), self._layout.blob(sha256, executable=True)
@@ -185,11 +186,11 @@ class Store:
         if sha256 in self._sealed and _size(blob) == _size(part):  # it came for another application meanwhile
             self._disk.remove(part)
             return
-        part.chmod(0o444)
+        self._disk.set_mode(part, 0o444)
         try:
             self._disk.rename(part, blob)
         except FileNotFoundError:
-            blob.parent.mkdir(exist_ok=True)
+            self._disk.make_folder(blob.parent)
             self._disk.rename(part, blob)
         self._sealed.add(sha256)
         self._size_bytes = None
@@ -199,16 +200,17 @@ class Store:
         source = self._layout.blob(entry.sha256, not entry.executable)
         if entry.bytes and not source.exists():
             return False
-        path.parent.mkdir(exist_ok=True)
+        self._disk.make_folder(path.parent)
         aside = self._layout.incoming_dir / f"{path.name}.derived.part"
         try:
-            self._disk.write(aside, b"")
             if entry.bytes:
-                shutil.copyfile(source, aside)
+                self._disk.copy(source, aside)
+            else:
+                self._disk.write(aside, b"")
         except OSError:
             self._disk.remove(aside)
             raise
-        aside.chmod(0o555 if entry.executable else 0o444)
+        self._disk.set_mode(aside, 0o555 if entry.executable else 0o444)
         self._disk.rename(aside, path)
         return True
 

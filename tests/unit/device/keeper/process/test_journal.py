@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+from edgekit.device.keeper.filesystem import Filesystem
 from edgekit.device.keeper.process.journal import (
     KEPT_BYTES,
     KEPT_LINES,
@@ -81,7 +82,7 @@ def test_lines_are_put_together_and_bounded() -> None:
 def test_a_log_file_stays_small(tmp_path: Path) -> None:
     log = tmp_path / "keeper.log"
     fd = os.open(log, os.O_RDWR | os.O_CREAT | os.O_APPEND)
-    write = stderr_sink(fd, tmp_path / "keeper.log.1")
+    write = stderr_sink(fd, tmp_path / "keeper.log.1", Filesystem())
     for _ in range(MAX_FILE_BYTES // 100_000 + 2):
         write(b"x" * 100_000)
     os.close(fd)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from edgekit.device.keeper.filesystem import Filesystem
 from edgekit.device.keeper.process.preview_sockets import PreviewSockets
 from edgekit.schema.plan import WorkerPlan
 from edgekit.schema.sink import PreviewSink
@@ -41,7 +42,7 @@ def mode(path: Path) -> int:
 
 
 def test_without_a_group_it_is_the_keepers_alone(tmp_path: Path) -> None:
-    sockets = PreviewSockets(folder=tmp_path / "preview", group=None)
+    sockets = PreviewSockets(disk=Filesystem(), folder=tmp_path / "preview", group=None)
     listener = sockets.listen(shown())
     assert listener is not None
     with listener:
@@ -57,7 +58,7 @@ def test_without_a_group_it_is_the_keepers_alone(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.getuid() != 0, reason="only root gives files to a group")
 def test_on_a_board_root_and_the_group_use_it_and_nobody_else_comes_near(tmp_path: Path) -> None:
     gid = 54_321
-    listener = PreviewSockets(folder=tmp_path / "preview", group=gid).listen(shown())
+    listener = PreviewSockets(disk=Filesystem(), folder=tmp_path / "preview", group=gid).listen(shown())
     assert listener is not None
     with listener:
         path = tmp_path / "preview/sorter.sock"
@@ -67,14 +68,14 @@ def test_on_a_board_root_and_the_group_use_it_and_nobody_else_comes_near(tmp_pat
 
 
 def test_what_shows_nothing_gets_none(tmp_path: Path) -> None:
-    assert PreviewSockets(folder=tmp_path / "preview", group=None).listen(make_plan()) is None
+    assert PreviewSockets(disk=Filesystem(), folder=tmp_path / "preview", group=None).listen(make_plan()) is None
     assert not (tmp_path / "preview").exists()
 
 
 def test_the_next_workers_takes_the_place_of_one_that_was_left(tmp_path: Path) -> None:
     folder = tmp_path / ("deep" * 50)  # longer than any socket's path
     folder.mkdir()
-    sockets = PreviewSockets(folder=folder / "preview", group=None)
+    sockets = PreviewSockets(disk=Filesystem(), folder=folder / "preview", group=None)
     for _ in range(2):
         listener = sockets.listen(shown())
         assert listener is not None and connects(folder / "preview/sorter.sock")

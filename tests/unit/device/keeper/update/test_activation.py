@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from edgekit.device.keeper.filesystem import Filesystem
 from edgekit.device.keeper.update.activation import (
     Activate,
     BecameHealthy,
@@ -29,7 +30,6 @@ from edgekit.device.keeper.update.activation import (
     set_aside,
     wanted,
 )
-from edgekit.device.keeper.update.disk import Disk
 from edgekit.errors import RolloutError
 from edgekit.schema.control import ReleaseFailure, ReleaseRef
 from edgekit.schema.message import to_message_data
@@ -108,22 +108,22 @@ def test_what_has_to_run(state: State, expected: ReleaseRef | None) -> None:
 
 @pytest.mark.parametrize("state", [State(), RUNNING, SETTLING, ROLLING_BACK])
 def test_a_state_survives_its_file(tmp_path: Path, state: State) -> None:
-    save_state(tmp_path / "state.json", state, Disk())
-    assert load_state(tmp_path / "state.json", 1.0) == state
+    save_state(tmp_path / "state.json", state, Filesystem())
+    assert load_state(tmp_path / "state.json", Filesystem(), 1.0) == state
     assert [path.name for path in tmp_path.iterdir()] == ["state.json"]
 
 
 def test_no_file_is_a_fresh_start_and_half_a_file_beside_it_goes(tmp_path: Path) -> None:
     (tmp_path / "state.json.tmp").write_text("{")
-    assert load_state(tmp_path / "state.json", 1.0) == State()
+    assert load_state(tmp_path / "state.json", Filesystem(), 1.0) == State()
     assert not list(tmp_path.iterdir())
 
 
 def test_half_a_file_that_stays_beside_it_is_no_reason_to_lose_the_state(tmp_path: Path) -> None:
     """As on a read-only disk, which refuses to delete even what is not there."""
-    save_state(tmp_path / "state.json", RUNNING, Disk())
+    save_state(tmp_path / "state.json", RUNNING, Filesystem())
     (tmp_path / "state.json.tmp").mkdir()
-    assert load_state(tmp_path / "state.json", 1.0) == RUNNING
+    assert load_state(tmp_path / "state.json", Filesystem(), 1.0) == RUNNING
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_half_a_file_that_stays_beside_it_is_no_reason_to_lose_the_state(tmp_pat
 )
 def test_a_file_that_cannot_be_read_is_kept_aside_and_told(tmp_path: Path, text: str) -> None:
     (tmp_path / "state.json").write_text(text)
-    state = load_state(tmp_path / "state.json", 7.0)
+    state = load_state(tmp_path / "state.json", Filesystem(), 7.0)
     assert state.failure is not None
     assert "could not be read and is now state.json.bad; nothing runs until the next deploy" in state.failure.reason
     assert (state.phase, state.current, state.failure.at_s) == ("idle", None, 7.0)
@@ -146,16 +146,16 @@ def test_a_newer_keepers_file_keeps_its_release(tmp_path: Path, phase: str) -> N
     for table in ("current", "previous", "failure"):
         raw[table] |= {"counter": 7, "kind": "thermal"}
     (tmp_path / "state.json").write_text(json.dumps(raw))
-    assert load_state(tmp_path / "state.json", 7.0) == state
+    assert load_state(tmp_path / "state.json", Filesystem(), 7.0) == state
     assert [path.name for path in tmp_path.iterdir()] == ["state.json"]
 
 
 def test_a_newer_keepers_phase_without_a_release_is_idle(tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text('{"phase": "pinned"}')
-    assert load_state(tmp_path / "state.json", 7.0) == State()
+    assert load_state(tmp_path / "state.json", Filesystem(), 7.0) == State()
 
 
-class BrokenDisk(Disk):
+class BrokenDisk(Filesystem):
     """Cannot replace a file."""
 
     def __init__(self, number: int = errno.EIO) -> None:
@@ -169,15 +169,15 @@ def saved(tmp_path: Path, state: State) -> Path:
     """The state file of an application, in a folder of its own."""
     path = tmp_path / "sorter/state.json"
     path.parent.mkdir(exist_ok=True)
-    save_state(path, state, Disk())
+    save_state(path, state, Filesystem())
     return path
 
 
 def test_a_state_is_on_the_disk_when_it_is_entered(tmp_path: Path) -> None:
-    found = SavedState(tmp_path / "sorter/state.json", Disk(), 1.0)
+    found = SavedState(tmp_path / "sorter/state.json", Filesystem(), 1.0)
     assert found.apply(Activate(candidate=B)) == ""
     assert found.state == State(phase="activating", candidate=B)
-    assert load_state(tmp_path / "sorter/state.json", 1.0) == found.state
+    assert load_state(tmp_path / "sorter/state.json", Filesystem(), 1.0) == found.state
     assert not found.lost
 
 
@@ -186,7 +186,7 @@ def test_what_changes_nothing_is_not_written_and_what_is_noted_is_not_either(tmp
     found = SavedState(path, BrokenDisk(), 1.0)
     assert found.apply(Settled()) == ""
     found.note(Stop())
-    assert (found.state, load_state(path, 1.0)) == (STOPPED, RUNNING)
+    assert (found.state, load_state(path, Filesystem(), 1.0)) == (STOPPED, RUNNING)
 
 
 @pytest.mark.parametrize(("state", "event"), [(RUNNING, Activate(candidate=B)), (SETTLING, Settled())])
@@ -209,7 +209,7 @@ def test_a_step_back_is_made_even_where_it_cannot_be_saved(tmp_path: Path, full:
 def test_a_lost_state_is_known_until_another_release_is_committed(tmp_path: Path) -> None:
     path = saved(tmp_path, State())
     path.write_text("{")
-    found = SavedState(path, Disk(), 1.0)
+    found = SavedState(path, Filesystem(), 1.0)
     assert found.lost and set_aside(path).exists()
     for event in (Activate(candidate=B), BecameHealthy()):
         found.apply(event)
@@ -223,13 +223,13 @@ def test_a_file_that_cannot_even_be_put_aside_is_told(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     path.write_text("{")
     (set_aside(path) / "full").mkdir(parents=True)
-    state = load_state(path, 7.0)
+    state = load_state(path, Filesystem(), 7.0)
     assert state.failure is not None
     assert "could not be read and cannot be put aside (" in state.failure.reason
 
 
 def test_a_full_disk_before_the_first_activation_is_told(tmp_path: Path) -> None:
-    class Full(Disk):
+    class Full(Filesystem):
         def make_folder(self, path: Path) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
 

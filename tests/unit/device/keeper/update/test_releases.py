@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.device.keeper.update.disk import Disk
+from edgekit.device.keeper.filesystem import Filesystem
 from edgekit.device.keeper.update.releases import References
 from edgekit.errors import NothingSelected, RolloutError, TrustError
 from edgekit.host.release.statement import make_statement
@@ -268,10 +268,10 @@ def test_what_a_cut_left_half_laid_out_goes_first(bench: Bench) -> None:
     assert [path.name for path in bench.layout.releases_dir.iterdir()] == [release.digest]
 
 
-class StubbornDisk(Disk):
+class StubbornDisk(Filesystem):
     """Deletes nothing, as when it has become read-only."""
 
-    def remove_tree(self, path: Path) -> None:
+    def remove_folder(self, path: Path) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from edgekit.device.keeper.filesystem import Filesystem
 from edgekit.device.keeper.layout import Layout
-from edgekit.device.keeper.update.disk import Disk
 from edgekit.device.keeper.update.store import Chunk, Store
 from edgekit.errors import InputError, RolloutError, TrustError
 from edgekit.schema.control import MissingBlob
@@ -22,7 +22,7 @@ DATA = bytes(range(256)) * 40
 SHA = sha256_bytes(DATA)
 
 
-class FullDisk(Disk):
+class FullDisk(Filesystem):
     """Has no room at one step."""
 
     def __init__(self, full_at: str) -> None:
@@ -51,7 +51,7 @@ def layout(tmp_path: Path) -> Layout:
 
 @pytest.fixture
 def store(layout: Layout) -> Store:
-    return Store(layout, Disk(), reserve_bytes=0)
+    return Store(layout, Filesystem(), reserve_bytes=0)
 
 
 def send(store: Store, data: bytes, offset: int = 0, *, sha256: str = SHA, size: int = len(DATA)) -> None:
@@ -133,16 +133,16 @@ def test_a_blob_that_a_power_cut_has_torn_is_asked_for_again(store: Store, layou
     send(store, DATA)
     layout.blob(SHA).chmod(0o644)
     layout.blob(SHA).write_bytes(bytes(len(DATA)))
-    again = Store(layout, Disk(), reserve_bytes=0)
+    again = Store(layout, Filesystem(), reserve_bytes=0)
     assert [blob.sha256 for blob in again.missing({SHA: len(DATA)}, "sorter")] == [SHA]
     send(again, DATA)
-    assert Store(layout, Disk(), reserve_bytes=0).missing({SHA: len(DATA)}, "sorter") == ()
+    assert Store(layout, Filesystem(), reserve_bytes=0).missing({SHA: len(DATA)}, "sorter") == ()
 
 
 def test_a_part_that_a_power_cut_has_torn_is_no_broken_trust(store: Store, layout: Layout) -> None:
     send(store, DATA[:1000])
     layout.part(SHA, "sorter").write_bytes(bytes(1000))
-    again = Store(layout, Disk(), reserve_bytes=0)
+    again = Store(layout, Filesystem(), reserve_bytes=0)
     with pytest.raises(RolloutError, match="damaged by a power cut"):
         send(again, DATA[1000:], 1000)
     send(again, DATA)
@@ -261,7 +261,7 @@ def test_what_came_in_this_keepers_life_or_is_linked_is_not_hashed_again(
     send(store, DATA)
     spoil(layout.blob(SHA))
     assert wants(store) == []
-    again = Store(layout, Disk(), reserve_bytes=0)
+    again = Store(layout, Filesystem(), reserve_bytes=0)
     (tmp_path / "link").hardlink_to(layout.blob(SHA))
     assert wants(again) == []
     (tmp_path / "link").unlink()
@@ -271,8 +271,8 @@ def test_what_came_in_this_keepers_life_or_is_linked_is_not_hashed_again(
 
 
 def test_a_blob_that_was_found_whole_once_is_believed(layout: Layout) -> None:
-    send(Store(layout, Disk(), reserve_bytes=0), DATA)
-    later = Store(layout, Disk(), reserve_bytes=0)
+    send(Store(layout, Filesystem(), reserve_bytes=0), DATA)
+    later = Store(layout, Filesystem(), reserve_bytes=0)
     assert wants(later) == []
     spoil(layout.blob(SHA))
     assert wants(later) == []
@@ -286,9 +286,9 @@ def test_what_arrives_replaces_what_lay_there_unproved(store: Store, layout: Lay
 
 
 def test_a_variant_that_cannot_be_made_leaves_nothing(layout: Layout) -> None:
-    class NoRoom(Disk):
-        def write(self, path: Path, data: bytes) -> None:
-            super().write(path, data)
+    class NoRoom(Filesystem):
+        def copy(self, source: Path, target: Path) -> None:
+            super().copy(source, target)
             raise OSError(errno.ENOSPC, "No space left on device")
 
     send(store := Store(layout, NoRoom(), reserve_bytes=0), DATA)

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.device.keeper.update.disk import Disk
+from edgekit.device.keeper.filesystem import Filesystem
+from edgekit.device.keeper.update.removal import take_apart
 from edgekit.errors import RolloutError
 
 
-class NotedDisk(Disk):
+class NotedDisk(Filesystem):
     """The real one, which notes what it is asked to do."""
 
     def __init__(self, fails_at: str = "") -> None:
@@ -57,8 +58,8 @@ def test_a_file_that_cannot_be_replaced_stays_and_nothing_lies_beside_it(tmp_pat
 
 def test_a_new_folder_is_durable_and_made_once(tmp_path: Path) -> None:
     disk = NotedDisk()
-    disk.make_folder(tmp_path / "a")
-    disk.make_folder(tmp_path / "a")
+    disk.keep_folder(tmp_path / "a")
+    disk.keep_folder(tmp_path / "a")
     assert disk.steps == [f"sync {tmp_path.name}/"]
     assert (tmp_path / "a").is_dir()
 
@@ -67,22 +68,36 @@ def test_the_kernel_is_asked_to_sync() -> None:
     """What cannot be synced says so, and the descriptor is closed all the same."""
     open_before = len(list(Path("/proc/self/fd").iterdir()))
     with pytest.raises(OSError, match="Invalid argument"):
-        Disk().sync_file(Path("/dev/null"))
+        Filesystem().sync_file(Path("/dev/null"))
     with pytest.raises(OSError, match="Invalid argument"):
-        Disk().sync_folder(Path("/proc/self"))
+        Filesystem().sync_folder(Path("/proc/self"))
     assert len(list(Path("/proc/self/fd").iterdir())) == open_before
+
+
+def test_the_whole_disk_of_a_folder_is_synced(tmp_path: Path) -> None:
+    Filesystem().sync_disk(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        Filesystem().sync_disk(tmp_path / "not there")
+
+
+def test_a_folder_whose_name_could_not_be_synced_is_made_anew(tmp_path: Path) -> None:
+    disk = NotedDisk(f"sync {tmp_path.name}/")
+    for _ in range(2):
+        with pytest.raises(OSError, match="Input/output"):
+            disk.keep_folder(tmp_path / "a")
+    assert len(disk.steps) == 2
 
 
 def test_a_file_is_no_folder_to_sync(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    Disk().sync_file(tmp_path / "file")
-    Disk().sync_folder(tmp_path)
+    Filesystem().sync_file(tmp_path / "file")
+    Filesystem().sync_folder(tmp_path)
     with pytest.raises(NotADirectoryError):
-        Disk().sync_folder(tmp_path / "file")
+        Filesystem().sync_folder(tmp_path / "file")
 
 
 def test_a_piece_that_comes_again_shorter_ends_the_file(tmp_path: Path) -> None:
-    disk, file = Disk(), tmp_path / "part"
+    disk, file = Filesystem(), tmp_path / "part"
     disk.extend(file, 0, b"abc")
     disk.extend(file, 3, b"def")
     disk.extend(file, 2, b"x")
@@ -94,12 +109,12 @@ def test_only_a_full_disk_becomes_a_sentence(tmp_path: Path) -> None:
     for number in (errno.ENOSPC, errno.EDQUOT):
         with (
             pytest.raises(RolloutError, match=r"disk full: needs 2.0 KiB, free \d"),
-            Disk().explain_full(tmp_path, 2048),
+            Filesystem().explain_full(tmp_path, 2048),
         ):
             raise OSError(number, "full")
-    with pytest.raises(OSError, match="Input/output"), Disk().explain_full(tmp_path, 1):
+    with pytest.raises(OSError, match="Input/output"), Filesystem().explain_full(tmp_path, 1):
         raise OSError(errno.EIO, "Input/output error")
-    with pytest.raises(KeyError), Disk().explain_full(tmp_path, 1):
+    with pytest.raises(KeyError), Filesystem().explain_full(tmp_path, 1):
         raise KeyError
 
 
@@ -107,8 +122,9 @@ def test_removing_twice_is_removing_once(tmp_path: Path) -> None:
     (tmp_path / "folder/deep").mkdir(parents=True)
     (tmp_path / "file").touch()
     for _ in range(2):
-        Disk().remove(tmp_path / "file")
-        Disk().remove_tree(tmp_path / "folder")
+        Filesystem().remove(tmp_path / "file")
+        take_apart(Filesystem(), tmp_path / "folder")
     assert not list(tmp_path.iterdir())
     found = os.statvfs(tmp_path)
-    assert abs(Disk().free_bytes(tmp_path) - found.f_bavail * found.f_frsize) < found.f_bavail * found.f_frsize / 2
+    free = found.f_bavail * found.f_frsize
+    assert abs(Filesystem().free_bytes(tmp_path) - free) < free / 2
