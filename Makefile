@@ -5,6 +5,7 @@ DEVICE ?= virt
 BIN := .venv/bin
 READY := .venv/.ready
 SUITE ?= bookworm
+PYTEST := $(BIN)/pytest -n $(or $(WORKERS),auto) --maxprocesses 8
 
 .PHONY: help setup packages demo check lint test test-fresh test-wheels test-gpu golden bench bench-wheels bench-engine bench-runtime bench-sandbox soak-cameras lock lock-debian clean
 
@@ -37,11 +38,11 @@ lint: setup      ## format, lint, types, import contracts
 	$(BIN)/vermin -qq --no-tips --eval-annotations --violations -t=3.10- --exclude tomllib edgekit tests cross recipes
 	$(BIN)/lint-imports --no-logo
 
-check: needs-check lint  ## lint, and the tests that take seconds
-	$(BIN)/pytest tests/unit tests/golden tests/boundaries
+check: needs-check lint  ## lint, and the tests that take seconds, on every core; WORKERS=0: one after the other
+	$(PYTEST) tests/unit tests/golden tests/boundaries
 
-test: needs-test setup  ## everything that needs no hardware
-	$(BIN)/pytest
+test: needs-test setup  ## everything that needs no hardware, on every core; WORKERS=0: one after the other
+	$(PYTEST)
 
 test-fresh:      ## the demo and make check on a bare Debian: SUITE=bookworm|trixie JOBS="demo check"; root
 	@$(PYTHON) tests/fresh/fresh.py $(SUITE) $(JOBS)

@@ -18,6 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from edgekit.host.preflight import find_program
 from tests.fakes.authority import make_authority
 from tests.fakes.eventually import eventually
+from tests.fakes.ports import free_port
 
 USER, PASSWORD = "edge", "p@ss-7Qz-mqtt"
 
@@ -28,9 +29,7 @@ class Broker:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         make_authority(folder)
-        with socket.create_server(("127.0.0.1", 0)) as free, socket.create_server(("127.0.0.1", 0)) as other:
-            self.port: int = free.getsockname()[1]
-            self.tls_port: int = other.getsockname()[1]
+        self.port, self.tls_port = free_port(), free_port()
         passwords = folder / "passwords"
         passwords.touch(mode=0o600)
         argv = [find_program("mosquitto_passwd"), "-b", passwords, USER, PASSWORD]

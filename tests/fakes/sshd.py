@@ -18,6 +18,7 @@ from edgekit.executor.ssh import SshExecutor
 from edgekit.executor.ssh_files import SshFiles
 from edgekit.executor.ssh_login import Pulse
 from edgekit.schema.fleet import Device
+from tests.fakes.ports import free_port
 
 PROGRAM = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 _CONFIG = """\
@@ -140,7 +141,7 @@ class Sshd:
 @contextmanager
 def running_sshd(folder: Path) -> Iterator[Sshd]:
     """A server for as long as the block runs."""
-    server = Sshd(folder=folder, port=_free_port())
+    server = Sshd(folder=folder, port=free_port())
     _make_key(folder / "host-key")
     _make_key(server.identity)
     shutil.copy(server.identity.with_suffix(".pub"), folder / "authorized_keys")
@@ -164,9 +165,3 @@ def _make_key(path: Path) -> None:
 def _signal(pids: list[str], name: str) -> None:
     for pid in pids:
         subprocess.run(["kill", f"-{name}", pid], capture_output=True, check=False)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import threading
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ from edgekit.imaging.image import RgbImage
 from edgekit.schema.detection import Detection
 from edgekit.stage import SceneEvent
 from tests.fakes.chromium import PROGRAM, running_chromium
+from tests.fakes.ports import free_port
 from tests.fakes.viewers import PreviewBench, preview_bench
 
 pytestmark = [pytest.mark.integration, pytest.mark.skipif(PROGRAM is None, reason="no Chromium on this machine")]
@@ -43,8 +43,7 @@ def feed(bench: PreviewBench, over: threading.Event) -> None:
 
 
 def test_all_streams_are_seen_and_nothing_else_is_loaded(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     (tmp_path / "browser").mkdir()
     over = threading.Event()
     with (
@@ -82,8 +81,7 @@ def test_all_streams_are_seen_and_nothing_else_is_loaded(tmp_path: Path) -> None
 
 
 def test_without_the_token_the_page_is_not_there(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     (tmp_path / "browser").mkdir()
     with (
         preview_bench(tmp_path / "p", port=port, token=TOKEN) as bench,

@@ -10,6 +10,7 @@ from contextlib import closing, suppress
 import pytest
 
 from tests.fakes.doorway import doorway
+from tests.fakes.ports import free_port
 
 
 @pytest.fixture
@@ -70,7 +71,5 @@ def test_nobody_behind_it_listens_and_says_nothing() -> None:
 
 
 def test_a_server_that_is_gone_cuts_off_who_comes() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        port = gone.getsockname()[1]
-    with doorway(port) as door, closing(visit(door.port)) as client:
+    with doorway(free_port()) as door, closing(visit(door.port)) as client:
         assert is_cut(client)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
 import threading
 import time
 from contextlib import ExitStack
@@ -16,6 +15,7 @@ import pytest
 
 from edgekit.stage import SceneEvent
 from tests.fakes.eventually import eventually
+from tests.fakes.ports import free_port
 from tests.fakes.viewers import PreviewBench, decoded, grey_of, parts, plain_image, preview_bench, state_of, viewer
 
 TOKEN = "correct-horse-battery"
@@ -202,8 +202,7 @@ def test_the_page_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
 
 
 def test_by_tcp_only_the_token_opens(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     with preview_bench(tmp_path, port=port, token=TOKEN) as bench, Feeding(bench):
         assert bench.get("/state")[0] == 200
         assert bench.figures.trouble == ""
