@@ -67,14 +67,24 @@ def copy_picture(image: Image, memory: Pixels | None = None) -> Image:
     """
     spec = copied_spec(image.spec)
     copied = lay_out(spec, np.empty(picture_bytes(spec), np.uint8) if memory is None else memory)
-    into, parts = _parts(copied), _parts(image)
-    if len(into) != len(parts):  # its chroma lies elsewhere than its format says
-        into, parts = planes_of(copied), planes_of(image)
-    for to, part in zip(into, parts, strict=True):
-        np.copyto(to, part)  # lets go of the interpreter's lock
+    copy_planes(image, copied)
     for plane in planes_of(copied):
         plane.flags.writeable = False
     return copied
+
+
+def copy_planes(image: Image, into: Image) -> None:
+    """Copy a picture's samples into another one's memory, whatever the layout of either.
+
+    Args:
+        image: read only during the call.
+        into: of the same size, and of the same kind: pixels of the same order, or Y'CbCr.
+    """
+    to_parts, parts = _parts(into), _parts(image)
+    if len(to_parts) != len(parts) or into.spec != image.spec:  # chroma lies elsewhere, or in another order
+        to_parts, parts = planes_of(into), planes_of(image)
+    for to, part in zip(to_parts, parts, strict=True):
+        np.copyto(to, part)  # lets go of the interpreter's lock
 
 
 def _parts(image: Image) -> tuple[Pixels, ...]:

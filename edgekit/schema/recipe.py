@@ -63,9 +63,10 @@ class ColourContract:
     batch: Annotated[int, Between(1, 64)] = 1
     """How many pictures the engine takes at once, for stages that have several of a frame: `crops`. RK3588's NPU takes
     one at a time all the same."""
-    sampling: Literal["linear", "area"] = "linear"
+    sampling: Literal["linear", "area", "any"] = "linear"
     """How a picture gets smaller, as it did in training: `linear` as OpenCV and most detectors do it, `area` averages
-    all pixels, as resizing with antialiasing does."""
+    all pixels, as resizing with antialiasing does. `any` lets hardware of the board scale in its own way, RK3588's RGA,
+    and is `linear` elsewhere; the build looks whether the model bears that."""
 
     @property
     def channels(self) -> int:

@@ -9,13 +9,18 @@
        e = 0: the picture's first byte     1: its last     2: the core mask     else: e + 1000 * o
        e = 3, where there is a further input: that one's last number
 
+   Memory that is shared with the NPU is as on RK3588, where no cache is kept right by hardware: what the CPU has written
+   is seen by others after a sync to the device, and what they wrote by the CPU after a sync from it. A dma-buf is a memfd.
+
        cc -shared -fPIC -O1 -pthread -o librknnrt.so rknnrt.c  */
+#define _GNU_SOURCE
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 enum { MAX_CONTEXTS = 16, MAX_TENSORS = 8, MAX_MEMORIES = 64 };
@@ -54,7 +59,7 @@ struct context {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct context contexts[MAX_CONTEXTS];
-static struct { struct memory memory; int owner; } memories[MAX_MEMORIES];
+static struct { struct memory memory; int owner; void *beyond_caches; } memories[MAX_MEMORIES];
 static struct tensor tensors[MAX_TENSORS];
 static int tensor_count, input_count, run_us, failing_code, peak_inside, loans;
 static char failing_call[64], faults[8192];
@@ -104,8 +109,15 @@ int fake_model(const char *text) {
   return tensor_count;
 }
 
+static void free_memory(int i) {
+  free(memories[i].memory.virt);
+  munmap(memories[i].beyond_caches, memories[i].memory.size);
+  close(memories[i].memory.fd);
+  memories[i].owner = 0;
+}
+
 void fake_reset(void) {
-  for (int i = 0; i < MAX_MEMORIES; i++) if (memories[i].owner) free(memories[i].memory.virt);
+  for (int i = 0; i < MAX_MEMORIES; i++) if (memories[i].owner) free_memory(i);
   memset(memories, 0, sizeof memories);
   memset(contexts, 0, sizeof contexts);
   faults[0] = failing_call[0] = 0;
@@ -285,14 +297,20 @@ static void fill(const struct context *context, uint32_t output, float *values) 
   for (uint32_t e = 0; e < tensors[output + input_count].elements; e++) values[e] = value(context, output, e);
 }
 
+/* What devices see of a memory. */
+static void *dram(const struct memory *memory) {
+  for (int i = 0; i < MAX_MEMORIES; i++) if (&memories[i].memory == memory) return memories[i].beyond_caches;
+  return NULL;
+}
+
 static void read_bound(struct context *context) {
   struct attr attr = {.index = 0};
-  const unsigned char *bytes = context->bound_inputs[0]->virt;
+  const unsigned char *bytes = dram(context->bound_inputs[0]);
   const uint32_t *dims = tensors[0].dims;
   attributes(&attr, 1);
   context->first = bytes[0];
   context->last = bytes[((dims[1] - 1) * attr.w_stride + dims[2] - 1) * dims[3] + dims[3] - 1];
-  if (input_count > 1) context->further = ((const float *)context->bound_inputs[1]->virt)[tensors[1].elements - 1];
+  if (input_count > 1) context->further = ((const float *)dram(context->bound_inputs[1]))[tensors[1].elements - 1];
 }
 
 int rknn_run(uint64_t handle, void *extend) {
@@ -308,7 +326,7 @@ int rknn_run(uint64_t handle, void *extend) {
   if (run_us) usleep(run_us);
   if (context->bound_inputs[0]) read_bound(context);
   for (int o = 0; o + input_count < tensor_count; o++)
-    if (context->bound_outputs[o]) fill(context, o, context->bound_outputs[o]->virt);
+    if (context->bound_outputs[o]) fill(context, o, dram(context->bound_outputs[o]));
   context->has_input = 0;
   context->has_run = 1;
   leave(context);
@@ -356,8 +374,11 @@ struct memory *rknn_create_mem(uint64_t handle, uint32_t size) {
   if (!find(handle, "rknn_create_mem") || fails("rknn_create_mem")) return NULL;
   for (int i = 0; i < MAX_MEMORIES; i++)
     if (!memories[i].owner) {
+      int fd = memfd_create("rknn", MFD_CLOEXEC);
+      if (fd < 0 || ftruncate(fd, size)) return NULL;
       memories[i].owner = (int)handle;
-      memories[i].memory = (struct memory){.virt = calloc(1, size), .size = size, .fd = -1};
+      memories[i].memory = (struct memory){.virt = calloc(1, size), .size = size, .fd = fd};
+      memories[i].beyond_caches = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
       return &memories[i].memory;
     }
   return NULL;
@@ -378,8 +399,7 @@ int rknn_destroy_mem(uint64_t handle, struct memory *memory) {
     if (context->bound_inputs[i] == memory) context->bound_inputs[i] = NULL;
     if (context->bound_outputs[i] == memory) context->bound_outputs[i] = NULL;
   }
-  free(memory->virt);
-  memories[found].owner = 0;
+  free_memory(found);
   return OK;
 }
 
@@ -401,7 +421,10 @@ int rknn_set_io_mem(uint64_t handle, struct memory *memory, struct attr *attr) {
 }
 
 int rknn_mem_sync(uint64_t handle, struct memory *memory, int direction) {
-  if (!find(handle, "rknn_mem_sync") || known_memory(handle, memory, "rknn_mem_sync") < 0) return PARAM_INVALID;
+  int found = find(handle, "rknn_mem_sync") ? known_memory(handle, memory, "rknn_mem_sync") : -1;
+  if (found < 0) return PARAM_INVALID;
   if (direction != 1 && direction != 2) fault("rknn_mem_sync: direction %d", direction);
+  if (direction == 1) memcpy(memories[found].beyond_caches, memory->virt, memory->size);
+  if (direction == 2) memcpy(memory->virt, memories[found].beyond_caches, memory->size);
   return OK;
 }

@@ -334,7 +334,7 @@ ON_THE_BOARD = """
 import ctypes, json, platform, sys, threading
 from pathlib import Path
 import numpy as np
-from edgekit.device.runner.rknn import open_runner
+from edgekit.device.runner.rknn import NpuSystem, open_runner
 from edgekit.schema.plan import WorkerPlan
 from edgekit.schema.message import from_message
 
@@ -346,7 +346,7 @@ plan = from_message(WorkerPlan, (release / "plan.json").read_bytes(), "plan.json
 picture = np.full((1, 90, 160, 3), 7, np.uint8)
 found = []
 for mapped in (False, True):
-    runner = open_runner(plan, release / plan.path, libraries=[library], mapped=mapped)
+    runner = open_runner(plan, release / plan.path, system=NpuSystem(libraries=(library,)), mapped=mapped)
     threads = [threading.Thread(target=lambda: found.append(runner.infer({runner.picture: picture}))) for _ in range(6)]
     for thread in threads:
         thread.start()

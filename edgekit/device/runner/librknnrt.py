@@ -303,6 +303,11 @@ class BoundMemory:
         memory = self._pointer.contents
         return memoryview((c.c_uint8 * memory.bytes).from_address(memory.address)).cast("B")
 
+    @property
+    def descriptor(self) -> int:
+        """Its dma-buf, by which other hardware reaches it; the memory begins where that does."""
+        return int(self._pointer.contents.descriptor)
+
     def bind(self, attributes: Attributes) -> None:
         """Read this input from here from now on, or write this output to here."""
         self._runtime.call("rknn_set_io_mem", self._handle, self._pointer, c.byref(attributes))

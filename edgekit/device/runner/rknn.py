@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgekit.device.runner.librga import LIBRARIES as RGA_LIBRARIES
+from edgekit.device.runner.librga import Librga, open_rga
 from edgekit.device.runner.librknnrt import (
     CORES,
     FORMAT_NHWC,
@@ -24,12 +28,13 @@ from edgekit.device.runner.librknnrt import (
     OutputRequest,
     open_library,
 )
-from edgekit.device.runner.loaded import LoadedEngine, Runner, spare_sets
+from edgekit.device.runner.loaded import LoadedEngine, Runner, no_filler, spare_sets
 from edgekit.device.runner.tensors import (
     InputBuffers,
     Tensor,
     Tensors,
     TensorSpec,
+    buffers_behind,
     fixed_inputs,
     picture_name,
     plain_inputs,
@@ -37,21 +42,49 @@ from edgekit.device.runner.tensors import (
 from edgekit.errors import InputError
 from edgekit.schema.plan import EnginePlan
 
+if TYPE_CHECKING:
+    from edgekit.imaging.conversion import TensorFiller
+    from edgekit.imaging.planning import Conversion
+
+_LOG = logging.getLogger("edgekit.rga")
 _HINT = "build the release again"
 _SETS_A_CORE = 2
 """Of mapped input buffers: a context reads no memory that another one made."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NpuSystem:
+    """The board's libraries."""
+
+    libraries: tuple[str, ...] = LIBRARIES
+    """Where the NPU's runtime may be, the first that loads counts."""
+    rga: Librga | None = None
+    """The 2D engine, where it shall write frames into inputs: these are mapped then."""
+
+
 def load(plan: EnginePlan, release: Path, *, cache: Path | None = None) -> Runner:  # noqa: ARG001  nothing to keep
     """Load an engine onto every NPU core; see `open_runner`."""
-    return open_runner(plan, release / plan.path)
+    return open_runner(plan, release / plan.path, system=NpuSystem(rga=rga_for(plan)))
+
+
+def rga_for(plan: EnginePlan, candidates: Iterable[str] = RGA_LIBRARIES) -> Librga | None:
+    """The 2D engine, where a contract lets it scale; None: not asked for, or there is none, as the log says."""
+    if plan.input.sampling != "any":
+        return None
+    try:
+        rga = open_rga(candidates)
+    except InputError as error:
+        _LOG.warning("frames are converted by the CPU, not by RGA: %s: %s", error.message, error.hint)
+        return None
+    _LOG.info("frames are converted by RGA where it can: %s", rga.version)
+    return rga
 
 
 def open_runner(
     plan: EnginePlan,
     path: Path,
     *,
-    libraries: Iterable[str] = LIBRARIES,
+    system: NpuSystem | None = None,
     cores: Sequence[int] = CORES,
     mapped: bool = False,
 ) -> Runner:
@@ -60,7 +93,7 @@ def open_runner(
     Args:
         plan: its plan.
         path: the `.rknn` file.
-        libraries: where the board's runtime may be, the first that loads counts.
+        system: the board's libraries; None: those at their usual places, without RGA.
         cores: masks of the cores to use.
         mapped: let the NPU read and write memory that is shared with it, instead of having the runtime copy.
 
@@ -68,9 +101,11 @@ def open_runner(
         InputError: no runtime, or the engine does not take what its contract says.
         EngineError: the runtime refuses the engine.
     """
+    system = system or NpuSystem()
+    mapped = mapped or system.rga is not None
     contexts: list[CopiedContext | MappedContext] = []
     with contextlib.ExitStack() as held:  # frees duplicates before the context that they share weights with
-        base = open_library(libraries).open(path)
+        base = open_library(system.libraries).open(path)
         held.callback(base.close)
         inputs, picture = _checked_inputs(base, plan, path.name)
         for index, core in enumerate(cores):
@@ -81,6 +116,7 @@ def open_runner(
         copied = () if mapped else tuple(plain_inputs(inputs) for _ in range(spare_sets(len(contexts))))
         spare = tuple(one for context in contexts if isinstance(context, MappedContext) for one in context.spare)
         outputs = tuple(_spec(one, np.dtype(np.float32)) for one in base.outputs())
+        filler = _filler(system.rga, spare, picture, held) if system.rga else no_filler
         resources = held.pop_all()
     return Runner(
         LoadedEngine(
@@ -91,8 +127,29 @@ def open_runner(
             spare=(*copied, *spare),
             close=resources.close,
             hint="see the kernel's log: dmesg | grep -i rknpu",
+            filler=filler,
         )
     )
+
+
+def _filler(
+    rga: Librga, lent: tuple[MappedInputs, ...], picture: str, held: contextlib.ExitStack
+) -> Callable[[Conversion], TensorFiller | None]:
+    """RGA's executor of conversions, into the buffers that are lent."""
+    from edgekit.device.runner.rga_picture import RgaPictures, RgaTarget  # noqa: PLC0415  needs OpenCV
+
+    targets = [RgaTarget(tensor=one.arrays[picture], memory=one.memory_of(picture)) for one in lent]
+    pictures = RgaPictures(rga, targets, lambda tensor: _reached(tensor, picture))
+    held.callback(pictures.close)
+    return pictures.filler
+
+
+def _reached(tensor: Tensor, picture: str) -> BoundMemory | None:
+    """The memory of the input that this array is, a picture without its batch; None: other memory."""
+    buffers = buffers_behind(tensor)
+    if not isinstance(buffers, MappedInputs) or tensor.ctypes.data != buffers.arrays[picture].ctypes.data:
+        return None
+    return buffers.memory_of(picture)
 
 
 def _checked_inputs(context: Context, plan: EnginePlan, name: str) -> tuple[tuple[TensorSpec, ...], str]:
@@ -170,6 +227,10 @@ class MappedInputs(InputBuffers):
             self.bound.append((found, memory))
             arrays[spec.name] = _rows(memory, found, spec)
         super().__init__(arrays)
+
+    def memory_of(self, name: str) -> BoundMemory:
+        """Where an input lies."""
+        return next(memory for found, memory in self.bound if found.name == name)
 
 
 def _rows(memory: BoundMemory, found: Attributes, spec: TensorSpec) -> Tensor:

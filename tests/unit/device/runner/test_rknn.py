@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import threading
 import time
 from collections.abc import Iterator
@@ -13,51 +12,12 @@ import pytest
 
 from edgekit.device.runner import RUNNERS, Runner
 from edgekit.device.runner.librknnrt import LIBRARIES, SYNC_TO_DEVICE, Attributes, open_library
-from edgekit.device.runner.rknn import open_runner
 from edgekit.device.runner.tensors import lent_buffers
 from edgekit.errors import EngineError, InputError
-from edgekit.schema.plan import EnginePlan
 from edgekit.schema.recipe import ColourContract
 from tests.fakes.eventually import eventually
 from tests.fakes.native import compile_library
-
-ENGINE = Path(__file__).parents[3] / "fakes/rknn/tiny-int8.rknn"
-CONTRACT = ColourContract(width_px=16, height_px=16, order="RGB", layout="NHWC", dtype="uint8")
-
-
-class FakeRuntime:
-    """The library's own view of how it was called."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = str(path)
-        self._library = ctypes.CDLL(self.path)
-        self._library.fake_faults.restype = ctypes.c_char_p
-        self._library.fake_reset()
-
-    @property
-    def faults(self) -> str:
-        return self._library.fake_faults().decode()
-
-    @property
-    def live(self) -> int:
-        return self._library.fake_live()
-
-    @property
-    def peak(self) -> int:
-        return self._library.fake_peak()
-
-    def fail(self, call: str, code: int) -> None:
-        self._library.fake_fail(call.encode(), code)
-
-    def model(self, text: str) -> None:
-        self._library.fake_model(text.encode())
-
-    def run_us(self, microseconds: int) -> None:
-        self._library.fake_run_us(microseconds)
-
-    def load(self, contract: ColourContract = CONTRACT, path: Path = ENGINE, picture="", **options) -> Runner:
-        plan = EnginePlan(runner="rknn", path="m.rknn", input=contract, picture=picture, threads=1)
-        return open_runner(plan, path, libraries=[self.path], **options)
+from tests.fakes.rknnrt import ENGINE, FakeRuntime
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +32,7 @@ def fake(library: Path) -> Iterator[FakeRuntime]:
     yield runtime
     assert runtime.faults == ""
     assert runtime.live == 0
-    runtime._library.fake_reset()
+    runtime.reset()
 
 
 def picture(first: int = 7, last: int = 9) -> np.ndarray:
@@ -320,7 +280,7 @@ def test_the_fake_sees_what_is_wrong(library):
     assert faults[1] == "rknn_set_core_mask: 7 is no single core"
     assert "has 1 duplicates" in faults[2] and "still has memory" in faults[3]
     assert fake.live == 1
-    fake._library.fake_reset()
+    fake.reset()
 
 
 def _as_input(attributes: Attributes) -> Attributes:
