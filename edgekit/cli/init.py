@@ -26,14 +26,14 @@ def init(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="The new recipe's name: lower-case letters, digits and dashes.")],
     model: Annotated[
-        Path | None, typer.Option("--from", help="An ONNX detector: its own file tells shapes, classes and exporter.")
+        Path | None, typer.Option("--from", help="An ONNX model: its own file tells shapes, classes and exporter.")
     ] = None,
     answers: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
             help="KEY=VALUE for what the model's file does not say: size, layout, order, pixels, fit, bars, "
-            "align, head, labels, precision, threshold. Repeatable.",
+            "align, head, activation, labels, precision, threshold. Repeatable.",
         ),
     ] = None,
     labels: Annotated[str, typer.Option(help="File with the classes' names, one a line.")] = "",
@@ -48,7 +48,7 @@ def init(
     folder: Annotated[Path, typer.Option("--in", help="Folder to make it in.")] = Path("recipes"),
     as_json: JsonFlag = False,
 ) -> None:
-    """Write a recipe that works: the shipped one under a new name, or one for a detector of your own (--from)."""
+    """Write a recipe that works: the shipped one under a new name, or one for a model of your own (--from)."""
     out = output_for(as_json)
     if model is None:
         _check_alone(answers, labels, pictures, camera, mqtt)

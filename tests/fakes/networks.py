@@ -72,6 +72,18 @@ def classifier(opset: int = 17, *, width: int = 1, size: int = 64) -> onnx.Model
     return net.model((1, 3, size, size), {"logits": (1, 10)}, opset)
 
 
+def reader(signs: int = 12) -> onnx.ModelProto:
+    """Like PaddleOCR's: a picture of one line, of any width, to a score for each sign and none at each step."""
+    net = Network(7)
+    last = net.convolution("images", 3, 16, stride=2)
+    last = net.convolution(last, 16, 32, stride=2)
+    last = net.convolution(last, 32, signs + 1, stride=2, relu=False)
+    net.node("ReduceMean", [last], "rows", axes=[2], keepdims=0)
+    net.node("Transpose", ["rows"], "steps", perm=[0, 2, 1])
+    net.node("Softmax", ["steps"], "signs", axis=2)
+    return net.model(("batch", 3, "height", "width"), {"signs": ("batch", "steps", signs + 1)})
+
+
 def detector(*, joined: bool = False, opset: int = 17, width: int = 1, size: int = 96) -> onnx.ModelProto:
     """Like YOLO's head: boxes in pixels and scores below one, as two outputs or joined into one. 1x3x96x96."""
     net = Network(3)

@@ -34,7 +34,8 @@ class DetectionChange:
         one = self.now or self.before
         assert one is not None
         if self.now is None or self.before is None:
-            return f"{self.change}: {one} ({one.score:.3f})"
+            text = f", {one.text!r}" if one.text else ""
+            return f"{self.change}: {one} ({one.score:.3f}{text})"
         by = [f"{self.moved_px:.2f} px"] if self.moved_px else []
         by += [f"score {self.score_by:+.3f}"] if self.score_by else []
         beyond = "" if self.within else ", beyond the tolerance"

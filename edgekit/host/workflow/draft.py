@@ -17,6 +17,7 @@ from edgekit.host.catalogue.draft.picture import draft_picture
 from edgekit.host.catalogue.draft.question import (
     LABELS,
     PRECISION,
+    SURE,
     THRESHOLD,
     Answers,
     OpenQuestion,
@@ -36,6 +37,7 @@ from edgekit.host.workflow.heads import facts_of
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.fleet import HOST
 from edgekit.schema.heads.facts import names_in
+from edgekit.schema.heads.layout import HeadLayout
 from edgekit.schema.recipe import ColourContract, Model
 
 
@@ -185,7 +187,7 @@ def _draft(looked: LookedInto, request: DraftRequest, answers: Answers) -> Draft
     if picture is not None:
         facts = facts_of(_as_built(looked, picture), picture, classes=len(labels) or None)
         layout = draft_head(facts, answers, str(looked.file))
-    precision, threshold = answers.of(PRECISION), _threshold(answers.of(THRESHOLD))
+    precision = answers.of(PRECISION)
     if picture is None or layout is None or answers.open:
         return None
     return Draft(
@@ -196,7 +198,7 @@ def _draft(looked: LookedInto, request: DraftRequest, answers: Answers) -> Draft
         labels=labels,
         labels_file=LABELS_FILE if given else "",
         precision=precision,
-        threshold=threshold,
+        threshold=_threshold(layout, answers),
         calibration=bool(request.pictures),
         cameras=request.cameras or (DraftEnd(name="camera"),),
         broker=request.broker,
@@ -206,7 +208,7 @@ def _draft(looked: LookedInto, request: DraftRequest, answers: Answers) -> Draft
 def _as_built(looked: LookedInto, picture: ColourContract) -> OnnxModel:
     """The model as a build prepares it, run once: all of its sizes are known."""
     model = Model(onnx=name_in_recipe(looked.file), input=picture)
-    asked = ModelQuestion(path=str(looked.file), name="the model", model=model, backend="onnxruntime", pictures=())
+    asked = ModelQuestion(path=str(looked.file), name="net", model=model, backend="onnxruntime", pictures=())
     station = looked.station
     return inspect_model(asked, engine_bench(station, find_target(HOST, station.settings))).found.onnx
 
@@ -221,7 +223,8 @@ def _known(looked: LookedInto, draft: Draft, answers: Answers) -> list[str]:
     if looked.says.program:
         wanted = ", ".join(looked.says.answers.values())
         lines.append(f"exported by {looked.says.program}, whose models want pictures so: {wanted}")
-    lines.append(f"{len(draft.labels)} classes; {layout.words}: stage {layout.kind}, head {layout.head}")
+    names, head = "signs" if layout.kind == "read" else "classes", f", head {layout.head}" if layout.head else ""
+    lines.append(f"{len(draft.labels)} {names}; {layout.words}: stage {layout.kind}{head}")
     assumed = answers.assumed.items()
     return [*lines, *(f"nobody said otherwise: {key} {value} (--set {key}=...)" for key, value in assumed)]
 
@@ -230,7 +233,10 @@ def _input(found: Tensor) -> InputFacts:
     return InputFacts(name=found.name, dtype=found.dtype, shape=found.shape)
 
 
-def _threshold(text: str) -> float:
+def _threshold(layout: HeadLayout, answers: Answers) -> float:
+    if layout.kind == "segment":
+        return 0.0
+    text = answers.of(THRESHOLD if layout.kind == "detect" else SURE)
     try:
         found = float(text)
     except ValueError:

@@ -142,7 +142,8 @@ class _Settling:
                 reads = any(layout.kind == "read" for layout in layouts_of(facts))
                 return choose_layout(facts, "read" if reads else "classify", {}, key)
         facts = facts_of(self.model, self.contract, outputs, count)
-        return choose_layout(facts, _kind(stage), {}, key)
+        activation = stage.options.activation
+        return choose_layout(facts, _kind(stage), {} if activation == "auto" else {"activation": activation}, key)
 
     def _check_thresholds(self, options: BoxOptions, labels: tuple[str, ...]) -> None:
         for label in options.thresholds:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 _MAX_NAMES = 100_000
 _NAMES = ("names", "classes", "labels", "class_names")
 """Keys under which exporters write the names of classes, Ultralytics' first."""
+_SIGNS = ("character", "dictionary")
+"""Keys of the signs that a model reads, a line each. Source: RapidOCR 1.4.4, ch_ppocr_rec/text_recognize.py."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +64,16 @@ class HeadFacts:
 def names_in(metadata: Mapping[str, str]) -> tuple[str, ...]:
     """Names of classes in a model's metadata, in the model's order; empty where it names none.
 
-    Ultralytics writes a Python table, `{0: 'person', 1: 'car'}`; others a JSON list or table.
+    Ultralytics writes a Python table, `{0: 'person', 1: 'car'}`; others a JSON list or table; of models that read, the
+    signs are its classes.
     """
     for key in _NAMES:
         if found := _names(_parsed(metadata.get(key, ""))):
             return found
+    for key in _SIGNS:
+        signs = metadata.get(key, "").split("\n")
+        if 1 < len(signs) <= _MAX_NAMES and all(len(sign) == 1 and sign >= " " for sign in signs):
+            return tuple(signs)
     return ()
 
 

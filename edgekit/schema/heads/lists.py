@@ -10,6 +10,8 @@ from edgekit.schema.heads.layout import HeadLayout
 from edgekit.schema.stages.detect import HeadName
 
 _ANCHORS = 3
+_LEAST_VALUES = 2
+"""Of either axis: [steps, 1, signs] is a line of text, one step after the other."""
 _FEW = 5000
 """Candidates of a list that stands on no grid."""
 _WORDS: dict[HeadName, str] = {
@@ -26,7 +28,7 @@ _WORDS: dict[HeadName, str] = {
 def list_layouts(facts: HeadFacts) -> Iterator[HeadLayout]:
     """Heads of a model with one list, and perhaps prototypes of masks."""
     lists, maps = facts.ranked(3), facts.ranked(4)
-    if len(lists) != 1 or len(maps) > 1 or not all(lists[0].inner):
+    if len(lists) != 1 or len(maps) > 1 or min(lists[0].inner) < _LEAST_VALUES:
         return
     masks = maps[0].shape[1] if maps else 0
     if maps and not masks:

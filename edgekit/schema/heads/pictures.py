@@ -6,12 +6,15 @@ from collections.abc import Iterator
 
 from edgekit.schema.heads.facts import HeadFacts, OutputFacts
 from edgekit.schema.heads.layout import HeadLayout
+from edgekit.schema.stages.detect import Activation
 
 _COARSEST = 32
 """Pixels of the input to a cell of a map of classes."""
 _LEAST_STEPS = 4
 _LEAST_SIGNS = 11
 """Of a model that reads: ten digits, and the sign for none."""
+_RAW = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "Resize", "BatchNormalization"})
+"""Operators behind which one number is no score yet."""
 
 
 def picture_layouts(facts: HeadFacts) -> Iterator[HeadLayout]:
@@ -29,7 +32,16 @@ def picture_layouts(facts: HeadFacts) -> Iterator[HeadLayout]:
 
 def _classifier(one: OutputFacts, facts: HeadFacts) -> Iterator[HeadLayout]:
     count = one.shape[1]
-    if count > 1 and facts.classes in (None, count):
+    if count == 1 and facts.classes in (None, 1):
+        for activation in _activations(one):
+            yield HeadLayout(
+                kind="classify",
+                outputs=(one.name,),
+                classes=1,
+                words=f"one score, of a class that is there or not: {one}",
+                activation=activation,
+            )
+    elif count > 1 and facts.classes in (None, count):
         yield HeadLayout(
             kind="classify",
             outputs=(one.name,),
@@ -42,8 +54,19 @@ def _classifier(one: OutputFacts, facts: HeadFacts) -> Iterator[HeadLayout]:
 def _segmentation(one: OutputFacts, facts: HeadFacts) -> Iterator[HeadLayout]:
     count, rows, columns = one.inner
     covers = rows * _COARSEST >= facts.height_px and columns * _COARSEST >= facts.width_px
-    if covers and count > 1 and facts.classes in (None, count):
+    if covers and count == 1 and facts.classes in (None, 1):
+        words = f"one map, of a class that is there or not: {one}"
+        for activation in _activations(one):
+            yield HeadLayout(kind="segment", outputs=(one.name,), classes=1, words=words, activation=activation)
+    elif covers and count > 1 and facts.classes in (None, count):
         yield HeadLayout(kind="segment", outputs=(one.name,), classes=count, words=f"a map for each class: {one}")
+
+
+def _activations(one: OutputFacts) -> tuple[Activation, ...]:
+    """What may be left to do to a score that stands alone; several where its operator does not tell."""
+    if one.made_by == "Sigmoid":
+        return ("none",)
+    return ("sigmoid",) if one.made_by in _RAW else ("none", "sigmoid")
 
 
 def _reader(one: OutputFacts, facts: HeadFacts) -> Iterator[HeadLayout]:

@@ -51,7 +51,11 @@ class SegmentOptions(PictureOptions):
     ignore: tuple[OneLine, ...] = ()
     """Classes that are not told: the background."""
     least_share: Share = 0.001
-    """Of the picture, that a class must cover to be told."""
+    """Of the picture, that a class, or a part of one, must cover to be told."""
+    threshold: Share = 0.5
+    """Of a model with one map alone: a cell is of its class from this score on."""
+    parts: bool = False
+    """Whether each part of a class that hangs together is a detection of its own: lines of text, for `crops`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from edgekit.device.runtime.heads.candidates import Activation, Floats, softmax
 
 
 def read_line(numbers: Floats, signs: Sequence[str], *, blank_first: bool, activation: Activation) -> tuple[str, float]:
-    """The text, and the mean score of its signs; no text has the score 0.
+    """The text without blanks around it, and the mean score of all signs; no text has the score 0.
 
     Repeated signs are one, unless the sign for none stands between them. Source: Graves et al., Connectionist Temporal
     Classification, ICML 2006, section 3.2.
@@ -28,5 +28,5 @@ def read_line(numbers: Floats, signs: Sequence[str], *, blank_first: bool, activ
     known = (*signs, " ")
     new = best != np.concatenate([[none], best[:-1]])
     places = np.flatnonzero(new & (best != none))
-    text = "".join(known[best[place] - blank_first] for place in places)
+    text = "".join(known[best[place] - blank_first] for place in places).strip()
     return text, float(np.clip(scores[places, best[places]].mean(), 0, 1)) if len(places) else 0.0

@@ -1,10 +1,11 @@
-"""`segment`: a map for each class becomes what each class covers of the picture."""
+"""`segment`: maps of classes become what each class, or each part of one, covers of the picture."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-from edgekit.device.runtime.heads.areas import ClassArea, class_areas
+from edgekit.device.runtime.heads.areas import ClassArea, best_classes, class_areas, there_or_not
+from edgekit.device.runtime.heads.candidates import activated
 from edgekit.device.runtime.stages.fitting import fit_of
 from edgekit.device.runtime.stages.pictures import PictureOutput
 from edgekit.schema.stages.pictures import SegmentOptions
@@ -12,7 +13,7 @@ from edgekit.stage import Detection, Frame, Stage, StageContext
 
 
 class Segment(Stage):
-    """Each class is a detection with its area, its outline and the box around it; its score is its share."""
+    """Each class, or each part of one, is a detection with area, outline and a box around; its score is its share."""
 
     Options: ClassVar[type] = SegmentOptions
 
@@ -26,8 +27,12 @@ class Segment(Stage):
 
     def __call__(self, frame: Frame) -> Frame:
         """Add the classes that are there, the largest first."""
-        maps = self._output.maps(frame.result(self.context.model).outputs)
-        found = class_areas(maps, self._fit, self._size, self._options.least_share)
+        maps, options = self._output.maps(frame.result(self.context.model).outputs), self._options
+        if len(maps) == 1:
+            best = there_or_not(activated(maps[0], self._output.activation), options.threshold)
+        else:
+            best = best_classes(maps)
+        found = class_areas(best, self._fit, self._size, options.least_share, parts=options.parts)
         frame.detections += tuple(
             self._detection(one) for one in found if self._output.labels[one.index] not in self._options.ignore
         )

@@ -1,20 +1,17 @@
-"""Which head a model has: told by its outputs, asked where they are like several, refused where like none. Pure."""
+"""What a model's outputs hold: told by their shapes, asked where they are like several heads. Pure."""
 
 from __future__ import annotations
 
 import dataclasses
 
-from edgekit.errors import InputError
-from edgekit.host.catalogue.draft.question import HEAD, LABELS, Answers
+from edgekit.host.catalogue.draft.question import ACTIVATION, HEAD, LABELS, Answers
 from edgekit.schema.heads.facts import HeadFacts
 from edgekit.schema.heads.layout import HeadLayout
 from edgekit.schema.heads.recognise import choose_layout, layouts_of
 
-_BY_HAND = "edgekit init NAME writes a recipe to start from; README, Models and heads, says what to change"
-
 
 def draft_head(facts: HeadFacts, answers: Answers, model: str) -> HeadLayout | None:
-    """The head of a detector; None while it, or its labels, have to be asked for.
+    """The head of a model; None while it, or its labels, have to be asked for.
 
     Args:
         facts: the model, with the size that its input gets.
@@ -22,27 +19,33 @@ def draft_head(facts: HeadFacts, answers: Answers, model: str) -> HeadLayout | N
         model: its file, for messages.
 
     Raises:
-        InputError: it is like no detector's head.
+        InputError: it is like no head at all.
     """
-    every = layouts_of(facts)
-    found = [one for one in every if one.kind == "detect"]
-    if not found and every:
-        raise InputError(f"{model} is no detector but like {every[0].words}", hint=_BY_HAND)
+    found = layouts_of(facts)
     if not found:
         choose_layout(facts, "detect", {}, model)  # says what it is like, or that it is like none
-    heads = tuple(dict.fromkeys(one.head for one in found if one.head))
+    heads = tuple(dict.fromkeys(map(_named, found)))
     head = heads[0]
     if facts.classes is None:
         answers.of(dataclasses.replace(LABELS, about=f"{LABELS.about} By its outputs: {_counts(found)}."))
     if len(heads) > 1:
-        words = "; ".join(f"{one.head}: {one.words.partition(':')[0]}" for one in found)
+        words = "; ".join(dict.fromkeys(f"{_named(one)}: {one.words.partition(':')[0]}" for one in found))
         chosen = answers.of(dataclasses.replace(HEAD, about=f"{HEAD.about} {words}.", choices=heads))
         head = next((one for one in heads if one == chosen), head)
+    left = [one for one in found if _named(one) == head]
+    ways = tuple(dict.fromkeys(one.activation for one in left))
+    way = answers.of(dataclasses.replace(ACTIVATION, choices=ways)) if len(ways) > 1 else ways[0]
     if answers.open:
         return None
-    return next(one for one in found if one.head == head)
+    return next(one for one in left if one.activation == way)
 
 
-def _counts(found: list[HeadLayout]) -> str:
+def _named(layout: HeadLayout) -> str:
+    """A detector's head, or the kind of stage that takes the others' outputs."""
+    return layout.head or layout.kind
+
+
+def _counts(found: tuple[HeadLayout, ...]) -> str:
     counts = " or ".join(str(count) for count in dict.fromkeys(one.classes for one in found))
-    return f"{counts} classes"
+    signs = any(one.kind == "read" for one in found)
+    return f"{counts} {'signs' if signs else 'classes'}"

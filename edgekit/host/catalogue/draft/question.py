@@ -41,7 +41,7 @@ PIXELS = OpenQuestion(
 FIT = OpenQuestion(
     key="fit",
     about="How pictures of another shape were brought to the input's in training; letterbox wants --set bars too.",
-    choices=("letterbox", "stretch"),
+    choices=("letterbox", "stretch", "crop"),
 )
 BARS = OpenQuestion(
     key="bars", about="Brightness of a letterbox's bars in training: 0 is black, YOLOs have 114.", example="114"
@@ -53,6 +53,9 @@ ALIGN = OpenQuestion(
     usual="centre",
 )
 HEAD = OpenQuestion(key="head", about="Which head the model has.", example="NAME")
+ACTIVATION = OpenQuestion(
+    key="activation", about="What makes scores of the model's numbers; none: they are scores.", example="none"
+)
 LABELS = OpenQuestion(
     key="labels", about="File with the classes' names, one a line, in the model's order.", example="FILE"
 )
@@ -63,7 +66,9 @@ PRECISION = OpenQuestion(
     usual="float16",
 )
 THRESHOLD = OpenQuestion(key="threshold", about="Least score of a detection.", example="0.25", usual="0.25")
-ALL = (SIZE, LAYOUT, ORDER, PIXELS, FIT, BARS, ALIGN, HEAD, LABELS, PRECISION, THRESHOLD)
+SURE = OpenQuestion(key="threshold", about="Least score of a class, or of a text.", example="0.5", usual="0.5")
+"""Of models that say one thing of a picture."""
+ALL = (SIZE, LAYOUT, ORDER, PIXELS, FIT, BARS, ALIGN, HEAD, ACTIVATION, LABELS, PRECISION, THRESHOLD)
 
 
 @dataclass(slots=True)

@@ -32,6 +32,7 @@ class Draft:
     """In the recipe's folder; empty: the model names its classes itself."""
     precision: str
     threshold: float
+    """Least score that counts; of maps of classes none has one."""
     calibration: bool
     """Whether there are pictures to calibrate and verify with, in `pictures/`."""
     cameras: tuple[DraftEnd, ...]
@@ -92,15 +93,39 @@ def _sources(draft: Draft) -> Iterator[str]:
 def _stages(draft: Draft) -> Iterator[str]:
     yield '[pipeline.stages.scale]\nkind = "preprocess"\nlane = "detect"\n'
     yield '[pipeline.stages.see]\nkind = "infer"\nlane = "detect"\n'
+    yield from _head(draft)
+    if draft.layout.kind == "detect":
+        yield from _followed(draft)
+
+
+def _head(draft: Draft) -> Iterator[str]:
+    """The stage that makes something of the model's outputs."""
     layout = draft.layout
     yield f"[pipeline.stages.find]            # {layout.words.partition(':')[0]}"
     yield f'kind = "{layout.kind}"\nlane = "results"'
-    yield f"options.head = {toml_string(layout.head or 'auto')}"
-    yield f"options.threshold = {draft.threshold:g}"
+    match layout.kind:
+        case "detect":
+            yield f"options.head = {toml_string(layout.head or 'auto')}"
+        case "classify":
+            yield "options.top = 1                   # so many classes of a picture, the likeliest"
+        case "read":
+            yield 'options.blank = "first"           # or "last": where the score of no sign stands'
+        case "segment":
+            yield '# options.ignore = ["background"]  # classes that are not told'
+            yield "# options.parts = true            # each part that hangs together is a detection of its own"
+    if layout.kind != "detect" or layout.activation != "none":
+        yield f"options.activation = {toml_string(layout.activation)}"
+    if layout.kind != "segment":
+        yield f"options.threshold = {draft.threshold:g}"
     if draft.labels_file:
         yield f"options.labels_file = {toml_string(draft.labels_file)}"
     else:
-        yield from _folded(f"{len(draft.labels)} classes, which the model names itself: {_first(draft.labels)}")
+        names = "signs" if layout.kind == "read" else "classes"
+        yield from _folded(f"{len(draft.labels)} {names}, which the model names itself: {_first(draft.labels)}")
+
+
+def _followed(draft: Draft) -> Iterator[str]:
+    """Things that are found are followed, and counted where they are."""
     strong = min(1.0, round(draft.threshold + 0.15, 3))
     yield ""
     yield '[pipeline.stages.follow]\nkind = "bytetrack"\nlane = "results"'
@@ -117,8 +142,12 @@ def _first(labels: tuple[str, ...]) -> str:
 
 
 def _sinks(draft: Draft) -> Iterator[str]:
-    yield "[pipeline.sinks.log]              # events and counts, for edgekit logs"
-    yield 'kind = "jsonl"\npath = "-"\nlane = "results"'
+    if draft.layout.kind == "detect":
+        yield "[pipeline.sinks.log]              # events and counts, for edgekit logs"
+        yield 'kind = "jsonl"\npath = "-"\nlane = "results"'
+    else:
+        yield "[pipeline.sinks.log]              # what is found, for edgekit logs"
+        yield 'kind = "jsonl"\npath = "-"\nlane = "results"\ndetections = true\ndetections_every_s = 1.0'
     yield ""
     yield "[pipeline.sinks.preview]          # pictures with boxes, for edgekit view; none are made while nobody looks"
     yield 'kind = "preview"\nlane = "results"'

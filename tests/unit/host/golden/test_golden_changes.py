@@ -22,6 +22,7 @@ def at(x_px: float, score: float = 0.9, label: str = "disc", width_px: float = 0
     [
         ([at(10)], [at(10)], []),
         ([], [at(10)], ["new: disc at 10,10 (0.900)"]),
+        ([], [dataclasses.replace(at(10), text="B 12")], ["new: disc at 10,10 (0.900, 'B 12')"]),
         ([at(10)], [], ["gone: disc at 10,10 (0.900)"]),
         ([at(10)], [at(11)], ["moved: disc at 11,10 by 1.00 px"]),
         ([at(10)], [at(15)], ["moved: disc at 15,10 by 5.00 px, beyond the tolerance"]),

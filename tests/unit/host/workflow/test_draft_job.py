@@ -26,6 +26,7 @@ from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.recipe import ColourContract
 from edgekit.schema.source import RtspSource
 from edgekit.schema.stages.detect import DetectStage
+from edgekit.schema.stages.pictures import ClassifyStage, ReadStage
 from tests.fakes import hostile_models, networks, yolo
 from tests.fakes.workstations import workstation_in
 
@@ -76,6 +77,29 @@ def test_a_recipe_is_written_from_the_models_own_words(model: Path, pictures: Pa
     assert "s3cret99" not in text + fleet and "192.0.2" not in text and fleet.count("192.0.2") == 3
     assert done.copied[0] == "best.onnx" and len([name for name in done.copied if name.startswith("pictures/")]) == 5
     assert any("Ultralytics" in line for line in done.known) and any("precision float16" in line for line in done.known)
+
+
+def test_models_of_whole_pictures_get_the_stage_that_takes_them(tmp_path: Path, station: Workstation) -> None:
+    (tmp_path / "names.txt").write_text("".join(f"class {number}\n" for number in range(10)))
+    answers = ("order=RGB", "pixels=imagenet", "fit=crop", f"labels={tmp_path}/names.txt")
+    done = draft(networks.save(networks.classifier(), tmp_path / "net.onnx"), station, *answers)
+    recipe = read_recipe(done.path).recipe
+    assert [stage.kind for stage in recipe.pipeline.stages.values()] == ["preprocess", "infer", "classify"]
+    stage = recipe.pipeline.stages["find"]
+    assert isinstance(stage, ClassifyStage) and (stage.options.activation, stage.options.threshold) == ("softmax", 0.5)
+    assert recipe.models["net"].input.fit == "crop"
+    assert any("10 classes; a classifier: logits [1, 10]: stage classify" in line for line in done.known)
+
+
+def test_a_reader_brings_its_signs(tmp_path: Path, station: Workstation) -> None:
+    model = networks.reader()
+    model.metadata_props.add(key="character", value="\n".join("0123456789AB"))
+    answers = ("size=128x32", "pixels=0..1", "fit=letterbox", "bars=0", "align=top_left", "order=BGR")
+    done = draft(networks.save(model, tmp_path / "net.onnx"), station, *answers)
+    recipe = read_recipe(done.path).recipe
+    stage = recipe.pipeline.stages["find"]
+    assert isinstance(stage, ReadStage) and stage.options.labels is None
+    assert any("12 signs; a reader of one line (CTC)" in line for line in done.known)
 
 
 def test_its_golden_frames_show_what_is_in_the_pictures(model: Path, pictures: Path, station: Workstation) -> None:

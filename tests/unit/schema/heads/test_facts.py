@@ -29,6 +29,12 @@ def test_names(text, names):
     assert names_in({"names": text}) == names
 
 
+def test_signs_of_a_model_that_reads_stand_a_line_each():
+    assert names_in({"character": "'\n\u7597\n0\n \n/"}) == ("'", "\u7597", "0", " ", "/")
+    for text in ("", "a", "a\nbc", "a\n\nb", "a\n\x00"):
+        assert names_in({"character": text}) == ()
+
+
 def test_points_as_ultralytics_writes_them():
     assert keypoint_shape_in({"kpt_shape": "[17, 3]"}) == (17, 3)
     for text in ("", "[17]", "[17, 4]", "[0, 3]", "['a', 3]", "[1e9, 3]"):

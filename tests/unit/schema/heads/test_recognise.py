@@ -102,6 +102,11 @@ def test_layouts_that_exporters_write(known: HeadFacts, head: str, more: dict[st
         (facts("out 1x21x65x65", classes=None, size=513), "segment", {"classes": 21}),
         (facts("softmax 1x40x6625 Softmax", classes=None, size=320, height=48), "read", {"activation": "none"}),
         (facts("out 25x1x37", classes=36, size=100, height=32), "read", {"activation": "softmax"}),
+        (facts("387 20x1x8210", classes=None, size=160, height=64), "read", {"activation": "softmax"}),
+        (facts("p 1x1 Sigmoid", classes=None, size=224), "classify", {"classes": 1, "activation": "none"}),
+        (facts("p 1x1 Gemm", classes=1, size=224), "classify", {"classes": 1, "activation": "sigmoid"}),
+        (facts("map 1x1x640x640 Sigmoid", classes=1, size=640), "segment", {"classes": 1, "activation": "none"}),
+        (facts("map 1x1x160x160 Conv", classes=None, size=640), "segment", {"classes": 1, "activation": "sigmoid"}),
     ],
 )
 def test_layouts_of_whole_pictures(known: HeadFacts, kind: str, more: dict[str, object]) -> None:

@@ -139,6 +139,29 @@ def test_areas_of_classes(seed):
     assert [one.area_px for one in got] == sorted((one.area_px for one in got), reverse=True)
 
 
+def test_parts_of_a_class_are_detections_of_their_own():
+    maps = np.zeros((4, 16, 16), np.float32)
+    maps[1, 1:3, 2:9], maps[1, 8:12, 8:10], maps[1, 15, 15] = 1, 1, 1
+    maps[0] += 0.5
+    got = segment(maps[None], parts=True, ignore=["cat"], least_share=2 / 256)
+    assert [(one.label, one.area_px, one.score) for one in got] == [
+        ("dog", 14 * 16, 14 / 256),
+        ("dog", 8 * 16, 8 / 256),
+    ]
+    assert [(one.x_px, one.y_px, one.width_px, one.height_px) for one in got] == [(22, 8, 28, 8), (36, 40, 8, 16)]
+    assert [len(one.outline) for one in got] == [1, 1]
+
+
+@pytest.mark.parametrize("activation", ["none", "sigmoid"])
+def test_one_map_is_of_a_class_that_is_there_or_not(activation):
+    scores = np.full((16, 16), 0.2, np.float32)
+    scores[4:8, 0:8], scores[0, 0] = 0.7, np.nan
+    given = scores if activation == "none" else np.log(scores / (1 - scores))
+    (one,) = segment(given[None, None], labels=["text"], activation=activation, threshold=0.6)
+    assert (one.label, one.area_px, one.height_px) == ("text", 32 * 16, 16)
+    assert segment(given[None, None], labels=["text"], activation=activation, threshold=0.8) == ()
+
+
 def test_an_area_lies_where_it_is_and_bars_do_not_count():
     """128x64 in 64x64: half as large, 16 pixels of bar above and below; a map with a cell for each 4 pixels."""
     maps = np.zeros((4, 16, 16))

@@ -105,12 +105,18 @@ def head(shape: tuple[int, ...], classes: int | None = None, **given: str) -> tu
     facts = HeadFacts(outputs=(OutputFacts(name="output0", shape=shape),), width_px=640, height_px=640, classes=classes)
     answers = Answers(given=given)
     found = draft_head(facts, answers, "best.onnx")
-    return found and found.head, [question.key for question in answers.open]
+    return found and (found.head or found.kind), [question.key for question in answers.open]
 
 
 @pytest.mark.parametrize(
     ("shape", "classes", "name"),
-    [((1, 84, 8400), 80, "yolov8"), ((1, 25200, 85), 80, "yolov5"), ((1, 300, 6), 80, "end2end")],
+    [
+        ((1, 84, 8400), 80, "yolov8"),
+        ((1, 25200, 85), 80, "yolov5"),
+        ((1, 300, 6), 80, "end2end"),
+        ((1, 1000), 1000, "classify"),
+        ((1, 19, 640, 640), 19, "segment"),
+    ],
 )
 def test_heads_are_told_by_their_outputs(shape: tuple[int, ...], classes: int, name: str) -> None:
     assert head(shape, classes) == (name, [])
@@ -131,10 +137,14 @@ def test_a_head_that_may_be_another_is_asked() -> None:
         head((1, 8400, 85), 80, head="ssd")
 
 
+def test_what_makes_a_lone_score_is_asked_where_its_operator_does_not_tell() -> None:
+    assert head((1, 1), 1) == (None, ["activation"])
+    assert head((1, 1), 1, activation="sigmoid") == ("classify", [])
+
+
 @pytest.mark.parametrize(
     ("shape", "classes", "message"),
     [
-        ((1, 1000), 1000, "is no detector but like"),
         ((1, 84, 8400), 2, "with 2 labels"),
         ((1, 5, 5, 5, 5), 1, "output0"),
     ],
