@@ -29,7 +29,7 @@ from edgekit.schema.control import ApplicationStatus
 from edgekit.schema.report import Report
 from tests.fakes.child import FakeChild, FakeStarter
 from tests.fakes.clock import Clock
-from tests.fakes.disk import CuttableDisk
+from tests.fakes.recording import QuickFilesystem
 from tests.fakes.releases import FakeRelease
 from tests.fakes.signers import FakeKeygen
 
@@ -55,7 +55,7 @@ class Bench:
     ) -> None:
         self.layout = make_layout(root)
         self.clock = Clock()
-        self.disk = disk or CuttableDisk()
+        self.disk = disk or QuickFilesystem()
         self.starter = FakeStarter()
         self.journal = Journal(lambda data: None, lambda: 5.0)
         self.keygen = FakeKeygen()

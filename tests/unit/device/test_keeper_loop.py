@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from edgekit.errors import EdgekitError, LockHeld, RolloutError, Unreachable
-from edgekit.trust import sha256_bytes
 from tests.fakes.child import FakeChild
-from tests.fakes.disk import CuttableDisk, PowerCut
 from tests.fakes.keeper import HEALTHY, Bench, outcome, pulse
+from tests.fakes.recording import QuickFilesystem
 from tests.fakes.releases import make_plan, make_release
 
 OLD = make_release(plan=make_plan(version="1.0.0"))
@@ -284,52 +282,7 @@ def test_a_state_that_cannot_be_read_starts_nothing_and_is_told(bench: Bench) ->
     assert "could not be read" in status.last_failure.reason
 
 
-def cuts(root: Path, behave: object) -> Iterator[tuple[int, Bench]]:
-    """A deployment of NEW over OLD, cut before each durable step in turn; the bench is the one that was cut."""
-    step = 0
-    while True:
-        Bench(root / str(step)).commit(OLD)
-        disk = CuttableDisk(cut_at=step)
-        bench = Bench.__new__(Bench)
-        try:
-            bench.__init__(root / str(step), disk=disk)  # type: ignore[misc]
-            bench.turn(times=2)
-            bench.install(NEW)
-            activate(bench, behave, times=20)
-            bench.collect(OLD.digest, NEW.digest)
-        except PowerCut:
-            yield step, bench
-            step += 1
-            continue
-        return
-
-
-@pytest.mark.parametrize("undo", [False, True])
-@pytest.mark.parametrize("good", [True, False])
-def test_at_every_cut_it_is_exactly_the_old_or_exactly_the_new(tmp_path: Path, good: bool, undo: bool) -> None:
-    seen = []
-    for step, bench in cuts(tmp_path, lambda child: pulse(child) if good else child.end(1)):
-        assert isinstance(bench.disk, CuttableDisk)
-        bench.disk.lose(undo=undo)
-        again = Bench(tmp_path / str(step))
-        again.starter.on_start = pulse
-        again.turn()
-        state = again.view().state
-        assert (state.phase, state.candidate) == ("running", None)
-        assert state.current is not None
-        release = {OLD.digest: OLD, NEW.digest: NEW}[state.current.digest]
-        for entry in release.manifest.files:
-            assert sha256_bytes((again.layout.release(release.digest) / entry.path).read_bytes()) == entry.sha256
-        assert release.digest in " ".join(again.starter.last.argv)
-        again.commit(NEW)
-        assert again.current == NEW.digest
-        seen.append(release is NEW)
-    assert len(seen) > 20
-    assert seen == sorted(seen)
-    assert seen[-1] is good
-
-
-class FillingDisk(CuttableDisk):
+class FillingDisk(QuickFilesystem):
     """Full from the moment the test says so."""
 
     full = False

@@ -146,8 +146,8 @@ class Releases:
         """Check every blob by its hash and lay out the release's folder; there twice is there once.
 
         Raises:
-            TrustError: a blob is missing or damaged; the paths are named.
-            RolloutError: the disk is full, or this keeper cannot run the release.
+            RolloutError: a blob is missing or damaged, and the paths are named; the disk is full, or this keeper cannot
+                run the release.
         """
         if self.installed(offered.digest):
             return
@@ -277,7 +277,7 @@ class Releases:
             self._disk.link(blob, target)
         if missing:
             more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
-            raise TrustError(
+            raise RolloutError(
                 f"missing or damaged: {', '.join(missing[:_SHOWN])}{more}",
                 hint="deploy the release again: what is wrong is sent anew",
                 details="\n".join(missing),

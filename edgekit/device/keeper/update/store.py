@@ -3,8 +3,8 @@
 Several connections may fill the store at the same time, each for an application of its own.
 
 A blob becomes durable with the release that links to it: one sync for an installation, not one for each of its
-thousands of files. A power cut before that may tear blobs, so one that no release links to and that has not come in
-this keeper's life is checked by its hash before an offer counts it as there.
+thousands of files. A power cut before that may tear blobs, and take their modes back; a disk may rot. So one is
+believed by its hash alone, when an offer counts it as there and again when a release is laid out.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Store:
         self._disk = disk
         self._reserve_bytes = reserve_bytes
         self._size_bytes: int | None = None
-        self._sealed: set[str] = set()
+        self._sealed: dict[str, tuple[int, ...]] = {}
         self._begun: set[Path] = set()
         self._deriving = threading.Lock()
 
@@ -105,14 +105,14 @@ class Store:
         """
         path = self._layout.blob(entry.sha256, entry.executable)
         with self._deriving:
-            if not path.exists() and not self._derive(path, entry):
+            if not self._whole(path, entry) and not (self._derive(path, entry) and self._whole(path, entry)):
+                for bad in self._variants(entry.sha256):
+                    self._forget(bad)
                 return None
-        if path.stat().st_size == entry.bytes and sha256_file(path) == entry.sha256:
-            return path
-        for bad in self._variants(entry.sha256):
-            self._disk.remove(bad)
-        self._size_bytes = None
-        return None
+            mode = 0o555 if entry.executable else 0o444
+            if path.stat().st_mode & 0o777 != mode:  # what a power cut took back
+                self._disk.set_mode(path, mode)
+        return path
 
     def collect(self, wanted: Iterable[str] = ()) -> None:
         """Remove blobs that no release links to, and parts that have not grown for a day.
@@ -154,23 +154,27 @@ class Store:
         return self._layout.blob(sha256), self._layout.blob(sha256, executable=True)
 
     def _has(self, sha256: str, size: int) -> bool:
-        """Whether a blob is there and can be believed."""
+        """Whether a blob is there and can be believed: one that has come or was hashed since the last clearing out.
+
+        How many releases link to it says nothing: they rot together.
+        """
+        entry = FileEntry(path="", sha256=sha256, bytes=size, executable=False)
         for path in self._variants(sha256):
-            try:
-                found = path.stat()
-            except FileNotFoundError:
-                continue
-            if found.st_size == size and (found.st_nlink > 1 or sha256 in self._sealed or self._whole(path, sha256)):
-                return True
+            if path.exists():
+                if self._sealed.get(path.name) == _stamp(path) or self._whole(path, entry):
+                    self._sealed[path.name] = _stamp(path)
+                    return True
+                self._forget(path)
         return False
 
-    def _whole(self, path: Path, sha256: str) -> bool:
-        """Check a blob that came before this keeper; a damaged one is deleted."""
-        if sha256_file(path) == sha256:
-            self._sealed.add(sha256)
-            return True
+    def _whole(self, path: Path, entry: FileEntry) -> bool:
+        """Whether a file is there and is what its entry says."""
+        return path.exists() and path.stat().st_size == entry.bytes and sha256_file(path) == entry.sha256
+
+    def _forget(self, path: Path) -> None:
         self._disk.remove(path)
-        return False
+        self._sealed.pop(path.name, None)
+        self._size_bytes = None
 
     def _part_bytes(self, sha256: str, size: int, application: str) -> int:
         """What can be kept of an interrupted transfer: never all of it, so that the last piece seals it."""
@@ -183,7 +187,9 @@ class Store:
             self._disk.remove(part)
             raise _wrong(sha256) if part in self._begun else _torn(sha256)
         blob = self._layout.blob(sha256)
-        if sha256 in self._sealed and _size(blob) == _size(part):  # it came for another application meanwhile
+        if blob.name in self._sealed and self._sealed[blob.name] == _stamp(
+            blob
+        ):  # it came for another application meanwhile
             self._disk.remove(part)
             return
         self._disk.set_mode(part, 0o444)
@@ -192,11 +198,11 @@ class Store:
         except FileNotFoundError:
             self._disk.make_folder(blob.parent)
             self._disk.rename(part, blob)
-        self._sealed.add(sha256)
+        self._sealed[blob.name] = _stamp(blob)
         self._size_bytes = None
 
     def _derive(self, path: Path, entry: FileEntry) -> bool:
-        """Make the missing variant of a blob from the other one; an empty blob from nothing."""
+        """Make a variant of a blob, missing or damaged, from the other one; an empty blob from nothing."""
         source = self._layout.blob(entry.sha256, not entry.executable)
         if entry.bytes and not source.exists():
             return False
@@ -212,6 +218,7 @@ class Store:
             raise
         self._disk.set_mode(aside, 0o555 if entry.executable else 0o444)
         self._disk.rename(aside, path)
+        self._size_bytes = None
         return True
 
 
@@ -232,6 +239,15 @@ def _links(path: Path) -> int:
         return path.stat().st_nlink
     except FileNotFoundError:
         return 0
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """What changes with a file's content, unless the disk changes it; nothing where there is no file."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _size(path: Path) -> int:

@@ -17,7 +17,6 @@ from edgekit.schema.plan import StagePlan, WorkerPlan
 from edgekit.schema.report import Report
 from edgekit.schema.settings import BoardSettings, NumberSetting, Setting, SettingPlace, TextSetting
 from tests.fakes.child import FakeChild
-from tests.fakes.disk import CuttableDisk, PowerCut
 from tests.fakes.keeper import HEALTHY, Bench, outcome, pulse
 from tests.fakes.releases import FakeRelease, make_plan, make_release
 
@@ -238,31 +237,3 @@ def test_they_go_with_their_application(bench: Bench) -> None:
     bench.keeper.remove("sorter")
     bench.turn(times=3)
     assert not bench.layout.settings_folder("sorter").exists()
-
-
-@pytest.mark.parametrize("undo", [False, True], ids=["renames kept", "renames lost"])
-def test_a_power_cut_leaves_exactly_the_old_or_exactly_the_new(tmp_path: Path, undo: bool) -> None:
-    seen = set()
-    for step in range(100):
-        root = tmp_path / f"{undo}-{step}"
-        commit(Bench(root), ONE, FIRST)
-        disk = CuttableDisk(cut_at=step)
-        cut = False
-        try:
-            bench = Bench(root, disk=disk)
-            bench.starter.on_start = pulse
-            activate(bench, ONE, SECOND)
-            bench.turn(times=10)
-        except PowerCut:
-            cut = True
-        disk.lose(undo=undo)
-        again = Bench(root)
-        again.starter.on_start = pulse
-        again.turn(times=2)
-        assert again.status().healthy
-        seen.add(again.child().settings)
-        assert again.child().settings in (FIRST, SECOND)
-        if not cut:
-            break
-    assert seen == {FIRST, SECOND}
-    assert step > 5

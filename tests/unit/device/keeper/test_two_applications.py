@@ -13,7 +13,6 @@ from edgekit.errors import LockHeld, NothingSelected, RolloutError
 from edgekit.schema.control import CpuShare
 from tests.fakes.cgroups import make_leaf, make_tree
 from tests.fakes.child import FakeChild
-from tests.fakes.disk import CuttableDisk, PowerCut
 from tests.fakes.keeper import HEALTHY, Bench, outcome, pulse
 from tests.fakes.releases import FakeRelease, make_plan, make_release
 
@@ -232,41 +231,6 @@ def test_a_removed_one_can_be_deployed_again(bench: Bench) -> None:
     bench.starter.on_start = pulse
     bench.commit(COUNTER)
     assert bench.status("counter").healthy
-
-
-@pytest.mark.parametrize("undo", [False, True], ids=["renames kept", "renames lost"])
-def test_a_power_cut_while_removing_leaves_it_whole_or_not_at_all(tmp_path: Path, undo: bool) -> None:
-    seen = set()
-    for step in range(100):
-        root = tmp_path / f"{undo}-{step}"
-        before = Bench(root)
-        before.commit(SORTER)
-        before.commit(COUNTER)
-        disk = CuttableDisk(cut_at=step)
-        cut = False
-        try:
-            bench = Bench(root, disk=disk)
-            bench.starter.on_start = pulse
-            bench.turn(times=2)
-            bench.keeper.remove("counter")
-            bench.turn(times=3)
-            bench.keeper.folders.clear()
-            bench.releases.collect(bench.keeper.references)
-        except PowerCut:
-            cut = True
-        disk.lose(undo=undo)
-        again = Bench(root)
-        again.starter.on_start = pulse
-        again.turn(times=2)
-        assert again.status("sorter").healthy
-        found = again.keeper.application("counter")
-        if found:
-            assert found.state.current is not None
-            assert again.releases.installed(found.state.current.digest)
-        seen.add(found is not None)
-        if not cut:
-            break
-    assert seen == {True, False}
 
 
 def test_removal_and_activation_exclude_each_other(bench: Bench) -> None:

@@ -231,7 +231,7 @@ def test_an_unsigned_release_is_refused(client: Client) -> None:
 def test_a_missing_file_is_refused_by_name(client: Client) -> None:
     client.offer()
     event = client.ask("install", digest=RELEASE.digest)
-    assert event.exit_code == 6
+    assert event.exit_code == 8
     assert "plan.json" in event.details
 
 

@@ -9,8 +9,8 @@ import pytest
 from edgekit.device.keeper.layout import Layout
 from edgekit.device.keeper.update.activation import set_aside
 from edgekit.device.keeper.update.folders import ApplicationFolders
-from tests.fakes.disk import CuttableDisk
 from tests.fakes.keeper import make_layout
+from tests.fakes.recording import QuickFilesystem
 
 
 @pytest.fixture
@@ -31,11 +31,11 @@ def test_an_application_has_a_name_and_a_state_or_a_lost_one(layout: Layout) -> 
     make(layout, "broken", lost=True)
     make(layout, "Not_a_name!")
     layout.application("cut").mkdir()
-    assert ApplicationFolders(layout, CuttableDisk()).names() == ("broken", "counter", "sorter")
+    assert ApplicationFolders(layout, QuickFilesystem()).names() == ("broken", "counter", "sorter")
 
 
 def test_a_forgotten_one_is_gone_at_once_and_its_space_later(layout: Layout) -> None:
-    folders = ApplicationFolders(layout, CuttableDisk())
+    folders = ApplicationFolders(layout, QuickFilesystem())
     make(layout, "counter")
     for _ in range(3):
         folder = make(layout, "sorter")
@@ -48,19 +48,11 @@ def test_a_forgotten_one_is_gone_at_once_and_its_space_later(layout: Layout) -> 
     assert [path.name for path in layout.applications_dir.iterdir()] == ["counter"]
 
 
-def test_forgetting_is_durable(layout: Layout) -> None:
-    disk = CuttableDisk()
-    make(layout, "sorter")
-    ApplicationFolders(layout, disk).forget("sorter")
-    disk.lose(undo=True)
-    assert ApplicationFolders(layout, disk).names() == ()
-
-
 def test_so_many_that_wait_are_an_error(layout: Layout) -> None:
     make(layout, "sorter")
     for number in range(1000):
         (layout.applications_dir / f"sorter.{number}.gone").mkdir()
-    folders = ApplicationFolders(layout, CuttableDisk())
+    folders = ApplicationFolders(layout, QuickFilesystem())
     with pytest.raises(FileExistsError, match="too many"):
         folders.forget("sorter")
     assert folders.names() == ("sorter",)

@@ -1,0 +1,120 @@
+"""The keeper's calls to its disk, noted as they happen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from edgekit.device.keeper.filesystem import Filesystem
+
+Change = Literal["write", "extend", "mode", "rename", "link", "mkdir", "unlink", "rmdir"]
+Kind = Literal[Change, "sync", "sync folder", "sync all", "nothing"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call of the keeper: what it did, to which paths below the prefix."""
+
+    kind: Literal[
+        "write", "extend", "mode", "rename", "link", "mkdir", "unlink", "rmdir", "sync", "sync folder", "sync all"
+    ]
+    path: str = ""
+    to: str = ""
+    data: bytes = b""
+    number: int = 0
+    """An offset, or a mode."""
+
+
+class QuickFilesystem(Filesystem):
+    """The real one without waiting for a disk; folders are listed by name, or `backwards`."""
+
+    def __init__(self, *, backwards: bool = False) -> None:
+        self._backwards = backwards
+
+    def names(self, folder: Path | int) -> list[str]:
+        return sorted(super().names(folder), reverse=self._backwards)
+
+    def sync_file(self, path: Path) -> None:
+        path.stat()
+
+    def sync_folder(self, path: Path) -> None:
+        path.stat()
+
+    def sync_disk(self, path: Path) -> None:
+        path.stat()
+
+
+class RecordingFilesystem(QuickFilesystem):
+    """Notes every call that the kernel has carried out below a prefix."""
+
+    def __init__(self, root: Path, *, backwards: bool = False) -> None:
+        super().__init__(backwards=backwards)
+        self._root = root
+        self.calls: list[Call] = []
+
+    def write(self, path: Path, data: bytes) -> None:
+        super().write(path, data)
+        self._note(Call(kind="write", path=self._below(path), data=data))
+
+    def extend(self, path: Path, offset: int, data: bytes) -> None:
+        super().extend(path, offset, data)
+        self._note(Call(kind="extend", path=self._below(path), data=data, number=offset))
+
+    def set_mode(self, path: Path, mode: int) -> None:
+        super().set_mode(path, mode)
+        self._note(Call(kind="mode", path=self._below(path), number=mode))
+
+    def rename(self, source: Path, target: Path) -> None:
+        super().rename(source, target)
+        self._note(Call(kind="rename", path=self._below(source), to=self._below(target)))
+
+    def link(self, source: Path, target: Path) -> None:
+        super().link(source, target)
+        self._note(Call(kind="link", path=self._below(source), to=self._below(target)))
+
+    def make_folder(self, path: Path, mode: int = 0o777) -> None:
+        there = path.is_dir()
+        super().make_folder(path, mode)
+        if not there:
+            self._note(Call(kind="mkdir", path=self._below(path)))
+
+    def remove(self, path: Path) -> None:
+        there = path.exists() or path.is_symlink()
+        super().remove(path)
+        if there:
+            self._note(Call(kind="unlink", path=self._below(path)))
+
+    def remove_folder(self, path: Path) -> None:
+        super().remove_folder(path)
+        self._note(Call(kind="rmdir", path=self._below(path)))
+
+    def rename_within(self, source: Path, target: Path, source_folder: int, target_folder: int) -> None:
+        super().rename_within(source, target, source_folder, target_folder)
+        self._note(Call(kind="rename", path=self._below(source), to=self._below(target)))
+
+    def remove_within(self, path: Path, folder: int) -> None:
+        super().remove_within(path, folder)
+        self._note(Call(kind="unlink", path=self._below(path)))
+
+    def remove_folder_within(self, path: Path, folder: int) -> None:
+        super().remove_folder_within(path, folder)
+        self._note(Call(kind="rmdir", path=self._below(path)))
+
+    def sync_file(self, path: Path) -> None:
+        super().sync_file(path)
+        self._note(Call(kind="sync", path=self._below(path)))
+
+    def sync_folder(self, path: Path) -> None:
+        super().sync_folder(path)
+        self._note(Call(kind="sync folder", path=self._below(path)))
+
+    def sync_disk(self, path: Path) -> None:
+        super().sync_disk(path)
+        self._note(Call(kind="sync all"))
+
+    def _below(self, path: Path) -> str:
+        return path.relative_to(self._root).as_posix()
+
+    def _note(self, call: Call) -> None:
+        self.calls.append(call)
