@@ -129,13 +129,13 @@ class Application:
         self.waiting.stop(ticket)
 
     def retire(self, ticket: Ticket) -> None:
-        """Stop it for good; see `removable`.
+        """Stop it for good; see `removable`. That it stops is not saved: a cut before it is gone leaves it as it was.
 
         Raises:
             LockHeld: an activation is going on.
         """
         self._check_rest()
-        self._driver.apply(Stop())
+        self._driver.apply(Stop(), saved=False)
         self.waiting.removal = ticket
 
     @property

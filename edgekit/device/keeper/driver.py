@@ -119,14 +119,18 @@ class ReleaseDriver:
             return (self._broken or f"no worker runs: {self.supervisor.last_exit or 'it is being started'}",)
         return (self.state.failure.reason,) if self.lost and self.state.failure else ()
 
-    def apply(self, event: UpdateEvent) -> None:
+    def apply(self, event: UpdateEvent, *, saved: bool = True) -> None:
         """Save the next state, then be in it.
+
+        Args:
+            event: what happened.
+            saved: False for what a restart may forget.
 
         Raises:
             RolloutError: a state that promises something could not be saved, and is not entered.
         """
         before = self.state.phase
-        trouble = self._saved.apply(event)
+        trouble = self._saved.apply(event) if saved else self._saved.note(event)
         if trouble:
             self._log(trouble)
         if self.state.phase != before:

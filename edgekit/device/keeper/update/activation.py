@@ -243,6 +243,7 @@ class SavedState:
                 self._disk.remove(set_aside(self._path))
         return trouble
 
-    def note(self, event: UpdateEvent) -> None:
-        """Be in the next state without saving it: for what a restart may forget."""
+    def note(self, event: UpdateEvent) -> str:
+        """Be in the next state without saving it: for what a restart may forget. Nothing goes wrong with that."""
         self.state = next_state(self.state, event)
+        return ""
