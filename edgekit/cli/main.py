@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 import edgekit
-from edgekit.cli import board, builder, cache, engine, keys, release, settings, target, wheel
+from edgekit.cli import board, builder, cache, clips, engine, keys, release, settings, target, wheel
 from edgekit.cli.applications import remove, start, stop
 from edgekit.cli.build import build
 from edgekit.cli.clean import secrets_of
@@ -75,6 +75,7 @@ app.add_typer(engine.app, name="engine")
 app.add_typer(keys.app, name="keys")
 app.add_typer(release.app, name="release")
 app.add_typer(settings.app, name="settings")
+app.add_typer(clips.app, name="clips")
 app.add_typer(target.app, name="target")
 app.add_typer(wheel.app, name="wheel")
 

@@ -23,12 +23,13 @@ from edgekit.schema.telemetry import BoardTelemetry
 
 PROTOCOL = 1
 """Version of the framing alone; what else a keeper can do is in its features."""
-FEATURES: tuple[str, ...] = ("zlib", "applications", "settings", "provenance", "preview")
+FEATURES: tuple[str, ...] = ("zlib", "applications", "settings", "provenance", "preview", "clips")
 """What this keeper can do and one of the same protocol perhaps cannot: the host asks before it uses one.
 
 `zlib`: chunks may be compressed. `applications`: several on one board; requests name one, and `start` and `remove` one.
 `settings`: releases may declare them, and `activate` brings them. `provenance`: how a release was made is kept with it.
 `preview`: workers are given a socket for viewers, and `edgekitd.pyz connect --preview NAME` leads there.
+`clips`: it lists the clips of an application and hands them out.
 """
 MAX_LINE_BYTES = 4 << 20
 MAX_CHUNK_BYTES = 1 << 20
@@ -50,6 +51,8 @@ Verb = Literal[
     "settings",
     "logs",
     "metrics",
+    "clips",
+    "clip",
 ]
 
 ActivationPhase = Literal["idle", "activating", "settling", "running", "rolling_back", "stopped"]
@@ -81,8 +84,12 @@ class Request(Message):
                says what the payload would change
     logs       application, follow, lines: events `log`; without an application those of all, and the keeper's
     metrics    application: done.data: text
+    clips      application: an event `progress` for each clip of its committed release's sinks, whose data is a
+               `schema.clips.KeptClip`; done.data: application
+    clip       application, sink, file, offset: done.data: a `schema.clips.ClipPiece`
 
-    `rollback`, `start`, `stop`, `remove` and `metrics` may leave `application` empty where the device has only one.
+    `rollback`, `start`, `stop`, `remove`, `metrics`, `clips` and `clip` may leave `application` empty where the device
+    has only one.
     """
 
     verb: Verb
@@ -96,6 +103,8 @@ class Request(Message):
     signature_bytes: int = 0
     follow: bool = False
     lines: int = 100
+    sink: str = ""
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from edgekit.schema.bounds import Between
+from edgekit.schema.message import Message
 
 EventKind = Literal["crossed", "entered", "left", "stayed"]
 """What can happen in a scene: at a line, at a zone's edge, within one."""
@@ -34,7 +37,7 @@ class ClipEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClipNote:
+class ClipNote(Message):
     """What lies beside a clip, in a file of its name that ends in `.json`."""
 
     file: str
@@ -44,9 +47,9 @@ class ClipNote:
     """The application's."""
     stream: str
     """The source's name."""
-    at_s: float
+    at_s: Annotated[float, Between(0, 1e11)]
     """When its first event was, seconds since 1970, UTC."""
-    seconds: float
+    seconds: Annotated[float, Between(0, 1e7)]
     """How long it is."""
     codec: str
     """As FFmpeg calls it."""

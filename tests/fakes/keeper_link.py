@@ -6,7 +6,9 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from edgekit.errors import Unreachable
+from edgekit.device.keeper.clips import ClipShelf
+from edgekit.device.keeper.control.listener import error_event
+from edgekit.errors import EdgekitError, Unreachable
 from edgekit.executor import Completed
 from edgekit.schema.answer import ANSWER_MARK
 from edgekit.schema.control import (
@@ -77,6 +79,8 @@ class FakeLink:
     """What stands on standard error where no keeper answers."""
     greeting: str = ""
     """What the login shell prints before the keeper is reached."""
+    shelf: ClipShelf | None = None
+    """What its clips are read by."""
     asked: list[Request] = field(default_factory=list)
     connections: int = 0
     closed: int = 0
@@ -142,6 +146,14 @@ class FakeLink:
                 return []
             case "activate":
                 return self._activate(request)
+            case "clips" if self.shelf:
+                listed = [Event(kind="progress", data=to_message_data(clip)) for clip in self.shelf.clips()]
+                return [*listed, Event(kind="done", data={"application": "sorter"})]
+            case "clip" if self.shelf:
+                try:
+                    data = to_message_data(self.shelf.piece(request.sink, request.file, request.offset))
+                except EdgekitError as error:
+                    return [error_event(error)]
         assert isinstance(data, dict)
         return [Event(kind="done", data=data)]
 

@@ -17,7 +17,7 @@ import pytest
 
 from edgekit.executor.local import LocalExecutor
 from edgekit.schema.manifest import SIGNATURE_NAMESPACE
-from edgekit.schema.sink import JsonlSink, PreviewSink, RecipeSink
+from edgekit.schema.sink import ClipSink, JsonlSink, PreviewSink, RecipeSink
 from edgekit.trust import sign
 from tests.fakes.eventually import eventually
 from tests.fakes.real_worker import drawn_plan, real_release
@@ -29,11 +29,13 @@ from tests.integration.test_deploy import Site, running_site
 pytestmark = [pytest.mark.integration, pytest.mark.skipif(PROGRAM is None, reason="no sshd on this machine")]
 
 PREVIEW = PreviewSink(kind="preview", lane="viewers", fps=10.0)
+CLIPS = ClipSink(kind="clip", lane="viewers")
+"""It has nothing to write: packets of drawn scenes are not to be had."""
 JSONL = JsonlSink(kind="jsonl", path="counts.jsonl", lane="viewers")
 
 
 def deploy(site: Site, name: str, sink: RecipeSink, *streams: str) -> None:
-    plan = drawn_plan({"shown": sink}, *streams, version=f"1.0.{len(name)}")
+    plan = drawn_plan({"shown": sink, "clips": CLIPS}, *streams, version=f"1.0.{len(name)}")
     made = real_release(plan, lambda text: sign(LocalExecutor(), text, key=site.key, namespace=SIGNATURE_NAMESPACE))
     done = site.edgekit("deploy", str(write_release(made, site.folder / name)), "board")
     assert done.code == 0, done.err
@@ -84,6 +86,19 @@ def test_a_picture_is_saved_with_what_is_found_in_it(board: Site, device: str) -
     pixels = decoded(file.read_bytes()).astype(int)
     assert (pixels.max(axis=2) - pixels.min(axis=2)).max() > 80, "the camera is grey: colours are what is drawn"
     assert not list(board.folder.glob(".*part"))
+
+
+def test_clips_are_listed_and_fetched(board: Site) -> None:
+    folder = board.prefix / "var/lib/edgekit/apps/sorter/work/clips"
+    folder.mkdir(exist_ok=True)
+    film = os.urandom(3 << 20)
+    (folder / "20261126T101951-123Z_gate_crossed_door.mp4").write_bytes(film)
+    listed = board.edgekit("clips", "list", "board", "--json")
+    assert [clip["bytes"] for clip in listed.json["clips"]] == [len(film)], listed.err
+    assert "20261126T101951-123Z_gate_crossed_door.mp4" in board.edgekit("clips", "list", "board").out
+    done = board.edgekit("clips", "get", "board", "sorter", "--to", str(board.folder / "here"))
+    assert done.code == 0 and "1 clip fetched (3.0 MiB)" in done.out, done.err
+    assert (board.folder / "here/clips/20261126T101951-123Z_gate_crossed_door.mp4").read_bytes() == film
 
 
 def test_the_page_its_pictures_and_the_token(board: Site) -> None:

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from edgekit.device.keeper.clips import ClipShelf
 from edgekit.device.keeper.control.locks import DeploymentLocks
 from edgekit.device.keeper.control.ticket import Ticket
 from edgekit.device.keeper.control.wire import Wire
@@ -24,6 +25,7 @@ from edgekit.schema.message import to_message_data
 from edgekit.schema.names import is_application_name
 from edgekit.schema.provenance import MAX_PROVENANCE_BYTES
 from edgekit.schema.reader import to_raw
+from edgekit.schema.sink import ClipSink
 from edgekit.trust import check_digest_name
 
 _FOLLOW_S = 2.0
@@ -52,6 +54,8 @@ class Session:
         self._offered: Offered | None = None
         self._skip_chunks = False
         self._untidy = False
+        self._shelves: dict[str, ClipShelf] = {}
+        """Of applications whose clips were asked for: each piece would have their release looked through anew."""
         self._verbs: dict[str, Callable[[Request, bytearray], Iterator[Event]]] = {
             "hello": self._hello,
             "status": self._status,
@@ -68,6 +72,8 @@ class Session:
             "settings": self._settings,
             "logs": self._logs,
             "metrics": self._metrics,
+            "clips": self._clips,
+            "clip": self._clip,
         }
 
     def answer(self, request: Request, payload: bytearray) -> Iterator[Event]:
@@ -224,13 +230,35 @@ class Session:
         yield from self._change(application, lambda: self._to.keeper.remove(application))
 
     def _settings(self, request: Request, payload: bytearray) -> Iterator[Event]:
+        release = self._committed(self._choose(request))
+        answer = self._to.settings.answer(release.ref, release.plan, bytes(payload))
+        yield Event(kind="done", data=to_message_data(answer))
+
+    def _clips(self, request: Request, _payload: bytearray) -> Iterator[Event]:
         application = self._choose(request)
+        self._shelves.pop(application, None)
+        for clip in self._shelf(application).clips():
+            yield Event(kind="progress", data=to_message_data(clip))
+        yield _done(application=application)
+
+    def _clip(self, request: Request, _payload: bytearray) -> Iterator[Event]:
+        piece = self._shelf(self._choose(request)).piece(request.sink, request.file, request.offset)
+        yield Event(kind="done", data=to_message_data(piece))
+
+    def _shelf(self, application: str) -> ClipShelf:
+        if application not in self._shelves:
+            sinks = self._committed(application).plan.sinks
+            names = tuple(name for name, sink in sinks.items() if isinstance(sink, ClipSink))
+            self._shelves[application] = ClipShelf(self._to.keeper.folders.work(application), names)
+        return self._shelves[application]
+
+    def _committed(self, application: str) -> Release:
+        """The application's committed release. Raises NothingSelected where it has none."""
         found = self._to.keeper.application(application)
         current = found.state.current if found else None
         if current is None:
             raise NothingSelected(f"{application} has no committed release", hint="edgekit deploy a release of it")
-        plan = self._to.releases.committed(current).plan
-        yield Event(kind="done", data=to_message_data(self._to.settings.answer(current, plan, bytes(payload))))
+        return self._to.releases.committed(current)
 
     def _try(self, release: Release) -> Ticket:
         self._untidy = True

@@ -33,6 +33,10 @@ class ApplicationFolders:
                 found.append(folder.name)
         return tuple(found)
 
+    def work(self, application: str) -> Path:
+        """Where an application's worker may write."""
+        return self._layout.work(application)
+
     def forget(self, application: str) -> None:
         """Take an application away, whole and at once; `clear` frees its space.
 

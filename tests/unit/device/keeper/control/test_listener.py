@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import resource
@@ -18,8 +19,11 @@ import pytest
 
 from edgekit.device.keeper.control.listener import MAX_CONNECTIONS, ControlServer
 from edgekit.device.keeper.control.session import Services
+from edgekit.schema.clips import ClipPiece, KeptClip
 from edgekit.schema.control import FEATURES, MAX_CHUNK_BYTES, Event, Hello, Offer, Status
 from edgekit.schema.message import from_message, from_message_data, to_message
+from edgekit.schema.sink import ClipSink, JsonlSink, RecipeSink
+from edgekit.trust import sha256_bytes
 from tests.fakes.keeper import Bench, pulse
 from tests.fakes.releases import FakeRelease, make_plan, make_release
 from tests.fakes.signers import fake_signature
@@ -465,3 +469,27 @@ def test_a_release_for_which_there_is_no_memory_is_refused_before_a_byte_moves(t
     server.close()
     assert event.exit_code == 8
     assert "sorter 64.0 MiB = 64.0 MiB, there are 36.0 MiB" in event.message
+
+
+def test_clips_of_the_sinks_that_the_committed_release_has(client: Client, bench: Bench) -> None:
+    sinks: dict[str, RecipeSink] = {
+        "clips": ClipSink(kind="clip", lane="all"),
+        "lines": JsonlSink(kind="jsonl", path="lines", lane="all"),
+    }
+    for answer in (client.ask("clips"), client.ask("clip", sink="clips", file="a.mp4")):
+        assert answer.exit_code == 3, "there is no application yet"
+    made = make_release(plan=replace(make_plan(), sinks=sinks))
+    client.push(made)
+    assert client.ask("install", digest=made.digest).kind == "done"
+    assert client.ask("activate", digest=made.digest).kind == "done"
+    for sink in ("clips", "lines"):
+        folder = bench.layout.work("sorter") / sink
+        folder.mkdir(parents=True)
+        (folder / "a.mp4").write_bytes(b"film")
+    client.send("clips")
+    listed = from_message_data(KeptClip, client.event().data, "clip")
+    assert (listed.sink, listed.file, listed.bytes) == ("clips", "a.mp4", 4)
+    assert client.event().data == {"application": "sorter"}, "nothing of a sink that keeps no clips"
+    piece = from_message_data(ClipPiece, client.ask("clip", sink="clips", file="a.mp4").data, "piece")
+    assert (base64.b64decode(piece.data), piece.sha256) == (b"film", sha256_bytes(b"film"))
+    assert client.ask("clip", sink="lines", file="a.mp4").exit_code == 3
