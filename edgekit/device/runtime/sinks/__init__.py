@@ -48,7 +48,7 @@ def make_sink(context: SinkContext) -> Sink:
     figures = context.figures
     match plan := context.plan.sinks[context.name]:
         case JsonlSink():
-            return JsonlWriter(plan, context.work)
+            return JsonlWriter(plan, context, figures.sinks.setdefault(context.name, SinkFigures()))
         case ScoreSink():
             return CountScorer(plan, context.release, figures.scores.setdefault(context.name, {}))
         case MqttSink():

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 
 from edgekit.device.runtime.figures import SinkFigures
 from edgekit.device.runtime.frames.stream import StreamEvent
-from edgekit.device.runtime.schedule.pinning import name_thread
 from edgekit.device.runtime.sinks.clip_file import Opener, open_unbuffered
 from edgekit.device.runtime.sinks.context import SinkContext
 from edgekit.device.runtime.sinks.packet_ring import PacketRing
 from edgekit.device.runtime.sinks.recording import ClipDesk, Moment
+from edgekit.device.runtime.sinks.sink_thread import SinkThread
 from edgekit.device.runtime.sources.packets import PacketTaker
 from edgekit.schema.result import ClipEvent
 from edgekit.schema.sink import ClipSink
@@ -49,9 +46,7 @@ class ClipRecorder:
             plan=plan, context=context, figures=figures, rings=self._rings, now=now, open_file=open_file
         )
         self._waiting: deque[Moment] = deque()
-        self._wake = threading.Event()
-        self._closing = False
-        self._thread: threading.Thread | None = None
+        self._thread = SinkThread(context.name, figures, self._work)
 
     def taker(self, stream: str) -> PacketTaker | None:
         """See `TakesPackets.taker`."""
@@ -61,7 +56,7 @@ class ClipRecorder:
         """See `Sink.take`."""
         if frame.stream not in self._rings:
             return
-        self._start()
+        self._thread.start()
         for event in frame.events:
             if not self._plan.wants(event.kind, event.place, event.label):
                 continue
@@ -80,39 +75,23 @@ class ClipRecorder:
                 clip_s=0.0,
             )
             self._waiting.append(Moment(stream=frame.stream, event=noted, captured_s=frame.captured_s))
-            self._wake.set()
+            self._thread.wake()
 
     def follow(self, event: StreamEvent) -> None:
         """See `Sink.follow`. Rings are told by the sources, sooner."""
 
     def close(self) -> None:
         """See `Sink.close`. What is being written is finished, unless the disk takes long."""
-        self._closing = True
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join(_CLOSE_S)
+        self._thread.close(_CLOSE_S)
 
-    def _start(self) -> None:
-        """On the lane's thread: the new one runs where that may run, as Linux has it."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name=self._context.name, daemon=True)
-            self._thread.start()
+    def _work(self) -> None:
+        self._thread.repeat(self._step)
+        self._step()
+        self._desk.finish_all()
 
-    def _run(self) -> None:
-        name_thread(self._context.name, threading.get_native_id(), Path("/proc"))
-        try:
-            while not self._closing:
-                self._wake.clear()
-                self._step()
-                self._wake.wait(_WRITE_EVERY_S if self._desk.busy else _LOOK_EVERY_S)
-            self._step()
-            self._desk.finish_all()
-        except Exception as error:  # a thread would end by it without a word
-            self._figures.trouble = f"ended: {error}"
-            logging.getLogger(f"edgekit.sink.{self._context.name}").exception("ended, and writes nothing any more")
-
-    def _step(self) -> None:
+    def _step(self) -> float:
         moments: list[Moment] = []
         while self._waiting:
             moments.append(self._waiting.popleft())
         self._desk.step(moments)
+        return _WRITE_EVERY_S if self._desk.busy else _LOOK_EVERY_S

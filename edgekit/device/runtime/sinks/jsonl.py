@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Literal
 
+from edgekit.device.runtime.figures import SinkFigures
 from edgekit.device.runtime.frames.stream import (
     StreamEnded,
     StreamEvent,
@@ -16,25 +17,40 @@ from edgekit.device.runtime.frames.stream import (
     StreamRestarted,
     StreamStarted,
 )
+from edgekit.device.runtime.sinks.context import SinkContext
+from edgekit.device.runtime.sinks.line_file import LineFile, LogLines
+from edgekit.device.runtime.sinks.sink_thread import SinkThread
 from edgekit.device.runtime.sinks.track_log import TrackLog
 from edgekit.schema.line import CountLine, DetectionsLine, EventLine, LostLine, PassLine, ResultLine
 from edgekit.schema.result import to_json
 from edgekit.schema.sink import JsonlSink
+from edgekit.schema.units import format_bytes
 from edgekit.stage import Frame
+
+_MOST_WAITING_BYTES = 4 << 20
+"""Of lines that the disk has not taken; more are dropped, and counted."""
+_SLOW = f"more than {format_bytes(_MOST_WAITING_BYTES)} of lines wait for the disk: new ones are dropped"
+_AGAIN_S = 1.0
+_CLOSE_S = 5.0
 
 
 class JsonlWriter:
-    """A line for each result that is wanted. All files together never grow past `max_bytes` times `keep` + 1."""
+    """Makes a line of each result that is wanted, on its lane's thread; a thread of its own writes them."""
 
-    def __init__(self, plan: JsonlSink, work: Path, now: Callable[[], float] = time.time) -> None:
-        self._file = None if plan.path == "-" else work / plan.path
-        self._plan, self._now = plan, now
+    def __init__(
+        self, plan: JsonlSink, context: SinkContext, figures: SinkFigures, now: Callable[[], float] = time.time
+    ) -> None:
+        """Write nothing yet."""
+        self._plan, self._figures, self._now = plan, figures, now
+        self._file = LogLines() if plan.path == "-" else LineFile(context.work / plan.path, plan.max_bytes, plan.keep)
+        self._waiting: deque[bytes] = deque()
+        self._waiting_bytes = 0
+        self._lock = threading.Lock()
+        self._thread = SinkThread(context.name, figures, self._work)
         self._counts: dict[str, dict[str, int]] = {}
         self._tracks: dict[str, TrackLog] = {}
         self._detections_s: dict[str, float] = {}
         """When detections of a stream were written last."""
-        if self._file is not None:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
 
     def take(self, frame: Frame) -> None:
         """See `Sink.take`."""
@@ -60,6 +76,7 @@ class JsonlWriter:
         """See `Sink.close`. Tracks that are under way end here."""
         for log in self._tracks.values():
             self._write(*log.end())
+        self._thread.close(_CLOSE_S)
 
     def _lines_of(self, frame: Frame, at_s: float) -> Iterator[ResultLine]:
         stream, number = frame.stream, frame.sequence
@@ -91,21 +108,35 @@ class JsonlWriter:
 
     def _write(self, *lines: ResultLine) -> None:
         for content in map(to_json, lines):
-            if self._file is None:
-                sys.stderr.write(content.decode())
-                continue
             if len(content) > self._plan.max_bytes:
                 raise ValueError(f"a line of {len(content)} bytes is larger than a file may be: raise max_bytes")
-            if self._file.exists() and self._file.stat().st_size + len(content) > self._plan.max_bytes:
-                self._turn(self._file)
-            with self._file.open("ab") as file:
-                file.write(content)
+            if self._waiting_bytes + len(content) > _MOST_WAITING_BYTES:
+                self._figures.dropped += 1
+                self._figures.trouble = _SLOW
+                continue
+            with self._lock:
+                self._waiting.append(content)
+                self._waiting_bytes += len(content)
+            self._thread.wake()
 
-    def _turn(self, file: Path) -> None:
-        """Begin a new file: FILE.1 is the one before it, FILE.2 the one before that."""
-        for number in range(self._plan.keep, 0, -1):
-            older = file.with_name(f"{file.name}.{number - 1}") if number > 1 else file
-            if older.exists():
-                older.replace(file.with_name(f"{file.name}.{number}"))
-        if not self._plan.keep:
-            file.unlink()
+    def _work(self) -> None:
+        self._thread.repeat(self._step)
+        self._step()
+
+    def _step(self) -> float:
+        """Write what waits. What the disk does not take now is tried again."""
+        while self._waiting:
+            with self._lock:
+                lines = list(self._waiting)
+            try:
+                written = self._file.write(lines)
+            except OSError as error:
+                self._figures.trouble = f"lines cannot be written: {error.strerror}"
+                break
+            with self._lock:
+                for _ in range(written):
+                    self._waiting_bytes -= len(self._waiting.popleft())
+            self._figures.sent += written
+            self._figures.trouble = ""
+        self._figures.waiting, self._figures.waiting_bytes = len(self._waiting), self._waiting_bytes
+        return _AGAIN_S

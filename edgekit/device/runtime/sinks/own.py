@@ -7,7 +7,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from edgekit.device.runtime.figures import SinkFigures
@@ -19,8 +18,8 @@ from edgekit.device.runtime.frames.stream import (
     StreamRestarted,
     StreamStarted,
 )
-from edgekit.device.runtime.schedule.pinning import name_thread
 from edgekit.device.runtime.sinks.context import SinkContext
+from edgekit.device.runtime.sinks.sink_thread import SinkThread
 from edgekit.device.runtime.stages import close_stage, import_entry
 from edgekit.errors import PicturesFull
 from edgekit.results import ResultContext, SceneResult
@@ -48,7 +47,7 @@ class OwnSink:
         Raises:
             InputError: there is no such class, or its options are wrong.
         """
-        self._plan, self._name, self._figures, self._clock = plan, context.name, figures, clock
+        self._plan, self._figures, self._clock = plan, figures, clock
         self._class: Any = import_entry("sink", plan.entry)
         options = getattr(self._class, "Options", None)
         self._context = ResultContext(
@@ -69,7 +68,7 @@ class OwnSink:
         """Since when its code has been running."""
         self._fault = ""
         self._logged_s = float("-inf")
-        self._thread: threading.Thread | None = None
+        self._thread = SinkThread(context.name, figures, self._work)
 
     def rehearse(self) -> None:
         """Make the object and close it again: a build sees so that it can be made, unless only a board can."""
@@ -100,7 +99,7 @@ class OwnSink:
             self._line.append(result)
             self._results += 1
             self._changed.notify()
-        self._start()
+        self._thread.start()
         self._tell()
 
     def follow(self, event: StreamEvent) -> None:
@@ -120,15 +119,14 @@ class OwnSink:
             if len(self._line) - self._results < _MOST_TURNS:
                 self._line.append(turn)
                 self._changed.notify()
-        self._start()
+        self._thread.start()
 
     def close(self) -> None:
         """See `Sink.close`. Code that hangs is left behind."""
         with self._changed:
             self._closing = True
             self._changed.notify()
-        if self._thread is not None:
-            self._thread.join(_CLOSE_S)
+        self._thread.close(_CLOSE_S)
 
     def _drop_oldest(self) -> None:
         """With the line's lock."""
@@ -139,12 +137,6 @@ class OwnSink:
         self._results -= 1
         self._figures.dropped += 1
 
-    def _start(self) -> None:
-        """On the lane's thread: the new one runs where that may run, as Linux has it."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-            self._thread.start()
-
     def _tell(self) -> None:
         called_s, self._figures.waiting = self._called_s, self._results
         stuck = called_s is not None and self._clock() - called_s > _STUCK_S
@@ -152,8 +144,7 @@ class OwnSink:
             f"has not come back for {self._clock() - called_s:.0f} s" if stuck and called_s else self._fault
         )
 
-    def _run(self) -> None:
-        name_thread(self._name, threading.get_native_id(), Path("/proc"))
+    def _work(self) -> None:
         made = self._made()
         if made is None:
             return

@@ -7,13 +7,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from edgekit.device.runtime.figures import SinkFigures
-from edgekit.device.runtime.schedule.pinning import name_thread
 from edgekit.device.runtime.sinks.context import SinkContext
 from edgekit.device.runtime.sinks.http_link import HttpLink, Outcome
 from edgekit.device.runtime.sinks.outbox import Outbox, OutMessage
+from edgekit.device.runtime.sinks.sink_thread import SinkThread
 from edgekit.device.runtime.sources.live import Backoff
 from edgekit.schema.sink import WebhookSink
 from edgekit.schema.units import format_bytes
@@ -46,9 +45,9 @@ class EventPoster:
         """
         self._plan, self._context, self._figures, self._clock = plan, context, figures, clock
         self._outbox = Outbox(context.work / f"{context.name}.outbox", plan.buffer)
-        self._wake = threading.Event()
+        self._thread = SinkThread(context.name, figures, self._work)
         ca_file = context.release / plan.ca_file if plan.ca_file else None
-        self._link = HttpLink(plan.url, _headers(plan), ca_file, plan.timeout_s, self._wake.set)
+        self._link = HttpLink(plan.url, _headers(plan), ca_file, plan.timeout_s, self._thread.wake)
         self._backoff = Backoff(plan.backoff_s)
         self._log = logging.getLogger(f"edgekit.sink.{context.name}")
         self._newest: dict[str, bytes] = {}
@@ -63,8 +62,6 @@ class EventPoster:
         self._problem = self._refusal = ""
         self._refused = self._lost_before = 0
         self._told, self._told_s = "", float("-inf")
-        self._closing = False
-        self._thread: threading.Thread | None = None
 
     def deliver(self, payload: bytes) -> None:
         """Have a message sent that has to arrive: a JSON object."""
@@ -79,43 +76,25 @@ class EventPoster:
 
     def close(self) -> None:
         """Send what can be sent in a moment; the rest stays on disk."""
-        self._closing = True
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join(_CLOSE_S)
+        self._thread.close(_CLOSE_S)
 
     def start(self) -> None:
         """Send what there is from now on."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name=self._context.name, daemon=True)
-            self._thread.start()
-        self._wake.set()
+        self._thread.wake()
 
-    def _run(self) -> None:
-        name_thread(self._context.name, threading.get_native_id(), Path("/proc"))
-        try:
-            self._link.start(f"{self._context.name}/net")
-            while not self._closing:
-                self._wake.clear()
-                self._step()
-                self._wake.wait(max(0.0, min(_LOOK_EVERY_S, self._again_s - self._clock())) or _LOOK_EVERY_S)
-            self._finish()
-        except Exception as error:  # a thread would end by it without a word
-            self._figures.trouble = f"ended: {error}"
-            self._log.exception("ended, and sends nothing any more")
-
-    def _finish(self) -> None:
-        until_s = self._clock() + _CLOSE_S / 3
-        while self._clock() < until_s and not self._problem:
-            self._wake.clear()
-            self._step()
-            if not self._link.busy:
-                break
-            self._wake.wait(0.1)
+    def _work(self) -> None:
+        self._link.start(f"{self._context.name}/net")
+        self._thread.repeat(self._step)
+        self._thread.drain(self._last_step, _CLOSE_S / 3)
         self._link.close()
         self._outbox.close()
 
-    def _step(self) -> None:
+    def _last_step(self) -> bool:
+        if not self._problem:
+            self._step()
+        return self._link.busy and not self._problem
+
+    def _step(self) -> float:
         """See how the last request went, keep on disk what has come, send the next."""
         outcome = self._link.take_outcome()
         if outcome is not None:
@@ -124,6 +103,7 @@ class EventPoster:
         if not self._link.busy and self._clock() >= self._again_s:
             self._send()
         self._tell()
+        return max(0.0, min(_LOOK_EVERY_S, self._again_s - self._clock())) or _LOOK_EVERY_S
 
     def _send(self) -> None:
         most = 1 if self._alone else self._plan.batch

@@ -6,13 +6,12 @@ import logging
 import threading
 import time
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.device.runtime.figures import SinkFigures
-from edgekit.device.runtime.schedule.pinning import name_thread
 from edgekit.device.runtime.sinks.context import SinkContext
 from edgekit.device.runtime.sinks.outbox import Outbox
+from edgekit.device.runtime.sinks.sink_thread import SinkThread
 from edgekit.schema.sink import MqttSink
 from edgekit.schema.units import format_bytes
 
@@ -54,42 +53,23 @@ class BrokerSender:
         self._connections = 0
         self._lost_before = 0
         self._told, self._told_s = f"broker {plan.host} {CONNECTING}", float("-inf")
-        self._wake = threading.Event()
-        self._closing = False
-        self._thread: threading.Thread | None = None
+        self._thread = SinkThread(context.name, figures, self._work)
 
     def deliver(self, topic: str, payload: bytes) -> None:
         """Have a message sent that has to arrive."""
         self._outbox.put(topic, payload)
-        self._start()
+        self._thread.wake()
 
     def retain(self, topic: str, payload: bytes) -> None:
         """Have a topic hold this; what it should have held before is not sent any more."""
         with self._lock:
             self._newest[topic] = payload
             self._changed[topic] = None
-        self._start()
+        self._thread.wake()
 
     def close(self) -> None:
         """Send what can be sent in a moment; the rest stays on disk."""
-        self._closing = True
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join(_CLOSE_S)
-
-    def _start(self) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name=self._context.name, daemon=True)
-            self._thread.start()
-        self._wake.set()
-
-    def _run(self) -> None:
-        name_thread(self._context.name, threading.get_native_id(), Path("/proc"))
-        try:
-            self._work()
-        except Exception as error:  # a thread would end by it without a word
-            self._figures.trouble = f"ended: {error}"
-            self._log.exception("ended, and sends nothing any more")
+        self._thread.close(_CLOSE_S)
 
     def _work(self) -> None:
         from edgekit.device.runtime.sinks.broker import BrokerConnection, Will  # noqa: PLC0415  only boards have paho
@@ -99,26 +79,19 @@ class BrokerSender:
         client_id = plan.client_id or self._outbox.note("client_id", f"edgekit-{uuid.uuid4().hex[:15]}")
         ca_file = release / plan.ca_file if plan.ca_file else None
         connection = BrokerConnection(plan, client_id, Will(topic=self._will_topic), ca_file, CONNECTING)
-        connection.on_change = self._wake.set
+        connection.on_change = self._thread.wake
         connection.start(f"{self._context.name}/net")
-        while not self._closing:
-            self._wake.clear()
-            self._step(connection)
-            self._wake.wait(_LOOK_EVERY_S)
-        self._finish(connection)
-
-    def _finish(self, connection: BrokerConnection) -> None:
-        until_s = time.monotonic() + _CLOSE_S / 3
-        while not connection.problem and time.monotonic() < until_s:
-            self._wake.clear()
-            self._step(connection)
-            if not self._under_way:
-                break
-            self._wake.wait(0.1)
+        self._thread.repeat(lambda: self._step(connection))
+        self._thread.drain(lambda: self._last_step(connection), _CLOSE_S / 3)
         connection.close()
         self._outbox.close()
 
-    def _step(self, connection: BrokerConnection) -> None:
+    def _last_step(self, connection: BrokerConnection) -> bool:
+        if not connection.problem:
+            self._step(connection)
+        return bool(self._under_way) and not connection.problem
+
+    def _step(self, connection: BrokerConnection) -> float:
         """Keep what has come, forget what has arrived, send what there is room for."""
         arrived = connection.arrived(self._under_way)
         self._outbox.remove([self._under_way.pop(number) for number in arrived])
@@ -129,6 +102,7 @@ class BrokerSender:
             number = connection.send(message.topic, message.payload, qos=self._plan.qos)
             self._under_way[number] = message.number
         self._tell(connection)
+        return _LOOK_EVERY_S
 
     def _send_newest(self, connection: BrokerConnection) -> None:
         with self._lock:
