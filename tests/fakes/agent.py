@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.fakes.eventually import PATIENCE_S
+
 
 @contextmanager
 def running_agent(folder: Path, *, password: str) -> Iterator[dict[str, str]]:
@@ -21,7 +23,7 @@ def running_agent(folder: Path, *, password: str) -> Iterator[dict[str, str]]:
         socket = Path(short, "agent")
         process = subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.DEVNULL)
         try:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + PATIENCE_S
             while not socket.exists() and time.monotonic() < deadline:
                 time.sleep(0.01)
             found = {"SSH_AUTH_SOCK": str(socket), "SSH_ASKPASS": str(ask), "SSH_ASKPASS_REQUIRE": "force"}

@@ -17,7 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from edgekit.host.preflight import find_program
 from tests.fakes.authority import make_authority
-from tests.fakes.eventually import eventually
+from tests.fakes.eventually import PATIENCE_S, eventually
 from tests.fakes.ports import free_port
 
 USER, PASSWORD = "edge", "p@ss-7Qz-mqtt"
@@ -53,7 +53,7 @@ class Broker:
         if self._process is not None:
             self._process.terminate()
             self._process.send_signal(signal.SIGCONT)
-            self._process.wait(20)
+            self._process.wait(PATIENCE_S)
             self._process = None
 
     def pause(self) -> None:
@@ -87,7 +87,7 @@ class Listener:
         self._client.on_message = self._hear
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
-        assert self._there.wait(20)
+        assert self._there.wait(PATIENCE_S)
 
     def of(self, topic: str) -> list[Any]:
         """What a topic was told, in order."""

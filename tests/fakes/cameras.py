@@ -7,6 +7,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.fakes.eventually import PATIENCE_S
+
 PYTHON = "/usr/bin/python3"
 """Debian's own: it has `gi`."""
 SCRIPT = Path(__file__).parents[2] / "recipes" / "gate-watch" / "serve.py"
@@ -50,6 +52,6 @@ def rtsp_server(*pictures: str, login: tuple[str, Path] | None = None) -> Iterat
         finally:
             process.stdin.close()
             try:
-                process.wait(20)
+                process.wait(PATIENCE_S)
             except subprocess.TimeoutExpired:
                 process.kill()

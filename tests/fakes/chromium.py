@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.fakes.eventually import PATIENCE_S
+
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-_PATIENCE_S = 60.0
 
 
 class Chromium:
@@ -62,7 +63,7 @@ class Chromium:
 
     def until(self, expression: str) -> None:
         """Wait until it is true."""
-        until_s = time.monotonic() + _PATIENCE_S
+        until_s = time.monotonic() + PATIENCE_S
         while not self.value(expression):
             assert time.monotonic() < until_s, (expression, self.said, self.value("document.body.innerText"))
             time.sleep(0.05)
@@ -74,7 +75,7 @@ class Chromium:
         return base64.b64decode(self.page("Page.captureScreenshot", format="png")["data"])
 
     def _next(self) -> dict[str, Any]:
-        until_s = time.monotonic() + _PATIENCE_S
+        until_s = time.monotonic() + PATIENCE_S
         while b"\0" not in self._buffer:
             ready, _, _ = select.select([self._from], [], [], max(0.0, until_s - time.monotonic()))
             piece = os.read(self._from, 1 << 20) if ready else b""
@@ -111,7 +112,7 @@ def running_chromium(folder: Path) -> Iterator[Chromium]:
     finally:
         process.terminate()
         try:
-            process.wait(20)
+            process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

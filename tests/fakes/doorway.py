@@ -7,6 +7,8 @@ import contextlib
 import threading
 from collections.abc import Iterator
 
+from tests.fakes.eventually import PATIENCE_S
+
 
 class Doorway:
     """Runs on a thread of its own."""
@@ -32,12 +34,12 @@ class Doorway:
 
     def lead_to(self, behind: int | bytes) -> None:
         """Somebody else is behind it from now on; who was there is cut off."""
-        asyncio.run_coroutine_threadsafe(self._change(behind), self._loop).result(20)
+        asyncio.run_coroutine_threadsafe(self._change(behind), self._loop).result(PATIENCE_S)
 
     def close(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(20)
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(PATIENCE_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(20)
+        self._thread.join(PATIENCE_S)
         self._loop.close()
 
     async def _change(self, behind: int | bytes) -> None:

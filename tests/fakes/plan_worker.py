@@ -16,8 +16,7 @@ from edgekit.schema.message import from_message, to_message
 from edgekit.schema.plan import WorkerPlan
 from edgekit.schema.report import Report, StreamReport
 from edgekit.schema.settings import BoardSettings
-
-PATIENCE_S = 120.0
+from tests.fakes.eventually import PATIENCE_S
 
 
 class PlanWorker:

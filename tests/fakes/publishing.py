@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.eventually import eventually
+from tests.fakes.eventually import PATIENCE_S, eventually
 
 _MOUNT = 'mount -t tmpfs -o size=1m tmpfs "$0" && exec "$@"'
 SMALL_DISK = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", _MOUNT)
@@ -22,7 +22,7 @@ SMALL_DISK = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", _MO
 
 def skip_without_small_disks(folder: Path) -> None:
     try:
-        subprocess.run([*SMALL_DISK, str(folder), "true"], check=True, capture_output=True, timeout=30)
+        subprocess.run([*SMALL_DISK, str(folder), "true"], check=True, capture_output=True, timeout=PATIENCE_S)
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("this machine lets nobody make a mount namespace")
 
@@ -67,4 +67,4 @@ class Publishing:
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait(20)
+        self.process.wait(PATIENCE_S)

@@ -18,6 +18,7 @@ from edgekit.executor.ssh import SshExecutor
 from edgekit.executor.ssh_files import SshFiles
 from edgekit.executor.ssh_login import Pulse
 from edgekit.schema.fleet import Device
+from tests.fakes.eventually import PATIENCE_S
 from tests.fakes.ports import free_port
 
 PROGRAM = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
@@ -82,7 +83,7 @@ class Sshd:
         log = (self.folder / "log").open("ab")
         self._process = subprocess.Popen([PROGRAM, "-D", "-e", "-f", str(self.folder / "config")], stderr=log)
         log.close()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE_S
         while not self._greets():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError((self.folder / "log").read_text())
@@ -132,7 +133,7 @@ class Sshd:
 
     def _greets(self) -> bool:
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=5) as client:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S) as client:
                 return client.recv(4) == b"SSH-"
         except OSError:
             return False

@@ -33,6 +33,7 @@ from edgekit.schema.building import BuildRequest
 from edgekit.schema.recipe import ColourContract
 from edgekit.schema.target import Accelerator, Memory, Os, Target
 from tests.fakes.builder_kit import pretended_kit
+from tests.fakes.eventually import PATIENCE_S, eventually
 from tests.fakes.sshd import PROGRAM, Sshd, running_sshd
 
 pytestmark = [
@@ -146,13 +147,6 @@ def remote(tmp_path: Path, sshd: Sshd) -> Bay:
     return Bay(tmp_path, sshd.executor)
 
 
-def until(true: Callable[[], object], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it never became true"
-        time.sleep(0.02)
-
-
 def in_thread(work: Callable[[], CompiledEngine]) -> tuple[threading.Thread, list[object]]:
     came: list[object] = []
 
@@ -196,7 +190,7 @@ def test_what_it_answers_on_frames_comes_back(bay: Bay) -> None:
 def test_one_at_a_time_and_the_holder_is_named(bay: Bay) -> None:
     hold = bay.hold()
     first, came = in_thread(lambda: compile_there(job_of("first"), bay.builders(holder="anna@desk"), Silent()))
-    until(bay.runs)
+    eventually(bay.runs)
     with pytest.raises(LockHeld, match=r"bay-1: anna@desk has been compiling first there for \d+ s") as raised:
         compile_there(job_of("second"), bay.builders(holder="bob@lap"), Silent())
     assert "--builder" in raised.value.hint
@@ -265,11 +259,11 @@ def test_a_compiler_ends_with_the_agent(bay: Bay) -> None:
     executor = LocalExecutor()
     client = AgentClient(bay.device, executor, sys.executable, Patience())
     thread, _ = in_thread(lambda: compile_there(job_of(), bay.builders(), Silent()))
-    until(lambda: (bay.control / "pid").exists() and (bay.control / "pid").read_text())
+    eventually(lambda: (bay.control / "pid").exists() and (bay.control / "pid").read_text())
     child = int((bay.control / "pid").read_text())
     os.kill(_parent(child), signal.SIGKILL)
-    until(lambda: not is_running(child))
-    thread.join(20)
+    eventually(lambda: not is_running(child))
+    thread.join(PATIENCE_S)
     client.__exit__()
 
 
@@ -277,7 +271,7 @@ def test_a_broken_link_costs_no_byte_twice(tmp_path: Path, sshd: Sshd) -> None:
     bay = Bay(tmp_path, sshd.executor)
     bay.kit = pretended_kit(tmp_path / "kit", extra_bytes=64 << 20)
     thread, came = in_thread(lambda: compile_there(job_of(), bay.builders(), Silent()))
-    until(lambda: any(part.stat().st_size > 1 << 20 for part in (bay.agent / "blobs").glob("*.part")))
+    eventually(lambda: any(part.stat().st_size > 1 << 20 for part in (bay.agent / "blobs").glob("*.part")))
     sshd.stop()
     thread.join(60)
     sshd.start()
@@ -293,7 +287,7 @@ def test_a_broken_link_costs_no_byte_twice(tmp_path: Path, sshd: Sshd) -> None:
             Counts.total = total
             return super().amount(text, total)
 
-    until(lambda: _free(bay))
+    eventually(lambda: _free(bay))
     assert compile_there(job_of(), bay.builders(wait_s=30), Counts()).engine
     assert Counts.total <= (64 << 20) - there + 65536
 
@@ -311,13 +305,13 @@ def test_a_link_that_breaks_while_it_compiles_does_not_stop_it(tmp_path: Path, s
     bay = Bay(tmp_path, sshd.executor)
     hold = bay.hold()
     thread, came = in_thread(lambda: compile_there(job_of(), bay.builders(), Silent()))
-    until(bay.runs)
+    eventually(bay.runs)
     sshd.stop()
     thread.join(60)
     sshd.start()
     assert isinstance(came[0], Unreachable)
     hold.unlink()
-    until(lambda: _free(bay))
+    eventually(lambda: _free(bay))
     heard = Heard()
     assert compile_there(job_of(), bay.builders(), heard).engine == b"engine of onnx"
     assert bay.runs() == ["job-key-net"]
@@ -438,8 +432,8 @@ def test_ctrl_c_here_ends_the_compiler_there(remote: Bay) -> None:
     with pytest.raises(KeyboardInterrupt):
         compile_there(job_of(), remote.builders(), Interrupted())
     child = int((remote.control / "pid").read_text())
-    until(lambda: not is_running(child))
-    until(lambda: _free(remote))
+    eventually(lambda: not is_running(child))
+    eventually(lambda: _free(remote))
     hold.unlink()
     assert compile_there(job_of(), remote.builders(), Silent()).engine
 
@@ -452,7 +446,7 @@ def test_ctrl_c_on_a_broken_link_asks_no_other_device(bay: Bay) -> None:
             if text == "compiling by build":
                 agent = _parent(int((bay.control / "pid").read_text()))
                 os.kill(agent, signal.SIGKILL)
-                until(lambda: not is_running(agent))
+                eventually(lambda: not is_running(agent))
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

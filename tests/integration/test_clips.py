@@ -16,7 +16,7 @@ from edgekit.schema.report import Report, SinkReport
 from edgekit.schema.sink import ClipSink, JsonlSink
 from edgekit.schema.source import FileSource, RtspSource
 from tests.fakes.cameras import rtsp_server
-from tests.fakes.eventually import eventually
+from tests.fakes.eventually import PATIENCE_S, eventually
 from tests.fakes.numbered_clip import numbers_in, write_numbered
 from tests.fakes.plan_worker import PlanWorker
 from tests.fakes.plans import python_stage, small_plan
@@ -112,7 +112,7 @@ def test_a_worker_that_is_killed_leaves_no_half_clip(tmp_path: Path, camera: str
     worker, folder = PlanWorker(tmp_path, long, {}), tmp_path / "work/clips"
     eventually(lambda: any(file.stat().st_size > 100_000 for file in folder.glob("*.part")))
     worker.process.kill()
-    worker.process.wait(20)
+    worker.process.wait(PATIENCE_S)
     assert list(folder.glob("*.part")) and not list(folder.glob("*.mp4"))
     again = PlanWorker(tmp_path, plan, {})
     try:

@@ -24,13 +24,13 @@ from edgekit.host.link.client import KeeperClient
 from edgekit.schema.manifest import SIGNATURE_NAMESPACE
 from edgekit.schema.recipe import Health
 from edgekit.trust import sign
+from tests.fakes.eventually import eventually
 from tests.fakes.releases import make_plan, make_release, write_release
 from tests.fakes.sshd import PROGRAM, Sshd, running_sshd
 
 pytestmark = [pytest.mark.integration, pytest.mark.skipif(PROGRAM is None, reason="no sshd on this machine")]
 
 BIG_BYTES = 96 << 20
-WAIT_S = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,13 +101,6 @@ class Site:
 def finish(process: subprocess.Popen[str]) -> Answer:
     out, err = process.communicate(timeout=120)
     return Answer(code=process.returncode, out=out, err=err)
-
-
-def wait_for(what: Callable[[], object]) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 @contextlib.contextmanager
@@ -300,7 +293,7 @@ def test_ctrl_c_in_the_middle_and_the_next_deploy_goes_on(board: Site) -> None:
     release = _big(board, "big")
     received_bytes = board.part_of_noise(release)
     process = board.start("deploy", str(release), "board")
-    wait_for(lambda: received_bytes() > 8 << 20)
+    eventually(lambda: received_bytes() > 8 << 20)
     process.send_signal(signal.SIGINT)
     stopped = finish(process)
     assert stopped.code == 130 and "Traceback" not in stopped.err
@@ -313,7 +306,7 @@ def test_a_link_that_breaks_while_sending_is_taken_up_again(board: Site) -> None
     release = _big(board, "bigger")
     received_bytes = board.part_of_noise(release)
     process = board.start("deploy", str(release), "board", "--json")
-    wait_for(lambda: received_bytes() > 8 << 20)
+    eventually(lambda: received_bytes() > 8 << 20)
     board.sshd.stop()
     time.sleep(1.0)
     board.sshd.start()
@@ -332,7 +325,7 @@ def test_a_link_that_breaks_while_a_release_starts_still_gives_the_outcome(
     process = board.start(
         "deploy", str(board.release(f"slow-{behaviour}", behaviour, health=health, period_s=period_s)), "board"
     )
-    wait_for(lambda: '"activating"' in (board.prefix / "var/lib/edgekit/apps/sorter/state.json").read_text())
+    eventually(lambda: '"activating"' in (board.prefix / "var/lib/edgekit/apps/sorter/state.json").read_text())
     board.sshd.stop()
     board.sshd.start()
     told = finish(process)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.eventually import PATIENCE_S
+
 _MOUNT = 'mount -t tmpfs -o size=3m tmpfs "$0" && exec "$@"'
 
 
@@ -21,7 +23,7 @@ def home(tmp_path: Path) -> Path:
     home = tmp_path / "home"
     home.mkdir()
     try:
-        subprocess.run(in_a_small_home(home, "true"), check=True, capture_output=True, timeout=30)
+        subprocess.run(in_a_small_home(home, "true"), check=True, capture_output=True, timeout=PATIENCE_S)
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("this machine lets nobody make a mount namespace")
     return home

@@ -11,10 +11,9 @@ import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
@@ -27,14 +26,13 @@ from edgekit.schema.control import ApplicationStatus, Event, Offer, Status
 from edgekit.schema.manifest import SIGNATURE_NAMESPACE
 from edgekit.schema.message import from_message, from_message_data
 from edgekit.trust import sign
+from tests.fakes.eventually import eventually
 from tests.fakes.releases import FakeRelease, make_plan, make_release
 from tests.unit.host.release.test_envelope import BEGAN, MAKING
 
 pytestmark = pytest.mark.integration
 
-T = TypeVar("T")
 PYTHON = os.path.realpath(sys.executable)
-WAIT_S = 20.0
 
 
 class Device:
@@ -128,17 +126,6 @@ class Client:
     def deploy(self, release: FakeRelease) -> Event:
         event = self.upload(release)
         return event if event.kind == "error" else self.ask("activate", digest=release.digest)
-
-
-def eventually(look: Callable[[], T]) -> T:
-    """The first true answer."""
-    deadline = time.monotonic() + WAIT_S
-    while time.monotonic() < deadline:
-        found = look()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError("it did not happen in time")
 
 
 def alive(pid: int) -> bool:

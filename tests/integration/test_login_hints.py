@@ -30,14 +30,14 @@ def sshd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sshd]:
 
 def failure(executor: SshExecutor) -> Unreachable:
     with pytest.raises(Unreachable) as caught:
-        executor.run(["true"], timeout_s=20)
+        executor.run(["true"], timeout_s=60)
     assert "is it up" not in caught.value.hint
     return caught.value
 
 
 def works(executor: SshExecutor) -> bool:
     try:
-        return executor.run(["echo", "in"], timeout_s=20).text == "in"
+        return executor.run(["echo", "in"], timeout_s=60).text == "in"
     finally:
         executor.close()
 

@@ -19,7 +19,7 @@ from edgekit.schema.settings import SettingPlace, TextSetting
 from edgekit.schema.sink import MqttSink
 from edgekit.schema.source import SyntheticSource
 from tests.fakes.broker import PASSWORD, USER, Broker, Listener, listening, running_broker
-from tests.fakes.eventually import eventually
+from tests.fakes.eventually import PATIENCE_S, eventually
 from tests.fakes.plan_worker import PlanWorker
 from tests.fakes.plans import small_plan
 from tests.fakes.publishing import SMALL_DISK, Publishing, skip_without_small_disks, stored
@@ -91,7 +91,7 @@ def test_events_counts_and_states_arrive_and_the_broker_says_who_is_gone(
     again = Publisher(tmp_path / "work", broker)
     eventually(lambda: listener.of(ONLINE) == [True, False, True])
     again.do("close")
-    assert again.process.wait(20) == 0
+    assert again.process.wait(PATIENCE_S) == 0
     eventually(lambda: listener.of(ONLINE) == [True, False, True, False])
 
 

@@ -41,6 +41,7 @@ from edgekit.schema.recipe import ColourContract, Model, Quantisation, Tolerance
 from tests.fakes import networks
 from tests.fakes.benches import compile_source
 from tests.fakes.board_python import debian_python
+from tests.fakes.eventually import PATIENCE_S
 from tests.fakes.native import compile_library
 from tests.fakes.rknn.make import make
 from tests.fakes.workstations import workstation
@@ -244,7 +245,7 @@ def test_killed_in_the_middle_it_starts_over(tmp_path, user_bench):
     toolkits = tmp_path / "cache/toolkits"
     command = [sys.executable, "-c", MAKER]
     first = subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while (
         not list(toolkits.glob(".aside-*/made/files/lib/python3.11/site-packages/n*")) and time.monotonic() < deadline
     ):

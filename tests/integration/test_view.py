@@ -19,7 +19,7 @@ from edgekit.executor.local import LocalExecutor
 from edgekit.schema.manifest import SIGNATURE_NAMESPACE
 from edgekit.schema.sink import ClipSink, JsonlSink, PreviewSink, RecipeSink
 from edgekit.trust import sign
-from tests.fakes.eventually import eventually
+from tests.fakes.eventually import PATIENCE_S, eventually
 from tests.fakes.real_worker import drawn_plan, real_release
 from tests.fakes.releases import write_release
 from tests.fakes.sshd import PROGRAM
@@ -61,7 +61,7 @@ def viewing(site: Site, *argv: str) -> Iterator[tuple[subprocess.Popen[str], str
         yield process, process.stdout.readline().strip()
     finally:
         process.kill()
-        process.communicate(timeout=20)
+        process.communicate(timeout=PATIENCE_S)
 
 
 def get(url: str, **headers: str) -> http.client.HTTPResponse:
@@ -123,7 +123,7 @@ def test_the_page_its_pictures_and_the_token(board: Site) -> None:
         logs = (board.folder / "home").rglob("logs/*")
         assert not [file for file in logs if token in file.read_text(errors="replace")]
         process.send_signal(2)
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE_S) == 0
 
 
 def shown_in_argv(word: str) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.authority import make_authority
-from tests.fakes.eventually import eventually
+from tests.fakes.eventually import PATIENCE_S, eventually
 from tests.fakes.published import check_published
 from tests.fakes.publishing import SMALL_DISK, Publishing, skip_without_small_disks, stored
 from tests.fakes.web_server import How, WebServer, web_server
@@ -30,7 +30,7 @@ class Poster(Publishing):
 
     def close(self) -> None:
         self.do("close")
-        assert self.process.wait(20) == 0
+        assert self.process.wait(PATIENCE_S) == 0
         assert TOKEN not in self.log.read_text()
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from edgekit.host.cache_users import using
+from tests.fakes.eventually import PATIENCE_S
 from tests.fakes.shipped_targets import target_text
 from tests.fakes.wheel_user import C_MODULE, SHARED, User, hint_of, write_package
 
@@ -140,11 +141,11 @@ def test_a_killed_build_leaves_no_wheel_and_the_next_one_works(user: User) -> No
     process = subprocess.Popen(
         user.argv("./gate"), cwd=user.home, env=user.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE_S
     while not list((user.cache / "crossbuild/work").glob("*/source")) and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
-    process.wait(30)
+    process.wait(PATIENCE_S)
     assert not [path for path in (user.cache / "crossbuild/wheels").glob("*") if not path.name.startswith(".")]
     [made] = user.build("./gate")
     assert (user.home / made["path"]).is_file()

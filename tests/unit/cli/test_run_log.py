@@ -32,7 +32,7 @@ def log(tmp_path: Path) -> Iterator[RunLog]:
 
 def test_other_programs_are_in_it_with_their_words_and_how_they_ended(log: RunLog) -> None:
     script = "echo to stdout; echo 'a \x1b[31mred\x1b[0m s3cret-value' >&2; exit 3"
-    done = LocalExecutor(record=record_program).run(["sh", "-c", script], timeout_s=10)
+    done = LocalExecutor(record=record_program).run(["sh", "-c", script], timeout_s=60)
     text = log.path.read_text()
     assert done.returncode == 3
     assert "this machine$ sh -c" in text

@@ -14,6 +14,7 @@ import pytest
 
 from edgekit.errors import InputError
 from edgekit.executor.child import Child, start_child
+from tests.fakes.eventually import PATIENCE_S
 from tests.fakes.programs import foreign_program
 
 
@@ -86,7 +87,7 @@ def test_the_whole_group_dies_even_when_its_leader_is_gone() -> None:
     child.kill()
     assert output(child) == b""
     assert child.reap() == 0
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline and alive(pid):
         time.sleep(0.01)
     assert not alive(pid)

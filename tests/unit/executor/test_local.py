@@ -18,54 +18,54 @@ LOCAL = LocalExecutor()
 
 
 def test_words_arrive_as_they_are() -> None:
-    done = LOCAL.run(["printf", "%s|", "a b", "$HOME", "*", ""], timeout_s=10)
+    done = LOCAL.run(["printf", "%s|", "a b", "$HOME", "*", ""], timeout_s=60)
     assert (done.returncode, done.text, done.stderr) == (0, "a b|$HOME|*||", b"")
 
 
 def test_exit_code_streams_environment_folder_and_input(tmp_path: Path) -> None:
     script = "cat; pwd; echo $WORD >&2; exit 3"
-    done = LOCAL.run(["sh", "-c", script], timeout_s=10, stdin=b"in\n", env={"WORD": "x y"}, cwd=str(tmp_path))
+    done = LOCAL.run(["sh", "-c", script], timeout_s=60, stdin=b"in\n", env={"WORD": "x y"}, cwd=str(tmp_path))
     assert (done.returncode, done.stdout.decode(), done.stderr) == (3, f"in\n{tmp_path}\n", b"x y\n")
     assert done.output.endswith("x y")
 
 
 def test_a_signal_is_a_negative_code() -> None:
-    assert LOCAL.run(["sh", "-c", "kill -9 $$"], timeout_s=10).returncode == -9
+    assert LOCAL.run(["sh", "-c", "kill -9 $$"], timeout_s=60).returncode == -9
 
 
 @pytest.mark.parametrize(("argv", "cwd"), [(["/no/such/program"], None), (["true"], "/no/such/folder")])
 def test_what_is_not_there_is_named(argv: list[str], cwd: str | None) -> None:
     with pytest.raises(InputError, match="/no/such"):
-        LOCAL.run(argv, timeout_s=10, cwd=cwd)
+        LOCAL.run(argv, timeout_s=60, cwd=cwd)
 
 
 def test_a_file_that_may_not_be_run(tmp_path: Path) -> None:
     (tmp_path / "tool").touch(mode=0o600)
     with pytest.raises(InputError, match="may not be run"):
-        LOCAL.run([str(tmp_path / "tool")], timeout_s=10)
+        LOCAL.run([str(tmp_path / "tool")], timeout_s=60)
 
 
 def test_a_time_out_ends_the_children_too_and_keeps_what_was_said() -> None:
     began = time.monotonic()
     with pytest.raises(EdgekitError, match=r"took longer than 0.3 s") as caught:
-        LOCAL.run(["sh", "-c", "echo before; sleep 60 & sleep 60"], timeout_s=0.3)
-    assert time.monotonic() - began < 10, "a child that lives on would keep the output open"
+        LOCAL.run(["sh", "-c", "echo before; sleep 300 & sleep 300"], timeout_s=0.3)
+    assert time.monotonic() - began < 200, "a child that lives on would keep the output open"
     assert caught.value.details.strip() == "before"
 
 
 def test_a_time_out_does_not_wait_for_whoever_left_the_group_and_holds_the_output() -> None:
     began = time.monotonic()
     with pytest.raises(EdgekitError, match="took longer") as caught:
-        LOCAL.run(["sh", "-c", "echo before; setsid sleep 8 & sleep 30"], timeout_s=0.5)
-    assert time.monotonic() - began < 4
+        LOCAL.run(["sh", "-c", "echo before; setsid sleep 200 & sleep 300"], timeout_s=0.5)
+    assert time.monotonic() - began < 100
     assert caught.value.details.strip() == "before"
 
 
 def test_a_daemon_that_a_program_leaves_behind_is_not_waited_for() -> None:
     began = time.monotonic()
-    done = LOCAL.run(["sh", "-c", "setsid sleep 8 & echo compiled; exit 3"], timeout_s=30)
+    done = LOCAL.run(["sh", "-c", "setsid sleep 200 & echo compiled; exit 3"], timeout_s=90)
     assert (done.returncode, done.text) == (3, "compiled")
-    assert LINGER_S <= time.monotonic() - began < LINGER_S + 3
+    assert LINGER_S <= time.monotonic() - began < 100
 
 
 def test_what_a_program_writes_is_bounded_by_its_first_and_last_part() -> None:
@@ -85,28 +85,28 @@ def test_an_endless_program_ends_at_its_time_and_not_with_all_of_the_memory() ->
 
 def test_output_that_ends_before_the_program_does() -> None:
     done = LOCAL.run(
-        ["sh", "-c", "exec >&- 2>&-; cat > /dev/null; sleep 0.3; exit 5"], timeout_s=20, stdin=b"x" * 200_000
+        ["sh", "-c", "exec >&- 2>&-; cat > /dev/null; sleep 0.3; exit 5"], timeout_s=60, stdin=b"x" * 200_000
     )
     assert (done.returncode, done.stdout) == (5, b"")
 
 
 def test_a_program_of_another_machine_and_one_without_its_interpreter(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be run: Exec format error"):
-        LOCAL.run([str(foreign_program(tmp_path))], timeout_s=10)
+        LOCAL.run([str(foreign_program(tmp_path))], timeout_s=60)
     script = tmp_path / "script"
     script.write_text("#!/no/such/python\n")
     script.chmod(0o755)
     with pytest.raises(InputError, match="its interpreter is not there"):
         LOCAL.open([str(script)])
     with pytest.raises(InputError, match="so many arguments") as caught:
-        LOCAL.run(["true", "x" * (1 << 22)], timeout_s=10)
+        LOCAL.run(["true", "x" * (1 << 22)], timeout_s=60)
     assert "file" in caught.value.hint
 
 
 def test_more_than_a_pipe_holds_both_ways() -> None:
     data = bytes(range(256)) * 4096
-    assert LOCAL.run(["cat"], timeout_s=20, stdin=data).stdout == data
-    assert LOCAL.run(["true"], timeout_s=20, stdin=data).returncode == 0
+    assert LOCAL.run(["cat"], timeout_s=60, stdin=data).stdout == data
+    assert LOCAL.run(["true"], timeout_s=60, stdin=data).returncode == 0
 
 
 def test_a_stream_both_ways() -> None:

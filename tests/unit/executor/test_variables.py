@@ -10,9 +10,9 @@ SHOW = ["sh", "-c", 'printf \'%s|%s\' "$EDGEKIT_ONE" "$EDGEKIT_TWO"']
 
 
 def test_a_program_gets_them_beside_its_callers() -> None:
-    assert MORE.run(SHOW, timeout_s=10).text == "a b|c"
-    assert MORE.run(SHOW, timeout_s=10, env={"EDGEKIT_TWO": "d"}).text == "a b|d"
-    assert MORE.run(["cat"], timeout_s=10, stdin=b"in", cwd="/").text == "in"
+    assert MORE.run(SHOW, timeout_s=60).text == "a b|c"
+    assert MORE.run(SHOW, timeout_s=60, env={"EDGEKIT_TWO": "d"}).text == "a b|d"
+    assert MORE.run(["cat"], timeout_s=60, stdin=b"in", cwd="/").text == "in"
     assert MORE.name == LocalExecutor().name
 
 

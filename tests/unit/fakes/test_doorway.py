@@ -10,6 +10,7 @@ from contextlib import closing, suppress
 import pytest
 
 from tests.fakes.doorway import doorway
+from tests.fakes.eventually import PATIENCE_S
 from tests.fakes.ports import free_port
 
 
@@ -35,7 +36,7 @@ def echo() -> Iterator[int]:
 
 
 def visit(port: int) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", port), timeout=20)
+    return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
 
 
 def is_cut(client: socket.socket) -> bool:

@@ -12,6 +12,7 @@ import pytest
 from edgekit.errors import InputError, TrustError
 from edgekit.host.private import check_folders
 from edgekit.host.settings import Settings, settings_from
+from tests.fakes.eventually import PATIENCE_S
 
 PACKAGE = Path(__file__).parents[3] / "edgekit"
 
@@ -30,7 +31,7 @@ def run(argv: list[str], home: Path) -> subprocess.CompletedProcess[str]:
 
 
 def follow(hint: str) -> None:
-    subprocess.run(hint, shell=True, check=True, timeout=10)
+    subprocess.run(hint, shell=True, check=True, timeout=PATIENCE_S)
 
 
 @pytest.mark.parametrize("name", ["config", "cache", "state"])

@@ -13,6 +13,7 @@ import pytest
 from edgekit.device.runner.onnxruntime import load
 from edgekit.schema.plan import EnginePlan
 from edgekit.schema.recipe import ColourContract
+from tests.fakes.eventually import PATIENCE_S
 from tests.fakes.networks import detector, save, tiny
 
 CONTRACT = ColourContract(width_px=96, height_px=96, order="RGB")
@@ -101,7 +102,7 @@ def test_further_threads_run_where_the_lanes_do(model: Path) -> None:
     runner = load(wanted(threads=3, cpus=(cpu,)), model.parent)
     runner.infer(PICTURE)
     new = set(Path("/proc/self/task").iterdir()) - before
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_S
     while (found := sorted(map(cpus_of, new))) != [str(cpu)] * 2:  # a thread moves itself once it has started
         assert time.monotonic() < deadline, found
         time.sleep(0.02)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -146,15 +145,12 @@ def test_three_threads_use_three_cores_at_the_same_time(fake, mapped):
         threading.Thread(target=lambda: masks.extend(infer(runner, picture())["conv2"].flat[2] for _ in range(4)))
         for _ in range(3)
     ]
-    began = time.monotonic()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    taken_s = time.monotonic() - began
     runner.close()
     assert fake.peak == 3 and set(masks) == {1, 2, 4}
-    assert taken_s < 0.3, "twelve runs of 30 ms on three cores"
 
 
 def test_more_threads_than_cores_wait_their_turn(fake):

@@ -20,6 +20,7 @@ from edgekit.device.runner.tensors import InputBuffers, TensorSpec, lent_buffers
 from edgekit.errors import EngineError, InputError
 from edgekit.schema.plan import EnginePlan
 from edgekit.schema.recipe import ColourContract
+from tests.fakes.eventually import PATIENCE_S
 from tests.fakes.networks import save, two_by_two
 
 CONTRACT = ColourContract(width_px=96, height_px=96, order="RGB")
@@ -188,13 +189,13 @@ def test_two_that_become_free_serve_two_that_wait(runner):
 
     def wait(both: threading.Barrier) -> None:
         try:
-            with runner.take(timeout_s=2):
+            with runner.take(timeout_s=PATIENCE_S):
                 both.wait()
         except (EngineError, threading.BrokenBarrierError) as error:
             late.append(error)
 
     for _ in range(30):
-        slots, both = [runner.take(), runner.take()], threading.Barrier(2, timeout=3)
+        slots, both = [runner.take(), runner.take()], threading.Barrier(2, timeout=PATIENCE_S)
         waiting = [threading.Thread(target=wait, args=(both,)) for _ in range(2)]
         for thread in waiting:
             thread.start()
@@ -211,7 +212,7 @@ def test_two_slots_compute_at_the_same_time(tmp_path):
     """Each of two threads is inside its run while the other one is; one session serves both."""
     runner = open_runner(PLAN, save(two_by_two(), tmp_path / "m.onnx"), slots=2)
     wrong: list[str] = []
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=PATIENCE_S)
 
     def work(level: float) -> None:
         with runner.take() as slot:
@@ -292,11 +293,11 @@ def test_who_waits_for_a_slot_is_told_of_the_close(runner):
     waiting.start()
     time.sleep(0.02)
     closing.start()
-    waiting.join(5)
+    waiting.join(PATIENCE_S)
     assert told == ["the engine is closed"]
     for slot in slots:
         slot.release()
-    closing.join(5)
+    closing.join(PATIENCE_S)
 
 
 def is_lent(tensors) -> bool:

@@ -11,7 +11,7 @@ from edgekit.device.runtime.pipeline import Pipeline
 from edgekit.device.runtime.schedule.queues import LaneQueues
 from edgekit.stage import Frame
 from tests.fakes.clock import Clock
-from tests.fakes.eventually import eventually
+from tests.fakes.eventually import PATIENCE_S, eventually
 from tests.fakes.frames import frame, stream_info
 from tests.fakes.pipelines import FakeFactory, FakeSink, FakeSource, fake_pipeline, play, turn
 
@@ -198,7 +198,7 @@ def start_until_held_up(pipeline: Pipeline) -> None:
     queues = pipeline.lanes[0].queues = AskedQueues()
     pipeline.feeds[0].thread.start()
     for _ in range(3):
-        assert queues.asked.acquire(timeout=20)
+        assert queues.asked.acquire(timeout=PATIENCE_S)
 
 
 def test_a_source_that_is_held_up_when_it_stops_counts_the_frame_in_its_hand() -> None:
@@ -249,7 +249,7 @@ def test_with_threads_all_streams_go_through_and_none_is_lost() -> None:
     pipeline = fake_pipeline([FakeSource(name, 50) for name in names], sinks, factory=factory)
     pipeline.start()
     for lane in pipeline.lanes:
-        assert lane.ended.wait(20)
+        assert lane.ended.wait(PATIENCE_S)
     assert pipeline.ended and pipeline.stop()
     for name in names:
         for sink in sinks.values():
@@ -262,7 +262,7 @@ def test_a_lane_that_does_not_come_out_of_a_stage_is_left_behind() -> None:
     held = threading.Event()
 
     def hang(frame: Frame) -> Frame:
-        held.wait(20)
+        held.wait(PATIENCE_S)
         return frame
 
     source = FakeSource("a", 1)
@@ -274,4 +274,4 @@ def test_a_lane_that_does_not_come_out_of_a_stage_is_left_behind() -> None:
     assert not pipeline.stop(within_s=0.1)
     assert not source.closed, "somebody may still use it"
     held.set()
-    assert pipeline.threads[1].join(5)
+    assert pipeline.threads[1].join(PATIENCE_S)

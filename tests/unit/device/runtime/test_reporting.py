@@ -12,7 +12,7 @@ from edgekit.schema.message import from_message, to_message
 from edgekit.schema.report import DropReport, Report
 from edgekit.stage import Frame
 from tests.fakes.clock import Clock
-from tests.fakes.eventually import eventually
+from tests.fakes.eventually import PATIENCE_S, eventually
 from tests.fakes.frames import frame
 from tests.fakes.pipelines import FakeFactory, FakeSink, FakeSource, fake_pipeline, play
 
@@ -97,7 +97,7 @@ def test_a_lane_that_does_not_come_out_of_a_stage_is_named() -> None:
     clock, held = Clock(), threading.Event()
 
     def hang(frame: Frame) -> Frame:
-        held.wait(20)
+        held.wait(PATIENCE_S)
         return frame
 
     pipeline = fake_pipeline([FakeSource("a")], {"out": FakeSink()}, {"hang": hang}, clock)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from edgekit.device.runtime.wakeup import WakeUp
+from tests.fakes.eventually import PATIENCE_S
 
 
 def test_a_signal_that_nobody_waits_for_is_there_for_the_next() -> None:
@@ -17,7 +18,7 @@ def test_a_signal_that_nobody_waits_for_is_there_for_the_next() -> None:
     thread.join(0.05)
     assert woken == [], "two signals are one"
     signal.wake()
-    thread.join(5)
+    thread.join(PATIENCE_S)
     assert woken == [True]
 
 
@@ -25,4 +26,4 @@ def test_a_sleep_may_have_an_end() -> None:
     signal = WakeUp()
     assert not signal.sleep(timeout=0.01)
     signal.wake()
-    assert signal.sleep(timeout=5)
+    assert signal.sleep(timeout=PATIENCE_S)

@@ -24,6 +24,7 @@ from edgekit.host.board.template import Seed
 from edgekit.host.progress import Silent
 from edgekit.host.settings import Settings
 from edgekit.schema.reader import to_json
+from tests.fakes.eventually import PATIENCE_S
 
 FIRMWARE = Firmware(kernel=Path("/t/Image"), initrd=Path("/t/initrd"), dtb=None)
 
@@ -137,7 +138,7 @@ def qemu(folder: Path, *answers: dict[str, object]) -> Iterator[Path]:
     thread = threading.Thread(target=serve)
     thread.start()
     yield path
-    thread.join(10)
+    thread.join(PATIENCE_S)
     server.close()
 
 

@@ -14,6 +14,7 @@ from edgekit.host.catalogue.recipes import files_below, read_recipe
 from edgekit.host.toml_file import MAX_TOML_BYTES
 from edgekit.schema.reader import from_toml
 from edgekit.schema.recipe import Recipe
+from tests.fakes.eventually import PATIENCE_S
 from tests.fakes.recipe_folder import TEXT, replaced, write_good
 
 
@@ -161,7 +162,7 @@ def test_what_is_neither_file_nor_folder_is_refused_by_name(tmp_path: Path) -> N
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(InputError, match="pipe is neither file nor folder") as refused:
         files_below(tmp_path)
-    subprocess.run(refused.value.hint, shell=True, check=True, timeout=10)
+    subprocess.run(refused.value.hint, shell=True, check=True, timeout=PATIENCE_S)
     assert files_below(tmp_path) == ()
 
 

@@ -38,6 +38,7 @@ from tests.fakes import networks
 from tests.fakes.benches import bench_in, compile_source
 from tests.fakes.builder_board import BUILT_ON_ORIN, ORIN, BoardExecutor
 from tests.fakes.builder_kit import pretended_kit
+from tests.fakes.eventually import PATIENCE_S
 from tests.fakes.rknn.toolkit import FakeToolkits
 from tests.fakes.sandboxes import open_sandbox
 from tests.unit.host.engine.files.test_plan_file import plan
@@ -317,7 +318,7 @@ def test_whoever_asks_for_the_same_meanwhile_waits_for_it(tmp_path: Path) -> Non
     both = threading.Barrier(4)
 
     def ask(_: int) -> bool:
-        both.wait(10)
+        both.wait(PATIENCE_S)
         return make_engine(wanted, store).from_cache
 
     with ThreadPoolExecutor(4) as pool:

@@ -120,7 +120,7 @@ def test_a_secret_that_others_may_read_and_its_cure(tmp_path: Path, mode: int) -
     secret(tmp_path, mode=mode)
     error = refused(inventory(tmp_path))
     assert "others may read" in error.message
-    assert LocalExecutor().run(error.hint.split(), timeout_s=10).returncode == 0
+    assert LocalExecutor().run(error.hint.split(), timeout_s=60).returncode == 0
     assert values(inventory(tmp_path))["key"] == "hunter2"
 
 

@@ -16,7 +16,7 @@ from edgekit.host.link import viewing
 from edgekit.host.link.preview import PreviewLink
 from edgekit.host.link.viewing import LoopbackView
 from edgekit.schema.fleet import Device
-from tests.fakes.eventually import eventually
+from tests.fakes.eventually import PATIENCE_S, eventually
 from tests.fakes.previews import FakePreview
 
 DEVICE = Device(name="gate-7", address="root@gate-7")
@@ -38,7 +38,7 @@ def view(preview: FakePreview) -> Iterator[LoopbackView]:
 
 
 def ask(view: LoopbackView, path: str, method: str = "GET") -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", view.server_port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", view.server_port, timeout=PATIENCE_S)
     try:
         connection.request(method, path)
         answer = connection.getresponse()

@@ -34,7 +34,7 @@ def test_a_way_that_only_says_that_it_works_is_not_believed() -> None:
     ways = (way("bubblewrap", "/usr/bin/env"), way("namespaces", "/bin/false"), way("bubblewrap", "/nonexistent"))
     sandbox = Sandbox(LocalExecutor(), shown, ways=lambda: ways)
     assert sandbox.kind == "none"
-    done = sandbox.run(["/usr/bin/env"], BOX, timeout_s=20)
+    done = sandbox.run(["/usr/bin/env"], BOX, timeout_s=60)
     assert done.text.splitlines() == ["PATH=/usr/bin:/bin", "ONLY=this"]
     assert len(shown.notes) == 1 and "runs as you, with your files and the network" in shown.notes[0]
 
@@ -49,7 +49,7 @@ def test_it_is_tried_once() -> None:
     shown = Notes()
     sandbox = Sandbox(LocalExecutor(), shown, ways=ways)
     for _ in range(3):
-        sandbox.run(["true"], BOX, timeout_s=20)
+        sandbox.run(["true"], BOX, timeout_s=60)
     assert tries == [1] and len(shown.notes) == 1
 
 

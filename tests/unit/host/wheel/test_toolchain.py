@@ -15,6 +15,7 @@ from edgekit.host.wheel.cross.cpus import CpuLimits, cpu_limits
 from edgekit.host.wheel.cross.toolchain import Compiler, CxxRuntime, Toolchain, make_toolchain
 from edgekit.host.wheel.cross.zig import read_zig
 from edgekit.schema.target import CpuCluster
+from tests.fakes.eventually import PATIENCE_S
 
 CROSS = Path(__file__).parents[4] / "cross"
 ZIG = CROSS / "zig"
@@ -215,7 +216,7 @@ def test_pkg_config_knows_the_sysroot_alone(plain: Toolchain, tmp_path: Path) ->
     def ask(sysroot: str, *words: str) -> subprocess.CompletedProcess[str]:
         env = {"PATH": "/usr/bin:/bin", "EDGEKIT_SYSROOT": sysroot}
         argv = [str(plain.bin / "pkg-config"), *words]
-        return subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=30)
+        return subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
 
     assert ask(str(tmp_path / "sysroot"), "--libs", "cap").stdout.split() == [
         f"-L{tmp_path}/sysroot/usr/lib/x",

@@ -16,6 +16,7 @@ from edgekit.schema.message import to_message
 from edgekit.sent.facts.report import facts as probe
 from tests.fakes.boards.tree import build_board
 from tests.fakes.devices import FactsExecutor, access_to
+from tests.fakes.eventually import PATIENCE_S
 from tests.fakes.notes import Notes
 from tests.fakes.releases import make_release, write_release
 from tests.fakes.scripted import ScriptedExecutor
@@ -68,7 +69,9 @@ def test_each_device_gets_a_verdict_of_its_own(facts: dict[str, Any], release: P
 
 def test_devices_are_asked_at_the_same_time(facts: dict[str, Any], release: Path) -> None:
     together = threading.Barrier(8)
-    executors = {f"gate-{n}": FactsExecutor(clock_now(facts), lambda: together.wait(20) and None) for n in range(8)}
+    executors = {
+        f"gate-{n}": FactsExecutor(clock_now(facts), lambda: together.wait(PATIENCE_S) and None) for n in range(8)
+    }
     found = ask_devices(release, list(executors), access_to(executors), workstation_in(release / "home"))
     assert [one.fits for one in found.devices] == [True] * 8
     assert not found.refused and not found.unknown

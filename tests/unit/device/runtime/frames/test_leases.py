@@ -22,7 +22,7 @@ from edgekit.errors import FrameReleased
 from edgekit.imaging.image import RgbImage
 from edgekit.stage import Frame
 from tests.fakes.clock import Clock
-from tests.fakes.eventually import eventually
+from tests.fakes.eventually import PATIENCE_S, eventually
 from tests.fakes.frames import SPEC, frame
 
 
@@ -204,7 +204,7 @@ def test_a_recording_waits_until_one_is_free_or_all_is_over() -> None:
     waiting.join(0.05)
     assert came == []
     let_go(made, "feed")
-    waiting.join(5)
+    waiting.join(PATIENCE_S)
     assert came == [True]
     kept = pixels(made := lent(book))
     let_go(made, "feed")
@@ -213,13 +213,13 @@ def test_a_recording_waits_until_one_is_free_or_all_is_over() -> None:
     waiting.join(0.05)
     assert came == [True]
     del kept
-    waiting.join(5)
+    waiting.join(PATIENCE_S)
     assert came == [True, True], "the end of an array is heard of too"
     lent(book)
     waiting = threading.Thread(target=lambda: came.append(book.wait()))
     waiting.start()
     book.close()
-    waiting.join(5)
+    waiting.join(PATIENCE_S)
     assert came[2:] == [False]
 
 
@@ -231,7 +231,7 @@ def test_all_come_back_in_time_or_not() -> None:
     thread = threading.Thread(target=lambda: (eventually(lambda: True), let_go(made, "feed")))
     thread.start()
     assert book.wait_for_all(20)
-    thread.join(5)
+    thread.join(PATIENCE_S)
 
 
 def test_the_end_of_a_picture_holds_no_array_of_it_itself() -> None:

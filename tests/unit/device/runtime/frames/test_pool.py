@@ -14,6 +14,7 @@ from edgekit.errors import PicturesFull
 from edgekit.imaging.copying import planes_of
 from edgekit.imaging.image import Image, RgbImage, RgbSpec, Yuv420Image
 from tests.fakes.clock import Clock
+from tests.fakes.eventually import PATIENCE_S
 from tests.fakes.frames import SPEC
 
 SMALL = RgbSpec(width_px=64, height_px=64, order="RGB")
@@ -121,5 +122,5 @@ def test_threads_share_it() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(PATIENCE_S)
     assert wrong == [] and pool.lent == 0 and pool.bytes <= 8 * SMALL_BYTES

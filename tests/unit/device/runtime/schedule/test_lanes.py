@@ -15,6 +15,7 @@ from edgekit.device.runtime.schedule.steps import FrameFailed
 from edgekit.schema.plan import LanePlan
 from edgekit.stage import Frame
 from tests.fakes.clock import Clock
+from tests.fakes.eventually import PATIENCE_S
 from tests.fakes.frames import frame, stream_info
 
 
@@ -161,7 +162,7 @@ def test_a_room_behind_wakes_the_lane_before() -> None:
     assert not first.ended.is_set()
     while not first.ended.wait(0.001):
         behind.turn()
-    assert first.thread.join(5)
+    assert first.thread.join(PATIENCE_S)
 
 
 def test_another_choice_changes_the_order_between_streams_alone() -> None:
@@ -196,7 +197,7 @@ def test_a_thread_ends_by_itself_and_says_where_it_runs() -> None:
     made = lane(step := FakeStep("s"))
     put(made, frame(0, "a"), END)
     made.thread.start()
-    assert made.thread.join(5) and made.ended.is_set()
+    assert made.thread.join(PATIENCE_S) and made.ended.is_set()
     assert step.seen == ["a0", END] and made.thread.tid > 0 and made.thread.failure is None
 
 
@@ -208,6 +209,6 @@ def test_a_thread_that_breaks_is_a_failure(error: Exception, message: str, capsy
     made = lane(FakeStep("s", fail))
     put(made, frame(0, "a"))
     made.thread.start()
-    assert made.thread.join(5)
+    assert made.thread.join(PATIENCE_S)
     assert made.thread.failure is not None and made.thread.failure.message == message
     assert "RuntimeError: broken" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from edgekit.device.runtime.frames.stream import Entry, StreamEnded, StreamGap, 
 from edgekit.device.runtime.schedule.queues import LaneQueues
 from edgekit.schema.recipe import DropPolicy
 from edgekit.stage import Frame
-from tests.fakes.eventually import eventually
+from tests.fakes.eventually import PATIENCE_S, eventually
 from tests.fakes.frames import frame, stream_info
 
 END = StreamEnded(stream="belt", reason="")
@@ -57,7 +57,7 @@ def test_block_waits_and_loses_nothing() -> None:
     while END not in seen:
         assert len(queues) <= 1
         seen.append(queues.take(always))
-    thread.join(5)
+    thread.join(PATIENCE_S)
     assert [entry.sequence for entry in seen if isinstance(entry, Frame)] == list(range(50))
     assert queues.drops() == {}
 
@@ -96,7 +96,7 @@ def test_a_stream_that_becomes_ready_is_taken_after_a_wake() -> None:
     assert not taken
     ready.set()
     queues.wake()
-    thread.join(5)
+    thread.join(PATIENCE_S)
     assert [entry.sequence for entry in taken if isinstance(entry, Frame)] == [7]
 
 
@@ -148,7 +148,7 @@ def test_closing_frees_both_sides_and_counts_what_waited() -> None:
     putting.join(0.05)
     assert rooms == []
     queues.close()
-    putting.join(5)
+    putting.join(PATIENCE_S)
     assert rooms == [False]
     queues.put(frame(1))
     queues.put(END)
@@ -223,12 +223,12 @@ def test_several_threads_take_all_of_it_once_and_end_with_the_line() -> None:
     for thread in (*consumers, *producers):
         thread.start()
     for thread in producers:
-        thread.join(20)
+        thread.join(PATIENCE_S)
         assert not thread.is_alive()
     eventually(lambda: len(queues) == 0)
     queues.close()
     for thread in consumers:
-        thread.join(5)
+        thread.join(PATIENCE_S)
         assert not thread.is_alive(), "every one of them heard of the end"
     both = sorted(one for mine in taken for one in mine)
     assert both == [(stream, sequence) for stream in "ab" for sequence in range(count)]
@@ -249,7 +249,7 @@ def test_all_who_sleep_are_woken_for_what_is_there() -> None:
     open_to.update("abc")
     queues.wake()
     for thread in threads:
-        thread.join(5)
+        thread.join(PATIENCE_S)
     assert sorted(entry.stream for entry in taken if entry is not None) == ["a", "b", "c"]
 
 
@@ -264,7 +264,7 @@ def test_frames_of_a_stream_can_be_forgotten_and_its_events_stay() -> None:
     putting.join(0.05)
     assert rooms == []
     queues.forget("belt", "lost")
-    putting.join(5)
+    putting.join(PATIENCE_S)
     assert rooms == [True] and told == [1], "whoever waits for room, here or behind, hears of it"
     queues.forget("belt", "lost")
     queues.forget("nobody", "lost")

@@ -10,6 +10,7 @@ import pytest
 
 from edgekit.device.runtime.schedule.threads import PinnedThread
 from edgekit.errors import EdgekitError, InputError
+from tests.fakes.eventually import PATIENCE_S
 
 ABSENT = (4095,)
 
@@ -19,14 +20,14 @@ def test_a_thread_that_may_not_run_on_its_cpus_does_not_start() -> None:
     thread = PinnedThread("follow", ABSENT, advisory=False, body=lambda: ran.append(1))
     with pytest.raises(InputError, match="lane follow: CPUs 4095 are not all there"):
         thread.start()
-    assert thread.join(5) and ran == []
+    assert thread.join(PATIENCE_S) and ran == []
 
 
 def test_where_that_is_advisory_it_starts_and_says_so() -> None:
     ran: list[set[int]] = []
     thread = PinnedThread("follow", ABSENT, advisory=True, body=lambda: ran.append(os.sched_getaffinity(0)))
     thread.start()
-    assert thread.join(5) and ran == [os.sched_getaffinity(0)]
+    assert thread.join(PATIENCE_S) and ran == [os.sched_getaffinity(0)]
     assert thread.note.endswith("it is not pinned") and thread.failure is None
 
 
@@ -41,16 +42,16 @@ def test_it_runs_where_it_shall_and_under_its_name() -> None:
     thread = PinnedThread("camera/belt-number-one", (cpu,), advisory=False, body=body)
     assert thread.join(0), "one that never started is not at work"
     thread.start()
-    assert thread.join(5) and seen == [{cpu}, "camera/belt-num", thread.tid] and thread.note == ""
+    assert thread.join(PATIENCE_S) and seen == [{cpu}, "camera/belt-num", thread.tid] and thread.note == ""
 
 
 def test_one_that_is_at_work_is_not_joined() -> None:
     held = threading.Event()
-    thread = PinnedThread("follow", (), advisory=False, body=lambda: held.wait(20) and None)
+    thread = PinnedThread("follow", (), advisory=False, body=lambda: held.wait(PATIENCE_S) and None)
     thread.start()
     assert not thread.join(0.01)
     held.set()
-    assert thread.join(5) and thread.failure is None
+    assert thread.join(PATIENCE_S) and thread.failure is None
 
 
 def test_what_ends_it_before_its_time_is_kept() -> None:
@@ -59,5 +60,5 @@ def test_what_ends_it_before_its_time_is_kept() -> None:
 
     thread = PinnedThread("follow", (), advisory=False, body=leave)
     thread.start()
-    assert thread.join(5)
+    assert thread.join(PATIENCE_S)
     assert thread.failure is not None and thread.failure.message == "stage own called sys.exit(5)"

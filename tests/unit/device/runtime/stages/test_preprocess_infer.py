@@ -27,7 +27,7 @@ from edgekit.imaging.image import RgbImage, RgbSpec
 from edgekit.schema.plan import EnginePlan, LanePlan
 from edgekit.schema.recipe import ColourContract, DropPolicy
 from edgekit.stage import Frame, Stage
-from tests.fakes.eventually import eventually
+from tests.fakes.eventually import PATIENCE_S, eventually
 from tests.fakes.frames import frame, stage_context, stream_info
 from tests.fakes.networks import save, two_by_two
 
@@ -71,7 +71,7 @@ class Engine:
         self.addresses.append(self._read.ctypes.data)
 
     def finish(self) -> Tensors:
-        assert self.let.wait(20)
+        assert self.let.wait(PATIENCE_S)
         mean, self._read = self._read.mean(), None
         return {"mean": np.array([mean], np.float32)}
 
@@ -190,10 +190,10 @@ def test_a_slow_engine_and_a_fast_lane_never_wait_for_each_other_s_buffers(engin
     engine.let.set()
     expected = 60 if drop == "block" else 1 + 8
     for _ in range(expected):
-        assert sink.arrived.acquire(timeout=10), "everybody goes on"
+        assert sink.arrived.acquire(timeout=PATIENCE_S), "everybody goes on"
     for worker in (cpu, npu):
         worker.queues.close()
-        assert worker.thread.join(10)
+        assert worker.thread.join(PATIENCE_S)
     assert sink.found == {number: pytest.approx(number / 255) for number in sink.found}
     assert list(sink.found) == sorted(sink.found)
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from edgekit.stage import SceneEvent
-from tests.fakes.eventually import eventually
+from tests.fakes.eventually import PATIENCE_S, eventually
 from tests.fakes.ports import free_port
 from tests.fakes.viewers import PreviewBench, decoded, grey_of, parts, plain_image, preview_bench, state_of, viewer
 
@@ -216,7 +216,7 @@ def test_by_tcp_only_the_token_opens(tmp_path: Path) -> None:
 
 
 def tcp(port: int, path: str, **headers: str) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
     connection.request("GET", path, headers=headers)
     answer = connection.getresponse()
     try:
