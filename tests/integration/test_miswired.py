@@ -7,7 +7,8 @@ made: engine loaded, source opened, stages planned. One thing is wrong in each c
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -188,3 +189,86 @@ def test_what_is_wired_wrong_is_refused_before_the_first_frame(name: str, tmp_pa
         start(write(wiring, tmp_path / "recipe"), tmp_path)
     assert wiring.told in refused.value.message
     assert wiring.cure in f"{refused.value.message} {refused.value.hint}"
+
+
+CODES = {"601": 6, "709": BT709, "2020": 9}
+RANGES = {"limited": LIMITED, "full": 2}
+
+
+def contradicted(dice: random.Random, key: str, codes: Mapping[str, int]) -> Wiring:
+    """The stream says one thing, the recipe another."""
+    stream, recipe = dice.sample(sorted(codes), 2)
+    told = f"the stream says {key} {stream}, the recipe says {recipe}"
+    return Wiring(source=f'{key} = "{recipe}"', told=told, cure=f"take {key} out", **{key: codes[stream]})  # type: ignore[arg-type]
+
+
+def unsaid(dice: random.Random) -> Wiring:
+    """Nobody says one of the two; the other one is said by whom it may be."""
+    if dice.random() < 0.5:
+        return Wiring(matrix=SILENT, told="says its matrix", cure="pipeline.sources.door.matrix")
+    return Wiring(range=0, told="says its range", cure="pipeline.sources.door.range")
+
+
+def sampled(dice: random.Random) -> Wiring:
+    """A stream of other chroma, or of more bits."""
+    found = dice.choice(["yuv444p", "yuv411p", "yuv410p", "yuv440p", "yuv420p10le", "yuv422p10le", "yuv444p16le"])
+    return Wiring(format=found, told=f"its pixel format is {found}", cure="-pix_fmt yuv420p")
+
+
+def contract(key: str, *values: str, **more: str) -> Callable[[random.Random], Wiring]:
+    """A value that a model's contract cannot have."""
+
+    def wiring(dice: random.Random) -> Wiring:
+        return Wiring(input={**more, key: dice.choice(values)}, told=f"models.m.input.{key}")
+
+    return wiring
+
+
+def sized(dice: random.Random) -> Wiring:
+    """Another size than the model's, perhaps its own the other way round."""
+    width, height = dice.choice([(HEIGHT, WIDTH), (dice.randrange(49, 300), HEIGHT), (WIDTH, dice.randrange(33, 300))])
+    return Wiring(
+        input={"width_px": str(width), "height_px": str(height)}, told="m.onnx takes x", cure="models.m.input"
+    )
+
+
+def shaped(dice: random.Random) -> Wiring:
+    """A model whose channels lie elsewhere, or are of another number."""
+    if dice.random() < 0.5:
+        return Wiring(shape=(1, HEIGHT, WIDTH, 3), told="the layout is NHWC", cure='layout = "NHWC"')
+    channels = dice.choice([1, 2, 4, 5])
+    return Wiring(
+        shape=(1, channels, HEIGHT, WIDTH), told="m.onnx takes x", cure="models.m.input" if channels == 1 else ""
+    )
+
+
+KINDS: Mapping[str, Callable[[random.Random], Wiring]] = {
+    "matrix": lambda dice: contradicted(dice, "matrix", CODES),
+    "range": lambda dice: contradicted(dice, "range", RANGES),
+    "unsaid": unsaid,
+    "format": sampled,
+    "order": contract("order", '"RBG"', '"GBR"', '"BRG"', '"rgb"', '"YUV"', '"RGBA"', '"grey"', "3"),
+    "scale": contract("scale", "0", "nan", "inf", "[0.1, 0.2]", "[1, 1, 1, 1]", "[1, 0, 1]", '"1/255"'),
+    "mean": contract("mean", "nan", "-inf", "[1, 2]", "[1, 2, 3, 4]", '"imagenet"'),
+    "layout": contract("layout", '"HWC"', '"CHW"', '"NWHC"', '"nchw"', '"NC4HW"'),
+    "bars": contract("bars", "256", "-1", "1.5", "[1, 2]", "[0, 0, 300]", '"grey"', fit='"letterbox"'),
+    "sampling": contract("sampling", '"nearest"', '"cubic"', '"lanczos"', '"AREA"'),
+    "size": sized,
+    "shape": shaped,
+}
+
+
+def test_what_dice_wire_wrong_is_refused_as_well(tmp_path: Path) -> None:
+    """Not what somebody thought of: kinds, values and pairs come from a generator with a fixed seed."""
+    dice, refused = random.Random(14), 0
+    for number, kind in enumerate([*KINDS, *KINDS, *KINDS]):
+        wiring = KINDS[kind](dice)
+        scratch = tmp_path / str(number)
+        scratch.mkdir()
+        with pytest.raises(EdgekitError) as error:
+            start(write(wiring, scratch / "recipe"), scratch)
+        assert wiring.told in error.value.message, (kind, wiring)
+        assert wiring.cure in f"{error.value.message} {error.value.hint}" and error.value.hint, (kind, wiring)
+        refused += 1
+    print(f"\n{refused} of {3 * len(KINDS)} seeded wirings refused before the first frame")
+    assert refused >= 20
