@@ -34,6 +34,7 @@ def doctor(
         "target": found.target,
         "findings": found.findings,
         "engines": found.engines,
+        "rga": found.rga,
         "warnings": found.warnings,
     }
     output.result(result, "\n".join(_lines(found)))
@@ -51,6 +52,7 @@ def _lines(found: Diagnosis) -> list[str]:
     return [
         f"{found.device}: {found.title}, target {found.target or 'unknown'}",
         *(f"  {finding_line(item)}" for item in found.findings if item not in by_engine),
+        *([f"  RGA can convert frames: {found.rga}"] if found.rga else []),
         *(line for verdict in found.engines for line in _engine_lines(verdict)),
         *(f"  warning: {text}" for text in found.warnings),
         *([] if found.findings else ["  nothing is missing"]),

@@ -77,6 +77,10 @@ class DeviceFacts:
     """Every copy of the NPU's runtime, `/usr/lib/librknnrt.so 2.3.2 (...)`; the worker loads the first."""
     named_librknnrt: tuple[NamedLibrary, ...] = ()
     """Its files with a version in their names."""
+    librga: str = ""
+    """The 2D engine's library, `/usr/lib/librga.so 1.10.1_[0]`; empty: there is none."""
+    rga_driver: bool = False
+    """Whether the kernel serves the 2D engine: /dev/rga."""
     npu_kernel: str
     """`vendor`, `mainline` (rocket) or empty."""
     npu_link: str = ""

@@ -28,6 +28,7 @@ _SOC = re.compile("rockchip,(r[kv][0-9]{4}[a-z]?)")
 """The first one is what the board is: a Radxa E52C says rk3582, then rk3588s. Source: Linux, rk3582-radxa-e52c.dts."""
 _SAME_SOC = {"rk3588s": "rk3588"}
 """The toolkit has one name for both. Source: RKNN Toolkit2 API reference, target_platform."""
+_RGA_CURE = 'sampling = "any" lets RGA convert frames, without it the CPU does: {}'
 _INSTALL = (
     "put librknnrt {} into /usr/lib (airockchip/rknn-toolkit2, runtime/Linux), or build the release for this board"
 )
@@ -39,7 +40,7 @@ def judge(engine: Mapping[str, str], facts: DeviceFacts) -> Iterator[Finding]:
     if npu is None:
         yield from _none(engine, facts)
         return
-    checks = (*_soc(engine, npu), *_runtime(engine, npu, facts), _driver(npu))
+    checks = (*_soc(engine, npu), *_runtime(engine, npu, facts), _driver(npu), *_rga(engine, facts))
     yield from (found for found in checks if found)
 
 
@@ -100,6 +101,13 @@ def _runtime(engine: Mapping[str, str], npu: Accelerator, facts: DeviceFacts) ->
         "one",
         "remove all but the one in /usr/lib: programs load different ones",
     )
+
+
+def _rga(engine: Mapping[str, str], facts: DeviceFacts) -> Iterator[Finding | None]:
+    """The 2D engine, where an engine's frames may be its work: without it they are the CPU's."""
+    if engine.get("sampling") == "any":
+        yield warn(bool(facts.librga), "librga", "", "", _RGA_CURE.format("install the board maker's package librga2"))
+        yield warn(facts.rga_driver, "/dev/rga", "", "", _RGA_CURE.format("boot the board maker's kernel"))
 
 
 def _driver(npu: Accelerator) -> Finding | None:

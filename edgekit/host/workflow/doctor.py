@@ -33,6 +33,8 @@ class Diagnosis:
     findings: tuple[Finding, ...]
     """All of them, those about single engines included."""
     engines: tuple[EngineVerdict, ...]
+    rga: str
+    """The library of an RK3588's 2D engine, which a recipe's `sampling = "any"` uses; empty where it cannot."""
     warnings: tuple[str, ...]
     """What could not be read there."""
 
@@ -84,5 +86,6 @@ def diagnose_facts(
         target=match_target(facts, targets).target,
         findings=findings + judge_login(facts, systemd=device.service == "systemd"),
         engines=judge_each(manifest.engines, manifest.wheels, facts) if manifest else (),
+        rga=facts.librga if facts.rga_driver else "",
         warnings=facts.warnings,
     )

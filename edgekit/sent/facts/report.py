@@ -26,7 +26,7 @@ import time
 
 from edgekit.sent.facts.jetson import gpu_clock, jetson, l4t, module, pip_tensorrt, power_choices
 from edgekit.sent.facts.processors import clusters, cpus, memory
-from edgekit.sent.facts.rockchip import librknnrt, named_librknnrt, npu_kernel, npu_link, rockchip
+from edgekit.sent.facts.rockchip import librga, librknnrt, named_librknnrt, npu_kernel, npu_link, rockchip
 from edgekit.sent.facts.system import (
     cgroup,
     cgroup_1_by,
@@ -95,6 +95,8 @@ def facts(root, state):
         "pip_tensorrt": attempt(tree, "", pip_tensorrt, interpreter["path"]),
         "librknnrt": ["%s %s" % (path, text or "unknown") for path, text in copies],
         "named_librknnrt": attempt(tree, [], named_librknnrt),
+        "librga": attempt(tree, "", librga),
+        "rga_driver": "rga" in tree.names("dev"),
         "npu_kernel": driver,
         "npu_link": attempt(tree, "", npu_link),
         "power_choices": attempt(tree, [], power_choices),

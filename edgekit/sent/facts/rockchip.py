@@ -1,4 +1,4 @@
-"""An RK3588: its NPU, the driver, and every copy of librknnrt."""
+"""An RK3588: its NPU, the driver, every copy of librknnrt, and the 2D engine."""
 
 import mmap
 import os
@@ -46,6 +46,16 @@ def named_librknnrt(tree):
     return found
 
 
+def librga(tree):
+    """The library of the 2D engine, the first that the dynamic linker takes, with the version text inside it."""
+    for folder in RKNNRT_FOLDERS:
+        for name in ("%s/librga.so%s" % (folder, end) for end in (".2", "")):
+            if os.path.lexists(tree.path(name)):
+                version = version_inside(tree, name, rb"rga_api version ([0-9.]+[^\0\n]{0,20})")
+                return "/%s %s" % (name, version or "unknown")
+    return ""
+
+
 def npu_link(tree):
     """What /dev/rknpu leads to where it is a link to a DRM node, else empty.
 
@@ -57,9 +67,13 @@ def npu_link(tree):
 
 
 def rknnrt_version(tree, name):
+    return version_inside(tree, name, rb"librknnrt version: ([0-9.]+[^\0\n]{0,60})")
+
+
+def version_inside(tree, name, pattern):
     try:
         with open(tree.path(name), "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            found = re.search(rb"librknnrt version: ([0-9.]+[^\0\n]{0,60})", data)
+            found = re.search(pattern, data)
             if found:
                 return found.group(1).decode("ascii", "replace").strip()
         tree.warn("/%s tells no version" % name)

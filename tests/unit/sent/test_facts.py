@@ -218,3 +218,16 @@ def test_newest_compares_numbers() -> None:
 )
 def test_cpu_lists(text: str, cpus: list[int]) -> None:
     assert processors.cpus_of(text) == cpus
+
+
+def test_the_2d_engine_s_library_is_told(tmp_path: Path) -> None:
+    tree = Tree(str(tmp_path))
+    assert rockchip.librga(tree) == ""
+    folder = tmp_path / "usr/lib/aarch64-linux-gnu"
+    folder.mkdir(parents=True)
+    (folder / "librga.so").write_bytes(b"\0rga_api version 1.9.3_[1]\0")
+    assert rockchip.librga(tree) == "/usr/lib/aarch64-linux-gnu/librga.so 1.9.3_[1]"
+    (folder / "librga.so.2").write_bytes(b"\0rga_api version 1.10.1_[0]\0")
+    assert rockchip.librga(tree) == "/usr/lib/aarch64-linux-gnu/librga.so.2 1.10.1_[0]"
+    (folder / "librga.so.2").write_bytes(b"\0another\0")
+    assert rockchip.librga(tree) == "/usr/lib/aarch64-linux-gnu/librga.so.2 unknown" and tree.warnings

@@ -26,6 +26,7 @@ from edgekit.host.engine.rknn.refusals import refusals
 from edgekit.host.engine.rknn.toolkit import choose_version
 from edgekit.host.engine.source import ModelSource
 from edgekit.host.engine.store import cache_key
+from edgekit.host.engine.verify.sampling import check_sampling
 from edgekit.host.engine.verify.verdict import LayerError
 from edgekit.imaging.conversion import tensors_of
 from edgekit.schema.target import Accelerator
@@ -119,8 +120,9 @@ class RknnCompilation(Compilation):
         return (self.bench.toolkits.lock(self.version),)
 
     def prove(self) -> None:
-        """Refuse an output that one int8 range cannot hold."""
+        """Refuse an output that one int8 range cannot hold, and a model that does not bear RGA's way of scaling."""
         source, job = self.source, self.job
+        check_sampling(source)
         if job.quantisation is not None and not job.keep_float:
             some = tensors_of(source.pictures.ranges[:_RANGE_FRAMES], source.model.input)
             check_ranges(source.file, onnx.load(source.path), answers_of(source.path, some))
@@ -176,6 +178,7 @@ class RknnCompilation(Compilation):
         facts = {
             "npu_cycles": str(log.cycles),
             "cpu_layers": ", ".join(f"{layer.kind} {layer.name}" for layer in log.on_cpu),
+            "sampling": self.source.model.input.sampling,
         }
         if job.quantisation is not None:
             facts |= {

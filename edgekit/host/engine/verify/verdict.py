@@ -69,7 +69,7 @@ def check_agreement(
         EngineError: a channel is lost, or it is beyond its tolerance; the message names the layers where that starts.
     """
     outputs = tuple(agreement)
-    faults = [text for one in outputs if (text := _first_fault(one, tolerance))]
+    faults = [text for one in outputs if (text := first_fault(one, tolerance))]
     if not faults:
         return
     if overflow := cure.overflow():
@@ -98,7 +98,7 @@ def _finite(cosine: float) -> float:
     return cosine if math.isfinite(cosine) else -2.0
 
 
-def _first_fault(one: Agreement, tolerance: Tolerance) -> str:
+def first_fault(one: Agreement, tolerance: Tolerance) -> str:
     """The gravest fault of an output; empty where there is none."""
     if one.not_finite:
         return f"output {one.output} has {one.not_finite} values that are no numbers"

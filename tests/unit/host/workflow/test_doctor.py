@@ -91,3 +91,11 @@ def test_the_device_is_asked_once_and_let_go(rock: DeviceFacts, tmp_path: Path) 
     with pytest.raises(InputError, match="holds no release"):
         diagnose("gate", tmp_path / "none", access_to({"gate": board}), station)
     assert len(board.asked) == 1
+
+
+def test_the_2d_engine_is_told_where_a_worker_could_use_it(rock: DeviceFacts) -> None:
+    assert diagnose_facts(DEVICE, rock, None, TARGETS, now_s=1000.0).rga == ""
+    without_driver = dataclasses.replace(rock, librga="/usr/lib/librga.so 1.10.1_[0]")
+    assert diagnose_facts(DEVICE, without_driver, None, TARGETS, now_s=1000.0).rga == ""
+    whole = dataclasses.replace(without_driver, rga_driver=True)
+    assert diagnose_facts(DEVICE, whole, None, TARGETS, now_s=1000.0).rga == "/usr/lib/librga.so 1.10.1_[0]"
