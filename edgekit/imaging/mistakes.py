@@ -1,4 +1,4 @@
-"""What pictures look like whose colours were taken for others: channels in the wrong order, another matrix or range."""
+"""What pictures look like whose colours were taken for others: wrong order, matrix or range, or chroma that moved."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ class ColourMistake:
     taken_range: Range
     swapped: bool = False
     """Red is taken for blue."""
+    moved: bool = False
+    """Chroma that lies with every other luma sample is taken for chroma between two: it moves by half a pixel."""
 
     def apply(self, rgb: Pixels) -> Pixels:
         """A picture that was converted wrong.
@@ -42,6 +44,8 @@ class ColourMistake:
             return np.ascontiguousarray(rgb[..., ::-1])
         right, wrong = (np.array(yuv_to_rgb(*each)) for each in self._pair)
         codes = np.rint((rgb - right[:, 3]) @ np.linalg.inv(right[:, :3]).T).clip(0, 255)
+        if self.moved:
+            codes[:, 1:, 1:] = (codes[:, :-1, 1:] + codes[:, 1:, 1:]) / 2
         made: Pixels = np.rint((codes @ wrong[:, :3].T + wrong[:, 3]).clip(0, 255)).astype(np.uint8)
         return made
 
@@ -66,3 +70,4 @@ def _mistakes(matrix: Matrix, range_: Range) -> Iterator[ColourMistake]:
     wrong: Range = "full" if range_ == "limited" else "limited"
     taken = {**right, "taken_range": wrong}
     yield ColourMistake(name=f"range-{wrong}", words=f"{range_} range taken for {wrong}", **taken)  # type: ignore[arg-type]
+    yield ColourMistake(name="siting", words="chroma on the left taken for the middle", moved=True, **right)  # type: ignore[arg-type]

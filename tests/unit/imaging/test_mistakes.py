@@ -11,8 +11,8 @@ from edgekit.schema.recipe import ColourContract
 from tests.unit.imaging.exact import COLOURS, image_in
 
 NAMES = {
-    ("709", "limited"): ["order", "matrix-601", "matrix-2020", "range-full"],
-    ("601", "full"): ["order", "matrix-709", "matrix-2020", "range-limited"],
+    ("709", "limited"): ["order", "matrix-601", "matrix-2020", "range-full", "siting"],
+    ("601", "full"): ["order", "matrix-709", "matrix-2020", "range-limited", "siting"],
 }
 
 
@@ -37,7 +37,7 @@ def test_a_mistake_is_what_a_converter_with_the_wrong_colours_makes(matrix, rang
     right = converted(matrix, range_)
     inside = ((right > 0) & (right < 255)).all(axis=-1)  # a level that was cut off is lost
     assert inside.sum() > 100
-    for mistake in mistakes_with(matrix, range_)[1:]:
+    for mistake in mistakes_with(matrix, range_)[1:-1]:
         wrong = converted(mistake.taken_matrix, mistake.taken_range)
         off = np.abs(mistake.apply(right.astype(np.uint8)) - wrong)[inside]
         assert off.max() <= 4 and off.mean() < 1, mistake.words
@@ -47,3 +47,19 @@ def test_a_mistake_is_what_a_converter_with_the_wrong_colours_makes(matrix, rang
 def test_the_wrong_order_is_the_other_order():
     rgb = np.random.default_rng(5).integers(0, 256, (4, 5, 3), np.uint8)
     np.testing.assert_array_equal(mistakes_with("601", "full")[0].apply(rgb), rgb[..., ::-1])
+
+
+@pytest.mark.parametrize(("matrix", "range_"), COLOURS)
+def test_chroma_moves_by_half_a_pixel_and_luma_stays(matrix, range_):
+    """Red that grows from the left: half a step less everywhere, and nothing where there is no colour."""
+    siting = mistakes_with(matrix, range_)[-1]
+    grey = np.tile(np.arange(40, 200, 5, dtype=np.uint8)[None, :, None], (4, 1, 3))
+    assert np.abs(siting.apply(grey).astype(int) - grey).max() <= 2
+    y, u, v = (np.full((4, 32), level, np.uint8) for level in (128, 128, 128))
+    v[:] = 64 + 4 * np.arange(32, dtype=np.uint8)
+    contract = ColourContract(width_px=32, height_px=4, order="RGB")
+    frames = [image_in("I420", (y, u[:, ::2], shown[:, ::2]), matrix, range_) for shown in (v, np.roll(v, 2, axis=1))]
+    right, later = (Converter(plan_conversion(frame.spec, contract)).rgb(frame).astype(int) for frame in frames)
+    # Chroma has a sample for two pixels here: a move by half a pixel is a quarter of one by a sample, on average.
+    moved = siting.apply(right.astype(np.uint8)) - right
+    assert moved[:, 4:-4, 0].mean() == pytest.approx((later - right)[:, 4:-4, 0].mean() / 4, abs=0.6)
