@@ -26,7 +26,7 @@ def test_wrong_colours_cost_what_the_colour_stage_decides(recipe: Path) -> None:
     assert (found["pictures"], found["source"]) == (8, "belt is BT.709 limited")
     assert found["stages"] == ["scale", "see", "find", "name"]
     costs = {one["mistake"]: one for one in found["mistakes"]}
-    assert list(costs) == ["order", "matrix-601", "matrix-2020", "range-full"]
+    assert list(costs) == ["order", "matrix-601", "matrix-2020", "range-full", "siting"]
     for one in costs.values():
         assert one["kept"] + one["renamed"] + one["lost"] == found["detections"] > 40
     assert costs["order"]["wrong_percent"] > 50 > costs["matrix-2020"]["wrong_percent"]
