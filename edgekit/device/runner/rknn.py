@@ -48,8 +48,9 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("edgekit.rga")
 _HINT = "build the release again"
-_SETS_A_CORE = 2
-"""Of mapped input buffers: a context reads no memory that another one made."""
+_SETS_A_CORE = 3
+"""Of mapped input buffers: the core's own, and two to lend, of which it reads one while the next is filled. A context
+reads no memory that another one made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -265,7 +265,7 @@ def test_a_job_that_fails_is_told_and_the_next_one_works(rock: Rock, call: str) 
 def test_an_engine_that_goes_first_ends_its_imports(rock: Rock) -> None:
     runner, frame = rock.load(contract()), image_in("NV12", frame_of("gradient", 300, 162), "709", "limited")
     filler = runner.filler(plan_conversion(frame.spec, contract()))
-    assert filler is not None and rock.rga.live == 3, "one buffer of each core, and a frame's planes"
+    assert filler is not None and rock.rga.live == 5, "two buffers of each core, and a frame's planes"
     runner.close()
     assert rock.rga.live == 1
     filler.close()
@@ -328,3 +328,17 @@ def test_the_fake_sees_what_is_wrong(libraries: tuple[Path, Path]) -> None:
     ]
     assert fake.live == 1
     fake.reset()
+
+
+def test_every_core_reads_one_buffer_while_rga_fills_the_next(rock: Rock) -> None:
+    """Else frames would be the CPU's, scaled in another way, as soon as all cores are busy."""
+    runner, frame = rock.load(contract()), image_in("NV12", frame_of("gradient", 300, 162), "709", "limited")
+    filler = runner.filler(plan_conversion(frame.spec, contract()))
+    assert filler is not None
+    held = [runner.lend() for _ in range(2 * runner.slots)]
+    for lent in held:
+        filler.fill(frame, lent["images"][0])
+    assert rock.rga.jobs == 2 * runner.slots
+    del held, lent
+    filler.close()
+    runner.close()
