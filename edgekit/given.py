@@ -61,8 +61,8 @@ class PictureSource:
     def pictures(self) -> Iterator[Image | GivenPicture]:
         """The pictures, one after the other. Their end is the stream's; of a live source it is a failure.
 
-        Each has memory of its own, of which nothing is kept here: what is given is lent until its frame ends, and an
-        array that is still held then, to be filled again, keeps its lease, of which a stream has few.
+        Nothing is copied: what is written into an array while the frame that it was given for is under way shows in
+        that frame. So give each picture memory of its own, or fill an array again that was given many frames ago.
         """
         raise NotImplementedError
 

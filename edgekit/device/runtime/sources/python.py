@@ -9,11 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.frames.stream import Entry, StreamEnded, StreamLost, StreamRestarted, StreamStarted
 from edgekit.device.runtime.stages import close_stage, import_entry
 from edgekit.errors import InputError
-from edgekit.imaging.image import RgbImage, Yuv420Image
+from edgekit.imaging.image import Pixels, RgbImage, Yuv420Image
 from edgekit.schema.reader import from_raw
 from edgekit.schema.source import PythonSource
 from edgekit.stage import Frame, GivenPicture, ModelResult, SourceContext, StreamInfo
@@ -114,8 +116,9 @@ class OwnSource:
                 )
                 frame.truth = picture.truth
                 self._sequence += 1
+                del picture, given  # else they keep the picture alive after its frame's end
                 yield frame
-                del frame, picture, given  # else this frame keeps a picture alive while the next one is made
+                del frame  # likewise, while the next one is made
         finally:
             close_stage(made)
 
@@ -136,4 +139,22 @@ def _checked(given: object, name: str) -> GivenPicture:
     picture = given if isinstance(given, GivenPicture) else GivenPicture(image=given)  # type: ignore[arg-type]
     if not isinstance(picture.image, (RgbImage, Yuv420Image)):
         raise InputError(f"source {name} gave a {type(picture.image).__name__}, which is no picture", hint=_HINT)
-    return picture
+    return replace(picture, image=_lent(picture.image))
+
+
+def _lent(image: RgbImage | Yuv420Image) -> RgbImage | Yuv420Image:
+    """The same picture in arrays of the frame's own: its lease ends with these, whatever the class does with its own.
+
+    A class may give one array again and again. What has a memoryview as its base is a root for numpy and for leases.
+    """
+    match image:
+        case RgbImage():
+            return replace(image, pixels=_view(image.pixels))
+        case Yuv420Image():
+            return replace(image, y=_view(image.y), u=_view(image.u), v=_view(image.v))
+
+
+def _view(plane: Pixels) -> Pixels:
+    view: Pixels = np.asarray(memoryview(plane))  # type: ignore[arg-type]
+    view.flags.writeable = False
+    return view

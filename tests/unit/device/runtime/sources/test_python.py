@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edgekit.device.runtime.figures import LaneFigures
-from edgekit.device.runtime.frames.leases import StreamLeases
+from edgekit.device.runtime.frames.leases import StreamLeases, let_go
 from edgekit.device.runtime.frames.pool import PicturePool
 from edgekit.device.runtime.frames.stream import StreamEnded, StreamLost, StreamRestarted, StreamStarted
 from edgekit.device.runtime.sources.feed import Feed
@@ -64,6 +64,15 @@ class Plain(PictureSource):
     def pictures(self):
         yield RgbImage(pixels=np.zeros((4, 4, 3), np.uint8), order="RGB")
         yield "no picture"
+
+
+class Again(PictureSource):
+    def pictures(self):
+        pixels = np.zeros((4, 6, 3), np.uint8)
+        for number in range(5):
+            pixels[:] = number
+            yield RgbImage(pixels=pixels[:, ::-1], order="RGB")
+            self.kept = pixels
 
 
 class Leaving(PictureSource):
@@ -150,6 +159,22 @@ def test_one_that_calls_sys_exit_is_down_as_any_other(app: Path) -> None:
     made = source(app, "own_sensor:Leaving", live=True, waits=lambda _seconds: made.stop())
     reason = "SystemExit: the sensor's library gives up"
     assert entries(made) == [StreamLost(stream="sensor", state="down", reason=reason)]
+
+
+def test_an_array_that_is_given_again_costs_no_lease(app: Path) -> None:
+    leases = StreamLeases("sensor", 2, PicturePool())
+    seen = []
+    for one in source(app, "own_sensor:Again").entries(LaneFigures("a", time.monotonic)):
+        if isinstance(one, Frame):
+            assert leases.lend(one, "a"), "none is lost to the class's own array"
+            assert not one.image.pixels.flags.writeable
+            row = one.image.pixels[0]
+            seen.append(int(row[0, 0]))
+            let_go(one, "a")
+            assert leases.held == 1, "an array that a stage keeps still counts"
+            del row
+            assert leases.held == 0
+    assert seen == [0, 1, 2, 3, 4]
 
 
 def test_what_is_no_picture_is_told(app: Path) -> None:
