@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -166,14 +167,19 @@ def write_draft(looked: LookedInto, request: DraftRequest) -> DraftedRecipe:
         labels=Path(request.answers[LABELS.key]) if draft.labels_file else None,
     )
     path, copied = write_folder(files, request.name, request.parent)
-    read_recipe(path)
     fleet_file = looked.station.settings.fleet_file
+    try:
+        read_recipe(path)
+        settings = write_settings(settings_of_ends(request.cameras, request.broker), request.name, fleet_file)
+    except BaseException:  # else the next try finds a folder of that name
+        shutil.rmtree(path, ignore_errors=True)
+        raise
     return DraftedRecipe(
         name=request.name,
         path=path,
         known=tuple(_known(looked, draft, answers)),
         copied=copied,
-        settings=write_settings(settings_of_ends(request.cameras, request.broker), request.name, fleet_file),
+        settings=settings,
         fleet_file=fleet_file,
     )
 

@@ -187,3 +187,13 @@ def test_a_model_made_to_harm_is_refused_by_the_child(tmp_path: Path, station: W
     file.write_bytes(np.zeros(9, np.uint8).tobytes())
     with pytest.raises(EngineError, match="no ONNX model"):
         draft(file, station)
+
+
+def test_settings_that_cannot_be_written_leave_no_recipe(model: Path, station: Workstation) -> None:
+    station.settings.fleet_file.parent.mkdir(parents=True, exist_ok=True)
+    station.settings.fleet_file.mkdir()
+    for _ in range(2):
+        with pytest.raises((InputError, OSError)) as refused:
+            draft(model, station, "precision=float16", cameras=("gate=rtsp://192.0.2.5/1",))
+        assert "fleet.toml" in str(refused.value)
+        assert not Path("recipes/gate").exists(), "the second try would find a folder of that name"
