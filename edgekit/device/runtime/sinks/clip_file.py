@@ -41,11 +41,16 @@ class ClipFile:
         """Create the file.
 
         Raises:
-            OSError: it cannot be created.
+            FAULTS: it cannot be created, and is not there.
         """
         self.path, self._codec = file, codec
         self._file = open_file(file)
-        self._container: Any = av.open(self._file, "w", format=_CONTAINERS[container])
+        self._container: Any = None
+        try:
+            self._container = av.open(self._file, "w", format=_CONTAINERS[container])
+        except FAULTS:
+            self.discard()
+            raise
         self._stream: Any = None
         self._began: int | None = None
         """What the source's clock said at the first packet; it moves where that clock was set."""
@@ -106,8 +111,9 @@ class ClipFile:
 
     def discard(self) -> None:
         """There shall be no such file."""
-        with suppress(*FAULTS):
-            self._container.close()
+        if self._container is not None:
+            with suppress(*FAULTS):
+                self._container.close()
         with suppress(OSError):
             self._file.close()
         with suppress(OSError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -15,17 +16,28 @@ _OTHER = re.compile("[^A-Za-z0-9-]+")
 _LONGEST_WORD = 40
 
 
+_SPARE_BYTES = 2 << 20
+"""Left free beyond what is written next: a clip's end and its note."""
+
+
+def free_bytes_of_disk(folder: Path) -> int:
+    """What a disk has left for whoever is not root. Raises OSError."""
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
+
+
 class ClipFolder:
     """What is called `*.mp4` or `*.mkv` is whole, and its note lies beside it. One thread uses it."""
 
-    def __init__(self, folder: Path, quota_bytes: int) -> None:
+    def __init__(self, folder: Path, quota_bytes: int, free_bytes: Callable[[Path], int] = free_bytes_of_disk) -> None:
         """Look at nothing yet.
 
         Args:
             folder: need not be there.
             quota_bytes: what clips and notes may take.
+            free_bytes: how much a disk has left for this user.
         """
-        self.folder, self._quota_bytes = folder, quota_bytes
+        self.folder, self._quota_bytes, self._free_bytes = folder, quota_bytes, free_bytes
         self._clips: deque[tuple[str, int]] = deque()
         """Names without suffix, and what each takes; the oldest first, as names begin with the time."""
         self.bytes = 0
@@ -62,18 +74,26 @@ class ClipFolder:
         unique = next(one for one in (name, *(f"{name}-{count}" for count in range(2, 1000))) if one not in taken)
         return self.folder / f"{unique}.{container}{_PART}"
 
-    def make_room(self, under_way_bytes: int) -> bool:
+    def make_room(self, under_way_bytes: int, more_bytes: int = 0) -> bool:
         """Remove the oldest clips until those that are being written fit too; False where they cannot.
 
+        Args:
+            under_way_bytes: what those take that are being written, within the quota.
+            more_bytes: what is written next: whoever else fills the disk, the newest clip is worth more than old ones.
+
         Raises:
-            OSError: one cannot be removed.
+            OSError: one cannot be removed, or the disk does not say how much is free.
         """
-        while self._clips and self.bytes + under_way_bytes > self._quota_bytes:
+        excess = self.bytes + under_way_bytes - self._quota_bytes
+        if more_bytes:
+            excess = max(excess, more_bytes + _SPARE_BYTES - self._free_bytes(self.folder))
+        while self._clips and excess > 0:
             name, size = self._clips[0]
             for suffix in (*SUFFIXES, ".json"):
                 (self.folder / f"{name}{suffix}").unlink(missing_ok=True)
             self._clips.popleft()
             self.bytes -= size
+            excess -= size
         return under_way_bytes <= self._quota_bytes
 
     def publish(self, part: Path, note: bytes) -> None:

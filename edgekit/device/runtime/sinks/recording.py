@@ -6,10 +6,11 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from edgekit.device.runtime.figures import SinkFigures
 from edgekit.device.runtime.sinks.clip_file import FAULTS, ClipFile, Opener, open_unbuffered
-from edgekit.device.runtime.sinks.clip_folder import ClipFolder
+from edgekit.device.runtime.sinks.clip_folder import ClipFolder, free_bytes_of_disk
 from edgekit.device.runtime.sinks.context import SinkContext
 from edgekit.device.runtime.sinks.packet_ring import PacketRing, PacketRun
 from edgekit.device.runtime.sources.packets import RAW_FORMATS
@@ -65,6 +66,7 @@ class ClipDesk:
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
     open_file: Opener = open_unbuffered
+    free_bytes: Callable[[Path], int] = free_bytes_of_disk
     _folder: ClipFolder = field(init=False)
     _opened: bool = field(default=False, init=False)
     _open: list[Recording] = field(default_factory=list, init=False)
@@ -77,7 +79,7 @@ class ClipDesk:
 
     def __post_init__(self) -> None:
         """Touch nothing yet."""
-        self._folder = ClipFolder(self.context.work / self.context.name, self.plan.quota)
+        self._folder = ClipFolder(self.context.work / self.context.name, self.plan.quota, self.free_bytes)
 
     @property
     def busy(self) -> bool:
@@ -145,7 +147,8 @@ class ClipDesk:
             wanted = [packet for packet in part.packets if packet.arrived_s <= recording.end_s]
             if wanted:
                 file = recording.file or self._new_file(recording)
-                if not self._folder.make_room(self._under_way_bytes() + sum(one.data.nbytes for one in wanted)):
+                more_bytes = sum(one.data.nbytes for one in wanted)
+                if not self._folder.make_room(self._under_way_bytes() + more_bytes, more_bytes):
                     recording.short = f"the quota of {format_bytes(self.plan.quota)} is not enough for it"
                     return True
                 file.add(wanted)

@@ -13,7 +13,8 @@ from typing import Any, BinaryIO
 import pytest
 
 from edgekit.device.runtime.figures import LaneFigures, SinkFigures
-from edgekit.device.runtime.sinks.clip_file import open_unbuffered
+from edgekit.device.runtime.sinks import clip_file
+from edgekit.device.runtime.sinks.clip_file import ClipFile, open_unbuffered
 from edgekit.device.runtime.sinks.clip_folder import ClipFolder
 from edgekit.device.runtime.sinks.context import SinkContext
 from edgekit.device.runtime.sinks.packet_ring import PacketRing
@@ -50,6 +51,7 @@ class Studio:
     folder: Path
     plan: ClipSink = PLAN
     open_file: Callable[[Path], BinaryIO] = open_unbuffered
+    free_bytes: Callable[[Path], int] = lambda _: 1 << 40
     clock: Clock = field(default_factory=Clock)
     figures: SinkFigures = field(default_factory=SinkFigures)
 
@@ -66,6 +68,7 @@ class Studio:
             rings={"gate": self.ring},
             clock=self.clock,
             open_file=self.open_file,
+            free_bytes=self.free_bytes,
         )
 
     def play(self, file: Path, events: Mapping[int, ClipEvent], *, late: int = 0, loops: int = 1) -> None:
@@ -246,6 +249,27 @@ def test_a_full_disk_costs_the_clip_and_is_told_until_one_is_written_again(tmp_p
     studio.play(file, {60: event(60)})
     studio.end()
     assert (studio.figures.sent, studio.figures.trouble) == (1, "")
+
+
+def test_a_disk_that_others_fill_costs_old_clips_and_not_the_new_one(tmp_path: Path) -> None:
+    file, room = write_numbered(tmp_path / "c.mp4", "h264", 200, group=25), [1 << 30]
+    studio = Studio(folder=tmp_path, free_bytes=lambda _: room[0])
+    studio.play(file, {60: event(60)})
+    studio.end()
+    (old,) = studio.clips()
+    room[0] = 1000
+    studio.play(file, {120: event(120)})
+    studio.end()
+    (new,) = studio.clips()
+    assert new != old and 120 in numbers_in(new)
+    assert (studio.figures.sent, studio.figures.dropped) == (2, 0)
+
+
+def test_a_container_that_cannot_be_begun_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(clip_file._CONTAINERS, "mp4", "no such format")
+    with pytest.raises(ValueError):
+        ClipFile(tmp_path / "a.mp4.part", "mp4", "h264", open_unbuffered)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_disk_that_is_too_slow_ends_the_clip_and_holds_no_more_memory(tmp_path: Path) -> None:
