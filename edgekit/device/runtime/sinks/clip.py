@@ -18,8 +18,9 @@ from edgekit.schema.result import ClipEvent
 from edgekit.schema.sink import ClipSink
 from edgekit.stage import Frame
 
-_LATENCY_S = 5.0
-"""Rings keep so much more than is asked for: an event is known later than its picture, by what the stages take."""
+_LATENCY_S, _LATENCY_RATIO = 5.0, 1.5
+"""Rings keep so much more than is asked for: an event is known later than its picture, by what the stages take; and so
+many times what they have taken for a frame, on a board that is slow."""
 _MOST_WAITING = 1000
 _WRITE_EVERY_S, _LOOK_EVERY_S = 0.25, 1.0
 _CLOSE_S = 3.0
@@ -35,16 +36,14 @@ class ClipRecorder:
         figures: SinkFigures,
         *,
         open_file: Opener = open_unbuffered,
-        now: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Keep and write nothing yet."""
-        self._plan, self._context, self._figures, self._now = plan, context, figures, now
+        self._plan, self._context, self._figures, self._clock = plan, context, figures, clock
         streams = plan.sources or tuple(context.plan.sources)
         self._rings = {stream: PacketRing(plan.before_s + _LATENCY_S, plan.buffer) for stream in streams}
         figures.held = self._rings
-        self._desk = ClipDesk(
-            plan=plan, context=context, figures=figures, rings=self._rings, now=now, open_file=open_file
-        )
+        self._desk = ClipDesk(plan=plan, context=context, figures=figures, rings=self._rings, open_file=open_file)
         self._waiting: deque[Moment] = deque()
         self._thread = SinkThread(context.name, figures, self._work)
 
@@ -54,8 +53,10 @@ class ClipRecorder:
 
     def take(self, frame: Frame) -> None:
         """See `Sink.take`."""
-        if frame.stream not in self._rings:
+        ring = self._rings.get(frame.stream)
+        if ring is None:
             return
+        ring.keep(self._plan.before_s + _LATENCY_RATIO * (self._clock() - frame.captured_s))
         self._thread.start()
         for event in frame.events:
             if not self._plan.wants(event.kind, event.place, event.label):
@@ -71,7 +72,7 @@ class ClipRecorder:
                 direction=event.direction,
                 seconds=event.seconds,
                 frame=frame.sequence,
-                at_s=round(self._now() - (time.monotonic() - frame.captured_s), 3),
+                at_s=round(time.time() - (self._clock() - frame.captured_s), 3),
                 clip_s=0.0,
             )
             self._waiting.append(Moment(stream=frame.stream, event=noted, captured_s=frame.captured_s))

@@ -65,6 +65,10 @@ class PacketRing:
         """Of the newest run; empty where there was none."""
         return self._runs[-1].codec if self._runs else ""
 
+    def keep(self, seconds: float) -> None:
+        """Hold so many seconds from now on, if that is more than before."""
+        self._keep_s = max(self._keep_s, seconds)
+
     def begin(self, codec: str) -> None:
         """See `PacketTaker.begin`."""
         with self._lock:
@@ -114,8 +118,13 @@ class PacketRing:
             over = after is not None and last >= end
             return RingPart(packets=found, end="restarted" if over else "")
 
+    def arrived_s(self, number: int) -> float:
+        """When a packet was there; far in the future where it is still to come."""
+        with self._lock:
+            return self._arrived_s(number)
+
     def _arrived_s(self, number: int) -> float:
-        """Of a packet that is there; far in the future for one that is not."""
+        """With the lock held: of a packet that is there; far in the future for one that is not."""
         index = number - self._first
         return self._packets[index].arrived_s if index < len(self._packets) else math.inf
 

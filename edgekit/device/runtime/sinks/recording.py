@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -117,13 +118,18 @@ class ClipDesk:
                 if len(recording.moments) < _MOST_EVENTS:
                     recording.moments.append(moment)
                 return
-        started = self.rings[moment.stream].start(at_s, plan.before_s)
+        ring = self.rings[moment.stream]
+        started = ring.start(at_s, plan.before_s)
         if started is None:
             self._drop(f"stream {moment.stream} gives no packets that a clip could be made of")
             return
         run, number = started
         latest_s = at_s + plan.longest_s
         end_s = min(at_s + plan.after_s, latest_s)
+        if end_s < ring.arrived_s(number) < math.inf:
+            late_s = self.clock() - at_s
+            self._drop(f"an event of stream {moment.stream} was known {late_s:.0f} s after its picture: it had gone")
+            return
         self._open.append(Recording(run=run, next=number, moments=[moment], end_s=end_s, latest_s=latest_s))
 
     def _advance(self, recording: Recording, *, last: bool = False) -> None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,12 +19,14 @@ from edgekit.device.runtime.sinks import TakesPackets, make_sink
 from edgekit.device.runtime.sinks.clip import ClipRecorder
 from edgekit.device.runtime.sinks.clip_file import open_unbuffered
 from edgekit.device.runtime.sinks.context import SinkContext
+from edgekit.device.runtime.sinks.packet_ring import PacketRing
 from edgekit.device.runtime.sources.packets import EncodedPacket, PacketTap
 from edgekit.device.runtime.stages.factory import StageFactory
 from edgekit.device.runtime.streams import PipelineFigures
 from edgekit.schema.sink import ClipSink, JsonlSink
 from edgekit.schema.source import FileSource
 from edgekit.stage import Frame, SceneEvent
+from tests.fakes.clock import Clock
 from tests.fakes.eventually import eventually
 from tests.fakes.frames import frame
 from tests.fakes.numbered_clip import write_numbered
@@ -64,6 +67,29 @@ def test_only_the_events_that_are_asked_for_make_clips(tmp_path: Path) -> None:
         assert figures.trouble == "stream gate gives no packets that a clip could be made of"
 
 
+def test_rings_keep_what_slow_stages_need(tmp_path: Path) -> None:
+    clock = Clock()
+    (data,) = islice(_packets(tmp_path), 1)
+    with recorder(tmp_path, replace(CLIP, before_s=3.0), clock=clock) as (made, _):
+        ring = made.taker("gate")
+        assert isinstance(ring, PacketRing)
+        ring.begin("h264")
+        for second in range(100):
+            clock.advance(1.0)
+            ring.put(replace(data, arrived_s=clock.now_s, is_key=True))
+            if second == 50:
+                assert oldest(ring) == second - 8, "3 s before an event, and 5 s for the stages"
+                made.take(frame(second, "gate", captured_s=clock.now_s - 20.0))
+        assert oldest(ring) == 99 - 33, "3 s before an event, and half as much again as the stages took"
+
+
+def oldest(ring: PacketRing) -> int:
+    """Number of the oldest packet that a clip could begin with."""
+    started = ring.start(0.0, 0.0)
+    assert started is not None
+    return started[1]
+
+
 def test_a_disk_that_hangs_costs_nobody_anything(tmp_path: Path) -> None:
     hangs, free = threading.Event(), threading.Event()
 
@@ -87,6 +113,7 @@ def test_a_disk_that_hangs_costs_nobody_anything(tmp_path: Path) -> None:
                 sink.take(seen(number))
         assert figures.dropped == 1999, "what waits is bounded, and what found no room is counted"
         assert figures.held["gate"].bytes <= CLIP.buffer
+        lines.close()
         text = (tmp_path / "lines.jsonl").read_text()
         assert len([one for one in text.splitlines() if json.loads(one)["event"] == "crossed"]) == 2999
         free.set()

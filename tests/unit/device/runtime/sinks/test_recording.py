@@ -272,6 +272,19 @@ def test_a_container_that_cannot_be_begun_leaves_no_file(tmp_path: Path, monkeyp
     assert not list(tmp_path.iterdir())
 
 
+def test_an_event_that_is_known_too_late_is_told_and_not_where_the_ring_keeps_longer(tmp_path: Path) -> None:
+    file = write_numbered(tmp_path / "c.mp4", "h264", 600, group=25)
+    studio = Studio(folder=tmp_path)
+    studio.play(file, {60: event(60)}, late=450)
+    assert studio.figures.trouble == "an event of stream gate was known 18 s after its picture: it had gone"
+    assert studio.figures.dropped == 1
+    studio.ring.keep(30.0)
+    studio.play(file, {60: event(60)}, late=450)
+    studio.end()
+    (clip,) = studio.clips()
+    assert 60 in numbers_in(clip)
+
+
 def test_a_disk_that_is_too_slow_ends_the_clip_and_holds_no_more_memory(tmp_path: Path) -> None:
     file = write_numbered(tmp_path / "c.mp4", "h264", 400, group=25)
     studio = Studio(folder=tmp_path, plan=replace(PLAN, buffer=Bytes(300_000), after_s=10.0))
