@@ -8,7 +8,7 @@ from edgekit.host.catalogue.mistake import Mistake
 from edgekit.schema.problem import closest_of
 from edgekit.schema.recipe import Recipe
 from edgekit.schema.sink import ClipSink, EventOptions
-from edgekit.schema.source import gives_packets
+from edgekit.schema.source import GstreamerSource, RecipeSource, V4l2Source, gives_packets
 from edgekit.schema.stages.own import PythonStage
 from edgekit.schema.stages.scene import LinesStage, ZonesStage
 from edgekit.schema.units import format_bytes
@@ -63,7 +63,7 @@ def _clips(key: str, sink: ClipSink, recipe: Recipe) -> Iterator[Mistake]:
     without = [name for name in sink.sources or sources if not gives_packets(sources[name])]
     usable = [name for name in sources if gives_packets(sources[name])]
     if without:
-        one = f"source {without[0]!r} is decoded elsewhere, or never was encoded"
+        one = f"source {without[0]!r} {_why_none(sources[without[0]])}"
         cure = f"name those that clips can be made of: {', '.join(usable)}" if usable else f"a clip takes {_PACKETS}"
         yield Mistake(f"{key}.sources", f"{one}: {cure}")
     if sink.longest_s < sink.after_s:
@@ -77,3 +77,14 @@ def clip_memory(recipe: Recipe, worker_bytes: int) -> Iterator[Mistake]:
         least = format_bytes(worker_bytes + clips)
         expected = f"expected {least} or more: clips keep up to {format_bytes(clips)} of packets; or lower their buffer"
         yield Mistake("limits.memory_max", expected)
+
+
+def _why_none(source: RecipeSource) -> str:
+    """Why a source gives no packets, and how it would."""
+    match source:
+        case GstreamerSource():
+            return 'is decoded by GStreamer, which hands on pictures alone (a camera with kind = "rtsp" gives packets)'
+        case V4l2Source():
+            return 'gives pictures and no packets (with format = "mjpeg" it does)'
+        case _:
+            return "was never encoded"
