@@ -4,7 +4,7 @@
 # ///
 """Trains model.onnx on streets that no clip shows. Minutes on a GPU, an hour or two on CPUs.
 
-    python train.py [--streets N] [--minutes M]
+    python train.py [--streets N] [--steps N]
 
 Pictures are drawn like the clips' with other seeds, compressed, taken through 4:2:0 and limited range, and scaled by
 edgekit's own converter, so that the network learns from what the worker will show it.
@@ -26,7 +26,7 @@ from pictures import Batch, street_pictures
 from torch import nn
 from torch.nn import functional
 
-SEED, OF_A_STREET = 7, 30
+SEED, OF_A_STREET, BATCH = 7, 30, 64
 _TOP, _SHARPNESS = 9, 6.0
 Found = tuple[torch.Tensor, torch.Tensor]
 """Boxes float[n, anchors, 4] as left, top, right, bottom in pixels, and logits float[n, anchors, classes]."""
@@ -151,19 +151,20 @@ def draw(streets: int) -> Batch:
     return Batch(*(np.concatenate([getattr(one, name) for one in made]) for name in ("images", "boxes", "classes")))
 
 
-def train(pictures: Batch, minutes: float) -> Network:
-    """Learn for a time: the rate falls to nothing by its end."""
+def train(pictures: Batch, steps: int) -> Network:
+    """Learn in so many steps, the same ones each time on the same kind of device: the rate falls to nothing."""
     torch.manual_seed(SEED)
+    torch.use_deterministic_algorithms(True, warn_only=True)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     images, boxes, classes = (torch.from_numpy(value).to(device) for value in vars(pictures).values())
     network = Network().to(device, memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=5e-4)
-    size, began, step, shown = 64 if device == "cuda" else 16, time.monotonic(), 0, 0.0
-    while (gone := (time.monotonic() - began) / 60 / minutes) < 1:
+    for step in range(steps):
+        gone = step / steps
         rate = 3e-3 * min(1.0, (step + 1) / 300) * (0.5 + 0.5 * np.cos(np.pi * gone)) + 1e-5
         for group in optimiser.param_groups:
             group["lr"] = rate
-        some = torch.randint(len(images), (size,), device=device)
+        some = torch.randint(len(images), (BATCH,), device=device)
         found_in, boxes_of = _varied(images[some], boxes[some])
         with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
             found = network(found_in)
@@ -172,10 +173,8 @@ def train(pictures: Batch, minutes: float) -> Network:
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 10.0)
         optimiser.step()
-        step += 1
-        if gone > shown:
+        if step % max(1, steps // 20) == 0:
             print(f"step {step}, {gone:.0%}: loss {loss.item():.3f}", flush=True)
-            shown += 0.05
     return network.eval().float().cpu()
 
 
@@ -195,14 +194,14 @@ def _varied(images: torch.Tensor, boxes: torch.Tensor) -> tuple[torch.Tensor, to
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--streets", type=int, default=320)
-    parser.add_argument("--minutes", type=float, default=4.0)
+    parser.add_argument("--steps", type=int, default=10_000)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "model.onnx")
     wanted = parser.parse_args()
     print(f"{multiplications() / 1e6:.1f} million multiplications a picture", flush=True)
     began = time.monotonic()
     pictures = draw(wanted.streets)
     print(f"{len(pictures.images)} pictures in {time.monotonic() - began:.0f} s", flush=True)
-    export(train(pictures, wanted.minutes).folded(), wanted.out)
+    export(train(pictures, wanted.steps).folded(), wanted.out)
 
 
 if __name__ == "__main__":
