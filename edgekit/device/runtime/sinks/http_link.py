@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from edgekit.device.runtime.schedule.pinning import name_thread
+from edgekit.device.runtime.sinks.name_lookup import NameLookup
 from edgekit.device.runtime.sinks.network_words import network_words
 
 _MOST_ANSWER_BYTES = 1 << 16
@@ -62,6 +63,8 @@ class HttpLink:
         parts = urlsplit(url)
         self.host = parts.hostname or ""
         self._port, self._path = parts.port, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        self.lookup = NameLookup(self.host, self._port or (443 if parts.scheme == "https" else 80))
+        """How the server is found."""
         self._tls = ssl.create_default_context(cafile=ca_file) if parts.scheme == "https" else None
         self._headers, self._timeout_s, self._on_change = dict(headers), timeout_s, on_change
         self._connection: http.client.HTTPConnection | None = None
@@ -146,8 +149,8 @@ class HttpLink:
         timer.daemon = True
         timer.start()
         try:
-            if self._connection is None:
-                self._connection = self._new_connection()
+            self._connect(expired)
+            assert self._connection is not None
             headers = {**self._headers, "Content-Type": "application/json", "Idempotency-Key": key}
             self._connection.request("POST", self._path, body, headers)
             answer = self._connection.getresponse()
@@ -164,10 +167,26 @@ class HttpLink:
         finally:
             timer.cancel()
 
+    def _connect(self, expired: threading.Event) -> None:
+        """Have a connection that is open: http.client would look its name up without a deadline."""
+        if self._connection is not None and self._connection.sock is not None:
+            return
+        self._connection = self._new_connection()
+        if expired.is_set():  # before there was anything to break off
+            raise TimeoutError
+        if isinstance(self._connection.sock, ssl.SSLSocket):
+            self._connection.sock.do_handshake()
+
     def _new_connection(self) -> http.client.HTTPConnection:
+        line = self.lookup.connect(self._timeout_s)
         if self._tls is None:
-            return http.client.HTTPConnection(self.host, self._port, timeout=self._timeout_s)
-        return _TlsConnection(self.host, self._port, timeout=self._timeout_s, context=self._tls)
+            made = http.client.HTTPConnection(self.host, self._port)
+            made.sock = line
+            return made
+        made = http.client.HTTPSConnection(self.host, self._port, context=self._tls)
+        # Known before its handshake, so that it can be broken off meanwhile.
+        made.sock = self._tls.wrap_socket(line, server_hostname=self.host, do_handshake_on_connect=False)
+        return made
 
     def _break_off(self) -> None:
         connection = self._connection
@@ -181,16 +200,6 @@ class HttpLink:
         if connection is not None:
             with contextlib.suppress(OSError):
                 connection.close()
-
-
-class _TlsConnection(http.client.HTTPSConnection):
-    """One whose socket is known during the handshake, so that it can be broken off."""
-
-    def connect(self) -> None:
-        http.client.HTTPConnection.connect(self)
-        context: ssl.SSLContext = self._context  # type: ignore[attr-defined]
-        self.sock = context.wrap_socket(self.sock, server_hostname=self.host, do_handshake_on_connect=False)
-        self.sock.do_handshake()
 
 
 def _words(error: Exception) -> str:
