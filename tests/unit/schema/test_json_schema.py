@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from pathlib import Path
@@ -25,6 +26,7 @@ COMMITTED = PACKAGE / "schema/json"
 FILES = [*(PACKAGE.parent / "targets").glob("*.toml"), *(PACKAGE.parent / "recipes").glob("*/recipe.toml")]
 
 
+@functools.cache
 def validator(name: str) -> jsonschema.Draft7Validator:
     return jsonschema.Draft7Validator(json.loads(schema_files()[f"{name}.schema.json"]))
 
