@@ -98,10 +98,7 @@ class Output:
         """Show a transfer: a bar on a terminal, a line every few seconds elsewhere."""
         began = time.monotonic()
         if self._moves:
-            from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-            columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn())
-            with Progress(*columns, TransferSpeedColumn(), console=self.console, transient=True) as bar:
+            with _transfer_bar(self.console) as bar:
                 task = bar.add_task(text, total=total)
                 yield lambda count: bar.advance(task, count)
         else:
@@ -132,15 +129,31 @@ class Output:
 
     def _plain_amount(self, text: str, total: int) -> Callable[[int], None]:
         done, shown = 0, time.monotonic()
+        began = shown
 
         def advance(count: int) -> None:
             nonlocal done, shown
             done += count
-            if time.monotonic() - shown > _PLAIN_EVERY_S:
-                shown = time.monotonic()
-                self.note(f"{text}: {format_bytes(done)} of {format_bytes(total)}")
+            now_s = time.monotonic()
+            if now_s - shown > _PLAIN_EVERY_S:
+                shown = now_s
+                self.note(f"{text}: {transfer_line(done, total, now_s - began)}")
 
         return advance
+
+
+def transfer_line(done: int, total: int, seconds: float) -> str:
+    """How far a transfer is: bytes, rate, and what is left at that rate."""
+    rate = done / max(seconds, 1e-3)
+    left = f", {(total - done) / rate:.0f} s left" if rate else ""
+    return f"{format_bytes(done)} of {format_bytes(total)}, {format_bytes(int(rate))}/s{left}"
+
+
+def _transfer_bar(console: Console) -> Any:
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    return Progress(*columns, TimeRemainingColumn(), console=console, transient=True)
 
 
 def table(headers: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:

@@ -3,8 +3,8 @@
 Framing, both ways: one JSON object on one line (at most `MAX_LINE_BYTES`), and, where it carries `payload_bytes`, that
 many raw bytes after it. A client sends requests one after the other on one connection. The keeper answers each with
 zero or more `Event` lines of kind `progress`, `state`, `report` or `log` and then exactly one of kind `done` or
-`error`. Only `chunk` is answered by nothing when all is well, so that chunks can follow each other without waiting;
-when one fails, the keeper answers `error` once and reads on to the next request that is not a `chunk`, which it
+`error`. Only `chunk` and `patch` are answered by nothing when all is well, so that they can follow each other without
+waiting; when one fails, the keeper answers `error` once and reads on to the next request that is neither, which it
 answers as usual.
 
 The host reaches the socket through SSH by running `edgekitd.pyz connect`, which copies bytes between its standard
@@ -23,13 +23,14 @@ from edgekit.schema.telemetry import BoardTelemetry
 
 PROTOCOL = 1
 """Version of the framing alone; what else a keeper can do is in its features."""
-FEATURES: tuple[str, ...] = ("zlib", "applications", "settings", "provenance", "preview", "clips")
+FEATURES: tuple[str, ...] = ("zlib", "applications", "settings", "provenance", "preview", "clips", "patches")
 """What this keeper can do and one of the same protocol perhaps cannot: the host asks before it uses one.
 
 `zlib`: chunks may be compressed. `applications`: several on one board; requests name one, and `start` and `remove` one.
 `settings`: releases may declare them, and `activate` brings them. `provenance`: how a release was made is kept with it.
 `preview`: workers are given a socket for viewers, and `edgekitd.pyz connect --preview NAME` leads there.
 `clips`: it lists the clips of an application and hands them out.
+`patches`: files, and the manifest, may come as patches (`schema.patch`).
 """
 MAX_LINE_BYTES = 4 << 20
 MAX_CHUNK_BYTES = 1 << 20
@@ -42,6 +43,8 @@ Verb = Literal[
     "offer",
     "provenance",
     "chunk",
+    "patch",
+    "missing",
     "install",
     "activate",
     "rollback",
@@ -68,11 +71,17 @@ class Request(Message):
     lock       application, holder: takes this application's deployment lock for this connection (exit code 9 with the
                holder's name if taken); other applications can be deployed meanwhile
     offer      payload: manifest.json, then the signature (`signature_bytes` of it); verified before anything else.
+               With `size_bytes` the payload begins with a patch that makes a manifest of that size out of the one of
+               the release `base`, which is installed, or was offered last for its application; empty: out of nothing.
                done.data: `Offer` as JSON
     provenance payload: how the release offered on this connection was made, `schema.provenance.Statement`, then the
                signature (`signature_bytes` of it) over its DSSE encoding; verified now, kept by `install`.
                done.data: signer
     chunk      sha256, offset, encoding, payload: the next part of a blob of the release offered on this connection
+    patch      sha256, base, patch, size_bytes, offset, payload: the next part of a patch of `size_bytes` that makes
+               this blob out of the blob `base`; empty: out of nothing. `patch` begins the patch's own digest
+    missing    applies the patches that have come; one that does not fit, or whose base is not there, is forgotten.
+               done.data: `Missing` as JSON
     install    digest: checks that all blobs are there, lays out releases/<digest>/
     activate   digest, payload: the application's settings (a `BoardSettings` as JSON); none: those that the board
                has for it. Events `state`, `progress`, `report` until committed or rolled back
@@ -99,6 +108,9 @@ class Request(Message):
     sha256: str = ""
     offset: int = 0
     encoding: Literal["raw", "zlib"] = "raw"
+    base: str = ""
+    patch: str = ""
+    size_bytes: int = 0
     payload_bytes: int = 0
     signature_bytes: int = 0
     follow: bool = False
@@ -142,6 +154,23 @@ class MissingBlob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BegunPatch:
+    """What an interrupted transfer brought of a patch, to be gone on with."""
+
+    sha256: str
+    """Of the file that it makes."""
+    patch: str
+    have_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing(Message):
+    """The answer to `missing`: what of the offered release is not there."""
+
+    missing: tuple[MissingBlob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Offer(Message):
     """The answer to a manifest."""
 
@@ -150,6 +179,7 @@ class Offer(Message):
     installed: bool
     current: bool
     missing: tuple[MissingBlob, ...]
+    begun: tuple[BegunPatch, ...] = ()
     disk_free_bytes: int
 
 

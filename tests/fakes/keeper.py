@@ -22,6 +22,7 @@ from edgekit.device.keeper.process.preview_sockets import PreviewSockets
 from edgekit.device.keeper.process.supervisor import Supervisor
 from edgekit.device.keeper.status import Figures
 from edgekit.device.keeper.update.board_settings import SettingsFiles
+from edgekit.device.keeper.update.patches import Patches
 from edgekit.device.keeper.update.releases import References, Releases
 from edgekit.device.keeper.update.store import Chunk, Store
 from edgekit.errors import EdgekitError
@@ -29,6 +30,7 @@ from edgekit.schema.control import ApplicationStatus
 from edgekit.schema.report import Report
 from tests.fakes.child import FakeChild, FakeStarter
 from tests.fakes.clock import Clock
+from tests.fakes.patching import LocalPatching
 from tests.fakes.recording import QuickFilesystem
 from tests.fakes.releases import FakeRelease
 from tests.fakes.signers import FakeKeygen
@@ -60,6 +62,7 @@ class Bench:
         self.journal = Journal(lambda data: None, lambda: 5.0)
         self.keygen = FakeKeygen()
         self.store = Store(self.layout, self.disk, reserve_bytes=0)
+        self.patches = Patches(self.layout, self.disk, self.store, LocalPatching())
         self.releases = Releases(self.layout, self.disk, self.store, self.keygen)
         self.releases.tidy()
         self.settings = SettingsFiles(self.layout, self.disk)
@@ -100,6 +103,7 @@ class Bench:
             releases=self.releases,
             settings=self.settings,
             store=self.store,
+            patches=self.patches,
             journal=self.journal,
             figures=self.figures,
             locks=DeploymentLocks(),

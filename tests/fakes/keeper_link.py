@@ -15,7 +15,9 @@ from edgekit.schema.control import (
     FEATURES,
     PROTOCOL,
     ApplicationStatus,
+    BegunPatch,
     Event,
+    Missing,
     MissingBlob,
     Offer,
     ReleaseFailure,
@@ -27,6 +29,7 @@ from edgekit.schema.control import (
 from edgekit.schema.manifest import Manifest
 from edgekit.schema.message import from_message, to_line, to_message_data
 from edgekit.trust import sha256_bytes
+from tests.fakes.patching import patched
 
 WORKER = WorkerStatus(
     pid=7,
@@ -81,6 +84,10 @@ class FakeLink:
     """What the login shell prints before the keeper is reached."""
     shelf: ClipShelf | None = None
     """What its clips are read by."""
+    patches: dict[str, bytes] = field(default_factory=dict)
+    """What has come of patches, by what they make."""
+    patch_names: dict[str, str] = field(default_factory=dict)
+    manifests: dict[str, bytes] = field(default_factory=dict)
     asked: list[Request] = field(default_factory=list)
     connections: int = 0
     closed: int = 0
@@ -140,10 +147,20 @@ class FakeLink:
                 message = f"sorter is being deployed to the device by {holder}"
                 return [Event(kind="error", message=message, exit_code=9, hint="wait", data={"holder": holder})]
             case "offer":
-                data = to_message_data(self._offer(payload[: len(payload) - request.signature_bytes]))
+                data = to_message_data(self._offer(request, payload[: len(payload) - request.signature_bytes]))
             case "chunk":
                 self._chunk(request, payload)
                 return []
+            case "patch":
+                have = self.patches.get(request.sha256, b"")
+                assert request.offset == len(have), "a piece that does not go on where the last one ended"
+                self.patches[request.sha256] = have + payload
+                self.patch_names[request.sha256] = request.patch
+                if len(self.patches[request.sha256]) == request.size_bytes:
+                    self._patched(request)
+                return []
+            case "missing":
+                data = to_message_data(Missing(missing=self._missing()))
             case "activate":
                 return self._activate(request)
             case "clips" if self.shelf:
@@ -183,21 +200,41 @@ class FakeLink:
             self.application or APPLICATION, phase="running", current=ref, candidate=None, healthy=True
         )
 
-    def _offer(self, manifest_json: bytes) -> Offer:
-        manifest = self._manifest = from_message(Manifest, manifest_json, "manifest")
-        missing = {
-            entry.sha256: MissingBlob(sha256=entry.sha256, have_bytes=len(self.blobs.get(entry.sha256, b"")))
-            for entry in manifest.files
-            if len(self.blobs.get(entry.sha256, b"")) < entry.bytes
-        }
+    def _offer(self, request: Request, manifest_json: bytes) -> Offer:
+        if request.size_bytes:
+            base = self.manifests[request.base] if request.base else b""
+            manifest_json = patched(base, manifest_json, request.size_bytes)
+        self._manifest = from_message(Manifest, manifest_json, "manifest")
+        self.manifests[sha256_bytes(manifest_json)] = manifest_json
+        begun = tuple(
+            BegunPatch(sha256=sha256, patch=self.patch_names[sha256], have_bytes=len(data))
+            for sha256, data in self.patches.items()
+        )
         return Offer(
             digest=sha256_bytes(manifest_json),
             signer="ann",
             installed=False,
             current=False,
-            missing=tuple(missing.values()),
+            missing=self._missing(),
+            begun=begun,
             disk_free_bytes=1 << 30,
         )
+
+    def _missing(self) -> tuple[MissingBlob, ...]:
+        assert self._manifest is not None
+        missing = {
+            entry.sha256: MissingBlob(sha256=entry.sha256, have_bytes=len(self.blobs.get(entry.sha256, b"")))
+            for entry in self._manifest.files
+            if len(self.blobs.get(entry.sha256, b"")) < entry.bytes
+        }
+        return tuple(missing.values())
+
+    def _patched(self, request: Request) -> None:
+        assert self._manifest is not None
+        size = next(entry.bytes for entry in self._manifest.files if entry.sha256 == request.sha256)
+        patch = self.patches.pop(request.sha256)
+        if request.base in (*self.blobs, ""):
+            self.blobs[request.sha256] = patched(self.blobs.get(request.base, b""), patch, size)
 
     def _chunk(self, request: Request, payload: bytes) -> None:
         have = self.blobs.get(request.sha256, b"")

@@ -6,6 +6,7 @@
     connect  copy standard input and output to and from the control socket, or `--preview NAME` an application's preview
     version  what this file is
 
+    patch      what `run` starts to apply patches: FD MOST_BYTES, a socket that it inherits and the largest output
     telemetry  what `run` starts to read the board's sensors: answers on the socket that it inherits
 
 `run` wants to be a systemd service with `Type=notify NotifyAccess=main WatchdogSec=30 Delegate=yes Restart=always
@@ -30,6 +31,10 @@ def main(argv: list[str]) -> int:
     match argv:
         case ["connect", "--prefix", prefix, "--preview", application]:
             return _connect_preview(prefix, application)
+        case ["patch", fd, most_bytes] if fd.isdigit() and most_bytes.isdigit():
+            from edgekit.device.keeper.patching.program import main as apply_patches
+
+            return apply_patches(int(fd), int(most_bytes))
     verb, prefix = _arguments(argv)
     if verb == "connect":
         from edgekit.device.keeper.control.connect import connect

@@ -60,6 +60,16 @@ class Filesystem:
             while piece := file.read(_PIECE_BYTES):
                 self.extend(target, file.tell() - len(piece), piece)
 
+    @contextmanager
+    def lent(self, path: Path) -> Iterator[int]:
+        """A file, empty at first, that the keeper alone can open, as a descriptor for another process to write to."""
+        self.extend(path, 0, b"")
+        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
     def open_note(self, path: Path) -> BinaryIO:
         """Open a file that stays open, made where it is missing: a lock with a note in it, which a boot forgets."""
         return path.open("a+b")

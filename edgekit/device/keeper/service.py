@@ -31,6 +31,8 @@ from edgekit.device.keeper.process.preview_sockets import PreviewSockets
 from edgekit.device.keeper.status import Figures
 from edgekit.device.keeper.telemetry import BoardSensors
 from edgekit.device.keeper.update.board_settings import SettingsFiles
+from edgekit.device.keeper.update.patch_child import PatchStarter
+from edgekit.device.keeper.update.patches import Patches
 from edgekit.device.keeper.update.releases import Releases
 from edgekit.device.keeper.update.store import Store
 from edgekit.errors import InputError, LockHeld
@@ -157,6 +159,7 @@ def _assemble(layout: Layout, limiter: Limiter, workers: WorkerContext, notifier
         releases=releases,
         settings=settings,
         store=store,
+        patches=Patches(layout, disk, store, PatchStarter(program, start_child)),
         journal=workers.journal,
         figures=Figures(
             keeper=keeper,

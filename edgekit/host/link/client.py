@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from edgekit.errors import BY_EXIT_CODE, EdgekitError, InputError, LockHeld, Unreachable
 from edgekit.executor import Executor, Stream
 from edgekit.executor.sent_program import skip_greeting
+from edgekit.host.link.pace import SLICE_BYTES, Pace
 from edgekit.schema.board import PYTHON, BoardPaths
 from edgekit.schema.control import MAX_LINE_BYTES, PROTOCOL, Event, Hello, Request, SettingsAnswer, Status, Verb
 from edgekit.schema.fleet import Device
@@ -22,11 +23,22 @@ _OUTBOX_BYTES = 256 << 10
 Watch = Callable[[Event], None]
 
 
+def packed_bytes(verb: Verb, payload: bytes, fields: Mapping[str, Any]) -> int:
+    """What a request takes on its way, without SSH's own."""
+    return len(_packed_line(verb, payload, fields)) + len(payload)
+
+
+def _packed_line(verb: Verb, payload: bytes, fields: Mapping[str, Any]) -> bytes:
+    return to_line(Request(verb=verb, payload_bytes=len(payload), **fields))
+
+
 class KeeperClient:
     """One conversation with one keeper. Use as a context manager."""
 
-    def __init__(self, device: Device, executor: Executor) -> None:
+    def __init__(self, device: Device, executor: Executor, pace: Pace | None = None) -> None:
+        """Start the conversation; `pace` bounds how fast this side talks."""
         self._name = device.name
+        self._pace = pace
         self._stream: Stream = executor.open(BoardPaths(prefix=device.prefix).command("connect"))
         self._outbox = bytearray()
         self._greeted = False
@@ -86,7 +98,7 @@ class KeeperClient:
         raise self._hung_up()
 
     def send(self, verb: Verb, *, payload: bytes, **fields: Any) -> None:
-        """Send a request that is answered by nothing when all is well: `chunk`. Small ones travel together.
+        """Send a request that is answered by nothing when all is well: `chunk`, `patch`. Small ones travel together.
 
         Raises:
             EdgekitError: what the keeper answered meanwhile to one of those before.
@@ -168,14 +180,19 @@ class KeeperClient:
         self._features = frozenset(hello.features)
 
     def _pack(self, verb: Verb, payload: bytes, fields: dict[str, Any]) -> None:
-        request = Request(verb=verb, payload_bytes=len(payload), **fields)
-        self._outbox += to_line(request) + payload
+        self._outbox += _packed_line(verb, payload, fields) + payload
 
     def _flush(self) -> None:
         """Write what waits. A keeper that hung up in the middle may have sent why, which is the better error."""
         data, self._outbox = bytes(self._outbox), bytearray()
         try:
-            self._stream.write(data)
+            if self._pace is None:
+                self._stream.write(data)
+                return
+            for at in range(0, len(data), SLICE_BYTES):
+                self._pace.take(len(data[at : at + SLICE_BYTES]))
+                self._stream.settimeout(ANSWER_S)
+                self._stream.write(data[at : at + SLICE_BYTES])
         except Unreachable:
             self._look_for_refusal()
             raise

@@ -1,30 +1,30 @@
-"""Sends a release's blobs: compressed where that helps, without waiting for answers, from where the last try broke."""
+"""Sends a release: what a device lacks, each file the way that takes least, from where the last try broke.
+
+What will be sent is planned first, and the plan's messages are what is sent: so their bytes can be counted before.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from edgekit.host.blobs import cut_file
-from edgekit.host.link.client import KeeperClient
-from edgekit.schema.control import MissingBlob
-from edgekit.schema.manifest import Manifest
+from edgekit.host.link.client import KeeperClient, packed_bytes
+from edgekit.host.link.delta.patch_set import Patch, ReleaseFiles
+from edgekit.schema.control import BegunPatch, MissingBlob, Verb
+from edgekit.schema.manifest import FileEntry
 
-_PIECE_BYTES = 256 << 10
+_PIECE_BYTES = 128 << 10
+"""Of a file, before compression. What a broken link had brought of one piece is lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutgoingRelease:
+class OutgoingRelease(ReleaseFiles):
     """A release as it lies on the host. The device judges it, so files may be missing or wrong here."""
 
-    manifest: Manifest
-    manifest_bytes: bytes
     signature: bytes
-    digest: str
-    file: Callable[[str], Path]
-    """Where a listed path lies."""
     provenance: Callable[[], tuple[bytes, bytes]] = lambda: (b"", b"")
     """How it was made, and the signature over that; both empty where nobody has said."""
 
@@ -34,47 +34,168 @@ class Sent:
     """What has been sent so far, over all tries."""
 
     blobs: int = 0
+    patches: int = 0
+    """Of the blobs."""
     wire_bytes: int = 0
-    """Compressed, without SSH's own."""
+    """Requests and what they carry, without SSH's own."""
 
 
-def bytes_missing(release: OutgoingRelease, missing: Sequence[MissingBlob]) -> int:
-    """How much is left to send, before compression."""
-    sizes = {entry.sha256: entry.bytes for entry in release.manifest.files}
-    return sum(max(0, sizes.get(blob.sha256, 0) - blob.have_bytes) for blob in missing)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholeFile:
+    """A file that is sent as it is, compressed where that helps."""
+
+    entry: FileEntry
+    have_bytes: int
+    """Where to go on."""
 
 
-def send_blobs(
-    keeper: KeeperClient,
-    release: OutgoingRelease,
-    missing: Sequence[MissingBlob],
-    sent: Sent,
-    advance: Callable[[int], None],
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchedFile:
+    """A file that is sent as a patch."""
+
+    entry: FileEntry
+    patch: Patch
+    have_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """Which file goes which way."""
+
+    files: tuple[WholeFile | PatchedFile, ...] = ()
+
+    @property
+    def bytes(self) -> int:
+        """What is sent of files: of patches as they are, of whole files before compression."""
+        return sum(map(_left_bytes, self.files))
+
+    @property
+    def file_bytes(self) -> int:
+        """What the device gets of files by it."""
+        return sum(one.entry.bytes - (one.have_bytes if isinstance(one, WholeFile) else 0) for one in self.files)
+
+    @property
+    def patches(self) -> int:
+        """How many files travel as patches."""
+        return sum(isinstance(one, PatchedFile) for one in self.files)
+
+    def __len__(self) -> int:
+        """The number of files."""
+        return len(self.files)
+
+
+def plan_transfer(
+    release: ReleaseFiles, missing: Sequence[MissingBlob], begun: Sequence[BegunPatch], patches: Mapping[str, Patch]
+) -> Transfer:
+    """Choose each file's way. Pure.
+
+    Args:
+        release: what is sent.
+        missing: what the device lacks.
+        begun: patches that it has parts of.
+        patches: those that there are, by the digest of what they make.
+    """
+    entries = {entry.sha256: entry for entry in release.manifest.files}
+    parts = {(one.sha256, one.patch): one.have_bytes for one in begun}
+    ways = (
+        _way(entries[blob.sha256], blob.have_bytes, patches.get(blob.sha256), parts)
+        for blob in missing
+        if blob.sha256 in entries
+    )
+    # Patches first: while the others travel, nothing waits for them.
+    return Transfer(files=tuple(sorted(ways, key=lambda way: isinstance(way, WholeFile))))
+
+
+def _way(
+    entry: FileEntry, have_bytes: int, patch: Patch | None, parts: Mapping[tuple[str, str], int]
+) -> WholeFile | PatchedFile:
+    have_bytes = min(max(0, have_bytes), entry.bytes)
+    whole = WholeFile(entry=entry, have_bytes=have_bytes)
+    if patch is None:
+        return whole
+    begun = parts.get((entry.sha256, patch.name), 0)
+    patched = PatchedFile(entry=entry, patch=patch, have_bytes=begun if 0 <= begun < patch.bytes else 0)
+    return whole if have_bytes and _left_bytes(whole) <= _left_bytes(patched) else patched
+
+
+def _left_bytes(one: WholeFile | PatchedFile) -> int:
+    size = one.entry.bytes if isinstance(one, WholeFile) else one.patch.bytes
+    return size - one.have_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """One request on its way."""
+
+    verb: Verb
+    payload: bytes
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    advance_bytes: int = 0
+    """What of `Transfer.bytes` is done with it."""
+
+    @property
+    def wire_bytes(self) -> int:
+        """What it takes, without SSH's own."""
+        return packed_bytes(self.verb, self.payload, self.fields)
+
+
+def requests_of(release: ReleaseFiles, way: WholeFile | PatchedFile, *, packs: bool) -> Iterator[Outgoing]:
+    """The requests that bring one file, as far as it is here: the device refuses a release that is not whole.
+
+    Args:
+        release: whose file.
+        way: the file and how.
+        packs: whether the device takes compressed pieces.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        match way:
+            case WholeFile():
+                file, end = release.file(way.entry.path), way.entry.bytes
+                for piece in cut_file(file, way.have_bytes, end, _PIECE_BYTES, packs=packs):
+                    if piece.size_bytes:
+                        at = {"sha256": way.entry.sha256, "offset": piece.offset, "encoding": piece.encoding}
+                        yield Outgoing(verb="chunk", payload=piece.payload, fields=at, advance_bytes=piece.size_bytes)
+            case PatchedFile():
+                patch = way.patch
+                for piece in cut_file(patch.file, way.have_bytes, patch.bytes, _PIECE_BYTES, packs=False):
+                    at = {
+                        "sha256": patch.sha256,
+                        "base": patch.base,
+                        "patch": patch.name,
+                        "size_bytes": patch.bytes,
+                        "offset": piece.offset,
+                    }
+                    yield Outgoing(verb="patch", payload=piece.payload, fields=at, advance_bytes=piece.size_bytes)
+
+
+def count_bytes(release: ReleaseFiles, transfer: Transfer, *, packs: bool) -> int:
+    """Exactly what sending a transfer takes, without SSH's own: every file is read and compressed for it."""
+    return sum(one.wire_bytes for way in transfer.files for one in requests_of(release, way, packs=packs))
+
+
+def send_files(
+    keeper: KeeperClient, release: ReleaseFiles, transfer: Transfer, sent: Sent, advance: Callable[[int], None]
 ) -> None:
-    """Send what is missing, as far as it is here: the device refuses to install a release that is not whole.
+    """Send what was planned.
 
     Args:
         keeper: to whom; the release has been offered to it.
         release: the release.
-        missing: the answer to the offer.
+        transfer: the plan.
         sent: added to.
-        advance: called with each number of further bytes, before compression.
+        advance: called with each number of further bytes of `Transfer.bytes`.
 
     Raises:
         EdgekitError: the keeper refused a piece.
         Unreachable: the link broke.
     """
-    entries = {entry.sha256: entry for entry in release.manifest.files}
-    for blob in missing:
-        entry = entries.get(blob.sha256)
-        if entry is None:
-            continue
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            file, start = release.file(entry.path), blob.have_bytes
-            for piece in cut_file(file, start, entry.bytes, _PIECE_BYTES, packs=keeper.can("zlib")):
-                if piece.size_bytes:
-                    at = {"sha256": blob.sha256, "offset": piece.offset, "encoding": piece.encoding}
-                    keeper.send("chunk", **at, payload=piece.payload)
-                    sent.wire_bytes += len(piece.payload)
-                    advance(piece.size_bytes)
+    for way in transfer.files:
+        for one in requests_of(release, way, packs=keeper.can("zlib")):
+            keeper.send(one.verb, payload=one.payload, **one.fields)
+            sent.wire_bytes += one.wire_bytes
+            advance(one.advance_bytes)
         sent.blobs += 1
+        sent.patches += isinstance(way, PatchedFile)

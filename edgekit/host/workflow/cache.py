@@ -14,12 +14,15 @@ from edgekit.host.cache import Cache, Entry
 from edgekit.host.cache_users import oldest_use_s
 from edgekit.host.collect import CacheKind, CacheLimits, Emptied, collect
 from edgekit.host.engine.store import ENGINES, MODELS, SPLITS, TIMINGS, WEIGHTS
+from edgekit.host.link.delta.patch_set import PATCHES
 from edgekit.host.notes import Notes
 from edgekit.host.progress import Progress
 from edgekit.host.scratch import Scratch
 from edgekit.host.settings import Settings
 from edgekit.host.wheel.cross.paths import CrossPaths
+from edgekit.host.workflow.past_releases import RELEASES
 
+_MADE = ("sites", "images", "templates", "toolkits")
 _LEFTOVERS = ("cross", "board", "in-use.lock", "crossbuild/zig-cache", "crossbuild/zig-objects")
 """Where earlier versions kept things."""
 
@@ -33,7 +36,7 @@ def _kinds(cache: Path, cross: CrossPaths) -> tuple[CacheKind, ...]:
     made = (cross.compilers, cross.libraries, cross.toolchains, cross.headers, cross.roots, cross.wheels)
     return (
         *map(Cache, (*made, cross.sources)),
-        *(Cache(cache / name) for name in ("sites", "images", "templates", "toolkits", ENGINES, MODELS, SPLITS)),
+        *(Cache(cache / name) for name in (*_MADE, ENGINES, MODELS, SPLITS, PATCHES, RELEASES)),
         *map(Notes, (cross.pins, cross.archive_answers)),
         *(Notes(cache / name) for name in ("locks", "builds", "digests", TIMINGS, WEIGHTS)),
         Scratch("work", cross.work, abandoned="left by a build that was cut off, or of one that runs"),

@@ -12,18 +12,19 @@ from edgekit.executor import Executor
 from edgekit.executor.local import LocalExecutor
 from edgekit.host.link.board_settings import OutgoingSettings, outgoing_settings
 from edgekit.host.link.client import ACTIVATION_S, KeeperClient, Watch
-from edgekit.host.link.sending import OutgoingRelease, Sent, bytes_missing, send_blobs
+from edgekit.host.link.pace import Pace
+from edgekit.host.link.sending import OutgoingRelease
 from edgekit.host.progress import Progress
 from edgekit.host.release.folder import ReleaseFolder, open_release, read_plan
 from edgekit.host.release.names import FILES
 from edgekit.host.user import user_at_machine
 from edgekit.host.workflow.devices import DeviceAccess
 from edgekit.host.workflow.fitting import check_fits
+from edgekit.host.workflow.past_releases import deltas_of, past_releases
+from edgekit.host.workflow.shipment import Deltas, SendLimits, Shipment
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.control import ApplicationStatus, Offer, ReleaseFailure, ReleaseRef
 from edgekit.schema.fleet import Device
-from edgekit.schema.message import from_message_data
-from edgekit.schema.units import counted
 
 TRIES = 4
 LOCK_WAIT_S = 120.0
@@ -46,17 +47,32 @@ class DeployResult:
     signer: str
     changed: bool
     sent_bytes: int
-    """On the wire, without SSH's own."""
+    """Of the release on the wire: requests and what they carry, without SSH's own."""
     sent_blobs: int
+    sent_patches: int
+    """Of the blobs."""
+    release_bytes: int
+    """All files of the release: what `sent_bytes` saved."""
     seconds: float
 
 
-def deploy_release(release: Path, name: str, access: DeviceAccess, station: Workstation, watch: Watch) -> DeployResult:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeployJob:
+    """What a user asks for."""
+
+    release: Path
+    """Its folder."""
+    device: str
+    """The device's name."""
+    limits: SendLimits = SendLimits()
+    """What may be sent."""
+
+
+def deploy_release(job: DeployJob, access: DeviceAccess, station: Workstation, watch: Watch) -> DeployResult:
     """Bring a release to a device, activate it and wait until it is committed.
 
     Args:
-        release: its folder.
-        name: the device.
+        job: which release to which device.
         access: the way there.
         station: this machine.
         watch: called with what the keeper reports while the release starts and settles.
@@ -66,27 +82,37 @@ def deploy_release(release: Path, name: str, access: DeviceAccess, station: Work
         NothingSelected: there is no such device.
         EdgekitError: see `Deployment.run`.
     """
-    folder = open_release(release)
-    device = access.find(name)
+    folder = open_release(job.release)
+    device = access.find(job.device)
     plan = read_plan(folder)
     with access.executor(device) as executor:
-        return Deployment(
+        done = Deployment(
             device=device,
             executor=executor,
-            release=OutgoingRelease(
-                manifest=folder.manifest,
-                manifest_bytes=folder.manifest_bytes,
-                signature=folder.signature,
-                digest=folder.digest,
-                file=lambda path: folder.path / FILES / path,
-                provenance=lambda: _provenance(folder),
-            ),
+            release=outgoing_release(folder),
             settings=outgoing_settings(access.inventory, device.name, plan, LocalExecutor()),
             check_fits=lambda: check_fits(device, executor, folder.manifest, station),
             holder=user_at_machine(),
             progress=station.progress,
             watch=watch,
+            deltas=deltas_of(station),
+            limits=job.limits,
         ).run()
+    if done.changed:
+        past_releases(station).keep(folder)
+    return done
+
+
+def outgoing_release(folder: ReleaseFolder) -> OutgoingRelease:
+    """A release's folder as it is sent."""
+    return OutgoingRelease(
+        manifest=folder.manifest,
+        manifest_bytes=folder.manifest_bytes,
+        signature=folder.signature,
+        digest=folder.digest,
+        file=lambda path: folder.path / FILES / path,
+        provenance=lambda: _provenance(folder),
+    )
 
 
 def _provenance(folder: ReleaseFolder) -> tuple[bytes, bytes]:
@@ -113,6 +139,8 @@ class Deployment:
     progress: Progress
     watch: Watch
     """Told what the keeper reports while the release starts and settles."""
+    deltas: Deltas = Deltas()
+    limits: SendLimits = SendLimits()
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
@@ -133,7 +161,7 @@ class _Course:
     """The course of one deployment."""
 
     to: Deployment
-    sent: Sent = field(default_factory=Sent)
+    shipment: Shipment = field(init=False)
     reached: bool = False
     """Whether the keeper has answered once. Before, the device is simply not there, and nothing is tried again."""
     activating: bool = False
@@ -146,6 +174,12 @@ class _Course:
     """What the device lacked when it was last asked."""
     follow_until_s: float | None = None
 
+    def __post_init__(self) -> None:
+        to = self.to
+        self.shipment = Shipment(
+            device=to.device.name, release=to.release, progress=to.progress, deltas=to.deltas, limits=to.limits
+        )
+
     def run(self) -> DeployResult:
         began = self.to.clock()
         changed, signer = self._through_breaks()
@@ -156,8 +190,10 @@ class _Course:
             digest=self.to.release.digest,
             signer=signer,
             changed=changed,
-            sent_bytes=self.sent.wire_bytes,
-            sent_blobs=self.sent.blobs,
+            sent_bytes=self.shipment.sent.wire_bytes,
+            sent_blobs=self.shipment.sent.blobs,
+            sent_patches=self.shipment.sent.patches,
+            release_bytes=sum({entry.sha256: entry.bytes for entry in self.to.release.manifest.files}.values()),
             seconds=round(self.to.clock() - began, 2),
         )
 
@@ -165,7 +201,7 @@ class _Course:
         """Do it; after a broken link connect anew and go on where it was, a few times without getting on."""
         while True:
             try:
-                with KeeperClient(self.to.device, self.to.executor) as keeper:
+                with KeeperClient(self.to.device, self.to.executor, self._pace()) as keeper:
                     return self._follow(keeper) if self.activating else self._bring(keeper)
             except Unreachable as error:
                 self.tries += 1
@@ -177,7 +213,8 @@ class _Course:
 
     def _bring(self, keeper: KeeperClient) -> tuple[bool, str]:
         """The whole way, as far as it is not done yet. Gives whether anything changed, and the signer."""
-        before = keeper.status().find(self._application)
+        status = keeper.status()
+        before = status.find(self._application)
         self._check_settings(before, keeper)
         if before and before.current and before.healthy and self._is_ours(before.current, keeper):
             return False, before.current.signer
@@ -185,11 +222,11 @@ class _Course:
             self.to.check_fits()
         self.reached = True
         self._lock(keeper)
-        offer = self._offer(keeper)
-        self._note_missing(bytes_missing(self.to.release, offer.missing))
-        if not offer.installed and keeper.can("provenance"):
-            self._state(keeper)
-        self._send(keeper, offer)
+        offer = self.shipment.offer(keeper, status)
+        self._note_missing(offer)
+        if not offer.installed:
+            self.shipment.state(keeper)
+        self.shipment.send(keeper, offer)
         with self.to.progress.step(f"{self.to.device.name}: verifying and installing"):
             keeper.ask("install", digest=self.to.release.digest, patience_s=ACTIVATION_S)
         self.failure_before = before.last_failure if before else None
@@ -221,32 +258,18 @@ class _Course:
                 noted = True
             self.to.sleep(_POLL_S)
 
-    def _offer(self, keeper: KeeperClient) -> Offer:
-        release = self.to.release
-        payload = release.manifest_bytes + release.signature
-        answer = keeper.ask("offer", payload=payload, signature_bytes=len(release.signature))
-        return from_message_data(Offer, answer, f"offer of {self.to.device.name}")
-
-    def _state(self, keeper: KeeperClient) -> None:
-        """Tell how the release was made: before its files, for a device may refuse it for that."""
-        statement, signature = self.to.release.provenance()
-        if statement:
-            self.sent.wire_bytes += len(statement) + len(signature)
-            keeper.ask("provenance", payload=statement + signature, signature_bytes=len(signature))
-
-    def _note_missing(self, missing_bytes: int) -> None:
+    def _note_missing(self, offer: Offer) -> None:
         """A link that brought something before it broke may break again as often."""
-        if self.missing_bytes is not None and missing_bytes < self.missing_bytes:
+        sizes = {entry.sha256: entry.bytes for entry in self.to.release.manifest.files}
+        missing = sum(sizes.get(blob.sha256, 0) - blob.have_bytes for blob in offer.missing)
+        missing -= sum(one.have_bytes for one in offer.begun)
+        if self.missing_bytes is not None and missing < self.missing_bytes:
             self.tries = 0
-        self.missing_bytes = missing_bytes
+        self.missing_bytes = missing
 
-    def _send(self, keeper: KeeperClient, offer: Offer) -> None:
-        if not offer.missing:
-            return
-        files = len({entry.sha256 for entry in self.to.release.manifest.files})
-        text = f"{self.to.device.name}: sending {len(offer.missing)} of {counted(files, 'file')}"
-        with self.to.progress.amount(text, bytes_missing(self.to.release, offer.missing)) as advance:
-            send_blobs(keeper, self.to.release, offer.missing, self.sent, advance)
+    def _pace(self) -> Pace | None:
+        rate = self.to.limits.bandwidth_bytes_per_s
+        return Pace(rate, clock=self.to.clock, sleep=self.to.sleep) if rate else None
 
     def _activate(self, keeper: KeeperClient) -> None:
         self.activating = True

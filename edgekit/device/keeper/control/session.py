@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from edgekit.device.keeper.clips import ClipShelf
 from edgekit.device.keeper.control.locks import DeploymentLocks
+from edgekit.device.keeper.control.patch_verbs import PatchVerbs
 from edgekit.device.keeper.control.ticket import Ticket
 from edgekit.device.keeper.control.wire import Wire
 from edgekit.device.keeper.filesystem import Filesystem
@@ -16,6 +17,7 @@ from edgekit.device.keeper.metrics import metrics_text
 from edgekit.device.keeper.process.journal import KEPT_LINES, Journal
 from edgekit.device.keeper.status import Figures
 from edgekit.device.keeper.update.board_settings import SettingsFiles
+from edgekit.device.keeper.update.patches import Patches
 from edgekit.device.keeper.update.releases import Offered, Release, Releases
 from edgekit.device.keeper.update.store import Chunk, Store
 from edgekit.errors import EdgekitError, InputError, NothingSelected
@@ -40,6 +42,7 @@ class Services:
     releases: Releases
     settings: SettingsFiles
     store: Store
+    patches: Patches
     journal: Journal
     figures: Figures
     locks: DeploymentLocks
@@ -52,6 +55,7 @@ class Session:
         self.wire = wire
         self._to = services
         self._offered: Offered | None = None
+        self._patches = PatchVerbs(services.patches, services.store)
         self._skip_chunks = False
         self._untidy = False
         self._shelves: dict[str, ClipShelf] = {}
@@ -63,6 +67,8 @@ class Session:
             "offer": self._offer,
             "provenance": self._provenance,
             "chunk": self._chunk,
+            "patch": self._patch,
+            "missing": self._missing,
             "install": self._install,
             "activate": self._activate,
             "rollback": self._rollback,
@@ -82,7 +88,7 @@ class Session:
         Raises:
             EdgekitError: it was refused or failed; the caller tells the client.
         """
-        if request.verb != "chunk":
+        if request.verb not in ("chunk", "patch"):
             self._skip_chunks = False
         elif self._skip_chunks:
             return
@@ -130,7 +136,10 @@ class Session:
         split = len(payload) - request.signature_bytes
         if not (0 <= request.signature_bytes <= MAX_SIGNATURE_BYTES and 0 <= split <= MAX_MANIFEST_BYTES):
             raise InputError("manifest or signature is too large", hint="build the release again")
-        offered = self._to.releases.open_offer(bytes(payload[:split]), bytes(payload[split:]))
+        manifest_json = bytes(payload[:split])
+        if request.size_bytes:
+            manifest_json = self._to.patches.manifest(request.base, request.size_bytes, manifest_json)
+        offered = self._to.releases.open_offer(manifest_json, bytes(payload[split:]))
         application, requires = offered.manifest.application, offered.manifest.requires
         if requires.cgroup_controllers:
             self._to.keeper.check_room(application, requires.memory_bytes)
@@ -139,12 +148,16 @@ class Session:
         installed = self._to.releases.installed(offered.digest)
         found = self._to.keeper.application(application)
         current = found.state.current if found else None
+        missing = () if installed else self._to.store.missing(offered.sizes, application)
+        if missing:
+            self._to.patches.remember(application, offered.digest, manifest_json)
         offer = Offer(
             digest=offered.digest,
             signer=offered.signer,
             installed=installed,
             current=current is not None and current.digest == offered.digest,
-            missing=() if installed else self._to.store.missing(offered.sizes, application),
+            missing=missing,
+            begun=self._to.patches.begun(application, offered.sizes) if missing else (),
             disk_free_bytes=self._to.store.free_bytes,
         )
         yield Event(kind="done", data=to_message_data(offer))
@@ -162,15 +175,8 @@ class Session:
 
     def _chunk(self, request: Request, payload: bytearray) -> Iterator[Event]:
         try:
-            offered = self._offered
-            size = offered.sizes.get(request.sha256) if offered else None
-            if offered is None or size is None:
-                raise InputError(
-                    f"blob {request.sha256[:12]!r} is in no release offered on this connection",
-                    hint="offer the release first",
-                )
-            application = offered.manifest.application
-            self._lock_for(application)
+            offered = self._offered_with(request.sha256)
+            application, size = offered.manifest.application, offered.sizes[request.sha256]
             data = bytes(payload) if request.encoding == "raw" else _inflate(payload, size - request.offset)
             self._to.store.receive(
                 Chunk(application=application, sha256=request.sha256, size_bytes=size, offset=request.offset, data=data)
@@ -179,6 +185,30 @@ class Session:
             self._skip_chunks = True
             raise
         yield from ()
+
+    def _patch(self, request: Request, payload: bytearray) -> Iterator[Event]:
+        try:
+            self._patches.receive(self._offered_with(request.sha256), request, bytes(payload))
+        except (EdgekitError, OSError):
+            self._skip_chunks = True
+            raise
+        yield from ()
+
+    def _missing(self, _request: Request, _payload: bytearray) -> Iterator[Event]:
+        if self._offered is None:
+            raise NothingSelected("no release was offered on this connection", hint="edgekit deploy offers it first")
+        self._lock_for(self._offered.manifest.application)
+        yield from self._patches.missing(self._offered)
+
+    def _offered_with(self, sha256: str) -> Offered:
+        """The offered release, whose blob this is, with its application's lock."""
+        offered = self._offered
+        if offered is None or sha256 not in offered.sizes:
+            raise InputError(
+                f"blob {sha256[:12]!r} is in no release offered on this connection", hint="offer the release first"
+            )
+        self._lock_for(offered.manifest.application)
+        return offered
 
     def _install(self, request: Request, _payload: bytearray) -> Iterator[Event]:
         digest = check_digest_name(request.digest)
@@ -191,6 +221,7 @@ class Session:
                 )
             yield Event(kind="progress", message="checking and laying out files")
             self._to.releases.install(self._offered)
+            self._to.patches.forget(self._offered.manifest.application)
         yield _done(digest=digest)
 
     def _activate(self, request: Request, payload: bytearray) -> Iterator[Event]:

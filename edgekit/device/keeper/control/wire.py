@@ -20,6 +20,7 @@ _PIECE_BYTES = 1 << 16
 _PAYLOADS = {
     "offer": MAX_PAYLOAD_BYTES,
     "chunk": MAX_CHUNK_BYTES,
+    "patch": MAX_CHUNK_BYTES,
     "provenance": MAX_PROVENANCE_BYTES + MAX_SIGNATURE_BYTES,
     "activate": MAX_SETTINGS_BYTES,
     "settings": MAX_SETTINGS_BYTES,

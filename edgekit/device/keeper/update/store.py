@@ -95,6 +95,14 @@ class Store:
                 self._disk.remove(part)
                 raise
 
+    def adopt(self, part: Path, sha256: str) -> bool:
+        """Make a file that was put together in `incoming` a blob, if it is this one; the file is gone in any case."""
+        if sha256_file(part) != sha256:
+            self._disk.remove(part)
+            return False
+        self._seal(part, sha256, sha256)
+        return True
+
     def materialise(self, entry: FileEntry) -> Path | None:
         """The blob's file with the mode that the entry asks for, checked by its hash.
 

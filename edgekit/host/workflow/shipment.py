@@ -1,0 +1,169 @@
+"""The bytes of one release on their way to one device, over as many connections as it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from edgekit.errors import InputError
+from edgekit.host.link.client import ACTIVATION_S, KeeperClient
+from edgekit.host.link.delta.patch_set import Patch, ReleaseFiles, manifest_patch
+from edgekit.host.link.sending import Outgoing, OutgoingRelease, Sent, Transfer, count_bytes, plan_transfer, send_files
+from edgekit.host.progress import Progress
+from edgekit.schema.control import Missing, MissingBlob, Offer, Status
+from edgekit.schema.message import from_message_data
+from edgekit.schema.units import counted, format_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deltas:
+    """Where patches come from; without them files travel whole."""
+
+    find: Callable[[Sequence[str]], ReleaseFiles | None] = lambda _: None
+    """The first release of these digests that this machine has."""
+    patches: Callable[[ReleaseFiles | None, ReleaseFiles], Mapping[str, Patch]] = lambda _old, _new: {}
+    """The patches from one release to another, by what they make; from None: files packed as well as can be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendLimits:
+    """What a user allows."""
+
+    max_bytes: int | None = None
+    """More is refused before anything of the files is sent."""
+    bandwidth_bytes_per_s: int | None = None
+
+    @property
+    def dear(self) -> bool:
+        """Whether somebody counts bytes: then files that no patch makes are packed well, which takes long."""
+        return self.max_bytes is not None or self.bandwidth_bytes_per_s is not None
+
+
+@dataclass(slots=True)
+class Shipment:
+    """One release for one device."""
+
+    device: str
+    release: OutgoingRelease
+    progress: Progress
+    deltas: Deltas = Deltas()
+    limits: SendLimits = SendLimits()
+    sent: Sent = field(default_factory=Sent)
+    _base: ReleaseFiles | None = None
+    _offered: bool = False
+    """Whether the device has seen the manifest: over the next connection it is a patch of itself."""
+    _judged: bool = False
+
+    def offer(self, keeper: KeeperClient, status: Status) -> Offer:
+        """Offer the release, its manifest as a patch of what the device has.
+
+        Raises:
+            TrustError: the device refuses it.
+        """
+        self._base = self._base or self.deltas.find(self._there(status))
+        for request in self._offers(packs=keeper.can("patches")):
+            try:
+                answer = keeper.ask(request.verb, payload=request.payload, **request.fields)
+            except InputError:
+                if not request.fields.get("size_bytes"):
+                    raise
+                continue  # the base is gone over there: the next way needs another, or none
+            finally:
+                self.sent.wire_bytes += request.wire_bytes
+            break
+        self._offered = True
+        return from_message_data(Offer, answer, f"offer of {self.device}")
+
+    def state(self, keeper: KeeperClient) -> None:
+        """Tell how the release was made: before its files, for a device may refuse it for that."""
+        if request := self._statement(keeper):
+            self.sent.wire_bytes += request.wire_bytes
+            keeper.ask(request.verb, payload=request.payload, **request.fields)
+
+    def plan(self, keeper: KeeperClient, offer: Offer) -> Transfer:
+        """Choose each missing file's way; patches that nobody has made yet are made."""
+        patches: Mapping[str, Patch] = {}
+        if offer.missing and keeper.can("patches") and (self._base or self.limits.dear):
+            patches = self.deltas.patches(self._base, self.release)
+        return plan_transfer(self.release, offer.missing, offer.begun, patches)
+
+    def send(self, keeper: KeeperClient, offer: Offer) -> None:
+        """Send what is missing; what could not be patched over there follows whole.
+
+        Raises:
+            InputError: it is more than the user allows; nothing was sent.
+        """
+        transfer = self.plan(keeper, offer)
+        if not transfer:
+            return
+        self._judge(transfer, keeper)
+        self._send(keeper, transfer)
+        if not transfer.patches:
+            return
+        with self.progress.step(f"{self.device}: applying patches"):
+            answer = keeper.ask("missing", patience_s=ACTIVATION_S)
+        left = from_message_data(Missing, answer, f"answer of {self.device}").missing
+        again = self._not_patched(transfer, left)
+        if again:
+            self.progress.note(f"{self.device}: {counted(len(again), 'file')} could not be patched there")
+            self._send(keeper, again)
+
+    def count(self, keeper: KeeperClient, offer: Offer) -> tuple[Transfer, int]:
+        """What sending would take from here on, to the byte, without SSH's own: files, and how the release was made."""
+        transfer = self.plan(keeper, offer)
+        statement = None if offer.installed else self._statement(keeper)
+        files = count_bytes(self.release, transfer, packs=keeper.can("zlib"))
+        return transfer, files + (statement.wire_bytes if statement else 0)
+
+    def _not_patched(self, transfer: Transfer, left: Sequence[MissingBlob]) -> Transfer:
+        sent = {one.entry.sha256 for one in transfer.files}
+        return plan_transfer(self.release, [blob for blob in left if blob.sha256 in sent], (), {})
+
+    def _send(self, keeper: KeeperClient, transfer: Transfer) -> None:
+        files = len({entry.sha256 for entry in self.release.manifest.files})
+        text = f"{self.device}: sending {len(transfer)} of {counted(files, 'file')}"
+        if transfer.patches:
+            text += f", {transfer.patches} as patches"
+        with self.progress.amount(text, transfer.bytes) as advance:
+            send_files(keeper, self.release, transfer, self.sent, advance)
+
+    def _judge(self, transfer: Transfer, keeper: KeeperClient) -> None:
+        """Once, before the first byte of files: what a broken link costs on top is no reason to stop half way."""
+        most = self.limits.max_bytes
+        if self._judged or most is None:
+            return
+        needed = self.sent.wire_bytes + count_bytes(self.release, transfer, packs=keeper.can("zlib"))
+        if needed > most:
+            raise InputError(
+                f"{self.device} would be sent {needed} bytes ({format_bytes(needed)}), --max-bytes allows {most}",
+                hint="allow as many, or deploy over another link",
+            )
+        self._judged = True
+
+    def _there(self, status: Status) -> list[str]:
+        """Digests of the releases that the device has, the likeliest base first."""
+        own = [found for found in status.applications if found.application == self.release.manifest.application]
+        others = [found for found in status.applications if found not in own]
+        refs = [ref for found in own for ref in (found.current, found.previous)]
+        return [ref.digest for ref in (*refs, *(found.current for found in others)) if ref is not None]
+
+    def _offers(self, *, packs: bool) -> Iterator[Outgoing]:
+        """The ways to offer the manifest, the one of fewest bytes first."""
+        new, signature = self.release.manifest_bytes, self.release.signature
+        usual = {"signature_bytes": len(signature)}
+        bases = [self.release if self._offered else None, self._base, None]
+        for number, base in enumerate(bases):
+            if not packs or (base is None and number < len(bases) - 1):
+                continue
+            patch = manifest_patch(base.manifest_bytes if base else b"", new)
+            if patch is not None:
+                fields = {**usual, "base": base.digest if base else "", "size_bytes": len(new)}
+                yield Outgoing(verb="offer", payload=patch + signature, fields=fields)
+        yield Outgoing(verb="offer", payload=new + signature, fields=usual)
+
+    def _statement(self, keeper: KeeperClient) -> Outgoing | None:
+        statement, signature = self.release.provenance() if keeper.can("provenance") else (b"", b"")
+        if not statement:
+            return None
+        fields = {"signature_bytes": len(signature)}
+        return Outgoing(verb="provenance", payload=statement + signature, fields=fields)
