@@ -15,6 +15,7 @@ from edgekit.schema.control import Missing, Offer
 from edgekit.schema.message import from_message_data
 from edgekit.schema.patch import PATCH_NAME_CHARS
 from edgekit.trust import sha256_bytes
+from tests.fakes.eventually import eventually
 from tests.fakes.keeper import Bench
 from tests.fakes.patching import LocalPatching
 from tests.fakes.releases import FakeRelease, make_release
@@ -51,9 +52,14 @@ def offered(client: Client, release: FakeRelease = NEW) -> Offer:
     return from_message_data(Offer, client.offer(release).data, "offer")
 
 
-def send(client: Client, patch: bytes, start: int = 0, end: int | None = None, **fields: object) -> None:
-    at = {"sha256": MADE, "patch": sha256_bytes(patch)[:PATCH_NAME_CHARS], "size_bytes": len(patch), "offset": start}
-    client.send("patch", patch[start:end], **{**at, **fields})
+def send(client: Client, content: bytes, start: int = 0, end: int | None = None, **fields: object) -> None:
+    at = {
+        "sha256": MADE,
+        "patch": sha256_bytes(content)[:PATCH_NAME_CHARS],
+        "size_bytes": len(content),
+        "offset": start,
+    }
+    client.send("patch", content[start:end], **{**at, **fields})
 
 
 def missing(client: Client) -> set[str]:
