@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,3 +96,15 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """Free what the executor holds. May be called twice."""
+
+
+@runtime_checkable
+class OpensSockets(Protocol):
+    """An executor that reaches sockets on its machine without a program there."""
+
+    def open_socket(self, path: str) -> Stream | None:
+        """Connect to a Unix socket over there; None where that is not allowed, or nobody listens: a program tells why.
+
+        Raises:
+            Unreachable: the device does not answer.
+        """

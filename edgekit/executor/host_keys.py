@@ -11,13 +11,14 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-
-import paramiko
+from fnmatch import fnmatchcase
 
 from edgekit.errors import TrustError
 from edgekit.executor.ssh_config import SshLogin
+from edgekit.executor.ssh_library import paramiko
 
 _REVOKED = "@revoked"
+_AUTHORITY = "@cert-authority"
 _HASHED = "|1|"
 
 
@@ -35,10 +36,14 @@ class KnownHostsFile:
     """One file, taken apart."""
 
     def __init__(self, name: str, text: str) -> None:
-        """Take the lines apart, but those that are damaged, and certificate authorities, which are not supported."""
+        """Take the lines apart, but those that are damaged."""
         self.name = name
         self.revoked: set[HostKey] = set()
         self._plain: dict[str, list[HostKey]] = {}
+        self._patterns: list[tuple[list[str], HostKey]] = []
+        """Hosts with wildcards or exceptions."""
+        self._authorities: list[list[str]] = []
+        """Hosts of which a certificate would do."""
         self._hashed: list[tuple[bytes, bytes, HostKey]] = []
         """Salt, HMAC-SHA1 of the host's name, and the key."""
         for line in text.splitlines():
@@ -48,7 +53,12 @@ class KnownHostsFile:
         """All keys that are known of a host, given as `HOST` or `[HOST]:PORT`."""
         encoded = host.encode()
         found = [key for salt, mac, key in self._hashed if hmac.digest(salt, encoded, hashlib.sha1) == mac]
+        found += [key for patterns, key in self._patterns if _fits(host, patterns)]
         return [*self._plain.get(host, ()), *found]
+
+    def has_authority(self, host: str) -> bool:
+        """Whether a certificate authority is named for a host."""
+        return any(_fits(host, patterns) for patterns in self._authorities)
 
     def _read(self, words: list[str]) -> None:
         marker = words.pop(0) if words and words[0].startswith("@") else ""
@@ -57,6 +67,10 @@ class KnownHostsFile:
         key = HostKey(kind=words[1], blob=words[2])
         if marker == _REVOKED:
             self.revoked.add(key)
+        elif marker == _AUTHORITY:
+            self._authorities.append(words[0].split(","))
+        elif not marker and set("*?!") & set(words[0]):
+            self._patterns.append((words[0].split(","), key))
         elif not marker:
             for host in words[0].split(","):
                 if host.startswith(_HASHED):
@@ -97,6 +111,13 @@ class KnownHosts:
                 hint=f"if you know that it was set up anew: ssh-keygen -R '{login.key_name}' -f {file}",
                 details=shown,
             )
+        authorities = [file.name for file in self._files if file.has_authority(login.key_name)]
+        if authorities:
+            raise TrustError(
+                f"{authorities[0]} trusts {login.name} by {_AUTHORITY}, which edgekit does not check",
+                hint=f"add the board's own key too: ssh-keyscan -p {login.port} {login.host}, and compare it",
+                details=shown,
+            )
         raise TrustError(
             f"the host key of {login.name} is not known",
             hint=f"compare it with the board's own and accept it once: ssh -p {login.port} {login.user}@{login.host}",
@@ -113,6 +134,12 @@ class CheckKnownHosts(paramiko.MissingHostKeyPolicy):
     def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:  # noqa: ARG002
         """Called for every key, as the client itself is given no known_hosts."""
         self._known.check(key)
+
+
+def _fits(host: str, patterns: list[str]) -> bool:
+    """Whether a host is one of these, and none of those behind a `!`. Source: ssh_config(5), PATTERNS."""
+    met = [pattern for pattern in patterns if fnmatchcase(host, pattern.removeprefix("!").replace("[", "[[]"))]
+    return bool(met) and not any(pattern.startswith("!") for pattern in met)
 
 
 def _is_key(blob: str) -> bool:

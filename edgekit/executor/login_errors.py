@@ -6,10 +6,9 @@ import errno
 import socket
 from pathlib import Path
 
-import paramiko
-
 from edgekit.errors import Unreachable
 from edgekit.executor.ssh_config import SshLogin
+from edgekit.executor.ssh_library import paramiko
 
 
 def reason_of(error: BaseException) -> str:
@@ -25,6 +24,11 @@ def not_there(login: SshLogin, error: BaseException) -> Unreachable:
     """The error for a device that was not reached: no name, no machine, or no SSH server."""
     numbers = {getattr(cause, "errno", None) for cause in getattr(error, "errors", {"": error}).values()}
     hint = f"is it up? try: ssh -p {login.port} {login.user}@{login.host}"
+    if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
+        return Unreachable(
+            f"{login.name} offers no algorithm that is still safe: {reason_of(error)}",
+            hint="update its SSH server, or take what its sshd_config says of Ciphers, MACs and KexAlgorithms out",
+        )
     if isinstance(error, socket.gaierror):
         hint = f"look for a typing error in the name, or give the address; getent hosts {login.host} looks it up too"
     elif numbers == {errno.ECONNREFUSED}:

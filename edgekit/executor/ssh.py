@@ -11,8 +11,6 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 
-import paramiko
-
 from edgekit.errors import Unreachable
 from edgekit.executor import Completed, Stream
 from edgekit.executor.address import SshAddress
@@ -20,7 +18,9 @@ from edgekit.executor.capture import LINGER_S, Bounded
 from edgekit.executor.login_errors import reason_of
 from edgekit.executor.record import record_program
 from edgekit.executor.ssh_files import SshFiles
+from edgekit.executor.ssh_library import paramiko
 from edgekit.executor.ssh_login import BROKEN, CONNECT_TIMEOUT_S, Connection, Pulse
+from edgekit.executor.ssh_transport import SshTransport
 
 _WINDOW_BYTES = 2 << 20
 _PIECE_BYTES = 1 << 18
@@ -80,6 +80,17 @@ class SshExecutor:
         """Start a program and talk to it. See `Executor.open`."""
         return SshStream(self._start(_command(argv, None, None)), self.name)
 
+    def open_socket(self, path: str) -> Stream | None:
+        """Connect to a socket over there, without a program. See `OpensSockets.open_socket`."""
+        transport = self._transport()
+        try:
+            channel = transport.open_socket(path, window_bytes=_WINDOW_BYTES, timeout_s=CONNECT_TIMEOUT_S)
+        except paramiko.ChannelException:
+            return None
+        except BROKEN as error:
+            raise _broken(self.name, error) from None
+        return SshStream(channel, self.name)
+
     def close(self) -> None:
         """Close the connection."""
         with self._guard:
@@ -99,7 +110,7 @@ class SshExecutor:
         channel.settimeout(None)
         return channel
 
-    def _transport(self) -> paramiko.Transport:
+    def _transport(self) -> SshTransport:
         with self._guard:
             if self._connection is None or not self._connection.transport.is_active():
                 if self._connection is not None:

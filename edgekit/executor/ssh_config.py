@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import paramiko
-
 from edgekit.errors import InputError
 from edgekit.executor.address import SshAddress, parse_address
+from edgekit.executor.ssh_library import paramiko
 
 _IDENTITIES = ("id_ed25519", "id_ecdsa", "id_rsa")
 _MAX_DEPTH = 16
@@ -30,6 +29,10 @@ class SshLogin:
     known_hosts: tuple[str, ...]
     key_name: str
     """The name under which known_hosts has the host's key."""
+    named: tuple[str, ...] = ()
+    """Private key files that were named for this host, there or not."""
+    identities_only: bool = False
+    """Whether keys of the agent count only where they are named."""
     proxy_command: str
     jumps: tuple[str, ...]
     """Addresses to go through, the first one first."""
@@ -67,13 +70,18 @@ def resolve_login(address: SshAddress, config: paramiko.SSHConfig, *, user: str,
     Raises:
         InputError: a port or a jump host in ssh_config is not valid.
     """
-    found = config.lookup(address.host)
+    try:
+        found = config.lookup(address.host)
+    except ImportError:
+        hint = "name the hosts that it is for: Match host, Host"
+        raise InputError("ssh_config has a Match exec, which edgekit does not run", hint=hint) from None
     host = str(found.get("hostname", address.host))
     port = address.port or _port(str(found.get("port", "22")))
     alias = address.host_key_alias or str(found.get("hostkeyalias", ""))
     usual = [f"~/.ssh/{name}" for name in _IDENTITIES]
     named = [address.identity] if address.identity else list(found.get("identityfile") or [])
     identities = [_expanded(name, home) for name in named or usual]
+    _check_certificate(found.get("certificatefile"), identities, home)
     files = shlex.split(str(found.get("userknownhostsfile", "~/.ssh/known_hosts")))
     known = [address.known_hosts] if address.known_hosts else [*files, "/etc/ssh/ssh_known_hosts"]
     command, jump = str(found.get("proxycommand", "")), str(found.get("proxyjump", ""))
@@ -83,6 +91,8 @@ def resolve_login(address: SshAddress, config: paramiko.SSHConfig, *, user: str,
         port=port,
         identities=tuple(file for file in identities if Path(file).is_file()),
         absent=tuple(file for file in identities if named and not Path(file).exists()),
+        named=tuple(identities) if named else (),
+        identities_only=str(found.get("identitiesonly", "no")).lower() == "yes",
         known_hosts=tuple(_expanded(name, home) for name in known),
         key_name=alias or (host if port == 22 else f"[{host}]:{port}"),
         proxy_command="" if command.lower() == "none" else command,
@@ -125,8 +135,20 @@ def _port(text: str) -> int:
 
 
 def _jump(text: str) -> str:
+    address = text.strip().removeprefix("ssh://").rstrip("/")
     try:
-        parse_address(text)
+        parse_address(address)
     except ValueError:
         raise InputError(f"ProxyJump {text!r} is not an address", hint="edit your ssh_config") from None
-    return text
+    return address
+
+
+def _check_certificate(named: object, identities: Sequence[str], home: Path) -> None:
+    """A certificate is taken where it lies beside its key, as ssh-keygen puts it; one elsewhere is refused by name."""
+    for name in [named] if isinstance(named, str) else list(named or []):  # type: ignore[call-overload]
+        file = _expanded(str(name), home)
+        if file.lower() != "none" and file not in {f"{identity}-cert.pub" for identity in identities}:
+            raise InputError(
+                f"ssh_config names CertificateFile {name}, and edgekit takes one beside its key alone",
+                hint=f"ln -s {file} {(identities or ('KEY',))[0]}-cert.pub",
+            )

@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-import paramiko
-
 from edgekit.executor.address import SshAddress
 from edgekit.executor.host_keys import KnownHosts, KnownHostsFile
 from edgekit.executor.ssh_config import SshLogin, read_ssh_config, resolve_login
+from edgekit.executor.ssh_library import paramiko
 
 _Version = tuple[int, int, int]
 """Inode, size and time of the last change: when they differ, the file has changed."""

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import socket
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
-
-import paramiko
+from pathlib import Path
 
 from edgekit.errors import EdgekitError, Unreachable
 from edgekit.executor.address import parse_address
@@ -17,6 +14,8 @@ from edgekit.executor.host_keys import CheckKnownHosts, KnownHosts
 from edgekit.executor.login_errors import not_let_in, not_there, reason_of
 from edgekit.executor.ssh_config import SshLogin
 from edgekit.executor.ssh_files import SshFiles
+from edgekit.executor.ssh_library import paramiko
+from edgekit.executor.ssh_transport import SshTransport, transport_factory
 
 CONNECT_TIMEOUT_S = 20.0
 _SEND_BUFFER_BYTES = 256 << 10
@@ -63,10 +62,10 @@ class Connection:
         threading.Thread(target=self._beat, args=(pulse,), name=f"pulse of {login.name}", daemon=True).start()
 
     @property
-    def transport(self) -> paramiko.Transport:
+    def transport(self) -> SshTransport:
         """The connection to the device itself."""
         transport = self._clients[-1].get_transport()
-        assert transport is not None
+        assert isinstance(transport, SshTransport)
         return transport
 
     def close(self) -> None:
@@ -110,11 +109,13 @@ def _log_in(
             username=login.user,
             key_filename=list(login.identities),  # type: ignore[arg-type]  # a list is documented
             look_for_keys=False,
+            allow_agent=not login.identities_only,
+            pkey=_named_agent_key(login) if login.identities_only else None,
             timeout=CONNECT_TIMEOUT_S,
             banner_timeout=CONNECT_TIMEOUT_S,
             auth_timeout=CONNECT_TIMEOUT_S,
             sock=way,
-            transport_factory=_asking_for(known.kinds),
+            transport_factory=transport_factory(known.kinds),
         )
     except (*BROKEN, EdgekitError) as error:
         transport = client.get_transport()
@@ -124,25 +125,18 @@ def _log_in(
     return client
 
 
-def _asking_for(kinds: frozenset[str]) -> Callable[..., paramiko.Transport]:
-    """Ask the server for a kind of key that known_hosts has, as OpenSSH does: another kind could not be checked."""
-
-    def make(sock: socket.socket, **options: object) -> paramiko.Transport:
-        transport = paramiko.Transport(sock, **options)  # type: ignore[arg-type]
-        transport.logger = _silent()
-        offered = transport.get_security_options()
-        known = [k for k in offered.key_types if k in kinds or ("ssh-rsa" in kinds and k.startswith("rsa-"))]
-        offered.key_types = [*known, *(kind for kind in offered.key_types if kind not in known)]
-        return transport
-
-    return make
-
-
-def _silent() -> logging.Logger:
-    """paramiko logs tracebacks of what it also raises; Python prints them where no handler is."""
-    logger = logging.Logger("edgekit.ssh")
-    logger.addHandler(logging.NullHandler())
-    return logger
+def _named_agent_key(login: SshLogin) -> paramiko.PKey | None:
+    """With IdentitiesOnly: a key of the agent's, where ssh_config names it by its public half."""
+    named = set()
+    for file in login.named:
+        with contextlib.suppress(OSError, IndexError):
+            public = Path(f"{file.removesuffix('.pub')}.pub")
+            named.add(public.read_text(encoding="utf-8", errors="replace").split()[1])
+    try:
+        keys = paramiko.Agent().get_keys() if named else ()
+    except (paramiko.SSHException, OSError):
+        return None
+    return next((key for key in keys if key.get_base64() in named), None)
 
 
 def _tune(transport: paramiko.Transport) -> None:

@@ -126,8 +126,12 @@ class Sshd:
         shell = self.folder / "greeting-shell"
         shell.write_text(f'#!/bin/sh\ncat << "END" | head -c -1\n{greeting}\nEND\neval "$SSH_ORIGINAL_COMMAND"\n')
         shell.chmod(0o755)
+        self.configure(f"ForceCommand {shell}")
+
+    def configure(self, line: str) -> None:
+        """Start anew with one more line of sshd_config."""
         with (self.folder / "config").open("a") as config:
-            config.write(f"ForceCommand {shell}\n")
+            config.write(f"{line}\n")
         self.stop()
         self.start()
 

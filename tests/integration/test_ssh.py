@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import socket
 import threading
@@ -234,3 +235,40 @@ def _answer_http(server: socket.socket) -> None:
     connection, _ = server.accept()
     with connection:
         connection.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+
+
+def test_a_socket_is_reached_without_a_program_where_sshd_forwards(sshd: Sshd, tmp_path: Path) -> None:
+    path = f"/tmp/ek-{tmp_path.name}.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        try:
+            listener.bind(path)
+            listener.listen()
+            with contextlib.closing(sshd.executor()) as device:
+                stream = device.open_socket(path)
+                assert stream is not None
+                server, _ = listener.accept()
+                stream.write(b"ping\n")
+                assert server.recv(10) == b"ping\n"
+                server.sendall(b"pong\n")
+                assert stream.readline(10) == b"pong\n"
+                server.close()
+                assert stream.read(1) == b""
+                assert device.open_socket(f"{path}.none") is None, "nobody listens"
+                assert device.run(["true"], timeout_s=60).returncode == 0, "the connection lives on"
+            sshd.configure("AllowStreamLocalForwarding no")
+            with contextlib.closing(sshd.executor()) as device:
+                assert device.open_socket(path) is None
+        finally:
+            Path(path).unlink()
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["Ciphers aes128-cbc", "MACs hmac-sha1\nCiphers aes128-ctr", "KexAlgorithms diffie-hellman-group14-sha1"],
+    ids=["cipher", "digest", "exchange"],
+)
+def test_a_server_of_weak_algorithms_alone_is_refused_with_a_sentence(sshd: Sshd, line: str) -> None:
+    sshd.configure(line)
+    with contextlib.closing(sshd.executor()) as device, pytest.raises(Unreachable, match="no algorithm") as caught:
+        device.run(["true"], timeout_s=60)
+    assert "update its SSH server" in caught.value.hint

@@ -94,3 +94,21 @@ def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
         files.known_hosts(login).check(key(ONE))
     file.write_text(f"gate-8 {ONE}\ngate-7 {ONE}\n")
     files.known_hosts(login).check(key(ONE))
+
+
+@pytest.mark.parametrize("name", ["gate-*", "*,!gate-8", "gate-?"])
+def test_wildcards_name_hosts(name: str, tmp_path: Path) -> None:
+    known(tmp_path, f"{name} {ONE}").check(key(ONE))
+
+
+@pytest.mark.parametrize("name", ["gate-*,!gate-7", "!gate-7", "gat?"])
+def test_exceptions_and_other_patterns_do_not(name: str, tmp_path: Path) -> None:
+    with pytest.raises(TrustError, match="is not known"):
+        known(tmp_path, f"{name} {ONE}").check(key(ONE))
+
+
+def test_a_certificate_authority_is_refused_by_name_and_only_for_its_hosts(tmp_path: Path) -> None:
+    with pytest.raises(TrustError, match="trusts ann@gate-7:22 by @cert-authority, which edgekit does not check"):
+        known(tmp_path, f"@cert-authority gate-* {TWO}").check(key(ONE))
+    with pytest.raises(TrustError, match="is not known"):
+        known(tmp_path, f"@cert-authority *.example {TWO}").check(key(ONE))

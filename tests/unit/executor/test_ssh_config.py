@@ -92,3 +92,32 @@ def test_a_strange_port_is_named(port: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not a port number") as caught:
         resolve(tmp_path, f"Host *\n Port {port}\n")
     assert caught.value.hint == "edit your ssh_config"
+
+
+@pytest.mark.parametrize("jump", ["ssh://ops@bastion:23", "ssh://ops@bastion:23/", " ops@bastion:23"])
+def test_a_jump_may_be_written_as_an_address_of_the_web(jump: str, tmp_path: Path) -> None:
+    assert resolve(tmp_path, f"Host *\n ProxyJump {jump}\n").jumps == ("ops@bastion:23",)
+
+
+def test_match_counts_but_runs_nothing(tmp_path: Path) -> None:
+    assert resolve(tmp_path, "Match host gate-*\n User root\n").user == "root"
+    with pytest.raises(InputError, match="Match exec"):
+        resolve(tmp_path, "Match exec true\n User root\n")
+
+
+def test_wildcards_and_exceptions_of_hosts_count(tmp_path: Path) -> None:
+    assert resolve(tmp_path, "Host gate-? !gate-7\n User root\nHost gate-*\n User ops\n").user == "ops"
+
+
+def test_identities_only_is_kept_with_what_it_names(tmp_path: Path) -> None:
+    login = resolve(tmp_path, f"Host *\n IdentitiesOnly yes\n IdentityFile {tmp_path}/.ssh/board\n")
+    assert login.identities_only and login.named == (str(tmp_path / ".ssh/board"),)
+    assert not resolve(tmp_path, "").identities_only
+
+
+def test_a_certificate_beside_its_key_is_taken_and_another_refused_by_name(tmp_path: Path) -> None:
+    usual = f"Host *\n IdentityFile {tmp_path}/.ssh/board\n CertificateFile ~/.ssh/"
+    assert resolve(tmp_path, f"{usual}board-cert.pub\n").user == "ann"
+    with pytest.raises(InputError, match=r"CertificateFile ~/\.ssh/other\.pub") as caught:
+        resolve(tmp_path, f"{usual}other.pub\n")
+    assert f"ln -s {tmp_path}/.ssh/other.pub {tmp_path}/.ssh/board-cert.pub" in caught.value.hint
