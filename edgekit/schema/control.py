@@ -7,8 +7,8 @@ zero or more `Event` lines of kind `progress`, `state`, `report` or `log` and th
 waiting; when one fails, the keeper answers `error` once and reads on to the next request that is neither, which it
 answers as usual.
 
-The host reaches the socket through SSH by running `edgekitd.pyz connect`, which copies bytes between its standard
-streams and the socket and knows nothing else.
+The host reaches the socket through SSH: forwarded by sshd, or where that is not allowed by running `edgekitd.pyz
+connect`, which copies bytes between its standard streams and the socket and knows nothing else.
 """
 
 from __future__ import annotations

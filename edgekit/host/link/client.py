@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from edgekit.errors import BY_EXIT_CODE, EdgekitError, InputError, LockHeld, Unreachable
-from edgekit.executor import Executor, Stream
+from edgekit.executor import Executor, OpensSockets, Stream
 from edgekit.executor.sent_program import skip_greeting
-from edgekit.host.link.pace import SLICE_BYTES, Pace
+from edgekit.host.link.sending_rate import SLICE_BYTES, SendingRate
 from edgekit.schema.board import PYTHON, BoardPaths
 from edgekit.schema.control import MAX_LINE_BYTES, PROTOCOL, Event, Hello, Request, SettingsAnswer, Status, Verb
 from edgekit.schema.fleet import Device
@@ -35,13 +35,16 @@ def _packed_line(verb: Verb, payload: bytes, fields: Mapping[str, Any]) -> bytes
 class KeeperClient:
     """One conversation with one keeper. Use as a context manager."""
 
-    def __init__(self, device: Device, executor: Executor, pace: Pace | None = None) -> None:
+    def __init__(self, device: Device, executor: Executor, pace: SendingRate | None = None) -> None:
         """Start the conversation; `pace` bounds how fast this side talks."""
         self._name = device.name
         self._pace = pace
-        self._stream: Stream = executor.open(BoardPaths(prefix=device.prefix).command("connect"))
+        paths = BoardPaths(prefix=device.prefix)
+        straight = executor.open_socket(paths.socket) if isinstance(executor, OpensSockets) else None
+        self._stream: Stream = straight or executor.open(paths.command("connect"))
         self._outbox = bytearray()
-        self._greeted = False
+        self._greeted = straight is not None
+        """Whether what comes is the keeper's: a login shell may greet first where a program is started."""
         self._features: frozenset[str] = frozenset()
 
     def __enter__(self) -> KeeperClient:

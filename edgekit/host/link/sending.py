@@ -12,7 +12,7 @@ from typing import Any
 
 from edgekit.host.blobs import cut_file
 from edgekit.host.link.client import KeeperClient, packed_bytes
-from edgekit.host.link.delta.patch_set import Patch, ReleaseFiles
+from edgekit.host.link.delta.files import Patch, ReleaseFiles
 from edgekit.schema.control import BegunPatch, MissingBlob, Verb
 from edgekit.schema.manifest import FileEntry
 

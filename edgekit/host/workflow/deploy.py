@@ -12,15 +12,13 @@ from edgekit.executor import Executor
 from edgekit.executor.local import LocalExecutor
 from edgekit.host.link.board_settings import OutgoingSettings, outgoing_settings
 from edgekit.host.link.client import ACTIVATION_S, KeeperClient, Watch
-from edgekit.host.link.pace import Pace
 from edgekit.host.link.sending import OutgoingRelease
+from edgekit.host.link.sending_rate import SendingRate
 from edgekit.host.progress import Progress
 from edgekit.host.release.folder import ReleaseFolder, open_release, read_plan
 from edgekit.host.release.names import FILES
 from edgekit.host.user import user_at_machine
 from edgekit.host.workflow.devices import DeviceAccess
-from edgekit.host.workflow.fitting import check_fits
-from edgekit.host.workflow.past_releases import deltas_of, past_releases
 from edgekit.host.workflow.shipment import Deltas, SendLimits, Shipment
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.control import ApplicationStatus, Offer, ReleaseFailure, ReleaseRef
@@ -91,16 +89,38 @@ def deploy_release(job: DeployJob, access: DeviceAccess, station: Workstation, w
             executor=executor,
             release=outgoing_release(folder),
             settings=outgoing_settings(access.inventory, device.name, plan, LocalExecutor()),
-            check_fits=lambda: check_fits(device, executor, folder.manifest, station),
+            check_fits=lambda: _check_fits(device, executor, folder, station),
             holder=user_at_machine(),
             progress=station.progress,
             watch=watch,
-            deltas=deltas_of(station),
+            deltas=_deltas_of(station),
             limits=job.limits,
         ).run()
     if done.changed:
+        from edgekit.host.workflow.past_releases import past_releases  # noqa: PLC0415  see `_deltas_of`
+
         past_releases(station).keep(folder)
     return done
+
+
+def _check_fits(device: Device, executor: Executor, folder: ReleaseFolder, station: Workstation) -> None:
+    from edgekit.host.workflow.fitting import check_fits  # noqa: PLC0415  see `_deltas_of`
+
+    check_fits(device, executor, folder.manifest, station)
+
+
+def _deltas_of(station: Workstation) -> Deltas:
+    """This machine's patches. A deployment that changes nothing imports none of what makes them."""
+
+    def make() -> Deltas:
+        from edgekit.host.workflow.past_releases import deltas_of  # noqa: PLC0415
+
+        return deltas_of(station)
+
+    return Deltas(
+        find=lambda digests: make().find(digests),
+        patches=lambda old, new: make().patches(old, new),
+    )
 
 
 def outgoing_release(folder: ReleaseFolder) -> OutgoingRelease:
@@ -267,9 +287,9 @@ class _Course:
             self.tries = 0
         self.missing_bytes = missing
 
-    def _pace(self) -> Pace | None:
+    def _pace(self) -> SendingRate | None:
         rate = self.to.limits.bandwidth_bytes_per_s
-        return Pace(rate, clock=self.to.clock, sleep=self.to.sleep) if rate else None
+        return SendingRate(rate, clock=self.to.clock, sleep=self.to.sleep) if rate else None
 
     def _activate(self, keeper: KeeperClient) -> None:
         self.activating = True

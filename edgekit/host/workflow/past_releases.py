@@ -11,7 +11,8 @@ from pathlib import Path
 
 from edgekit.errors import EdgekitError
 from edgekit.host.cache import Cache
-from edgekit.host.link.delta.patch_set import PATCHES, PatchSets, ReleaseFiles
+from edgekit.host.link.delta.files import ReleaseFiles
+from edgekit.host.link.delta.patch_set import PATCHES, PatchSets
 from edgekit.host.release.folder import ReleaseFolder, open_release
 from edgekit.host.release.names import FILES, MANIFEST
 from edgekit.host.workflow.shipment import Deltas

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from edgekit.errors import InputError
 from edgekit.host.link.client import ACTIVATION_S, KeeperClient
-from edgekit.host.link.delta.patch_set import Patch, ReleaseFiles, manifest_patch
+from edgekit.host.link.delta.files import Patch, ReleaseFiles
+from edgekit.host.link.delta.lzma_patch import make_patch
 from edgekit.host.link.sending import Outgoing, OutgoingRelease, Sent, Transfer, count_bytes, plan_transfer, send_files
 from edgekit.host.progress import Progress
 from edgekit.schema.control import Missing, MissingBlob, Offer, Status
@@ -155,7 +156,7 @@ class Shipment:
         for number, base in enumerate(bases):
             if not packs or (base is None and number < len(bases) - 1):
                 continue
-            patch = manifest_patch(base.manifest_bytes if base else b"", new)
+            patch = make_patch(base.manifest_bytes if base else b"", new)
             if patch is not None:
                 fields = {**usual, "base": base.digest if base else "", "size_bytes": len(new)}
                 yield Outgoing(verb="offer", payload=patch + signature, fields=fields)

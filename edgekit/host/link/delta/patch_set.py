@@ -6,17 +6,16 @@ import contextlib
 import hashlib
 import os
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.errors import InputError
 from edgekit.host.cache import Cache
+from edgekit.host.link.delta.files import Patch, ReleaseFiles
 from edgekit.host.link.delta.lzma_patch import make_patch
 from edgekit.host.link.delta.matching import MAX_PACKED_BYTES, PatchJob, looks_alike, patch_jobs
 from edgekit.host.progress import Progress
-from edgekit.schema.manifest import Manifest
 from edgekit.schema.patch import PATCH_NAME_CHARS
 from edgekit.schema.units import counted
 
@@ -29,33 +28,10 @@ _AT_ONCE = 2
 """Each takes up to twelve times its base's size while it is made."""
 _LINE_BYTES = 200
 """What the request around a patch takes more than the one around a piece of a file."""
+_SAMPLE, _WORTH = 64 << 10, 0.95
+"""A file whose beginning zlib makes no smaller than that is not packed."""
 _SURELY_LESS = 0.1
 """A patch of so small a part of its file needs no comparing."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patch:
-    """One patch, as a file of this machine."""
-
-    sha256: str
-    """Of the file that it makes."""
-    base: str
-    """Of the file that it is applied to; empty: none."""
-    name: str
-    """The beginning of its own digest."""
-    file: Path
-    bytes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReleaseFiles:
-    """A release as it lies on this machine."""
-
-    digest: str
-    manifest: Manifest
-    manifest_bytes: bytes
-    file: Callable[[str], Path]
-    """Where a listed path lies."""
 
 
 class PatchSets:
@@ -93,11 +69,6 @@ class PatchSets:
                     advance(done_bytes)
 
 
-def manifest_patch(old: bytes, new: bytes) -> bytes | None:
-    """A manifest as a patch of another one, or of nothing; None where that is no gain."""
-    return make_patch(old, new)
-
-
 def _make_one(folder: Path, job: PatchJob, old: ReleaseFiles | None, new: ReleaseFiles) -> None:
     content = _content(new, job.new.path, job.new.sha256)
     base, patch = "", None
@@ -114,10 +85,6 @@ def _make_one(folder: Path, job: PatchJob, old: ReleaseFiles | None, new: Releas
     if patch is not None and _is_least(patch, content):
         name = hashlib.sha256(patch).hexdigest()[:PATCH_NAME_CHARS]
         (folder / f"{job.new.sha256}.{base or _NO_BASE}.{name}").write_bytes(patch)
-
-
-_SAMPLE = 64 << 10
-_WORTH = 0.95
 
 
 def _is_least(patch: bytes, content: bytes) -> bool:

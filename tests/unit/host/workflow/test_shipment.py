@@ -11,8 +11,9 @@ import pytest
 from edgekit.errors import InputError
 from edgekit.host.cache import Cache
 from edgekit.host.link.client import KeeperClient
+from edgekit.host.link.delta.files import ReleaseFiles
 from edgekit.host.link.delta.lzma_patch import can_patch
-from edgekit.host.link.delta.patch_set import PatchSets, ReleaseFiles
+from edgekit.host.link.delta.patch_set import PatchSets
 from edgekit.host.link.sending import OutgoingRelease
 from edgekit.host.progress import Silent
 from edgekit.host.release.folder import open_release

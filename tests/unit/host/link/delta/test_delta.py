@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from edgekit.host.cache import Cache
+from edgekit.host.link.delta.files import ReleaseFiles
 from edgekit.host.link.delta.lzma_patch import can_patch, make_patch
 from edgekit.host.link.delta.matching import looks_alike, patch_jobs
-from edgekit.host.link.delta.patch_set import PatchSets, ReleaseFiles
+from edgekit.host.link.delta.patch_set import PatchSets
 from edgekit.host.progress import Silent
 from tests.fakes.patching import patched
 from tests.fakes.releases import FakeRelease, make_release, write_release

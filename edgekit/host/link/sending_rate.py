@@ -9,7 +9,7 @@ SLICE_BYTES = 16 << 10
 """What is handed over at once: a slow pace is kept within a piece, and the device hears something all the while."""
 
 
-class Pace:
+class SendingRate:
     """Says how long to wait before the next bytes; a burst of one slice is let through."""
 
     def __init__(

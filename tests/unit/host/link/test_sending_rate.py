@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgekit.host.link.pace import Pace
+from edgekit.host.link.sending_rate import SendingRate
 
 
 def test_bytes_take_their_time_and_silence_is_not_saved_up() -> None:
@@ -12,7 +12,7 @@ def test_bytes_take_their_time_and_silence_is_not_saved_up() -> None:
         slept.append(seconds)
         now[0] += seconds
 
-    pace = Pace(1000, clock=lambda: now[0], sleep=sleep)
+    pace = SendingRate(1000, clock=lambda: now[0], sleep=sleep)
     for _ in range(5):
         pace.take(500)
     assert now[0] == 2.0, "the last slice goes as soon as those before it are through"
