@@ -148,16 +148,8 @@ class FakeLink:
                 return [Event(kind="error", message=message, exit_code=9, hint="wait", data={"holder": holder})]
             case "offer":
                 data = to_message_data(self._offer(request, payload[: len(payload) - request.signature_bytes]))
-            case "chunk":
-                self._chunk(request, payload)
-                return []
-            case "patch":
-                have = self.patches.get(request.sha256, b"")
-                assert request.offset == len(have), "a piece that does not go on where the last one ended"
-                self.patches[request.sha256] = have + payload
-                self.patch_names[request.sha256] = request.patch
-                if len(self.patches[request.sha256]) == request.size_bytes:
-                    self._patched(request)
+            case "chunk" | "patch":
+                self._chunk(request, payload) if request.verb == "chunk" else self._patch(request, payload)
                 return []
             case "missing":
                 data = to_message_data(Missing(missing=self._missing()))
@@ -228,6 +220,14 @@ class FakeLink:
             if len(self.blobs.get(entry.sha256, b"")) < entry.bytes
         }
         return tuple(missing.values())
+
+    def _patch(self, request: Request, payload: bytes) -> None:
+        have = self.patches.get(request.sha256, b"")
+        assert request.offset == len(have), "a piece that does not go on where the last one ended"
+        self.patches[request.sha256] = have + payload
+        self.patch_names[request.sha256] = request.patch
+        if len(self.patches[request.sha256]) == request.size_bytes:
+            self._patched(request)
 
     def _patched(self, request: Request) -> None:
         assert self._manifest is not None

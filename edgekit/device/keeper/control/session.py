@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from edgekit.device.keeper.clips import ClipShelf
+from edgekit.device.keeper.control.incoming import Incoming
 from edgekit.device.keeper.control.locks import DeploymentLocks
-from edgekit.device.keeper.control.patch_verbs import PatchVerbs
 from edgekit.device.keeper.control.ticket import Ticket
 from edgekit.device.keeper.control.wire import Wire
 from edgekit.device.keeper.filesystem import Filesystem
@@ -19,7 +18,7 @@ from edgekit.device.keeper.status import Figures
 from edgekit.device.keeper.update.board_settings import SettingsFiles
 from edgekit.device.keeper.update.patches import Patches
 from edgekit.device.keeper.update.releases import Offered, Release, Releases
-from edgekit.device.keeper.update.store import Chunk, Store
+from edgekit.device.keeper.update.store import Store
 from edgekit.errors import EdgekitError, InputError, NothingSelected
 from edgekit.schema.control import FEATURES, PROTOCOL, Event, Hello, Offer, Request
 from edgekit.schema.manifest import MAX_MANIFEST_BYTES, MAX_SIGNATURE_BYTES
@@ -55,7 +54,7 @@ class Session:
         self.wire = wire
         self._to = services
         self._offered: Offered | None = None
-        self._patches = PatchVerbs(services.patches, services.store)
+        self._incoming = Incoming(services.patches, services.store)
         self._skip_chunks = False
         self._untidy = False
         self._shelves: dict[str, ClipShelf] = {}
@@ -66,8 +65,8 @@ class Session:
             "lock": self._lock,
             "offer": self._offer,
             "provenance": self._provenance,
-            "chunk": self._chunk,
-            "patch": self._patch,
+            "chunk": self._piece,
+            "patch": self._piece,
             "missing": self._missing,
             "install": self._install,
             "activate": self._activate,
@@ -173,22 +172,9 @@ class Session:
         )
         yield _done(signer=signer)
 
-    def _chunk(self, request: Request, payload: bytearray) -> Iterator[Event]:
+    def _piece(self, request: Request, payload: bytearray) -> Iterator[Event]:
         try:
-            offered = self._offered_with(request.sha256)
-            application, size = offered.manifest.application, offered.sizes[request.sha256]
-            data = bytes(payload) if request.encoding == "raw" else _inflate(payload, size - request.offset)
-            self._to.store.receive(
-                Chunk(application=application, sha256=request.sha256, size_bytes=size, offset=request.offset, data=data)
-            )
-        except (EdgekitError, OSError):
-            self._skip_chunks = True
-            raise
-        yield from ()
-
-    def _patch(self, request: Request, payload: bytearray) -> Iterator[Event]:
-        try:
-            self._patches.receive(self._offered_with(request.sha256), request, bytes(payload))
+            self._incoming.receive(self._offered_with(request.sha256), request, payload)
         except (EdgekitError, OSError):
             self._skip_chunks = True
             raise
@@ -198,7 +184,7 @@ class Session:
         if self._offered is None:
             raise NothingSelected("no release was offered on this connection", hint="edgekit deploy offers it first")
         self._lock_for(self._offered.manifest.application)
-        yield from self._patches.missing(self._offered)
+        yield from self._incoming.missing(self._offered)
 
     def _offered_with(self, sha256: str) -> Offered:
         """The offered release, whose blob this is, with its application's lock."""
@@ -355,19 +341,3 @@ class Session:
 
 def _done(**data: object) -> Event:
     return Event(kind="done", data=data)
-
-
-def _inflate(payload: bytearray, limit: int) -> bytes:
-    """Decompress at most `limit` bytes: a piece cannot grow past its blob.
-
-    Raises:
-        InputError: not zlib's format, cut short, or larger than what is left of the blob.
-    """
-    inflater = zlib.decompressobj()
-    try:
-        data = inflater.decompress(payload, max(1, limit))
-    except zlib.error as error:
-        raise InputError(f"a piece is damaged: {error}", hint="deploy again") from None
-    if not inflater.eof or len(data) > limit:
-        raise InputError("a piece does not fit its blob", hint="deploy again")
-    return data

@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from edgekit.device.keeper.control.session import _inflate
+from edgekit.device.keeper.control.incoming import inflate
 from edgekit.errors import InputError
 
 
@@ -16,7 +16,7 @@ def test_a_bomb_is_refused_before_it_has_grown() -> None:
     tracemalloc.start()
     try:
         with pytest.raises(InputError, match="does not fit its blob"):
-            _inflate(bomb, 1000)
+            inflate(bomb, 1000)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -25,9 +25,9 @@ def test_a_bomb_is_refused_before_it_has_grown() -> None:
 
 @pytest.mark.parametrize("limit", [5, 6, 1000])
 def test_a_piece_that_fits_is_whole(limit: int) -> None:
-    assert _inflate(bytearray(zlib.compress(b"piece")), limit) == b"piece"
+    assert inflate(bytearray(zlib.compress(b"piece")), limit) == b"piece"
 
 
 def test_one_byte_too_many_is_too_many() -> None:
     with pytest.raises(InputError, match="does not fit its blob"):
-        _inflate(bytearray(zlib.compress(b"piece")), 4)
+        inflate(bytearray(zlib.compress(b"piece")), 4)

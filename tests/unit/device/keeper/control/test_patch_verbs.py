@@ -37,7 +37,10 @@ def client(bench: Bench) -> Iterator[Client]:
     server = ControlServer(bench.services(), bench.layout.socket, group=None, log=print)
     server.start()
     bench.install(OLD)
-    yield Client(bench.layout.socket)
+    client = Client(bench.layout.socket)
+    yield client
+    client.file.close()
+    client.socket.close()
     server.close()
 
 
@@ -100,6 +103,8 @@ def test_a_patch_goes_on_where_the_last_connection_broke(client: Client, bench: 
     assert (begun.sha256, begun.patch, begun.have_bytes) == (MADE, sha256_bytes(patch)[:PATCH_NAME_CHARS], 1000)
     send(again, patch, 1000)
     assert MADE not in missing(again)
+    again.file.close()
+    again.socket.close()
 
 
 def test_one_that_came_whole_and_was_not_applied_needs_its_last_byte_alone(client: Client) -> None:

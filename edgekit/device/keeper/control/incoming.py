@@ -1,19 +1,21 @@
-"""What one connection brings as patches: their parts, and the wish to have them applied."""
+"""What one connection brings of a release: pieces of files and of patches, and the wish to have these applied."""
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 
 from edgekit.device.keeper.update.patches import Patches, PatchHead
 from edgekit.device.keeper.update.releases import Offered
-from edgekit.device.keeper.update.store import Store
+from edgekit.device.keeper.update.store import Chunk, Store
+from edgekit.errors import InputError
 from edgekit.schema.control import Event, Missing, Request
 from edgekit.schema.message import to_message_data
 from edgekit.schema.units import counted
 
 
-class PatchVerbs:
-    """`patch` and `missing` for the release that a connection has offered. Callers hold its application's lock."""
+class Incoming:
+    """`chunk`, `patch` and `missing` for the release that a connection has offered, under its application's lock."""
 
     def __init__(self, patches: Patches, store: Store) -> None:
         self._patches = patches
@@ -21,13 +23,28 @@ class PatchVerbs:
         self._whole: dict[str, PatchHead] = {}
         """Patches that have come whole and are not applied yet, by the blob that they make."""
 
-    def receive(self, offered: Offered, request: Request, payload: bytes) -> None:
-        """Take the next piece of a patch.
+    def receive(self, offered: Offered, request: Request, payload: bytearray) -> None:
+        """Take the next piece of a file or patch.
 
         Raises:
             InputError: no such patch can be, or the piece does not fit what has arrived so far.
+            TrustError: the whole file is not what its name says.
             RolloutError: the disk is full.
         """
+        if request.verb == "patch":
+            self._receive_patch(offered, request, bytes(payload))
+            return
+        size = offered.sizes[request.sha256]
+        chunk = Chunk(
+            application=offered.manifest.application,
+            sha256=request.sha256,
+            size_bytes=size,
+            offset=request.offset,
+            data=bytes(payload) if request.encoding == "raw" else inflate(payload, size - request.offset),
+        )
+        self._store.receive(chunk)
+
+    def _receive_patch(self, offered: Offered, request: Request, payload: bytes) -> None:
         head = PatchHead(
             application=offered.manifest.application,
             sha256=request.sha256,
@@ -51,3 +68,19 @@ class PatchVerbs:
         self._patches.apply(whole.values())
         left = self._store.missing(offered.sizes, offered.manifest.application)
         yield Event(kind="done", data=to_message_data(Missing(missing=left)))
+
+
+def inflate(payload: bytearray, limit: int) -> bytes:
+    """Decompress at most `limit` bytes: a piece cannot grow past its blob.
+
+    Raises:
+        InputError: not zlib's format, cut short, or larger than what is left of the blob.
+    """
+    inflater = zlib.decompressobj()
+    try:
+        data = inflater.decompress(payload, max(1, limit))
+    except zlib.error as error:
+        raise InputError(f"a piece is damaged: {error}", hint="deploy again") from None
+    if not inflater.eof or len(data) > limit:
+        raise InputError("a piece does not fit its blob", hint="deploy again")
+    return data
