@@ -41,9 +41,10 @@ class EnginePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LanePlan:
-    """One OS thread: its CPUs by number, and the queue of each stream in front of it."""
+    """OS threads: their CPUs by number, and the queue of each stream in front of them."""
 
     cpus: tuple[int, ...]
+    threads: int = 1
     queue: int
     drop: DropPolicy
 

@@ -155,9 +155,12 @@ class Reading:
         if len(likely) > 1:  # a choice that is open: one of its words, or else another text
             chosen = [kind for kind in likely if get_origin(kind) is Literal and _is_one_of(get_args(kind), raw)]
             likely = chosen or [kind for kind in likely if get_origin(kind) is not Literal]
-        if len(likely) == 1:
+        if len(likely) == 1 and (len(kinds) == 1 or get_origin(likely[0]) is not Literal):
             return self.read(likely[0], raw, path)
-        return self.note(path, f"expected {either(kinds)}, found {shown(raw)}")
+        words = tuple(word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind))
+        if _is_one_of(words, raw):
+            return self._choice(words, raw, path)
+        return self.note(path, f"expected {either(kinds)}, found {shown(raw)}", closest_of(raw, words))
 
     def _tagged(self, members: dict[str, type], raw: Any, path: str) -> Any:
         if not isinstance(raw, dict):

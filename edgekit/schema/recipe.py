@@ -176,10 +176,13 @@ class Model:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipeLane:
-    """One pinned OS thread that runs stages and sinks, and one more for each source that is decoded here."""
+    """Pinned OS threads that run stages and sinks, and one more for each source that is decoded here."""
 
     cpus: Cpus = Cpus(())
     """Positions in the application's CPUs (`limits.cpus`), not CPU numbers: 0 is the first of them. Empty is all."""
+    threads: Annotated[int, Between(1, 16)] = 1
+    """How many run its stages: as many frames are worked on at once, of one stream too, and leave in their order. More
+    than one is for stages that keep nothing from frame to frame, such as `infer` on an NPU of several cores."""
     queue: Annotated[int, Between(1, 1024)] = 4
     """How many frames of each stream wait in front of this lane at most."""
     drop: DropPolicy = "block"

@@ -24,7 +24,7 @@ Phase = Literal["starting", "golden", "running", "stopping", "failed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneReport:
-    """One lane since the last report."""
+    """One thread of a lane since the last report."""
 
     name: str
     tid: Count
@@ -49,7 +49,8 @@ class DropReport:
     place: str
     """The lane, stage or sink where it happened; LANE/STREAM for the thread of a source."""
     cause: str
-    """`drop_oldest`, `drop_newest`, `error`, `stage` (a stage returned None), `closing`; of a source also `max_fps`,
+    """`drop_oldest`, `drop_newest` (its queue was full), `deadline` (it could not be through in time), `superseded` (it
+    would have made a newer one late), `error`, `stage` (a stage returned None), `closing`; of a source also `max_fps`,
     `roi` (the picture is smaller), `frozen` and `damaged`. `drop_oldest` of a source is a GStreamer pipeline's own."""
     count: Count
 

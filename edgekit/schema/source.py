@@ -41,7 +41,15 @@ class StreamOptions:
     lane: TableName
     """On whose CPUs it is decoded, on a thread of its own."""
     priority: Annotated[int, Between(0, 100)] = 0
-    """Whose frames a lane takes first where several streams wait: the highest. Among equals who came first."""
+    """Whose frames a lane takes first where several streams wait: the highest. Among equals the earliest deadline."""
+    deadline_ms: Annotated[float, Between(above=0, maximum=600_000)] | None = None
+    """From a frame's capture to the last sink. One that cannot be through in time is dropped before it costs anything,
+    and so is one that would make a newer one of its stream late. Unset: none is dropped for that."""
+    weight: Annotated[float, Between(0.01, 100)] = 1.0
+    """Its share of the time of lanes and accelerators among streams of the same priority, where there is too little."""
+    max_wait_s: Annotated[float, Between(above=0, maximum=3600)] | Literal["never"] = 2.0
+    """After so long without being served it comes before every priority, and late rather than never. `never`: it gets
+    what others leave, and that may be nothing."""
     max_fps: Rate | None = None
     """At most so many frames a second go on, each the newest at its time; the others are dropped after decoding."""
     enabled: bool = True

@@ -33,7 +33,7 @@ from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.frames.leases import StreamLeases, pass_on
 from edgekit.device.runtime.frames.pool import PicturePool
 from edgekit.device.runtime.frames.stream import Entry, StreamEnded, StreamEvent
-from edgekit.device.runtime.schedule.lanes import Lane
+from edgekit.device.runtime.schedule.lanes import Crew, Lane
 from edgekit.device.runtime.schedule.queues import LaneQueues
 from edgekit.imaging.copying import copy_picture, planes_of
 from edgekit.imaging.image import FrameSpec, Yuv420Image
@@ -114,13 +114,12 @@ class LaneScheme:
             name="lane",
             plan=LanePlan(cpus=(), queue=room, drop="block"),
             streams=frozenset({"bench"}),
-            steps=(self,),
-            figures=LaneFigures("lane", time.monotonic),
+            crews=(Crew(steps=(self,), figures=LaneFigures("lane", time.monotonic)),),
         )
-        self._lane.queues = TimedQueues(room, "block", lane="lane")
+        self._lane.queues = TimedQueues(room, "block", self._lane.scheduler, lane="lane")
         self._lane.queues.received = received
-        self._lane.thread.start()
-        _pin(self._lane.thread.tid, 1)
+        self._lane.threads[0].thread.start()
+        _pin(self._lane.threads[0].thread.tid, 1)
 
     def give(self, frame: Frame) -> None:
         """As a source's thread does it."""
@@ -134,7 +133,7 @@ class LaneScheme:
 
     def join(self) -> None:
         self._lane.queues.put(StreamEnded(stream="bench", reason=""))
-        self._lane.thread.join(60)
+        self._lane.threads[0].thread.join(60)
 
     def frame(self, frame: Frame) -> Frame:
         return frame

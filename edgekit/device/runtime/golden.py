@@ -10,7 +10,7 @@ from contextlib import closing
 from itertools import takewhile
 from pathlib import Path
 
-from edgekit.device.runtime.stages import close_stage, find_class
+from edgekit.device.runtime.stages import close_stage, find_class, is_stateless
 from edgekit.device.runtime.stages.factory import StageFactory
 from edgekit.errors import InputError
 from edgekit.imaging.image import RgbSpec
@@ -54,11 +54,6 @@ def compare(expected: Iterable[Detection], found: Iterable[Detection], golden: G
 def leading(stages: Iterable[StagePlan]) -> tuple[StagePlan, ...]:
     """The stages before the first one with state: what they find in a frame depends on that frame alone."""
     return tuple(takewhile(lambda stage: is_stateless(find_class(stage.kind, stage.entry)), stages))
-
-
-def is_stateless(cls: object) -> bool:
-    """Whether a stage's class says that it has no state."""
-    return bool(getattr(cls, "stateless", False))
 
 
 class Passage:

@@ -15,8 +15,8 @@ from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.frames.leases import StreamLeases
 from edgekit.device.runtime.frames.pool import PicturePool
 from edgekit.device.runtime.graph import LaneNode, plan_graph
-from edgekit.device.runtime.schedule.choice import by_priority
-from edgekit.device.runtime.schedule.lanes import Lane
+from edgekit.device.runtime.schedule.lanes import Crew, Lane, LaneThread
+from edgekit.device.runtime.schedule.rules import rule_of
 from edgekit.device.runtime.schedule.steps import SinkStep, StageStep, Step
 from edgekit.device.runtime.schedule.threads import PinnedThread
 from edgekit.device.runtime.sinks import Sink, TakesPackets, make_sink
@@ -25,6 +25,7 @@ from edgekit.device.runtime.sources.feed import Feed
 from edgekit.device.runtime.sources.opening import open_source
 from edgekit.device.runtime.sources.packets import PacketTap
 from edgekit.device.runtime.sources.source import FrameSource
+from edgekit.device.runtime.stages import check_threads
 from edgekit.device.runtime.stages.factory import StageFactory
 from edgekit.device.runtime.streams import PipelineFigures
 from edgekit.errors import EdgekitError
@@ -84,8 +85,9 @@ class Pipeline:
         """Make everything; no thread runs yet.
 
         Raises:
-            InputError: a stage cannot be made.
+            InputError: a stage cannot be made, or not for several threads.
         """
+        check_threads(factory.plan)
         cv2.setNumThreads(0)  # its pool would run beside the lanes
         self.figures = figures
         self._factory, self._ends, self._clock = factory, ends, clock
@@ -112,9 +114,9 @@ class Pipeline:
             thread.start()
 
     @property
-    def workers(self) -> tuple[Feed | Lane, ...]:
-        """Everything that has a thread, in the order in which a frame passes them."""
-        return (*self.feeds, *self.lanes)
+    def workers(self) -> tuple[Feed | LaneThread, ...]:
+        """Everything that is a thread, in the order in which a frame passes them."""
+        return (*self.feeds, *(thread for lane in self.lanes for thread in lane.threads))
 
     @property
     def threads(self) -> tuple[PinnedThread, ...]:
@@ -161,7 +163,8 @@ class Pipeline:
             lane.queues.close()
         deadline_s = self._clock() + within_s
         stuck = {thread for thread in self.threads if not thread.join(max(0.05, deadline_s - self._clock()))}
-        if stuck.isdisjoint(lane.thread for lane in self.lanes):  # a camera that is being opened keeps no sink open
+        lane_threads = (one.thread for lane in self.lanes for one in lane.threads)
+        if stuck.isdisjoint(lane_threads):  # a camera that is being opened keeps no sink open
             for lane in self.lanes:
                 lane.close()
             try:
@@ -190,23 +193,27 @@ class Pipeline:
 
     def _most_leases(self) -> int:
         """How many frames of one stream can be under way: every queue full, every thread at work."""
-        return 1 + sum(lane.plan.queue + 1 for lane in self.lanes)
+        return 1 + sum(lane.plan.queue + lane.plan.threads for lane in self.lanes)
 
     def _lane(self, node: LaneNode, *, entry: bool) -> Lane:
         plan = self._factory.plan
-        figures = LaneFigures(node.name, self._clock)
-        stages: list[Step] = [self._stage_step(name) for name in node.stages]
+        lane = plan.lanes[node.name]
         return Lane(
             name=node.name,
-            plan=plan.lanes[node.name],
+            plan=lane,
             streams=frozenset(self._ends.sources),
-            steps=(*stages, *(self._sink_step(name, figures) for name in node.sinks)),
+            crews=tuple(self._crew(node, number) for number in range(lane.threads)),
+            rules={name: rule_of(source) for name, source in plan.sources.items()},
             live=frozenset(name for name, source in self._ends.sources.items() if source.live and entry),
-            figures=figures,
             failed=lambda stream: self.figures.streams[stream].fail(),
-            choose=by_priority({name: source.priority for name, source in plan.sources.items()}),
             advisory=plan.limits.advisory,
+            clock=self._clock,
         )
+
+    def _crew(self, node: LaneNode, number: int) -> Crew:
+        figures = LaneFigures(f"{node.name}.{number + 1}" if number else node.name, self._clock)
+        stages: list[Step] = [self._stage_step(name) for name in node.stages]
+        return Crew(steps=(*stages, *(self._sink_step(name, figures) for name in node.sinks)), figures=figures)
 
     def _stage_step(self, name: str) -> StageStep:
         plan = next(stage for stage in self._factory.plan.stages if stage.name == name)

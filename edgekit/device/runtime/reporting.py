@@ -66,10 +66,11 @@ class RunningReports:
     def _lanes(self, passed_s: float) -> tuple[LaneReport, ...]:
         pipeline = self._pipeline
         feeds = [self._lane(feed.figures, feed.thread, passed_s, 0, {}) for feed in pipeline.feeds]
-        lanes = [
-            self._lane(lane.figures, lane.thread, passed_s, len(lane.queues), lane.queues.drops())
-            for lane in pipeline.lanes
-        ]
+        lanes: list[LaneReport] = []
+        for lane in pipeline.lanes:
+            first, *further = lane.threads  # the first one speaks of the queue that they share
+            lanes.append(self._lane(first.figures, first.thread, passed_s, len(lane.queues), lane.queues.drops()))
+            lanes += [self._lane(one.figures, one.thread, passed_s, 0, {}) for one in further]
         return (*feeds, *lanes)
 
     def _lane(

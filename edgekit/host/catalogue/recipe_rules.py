@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 from edgekit.host.catalogue.end_rules import open_passwords, sink_mistakes, source_mistakes
 from edgekit.host.catalogue.event_rules import clip_memory, event_mistakes
 from edgekit.host.catalogue.mistake import Mistake
+from edgekit.host.catalogue.schedule_rules import schedule_mistakes
 from edgekit.host.requirements import index_faults, requirement_fault
 from edgekit.schema.field_types import tagged
 from edgekit.schema.problem import Problem, closest_of
@@ -40,6 +41,7 @@ def check_recipe(recipe: Recipe, file: str = "recipe.toml", places: Collection[S
         event_mistakes,
         _references,
         _lane_order,
+        schedule_mistakes,
         _stage_order,
         _models,
     )
@@ -137,7 +139,7 @@ def _scored_source(key: str, sink: ScoreSink, sources: Collection[str]) -> Itera
 
 
 def _lane_order(recipe: Recipe) -> Iterator[Mistake]:
-    """A frame goes from lane to lane and never back: each lane is one thread with one line in front of it.
+    """A frame goes from lane to lane and never back: each lane has one line in front of it.
 
     Sources decode on threads of their own, and lanes of sinks alone stand beside each other, behind the last stage.
     """

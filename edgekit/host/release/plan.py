@@ -59,7 +59,10 @@ def plan_worker(
     lanes = {}
     for name, lane in recipe.pipeline.lanes.items():
         lanes[name] = LanePlan(
-            cpus=_lane_cpus(name, lane.cpus, cpus, advisory=advisory), queue=lane.queue, drop=lane.drop
+            cpus=_lane_cpus(name, lane.cpus, cpus, advisory=advisory),
+            threads=lane.threads,
+            queue=lane.queue,
+            drop=lane.drop,
         )
     return WorkerPlan(
         application=recipe.name,

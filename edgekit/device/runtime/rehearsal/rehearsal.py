@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 from edgekit.device.runner import Runner, load
-from edgekit.device.runtime.golden import Passage, is_stateless
+from edgekit.device.runtime.golden import Passage
 from edgekit.device.runtime.grab import grab_frames
 from edgekit.device.runtime.rehearsal.plain import plain_detection
 from edgekit.device.runtime.rehearsal.recorded import Recorded
@@ -18,7 +18,7 @@ from edgekit.device.runtime.sinks import make_sink
 from edgekit.device.runtime.sinks.context import SinkContext
 from edgekit.device.runtime.sinks.own import OwnSink
 from edgekit.device.runtime.sources.opening import open_source
-from edgekit.device.runtime.stages import close_stage, find_class
+from edgekit.device.runtime.stages import check_threads, close_stage, find_class, is_stateless
 from edgekit.device.runtime.stages.factory import StageFactory
 from edgekit.device.runtime.streams import PipelineFigures
 from edgekit.imaging.image import FrameSpec
@@ -83,6 +83,7 @@ class RehearsalRun:
             InputError: something would fail on the device too.
         """
         classes = {stage.name: self._import(stage) for stage in self._plan.stages}
+        check_threads(self._plan)
         for name, cls in classes.items():
             if getattr(cls, "board_only", False):
                 self._untried[name] = "it is board_only"

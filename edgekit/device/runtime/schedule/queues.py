@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping
 
 from edgekit.device.runtime.frames.leases import let_go
 from edgekit.device.runtime.frames.stream import Entry
-from edgekit.device.runtime.schedule.choice import Choose, Waiting, first_come
+from edgekit.device.runtime.schedule.decide import Act
+from edgekit.device.runtime.schedule.order import StreamOrder
+from edgekit.device.runtime.schedule.scheduler import Scheduler
 from edgekit.device.runtime.schedule.stream_queue import StreamQueue
 from edgekit.schema.recipe import DropPolicy
 from edgekit.stage import Frame
@@ -28,7 +31,7 @@ class LaneQueues:
         self,
         size: int,
         policy: DropPolicy,
-        choose: Choose = first_come,
+        scheduler: Scheduler | None = None,
         live: Collection[str] = (),
         lane: str = "",
     ) -> None:
@@ -37,13 +40,21 @@ class LaneQueues:
         Args:
             size: how many frames of one stream wait at most.
             policy: what happens to a frame that finds its queue full.
-            choose: which stream is next.
+            scheduler: says which stream is next; None: who came first, whatever the stream.
             live: streams whose source waits for nobody: for them `block` means `drop_oldest`.
             lane: its name; leases of frames that are put in are this lane's.
         """
         self._size = max(1, size)
         self._policy = policy
-        self._choose = choose
+        self._scheduler = scheduler or Scheduler()
+        self.clock: Callable[[], float] = time.monotonic
+        """Monotonic seconds, those of frames' capture."""
+        self._asks = not self._scheduler.is_plain
+        self._several = self._scheduler.places > 1
+        self._counts = self._asks or len(self._scheduler.rules) != 1
+        """Whether decisions need to know who was served, and for how long."""
+        self._emptied = False
+        """Whether something was taken out that those before have not been told of."""
         self._live = frozenset(live)
         self._lane = lane
         self._streams: dict[str, StreamQueue] = {}
@@ -73,10 +84,26 @@ class LaneQueues:
         with self._lock:
             return sum(queue.frames for queue in self._streams.values())
 
-    def has_room(self, stream: str) -> bool:
-        """Whether `put` takes one more entry of this stream, or drops a frame of it rather than wait."""
+    def has_room(self, stream: str, coming: int = 0) -> bool:
+        """Whether `put` takes one more entry of this stream, or drops a frame of it rather than wait.
+
+        Args:
+            stream: its name.
+            coming: how many frames of it are on their way here already.
+        """
         queue = self._streams.get(stream)
-        return queue is None or self._closed or self._has_room(stream, queue)
+        if queue is None:
+            return not coming or self._closed or coming < self._size or self._policy_of(stream) != "block"
+        return self._closed or self._has_room(stream, queue, coming)
+
+    def under_way(self, stream: str) -> int:
+        """How many frames of a stream several threads have taken and not handed on."""
+        queue = self._streams.get(stream)
+        return len(queue.order.taken) if queue is not None else 0
+
+    def order_of(self, stream: str) -> StreamOrder:
+        """The order of what several threads have taken of a stream."""
+        return self._streams[stream].order
 
     def wait_for_room(self, stream: str) -> bool:
         """Wait until there is; False once the line is closed."""
@@ -120,13 +147,18 @@ class LaneQueues:
             else:
                 if queue.frames >= self._size and not self._make_room(queue, entry):
                     return
+                if queue.since_s is None:
+                    queue.since_s = self.clock()
                 queue.frames += 1
             self._arrivals += 1
             self._entries += 1
             queue.entries.append((self._arrivals, entry))
 
     def take(self, ready: Callable[[str], bool]) -> Entry | None:
-        """The next entry, of a stream that is `ready` to go on; waits for one. None once the line is closed."""
+        """The next entry, of a stream that is `ready` to go on; waits for one. None once the line is closed.
+
+        Whoever takes a frame says when it is `done`.
+        """
         slept = 0
         while True:
             with self._lock:
@@ -140,9 +172,9 @@ class LaneQueues:
                         return None
                     slept = 1
                     self._idle += 1
+            if self._emptied:
+                self._tell_those_before()
             if entry is not None:
-                for call in self.on_taken:
-                    call()
                 return entry
             self._sleep.acquire()
 
@@ -150,10 +182,24 @@ class LaneQueues:
         """As `take`, but None where nothing is ready now."""
         with self._lock:
             entry = self._pop(ready)
-        if entry is not None:
-            for call in self.on_taken:
-                call()
+        if self._emptied:
+            self._tell_those_before()
         return entry
+
+    def done(self, entry: Entry, began_s: float) -> None:
+        """Whoever took an entry at this time is free again; what is handed on of it has been."""
+        if not self._counts:
+            return
+        stream, now_s = entry.stream, self.clock()
+        with self._lock:
+            if isinstance(entry, Frame):
+                self._scheduler.end(stream, now_s - began_s, now_s)
+            elif self._several:
+                self._scheduler.free += 1
+                if (queue := self._streams.get(stream)) is not None:
+                    queue.event_under_way = False
+            if self._several and self._entries:
+                self._wake_next()
 
     def wake(self) -> None:
         """Let whoever waits look again: a stream may have become ready."""
@@ -182,16 +228,22 @@ class LaneQueues:
             for queue in self._streams.values():
                 for _, entry in queue.entries:
                     self._drop(entry, CLOSING)
+                queue.entries.clear()
+                queue.frames = 0
                 self._tell_of_room(queue)
-            self._streams.clear()
             self._entries = 0
             self._wake_next()
 
     def _policy_of(self, stream: str) -> DropPolicy:
         return "drop_oldest" if self._policy == "block" and stream in self._live else self._policy
 
-    def _has_room(self, stream: str, queue: StreamQueue) -> bool:
-        return queue.events < _MAX_EVENTS and (queue.frames < self._size or self._policy_of(stream) != "block")
+    def _has_room(self, stream: str, queue: StreamQueue, coming: int = 0) -> bool:
+        return queue.events < _MAX_EVENTS and (queue.frames + coming < self._size or self._policy_of(stream) != "block")
+
+    def _tell_those_before(self) -> None:
+        self._emptied = False  # before the calls: what is taken out after this has its own
+        for call in self.on_taken:
+            call()
 
     def _make_room(self, queue: StreamQueue, frame: Frame) -> bool:
         """Whether a frame that finds its queue full stands in line all the same. With the lock held."""
@@ -206,23 +258,54 @@ class LaneQueues:
 
     def _pop(self, ready: Callable[[str], bool]) -> Entry | None:
         """With the lock held."""
-        found: StreamQueue | None = None
-        several: list[StreamQueue] = []
-        for stream, queue in self._streams.items():
-            if queue.entries and ready(stream):
-                if found is not None:
-                    several.append(queue)
-                else:
-                    found = queue
-        if found is None:
-            return None
-        if several:
-            choice = [Waiting(queue.stream, queue.entries[0][0]) for queue in (found, *several)]
-            found = self._streams[self._choose(choice)]
-        entry = found.pop()
+        while True:
+            found: StreamQueue | None = None
+            several: list[StreamQueue] = []
+            for stream, queue in self._streams.items():
+                if queue.entries and (not self._several or queue.is_open) and ready(stream):
+                    if found is not None:
+                        several.append(queue)
+                    else:
+                        found = queue
+            if found is None:
+                return None
+            if several or self._asks:
+                act = self._decide([found, *several])
+                if act is None:
+                    return None
+                found = self._streams[act.stream]
+                if act.cause:
+                    self._drop(found.pop(), act.cause)
+                    self._entries -= 1
+                    self._emptied = True
+                    self._tell_of_room(found)
+                    continue
+            elif self._counts and isinstance(found.entries[0][1], Frame):
+                self._scheduler.begin(found.stream, self.clock())
+            return self._popped(found)
+
+    def _decide(self, queues: list[StreamQueue]) -> Act | None:
+        """Events cost nothing and come first. With the lock held."""
+        events = [queue for queue in queues if not isinstance(queue.entries[0][1], Frame)]
+        if events:
+            return Act(min(events, key=lambda queue: queue.entries[0][0]).stream)
+        return self._scheduler.decide([queue.asking() for queue in queues], self.clock())
+
+    def _popped(self, queue: StreamQueue) -> Entry:
+        """With the lock held."""
+        entry = queue.pop()
         self._entries -= 1
-        if found.sought:
-            self._tell_of_room(found)
+        self._emptied = True
+        if not queue.frames and isinstance(entry, Frame):
+            queue.since_s = None
+        if self._several:
+            if isinstance(entry, Frame):
+                queue.order.taken.append(entry.sequence)
+            else:
+                self._scheduler.free -= 1
+                queue.event_under_way = True
+        if queue.sought:
+            self._tell_of_room(queue)
         if self._entries:
             self._wake_next()
         return entry

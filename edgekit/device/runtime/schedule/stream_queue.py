@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 
 from edgekit.device.runtime.frames.stream import Entry, StreamEvent, StreamGap
+from edgekit.device.runtime.schedule.order import StreamOrder
+from edgekit.device.runtime.schedule.scheduler import Asking
 from edgekit.device.runtime.wakeup import WakeUp
 from edgekit.stage import Frame
 
@@ -12,13 +14,19 @@ from edgekit.stage import Frame
 class StreamQueue:
     """Entries in their order. Whoever uses it holds the line's lock."""
 
-    __slots__ = ("entries", "frames", "room", "sought", "stream")
+    __slots__ = ("entries", "event_under_way", "frames", "order", "room", "since_s", "sought", "stream")
 
     def __init__(self, stream: str) -> None:
         self.stream = stream
         self.entries: deque[tuple[int, Entry]] = deque()
         """Each with the number of its arrival. Who appends a frame counts it in `frames`."""
         self.frames = 0
+        self.since_s: float | None = None
+        """When the first frame came since the last one was served; those between may have been dropped."""
+        self.order = StreamOrder()
+        """Of what several threads have taken."""
+        self.event_under_way = False
+        """Whether a thread has an event of it: nobody takes anything of it meanwhile."""
         self.room = WakeUp()
         """For the one thread that puts in."""
         self.sought = False
@@ -28,6 +36,21 @@ class StreamQueue:
     def events(self) -> int:
         """Those entries that are no frames."""
         return len(self.entries) - self.frames
+
+    @property
+    def is_open(self) -> bool:
+        """Whether one of several threads may take its first entry: an event passes what came before it by no means."""
+        return not self.event_under_way and (isinstance(self.entries[0][1], Frame) or not self.order.taken)
+
+    def asking(self) -> Asking:
+        """What its first entry, a frame, asks for."""
+        arrival, first = self.entries[0]
+        assert isinstance(first, Frame), "events are not asked about"
+        newest_s = first.captured_s
+        if self.frames > 1:
+            newest_s = next(entry.captured_s for _, entry in reversed(self.entries) if isinstance(entry, Frame))
+        assert self.since_s is not None, "a frame has come"
+        return Asking(self.stream, arrival, first.captured_s, newest_s, self.since_s)
 
     def join_gap(self, event: StreamEvent) -> bool:
         """Whether the event has become part of the last one: two gaps that meet are one."""

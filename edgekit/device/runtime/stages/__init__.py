@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from edgekit.errors import InputError
+from edgekit.schema.plan import WorkerPlan
 
 
 def close_stage(stage: object) -> None:
@@ -15,6 +16,11 @@ def close_stage(stage: object) -> None:
     close = getattr(stage, "close", None)
     if close is not None:
         close()
+
+
+def is_stateless(cls: object) -> bool:
+    """Whether a stage's class says that it has no state."""
+    return bool(getattr(cls, "stateless", False))
 
 
 KINDS: Mapping[str, str] = MappingProxyType(
@@ -53,6 +59,21 @@ def find_class(kind: str, entry: str) -> Any:
             f"no stage of kind {kind!r} with entry {entry!r}", hint=f'kinds: {known}; entry "module:Class"'
         )
     return import_entry("stage", where)
+
+
+def check_threads(plan: WorkerPlan) -> None:
+    """Whether every lane of several threads has stages without state alone: each thread has stages of its own.
+
+    Raises:
+        InputError: one keeps something from frame to frame, or does not say that it does not.
+    """
+    for stage in plan.stages:
+        threads = plan.lanes[stage.lane].threads
+        if threads > 1 and not is_stateless(find_class(stage.kind, stage.entry)):
+            raise InputError(
+                f"stage {stage.name} has state, and lane {stage.lane} has {threads} threads that each see other frames",
+                hint="put it on a lane of one thread; or write stateless = True in its class, where that is so",
+            )
 
 
 def import_entry(what: str, entry: str) -> Any:

@@ -269,7 +269,7 @@ def test_a_lane_that_does_not_come_out_of_a_stage_is_left_behind() -> None:
     clock = Clock()
     pipeline = fake_pipeline([source], {"out": FakeSink()}, {"hang": hang}, clock)
     pipeline.start()
-    eventually(lambda: pipeline.lanes[0].figures.call is not None)
+    eventually(lambda: pipeline.lanes[0].threads[0].figures.call is not None)
     clock.advance(60.0)
     assert not pipeline.stop(within_s=0.1)
     assert not source.closed, "somebody may still use it"

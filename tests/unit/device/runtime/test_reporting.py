@@ -104,7 +104,7 @@ def test_a_lane_that_does_not_come_out_of_a_stage_is_named() -> None:
     reports = RunningReports(pipeline, "", clock)
     pipeline.start()
     lane = pipeline.lanes[0]
-    eventually(lambda: lane.figures.call is not None and len(lane.queues) == 2)
+    eventually(lambda: lane.threads[0].figures.call is not None and len(lane.queues) == 2)
     clock.advance(4.0)
     assert reports.make().message == ""
     clock.advance(3.5)

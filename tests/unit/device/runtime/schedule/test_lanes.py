@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -9,13 +10,13 @@ import pytest
 
 from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.frames.stream import Entry, StreamEnded, StreamEvent, StreamGap, StreamRestarted
-from edgekit.device.runtime.schedule.choice import Waiting, first_come
-from edgekit.device.runtime.schedule.lanes import Lane
+from edgekit.device.runtime.schedule.decide import StreamRule
+from edgekit.device.runtime.schedule.lanes import Crew, Lane
 from edgekit.device.runtime.schedule.steps import FrameFailed
 from edgekit.schema.plan import LanePlan
 from edgekit.stage import Frame
 from tests.fakes.clock import Clock
-from tests.fakes.eventually import PATIENCE_S
+from tests.fakes.eventually import PATIENCE_S, eventually
 from tests.fakes.frames import frame, stream_info
 
 
@@ -39,12 +40,13 @@ class FakeStep:
 
 
 def lane(*steps: FakeStep, clock: Clock | None = None, queue: int = 4, drop: Any = "block", **more: Any) -> Lane:
+    clock = clock or Clock()
     return Lane(
         name="follow",
         plan=LanePlan(cpus=(), queue=queue, drop=drop),
         streams=frozenset(more.pop("streams", ("a",))),
-        steps=steps,
-        figures=LaneFigures("follow", clock or Clock()),
+        crews=(Crew(steps=steps, figures=LaneFigures("follow", clock)),),
+        clock=clock,
         **more,
     )
 
@@ -77,7 +79,7 @@ def test_a_frame_that_a_stage_ends_is_counted_and_goes_no_further() -> None:
     put(made, *(frame(number, "a") for number in range(4)))
     run(made)
     assert other.seen == ["a1", "a3"]
-    assert made.figures.drops == {("a", "one", "stage"): 2}
+    assert made.crews[0].figures.drops == {("a", "one", "stage"): 2}
 
 
 def test_a_stage_that_fails_costs_one_frame_and_is_told() -> None:
@@ -92,8 +94,8 @@ def test_a_stage_that_fails_costs_one_frame_and_is_told() -> None:
     put(made, *(frame(number, "a") for number in range(3)))
     run(made)
     assert other.seen == ["a0", "a2"]
-    assert made.figures.drops == {("a", "one", "error"): 1} and failed == ["a"]
-    assert made.figures.call is None
+    assert made.crews[0].figures.drops == {("a", "one", "error"): 1} and failed == ["a"]
+    assert made.crews[0].figures.call is None
 
 
 def test_time_in_stages_is_counted_also_where_they_fail() -> None:
@@ -108,7 +110,7 @@ def test_time_in_stages_is_counted_also_where_they_fail() -> None:
     made = lane(FakeStep("slow", slow), clock=clock)
     put(made, frame(0, "a"), frame(1, "a"))
     run(made)
-    assert made.figures.busy_s == 0.5 and made.figures.stages["slow"].sum_s == 0.5
+    assert made.crews[0].figures.busy_s == 0.5 and made.crews[0].figures.stages["slow"].sum_s == 0.5
 
 
 def test_entries_go_to_every_lane_that_follows() -> None:
@@ -155,28 +157,21 @@ def test_a_room_behind_wakes_the_lane_before() -> None:
     first.lead_to(behind)
     put(first, frame(0, "a"), frame(1, "a"))
     run(first)
-    first.thread.start()
+    first.threads[0].thread.start()
     assert not first.ended.is_set() and len(behind.queues) == 1
     put(first, END)
-    first.thread.join(0.05)
+    first.threads[0].thread.join(0.05)
     assert not first.ended.is_set()
     while not first.ended.wait(0.001):
         behind.turn()
-    assert first.thread.join(PATIENCE_S)
+    assert first.threads[0].thread.join(PATIENCE_S)
 
 
-def test_another_choice_changes_the_order_between_streams_alone() -> None:
-    def last_name(waiting: Any) -> str:
-        return max(one.stream for one in waiting)
-
-    made = lane(step := FakeStep("s"), streams=("a", "b"), choose=last_name)
+def test_priorities_change_the_order_between_streams_alone() -> None:
+    made = lane(step := FakeStep("s"), streams=("a", "b"), rules={"b": StreamRule(priority=1)})
     put(made, frame(0, "a"), frame(0, "b"), frame(1, "a"), frame(1, "b"))
     run(made)
     assert step.seen == ["b0", "b1", "a0", "a1"]
-
-
-def test_first_come_first_served() -> None:
-    assert first_come([Waiting("b", 3), Waiting("a", 7), Waiting("c", 5)]) == "b"
 
 
 def test_closing_closes_the_steps() -> None:
@@ -196,9 +191,9 @@ def test_a_restart_is_an_event_like_others() -> None:
 def test_a_thread_ends_by_itself_and_says_where_it_runs() -> None:
     made = lane(step := FakeStep("s"))
     put(made, frame(0, "a"), END)
-    made.thread.start()
-    assert made.thread.join(PATIENCE_S) and made.ended.is_set()
-    assert step.seen == ["a0", END] and made.thread.tid > 0 and made.thread.failure is None
+    made.threads[0].thread.start()
+    assert made.threads[0].thread.join(PATIENCE_S) and made.ended.is_set()
+    assert step.seen == ["a0", END] and made.threads[0].thread.tid > 0 and made.threads[0].thread.failure is None
 
 
 @pytest.mark.parametrize(("error", "message"), [(RuntimeError("broken"), "lane follow ended: broken")])
@@ -208,7 +203,104 @@ def test_a_thread_that_breaks_is_a_failure(error: Exception, message: str, capsy
 
     made = lane(FakeStep("s", fail))
     put(made, frame(0, "a"))
-    made.thread.start()
-    assert made.thread.join(PATIENCE_S)
-    assert made.thread.failure is not None and made.thread.failure.message == message
+    made.threads[0].thread.start()
+    assert made.threads[0].thread.join(PATIENCE_S)
+    assert made.threads[0].thread.failure is not None and made.threads[0].thread.failure.message == message
     assert "RuntimeError: broken" in capsys.readouterr().err
+
+
+def gathering(made: Lane) -> list[str]:
+    """What a lane behind this one gets, in its order."""
+    behind = lane(step := FakeStep("behind"), queue=64, streams=tuple(made.streams))
+    made.lead_to(behind)
+    behind.threads[0].thread.start()
+    return step.seen  # type: ignore[return-value]
+
+
+def crews(count: int, *acts: Callable[[Frame], Frame | None]) -> tuple[Crew, ...]:
+    return tuple(
+        Crew(steps=(FakeStep("work", acts[0]),), figures=LaneFigures(f"follow.{number}", Clock()))
+        for number in range(count)
+    )
+
+
+def test_a_hot_stream_has_all_threads_of_its_lane_and_leaves_in_order() -> None:
+    """Three frames are worked on at once, the last one is done first, one ends on its way, and an event passes none."""
+    inside, goes_on = threading.Semaphore(0), [threading.Event() for _ in range(7)]
+
+    def work(frame: Frame) -> Frame | None:
+        inside.release()
+        assert goes_on[frame.sequence].wait(60)
+        return None if frame.sequence == 1 else frame
+
+    plan = LanePlan(cpus=(), threads=3, queue=16, drop="block")
+    made = Lane(name="follow", plan=plan, streams=frozenset("a"), crews=crews(3, work))
+    seen = gathering(made)
+    gap = StreamGap(stream="a", missing=2)
+    put(made, *(frame(number, "a") for number in range(4)), gap, *(frame(number, "a") for number in range(4, 7)), END)
+    for one in made.threads:
+        one.thread.start()
+    for _ in range(3):
+        assert inside.acquire(timeout=60)
+    assert not inside.acquire(timeout=0.02), "three threads are three frames"
+    for number in (3, 2, 1):
+        goes_on[number].set()
+    assert inside.acquire(timeout=60), "whoever is done takes the next"
+    assert seen == []
+    goes_on[0].set()
+    for number in (6, 5, 4):
+        assert inside.acquire(timeout=60)
+        goes_on[number].set()
+    assert made.ended.wait(60) and made.following[0].ended.wait(60)
+    assert seen == ["a0", "a2", "a3", gap, "a4", "a5", "a6", END]
+    assert all(one.thread.join(PATIENCE_S) for one in made.threads), "those that wait for nothing end too"
+
+
+def test_frames_under_way_in_several_threads_overfill_no_queue_behind() -> None:
+    plan = LanePlan(cpus=(), threads=3, queue=16, drop="block")
+    made = Lane(name="follow", plan=plan, streams=frozenset("a"), crews=crews(3, lambda frame: frame))
+    behind = lane(FakeStep("s"), queue=2)
+    made.lead_to(behind)
+    put(made, *(frame(number, "a") for number in range(6)))
+    taken = [made.queues.poll(made._may_go_on) for _ in range(3)]
+    assert [one is not None for one in taken] == [True, True, False], "two find room behind, both not there yet"
+
+
+def test_a_deadline_counts_what_follows_too() -> None:
+    """The lane behind takes 0.1 s: a frame that could be through here is dropped here, not there."""
+    clock, rules = Clock(), {"a": StreamRule(deadline_s=0.15)}
+
+    def takes(seconds: float) -> Callable[[Frame], Frame]:
+        def act(frame: Frame) -> Frame:
+            clock.advance(seconds)
+            return frame
+
+        return act
+
+    first = lane(step := FakeStep("one", takes(0.03)), clock=clock, rules=rules)
+    behind = lane(FakeStep("two", takes(0.1)), clock=clock, rules=rules)
+    first.lead_to(behind)
+    put(first, frame(0, "a", captured_s=clock()))
+    run(first)
+    run(behind)
+    assert behind.queues.drops() == {}
+    put(first, frame(1, "a", captured_s=clock() - 0.03))
+    run(first)
+    put(first, frame(2, "a", captured_s=clock() - 0.01))
+    run(first)
+    assert step.seen == ["a0", "a2"] and first.queues.drops() == {("a", "deadline"): 1}
+
+
+def test_a_frame_dropped_for_its_deadline_makes_room_for_who_waits_before() -> None:
+    """Else a lane in front, whose stream found no room here, would sleep for ever."""
+    clock, rules = Clock(), {"a": StreamRule(deadline_s=0.05)}
+    first, behind = lane(clock=clock), lane(clock=clock, queue=1, rules=rules)
+    first.lead_to(behind)
+    put(behind, frame(0, "a", captured_s=clock() - 1))
+    put(first, frame(1, "a", captured_s=clock()))
+    first.threads[0].thread.start()
+    first.threads[0].thread.join(0.05)
+    assert len(first.queues) == 1
+    assert not behind.turn(), "what waits there is too late"
+    eventually(lambda: len(behind.queues) == 1)
+    first.queues.close()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from edgekit.device.runtime.frames.stream import Entry, StreamEnded, StreamGap, StreamRestarted
 from edgekit.device.runtime.schedule.queues import LaneQueues
+from edgekit.device.runtime.schedule.scheduler import Scheduler
 from edgekit.schema.recipe import DropPolicy
 from edgekit.stage import Frame
 from tests.fakes.eventually import PATIENCE_S, eventually
@@ -26,6 +27,7 @@ def drained(queues: LaneQueues) -> list[object]:
     """Sequence numbers of frames, and events as they are."""
     seen: list[object] = []
     while (entry := queues.poll(always)) is not None:
+        queues.done(entry, 0.0)
         seen.append(entry.sequence if isinstance(entry, Frame) else entry)
     return seen
 
@@ -166,6 +168,8 @@ def test_order_within_a_stream_holds_and_no_frame_is_lost(policy: DropPolicy, ac
 
     def take() -> bool:
         entry = queues.poll(always)
+        if entry is not None:
+            queues.done(entry, 0.0)
         if isinstance(entry, Frame):
             taken.append(entry)
         return entry is not None
@@ -205,13 +209,17 @@ def test_a_camera_waits_for_nobody_where_a_recording_waits() -> None:
 
 def test_several_threads_take_all_of_it_once_and_end_with_the_line() -> None:
     """One signal wakes one thread: whoever leaves something behind, or finds the line closed, wakes the next."""
-    queues, count = LaneQueues(4, "block"), 600
+    queues, count = LaneQueues(4, "block", Scheduler(places=3)), 600
     taken: list[list[tuple[str, int]]] = [[], [], []]
+
+    handed_on: list[Frame] = []
 
     def consume(mine: list[tuple[str, int]]) -> None:
         while (entry := queues.take(always)) is not None:
             assert isinstance(entry, Frame)
             mine.append((entry.stream, entry.sequence))
+            queues.order_of(entry.stream).finish(entry.sequence, None, handed_on.append)
+            queues.done(entry, 0.0)
 
     def produce(stream: str) -> None:
         for sequence in range(count):
@@ -236,7 +244,7 @@ def test_several_threads_take_all_of_it_once_and_end_with_the_line() -> None:
 
 
 def test_all_who_sleep_are_woken_for_what_is_there() -> None:
-    queues, open_to = LaneQueues(4, "block"), set[str]()
+    queues, open_to = LaneQueues(4, "block", Scheduler(places=3)), set[str]()
     taken: list[Entry | None] = []
     threads = [threading.Thread(target=lambda: taken.append(queues.take(open_to.__contains__))) for _ in range(3)]
     for thread in threads:

@@ -17,7 +17,7 @@ from edgekit.device.runner.onnxruntime import open_runner
 from edgekit.device.runner.tensors import Tensors, TensorSpec, buffers_behind, lent_buffers, plain_inputs
 from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.frames.stream import StreamRestarted
-from edgekit.device.runtime.schedule.lanes import Lane
+from edgekit.device.runtime.schedule.lanes import Crew, Lane
 from edgekit.device.runtime.schedule.steps import StageStep, Step
 from edgekit.device.runtime.stages.infer import Infer
 from edgekit.device.runtime.stages.preprocess import Preprocess
@@ -107,7 +107,8 @@ def context(runner: Runner | None, **more):
 def lane(name: str, *steps: Step, queue: int = 2, drop: DropPolicy = "block") -> Lane:
     plan = LanePlan(cpus=(), queue=queue, drop=drop)
     figures = LaneFigures(name, lambda: 0.0)
-    return Lane(name=name, plan=plan, streams=frozenset({"belt"}), steps=steps, figures=figures, advisory=True)
+    crews = (Crew(steps=steps, figures=figures),)
+    return Lane(name=name, plan=plan, streams=frozenset({"belt"}), crews=crews, advisory=True)
 
 
 class Sink:
@@ -181,7 +182,7 @@ def test_a_slow_engine_and_a_fast_lane_never_wait_for_each_other_s_buffers(engin
     cpu.lead_to(npu)
     engine.let.clear()
     for worker in (npu, cpu):
-        worker.thread.start()
+        worker.threads[0].thread.start()
     cpu.queues.put(picture(0))
     eventually(lambda: bool(engine.addresses))  # the engine has the first frame, and is slow
     for number in range(1, 60):
@@ -193,7 +194,7 @@ def test_a_slow_engine_and_a_fast_lane_never_wait_for_each_other_s_buffers(engin
         assert sink.arrived.acquire(timeout=PATIENCE_S), "everybody goes on"
     for worker in (cpu, npu):
         worker.queues.close()
-        assert worker.thread.join(PATIENCE_S)
+        assert worker.threads[0].thread.join(PATIENCE_S)
     assert sink.found == {number: pytest.approx(number / 255) for number in sink.found}
     assert list(sink.found) == sorted(sink.found)
 
