@@ -10,7 +10,7 @@ A place is a lane's thread, or a slot of an accelerator. The rules, in their ord
    share: deadlines count from frame to frame, weights in the long run.
 4. The first that fits is started: what does not fit stops nobody behind it.
 5. What takes so long that a stream of the same or a higher priority would miss its deadline behind it leaves a place
-   free.
+   free; so does what nobody has measured.
 
 Source: Liu and Layland, Scheduling Algorithms for Multiprogramming (1973), earliest deadline first; Goyal, Vin and
 Cheng, Start-time Fair Queuing (1996), for the shares.
@@ -136,4 +136,5 @@ def _is_in_the_way(situation: Situation, one: Waiting) -> bool:
 
 
 def _waits_in_vain(guard: Guard, one: Waiting) -> bool:
-    return guard.stream != one.stream and guard.priority >= one.rule.priority and one.cost_s > guard.slack_s
+    others = guard.stream != one.stream and guard.priority >= one.rule.priority
+    return others and (one.cost_s == 0 or one.cost_s > guard.slack_s)

@@ -92,6 +92,7 @@ def test_long_work_leaves_a_place_to_those_that_would_be_late_behind_it() -> Non
     assert act(long, free=1, places=2, guards=gate) is None
     assert act(long, waits("short", cost_s=0.04), free=1, places=2, guards=gate) == Act("short")
     assert act(long, free=1, places=1, guards=gate) == Act("long"), "where there is one place there is none to leave"
+    assert act(waits("unknown"), free=1, places=2, guards=gate) is None, "nobody knows how long it takes"
     above = long._replace(rule=StreamRule(priority=1))
     assert act(above, free=1, places=2, guards=gate) == Act("long"), "who stands above waits for nobody below"
     assert act(long._replace(stream="gate"), free=1, places=2, guards=gate) == Act("gate"), "nor for himself"
