@@ -71,6 +71,10 @@ class LimitsPlan:
     cpuset_cpus: tuple[int, ...]
     pids_max: int
     advisory: bool
+    cpu_weight: int = field(default=0, metadata=MUST_UNDERSTAND)
+    """0 is the kernel's usual one."""
+    cpu_max: float = field(default=0.0, metadata=MUST_UNDERSTAND)
+    """CPUs' time; 0 is no limit."""
     pictures_max: int = 32 << 20
     """What pictures that outlive their frames may take together; it is part of `memory_max`."""
 

@@ -208,6 +208,11 @@ class Limits:
     memory_high: MemorySize | None = None
     cpus: Annotated[int, Between(1, 4096)] | CpuList = 1
     """A count: the planner takes the target's strongest CPUs, sparing CPU 0 where it can; or a CPU list, "4-6"."""
+    cpu_weight: Annotated[int, Between(1, 10_000)] | None = None
+    """Its share of CPUs that other applications want too; the kernel's usual one is 100. It costs nobody anything who
+    has a CPU to himself."""
+    cpu_max: Annotated[float, Between(0.01, 4096)] | None = None
+    """So many CPUs' time at most, 1.5 is one and a half, also where nobody else wants them."""
     pids_max: Annotated[int, Between(1, 4_194_304)] = 256
     pictures_max: MemorySize | None = None
     """What pictures that stages keep with `frame.keep()` may take together. An eighth of memory_max if not given."""

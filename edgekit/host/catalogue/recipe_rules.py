@@ -229,6 +229,9 @@ def _limits(recipe: Recipe) -> Iterator[Mistake]:
         yield Mistake("limits.memory_max", f"expected {least} or more: a worker takes that before its first frame")
     else:
         yield from clip_memory(recipe, WORKER_BYTES)
+    cpus = limits.cpus if isinstance(limits.cpus, int) else len(limits.cpus)
+    if limits.cpu_max is not None and limits.cpu_max > cpus:
+        yield Mistake("limits.cpu_max", f"expected at most {cpus}, the number of limits.cpus, found {limits.cpu_max:g}")
     if limits.memory_high is not None and limits.memory_high > limits.memory_max:
         yield Mistake("limits.memory_high", "expected at most memory_max")
     if limits.pictures_max is not None and limits.pictures_max > limits.memory_max // 2:

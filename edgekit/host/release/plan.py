@@ -26,7 +26,7 @@ from edgekit.schema.units import format_bytes, format_cpus
 CARRIED = "recipe"
 """Folder of a release that holds the recipe's own files."""
 CONTROLLERS = ("cpuset", "memory", "pids")
-"""What enforced limits need of the kernel."""
+"""What enforced limits need of the kernel in any case."""
 _HOST = "host"
 
 
@@ -54,7 +54,7 @@ def plan_worker(
     cpus, warnings = allot_cpus(recipe.limits, target, advisory=advisory)
     _check_memory(recipe.limits, target, advisory=advisory)
     if not advisory:
-        _check_cgroup(target)
+        _check_cgroup(target, _controllers(shares=_shares(recipe.limits)))
         warnings += (target.cgroup.caution,) if target.cgroup.caution else ()
     lanes = {}
     for name, lane in recipe.pipeline.lanes.items():
@@ -95,6 +95,8 @@ def plan_worker(
             memory_max=recipe.limits.memory_max,
             memory_high=recipe.limits.memory_high or 0,
             cpuset_cpus=cpus,
+            cpu_weight=recipe.limits.cpu_weight or 0,
+            cpu_max=recipe.limits.cpu_max or 0.0,
             pids_max=recipe.limits.pids_max,
             pictures_max=recipe.limits.pictures_max or recipe.limits.memory_max // 8,
             advisory=advisory,
@@ -146,7 +148,7 @@ def requires_of(plan: WorkerPlan, target: Target, disk_bytes: int) -> Requires:
         cpus=plan.limits.cpuset_cpus,
         memory_bytes=plan.limits.memory_max,
         disk_bytes=disk_bytes,
-        cgroup_controllers=() if plan.limits.advisory else CONTROLLERS,
+        cgroup_controllers=() if plan.limits.advisory else _controllers(shares=_shares(plan.limits)),
     )
 
 
@@ -173,7 +175,17 @@ def _check_memory(limits: Limits, target: Target, *, advisory: bool) -> None:
         raise InputError(message, hint="lower limits.memory_max, or build for another target")
 
 
-def _check_cgroup(target: Target) -> None:
+def _shares(limits: Limits | LimitsPlan) -> bool:
+    """Whether CPU time is limited too."""
+    return bool(limits.cpu_weight or limits.cpu_max)
+
+
+def _controllers(*, shares: bool) -> tuple[str, ...]:
+    """What a device's kernel must have to enforce limits."""
+    return ("cpu", *CONTROLLERS) if shares else CONTROLLERS
+
+
+def _check_cgroup(target: Target, controllers: tuple[str, ...]) -> None:
     """Whether the target's boards can enforce limits: they would refuse the release otherwise."""
     hint = 'write limits = "advisory" in [limits] of recipe.toml, or build for another target'
     if target.cgroup.version != 2:
@@ -181,7 +193,7 @@ def _check_cgroup(target: Target) -> None:
             f"{target.name} has cgroup version {target.cgroup.version}, and limits are enforced by version 2 alone"
         )
         raise InputError(message, hint=hint)
-    missing = [name for name in CONTROLLERS if name not in target.cgroup.controllers]
+    missing = [name for name in controllers if name not in target.cgroup.controllers]
     if missing:
         raise InputError(f"{target.name} has no cgroup controller {' '.join(missing)} to enforce limits", hint=hint)
 

@@ -18,6 +18,8 @@ from edgekit.schema.units import format_cpus, parse_cpus
 
 CONTROLLERS = ("cpu", "cpuset", "io", "memory", "pids")
 _NEEDED = frozenset({"cpuset", "memory", "pids"})
+_PERIOD_US, _LEAST_QUOTA_US = 100_000, 1000
+"""Of `cpu.max`. Source: Linux, Documentation/scheduler/sched-bwc.rst."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,10 @@ class Leaf:
         self._put("memory.swap.max", "0", optional=True)
         self._put("memory.oom.group", "1", optional=True)
         self._put("pids.max", str(limits.pids_max))
+        if limits.cpu_weight:
+            self._put("cpu.weight", str(limits.cpu_weight))
+        if limits.cpu_max:
+            self._put("cpu.max", f"{max(_LEAST_QUOTA_US, round(limits.cpu_max * _PERIOD_US))} {_PERIOD_US}")
         self._put("cpuset.cpus", format_cpus(limits.cpuset_cpus))
         effective = self._read("cpuset.cpus.effective")
         absent = set(limits.cpuset_cpus) - set(parse_cpus(effective) if effective else ())

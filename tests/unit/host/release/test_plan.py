@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.errors import InputError
-from edgekit.host.release.plan import allot_cpus, plan_worker, requires_of
+from edgekit.host.release.plan import CONTROLLERS, allot_cpus, plan_worker, requires_of
 from edgekit.schema.manifest import EngineEntry
 from edgekit.schema.reader import from_toml
 from edgekit.schema.recipe import Limits, Recipe, RecipeLane
@@ -82,6 +82,16 @@ def test_on_this_machine_positions_wrap_and_limits_are_advisory() -> None:
     assert plan.limits.advisory
     assert plan.warnings
     assert requires_of(plan, HOST, 5).cgroup_controllers == ()
+
+
+def test_cpu_time_needs_the_kernels_controller_for_it() -> None:
+    plan = plan_worker(recipe(cpu_weight=400, cpu_max=1.5), RK3588, [ENGINE], has_app=False)
+    assert (plan.limits.cpu_weight, plan.limits.cpu_max) == (400, 1.5)
+    assert requires_of(plan, RK3588, 5).cgroup_controllers == ("cpu", "cpuset", "memory", "pids")
+    without = dataclasses.replace(RK3588, cgroup=dataclasses.replace(RK3588.cgroup, controllers=CONTROLLERS))
+    plan_worker(recipe(), without, [ENGINE], has_app=False)
+    with pytest.raises(InputError, match="has no cgroup controller cpu to enforce"):
+        plan_worker(recipe(cpu_max=1.5), without, [ENGINE], has_app=False)
 
 
 def test_a_position_beyond_the_last_is_refused() -> None:

@@ -74,6 +74,15 @@ def test_limits_are_written_as_the_kernel_takes_them(tmp_path: Path) -> None:
     assert (leaf.path / "memory.high").read_text() == "max"
 
 
+def test_cpu_time_is_limited_where_that_is_asked_for(tmp_path: Path) -> None:
+    leaf = Leaf(make_leaf(tmp_path))
+    leaf.limit(LIMITS)
+    assert not (leaf.path / "cpu.weight").exists() and not (leaf.path / "cpu.max").exists()
+    leaf.limit(replace(LIMITS, cpu_weight=400, cpu_max=1.5))
+    assert (leaf.path / "cpu.weight").read_text() == "400"
+    assert (leaf.path / "cpu.max").read_text() == "150000 100000"
+
+
 def test_a_limit_that_the_kernel_refuses_is_named(tmp_path: Path) -> None:
     leaf = Leaf(make_leaf(tmp_path))
     (leaf.path / "pids.max").mkdir()
