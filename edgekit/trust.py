@@ -10,6 +10,7 @@ import hashlib
 import re
 import struct
 import tempfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from edgekit.errors import InputError, TrustError
@@ -18,6 +19,7 @@ from edgekit.executor import Executor
 _TIMEOUT_S = 60.0
 _HEAD_BYTES = 64 << 10
 _PRINCIPALS = re.compile(r'\s*(?:"([^"]*)"|([^\s"]+))\s')
+_END = b"-----END SSH SIGNATURE-----"
 _PUBLIC = (b"ssh-", b"ecdsa-", b"sk-ssh-", b"sk-ecdsa-")
 
 
@@ -126,6 +128,42 @@ def verify(executor: Executor, message: bytes, signature: bytes, *, allowed_sign
             hint="build the release again; if the device's clock is wrong, set it",
             details="\n".join(dict.fromkeys(outputs)),
         )
+
+
+def split_signatures(signatures: bytes) -> tuple[bytes, ...]:
+    """The armoured signatures that stand one after the other in a file; what is none of them stays one piece."""
+    pieces = [piece + _END for piece in signatures.split(_END)]
+    found = tuple(piece.lstrip() + b"\n" for piece in pieces[:-1] if piece.lstrip().startswith(b"-----BEGIN"))
+    return found or (signatures,)
+
+
+def signing_keys(
+    executor: Executor, message: bytes, signatures: Iterable[bytes], *, keys: Mapping[str, str], namespace: str
+) -> frozenset[str]:
+    """Fingerprints of the keys among `keys` that have signed, each once however often and under whatever name it did.
+
+    Args:
+        executor: runs ssh-keygen, once for each signature of a known key.
+        message: what they should have signed.
+        signatures: armoured; what is damaged, or of another key, is left out.
+        keys: `fingerprint -> "ssh-ed25519 AAAA..."` of those that are looked for.
+        namespace: what they should have signed it for.
+    """
+    found: set[str] = set()
+    for signature in signatures:
+        who = fingerprint(signature)
+        if who in keys and who not in found and _signed_by(executor, message, signature, keys[who], namespace):
+            found.add(who)
+    return frozenset(found)
+
+
+def _signed_by(executor: Executor, message: bytes, signature: bytes, key: str, namespace: str) -> bool:
+    with tempfile.TemporaryDirectory() as folder:
+        signers, file = Path(folder, "signers"), Path(folder, "message.sig")
+        signers.write_text(f"signer {key}\n")
+        file.write_bytes(signature)
+        argv = ["ssh-keygen", "-Y", "verify", "-f", str(signers), "-s", str(file), "-I", "signer", "-n", namespace]
+        return executor.run(argv, timeout_s=_TIMEOUT_S, stdin=message).returncode == 0
 
 
 def _principals(allowed_signers: bytes, signature: bytes) -> list[str]:

@@ -56,8 +56,18 @@ class BoardPaths:
 
     @property
     def allowed_signers(self) -> str:
-        """Who may sign releases, in OpenSSH's format."""
+        """Who may sign releases where there is no trust file, in OpenSSH's format."""
         return f"{self.settings_dir}/allowed_signers"
+
+    @property
+    def trust_file(self) -> str:
+        """Whose signatures count, in versions that follow each other: `schema.trust`."""
+        return f"{self.settings_dir}/trust.json"
+
+    @property
+    def identity_file(self) -> str:
+        """What the device is: `schema.trust.DeviceIdentity`."""
+        return f"{self.settings_dir}/device.json"
 
     @property
     def state_dir(self) -> str:

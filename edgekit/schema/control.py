@@ -23,11 +23,21 @@ from edgekit.schema.telemetry import BoardTelemetry
 
 PROTOCOL = 1
 """Version of the framing alone; what else a keeper can do is in its features."""
-FEATURES: tuple[str, ...] = ("zlib", "applications", "settings", "provenance", "preview", "clips", "patches")
+FEATURES: tuple[str, ...] = (
+    "zlib",
+    "applications",
+    "settings",
+    "provenance",
+    "preview",
+    "clips",
+    "patches",
+    "trust",
+)
 """What this keeper can do and one of the same protocol perhaps cannot: the host asks before it uses one.
 
 `zlib`: chunks may be compressed. `applications`: several on one board; requests name one, and `start` and `remove` one.
 `settings`: releases may declare them, and `activate` brings them. `provenance`: how a release was made is kept with it.
+`trust`: trust files and permits are judged, and `hello` says which version is in force.
 `preview`: workers are given a socket for viewers, and `edgekitd.pyz connect --preview NAME` leads there.
 `clips`: it lists the clips of an application and hands them out.
 `patches`: files, and the manifest, may come as patches (`schema.patch`).
@@ -42,6 +52,8 @@ Verb = Literal[
     "lock",
     "offer",
     "provenance",
+    "trust",
+    "permit",
     "chunk",
     "patch",
     "missing",
@@ -77,6 +89,8 @@ class Request(Message):
     provenance payload: how the release offered on this connection was made, `schema.provenance.Statement`, then the
                signature (`signature_bytes` of it) over its DSSE encoding; verified now, kept by `install`.
                done.data: signer
+    trust      payload: a later version of the device's trust file, `schema.trust`. done.data: version
+    permit     payload: a `DowngradePermit`, signed; counts on this connection for the release that it names
     chunk      sha256, offset, encoding, payload: the next part of a blob of the release offered on this connection
     patch      sha256, base, patch, size_bytes, offset, payload: the next part of a patch of `size_bytes` that makes
                this blob out of the blob `base`; empty: out of nothing. `patch` begins the patch's own digest
@@ -143,6 +157,8 @@ class Hello(Message):
     """Of the program that runs."""
     features: tuple[str, ...] = ()
     """What it can do: see `FEATURES`."""
+    trust_version: int = 0
+    """Of the trust file that is in force; 0: it has none, and its allowed_signers file counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +197,10 @@ class Offer(Message):
     missing: tuple[MissingBlob, ...]
     begun: tuple[BegunPatch, ...] = ()
     disk_free_bytes: int
+    counter: int = 0
+    """Of the installed release's build, as the provenance there says; 0 where none is there."""
+    warnings: tuple[str, ...] = ()
+    """What its operator should know: keys that will soon be too old."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +213,8 @@ class ReleaseRef:
     signer: str
     settings: str = ""
     """Digest of the settings that it runs with; empty where it has none."""
+    counter: int = 0
+    """Of its build, as its provenance says; 0 where that is not known."""
 
     def same(self, other: ReleaseRef | None) -> bool:
         """Whether the other is the same release with the same settings."""

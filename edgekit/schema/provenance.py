@@ -54,6 +54,8 @@ class ExternalParameters:
     target: str
     builder: str = ""
     """Device that was to compile engines."""
+    fleet: str = ""
+    """The fleet that it was built for, as fleet.toml names it; devices of another refuse it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +100,9 @@ class BuildMetadata:
     invocationId: str = ""
     startedOn: str = ""
     finishedOn: str = ""
+    counter: int = 0
+    """Grows with every build of an application: a device refuses what is older than what it has committed. Ours, beside
+    SLSA's fields. Built again, an old source is a new release."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,8 +15,8 @@ from edgekit.schema.provenance import EDGEKIT_SOURCE, SOURCE, BuildDefinition, R
 from edgekit.schema.reader import to_raw
 
 _CHUNK_BYTES = 1 << 20
-_NO_INPUTS = frozenset({"path", "builder", "sandbox"})
-"""Parameters that tell where and how safely it was built, not what from."""
+_NO_INPUTS = frozenset({"path", "builder", "fleet", "sandbox"})
+"""Parameters that tell where, for whom and how safely it was built, not what from."""
 _COMMITS = frozenset({SOURCE, EDGEKIT_SOURCE})
 """A commit says where files are from, not what is in them: another one may hold the same."""
 

@@ -31,7 +31,7 @@ class Making:
     began: datetime
 
 
-def make_statement(making: Making, digest: str, who: str, finished: datetime) -> Statement:
+def make_statement(making: Making, digest: str, who: str, finished: datetime, *, counter: int = 0) -> Statement:
     """The statement about one release.
 
     Args:
@@ -39,9 +39,13 @@ def make_statement(making: Making, digest: str, who: str, finished: datetime) ->
         digest: the release's.
         who: built it: `ann@desk`.
         finished: when.
+        counter: grows with every build of the application.
     """
     metadata = BuildMetadata(
-        invocationId=f"urn:uuid:{uuid.uuid4()}", startedOn=_moment(making.began), finishedOn=_moment(finished)
+        invocationId=f"urn:uuid:{uuid.uuid4()}",
+        startedOn=_moment(making.began),
+        finishedOn=_moment(finished),
+        counter=counter,
     )
     inside = making.definition.internalParameters
     builder = BuilderIdentity(
