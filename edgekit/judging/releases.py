@@ -18,7 +18,7 @@ _REBUILD = "build the release again and deploy that"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stated:
+class StatedRelease:
     """What a release's provenance says that decides about it here."""
 
     fleet: str = ""
@@ -29,11 +29,11 @@ class Stated:
     """Why it cannot be made again from a commit; empty where it can."""
 
 
-NOTHING_STATED = Stated()
+NOTHING_STATED = StatedRelease()
 """A release without provenance."""
 
 
-def read_stated(statement: Statement) -> Stated:
+def read_stated(statement: Statement) -> StatedRelease:
     """Take from a statement what decides. Raises TrustError where its counter is none."""
     definition, metadata = statement.predicate.buildDefinition, statement.predicate.runDetails.metadata
     if not 0 <= metadata.counter <= MAX_COUNTER:
@@ -43,7 +43,7 @@ def read_stated(statement: Statement) -> Stated:
     if commit is not None and commit.digest.get("gitCommit"):
         dirty = commit.annotations.get("dirty") is not False
         source = "its source has changes that are in no commit" if dirty else ""
-    return Stated(
+    return StatedRelease(
         fleet=definition.externalParameters.fleet,
         counter=metadata.counter,
         signed_s=_seconds(metadata.finishedOn),
@@ -80,7 +80,7 @@ def check_plan_fits(manifest: Manifest, plan: WorkerPlan) -> None:
             )
 
 
-def check_fleet(stated: Stated, device: DeviceIdentity) -> None:
+def check_fleet(stated: StatedRelease, device: DeviceIdentity) -> None:
     """Return if a release was built for the fleet that the device is of. Raises TrustError."""
     if stated.fleet != device.fleet:
         whose = f"fleet {stated.fleet}" if stated.fleet else "no fleet"
@@ -113,7 +113,7 @@ def check_revoked(trust: TrustDocument, digest: str) -> None:
         raise TrustError(f"release {digest[:12]} is revoked", hint="deploy another release")
 
 
-def check_policy(policy: TrustPolicy, manifest: Manifest, stated: Stated) -> None:
+def check_policy(policy: TrustPolicy, manifest: Manifest, stated: StatedRelease) -> None:
     """Return if the fleet's policy lets a release in.
 
     Raises:
@@ -126,7 +126,7 @@ def check_policy(policy: TrustPolicy, manifest: Manifest, stated: Stated) -> Non
         )
 
 
-def _offences(policy: TrustPolicy, manifest: Manifest, stated: Stated) -> Iterator[tuple[str, str]]:
+def _offences(policy: TrustPolicy, manifest: Manifest, stated: StatedRelease) -> Iterator[tuple[str, str]]:
     if policy.no_dirty and stated.source:
         yield "no_dirty", stated.source
     for rule in policy.deny:

@@ -26,6 +26,7 @@ from edgekit.device.keeper.update.patches import Patches
 from edgekit.device.keeper.update.releases import References, Releases
 from edgekit.device.keeper.update.store import Chunk, Store
 from edgekit.errors import EdgekitError
+from edgekit.executor import Executor
 from edgekit.schema.control import ApplicationStatus
 from edgekit.schema.report import Report
 from tests.fakes.child import FakeChild, FakeStarter
@@ -53,7 +54,13 @@ class Bench:
     """Everything below one prefix. Make another one on the same prefix for a restart."""
 
     def __init__(
-        self, root: Path, *, disk: Filesystem | None = None, limiter: Limiter | None = None, memory_bytes: int = 0
+        self,
+        root: Path,
+        *,
+        disk: Filesystem | None = None,
+        limiter: Limiter | None = None,
+        memory_bytes: int = 0,
+        executor: Executor | None = None,
     ) -> None:
         self.layout = make_layout(root)
         self.clock = Clock()
@@ -63,7 +70,9 @@ class Bench:
         self.keygen = FakeKeygen()
         self.store = Store(self.layout, self.disk, reserve_bytes=0)
         self.patches = Patches(self.layout, self.disk, self.store, LocalPatching())
-        self.releases = Releases(self.layout, self.disk, self.store, self.keygen)
+        self.wall_s = 5.0
+        """What the board's clock says: at first that it was lost."""
+        self.releases = Releases(self.layout, self.disk, self.store, executor or self.keygen, lambda: self.wall_s)
         self.releases.tidy()
         self.settings = SettingsFiles(self.layout, self.disk)
         orphans = Orphans(self.layout.workers_dir, self.disk)
@@ -87,7 +96,7 @@ class Bench:
             workers=self.workers,
             memory=BoardMemory(total_bytes=memory_bytes),
             clock=self.clock,
-            wall_clock=lambda: 5.0,
+            wall_clock=lambda: self.wall_s,
         )
         self.keeper = Keeper(context, Notifier({}, self.clock))
         self.figures = Figures(keeper=self.keeper, store=self.store, keeper_sha256="ab")

@@ -38,7 +38,13 @@ class Layout:
         self.settings_dir = Path(paths.settings_dir) / "apps"
         """Settings by application."""
         self.allowed_signers = Path(paths.allowed_signers)
-        """Who may sign releases, in OpenSSH's format."""
+        """Who may sign releases where there is no trust file, in OpenSSH's format."""
+        self.trust_file = Path(paths.trust_file)
+        """Whose signatures count, and what is refused although it is signed."""
+        self.identity_file = Path(paths.identity_file)
+        """What the device was told it is."""
+        self.floors_file = self.state_dir / "floors.json"
+        """Counters and a time below which nothing goes; they outlive the applications that set them."""
 
     @property
     def owned(self) -> bool:

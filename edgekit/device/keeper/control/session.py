@@ -9,6 +9,7 @@ from edgekit.device.keeper.clips import ClipShelf
 from edgekit.device.keeper.control.incoming import Incoming
 from edgekit.device.keeper.control.locks import DeploymentLocks
 from edgekit.device.keeper.control.ticket import Ticket
+from edgekit.device.keeper.control.trust_verbs import TrustVerbs
 from edgekit.device.keeper.control.wire import Wire
 from edgekit.device.keeper.filesystem import Filesystem
 from edgekit.device.keeper.loop import Keeper
@@ -55,6 +56,7 @@ class Session:
         self._to = services
         self._offered: Offered | None = None
         self._incoming = Incoming(services.patches, services.store)
+        self._trust = TrustVerbs(services.releases.trust, services.keeper, services.journal)
         self._skip_chunks = False
         self._untidy = False
         self._shelves: dict[str, ClipShelf] = {}
@@ -65,6 +67,8 @@ class Session:
             "lock": self._lock,
             "offer": self._offer,
             "provenance": self._provenance,
+            "trust": self._trust.trust,
+            "permit": self._trust.permit,
             "chunk": self._piece,
             "patch": self._piece,
             "missing": self._missing,
@@ -112,7 +116,13 @@ class Session:
 
     def _hello(self, _request: Request, _payload: bytearray) -> Iterator[Event]:
         figures = self._to.figures
-        hello = Hello(keeper=figures.version, protocol=PROTOCOL, keeper_sha256=figures.keeper_sha256, features=FEATURES)
+        hello = Hello(
+            keeper=figures.version,
+            protocol=PROTOCOL,
+            keeper_sha256=figures.keeper_sha256,
+            features=FEATURES,
+            trust_version=self._to.releases.trust.version,
+        )
         yield Event(kind="done", data=to_message_data(hello))
 
     def _status(self, _request: Request, _payload: bytearray) -> Iterator[Event]:
@@ -158,6 +168,8 @@ class Session:
             missing=missing,
             begun=self._to.patches.begun(application, offered.sizes) if missing else (),
             disk_free_bytes=self._to.store.free_bytes,
+            counter=self._to.releases.counter(offered.digest) if installed else 0,
+            warnings=offered.warnings,
         )
         yield Event(kind="done", data=to_message_data(offer))
 
@@ -167,8 +179,9 @@ class Session:
         split = len(payload) - request.signature_bytes
         if not (0 <= request.signature_bytes <= MAX_SIGNATURE_BYTES and 0 <= split <= MAX_PROVENANCE_BYTES):
             raise InputError("the provenance or its signature is too large", hint="build the release again")
+        standing = self._trust.standing(self._offered.manifest.application)
         self._offered, signer = self._to.releases.open_statement(
-            self._offered, bytes(payload[:split]), bytes(payload[split:])
+            self._offered, bytes(payload[:split]), bytes(payload[split:]), standing
         )
         yield _done(signer=signer)
 
@@ -213,7 +226,8 @@ class Session:
     def _activate(self, request: Request, payload: bytearray) -> Iterator[Event]:
         digest = check_digest_name(request.digest)
         self._to.releases.claims.put(self, digest)
-        release = self._to.releases.trusted(digest)
+        release = self._to.releases.trusted(digest, self._trust.standing)
+        self._trust.keep_floor(release.ref.application, signed_s=release.signed_s, ends_s=release.ends_s)
         found = self._to.keeper.application(release.ref.application)
         current, settings = found.state.current if found else None, self._to.settings
         release = settings.given(release, bytes(payload), current) if payload else settings.kept(release, current)
@@ -229,7 +243,7 @@ class Session:
             )
         current, previous = found.state.current, found.state.previous
         # What has changed in the board since belongs to it, and not to the release.
-        release = self._to.settings.kept(self._to.releases.trusted(previous.digest), current, previous)
+        release = self._to.settings.kept(self._to.releases.trusted(previous.digest, going_back=True), current, previous)
         outcome = {"from": to_raw(current), "to": to_raw(release.ref)}
         yield from self._change(application, lambda: self._try(release), outcome)
 
@@ -244,6 +258,7 @@ class Session:
     def _remove(self, request: Request, _payload: bytearray) -> Iterator[Event]:
         application = self._choose(request)
         self._untidy = True
+        self._trust.keep_floor(application)
         yield from self._change(application, lambda: self._to.keeper.remove(application))
 
     def _settings(self, request: Request, payload: bytearray) -> Iterator[Event]:

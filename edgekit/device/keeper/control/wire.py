@@ -11,6 +11,7 @@ from edgekit.schema.manifest import MAX_SIGNATURE_BYTES
 from edgekit.schema.message import from_message, to_line
 from edgekit.schema.provenance import MAX_PROVENANCE_BYTES
 from edgekit.schema.settings import MAX_SETTINGS_BYTES
+from edgekit.schema.trust import MAX_TRUST_BYTES
 
 IDLE_S = 900.0
 """How long a client may be silent between two requests: it compiles, compresses, or asks its user."""
@@ -24,6 +25,8 @@ _PAYLOADS = {
     "provenance": MAX_PROVENANCE_BYTES + MAX_SIGNATURE_BYTES,
     "activate": MAX_SETTINGS_BYTES,
     "settings": MAX_SETTINGS_BYTES,
+    "trust": MAX_TRUST_BYTES,
+    "permit": MAX_TRUST_BYTES,
 }
 
 

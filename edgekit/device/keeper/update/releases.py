@@ -4,29 +4,40 @@ from __future__ import annotations
 
 import contextlib
 import json
-import stat
+import platform
+import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgekit.device.keeper.filesystem import Filesystem
 from edgekit.device.keeper.layout import Layout
+from edgekit.device.keeper.update.board_trust import BoardTrust, Standing
 from edgekit.device.keeper.update.claims import Claims
+from edgekit.device.keeper.update.release_files import (
+    MANIFEST,
+    PLAN,
+    SIGNATURE,
+    STATEMENT,
+    STATEMENT_SIGNATURE,
+    flaws_of,
+    read_manifest,
+    read_or_nothing,
+    read_plan,
+)
 from edgekit.device.keeper.update.removal import take_apart
 from edgekit.device.keeper.update.store import Store
 from edgekit.errors import EdgekitError, NothingSelected, RolloutError, TrustError
 from edgekit.executor import Executor
+from edgekit.judging.releases import NOTHING_STATED, StatedRelease, check_board, check_plan_fits, read_stated
 from edgekit.schema.control import ReleaseRef
-from edgekit.schema.manifest import SIGNATURE_NAMESPACE, Manifest, check_manifest, is_safe_path
-from edgekit.schema.message import from_message
+from edgekit.schema.manifest import Manifest
 from edgekit.schema.names import is_application_name
 from edgekit.schema.plan import WorkerPlan
 from edgekit.schema.provenance import read_statement, signed_bytes
-from edgekit.trust import sha256_bytes, verify
+from edgekit.trust import sha256_bytes
 
-MANIFEST, SIGNATURE, PLAN = "manifest.json", "manifest.json.sig", "plan.json"
-STATEMENT, STATEMENT_SIGNATURE = "provenance.json", "provenance.json.sig"
-"""How the release was made, and the signature over its DSSE encoding: what its envelope holds on the host."""
+_NEW = Standing()
 _SHOWN = 5
 _UNFINISHED = ".tmp"
 """Ends the name of a folder that is being made or removed."""
@@ -41,6 +52,8 @@ class Offered:
     manifest: Manifest
     manifest_json: bytes
     signature: bytes
+    warnings: tuple[str, ...] = ()
+    """Of keys that will soon be too old."""
     statement: bytes = b""
     """How it was made, signed by somebody who may sign releases; empty: nobody has said."""
     statement_signature: bytes = b""
@@ -57,6 +70,10 @@ class Release:
     plan: WorkerPlan
     settings: bytes = field(default=b"", repr=False)
     """What its worker is given, with secrets: a `BoardSettings` as JSON, or nothing."""
+    signed_s: int = 0
+    """When it was signed, as the signer says; 0 where nobody did."""
+    ends_s: int = 0
+    """When the key that signed it counts no more; 0 where no trust file says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +88,18 @@ class References:
 class Releases:
     """What is installed below one prefix. Callers hold the deployment lock of the application that they change."""
 
-    def __init__(self, layout: Layout, disk: Filesystem, store: Store, executor: Executor) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        disk: Filesystem,
+        store: Store,
+        executor: Executor,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
         self._layout = layout
         self._disk = disk
         self._store = store
-        self._executor = executor
+        self.trust = BoardTrust(layout, disk, executor, wall_clock)
         self.claims = Claims()
 
     def tidy(self) -> None:
@@ -94,16 +118,11 @@ class Releases:
         Raises:
             TrustError: not signed by an allowed signer, or a manifest that must not be followed.
         """
-        signer = self._verify(manifest_json, signature)
-        try:
-            manifest = from_message(Manifest, manifest_json, MANIFEST)
-        except EdgekitError as error:
-            raise TrustError(
-                f"the manifest is refused: this keeper cannot read {_in_one_line(error)}",
-                hint="provision the device with the edgekit that built the release",
-                details=error.message,
-            ) from None
-        check_manifest(manifest)
+        believed = self.trust.verify(manifest_json, signature)
+        manifest = read_manifest(manifest_json)
+        digest = sha256_bytes(manifest_json)
+        self.trust.check_revoked(digest)
+        check_board(manifest, self.trust.device(), platform.machine())
         if not is_application_name(manifest.application):
             raise TrustError(
                 "the manifest is refused: its application has no valid name", hint="build the release again"
@@ -113,34 +132,42 @@ class Releases:
             if sizes.setdefault(entry.sha256, entry.bytes) != entry.bytes:
                 raise TrustError(f"the manifest is refused: two sizes for {entry.path}", hint="build the release again")
         return Offered(
-            digest=sha256_bytes(manifest_json),
-            signer=signer,
+            digest=digest,
+            signer=believed.signer,
             manifest=manifest,
             manifest_json=manifest_json,
             signature=signature,
+            warnings=believed.warnings,
             sizes=sizes,
         )
 
-    def open_statement(self, offered: Offered, statement: bytes, signature: bytes) -> tuple[Offered, str]:
-        """Verify how an offered release was made; it is kept beside the release when that is installed.
+    def open_statement(
+        self, offered: Offered, statement: bytes, signature: bytes, standing: Standing = _NEW
+    ) -> tuple[Offered, str]:
+        """Verify how an offered release was made, and judge what that says; it is kept beside the installed release.
 
         Returns:
             The offer with its statement, and who signed that.
 
         Raises:
-            TrustError: not signed by an allowed signer, or about another release.
+            TrustError: not signed by an allowed signer, about another release, or one that is not for this device.
         """
-        try:
-            signer = self._verify(signed_bytes(statement), signature)
-        except TrustError as error:
-            message = error.message.replace("the release", "the provenance")
-            raise TrustError(message, hint=error.hint, details=error.details) from None
-        read_statement(statement, offered.digest)
+        signer = self.trust.verify(signed_bytes(statement), signature, what="the provenance").signer
+        stated = read_stated(read_statement(statement, offered.digest))
+        self.trust.judge(offered.manifest, offered.digest, stated, standing)
         return replace(offered, statement=statement, statement_signature=signature), signer
+
+    def counter(self, digest: str) -> int:
+        """Of an installed release's build, as the provenance beside it says; 0 where none can be read."""
+        try:
+            statement = (self._layout.release(digest) / STATEMENT).read_bytes()
+            return read_stated(read_statement(statement, digest)).counter
+        except (OSError, TrustError):
+            return 0
 
     def installed(self, digest: str) -> bool:
         """Whether a release is laid out whole: every file of its manifest is there, with its size."""
-        return self._layout.release(digest).is_dir() and not self._flaws(digest)
+        return self._layout.release(digest).is_dir() and not flaws_of(self._layout.release(digest), digest)
 
     def install(self, offered: Offered) -> None:
         """Check every blob by its hash and lay out the release's folder; there twice is there once.
@@ -150,13 +177,14 @@ class Releases:
                 run the release.
         """
         if self.installed(offered.digest):
+            self._keep_statement(offered)
             return
         aside = self._layout.releases_dir / f"{offered.digest}{_UNFINISHED}"
         take_apart(self._disk, aside)
         with self._disk.explain_full(self._layout.state_dir, len(offered.manifest_json)):
             try:
                 self._lay_out(aside, offered)
-                self._check_plan(aside, offered.manifest.application)
+                check_plan_fits(offered.manifest, read_plan(aside))
                 self._disk.sync_disk(aside)
             except (OSError, EdgekitError):
                 take_apart(self._disk, aside)
@@ -166,23 +194,42 @@ class Releases:
         self._disk.rename(aside, self._layout.release(offered.digest))
         self._disk.sync_folder(self._layout.releases_dir)
 
-    def trusted(self, digest: str) -> Release:
-        """An installed release whose signature is good now: signers may have changed since it was installed.
+    def trusted(
+        self, digest: str, standing_of: Callable[[str], Standing] = lambda _: _NEW, *, going_back: bool = False
+    ) -> Release:
+        """An installed release that may be activated now: signers, floors and rules may have changed since it came.
+
+        Args:
+            digest: the release's.
+            standing_of: what else decides, by the application's name.
+            going_back: it was committed here before: how old it or its signer's key is does not matter.
 
         Raises:
             NothingSelected: it is not installed.
             RolloutError: it is not whole.
-            TrustError: its manifest is not the signed one, or its signer is trusted no more.
+            TrustError: its manifest is not the signed one, its signer is trusted no more, or it is not for this device.
         """
         self._check_installed(digest)
         path = self._layout.release(digest)
         manifest_json = (path / MANIFEST).read_bytes()
-        signer = self._verify(manifest_json, (path / SIGNATURE).read_bytes())
+        believed = self.trust.verify(manifest_json, (path / SIGNATURE).read_bytes(), going_back=going_back)
         if sha256_bytes(manifest_json) != digest:
             raise TrustError(f"release {digest[:12]} was changed on the device", hint="deploy it again")
-        plan = self._check_plan(path, str(json.loads(manifest_json).get("application")))
-        ref = ReleaseRef(digest=digest, application=plan.application, version=plan.version, signer=signer)
-        return Release(ref=ref, path=path, plan=plan)
+        self.trust.check_revoked(digest)
+        manifest, plan = read_manifest(manifest_json), read_plan(path)
+        check_plan_fits(manifest, plan)
+        check_board(manifest, self.trust.device(), platform.machine())
+        stated = self._stated(path, digest, going_back=going_back)
+        if not going_back:
+            self.trust.judge(manifest, digest, stated, standing_of(manifest.application))
+        ref = ReleaseRef(
+            digest=digest,
+            application=plan.application,
+            version=plan.version,
+            signer=believed.signer,
+            counter=stated.counter,
+        )
+        return Release(ref=ref, path=path, plan=plan, signed_s=stated.signed_s, ends_s=believed.ends_s)
 
     def committed(self, ref: ReleaseRef) -> Release:
         """A release that was activated before. Its signature is not asked again: a board whose clock is lost comes up.
@@ -193,7 +240,12 @@ class Releases:
         """
         self._check_installed(ref.digest)
         path = self._layout.release(ref.digest)
-        return Release(ref=ref, path=path, plan=self._check_plan(path, ref.application))
+        plan = read_plan(path)
+        if plan.application != ref.application:
+            raise RolloutError(
+                f"{PLAN} is of {plan.application}, the release of {ref.application}", hint="build it again"
+            )
+        return Release(ref=ref, path=path, plan=plan)
 
     def collect(self, references: Callable[[], References]) -> None:
         """Remove releases that no application needs, what was left half done, and the blobs that are then unused.
@@ -236,7 +288,7 @@ class Releases:
         if not self._layout.release(digest).is_dir():
             hint = "edgekit deploy it first"
             raise NothingSelected(f"release {digest[:12]} is not on the device", hint=hint)
-        flaws = self._flaws(digest)
+        flaws = flaws_of(self._layout.release(digest), digest)
         if flaws:
             raise RolloutError(
                 f"release {digest[:12]} is not whole on the device: {flaws[0]}",
@@ -244,22 +296,22 @@ class Releases:
                 details="\n".join(flaws),
             )
 
-    def _flaws(self, digest: str) -> tuple[str, ...]:
-        """What of a release's files is missing or has another size. Contents are hashed when it is laid out."""
-        folder = self._layout.release(digest)
+    def _stated(self, path: Path, digest: str, *, going_back: bool) -> StatedRelease:
+        """What the provenance beside an installed release says; nothing where it is not there, or not believed now."""
         try:
-            manifest_json = (folder / MANIFEST).read_bytes()
-            (folder / SIGNATURE).stat()
-            if sha256_bytes(manifest_json) != digest:
-                return (f"its {MANIFEST} was changed",)
-            sizes = {entry["path"]: entry["bytes"] for entry in json.loads(manifest_json)["files"]}
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            return (f"its {MANIFEST} or signature cannot be read: {error}",)
-        return tuple(f"{path} is missing or cut" for path, size in sizes.items() if _size(folder / path) != size)
+            statement, signature = (path / STATEMENT).read_bytes(), (path / STATEMENT_SIGNATURE).read_bytes()
+            self.trust.verify(signed_bytes(statement), signature, what="the provenance", going_back=going_back)
+            return read_stated(read_statement(statement, digest))
+        except (OSError, TrustError):
+            return NOTHING_STATED
 
-    def _verify(self, manifest_json: bytes, signature: bytes) -> str:
-        signers = self._layout.allowed_signers
-        return verify(self._executor, manifest_json, signature, allowed_signers=signers, namespace=SIGNATURE_NAMESPACE)
+    def _keep_statement(self, offered: Offered) -> None:
+        """Put a later build's statement beside the same release. Cut in the middle, the old one is not believed."""
+        folder = self._layout.release(offered.digest)
+        if offered.statement and offered.statement != read_or_nothing(folder / STATEMENT):
+            with self._disk.explain_full(self._layout.state_dir, len(offered.statement)):
+                self._disk.replace(folder / STATEMENT_SIGNATURE, offered.statement_signature)
+                self._disk.replace(folder / STATEMENT, offered.statement)
 
     def _lay_out(self, aside: Path, offered: Offered) -> None:
         self._disk.make_folder(aside)
@@ -287,45 +339,3 @@ class Releases:
         if offered.statement:
             self._disk.write(aside / STATEMENT, offered.statement)
             self._disk.write(aside / STATEMENT_SIGNATURE, offered.statement_signature)
-
-    def _check_plan(self, path: Path, application: str) -> WorkerPlan:
-        """Read a release's plan; what it names becomes paths and programs here.
-
-        Raises:
-            RolloutError: this keeper cannot read it or must not follow it.
-        """
-        hint = "provision the device with the edgekit that built the release"
-        try:
-            plan = from_message(WorkerPlan, (path / PLAN).read_bytes(), PLAN)
-        except FileNotFoundError:
-            raise RolloutError(f"the release has no {PLAN}", hint="build it again") from None
-        except EdgekitError as error:
-            raise RolloutError(
-                f"this keeper cannot read {_in_one_line(error)}", hint=hint, details=error.message
-            ) from None
-        folders = [folder for folder in (plan.site, plan.app) if folder]
-        if not (
-            is_application_name(plan.application)
-            and plan.python_path.startswith("/")
-            and all(map(is_safe_path, folders))
-        ):
-            raise RolloutError(
-                f"{PLAN} names an application, program or folder that it must not", hint="build it again"
-            )
-        if plan.application != application:
-            raise RolloutError(f"{PLAN} is of {plan.application}, the release of {application}", hint="build it again")
-        return plan
-
-
-def _in_one_line(error: EdgekitError) -> str:
-    """What is wrong with a file; of several mistakes how many."""
-    return error.message.partition("\n")[0]
-
-
-def _size(path: Path) -> int:
-    """A regular file's size; -1 where there is none."""
-    try:
-        status = path.lstat()
-    except OSError:
-        return -1
-    return status.st_size if stat.S_ISREG(status.st_mode) else -1

@@ -144,7 +144,7 @@ def test_a_newer_keepers_file_keeps_its_release(tmp_path: Path, phase: str) -> N
     state = State(phase="stopped" if phase == "stopped" else "running", current=A, previous=C, failure=FAILURE)
     raw = {**to_message_data(state), "phase": phase, "counter": 7, "more": {"deep": [1]}}
     for table in ("current", "previous", "failure"):
-        raw[table] |= {"counter": 7, "kind": "thermal"}
+        raw[table] |= {"mood": 7, "kind": "thermal"}
     (tmp_path / "state.json").write_text(json.dumps(raw))
     assert load_state(tmp_path / "state.json", Filesystem(), 7.0) == state
     assert [path.name for path in tmp_path.iterdir()] == ["state.json"]

@@ -129,7 +129,7 @@ def test_a_plan_of_another_application_than_the_manifests_is_refused(bench: Benc
     raw = json.loads(make_release().manifest_json) | {"application": "counter"}
     text, signature = signed(json.dumps(raw))
     bench.send(make_release())
-    with pytest.raises(RolloutError, match="is of sorter, the release of counter"):
+    with pytest.raises(TrustError, match="is of application sorter, the release of counter"):
         bench.releases.install(bench.releases.open_offer(text, signature))
     assert not list(bench.layout.releases_dir.iterdir())
 
