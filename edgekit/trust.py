@@ -15,6 +15,7 @@ from pathlib import Path
 
 from edgekit.errors import InputError, TrustError
 from edgekit.executor import Executor
+from edgekit.schema.trust import MAX_SIGNATURES
 
 _TIMEOUT_S = 60.0
 _HEAD_BYTES = 64 << 10
@@ -91,7 +92,7 @@ def _did_not_sign(key: Path, output: str) -> TrustError:
 
 
 def verify(executor: Executor, message: bytes, signature: bytes, *, allowed_signers: Path, namespace: str) -> str:
-    """Check a signature against a file in OpenSSH's allowed_signers format.
+    """Check a signature against a file in OpenSSH's allowed_signers format; of several the first that is good counts.
 
     Returns:
         The principal that signed.
@@ -103,6 +104,17 @@ def verify(executor: Executor, message: bytes, signature: bytes, *, allowed_sign
         raise TrustError("the release is not signed", hint="edgekit build signs what it makes; see edgekit keys init")
     if not allowed_signers.is_file():
         raise TrustError(f"{allowed_signers} is not there: no signer is trusted", hint="edgekit provision the device")
+    refused = None
+    for one in split_signatures(signature)[:MAX_SIGNATURES]:
+        try:
+            return _verify_one(executor, message, one, allowed_signers=allowed_signers, namespace=namespace)
+        except TrustError as error:
+            refused = refused or error
+    assert refused is not None
+    raise refused
+
+
+def _verify_one(executor: Executor, message: bytes, signature: bytes, *, allowed_signers: Path, namespace: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "message.sig")
         file.write_bytes(signature)

@@ -52,6 +52,10 @@ def deploy(
         str, typer.Option(metavar="SIZE", help="Refuse before sending files where more would be sent: 5MB.")
     ] = "",
     bandwidth: Annotated[str, typer.Option(metavar="SIZE", help="Send no more than so much a second: 200kB.")] = "",
+    permit: Annotated[
+        bool,
+        typer.Option("--permit", help="Sign that the device may take this release though it is older than it had."),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Send a release to a device, activate it and wait until it is healthy; else the old one runs again."""
@@ -76,7 +80,7 @@ def deploy(
     from edgekit.host.workflow.deploy import DeployJob, deploy_release
 
     (device,) = devices
-    job = DeployJob(release=release, device=device, limits=limits)
+    job = DeployJob(release=release, device=device, limits=limits, permit=permit)
     done = deploy_release(job, access, workstation_of(ctx, output), ActivationOutput(device, output))
     word = f"committed{_saved(done)}" if done.changed else "runs already: nothing to do"
     output.result(done, f"{device}: {done.application} {done.version} {done.digest[:12]} {word}")

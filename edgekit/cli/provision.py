@@ -28,13 +28,19 @@ def provision(
     without_me: Annotated[
         bool, typer.Option("--without-me", help="Others sign for the device: your own key need not be among theirs.")
     ] = False,
+    replace_trust: Annotated[
+        bool,
+        typer.Option("--replace-trust", help="Put your trust file in place of the device's, whatever its version."),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Install the keeper on a device. Run twice, it changes nothing."""
     from edgekit.host.workflow.provision import ProvisionOptions, provision_device
 
     output = output_for(as_json)
-    options = ProvisionOptions(plan=plan, allowed_signers=allowed_signers, without_me=without_me)
+    options = ProvisionOptions(
+        plan=plan, allowed_signers=allowed_signers, without_me=without_me, replace_trust=replace_trust
+    )
     done = provision_device(device, options, access_of(ctx), workstation_of(ctx, output))
     number = f"{counted(len(done.changes), 'change')} {'done' if done.applied else 'planned'}"
     output.result(done, f"{device}: {number if done.changes else 'nothing to change'}")

@@ -53,6 +53,22 @@ def show(
     output.result(facts, "\n".join(_words(found)))
 
 
+@app.command()
+@examples("edgekit release sign out/line")
+def sign(
+    ctx: typer.Context,
+    release: Annotated[Path, typer.Argument(help="The release's folder.")],
+    key: Annotated[Path | None, typer.Option(help="A private key, or a public one in your agent.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Add your signature to a release that somebody else has built and signed, where devices ask for several."""
+    from edgekit.host.workflow.cosign import cosign_release
+
+    output = output_for(as_json)
+    done = cosign_release(release, key, workstation_of(ctx, output))
+    output.result(done, f"{release}: signed by {done.signatures} keys" if done.signatures > 1 else f"{release}: signed")
+
+
 def _words(found: TrustedRelease) -> list[str]:
     from edgekit.host.workflow.trusted_release import describe_sources
     from edgekit.schema.units import counted, format_bytes

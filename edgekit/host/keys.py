@@ -30,6 +30,21 @@ def make_key(settings: Settings, executor: Executor, *, principal: str) -> bool:
     key = settings.signing_key
     key.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     key.parent.chmod(0o700)
+    made = make_key_file(key, executor, principal=principal)
+    kind, public = public_half(key, executor).split()[:2]
+    _allow(settings.allowed_signers, f'{principal} namespaces="{SIGNATURE_NAMESPACE}" {kind} {public}', public)
+    return made
+
+
+def make_key_file(key: Path, executor: Executor, *, principal: str) -> bool:
+    """Make a private key where there is none, without a passphrase, that nobody else may read.
+
+    Returns:
+        Whether it was made.
+
+    Raises:
+        TrustError: what is there is no key.
+    """
     made = not key.exists()
     if made:
         argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", principal, "-f", str(key)]
@@ -39,8 +54,6 @@ def make_key(settings: Settings, executor: Executor, *, principal: str) -> bool:
     check_key(key)
     if stat.S_IMODE(key.stat().st_mode) & 0o077:
         key.chmod(0o600)
-    kind, public = public_half(key, executor).split()[:2]
-    _allow(settings.allowed_signers, f'{principal} namespaces="{SIGNATURE_NAMESPACE}" {kind} {public}', public)
     return made
 
 

@@ -46,6 +46,16 @@ class Settings:
         return self.config_dir / "release-key"
 
     @property
+    def trust_dir(self) -> Path:
+        """Trust files by fleet, where fleet.toml names no folder for its own."""
+        return self.config_dir / "trust"
+
+    @property
+    def counters_dir(self) -> Path:
+        """The last build's counter of each application."""
+        return self.state_dir / "counters"
+
+    @property
     def allowed_signers(self) -> Path:
         """The user's own allowed_signers file, which provisioning installs by default."""
         return self.config_dir / "allowed_signers"

@@ -58,6 +58,10 @@ class SettingsFile:
 class Fleet:
     """All devices that one file names."""
 
+    name: FileName = ""
+    """Of the fleet: releases and trust files that are built here are for its devices alone. Empty: it has none."""
+    trust: str = ""
+    """Folder of its trust file, for all who sign; empty: one of the user's own."""
     devices: dict[FileName, DeviceFile] = field(default_factory=dict)
     allowed_signers: str = ""
     """File in OpenSSH's format that provisioning installs; empty: the user's own key alone."""

@@ -46,6 +46,8 @@ class KeeperClient:
         self._greeted = straight is not None
         """Whether what comes is the keeper's: a login shell may greet first where a program is started."""
         self._features: frozenset[str] = frozenset()
+        self.trust_version = 0
+        """Of the trust file that the device says it goes by; 0: it has none."""
 
     def __enter__(self) -> KeeperClient:
         """Greet the keeper and see that it speaks our protocol."""
@@ -181,6 +183,7 @@ class KeeperClient:
                 hint=f"edgekit provision {self._name}",
             )
         self._features = frozenset(hello.features)
+        self.trust_version = hello.trust_version
 
     def _pack(self, verb: Verb, payload: bytes, fields: dict[str, Any]) -> None:
         self._outbox += _packed_line(verb, payload, fields) + payload

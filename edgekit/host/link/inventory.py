@@ -15,6 +15,8 @@ from edgekit.schema.fleet import HOST, Device, DeviceFile, Fleet, GivenSettings,
 from edgekit.schema.reader import from_json, to_raw
 
 LOCAL = "local"
+_NO_FLEET = "_"
+"""Where the trust file of devices lies that are of no fleet: no fleet can have that name."""
 _LISTED = 20
 """Names in a hint; a fleet has hundreds."""
 
@@ -36,6 +38,10 @@ class Inventory:
     allowed_signers: Path | None
     """The file that fleet.toml names; None where it names none."""
     fleet_file: Path = Path("fleet.toml")
+    fleet: str = ""
+    """The fleet's name; empty where it has none."""
+    trust: Path = Path("/nonexistent")
+    """Folder of its trust file."""
     settings: Mapping[str, Mapping[str, Mapping[str, Given]]] = field(default_factory=dict)
     """Values for applications' settings: `device -> application -> setting -> value`; under "" those of all devices."""
 
@@ -88,7 +94,20 @@ def read_inventory(settings: Settings) -> Inventory:
     signers = file.parent / fleet.allowed_signers if fleet.allowed_signers else None
     given = {"": _given(fleet.settings, file)}
     given |= {name: _of_device(device, file) for name, device in fleet.devices.items()}
-    return Inventory(devices=boards | named, allowed_signers=signers, fleet_file=file, settings=given)
+    return Inventory(
+        devices=boards | named,
+        allowed_signers=signers,
+        fleet_file=file,
+        fleet=fleet.name,
+        trust=file.parent / fleet.trust if fleet.trust else settings.trust_dir / (fleet.name or _NO_FLEET),
+        settings=given,
+    )
+
+
+def fleet_name(settings: Settings) -> str:
+    """The name in fleet.toml; empty where there is none. Raises InputError where that file is wrong."""
+    file = settings.fleet_file
+    return read_toml(Fleet, file).name if file.exists() else ""
 
 
 def _device(name: str, written: DeviceFile) -> Device:

@@ -41,6 +41,12 @@ class KeeperInstall:
     keeper: bytes
     """The zip application."""
     allowed_signers: bytes
+    identity: bytes
+    """`device.json`."""
+    trust: bytes = b""
+    """The trust file that it begins with; empty: its allowed_signers file counts."""
+    replace_trust: bool = False
+    """Whether that is put in place of one that is there, which else follows by itself with the next deployment."""
 
     @property
     def sha256(self) -> str:
@@ -72,5 +78,7 @@ def files_of(desired: KeeperInstall) -> list[tuple[str, bytes]]:
     files = [
         (f"{at.program_dir}/{desired.copy}", desired.keeper),
         (at.allowed_signers, desired.allowed_signers),
+        (at.identity_file, desired.identity),
     ]
+    files += [(at.trust_file, desired.trust)] if desired.trust else []
     return files + ([("/etc/systemd/system/" + UNIT, _UNIT_TEXT.encode())] if desired.systemd else [])

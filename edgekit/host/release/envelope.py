@@ -84,13 +84,22 @@ def open_sealed(sealed: bytes, digest: str, executor: Executor, allowed_signers:
 
 
 def unseal(sealed: bytes) -> tuple[bytes, bytes]:
-    """A statement and the first signature over it, as they travel to a device, which judges them.
+    """A statement and the signatures over it, one after the other, as they travel to a device, which judges them.
 
     Raises:
         TrustError: it is no envelope.
     """
     envelope = _read_envelope(sealed)
-    return envelope.payload, bytes.fromhex(next(iter(envelope.signatures.values())).signature)
+    return envelope.payload, b"".join(bytes.fromhex(one.signature) for one in envelope.signatures.values())
+
+
+def add_signature(sealed: bytes, sign: Callable[[bytes], bytes]) -> bytes:
+    """The same envelope with one signature more. Raises TrustError where it is no envelope."""
+    envelope = _read_envelope(sealed)
+    signature = sign(envelope.pae())
+    key = fingerprint(signature)
+    envelope.signatures[key] = Signature(key, signature.hex())
+    return (json.dumps(envelope.to_dict()) + "\n").encode()
 
 
 def _read_envelope(sealed: bytes) -> Envelope:

@@ -12,6 +12,7 @@ from edgekit.executor import Executor
 from edgekit.executor.local import LocalExecutor
 from edgekit.host.link.board_settings import OutgoingSettings, outgoing_settings
 from edgekit.host.link.client import ACTIVATION_S, KeeperClient, Watch
+from edgekit.host.link.outgoing_trust import OutgoingTrust
 from edgekit.host.link.sending import OutgoingRelease
 from edgekit.host.link.sending_rate import SendingRate
 from edgekit.host.progress import Progress
@@ -19,6 +20,7 @@ from edgekit.host.release.folder import ReleaseFolder, open_release, read_plan
 from edgekit.host.release.names import FILES
 from edgekit.host.user import user_at_machine
 from edgekit.host.workflow.devices import DeviceAccess
+from edgekit.host.workflow.permit import trust_for
 from edgekit.host.workflow.shipment import Deltas, SendLimits, Shipment
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.control import ApplicationStatus, Offer, ReleaseFailure, ReleaseRef
@@ -64,6 +66,8 @@ class DeployJob:
     """The device's name."""
     limits: SendLimits = SendLimits()
     """What may be sent."""
+    permit: bool = False
+    """Sign that the device may take it, for an hour, though it is older than what was committed there."""
 
 
 def deploy_release(job: DeployJob, access: DeviceAccess, station: Workstation, watch: Watch) -> DeployResult:
@@ -83,12 +87,14 @@ def deploy_release(job: DeployJob, access: DeviceAccess, station: Workstation, w
     folder = open_release(job.release)
     device = access.find(job.device)
     plan = read_plan(folder)
+    inventory = access.inventory
     with access.executor(device) as executor:
         done = Deployment(
             device=device,
             executor=executor,
             release=outgoing_release(folder),
-            settings=outgoing_settings(access.inventory, device.name, plan, LocalExecutor()),
+            settings=outgoing_settings(inventory, device.name, plan, LocalExecutor()),
+            trust=trust_for(device, inventory, station, permitted=folder if job.permit else None),
             check_fits=lambda: _check_fits(device, executor, folder, station),
             holder=user_at_machine(),
             progress=station.progress,
@@ -154,6 +160,7 @@ class Deployment:
     """Raises where the device cannot run the release; called before a byte of it moves."""
     settings: OutgoingSettings = OutgoingSettings()
     """The application's on this device."""
+    trust: OutgoingTrust = OutgoingTrust()
     holder: str
     """Who deploys, `USER@HOST`, for others who meet the lock."""
     progress: Progress
@@ -233,6 +240,7 @@ class _Course:
 
     def _bring(self, keeper: KeeperClient) -> tuple[bool, str]:
         """The whole way, as far as it is not done yet. Gives whether anything changed, and the signer."""
+        self.to.trust.bring(keeper, self.to.device.name, self.to.progress)
         status = keeper.status()
         before = status.find(self._application)
         self._check_settings(before, keeper)
@@ -242,10 +250,12 @@ class _Course:
             self.to.check_fits()
         self.reached = True
         self._lock(keeper)
+        self.to.trust.bring_permit(keeper)
         offer = self.shipment.offer(keeper, status)
+        for warning in offer.warnings:
+            self.to.progress.note(f"warning: {warning}")
         self._note_missing(offer)
-        if not offer.installed:
-            self.shipment.state(keeper)
+        self.shipment.state(keeper, offer)
         self.shipment.send(keeper, offer)
         with self.to.progress.step(f"{self.to.device.name}: verifying and installing"):
             keeper.ask("install", digest=self.to.release.digest, patience_s=ACTIVATION_S)

@@ -16,6 +16,7 @@ from edgekit.host.engine.backends.on_device import DeviceCompilation
 from edgekit.host.engine.compile import PlannedEngine, find_pictures
 from edgekit.host.engine.engine import Engine
 from edgekit.host.git import git_state
+from edgekit.host.link.inventory import fleet_name
 from edgekit.host.release.resources import (
     ReadFiles,
     commit_resource,
@@ -134,7 +135,11 @@ def making_of(
     definition = BuildDefinition(
         buildType=BUILD_TYPE,
         externalParameters=ExternalParameters(
-            recipe=job.folder.recipe.name, path=given.path, target=job.target.name, builder=job.builder
+            recipe=job.folder.recipe.name,
+            path=given.path,
+            target=job.target.name,
+            builder=job.builder,
+            fleet=fleet_name(station.settings),
         ),
         internalParameters=InternalParameters(
             edgekit=edgekit.__version__,

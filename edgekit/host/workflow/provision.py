@@ -16,10 +16,14 @@ from edgekit.host.provision.device import apply_provision, check_ready, look
 from edgekit.host.provision.keeper_zip import build_keeper
 from edgekit.host.provision.plan import DeviceChange, plan_provision
 from edgekit.host.signers import Signer, check_you, parse_signers
+from edgekit.host.trust_chain import TrustChain
 from edgekit.host.workflow.devices import DeviceAccess
 from edgekit.host.workflow.fitting import device_facts, judge_device, known_targets
 from edgekit.host.workflow.workstation import Workstation
+from edgekit.judging.keys import by_fingerprint
 from edgekit.schema.fleet import Device
+from edgekit.schema.message import to_message
+from edgekit.schema.trust import DeviceIdentity
 from edgekit.schema.units import counted
 
 
@@ -33,6 +37,8 @@ class ProvisionOptions:
     """Who may sign releases, in OpenSSH's format; None: those of fleet.toml, else the user alone."""
     without_me: bool = False
     """Whether the user's own key may be missing among them."""
+    replace_trust: bool = False
+    """Put this machine's trust file in place of one that is there, whatever its version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,12 +98,43 @@ def provision_device(name: str, options: ProvisionOptions, access: DeviceAccess,
     signers = read_signers(file, station, without_me=options.without_me)
     for signer in signers.signers:
         progress.note(f"  may sign: {signer}")
-    desired = KeeperInstall(device=device, keeper=build_keeper(), allowed_signers=signers.content)
+    identity = DeviceIdentity(name=device.name, fleet=access.inventory.fleet, target=device.target)
+    desired = KeeperInstall(
+        device=device,
+        keeper=build_keeper(),
+        allowed_signers=signers.content,
+        identity=to_message(identity),
+        trust=_first_trust(signers, access, options, station),
+        replace_trust=options.replace_trust,
+    )
     with access.executor(device) as executor:
         _check_board(device, executor, station)
         changes = _carry_out(desired, executor, options, station)
     texts = tuple(change.what for change in changes)
     return Provisioned(device=name, changes=texts, applied=not options.plan, signers=signers.signers)
+
+
+def _first_trust(signers: SignerFile, access: DeviceAccess, options: ProvisionOptions, station: Workstation) -> bytes:
+    """The trust file that a device begins with: one that shuts out nobody who may sign by the other file.
+
+    Raises:
+        InputError: it shall replace the device's own, and there is none.
+    """
+    chain = TrustChain(access.inventory.trust, station.executor)
+    link = chain.in_force()
+    if link is None:
+        if options.replace_trust:
+            raise InputError(f"{chain.folder} has no trust file that counts", hint="edgekit keys init makes one")
+        return b""
+    known = {*by_fingerprint(link.document), *link.document.revoked_keys}
+    strangers = [one for one in signers.signers if one.fingerprint not in known]
+    if strangers:
+        station.progress.note(
+            f"  {strangers[0].principals} may sign and is not in your trust file, so the device is given none: "
+            "edgekit keys add FILE"
+        )
+        return b""
+    return link.signed.to_bytes()
 
 
 def _check_board(device: Device, executor: Executor, station: Workstation) -> None:

@@ -12,6 +12,7 @@ import edgekit
 from edgekit.host.engine.engine import Engine
 from edgekit.host.preflight import require
 from edgekit.host.release.assemble import Content, Signed, encode_manifest, write_release
+from edgekit.host.release.counter import next_counter
 from edgekit.host.release.envelope import seal
 from edgekit.host.release.plan import plan_worker, requires_of
 from edgekit.host.release.record import Built, BuiltRelease
@@ -130,7 +131,9 @@ def assemble_release(job: ReleaseJob, parts: ReleaseParts, station: Workstation)
     files = content.entries()
     manifest = encode_manifest(manifest_of(job, parts, files))
     digest = sha256_bytes(manifest)
-    statement = make_statement(parts.making, digest, user_at_machine(), datetime.now(timezone.utc))
+    now = datetime.now(timezone.utc)
+    counter = next_counter(station.settings.counters_dir, parts.plan.application, int(now.timestamp()))
+    statement = make_statement(parts.making, digest, user_at_machine(), now, counter=counter)
     with station.progress.step("signing"):
         signature, provenance = signed_by_key(manifest), seal(statement, signed_by_key)
     signed = Signed(manifest=manifest, files=files, signature=signature, provenance=provenance)

@@ -9,6 +9,7 @@ from edgekit.errors import InputError
 from edgekit.host.link.client import ACTIVATION_S, KeeperClient
 from edgekit.host.link.delta.files import Patch, ReleaseFiles
 from edgekit.host.link.delta.lzma_patch import make_patch
+from edgekit.host.link.outgoing_trust import counter_of
 from edgekit.host.link.sending import Outgoing, OutgoingRelease, Sent, Transfer, count_bytes, plan_transfer, send_files
 from edgekit.host.progress import Progress
 from edgekit.schema.control import Missing, MissingBlob, Offer, Status
@@ -75,8 +76,13 @@ class Shipment:
         self._offered = True
         return from_message_data(Offer, answer, f"offer of {self.device}")
 
-    def state(self, keeper: KeeperClient) -> None:
-        """Tell how the release was made: before its files, for a device may refuse it for that."""
+    def state(self, keeper: KeeperClient, offer: Offer) -> None:
+        """Tell how the release was made: before its files, for a device may refuse it for that.
+
+        Where the release is there already, not of an older build of the same.
+        """
+        if offer.installed and counter_of(self.release.provenance()[0]) < offer.counter:
+            return
         if request := self._statement(keeper):
             self.sent.wire_bytes += request.wire_bytes
             keeper.ask(request.verb, payload=request.payload, **request.fields)

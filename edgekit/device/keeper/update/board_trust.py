@@ -285,16 +285,14 @@ class BoardTrust:
         )
 
     def _verify_by_list(self, message: bytes, signatures: bytes, what: str, namespace: str) -> Believed:
-        refused = None
-        for piece in split_signatures(signatures)[:MAX_SIGNATURES]:
-            try:
-                signers = self._layout.allowed_signers
-                signer = verify(self._executor, message, piece, allowed_signers=signers, namespace=namespace)
-                return Believed(signer=signer)
-            except TrustError as error:
-                refused = refused or error
-        assert refused is not None
-        raise TrustError(refused.message.replace("the release", what), hint=refused.hint, details=refused.details)
+        signers = self._layout.allowed_signers
+        try:
+            signer = verify(self._executor, message, signatures, allowed_signers=signers, namespace=namespace)
+        except TrustError as error:
+            raise TrustError(
+                error.message.replace("the release", what), hint=error.hint, details=error.details
+            ) from None
+        return Believed(signer=signer)
 
 
 _AGAIN = "build the release again and deploy that"

@@ -6,6 +6,7 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,13 @@ from edgekit.host.provision.plan import DeviceChange, plan_provision
 from edgekit.schema.fleet import Device
 
 SIGNERS = b"# mine\nann@desk ssh-ed25519 AAAA\nbob@desk ssh-ed25519 BBBB\n"
-BOARD = KeeperInstall(device=Device(name="gate-7", address="root@gate-7"), keeper=b"keeper", allowed_signers=SIGNERS)
+BOARD = KeeperInstall(
+    device=Device(name="gate-7", address="root@gate-7"),
+    keeper=b"keeper",
+    allowed_signers=SIGNERS,
+    identity=b'{"name": "gate-7"}\n',
+)
+TRUST = "/etc/edgekit/trust.json"
 SHA = hashlib.sha256(b"keeper").hexdigest()
 COPY = f"edgekitd-{SHA[:12]}.pyz"
 LIB = "/usr/lib/edgekit"
@@ -30,6 +37,7 @@ PATHS = (
     "/var/lib/edgekit",
     f"{LIB}/{COPY}",
     "/etc/edgekit/allowed_signers",
+    "/etc/edgekit/device.json",
     "/etc/systemd/system/edgekitd.service",
     f"{LIB}/edgekitd.pyz",
 )
@@ -47,6 +55,7 @@ BARE: dict[str, Any] = {
             "/var/lib/edgekit",
             f"{LIB}/{COPY}",
             "/etc/edgekit/allowed_signers",
+            "/etc/edgekit/device.json",
             "/etc/systemd/system/edgekitd.service",
             f"{LIB}/edgekitd.pyz",
         ),
@@ -67,6 +76,7 @@ WHOLE_PLAN = [
     "make folder /var/lib/edgekit",
     f"install {LIB}/{COPY}",
     "install /etc/edgekit/allowed_signers: releases by ann@desk, bob@desk",
+    "install /etc/edgekit/device.json",
     "install /etc/systemd/system/edgekitd.service",
     f"switch {LIB}/edgekitd.pyz to {COPY}",
     "tell systemd of the service",
@@ -107,6 +117,19 @@ def test_a_bare_board_gets_everything_in_order() -> None:
 
 def test_twice_changes_nothing() -> None:
     assert changed() == []
+
+
+def test_a_trust_file_is_installed_once_and_then_replaced_by_request_alone() -> None:
+    """A board's own is perhaps newer than this machine's: it follows by its chain of signatures."""
+    desired = replace(BOARD, trust=b"version 1")
+    present = provisioned()
+    present["paths"][TRUST] = NONE
+    assert texts(plan_provision(desired, present)) == [f"install {TRUST}"]
+    for sha256 in ("ab" * 32, hashlib.sha256(b"version 1").hexdigest()):
+        present["paths"][TRUST] = {"kind": "file", "mode": 0o644, "uid": 0, "sha256": sha256}
+        assert texts(plan_provision(desired, present)) == []
+        forced = [f"replace {TRUST}"] if sha256 == "ab" * 32 else []
+        assert texts(plan_provision(replace(desired, replace_trust=True), present)) == forced
 
 
 def test_a_new_keeper_keeps_the_old_copy_drops_older_ones_and_says_that_the_application_restarts() -> None:
@@ -166,12 +189,12 @@ def test_a_login_that_cannot_become_root_is_told_before_anything_changes(sudo: s
 def test_a_prefix_that_does_not_fit_the_service(prefix: str, service: Any) -> None:
     device = Device(name="gate-7", address="local", prefix=prefix, service=service)
     with pytest.raises(InputError, match="prefix"):
-        check_ready(KeeperInstall(device=device, keeper=b"k", allowed_signers=b""), BARE, "gate-7")
+        check_ready(KeeperInstall(device=device, keeper=b"k", allowed_signers=b"", identity=b"{}"), BARE, "gate-7")
 
 
 def test_the_script_looks_and_changes_on_a_real_folder(tmp_path: Path) -> None:
     device = Device(name="here", address="local", prefix=str(tmp_path), service="process")
-    desired = KeeperInstall(device=device, keeper=b"keeper", allowed_signers=SIGNERS)
+    desired = KeeperInstall(device=device, keeper=b"keeper", allowed_signers=SIGNERS, identity=b"{}")
     executor = LocalExecutor()
     present = look(desired, executor)
     assert present["keeper"] == ""
@@ -186,7 +209,7 @@ def test_the_script_looks_and_changes_on_a_real_folder(tmp_path: Path) -> None:
 
 def test_a_step_that_fails_is_named_and_the_next_run_does_the_rest(tmp_path: Path) -> None:
     device = Device(name="here", address="local", prefix=str(tmp_path), service="process")
-    desired = KeeperInstall(device=device, keeper=b"keeper", allowed_signers=SIGNERS)
+    desired = KeeperInstall(device=device, keeper=b"keeper", allowed_signers=SIGNERS, identity=b"{}")
     good = DeviceChange(what="make folder a", step={"do": "folder", "path": str(tmp_path / "a"), "mode": 0o700})
     bad = DeviceChange(what="frobnicate", step={"do": "command", "argv": ["sh", "-c", "echo no such frob >&2; exit 1"]})
     never = DeviceChange(what="make folder b", step={"do": "folder", "path": str(tmp_path / "b"), "mode": 0o700})

@@ -1,0 +1,212 @@
+"""A fleet's trust file on the workstation: what the verbs make of it, and that boards follow exactly that."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edgekit.errors import InputError, NothingSelected, TrustError
+from edgekit.executor.local import LocalExecutor
+from edgekit.host.trust_chain import TrustChain
+from edgekit.host.workflow.keys import ensure_key, own_signers
+from edgekit.host.workflow.trust import (
+    add_own_signature,
+    add_signer,
+    begin_trust,
+    chain_of,
+    renew,
+    revoke,
+    rotate_key,
+    set_policy,
+    set_threshold,
+    show_trust,
+)
+from edgekit.host.workflow.workstation import Workstation
+from edgekit.schema.trust import DAY_S, TrustPolicy
+from tests.fakes.keeper import Bench
+from tests.fakes.workstations import workstation_in
+
+
+def of_fleet(folder: Path, fleet: Path) -> Workstation:
+    """Somebody's machine with a key, and the fleet's folder, which they share."""
+    station = workstation_in(folder)
+    station = replace(station, settings=replace(station.settings, fleet_file=fleet))
+    ensure_key(station)
+    return station
+
+
+@pytest.fixture
+def ann(tmp_path: Path) -> Workstation:
+    (tmp_path / "fleet.toml").write_text('name = "gates"\ntrust = "trust"\n')
+    return of_fleet(tmp_path / "ann", tmp_path / "fleet.toml")
+
+
+@pytest.fixture
+def bob(tmp_path: Path, ann: Workstation) -> Workstation:
+    return of_fleet(tmp_path / "bob", ann.settings.fleet_file)
+
+
+def bring(board: Bench, station: Workstation) -> int:
+    """What provisioning and each deployment do. Gives the version that the board then goes by."""
+    trust, chain = board.releases.trust, chain_of(station)
+    if not board.layout.trust_file.exists():
+        first = chain.in_force()
+        assert first is not None
+        board.layout.trust_file.write_bytes(first.signed.to_bytes())
+    for data in chain.after(trust.version):
+        trust.follow(data)
+    return trust.version
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Bench:
+    return Bench(tmp_path / "board", executor=LocalExecutor())
+
+
+def lines_of(station: Workstation, file: Path) -> Path:
+    file.write_text(own_signers(station).allowed_signers + "\n")
+    return file
+
+
+def test_a_key_and_its_trust_file_are_made_once(tmp_path: Path, ann: Workstation) -> None:
+    with pytest.raises(InputError, match="has no trust file") as caught:
+        show_trust(ann)
+    assert caught.value.hint.startswith("edgekit keys init")
+    first, again = begin_trust(ann), begin_trust(ann)
+    assert first == again and first is not None and first.missing == 0
+    found = show_trust(ann)
+    assert (found.version, found.fleet, found.threshold, found.folder) == (1, "gates", 1, str(tmp_path / "trust"))
+    assert [(key.state, key.you, key.age_days) for key in found.keys] == [("in use", True, 0)]
+
+
+def test_the_users_own_devices_have_a_file_of_their_own(tmp_path: Path) -> None:
+    alone = of_fleet(tmp_path / "me", tmp_path / "none.toml")
+    begin_trust(alone)
+    assert show_trust(alone).folder == str(alone.settings.config_dir / "trust" / "_")
+
+
+def test_a_fleets_signers_begin_it_unless_only_openssh_understands_them(
+    tmp_path: Path, ann: Workstation, bob: Workstation
+) -> None:
+    signers = tmp_path / "signers"
+    ann.settings.fleet_file.write_text('trust = "trust"\nallowed_signers = "signers"\n')
+    lines_of(bob, signers)
+    assert begin_trust(ann) is None  # it does not name ann
+    both = signers.read_text() + own_signers(ann).allowed_signers + "\n"
+    signers.write_text(both.replace("namespaces=", 'valid-before="20990101",namespaces='))
+    assert begin_trust(ann) is None
+    signers.write_text(both)
+    begun = begin_trust(ann)
+    assert begun is not None and len(begun.document.keys) == 2
+
+
+def test_a_board_follows_a_rotation_and_refuses_the_old_key(ann: Workstation, board: Bench) -> None:
+    begin_trust(ann)
+    assert bring(board, ann) == 1
+    before = ann.settings.signing_key.read_bytes()
+    after = rotate_key(ann)
+    assert ann.settings.signing_key.read_bytes() != before
+    assert [(key.state, key.you) for key in after.keys] == [("retired", False), ("in use", True)]
+    assert sorted(path.name for path in ann.settings.config_dir.iterdir()) == [
+        "allowed_signers",
+        "release-key",
+        "release-key.pub",
+    ]
+    assert bring(board, ann) == 2
+    rotate_key(ann)
+    rotate_key(ann)
+    assert bring(board, ann) == 4  # what it missed, one after the other
+
+
+def test_a_rotation_that_was_cut_goes_on(ann: Workstation) -> None:
+    """New key made, or version written too, and then the machine went away: once more does the rest."""
+    begin_trust(ann)
+    rotate_key(ann)
+    key, chain = ann.settings.signing_key, chain_of(ann)
+    fresh = key.with_name("release-key.new")
+    rotated = chain.newest()
+    assert rotated is not None
+    saved = {path: path.read_bytes() for path in (key, key.with_name("release-key.pub"))}
+    after = rotate_key(ann)
+    for path, content in saved.items():  # as it was before the new key took the old one's place
+        path.replace(path.with_name(path.name.replace("release-key", "release-key.new")))
+        path.write_bytes(content)
+        path.chmod(0o600)
+    assert rotate_key(ann).version == after.version
+    assert not fresh.exists() and next(key for key in show_trust(ann).keys if key.you).state == "in use"
+
+
+def test_several_sign_and_a_lone_one_does_not_do(
+    tmp_path: Path, ann: Workstation, bob: Workstation, board: Bench
+) -> None:
+    begin_trust(ann)
+    bring(board, ann)
+    with pytest.raises(InputError, match="is not in use") as caught:
+        renew(bob)
+    assert "edgekit keys add" in caught.value.hint
+    add_signer(ann, lines_of(bob, tmp_path / "bobs-line"))
+    with pytest.raises(NothingSelected, match="nobody who is not there yet"):
+        add_signer(ann, tmp_path / "bobs-line")
+    with pytest.raises(InputError, match="3 keys cannot have to sign: 2 can"):
+        set_threshold(ann, 3)
+    pending = set_threshold(ann, 2)
+    assert (pending.version, pending.missing, len(pending.signed_by)) == (3, 1, 1)
+    assert bring(board, ann) == 2  # no board gets what is not signed by enough
+    assert set_threshold(ann, 2).version == 3  # made once more, it is still the third
+    assert add_own_signature(bob).missing == 0
+    assert bring(board, bob) == 3
+    assert renew(ann).missing == 1
+    with pytest.raises(TrustError, match="signed by 1 of the device's present keys, and 2"):
+        board.releases.trust.follow(chain_of(ann).link(4).signed.to_bytes())
+    add_own_signature(bob)
+    assert bring(board, ann) == 4
+
+
+def test_what_is_revoked_stays_so(tmp_path: Path, ann: Workstation, bob: Workstation, board: Bench) -> None:
+    begin_trust(ann)
+    with pytest.raises(InputError, match="1 key had to sign and 0 could") as caught:
+        revoke(ann, show_trust(ann).keys[0].fingerprint)
+    assert "edgekit keys rotate" in caught.value.hint
+    with pytest.raises(NothingSelected, match="there is no key eve"):
+        revoke(ann, "eve")
+    add_signer(ann, lines_of(bob, tmp_path / "bobs-line"))
+    bobs = next(key for key in show_trust(ann).keys if not key.you)
+    assert revoke(ann, bobs.fingerprint).revoked_keys == (bobs.fingerprint,)
+    after = revoke(ann, "ab" * 32)
+    assert after.revoked_releases == ("ab" * 32,) and after.keys[1].state == "revoked"
+    assert bring(board, ann) == after.version
+    with pytest.raises(InputError, match="is not in use"):
+        renew(bob)
+
+
+def test_rules_and_days_travel(ann: Workstation, board: Bench) -> None:
+    begin_trust(ann)
+    rules = TrustPolicy(no_dirty=True, deny=("numpy<2.2.5",), min_agreement=0.99)
+    set_policy(ann, rules, warn_days=None, max_days=30)
+    assert bring(board, ann) == 2
+    document = board.releases.trust.document()
+    assert document is not None
+    assert (document.policy, document.warn_days, document.max_days) == (rules, 30, 30)
+    with pytest.raises(TrustError, match="no rule for a package"):
+        set_policy(ann, TrustPolicy(deny=("numpy~=2",)), warn_days=None, max_days=None)
+    assert document.expires_s - document.issued_s == 180 * DAY_S
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"signed": {}, "signatures": []}'])
+def test_a_damaged_or_missing_version_is_told_by_its_file(ann: Workstation, content: bytes) -> None:
+    begin_trust(ann)
+    renew(ann)
+    file = chain_of(ann).folder / "1.json"
+    whole = file.read_bytes()
+    file.write_bytes(content)
+    with pytest.raises(InputError, match=r"1\.json cannot be followed"):
+        show_trust(ann)
+    file.write_bytes(whole.replace(b'"version": 1', b'"version": 7'))
+    with pytest.raises(InputError, match=r"1\.json is version 7"):
+        show_trust(ann)
+    file.unlink()
+    with pytest.raises(InputError, match=r"1\.json is not there"):
+        show_trust(ann)
+    assert TrustChain(chain_of(ann).folder / "none", ann.executor).after(0) == ()
