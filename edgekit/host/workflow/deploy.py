@@ -87,14 +87,13 @@ def deploy_release(job: DeployJob, access: DeviceAccess, station: Workstation, w
     folder = open_release(job.release)
     device = access.find(job.device)
     plan = read_plan(folder)
-    inventory = access.inventory
     with access.executor(device) as executor:
         done = Deployment(
             device=device,
             executor=executor,
             release=outgoing_release(folder),
-            settings=outgoing_settings(inventory, device.name, plan, LocalExecutor()),
-            trust=trust_for(device, inventory, station, permitted=folder if job.permit else None),
+            settings=outgoing_settings(access.inventory, device.name, plan, LocalExecutor()),
+            trust=trust_for(device, access.inventory, station, permitted=folder if job.permit else None),
             check_fits=lambda: _check_fits(device, executor, folder, station),
             holder=user_at_machine(),
             progress=station.progress,
@@ -252,8 +251,6 @@ class _Course:
         self._lock(keeper)
         self.to.trust.bring_permit(keeper)
         offer = self.shipment.offer(keeper, status)
-        for warning in offer.warnings:
-            self.to.progress.note(f"warning: {warning}")
         self._note_missing(offer)
         self.shipment.state(keeper, offer)
         self.shipment.send(keeper, offer)

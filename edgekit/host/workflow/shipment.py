@@ -74,16 +74,17 @@ class Shipment:
                 self.sent.wire_bytes += request.wire_bytes
             break
         self._offered = True
-        return from_message_data(Offer, answer, f"offer of {self.device}")
+        offer = from_message_data(Offer, answer, f"offer of {self.device}")
+        for warning in offer.warnings:
+            self.progress.note(f"warning: {warning}")
+        return offer
 
     def state(self, keeper: KeeperClient, offer: Offer) -> None:
         """Tell how the release was made: before its files, for a device may refuse it for that.
 
         Where the release is there already, not of an older build of the same.
         """
-        if offer.installed and counter_of(self.release.provenance()[0]) < offer.counter:
-            return
-        if request := self._statement(keeper):
+        if request := self._statement(keeper, offer):
             self.sent.wire_bytes += request.wire_bytes
             keeper.ask(request.verb, payload=request.payload, **request.fields)
 
@@ -118,7 +119,7 @@ class Shipment:
     def count(self, keeper: KeeperClient, offer: Offer) -> tuple[Transfer, int]:
         """What sending would take from here on, to the byte, without SSH's own: files, and how the release was made."""
         transfer = self.plan(keeper, offer)
-        statement = None if offer.installed else self._statement(keeper)
+        statement = self._statement(keeper, offer)
         files = count_bytes(self.release, transfer, packs=keeper.can("zlib"))
         return transfer, files + (statement.wire_bytes if statement else 0)
 
@@ -168,9 +169,9 @@ class Shipment:
                 yield Outgoing(verb="offer", payload=patch + signature, fields=fields)
         yield Outgoing(verb="offer", payload=new + signature, fields=usual)
 
-    def _statement(self, keeper: KeeperClient) -> Outgoing | None:
+    def _statement(self, keeper: KeeperClient, offer: Offer) -> Outgoing | None:
         statement, signature = self.release.provenance() if keeper.can("provenance") else (b"", b"")
-        if not statement:
+        if not statement or (offer.installed and counter_of(statement) < offer.counter):
             return None
         fields = {"signature_bytes": len(signature)}
         return Outgoing(verb="provenance", payload=statement + signature, fields=fields)

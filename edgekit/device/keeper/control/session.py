@@ -219,6 +219,7 @@ class Session:
                     f"release {digest[:12]} was not offered on this connection", hint="edgekit deploy offers it first"
                 )
             yield Event(kind="progress", message="checking and laying out files")
+        if self._offered and self._offered.digest == digest:
             self._to.releases.install(self._offered)
             self._to.patches.forget(self._offered.manifest.application)
         yield _done(digest=digest)

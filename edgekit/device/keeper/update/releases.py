@@ -57,6 +57,7 @@ class Offered:
     statement: bytes = b""
     """How it was made, signed by somebody who may sign releases; empty: nobody has said."""
     statement_signature: bytes = b""
+    stated: StatedRelease = NOTHING_STATED
     sizes: dict[str, int]
     """Every blob of it, `sha256 -> bytes`."""
 
@@ -155,7 +156,8 @@ class Releases:
         signer = self.trust.verify(signed_bytes(statement), signature, what="the provenance").signer
         stated = read_stated(read_statement(statement, offered.digest))
         self.trust.judge(offered.manifest, offered.digest, stated, standing)
-        return replace(offered, statement=statement, statement_signature=signature), signer
+        found = replace(offered, statement=statement, statement_signature=signature, stated=stated)
+        return found, signer
 
     def counter(self, digest: str) -> int:
         """Of an installed release's build, as the provenance beside it says; 0 where none can be read."""
@@ -177,7 +179,7 @@ class Releases:
                 run the release.
         """
         if self.installed(offered.digest):
-            self._keep_statement(offered)
+            self._keep_signatures(offered)
             return
         aside = self._layout.releases_dir / f"{offered.digest}{_UNFINISHED}"
         take_apart(self._disk, aside)
@@ -305,13 +307,20 @@ class Releases:
         except (OSError, TrustError):
             return NOTHING_STATED
 
-    def _keep_statement(self, offered: Offered) -> None:
-        """Put a later build's statement beside the same release. Cut in the middle, the old one is not believed."""
+    def _keep_signatures(self, offered: Offered) -> None:
+        """Put what signed an installed release now, and a later build's statement, in place of what is there.
+
+        Keys come and go, and somebody may have signed too. Cut in the middle, what does not fit is not believed.
+        """
         folder = self._layout.release(offered.digest)
-        if offered.statement and offered.statement != read_or_nothing(folder / STATEMENT):
-            with self._disk.explain_full(self._layout.state_dir, len(offered.statement)):
-                self._disk.replace(folder / STATEMENT_SIGNATURE, offered.statement_signature)
-                self._disk.replace(folder / STATEMENT, offered.statement)
+        words = [(SIGNATURE, offered.signature)]
+        same = offered.statement == read_or_nothing(folder / STATEMENT)
+        if offered.statement and (same or offered.stated.counter > self.counter(offered.digest)):
+            words += [(STATEMENT_SIGNATURE, offered.statement_signature), (STATEMENT, offered.statement)]
+        with self._disk.explain_full(self._layout.state_dir, sum(len(content) for _, content in words)):
+            for name, content in words:
+                if content != read_or_nothing(folder / name):
+                    self._disk.replace(folder / name, content)
 
     def _lay_out(self, aside: Path, offered: Offered) -> None:
         self._disk.make_folder(aside)

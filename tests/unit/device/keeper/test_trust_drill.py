@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from tests.fakes.disk import CuttableDisk, PowerCut
 
 from edgekit.errors import EdgekitError, NothingSelected, TrustError
 from edgekit.executor.local import LocalExecutor
@@ -17,7 +18,6 @@ from edgekit.schema.message import to_message
 from edgekit.schema.provenance import signed_bytes
 from edgekit.schema.trust import DAY_S, DeviceIdentity, DowngradePermit, TrustDocument, TrustPolicy
 from edgekit.trust import sha256_bytes
-from tests.fakes.disk import CuttableDisk, PowerCut
 from tests.fakes.hands import Hands
 from tests.fakes.keeper import Bench
 from tests.fakes.releases import FakeRelease, make_plan, make_release
@@ -119,6 +119,29 @@ def test_a_stolen_old_key(bench: Bench, people: People) -> None:
     hands.ask("trust", signed_document(revoked, people.bob))
     hands.ask("rollback")
     refused(lambda: hands.ask("rollback"), "revoked")
+
+
+def test_an_installed_release_that_is_signed_anew_is_taken(bench: Bench, people: People) -> None:
+    """After a rotation the same release is built again, and has the same digest: its new signatures count."""
+    hands = Hands(bench)
+    one, two = release_of(people.ann), release_of(people.bob, version="2.0.0")
+    hands.deploy(one, stated_by(one, people.ann, 1))
+    hands.deploy(two, stated_by(two, people.bob, 2))
+    retired = trust_of(people.ann.key(until_s=NOW_S), people.bob.key(), fleet="gates", version=2)
+    hands.ask("trust", signed_document(retired, people.bob))
+    refused(lambda: hands.ask("activate", digest=one.digest), "retired on")
+    again = replace(one, signature=people.bob.sign(one.manifest_json))
+    assert hands.offer(again).counter == 1
+    hands.deploy(again, stated_by(again, people.bob, 3))
+    assert bench.current == one.digest and bench.releases.counter(one.digest) == 3
+    hands.deploy(again, stated_by(again, people.bob, 2))  # an older statement of the release that runs
+    assert bench.releases.counter(one.digest) == 3
+    both = trust_of(people.ann.key(), people.bob.key(), fleet="gates", version=3, threshold=2)
+    hands.ask("trust", signed_document(both, people.ann, people.bob))
+    statement, by_bob = stated_by(again, people.bob, 4)
+    by_two = replace(one, signature=again.signature + one.signature)
+    hands.deploy(by_two, (statement, by_bob + people.ann.sign(signed_bytes(statement))))
+    assert bench.current == one.digest
 
 
 def test_a_replayed_release(bench: Bench, people: People) -> None:
