@@ -11,7 +11,7 @@ from edgekit.device.keeper.admission import shared_cpus
 from edgekit.device.keeper.context import ApplicationView
 from edgekit.device.keeper.loop import Keeper, KeeperView
 from edgekit.device.keeper.update.store import Store
-from edgekit.schema.control import ApplicationStatus, Status
+from edgekit.schema.control import FEATURES, PROTOCOL, ApplicationStatus, Hello, Status
 from edgekit.schema.telemetry import BoardTelemetry
 
 
@@ -31,6 +31,16 @@ class Figures:
     def version(self) -> str:
         """This keeper's version."""
         return edgekit.__version__
+
+    def hello(self, trust_version: int) -> Hello:
+        """What a client is greeted with; it is told which version of the trust file is in force."""
+        return Hello(
+            keeper=self.version,
+            protocol=PROTOCOL,
+            keeper_sha256=self.keeper_sha256,
+            features=FEATURES,
+            trust_version=trust_version,
+        )
 
     def status(self, locks: Mapping[str, str]) -> Status:
         """Everything that `edgekit status` shows.

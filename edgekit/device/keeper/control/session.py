@@ -21,7 +21,7 @@ from edgekit.device.keeper.update.patches import Patches
 from edgekit.device.keeper.update.releases import Offered, Release, Releases
 from edgekit.device.keeper.update.store import Store
 from edgekit.errors import EdgekitError, InputError, NothingSelected
-from edgekit.schema.control import FEATURES, PROTOCOL, Event, Hello, Offer, Request
+from edgekit.schema.control import Event, Offer, Request
 from edgekit.schema.manifest import MAX_MANIFEST_BYTES, MAX_SIGNATURE_BYTES
 from edgekit.schema.message import to_message_data
 from edgekit.schema.names import is_application_name
@@ -115,15 +115,7 @@ class Session:
         self._to.releases.claims.drop(self)
 
     def _hello(self, _request: Request, _payload: bytearray) -> Iterator[Event]:
-        figures = self._to.figures
-        hello = Hello(
-            keeper=figures.version,
-            protocol=PROTOCOL,
-            keeper_sha256=figures.keeper_sha256,
-            features=FEATURES,
-            trust_version=self._to.releases.trust.version,
-        )
-        yield Event(kind="done", data=to_message_data(hello))
+        yield Event(kind="done", data=to_message_data(self._to.figures.hello(self._to.releases.trust.version)))
 
     def _status(self, _request: Request, _payload: bytearray) -> Iterator[Event]:
         yield Event(kind="done", data=to_message_data(self._to.figures.status(self._to.locks.holders)))

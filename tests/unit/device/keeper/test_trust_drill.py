@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from tests.fakes.disk import CuttableDisk, PowerCut
 
 from edgekit.errors import EdgekitError, NothingSelected, TrustError
 from edgekit.executor.local import LocalExecutor
@@ -18,8 +17,10 @@ from edgekit.schema.message import to_message
 from edgekit.schema.provenance import signed_bytes
 from edgekit.schema.trust import DAY_S, DeviceIdentity, DowngradePermit, TrustDocument, TrustPolicy
 from edgekit.trust import sha256_bytes
+from tests.fakes.crashes import CrashModel, after, put_down
 from tests.fakes.hands import Hands
 from tests.fakes.keeper import Bench
+from tests.fakes.recording import RecordingFilesystem
 from tests.fakes.releases import FakeRelease, make_plan, make_release
 from tests.fakes.trusted_people import NOW_S, Person, signed_document, stated, trust_of
 
@@ -374,16 +375,22 @@ def test_a_lost_clock_and_keys_that_grow_old(tmp_path: Path, people: People) -> 
 
 def test_power_may_go_while_a_trust_file_is_followed(tmp_path: Path, people: People) -> None:
     """What the board then has is exactly the old version or exactly the new one, and it follows again."""
+    root = tmp_path / "before"
     document = trust_of(people.ann.key())
     later = signed_document(replace(document, version=2), people.ann)
-    for cut in range(1, 8):
-        root = tmp_path / str(cut)
-        disk = CuttableDisk(cut_at=cut)
-        bench = Bench(root, disk=disk, executor=LocalExecutor())
-        install(bench, document, people.ann)
-        with contextlib.suppress(PowerCut):
-            bench.releases.trust.follow(later)
-        disk.lose(undo=cut % 2 == 0)
-        after = Bench(root, executor=LocalExecutor())
-        assert after.releases.trust.version in (1, 2)
-        assert after.releases.trust.follow(later).version == 2
+    disk = RecordingFilesystem(root)
+    bench = Bench(root, disk=disk, executor=LocalExecutor())
+    install(bench, document, people.ann)
+    start = CrashModel(root)
+    disk.calls.clear()
+    bench.releases.trust.follow(later)
+    found = set()
+    for number, (_, image) in enumerate(after(disk.calls, start, random.Random(1), 1)):
+        put_down(image, tmp_path / str(number))
+        board = Bench(tmp_path / str(number), executor=LocalExecutor()).releases.trust
+        document_now = board.document()
+        assert document_now is not None
+        found.add(document_now.version)
+        if number % 8 == 0:
+            assert board.follow(later).version == 2
+    assert found == {1, 2}
