@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 import json
-import random
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from edgekit.errors import EdgekitError, NothingSelected, TrustError
 from edgekit.executor.local import LocalExecutor
-from edgekit.schema.manifest import WheelEntry
 from edgekit.schema.message import to_message
 from edgekit.schema.provenance import signed_bytes
-from edgekit.schema.trust import DAY_S, DeviceIdentity, DowngradePermit, TrustDocument, TrustPolicy
-from edgekit.trust import sha256_bytes
-from tests.fakes.crashes import CrashModel, after, put_down
+from edgekit.schema.trust import DeviceIdentity, DowngradePermit
+from tests.fakes.drill import People, install_trust, refused, release_of, resigned, stated_by
 from tests.fakes.hands import Hands
 from tests.fakes.keeper import Bench
-from tests.fakes.recording import RecordingFilesystem
-from tests.fakes.releases import FakeRelease, make_plan, make_release
-from tests.fakes.trusted_people import NOW_S, Person, signed_document, stated, trust_of
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class People:
-    """Who plays: ann and bob sign for the fleet, eve does not."""
-
-    ann: Person
-    bob: Person
-    eve: Person
+from tests.fakes.trusted_people import NOW_S, Person, signed_document, trust_of
 
 
 @pytest.fixture(scope="module")
@@ -46,43 +31,8 @@ def bench(tmp_path: Path, people: People) -> Bench:
     bench = Bench(tmp_path, executor=LocalExecutor())
     bench.wall_s = NOW_S
     bench.layout.identity_file.write_bytes(to_message(DeviceIdentity(name="gate-7", fleet="gates")))
-    install(bench, trust_of(people.ann.key(), people.bob.key(), fleet="gates"), people.ann)
+    install_trust(bench, trust_of(people.ann.key(), people.bob.key(), fleet="gates"), people.ann)
     return bench
-
-
-def install(bench: Bench, document: TrustDocument, *signed_by: Person) -> None:
-    """What provisioning does, as root."""
-    bench.layout.trust_file.write_bytes(signed_document(document, *signed_by))
-
-
-def release_of(*people: Person, version: str = "1.0.0", change: Callable[..., object] | None = None) -> FakeRelease:
-    """A release that these people sign."""
-    made = make_release(plan=make_plan(version=version), extra={"app/version": version.encode()})
-    return resigned(made, *people)
-
-
-def resigned(release: FakeRelease, *people: Person, **manifest: object) -> FakeRelease:
-    """The same with another manifest, and signatures over that."""
-    text = to_message(replace(release.manifest, **manifest))  # type: ignore[arg-type]
-    signature = b"".join(person.sign(text) for person in people)
-    return replace(
-        release,
-        manifest=replace(release.manifest, **manifest),  # type: ignore[arg-type]
-        manifest_json=text,
-        signature=signature,
-        digest=sha256_bytes(text),
-    )
-
-
-def stated_by(release: FakeRelease, person: Person, counter: int = 1, fleet: str = "gates") -> tuple[bytes, bytes]:
-    return stated(release.digest, person.sign, counter=counter, fleet=fleet)
-
-
-def refused(act: Callable[[], object], why: str) -> EdgekitError:
-    with pytest.raises(TrustError, match=why) as caught:
-        act()
-    assert caught.value.hint
-    return caught.value
 
 
 def test_who_is_trusted_deploys_goes_forward_and_back(bench: Bench, people: People) -> None:
@@ -324,73 +274,3 @@ def test_a_host_with_a_login_and_no_key(bench: Bench, people: People) -> None:
     refused(lambda: hands.ask("trust", json.dumps(wrong_kind).encode()), "signed by 0")
     hands.ask("rollback")
     assert bench.current == good.digest
-
-
-def test_the_fleets_policy_names_the_rule(bench: Bench, people: People) -> None:
-    wheel = WheelEntry(name="NumPy", version="2.2.4", filename="numpy.whl", sha256="ab" * 32, source="downloaded")
-    release = resigned(release_of(people.ann), people.ann, wheels=(wheel,))
-    clean = stated_by(release, people.ann)
-    hands = Hands(bench)
-    for version, policy, statement, why in (
-        (2, TrustPolicy(deny=("numpy<2.2.5",)), clean, 'deny "numpy<2.2.5" refuses the release: it has NumPy 2.2.4'),
-        (
-            3,
-            TrustPolicy(no_dirty=True),
-            stated(release.digest, people.ann.sign, counter=1, fleet="gates", dirty=True),
-            "no_dirty refuses the release: its source has changes",
-        ),
-        (
-            4,
-            TrustPolicy(no_dirty=True),
-            stated(release.digest, people.ann.sign, counter=1, fleet="gates", dirty=None),
-            "no_dirty refuses the release: its source's commit is not known",
-        ),
-    ):
-        later = trust_of(people.ann.key(), fleet="gates", version=version, policy=policy)
-        hands.ask("trust", signed_document(later, people.ann))
-        refused(lambda statement=statement: hands.deploy(release, statement), why)  # type: ignore[misc]
-    hands.deploy(release, clean)
-    assert bench.current == release.digest
-
-
-def test_a_lost_clock_and_keys_that_grow_old(tmp_path: Path, people: People) -> None:
-    bench = Bench(tmp_path, executor=LocalExecutor())  # its clock says 1970
-    install(bench, trust_of(people.ann.key(age_days=80), people.bob.key()), people.ann)
-    first = release_of(people.ann)
-    statement = stated(first.digest, people.ann.sign, counter=1, at_s=NOW_S + 5 * DAY_S)
-    hands = Hands(bench)
-    hands.deploy(first, statement)
-    assert "refused in" in hands.offer(first).warnings[0]
-    assert bench.releases.trust.floors().time_s == NOW_S + 5 * DAY_S
-    second = release_of(people.bob, version="2.0.0")
-    hands.deploy(second, stated(second.digest, people.bob.sign, counter=2, at_s=NOW_S + 20 * DAY_S))
-    again = Bench(tmp_path, executor=LocalExecutor())  # rebooted: 1970 once more
-    third = release_of(people.ann, version="3.0.0")
-    refused(lambda: Hands(again).offer(third), "older than 90 days")
-    again.wall_s = NOW_S + 4000 * DAY_S  # a clock gone wrong the other way; nothing of that is kept
-    refused(lambda: Hands(again).offer(second), "counts only until")
-    again.wall_s = 0.0
-    assert Hands(again).offer(second).installed
-
-
-def test_power_may_go_while_a_trust_file_is_followed(tmp_path: Path, people: People) -> None:
-    """What the board then has is exactly the old version or exactly the new one, and it follows again."""
-    root = tmp_path / "before"
-    document = trust_of(people.ann.key())
-    later = signed_document(replace(document, version=2), people.ann)
-    disk = RecordingFilesystem(root)
-    bench = Bench(root, disk=disk, executor=LocalExecutor())
-    install(bench, document, people.ann)
-    start = CrashModel(root)
-    disk.calls.clear()
-    bench.releases.trust.follow(later)
-    found = set()
-    for number, (_, image) in enumerate(after(disk.calls, start, random.Random(1), 1)):
-        put_down(image, tmp_path / str(number))
-        board = Bench(tmp_path / str(number), executor=LocalExecutor()).releases.trust
-        document_now = board.document()
-        assert document_now is not None
-        found.add(document_now.version)
-        if number % 8 == 0:
-            assert board.follow(later).version == 2
-    assert found == {1, 2}
