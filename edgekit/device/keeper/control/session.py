@@ -147,8 +147,6 @@ class Session:
         self._to.releases.claims.put(self, offered.digest, offered.sizes)
         self._offered = offered
         installed = self._to.releases.installed(offered.digest)
-        found = self._to.keeper.application(application)
-        current = found.state.current if found else None
         missing = () if installed else self._to.store.missing(offered.sizes, application)
         if missing:
             self._to.patches.remember(application, offered.digest, manifest_json)
@@ -156,7 +154,7 @@ class Session:
             digest=offered.digest,
             signer=offered.signer,
             installed=installed,
-            current=current is not None and current.digest == offered.digest,
+            current=self._trust.standing(application).current == offered.digest,
             missing=missing,
             begun=self._to.patches.begun(application, offered.sizes) if missing else (),
             disk_free_bytes=self._to.store.free_bytes,
