@@ -8,7 +8,10 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-enum { CHUNK = 1024 }; /* columns at a time: what is between two steps stays in the first cache */
+enum {
+    CHUNK = 1024,    /* columns at a time: what is between two steps stays in the first cache */
+    CACHE_LINE = 64, /* bytes, on x86-64 and on Cortex-A */
+};
 
 typedef struct {
     uint8_t y[CHUNK], u[CHUNK], v[CHUNK];
@@ -224,6 +227,21 @@ INLINE void take_line(const line *line, int32_t begin, int32_t count, uint8_t *t
         take_points(line->row, line->plane->step_bytes, line->how, line->taps, begin, count, to);
 }
 
+/* A row on its way into the cache while another one is computed: rows of the result skip rows of the source, and what
+ * the CPU fetches by itself ends with each. */
+INLINE void fetch_row(const plane *from, tap row, int32_t width) {
+    const uint8_t *at = from->at + row.first * from->row_bytes;
+    for (int64_t byte = 0; byte < width * from->step_bytes; byte += CACHE_LINE)
+        __builtin_prefetch(at + byte);
+}
+
+INLINE void fetch_rows(const picture_job *job, int32_t r) {
+    fetch_row(&job->y, job->y_rows[r], job->y_width);
+    fetch_row(&job->u, job->c_rows[r], job->c_width);
+    if (job->v.step_bytes == 1) /* else it lies beside the other one */
+        fetch_row(&job->v, job->c_rows[r], job->c_width);
+}
+
 INLINE int convert(const picture_job *job) {
     const columns y_how = columns_of(job->y_columns, job->width), c_how = columns_of(job->c_columns, job->width);
     uint16_t *rows = malloc(sizeof(uint16_t) * ((size_t)job->y_width + 2 * (size_t)job->c_width));
@@ -233,6 +251,8 @@ INLINE int convert(const picture_job *job) {
     line u = {&job->u, job->c_columns, c_how, 0, rows + job->y_width, 0};
     line v = {&job->v, job->c_columns, c_how, 0, rows + job->y_width + job->c_width, 0};
     for (int32_t r = 0; r < job->height; r++) {
+        if (r + 1 < job->height)
+            fetch_rows(job, r + 1);
         start_line(&y, job->y_rows[r], job->y_width);
         start_line(&u, job->c_rows[r], job->c_width);
         start_line(&v, job->c_rows[r], job->c_width);
