@@ -147,7 +147,8 @@ class Lane:
             self.left.discard(entry.stream)
             if not self.left:
                 self.ended.set()
-                self.queues.close()  # for threads that wait for what does not come
+                if len(self.crews) > 1:
+                    self.queues.close()  # the other threads wait for what does not come
 
     def _pass_on(self, frame: Frame) -> None:
         for lane in self.following:

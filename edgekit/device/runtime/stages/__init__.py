@@ -68,7 +68,8 @@ def check_threads(plan: WorkerPlan) -> None:
         InputError: one keeps something from frame to frame, or does not say that it does not.
     """
     for stage in plan.stages:
-        threads = plan.lanes[stage.lane].threads
+        lane = plan.lanes.get(stage.lane)  # a rehearsal's plan need not have any
+        threads = lane.threads if lane is not None else 1
         if threads > 1 and not is_stateless(find_class(stage.kind, stage.entry)):
             raise InputError(
                 f"stage {stage.name} has state, and lane {stage.lane} has {threads} threads that each see other frames",
