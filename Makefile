@@ -7,7 +7,7 @@ READY := .venv/.ready
 SUITE ?= bookworm
 PYTEST := $(BIN)/pytest -n $(or $(WORKERS),auto) --maxprocesses 8
 
-.PHONY: help setup packages demo check lint test test-fresh test-wheels test-gpu golden bench bench-wheels bench-engine bench-runtime bench-sandbox soak-cameras lock lock-debian clean
+.PHONY: help setup packages demo check lint test test-fresh test-wheels test-gpu golden bench bench-wheels bench-deploy bench-engine bench-runtime bench-sandbox soak-cameras lock lock-debian clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##|^[a-z-]+: *##' Makefile | sed -E 's/:[^#]*## ?/\t/' | expand -t 12
@@ -68,6 +68,9 @@ bench-engine: setup  ## engines: time, memory, agreement and size on each backen
 
 bench-runtime: needs-bench-runtime setup  ## the worker against its peers; ONLY="cameras pipeline" ROUNDS=7
 	$(BIN)/python tests/bench/bench_runtime.py $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(JSON),--json $(JSON))
+
+bench-deploy: needs-test setup  ## what a deployment sends and costs, against scp; ONLY="numpy push" ROUNDS=5
+	$(BIN)/python tests/bench/bench_deploy.py $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(JSON),--json $(JSON))
 
 bench-sandbox: setup  ## what the build sandbox costs for each program
 	$(BIN)/python tests/bench/bench_sandbox.py $(if $(JSON),--json $(JSON))
