@@ -15,6 +15,7 @@ import pytest
 
 from edgekit.device.runtime.main import main
 from edgekit.schema.message import from_message, to_message
+from edgekit.schema.plan import LanePlan
 from edgekit.schema.recipe import Golden
 from edgekit.schema.report import REPORT_FD_VARIABLE, Report
 from tests.fakes.clips import clip_source, write_clip
@@ -79,7 +80,8 @@ def test_a_stage_that_leaves_the_process_while_it_is_made_is_one_too(
     monkeypatch.syspath_prepend(str(tmp_path))
     write_clip(tmp_path / "c.mkv", [0])
     sources = {"a": clip_source(tmp_path / "c.mkv", pace="fast")}
-    plan = small_plan(python_stage("own", "leaves_when_made:Own"), sources=sources)
+    lanes = {"all": LanePlan(cpus=(), queue=1, drop="block")}
+    plan = small_plan(python_stage("own", "leaves_when_made:Own"), sources=sources, lanes=lanes)
     (tmp_path / "plan.json").write_bytes(to_message(plan))
     reports = reports_of_failure(tmp_path)
     assert (reports[-1].phase, reports[-1].message) == ("failed", "SystemExit: 5")
