@@ -17,10 +17,11 @@ from edgekit.schema.detection import Detection
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GivenPicture:
-    """A picture with what comes with it."""
+    """A picture with what comes with it; or no picture, and what models take that need none."""
 
-    image: Image
-    """Its memory is the frame's from here on: give another one each time."""
+    image: Image | None = None
+    """Its memory is the frame's from here on: give another one each time. None, of a source of sound or numbers: the
+    frame gets a small black one."""
     inputs: Mapping[str, Mapping[str, npt.NDArray[np.generic]]] = field(default_factory=dict)
     """Models' inputs by the model's and the input's name, for an `infer` stage without `preprocess`."""
     truth: tuple[Detection, ...] | None = None

@@ -232,7 +232,7 @@ class ModelRunner(Protocol):
 
     @property
     def picture(self) -> str:
-        """The input that takes the picture of the model's colour contract."""
+        """The input that takes the picture of the model's colour contract; empty: none does."""
 
     def lend(self) -> dict[str, Array]:
         """Memory for all inputs by name, to fill ahead of a run: the engine's own as long as it has some to lend.
@@ -284,9 +284,12 @@ class StageContext:
     runner: ModelRunner | None
     """The engine of `model`, loaded; only for a stage that names a model, or is `preprocess`."""
     contract: ColourContract | None
-    """Input of `model`."""
+    """Input of `model`; None where it takes no picture."""
     shared: Any = None
     """What the class names in `Shared`, made once for all streams; None where it names none."""
+    feeds: Mapping[str, str] = field(default_factory=dict)
+    """Inputs of `model` that take an output's last answer, with that output: `infer` sees to it. A stage that runs the
+    model itself gives zeros first, and then what came out."""
 
     @property
     def log(self) -> logging.Logger:

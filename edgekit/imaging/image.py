@@ -104,6 +104,11 @@ class RgbImage:
         return RgbSpec(width_px=self.width_px, height_px=self.height_px, order=self.order, range=self.range)
 
 
+def no_picture() -> RgbImage:
+    """A small black one, of frames that have none: those of sound and numbers."""
+    return RgbImage(pixels=np.zeros((16, 16, 3), np.uint8), order="BGR")
+
+
 Image: TypeAlias = Yuv420Image | RgbImage
 """A decoder's picture, or pixels."""
 ImageSpec: TypeAlias = FrameSpec | RgbSpec

@@ -25,9 +25,14 @@ class EnginePlan:
 
     runner: AcceleratorKind
     path: str
-    input: ColourContract
+    input: ColourContract | None
+    """None: it takes no picture."""
     picture: str = ""
     """Name of the input that takes the picture which `input` describes; empty where the engine has one input."""
+    plain: tuple[str, ...] = field(default=(), metadata=MUST_UNDERSTAND)
+    """Inputs that are plain tensors: a source or stage of the recipe's own gives them."""
+    feeds: dict[str, str] = field(default_factory=dict, metadata=MUST_UNDERSTAND)
+    """Inputs that take an output's last answer of the same stream, with that output."""
     picture_kernel: str = ""
     """The GPU program that converts frames to that input; empty: the CPU does."""
     threads: int
@@ -37,6 +42,12 @@ class EnginePlan:
     """Jetson: the DLA core that it was compiled for; -1 is the GPU."""
     tail: str = field(default="", metadata=MUST_UNDERSTAND)
     """ONNX file that the CPU runs on the engine's outputs; its own are the model's. Empty: none."""
+
+    @property
+    def contract(self) -> ColourContract:
+        """`input`, of an engine that is known to take a picture."""
+        assert self.input is not None, "it takes a picture"
+        return self.input
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

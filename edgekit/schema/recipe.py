@@ -24,6 +24,7 @@ DropPolicy = Literal["block", "drop_oldest", "drop_newest"]
 ChannelOrder = Literal["RGB", "BGR", "GRAY"]
 Layout = Literal["NCHW", "NHWC"]
 Side = Annotated[int, Between(1, 8192)]
+Axis = Annotated[int, Between(1, 100_000_000)]
 Factor = Annotated[float, Between(-1_000_000, 1_000_000)]
 Factors = Annotated[tuple[Factor, ...], Length(1, 3, "one for each channel")]
 Brightness = Annotated[int, Between(0, 255)]
@@ -116,12 +117,18 @@ def _each(numbers: float | tuple[float, ...], channels: int) -> tuple[float, ...
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtherInput:
-    """What a model's further input takes: the picture in another form, or a constant."""
+    """What a model's further input takes: the picture in another form, a constant, or what the recipe's code gives."""
 
     picture: ColourContract | None = None
     """The same frame, of the same size; order, layout, type, mean and scale are this input's own."""
     value: Factor | Annotated[tuple[Factor, ...], Length(1, 1_000_000)] | None = None
     """Numbers in the input's order; one number fills it."""
+    shape: Annotated[tuple[Axis, ...], Length(0, 8)] | None = None
+    """Every size of a plain tensor, the batch among them: a source or stage of the recipe's own gives it. Its type is
+    the model's."""
+    fed_by: OneLine | None = None
+    """The output that it takes the last answer of, as the state of a model that goes on from frame to frame does;
+    zeros at first, and wherever a stream begins anew. With `shape`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,13 +172,30 @@ class Model:
     """Tensors at which the model is cut: the accelerator, or int8, takes what lies before them, and the CPU computes
     the rest in float. `auto` finds where ranges that one int8 scale cannot hold come together, as boxes and scores."""
     tolerance: Tolerance = Tolerance()
-    input: ColourContract
-    """What the model's picture is; of several inputs the one that `other_inputs` does not name."""
+    input: ColourContract | None = None
+    """What the model's picture is; of several inputs the one that `other_inputs` does not name. Left out: the model
+    takes no picture, `other_inputs` describes all, and the CPU runs it on every board."""
     other_inputs: dict[OneLine, OtherInput] = field(default_factory=dict)
     """Further inputs by their names in the ONNX file."""
     threads: Annotated[int, Between(1, 64)] = 1
     dla_core: Annotated[int, Between(0, 7)] | None = None
     """Jetson: the DLA core that runs what it can of the model, the GPU takes the rest; unset: the GPU alone."""
+
+    @property
+    def contract(self) -> ColourContract:
+        """`input`, of a model that is known to take a picture."""
+        assert self.input is not None, "it takes a picture"
+        return self.input
+
+    @property
+    def plain_inputs(self) -> dict[str, tuple[int, ...]]:
+        """Sizes of the inputs that are plain tensors, by name."""
+        return {name: other.shape for name, other in self.other_inputs.items() if other.shape is not None}
+
+    @property
+    def feeds(self) -> dict[str, str]:
+        """Inputs that take an output's last answer, with that output."""
+        return {name: other.fed_by for name, other in self.other_inputs.items() if other.fed_by is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,12 +262,17 @@ class Health:
     """How many streams have to give pictures. One camera that stalls then counts only where too few are left."""
 
 
+TENSORS_SUFFIX = ".npz"
+"""Of golden frames that are plain tensors."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Golden:
     """Frames whose right answers are known; run on the device before a release counts as healthy."""
 
     frames: Annotated[tuple[InnerPath, ...], Length(1)]
-    """Images (PNG), relative to the recipe's folder."""
+    """Images (PNG), relative to the recipe's folder. For models without a picture `.npz` files: of each input that is
+    not fed back an array [steps, ...] under its name, or MODEL.INPUT; what is found at the last step counts."""
     expected: InnerPath
     """JSON file: for each frame's file name a list of detections."""
     position_px: Annotated[float, Between(0, 100_000)] = 2.0

@@ -143,3 +143,41 @@ def two_by_two(size: int = 96) -> onnx.ModelProto:
     ]
     graph = helper.make_graph(nodes, "two", *values)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+def voice() -> onnx.ModelProto:
+    """Like Silero's: sound of any length, a state and a rate become a score and the next state; `If` takes the rate.
+
+    The score is the sigmoid of the sound's sum and the state's; the next state is the state and the sound's mean.
+    """
+    info, float_ = helper.make_tensor_value_info, TensorProto.FLOAT
+    branches = {}
+    for name, factor in (("then", 1.0), ("else", 2.0)):
+        made = [
+            helper.make_node("Constant", [], [f"{name}_factor"], value=numpy_helper.from_array(np.float32(factor))),
+            helper.make_node("Mul", ["input", f"{name}_factor"], [f"{name}_sound"]),
+        ]
+        branches[f"{name}_branch"] = helper.make_graph(made, name, [], [info(f"{name}_sound", float_, None)])
+    nodes = [
+        helper.make_node("Equal", ["sr", "rate"], ["fits"]),
+        helper.make_node("If", ["fits"], ["sound"], **branches),
+        helper.make_node("ReduceMean", ["sound"], ["mean"], axes=[1], keepdims=1),
+        helper.make_node("Add", ["state", "mean"], ["stateN"]),
+        helper.make_node("ReduceSum", ["state", "axes"], ["before"], keepdims=0),
+        helper.make_node("ReduceSum", ["sound", "one"], ["now"], keepdims=1),
+        helper.make_node("Add", ["now", "before"], ["both"]),
+        helper.make_node("Sigmoid", ["both"], ["output"]),
+    ]
+    weights = [
+        numpy_helper.from_array(np.array(16000), "rate"),
+        numpy_helper.from_array(np.array([0, 1, 2]), "axes"),
+        numpy_helper.from_array(np.array([1]), "one"),
+    ]
+    inputs = [
+        info("input", float_, ("batch", "samples")),
+        info("state", float_, (2, "batch", 4)),
+        info("sr", TensorProto.INT64, ()),
+    ]
+    outputs = [info("output", float_, ("batch", 1)), info("stateN", float_, ("a", "batch", "b"))]
+    graph = helper.make_graph(nodes, "voice", inputs, outputs, weights)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)

@@ -40,7 +40,7 @@ class LoadedEngine:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     picture: str
-    """The input that takes the picture of the colour contract."""
+    """The input that takes the picture of the colour contract; empty: none does."""
     contexts: tuple[EngineContext, ...]
     """One for each inference that may run at the same time."""
     spare: tuple[InputBuffers, ...] = ()
@@ -76,7 +76,7 @@ class Runner:
 
     @property
     def picture(self) -> str:
-        """The input that takes the picture of the model's colour contract."""
+        """The input that takes the picture of the model's colour contract; empty: none does."""
         return self.engine.picture
 
     @property

@@ -70,7 +70,7 @@ def load(plan: EnginePlan, release: Path, *, cache: Path | None = None) -> Runne
 
 def rga_for(plan: EnginePlan, candidates: Iterable[str] = RGA_LIBRARIES) -> Librga | None:
     """The 2D engine, where a contract lets it scale; None: not asked for, or there is none, as the log says."""
-    if plan.input.sampling != "any":
+    if plan.contract.sampling != "any":
         return None
     try:
         rga = open_rga(candidates)
@@ -155,7 +155,7 @@ def _reached(tensor: Tensor, picture: str) -> BoundMemory | None:
 
 def _checked_inputs(context: Context, plan: EnginePlan, name: str) -> tuple[tuple[TensorSpec, ...], str]:
     """The engine's inputs, and which one is the picture: uint8 and NHWC, as mean and scale are inside the engine."""
-    found, contract = context.inputs(), plan.input
+    found, contract = context.inputs(), plan.contract
     if (contract.dtype, contract.layout) != ("uint8", "NHWC"):
         message = f"engine {name} takes uint8 NHWC, its contract says {contract.dtype} {contract.layout}"
         raise InputError(message, hint=_HINT)

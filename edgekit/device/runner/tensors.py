@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from edgekit.errors import EngineError, InputError
 from edgekit.schema.plan import EnginePlan
+from edgekit.schema.recipe import ColourContract
 
 Tensor: TypeAlias = npt.NDArray[np.generic]
 Tensors: TypeAlias = Mapping[str, Tensor]
@@ -52,12 +53,19 @@ def fixed_inputs(found: Iterable[TensorSpec], plan: EnginePlan, engine: str, hin
     """
     inputs = tuple(found)
     name = picture_name(inputs, plan, engine, hint)
-    return tuple(_fixed(spec, plan if spec.name == name else None, engine, hint) for spec in inputs)
+    contracts = {name: plan.contract} if name else {}
+    return tuple(_fixed(spec, contracts.get(spec.name), engine, hint) for spec in inputs)
 
 
 def picture_name(inputs: tuple[TensorSpec, ...], plan: EnginePlan, engine: str, hint: str) -> str:
-    """The input that takes the picture: the one that the plan names, or the only one. Raises InputError."""
-    names = [spec.name for spec in inputs]
+    """The input that takes the picture: the one that the plan names, or the only one left; empty where none does.
+
+    Raises:
+        InputError: there is no such input, or no plain one that the plan names.
+    """
+    names = [spec.name for spec in inputs if spec.name not in plan.plain]
+    if plan.input is None and not names:
+        return ""
     if not plan.picture and len(names) == 1:
         return names[0]
     if plan.picture in names:
@@ -66,12 +74,11 @@ def picture_name(inputs: tuple[TensorSpec, ...], plan: EnginePlan, engine: str, 
     raise InputError(f"engine {engine} has {problem}, it has {len(names)}: {', '.join(names)}", hint=hint)
 
 
-def _fixed(spec: TensorSpec, plan: EnginePlan | None, engine: str, hint: str) -> TensorSpec:
-    if plan is None:
+def _fixed(spec: TensorSpec, contract: ColourContract | None, engine: str, hint: str) -> TensorSpec:
+    if contract is None:
         if not spec.is_fixed:
             raise InputError(f"engine {engine} leaves sizes of its input {spec.name} open: {spec}", hint=hint)
         return spec
-    contract = plan.input
     wanted = TensorSpec(name=spec.name, shape=contract.tensor_shape, dtype=np.dtype(contract.dtype))
     fits = len(spec.shape) == len(wanted.shape) and all(
         size in (OPEN, fixed) for size, fixed in zip(spec.shape, wanted.shape, strict=True)

@@ -10,15 +10,16 @@ from contextlib import closing
 from itertools import takewhile
 from pathlib import Path
 
-from edgekit.device.runtime.stages import close_stage, find_class, is_stateless
+from edgekit.device.runtime.golden_tensors import read_steps
+from edgekit.device.runtime.stages import close_stage, find_class, is_stateless, reset_stage
 from edgekit.device.runtime.stages.factory import StageFactory
 from edgekit.errors import InputError
-from edgekit.imaging.image import RgbSpec
+from edgekit.imaging.image import RgbImage, RgbSpec, no_picture
 from edgekit.imaging.picture_file import read_picture_file
 from edgekit.schema.detection import Detection, differences, read_expected
 from edgekit.schema.plan import StagePlan
-from edgekit.schema.recipe import Golden
-from edgekit.stage import Frame, Stage, StreamInfo
+from edgekit.schema.recipe import TENSORS_SUFFIX, Golden
+from edgekit.stage import Frame, ModelResult, Stage, StreamInfo
 
 _MAX_SHOWN = 8
 STREAM = "golden"
@@ -61,22 +62,28 @@ class Passage:
 
     def __init__(self, stages: Iterable[StagePlan], make: Callable[[StagePlan, StreamInfo], Stage]) -> None:
         self._plans = tuple(stages)
+        self._models = tuple(dict.fromkeys(stage.engine for stage in self._plans if stage.engine))
         self._make = make
         self._made: dict[RgbSpec, list[Stage]] = {}
 
     def find(self, file: Path) -> tuple[Detection, ...]:
-        """What the stages find in a picture.
+        """What the stages find in a picture, or at the last step of tensors.
 
         Raises:
-            InputError: it is no picture, or a stage cannot be made.
+            InputError: it is neither, or a stage cannot be made.
         """
+        if file.suffix == TENSORS_SUFFIX:
+            steps = read_steps(file, self._models)
+            stages = self._stages(no_picture().spec)
+            for stage in stages:
+                reset_stage(stage)
+            found: tuple[Detection, ...] = ()
+            for number, inputs in enumerate(steps):
+                results = {model: ModelResult(inputs=dict(given)) for model, given in inputs.items()}
+                found = _through(stages, no_picture(), number, results)
+            return found
         image = read_picture_file(file, f"frame {file.name}")
-        frame: Frame | None = Frame(stream=STREAM, sequence=0, captured_s=0.0, image=image)
-        for stage in self._stages(image.spec):
-            if frame is None:
-                return ()
-            frame = stage(frame)
-        return frame.detections if frame is not None else ()
+        return _through(self._stages(image.spec), image, 0, {})
 
     def close(self) -> None:
         """Free what the stages hold."""
@@ -90,6 +97,17 @@ class Passage:
             info = StreamInfo(name=STREAM, spec=spec, fps=1.0)
             stages.extend(self._make(plan, info) for plan in self._plans)
         return self._made[spec]
+
+
+def _through(
+    stages: Iterable[Stage], image: RgbImage, number: int, results: dict[str, ModelResult]
+) -> tuple[Detection, ...]:
+    frame: Frame | None = Frame(stream=STREAM, sequence=number, captured_s=0.0, image=image, results=results)
+    for stage in stages:
+        if frame is None:
+            return ()
+        frame = stage(frame)
+    return frame.detections if frame is not None else ()
 
 
 def _expected(file: Path) -> dict[str, tuple[Detection, ...]]:

@@ -17,14 +17,18 @@ from edgekit.host.catalogue.schedule_rules import schedule_mistakes
 from edgekit.host.requirements import index_faults, requirement_fault
 from edgekit.schema.field_types import tagged
 from edgekit.schema.problem import Problem, closest_of
-from edgekit.schema.recipe import ColourContract, Golden, OtherInput, Recipe
+from edgekit.schema.recipe import ColourContract, Golden, Model, OtherInput, Recipe
 from edgekit.schema.settings import SettingPlace
 from edgekit.schema.sink import ClipSink, ScoreSink, WebhookSink
 from edgekit.schema.source import PythonSource
 from edgekit.schema.stages import RecipeStage, WithoutModel, model_of
+from edgekit.schema.stages.centres import CentresStage
+from edgekit.schema.stages.detect import DetectStage
 from edgekit.schema.stages.engine import InferStage, PreprocessStage
 from edgekit.schema.stages.own import PythonStage
+from edgekit.schema.stages.pictures import CropsStage, SegmentStage
 from edgekit.schema.stages.product import Product
+from edgekit.schema.stages.yolo import YoloStage
 
 WORKER_BYTES = 40 << 20
 """What the kernel cannot take back from a worker that has imported its packages and nothing else: anonymous memory,
@@ -52,16 +56,40 @@ def check_recipe(recipe: Recipe, file: str = "recipe.toml", places: Collection[S
 
 def _contracts(recipe: Recipe) -> Iterator[Mistake]:
     for name, model in recipe.models.items():
-        yield from _contract(f"models.{name}.input", model.input)
+        if model.input is not None:
+            yield from _contract(f"models.{name}.input", model.input)
         for other, given in model.other_inputs.items():
             yield from _other_input(f"models.{name}.other_inputs.{other}", given)
+        yield from _plain(f"models.{name}", model)
 
 
 def _other_input(key: str, given: OtherInput) -> Iterator[Mistake]:
-    if (given.picture is None) == (given.value is None):
-        yield Mistake(key, "expected one of value (a constant) and picture (the same frame in another form)")
+    if [given.picture, given.value, given.shape].count(None) != 2:
+        wanted = "value (a constant), picture (the same frame in another form) and shape (a plain tensor)"
+        yield Mistake(key, f"expected one of {wanted}")
+    if given.fed_by is not None and given.shape is None:
+        yield Mistake(f"{key}.fed_by", "expected shape beside it: the sizes of what it takes")
     if given.picture is not None:
         yield from _contract(f"{key}.picture", given.picture)
+
+
+def _plain(key: str, model: Model) -> Iterator[Mistake]:
+    """What a model with plain tensors, or without a picture, cannot have."""
+    if model.input is None and not model.plain_inputs:
+        yield Mistake(f"{key}.input", "missing; for a model that takes no picture, write the shape of its other_inputs")
+    if model.input is None and any(other.picture is not None for other in model.other_inputs.values()):
+        yield Mistake(f"{key}.input", "missing; one of its other_inputs is the same picture in another form")
+    if model.input is not None and not model.plain_inputs:
+        return
+    for name, value in (("cpu_precision", model.cpu_precision != "float32"), ("split", model.split)):
+        if value:
+            yield Mistake(f"{key}.{name}", "is for models that take pictures alone: leave it out")
+    if model.input is None and model.calibration:
+        yield Mistake(f"{key}.calibration", "are pictures, and the model takes none: leave it out")
+
+
+def _batch(model: Model) -> int:
+    return model.input.batch if model.input is not None else 1
 
 
 def _contract(key: str, contract: ColourContract) -> Iterator[Mistake]:
@@ -160,6 +188,8 @@ def _left(key: str, lane: str, left: Mapping[str, str]) -> Mistake:
     return Mistake(key, f"lane {lane!r} was left for {left[lane]!r}: a frame comes to a lane once")
 
 
+_OF_PICTURES = (PreprocessStage, CropsStage, DetectStage, YoloStage, CentresStage, SegmentStage)
+"""Stages that work on a picture, or lay what they find over it."""
 _OF_A_MODEL: frozenset[Product] = frozenset({"picture", "tensor", "outputs"})
 """Products that a frame has once for each model."""
 
@@ -213,9 +243,12 @@ def _givers(product: Product) -> str:
 def _models(recipe: Recipe) -> Iterator[Mistake]:
     for name, stage in recipe.pipeline.stages.items():
         model = "" if isinstance(stage, (WithoutModel, PythonStage)) else model_of(stage, recipe.models)
-        if isinstance(stage, PreprocessStage) and model in recipe.models and recipe.models[model].input.batch > 1:
+        if isinstance(stage, PreprocessStage) and model in recipe.models and _batch(recipe.models[model]) > 1:
             wanted = f"expected 1: stage {name} makes one picture of a frame; several are for a model of stage crops"
             yield Mistake(f"models.{model}.input.batch", wanted)
+        if model in recipe.models and recipe.models[model].input is None and isinstance(stage, _OF_PICTURES):
+            wanted = f"expected a model that takes a picture: {stage.kind} is for those, and {model!r} has no input"
+            yield Mistake(f"pipeline.stages.{name}.model", wanted)
         if isinstance(stage, (WithoutModel, PythonStage)) or model:
             continue
         there = f"one of {', '.join(recipe.models)}" if recipe.models else "one, and there is no [models.NAME] table"

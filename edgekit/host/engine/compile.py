@@ -25,7 +25,7 @@ from edgekit.host.engine.model.onnx_model import read_onnx
 from edgekit.host.engine.model.tail import split_model
 from edgekit.host.engine.source import ModelSource, Pictures
 from edgekit.schema.manifest import is_safe_path
-from edgekit.schema.recipe import Model, Recipe
+from edgekit.schema.recipe import TENSORS_SUFFIX, Model, Recipe
 from edgekit.schema.target import AcceleratorKind, Target
 
 _FEW = 2
@@ -63,7 +63,7 @@ def plan_engines(recipe: Recipe, folder: Path, target: Target, bench: EngineBenc
 
 def plan_source(source: ModelSource, bench: EngineBench) -> PlannedEngine:
     """Plan one engine by its target's backend. Raises as `plan_engines`."""
-    backend = importlib.import_module(BACKENDS[choose_backend(source.target)])
+    backend = importlib.import_module(BACKENDS[choose_backend(source.target, source.model)])
     with _naming_source(source):
         plan: Compilation | Engine = backend.plan_engine(source, bench)
     needs_device = isinstance(plan, DeviceCompilation) and bench.store.find(plan.key) is None
@@ -146,9 +146,10 @@ def _named(engine: Engine, source: ModelSource) -> Engine:
 
 def _source(name: str, recipe: Recipe, folder: Path, target: Target, bench: EngineBench) -> ModelSource:
     model = recipe.models[name]
-    file, kind = folder / model.onnx, choose_backend(target)
+    file, kind = folder / model.onnx, choose_backend(target, model)
     calibration = find_pictures(folder, name, model)
-    golden = tuple(folder / frame for frame in recipe.golden.frames) if recipe.golden else ()
+    golden = tuple(folder / frame for frame in recipe.golden.frames) if recipe.golden and model.input else ()
+    golden = tuple(frame for frame in golden if frame.suffix != TENSORS_SUFFIX)
     asked = ModelQuestion(
         path=str(file),
         name=name,

@@ -27,12 +27,18 @@ class Pictures:
 
     golden: tuple[Path, ...] = ()
     calibration: tuple[Path, ...] = ()
-    contract: ColourContract
+    contract: ColourContract | None
+    """What the model takes; None: no picture, and then there are none to verify with."""
+
+    @property
+    def _taken(self) -> ColourContract:
+        assert self.contract is not None, "it takes a picture"
+        return self.contract
 
     @cached_property
     def files(self) -> tuple[Path, ...]:
         """Those to verify with: golden frames, then calibration pictures, each once; none where they are made up."""
-        contract = self.contract
+        contract = self._taken
         most = max(1, _MAX_BYTES // (4 * contract.channels * contract.width_px * contract.height_px))
         return tuple(dict.fromkeys((*self.golden, *self.calibration)))[:most]
 
@@ -44,7 +50,7 @@ class Pictures:
     @cached_property
     def pixels(self) -> Pixels:
         """Those to verify with: uint8[count, height, width, channels]. Raises InputError where one cannot be read."""
-        return read_pictures(self.files, self.contract) if self.files else made_up_pictures(self.contract)
+        return read_pictures(self.files, self._taken) if self.files else made_up_pictures(self._taken)
 
     @cached_property
     def ranges(self) -> Pixels:
@@ -52,12 +58,12 @@ class Pictures:
         there = {file: index for index, file in enumerate(self.files)}
         if all(file in there for file in self.calibration):
             return self.pixels[[there[file] for file in self.calibration]]
-        return read_pictures(self.calibration, self.contract)
+        return read_pictures(self.calibration, self._taken)
 
     @property
     def tensors(self) -> npt.NDArray[np.generic]:
         """The float model's inputs, to verify with."""
-        return tensors_of(self.pixels, self.contract)
+        return tensors_of(self.pixels, self._taken)
 
     @property
     def digest(self) -> str:
@@ -67,6 +73,8 @@ class Pictures:
     @property
     def notes(self) -> tuple[str, ...]:
         """For the user, where it is not the usual case."""
+        if self.contract is None:
+            return ()
         if not self.files:
             return (f"verified on made-up pictures alone ({', '.join(MADE_UP)}): name some in calibration",)
         whole = len({*self.golden, *self.calibration})

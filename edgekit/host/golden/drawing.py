@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.host.golden.changes import DetectionChange
+from edgekit.imaging.image import no_picture
 from edgekit.imaging.picture_file import read_picture_file
 from edgekit.schema.detection import Detection
+from edgekit.schema.recipe import TENSORS_SUFFIX
 
 _AS_BEFORE = (255, 255, 255)
 _NEW = (80, 220, 80)
@@ -29,7 +31,7 @@ def draw(file: Path, found: Iterable[Detection], changed: Iterable[DetectionChan
     """A picture with what is found in it: white as before, green new, yellow moved, red gone.
 
     Args:
-        file: the frame.
+        file: the frame; of tensors a black picture is drawn upon.
         found: what is found in it now.
         changed: how that differs from the golden answers.
 
@@ -39,7 +41,8 @@ def draw(file: Path, found: Iterable[Detection], changed: Iterable[DetectionChan
     Raises:
         InputError: the frame is no picture.
     """
-    pixels = read_picture_file(file).pixels
+    tensors = file.suffix == TENSORS_SUFFIX  # nothing to see: what is found is written all the same
+    pixels = (no_picture() if tensors else read_picture_file(file)).pixels
     scale = min(_MOST, max(1, -(-_READABLE_PX // pixels.shape[1])))
     enlarged = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
     canvas = np.asarray(enlarged, np.uint8)

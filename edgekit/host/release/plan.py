@@ -207,7 +207,7 @@ def _options(stage: RecipeStage) -> dict[str, Any]:
 
 def _engine(entry: EngineEntry, recipe: Recipe, lanes: dict[str, LanePlan]) -> EnginePlan:
     model = recipe.models[entry.name]
-    contract = _pixels(model.input) if entry.runner == "rknn" else model.input
+    contract = _pixels(model.contract) if entry.runner == "rknn" else model.input
     core = model.dla_core if entry.runner == "tensorrt" and model.dla_core is not None else -1
     stages = [
         stage
@@ -218,6 +218,8 @@ def _engine(entry: EngineEntry, recipe: Recipe, lanes: dict[str, LanePlan]) -> E
         runner=entry.runner,
         path=entry.path,
         input=contract,
+        plain=tuple(model.plain_inputs),
+        feeds=model.feeds,
         threads=model.threads,
         cpus=tuple(sorted({cpu for stage in stages for cpu in lanes[stage.lane].cpus})),
         dla_core=core,

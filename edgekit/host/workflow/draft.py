@@ -191,7 +191,7 @@ def _draft(looked: LookedInto, request: DraftRequest, answers: Answers) -> Draft
     picture = draft_picture(tuple(map(_input, looked.onnx.inputs)), looked.says, answers)
     layout = None
     if picture is not None:
-        facts = facts_of(_as_built(looked, picture), picture, classes=len(labels) or None)
+        facts = facts_of(*_as_built(looked, picture), classes=len(labels) or None)
         layout = draft_head(facts, answers, str(looked.file))
     precision = answers.of(PRECISION)
     if picture is None or layout is None or answers.open:
@@ -211,12 +211,12 @@ def _draft(looked: LookedInto, request: DraftRequest, answers: Answers) -> Draft
     )
 
 
-def _as_built(looked: LookedInto, picture: ColourContract) -> OnnxModel:
+def _as_built(looked: LookedInto, picture: ColourContract) -> tuple[OnnxModel, Model]:
     """The model as a build prepares it, run once: all of its sizes are known."""
     model = Model(onnx=name_in_recipe(looked.file), input=picture)
     asked = ModelQuestion(path=str(looked.file), name="net", model=model, backend="onnxruntime", pictures=())
     station = looked.station
-    return inspect_model(asked, engine_bench(station, find_target(HOST, station.settings))).found.onnx
+    return inspect_model(asked, engine_bench(station, find_target(HOST, station.settings))).found.onnx, model
 
 
 def _known(looked: LookedInto, draft: Draft, answers: Answers) -> list[str]:

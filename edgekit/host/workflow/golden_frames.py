@@ -23,7 +23,7 @@ from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.detection import Detection, differences, read_expected
 from edgekit.schema.manifest import is_safe_path
 from edgekit.schema.plan import WorkerPlan
-from edgekit.schema.recipe import Golden
+from edgekit.schema.recipe import TENSORS_SUFFIX, Golden
 from edgekit.schema.rehearsal import Grab
 from edgekit.schema.source import GstreamerSource, RtspSource, V4l2Source
 from edgekit.schema.target import Target
@@ -99,13 +99,14 @@ def look(folder: RecipeFolder, numbers: tuple[int, ...], scratch: Path, station:
 
 
 def _with_own_pictures(folder: RecipeFolder) -> RecipeFolder:
-    """The recipe with the pictures in its folder `golden` as golden frames; as it is where it has a clip instead.
+    """The recipe with what lies in its folder `golden` as golden frames; as it is where it has a clip instead.
 
     Raises:
         InputError: it has neither.
     """
     there = folder.folder / FOLDER
-    frames = tuple(sorted(f"{FOLDER}/{file.name}" for file in there.glob("*.png") if is_safe_path(file.name)))
+    files = [*there.glob("*.png"), *there.glob(f"*{TENSORS_SUFFIX}")]
+    frames = tuple(sorted(f"{FOLDER}/{file.name}" for file in files if is_safe_path(file.name)))
     if frames:
         golden = Golden(frames=frames, expected=EXPECTED)
         return dataclasses.replace(folder, recipe=dataclasses.replace(folder.recipe, golden=golden))

@@ -18,7 +18,7 @@ from edgekit.schema.heads.facts import HeadFacts, OutputFacts, keypoint_shape_in
 from edgekit.schema.heads.layout import HeadLayout
 from edgekit.schema.heads.recognise import choose_layout, layouts_of
 from edgekit.schema.problem import closest_of
-from edgekit.schema.recipe import ColourContract
+from edgekit.schema.recipe import Model
 from edgekit.schema.stages import RecipeStage, model_of
 from edgekit.schema.stages.detect import DetectOptions, DetectStage
 from edgekit.schema.stages.labels import BoxOptions, LabelOptions
@@ -78,7 +78,7 @@ def settle_heads(folder: RecipeFolder, models: Mapping[str, OnnxModel]) -> Settl
         stages[name] = stage
         if model in models and isinstance(stage, SettledStage):
             _refuse_settings(name, folder)
-            settling = _Settling(folder=folder, name=name, model=models[model], contract=recipe.models[model].input)
+            settling = _Settling(folder=folder, name=name, model=models[model], recipe=recipe.models[model])
             stages[name], note = settling.settle(stage)
             notes.append(f"stage {name}: {note}")
     pipeline = dataclasses.replace(recipe.pipeline, stages=stages)
@@ -104,7 +104,8 @@ class _Settling:
     folder: RecipeFolder
     name: str
     model: OnnxModel
-    contract: ColourContract
+    recipe: Model
+    """What the recipe says of it."""
 
     def settle(self, stage: SettledStage) -> tuple[RecipeStage, str]:
         """The stage with its options filled in, and what it was taken for."""
@@ -132,16 +133,16 @@ class _Settling:
         match stage:
             case YoloStage():
                 return choose_layout(
-                    facts_of(self.model, self.contract, outputs, count), "detect", {"head": "yolov8"}, key
+                    facts_of(self.model, self.recipe, outputs, count), "detect", {"head": "yolov8"}, key
                 )
             case DetectStage(options=options):
-                facts = facts_of(self.model, self.contract, outputs, count, len(options.keypoints))
+                facts = facts_of(self.model, self.recipe, outputs, count, len(options.keypoints))
                 return choose_layout(facts, "detect", _given(options), key)
             case CropsStage(options=crops) if crops.reads == "auto":
-                facts = facts_of(self.model, self.contract, outputs, count)
+                facts = facts_of(self.model, self.recipe, outputs, count)
                 reads = any(layout.kind == "read" for layout in layouts_of(facts))
                 return choose_layout(facts, "read" if reads else "classify", {}, key)
-        facts = facts_of(self.model, self.contract, outputs, count)
+        facts = facts_of(self.model, self.recipe, outputs, count)
         activation = stage.options.activation
         return choose_layout(facts, _kind(stage), {} if activation == "auto" else {"activation": activation}, key)
 
@@ -168,7 +169,7 @@ class _Settling:
 
 def facts_of(
     model: OnnxModel,
-    contract: ColourContract,
+    recipe: Model,
     outputs: tuple[str, ...] = (),
     classes: int | None = None,
     keypoints: int = 0,
@@ -177,8 +178,9 @@ def facts_of(
 
     Args:
         model: whole.
-        contract: of its picture.
-        outputs: the only ones that count, in their order; where the model has none of them, all of its own.
+        recipe: what the recipe says of it.
+        outputs: the only ones that count, in their order; where the model has none of them, all that it does not feed
+            back to itself.
         classes: how many labels it has, where that is known.
         keypoints: how many points it finds of each thing, where the recipe names them.
     """
@@ -188,10 +190,11 @@ def facts_of(
     }
     named = keypoint_shape_in(model.metadata)
     wanted = tuple(there[name] for name in outputs if name in there)
+    fed_back = set(recipe.feeds.values())
     return HeadFacts(
-        outputs=wanted or tuple(there.values()),
-        width_px=contract.width_px,
-        height_px=contract.height_px,
+        outputs=wanted or tuple(one for name, one in there.items() if name not in fed_back),
+        width_px=recipe.input.width_px if recipe.input else 0,
+        height_px=recipe.input.height_px if recipe.input else 0,
         metadata=model.metadata,
         classes=classes,
         keypoints=keypoints or (named[0] if named else 0),

@@ -45,5 +45,6 @@ def runners_for(recipe: Recipe, target: Target) -> tuple[AcceleratorKind, ...]:
     """What will run a recipe's engines on a target, sorted: the tails of models that are split are ONNX Runtime's."""
     if not recipe.models:
         return ()
-    tails: set[AcceleratorKind] = {"onnxruntime"} if any(model.split for model in recipe.models.values()) else set()
-    return tuple(sorted({choose_backend(target)} | tails))
+    models = recipe.models.values()
+    tails: set[AcceleratorKind] = {"onnxruntime"} if any(model.split for model in models) else set()
+    return tuple(sorted({choose_backend(target, model) for model in models} | tails))

@@ -18,7 +18,7 @@ from edgekit.device.runtime.sinks import make_sink
 from edgekit.device.runtime.sinks.context import SinkContext
 from edgekit.device.runtime.sinks.own import OwnSink
 from edgekit.device.runtime.sources.opening import open_source
-from edgekit.device.runtime.stages import check_threads, close_stage, find_class, is_stateless
+from edgekit.device.runtime.stages import check_threads, close_stage, find_class, is_stateless, reset_stage
 from edgekit.device.runtime.stages.factory import StageFactory
 from edgekit.device.runtime.streams import PipelineFigures
 from edgekit.imaging.image import FrameSpec
@@ -49,6 +49,10 @@ class _WatchedStage(Stage):
         except CannotTry as reason:
             raise CannotTry(f"{doing}: {reason}") from None
 
+    def reset(self) -> None:
+        with self._watch.step(f"resetting {self._name}"):
+            reset_stage(self._stage)
+
     def close(self) -> None:
         with self._watch.step(f"closing {self._name}"):
             close_stage(self._stage)
@@ -68,7 +72,7 @@ class RehearsalRun:
         self._untried: dict[str, str] = {}
         self._streams: list[RehearsedStream] = []
         self._recorded = {
-            name: Recorded(Path(file), self._plan.engines[name].input) for name, file in request.answers.items()
+            name: Recorded(Path(file), self._plan.engines[name].contract) for name, file in request.answers.items()
         }
         runners: dict[str, Runner] = {name: recorded.runner for name, recorded in self._recorded.items()}
         for name in sorted(self._plan.engines.keys() - runners.keys()):

@@ -18,7 +18,7 @@ from edgekit.device.runtime.frames.stream import (
     StreamStarted,
 )
 from edgekit.device.runtime.sinks import Sink
-from edgekit.device.runtime.stages import close_stage
+from edgekit.device.runtime.stages import close_stage, reset_stage
 from edgekit.errors import EdgekitError
 from edgekit.stage import Frame, Stage, StreamInfo
 
@@ -100,8 +100,8 @@ class StageStep:
                 if known != info:
                     self._close(info.name)
                     self.prepare(info)
-                elif isinstance(event, StreamRestarted) and (reset := getattr(stage, "reset", None)):
-                    reset()
+                elif isinstance(event, StreamRestarted):
+                    reset_stage(stage)
             case StreamGap(stream=stream, missing=missing):
                 _, stage = self._stages.get(stream, (None, None))
                 if gap := getattr(stage, "gap", None):

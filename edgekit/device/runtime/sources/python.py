@@ -15,7 +15,7 @@ from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.frames.stream import Entry, StreamEnded, StreamLost, StreamRestarted, StreamStarted
 from edgekit.device.runtime.stages import close_stage, import_entry
 from edgekit.errors import InputError
-from edgekit.imaging.image import Pixels, RgbImage, Yuv420Image
+from edgekit.imaging.image import Pixels, RgbImage, Yuv420Image, no_picture
 from edgekit.schema.reader import from_raw
 from edgekit.schema.source import PythonSource
 from edgekit.stage import Frame, GivenPicture, ModelResult, SourceContext, StreamInfo
@@ -103,20 +103,22 @@ class OwnSource:
                 if self._stopped.is_set():
                     return
                 figures.begin("decode")
-                picture = _checked(given, self.name)
+                picture = given if isinstance(given, GivenPicture) else None
+                image = _checked(given, self.name)
                 figures.end()
-                yield from self._announced(picture.image, again=again)
+                yield from self._announced(image, again=again)
                 again = False
                 frame = Frame(
                     stream=self.name,
                     sequence=self._sequence,
                     captured_s=captured_s,
-                    image=picture.image,
-                    results={model: ModelResult(inputs=dict(given)) for model, given in picture.inputs.items()},
+                    image=image,
                 )
-                frame.truth = picture.truth
+                if picture is not None:
+                    frame.results = {model: ModelResult(inputs=dict(one)) for model, one in picture.inputs.items()}
+                    frame.truth = picture.truth
                 self._sequence += 1
-                del picture, given  # else they keep the picture alive after its frame's end
+                del picture, image, given  # else they keep the picture alive after its frame's end
                 yield frame
                 del frame  # likewise, while the next one is made
         finally:
@@ -134,12 +136,14 @@ class OwnSource:
             yield StreamRestarted(info=self.info, again="change" if changed else "reconnect", reason=reason)
 
 
-def _checked(given: object, name: str) -> GivenPicture:
-    """What a recipe's class has given, as a picture with what comes with it."""
-    picture = given if isinstance(given, GivenPicture) else GivenPicture(image=given)  # type: ignore[arg-type]
-    if not isinstance(picture.image, (RgbImage, Yuv420Image)):
-        raise InputError(f"source {name} gave a {type(picture.image).__name__}, which is no picture", hint=_HINT)
-    return replace(picture, image=_lent(picture.image))
+def _checked(given: object, name: str) -> RgbImage | Yuv420Image:
+    """The picture that a recipe's class has given; a small black one where models' inputs came without."""
+    image = given.image if isinstance(given, GivenPicture) else given
+    if isinstance(given, GivenPicture) and image is None and given.inputs:
+        return no_picture()
+    if not isinstance(image, (RgbImage, Yuv420Image)):
+        raise InputError(f"source {name} gave a {type(image).__name__}, which is no picture", hint=_HINT)
+    return _lent(image)
 
 
 def _lent(image: RgbImage | Yuv420Image) -> RgbImage | Yuv420Image:

@@ -23,6 +23,13 @@ def is_stateless(cls: object) -> bool:
     return bool(getattr(cls, "stateless", False))
 
 
+def reset_stage(stage: object) -> None:
+    """Have a stage forget earlier frames; one of a recipe's own need not have a `reset`."""
+    reset = getattr(stage, "reset", None)
+    if reset is not None:
+        reset()
+
+
 KINDS: Mapping[str, str] = MappingProxyType(
     {
         "preprocess": "edgekit.device.runtime.stages.preprocess:Preprocess",
@@ -70,7 +77,9 @@ def check_threads(plan: WorkerPlan) -> None:
     for stage in plan.stages:
         lane = plan.lanes.get(stage.lane)  # a rehearsal's plan need not have any
         threads = lane.threads if lane is not None else 1
-        if threads > 1 and not is_stateless(find_class(stage.kind, stage.entry)):
+        engine = plan.engines.get(stage.engine)
+        fed = stage.kind == "infer" and engine is not None and bool(engine.feeds)
+        if threads > 1 and (fed or not is_stateless(find_class(stage.kind, stage.entry))):
             raise InputError(
                 f"stage {stage.name} has state, and lane {stage.lane} has {threads} threads that each see other frames",
                 hint="put it on a lane of one thread; or write stateless = True in its class, where that is so",

@@ -48,6 +48,7 @@ class StageFactory:
             runner=self.runners[model] if stage.engine or (model and stage.kind == "preprocess") else None,
             contract=engines[model].input if model else None,
             shared=self._share(cls, stage.name, options),
+            feeds=engines[model].feeds if model else {},
         )
         made: Stage = cls(context)
         return made

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from edgekit.schema.recipe import Model
 from edgekit.schema.target import AcceleratorKind, Target
 
 BACKENDS: Mapping[AcceleratorKind, str] = MappingProxyType(
@@ -23,7 +24,12 @@ BACKENDS: Mapping[AcceleratorKind, str] = MappingProxyType(
 _PREFERRED: tuple[AcceleratorKind, ...] = ("rknn", "tensorrt")
 
 
-def choose_backend(target: Target) -> AcceleratorKind:
-    """The kind of engine for a target: its NPU's or GPU's where it has one, else ONNX Runtime's on the CPU."""
+def choose_backend(target: Target, model: Model | None = None) -> AcceleratorKind:
+    """The kind of engine for a target: its NPU's or GPU's where it has one, else ONNX Runtime's on the CPU.
+
+    A model that takes no picture runs on the CPU of every board: a microphone's, or a sensor's, is small.
+    """
+    if model is not None and model.input is None:
+        return "onnxruntime"
     kinds = {accelerator.kind for accelerator in target.accelerators}
     return next((kind for kind in _PREFERRED if kind in kinds), "onnxruntime")

@@ -47,7 +47,7 @@ class DeviceCompilation(Compilation):
             request=self.request,
             model=self.model,
             timing_cache=store.timings(timings) if self.request.timing_cache else b"",
-            input=source.model.input,
+            input=source.model.contract,
             frames=source.pictures.tensors,
             outputs=_outputs_of(source),
         )
@@ -71,7 +71,7 @@ def engine_key(source: ModelSource, accelerator: Accelerator, request: BuildRequ
         accelerator,
         source=source.onnx.sha256,
         tail=source.tail.sha256 if source.tail else "",
-        input=source.model.input,
+        input=source.model.contract,
         request=request,
         frames=digest_of(source.pictures.tensors),
         **parts,

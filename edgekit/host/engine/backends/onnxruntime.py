@@ -11,6 +11,7 @@ import onnx
 import onnxruntime as ort  # type: ignore[import-untyped]
 
 from edgekit.errors import EngineError
+from edgekit.host.engine.backends import choose_backend
 from edgekit.host.engine.backends.on_device import DeviceCompilation, engine_key
 from edgekit.host.engine.bench import EngineBench
 from edgekit.host.engine.engine import Engine
@@ -45,7 +46,7 @@ def plan_engine(source: ModelSource, bench: EngineBench) -> Compilation | Engine
         EngineError: int8 has no pictures to find ranges with.
     """
     tuned = [accelerator for accelerator in source.target.accelerators if accelerator.kind == "onnxruntime"]
-    if tuned:
+    if tuned and source.model.input is not None:
         return _tuned(source, tuned[0], bench)
     if source.model.cpu_precision == "int8":
         return _int8(source, bench)
@@ -53,8 +54,11 @@ def plan_engine(source: ModelSource, bench: EngineBench) -> Compilation | Engine
 
 
 def _as_it_is(source: ModelSource) -> Engine:
-    precision = source.model.precision
-    note = (f"{source.name}: float32 on the CPU, {precision} is for accelerators",) if precision != "float32" else ()
+    notes, precision = list[str](), source.model.precision
+    if precision != "float32":
+        notes.append(f"{source.name}: float32 on the CPU, {precision} is for accelerators")
+    if source.model.input is None and choose_backend(source.target) != "onnxruntime":
+        notes.append(f"{source.name}: the CPU runs it: it takes no picture")
     facts = {
         "format": "onnx",
         "precision": "float32",
@@ -71,7 +75,7 @@ def _as_it_is(source: ModelSource) -> Engine:
         model_sha256=source.sha256,
         facts=facts,
     )
-    return Engine(entry=entry, file=source.path, notes=note)
+    return Engine(entry=entry, file=source.path, notes=tuple(notes))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +125,7 @@ def _int8(source: ModelSource, bench: EngineBench) -> Compilation:
         format=_FORMAT,
         model=source.onnx.sha256,
         tail=source.tail.sha256 if source.tail else "",
-        input=source.model.input,
+        input=source.model.contract,
         quantisation=source.model.quantisation,
         calibration=digest_of(source.pictures.ranges),
         frames=source.pictures.digest,
@@ -136,7 +140,7 @@ def quantise_checked(source: ModelSource, style: Style, bench: EngineBench) -> Q
     Raises:
         EngineError: it does, or it cannot be quantised.
     """
-    inputs, keep_float = tensors_of(source.pictures.ranges, source.model.input), source.model.quantisation.keep_float
+    inputs, keep_float = tensors_of(source.pictures.ranges, source.model.contract), source.model.quantisation.keep_float
     proto = onnx.load(source.path)
     made = {name for node in proto.graph.node for name in node.output}
     unknown = [name for name in keep_float if name not in made]

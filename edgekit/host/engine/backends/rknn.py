@@ -72,7 +72,7 @@ def _accelerator(source: ModelSource) -> Accelerator:
 
 
 def _job(source: ModelSource, platform: str, proto: onnx.ModelProto) -> RknnJob:
-    recipe, contract = source.model, source.model.input
+    recipe, contract = source.model, source.model.contract
     int8 = recipe.precision == "int8"
     pixels = source.pictures.pixels
     return RknnJob(
@@ -96,7 +96,7 @@ def _key(job: RknnJob, source: ModelSource, lock: Path) -> str:
         platform=job.platform,
         mean=job.mean,
         std=job.std,
-        input=source.model.input,
+        input=source.model.contract,
         quantisation=job.quantisation,
         calibration=digest_of(job.calibration),
         frames=digest_of(job.frames),
@@ -124,7 +124,7 @@ class RknnCompilation(Compilation):
         source, job = self.source, self.job
         check_sampling(source)
         if job.quantisation is not None and not job.keep_float:
-            some = tensors_of(source.pictures.ranges[:_RANGE_FRAMES], source.model.input)
+            some = tensors_of(source.pictures.ranges[:_RANGE_FRAMES], source.model.contract)
             check_ranges(source.file, onnx.load(source.path), answers_of(source.path, some))
 
     def compile(self) -> CompiledEngine:
@@ -178,7 +178,7 @@ class RknnCompilation(Compilation):
         facts = {
             "npu_cycles": str(log.cycles),
             "cpu_layers": ", ".join(f"{layer.kind} {layer.name}" for layer in log.on_cpu),
-            "sampling": self.source.model.input.sampling,
+            "sampling": self.source.model.contract.sampling,
         }
         if job.quantisation is not None:
             facts |= {

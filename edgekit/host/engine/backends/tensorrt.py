@@ -152,7 +152,7 @@ def _request(source: ModelSource, *, own_ranges: bool) -> BuildRequest:
         timing_iterations=2,
         timing_cache="timing.cache",
         dla_core=-1 if recipe.dla_core is None else recipe.dla_core,
-        shapes={tensor.name: recipe.input.tensor_shape for tensor in source.onnx.inputs},
+        shapes={tensor.name: recipe.contract.tensor_shape for tensor in source.onnx.inputs},
     )
 
 

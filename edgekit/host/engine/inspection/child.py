@@ -34,7 +34,14 @@ from edgekit.host.engine.model.faults import DYNAMIC, node_name
 from edgekit.host.engine.model.network import read_network
 from edgekit.host.engine.model.onnx_engine import check_onnx_engine
 from edgekit.host.engine.model.prepare.external import files_beside
-from edgekit.host.engine.model.prepare.rewrite import WEIGHTS_BESIDE, Prepared, prepare, prove_rewrite
+from edgekit.host.engine.model.prepare.proof import NO_PICTURE
+from edgekit.host.engine.model.prepare.rewrite import (
+    WEIGHTS_BESIDE,
+    Prepared,
+    plain_examples,
+    prepare,
+    prove_rewrite,
+)
 from edgekit.host.engine.model.reference import check_loads, run_through
 from edgekit.host.engine.pictures.read import MADE_UP, made_up_pictures, read_picture
 from edgekit.host.engine.reading import MAX_MODEL_BYTES, read_bounded
@@ -84,7 +91,7 @@ class Inspection:
         prepared = prepare(path, asked.name, asked.model, asked.backend)
         for picture in pictures:
             self._doing(f"reading {picture}", _AS_THE_CAMERA)
-            read_picture(picture, asked.model.input)
+            read_picture(picture, asked.model.contract)
         model = onnx.load_model_from_string(prepared.data)
         doubt = self._try(path, asked, prepared, model.graph)
         if prepared.notes:
@@ -103,7 +110,7 @@ class Inspection:
         nodes, pictures = graph.node, tuple(map(Path, asked.pictures))
         loops = [node_name(node, index) for index, node in enumerate(nodes) if node.op_type in _LOOPS]
         cure = f"end the model before node {loops[0]}, a loop" if loops else f"{SMALLER}, or for smaller pictures"
-        self._doing(f"running {path} on one picture", cure)
+        self._doing(f"running {path} on one picture" if asked.model.input else f"running {path} once", cure)
         doubt = prove_rewrite(path, prepared, pictures)
         accelerator = asked.backend != "onnxruntime"
         if accelerator and not asked.model.split and any(node.op_type in DYNAMIC for node in nodes):
@@ -114,7 +121,10 @@ class Inspection:
             if accelerator:  # which names what it does not take in words of its own
                 return doubt
             raise
-        run_through(prepared.data, self._frames(path, asked, prepared.model.input, cure), path)
+        others = plain_examples(prepared.onnx, prepared.model)
+        contract = prepared.model.input
+        frames = iter(NO_PICTURE) if contract is None else self._frames(path, asked, contract, cure)
+        run_through(prepared.data, frames, path, others)
         return doubt
 
     def _frames(

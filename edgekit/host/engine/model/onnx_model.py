@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -183,12 +184,31 @@ def _makers(graph: onnx.GraphProto) -> dict[str, str]:
     makers = {name: node for node in graph.node for name in node.output}
     found = {}
     for value in graph.output:
-        node, steps = makers.get(value.name), 0
-        while node is not None and node.op_type in _LAYS_OUT and steps < _MAX_STEPS:
-            node, steps = makers.get(node.input[0]) if node.input else None, steps + 1
+        node = _maker(value.name, makers, _LAYS_OUT)
         if node is not None:
-            found[value.name] = node.op_type
+            found[value.name] = "Softmax" if _is_softmax(node, makers) else node.op_type
     return found
+
+
+def _is_softmax(node: onnx.NodeProto, makers: Mapping[str, onnx.NodeProto]) -> bool:
+    """Whether it is the last of exp(x) / sum(exp(x)), as converters from TensorFlow and JAX write a softmax."""
+    if node.op_type != "Div" or len(node.input) != 2:
+        return False
+    top, bottom = makers.get(node.input[0]), _maker(node.input[1], makers, _LAYS_OUT | {"Expand"})
+    return (
+        top is not None
+        and bottom is not None
+        and (top.op_type, bottom.op_type) == ("Exp", "ReduceSum")
+        and bottom.input[0] == node.input[0]
+    )
+
+
+def _maker(name: str, makers: Mapping[str, onnx.NodeProto], passed: frozenset[str]) -> onnx.NodeProto | None:
+    """The node that makes a tensor's numbers: those of the kinds that are passed only lay them out."""
+    node, steps = makers.get(name), 0
+    while node is not None and node.op_type in passed and steps < _MAX_STEPS:
+        node, steps = makers.get(node.input[0]) if node.input else None, steps + 1
+    return node
 
 
 def opset_of(model: onnx.ModelProto) -> int:

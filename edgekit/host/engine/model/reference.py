@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ _MOST_RUN_S = 600.0
 _TOO_LARGE = ("Failed to allocate memory", "storage size overflowed", "bad_alloc")
 """What ONNX Runtime says where a tensor finds no room."""
 _Answers = dict[str, npt.NDArray[np.generic]]
+_NONE: Answers = MappingProxyType({})
 
 
 def answers_of(path: Path, tensor: npt.NDArray[np.generic]) -> _Answers:
@@ -47,13 +49,20 @@ def answers_of_bytes(model: bytes, tensor: npt.NDArray[np.generic], path: Path) 
     return _run(model, tensor, path)
 
 
-def run_through(model: bytes, frames: Iterable[npt.NDArray[np.generic]], path: Path) -> None:
-    """Run a model in memory once a frame, and keep nothing of what it answers. Raises as `answers_of`."""
+def run_through(model: bytes, frames: Iterable[npt.NDArray[np.generic]], path: Path, others: Answers = _NONE) -> None:
+    """Run a model in memory once a frame, and keep nothing of what it answers. Raises as `answers_of`.
+
+    Args:
+        model: takes the frame as the one input that `others` does not name.
+        frames: one after the other; what they are does not matter where there is no such input.
+        path: of the model, for messages.
+        others: its other inputs, the same each time.
+    """
     session = _session(model, path)
-    name = session.get_inputs()[0].name
+    names = [value.name for value in session.get_inputs() if value.name not in others]
     for frame in frames:
         try:
-            run_once(session, None, {name: repeated(frame, session)})
+            run_once(session, None, {**{name: repeated(frame, session) for name in names}, **others})
         except Exception as error:  # onnxruntime's errors share no class of their own
             raise _cannot(path, error) from error
 

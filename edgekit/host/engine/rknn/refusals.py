@@ -27,7 +27,7 @@ some others too: `complaints.not_lowered` looks for the same words in the compil
 
 def refusals(model: onnx.ModelProto, recipe: Model) -> tuple[str, ...]:
     """Every reason why a model cannot become an engine, each a sentence; none where it can be tried."""
-    return (*_nodes(model), *_contract(recipe.input), *_kept(model, recipe))
+    return (*_nodes(model), *_contract(recipe.contract), *_kept(model, recipe))
 
 
 def _nodes(model: onnx.ModelProto) -> Iterator[str]:

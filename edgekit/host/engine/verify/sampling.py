@@ -22,13 +22,13 @@ def check_sampling(source: ModelSource) -> None:
         EngineError: they do not.
     """
     pictures, model = source.pictures, source.model
-    if pictures.contract.sampling != "any" or not pictures.files:
+    if model.contract.sampling != "any" or not pictures.files:
         return
     path = source.tail.whole if source.tail else source.path
     means = Pictures(
         golden=pictures.golden,
         calibration=pictures.calibration,
-        contract=dataclasses.replace(pictures.contract, sampling="area"),
+        contract=dataclasses.replace(model.contract, sampling="area"),
     )
     agreement = compare(answers_of(path, pictures.tensors), answers_of(path, means.tensors), pictures.names)
     for one in agreement:

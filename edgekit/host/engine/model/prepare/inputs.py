@@ -1,4 +1,4 @@
-"""Reduces a model's inputs to one, the picture: others are computed from it, or are constants from the recipe."""
+"""Reduces a model's inputs to its picture and plain tensors: others are made of it, or constants from the recipe."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 
 from edgekit.errors import EngineError
 from edgekit.host.engine.model.contract import check_input
-from edgekit.host.engine.model.onnx_model import Tensor, inputs_of
+from edgekit.host.engine.model.onnx_model import Tensor, inputs_of, tensor_info
 from edgekit.host.engine.model.prepare.graphs import free_name, put_in_front, set_constant
+from edgekit.host.engine.model.prepare.sizes import fix_sizes
 from edgekit.schema.recipe import ColourContract, Model, OtherInput
 
 
-def find_picture(path: Path, name: str, inputs: tuple[Tensor, ...], model: Model) -> Tensor:
-    """The input that takes the recipe's `input`: the one that `other_inputs` does not name.
+def find_picture(path: Path, name: str, inputs: tuple[Tensor, ...], model: Model) -> Tensor | None:
+    """The input that takes the recipe's `input`: the one that `other_inputs` does not name; None for no picture.
 
     Args:
         path: the model's file, for messages.
@@ -37,27 +39,35 @@ def find_picture(path: Path, name: str, inputs: tuple[Tensor, ...], model: Model
             hint=f"correct models.{name}.other_inputs in recipe.toml",
         )
     left = [tensor for tensor in inputs if tensor.name not in model.other_inputs]
+    if model.input is None:
+        if left:
+            raise EngineError(
+                f"{path} takes {names}, and models.{name} says nothing of {left[0].name}",
+                hint=f"write models.{name}.other_inputs.{left[0].name} = {{ shape = [...] }} for a plain tensor, "
+                f"{{ value = 1.0 }} for a constant, or models.{name}.input for a picture",
+            )
+        return None
     if len(left) == 1:
         return left[0]
     second = left[-1].name if left else ""
     raise EngineError(
         f"{path} has {len(inputs)} inputs: {names}; models.{name}.input describes one",
         hint=f"describe the others: models.{name}.other_inputs.{second} = {{ value = 1.0 }} for a constant, "
-        "{ picture = { ... } } for the same picture in another form"
+        "{ picture = { ... } } for the same picture in another form, { shape = [...] } for a plain tensor"
         if left
         else "export a model that takes a picture",
     )
 
 
-def settle_inputs(path: Path, name: str, proto: onnx.ModelProto, model: Model, picture: Tensor) -> Iterator[str]:
-    """Replace every input but the picture.
+def settle_inputs(path: Path, name: str, proto: onnx.ModelProto, model: Model, picture: Tensor | None) -> Iterator[str]:
+    """Replace every input but the picture and plain tensors, which get their sizes.
 
     Args:
         path: the model's file, for messages.
         name: the model's name in the recipe.
         proto: changed in place.
         model: the recipe's.
-        picture: the input that stays.
+        picture: the input that takes it; None: it takes none.
 
     Yields:
         What was changed, for people.
@@ -70,9 +80,14 @@ def settle_inputs(path: Path, name: str, proto: onnx.ModelProto, model: Model, p
     nodes: list[onnx.NodeProto] = []
     for one, other in model.other_inputs.items():
         key = f"models.{name}.other_inputs.{one}"
+        if other.shape is not None:
+            continue
         if other.picture is not None:
+            assert picture is not None, "the recipe has no other picture without it"
             check_input(path, given[one], other.picture, f"{key}.picture")
-            nodes += _derive(graph, picture.name, one, model.input, _same_picture(key, model.input, other.picture))
+            nodes += _derive(
+                graph, picture.name, one, model.contract, _same_picture(key, model.contract, other.picture)
+            )
             yield f"input {one} is made of {picture.name}, the same picture"
         else:
             graph.initializer.append(onnx.numpy_helper.from_array(constant_input(path, key, given[one], other), one))
@@ -80,6 +95,50 @@ def settle_inputs(path: Path, name: str, proto: onnx.ModelProto, model: Model, p
         graph.input.remove(next(value for value in graph.input if value.name == one))
     if nodes:
         put_in_front(graph, nodes)
+    for one, shape in model.plain_inputs.items():  # now that what depends on constants can be worked out
+        _check_plain(path, f"models.{name}.other_inputs.{one}.shape", given[one], shape)
+        yield from fix_sizes(proto, one, shape)
+
+
+def check_feeds(path: Path, name: str, proto: onnx.ModelProto, model: Model) -> None:
+    """Check that what is fed back has the size and type of the input that takes it. Raises EngineError."""
+    inputs = {tensor.name: tensor for tensor in inputs_of(proto)}
+    outputs = {value.name: tensor_info(value) for value in proto.graph.output}
+    for one, output in model.feeds.items():
+        key = f"models.{name}.other_inputs.{one}.fed_by"
+        if output not in outputs:
+            hint = f"write one of {', '.join(outputs)}"
+            raise EngineError(f"{key} names {output!r}, which is no output of {path}", hint=hint)
+        made, taken = outputs[output], inputs[one]
+        if made.dtype != taken.dtype or not _fits(made, taken.shape):
+            raise EngineError(
+                f"{path} takes {taken}, and {key} is {made}", hint="correct shape, or name another output"
+            )
+
+
+def plain_example(tensor: Tensor, shape: tuple[int, ...], *, fed: bool) -> npt.NDArray[np.generic]:
+    """What a plain input is tried with: zeros where it is fed back, else small numbers, the same each time."""
+    try:
+        dtype = np.dtype(tensor.dtype)
+    except TypeError:
+        dtype = np.dtype(np.float32)
+    if fed or dtype.kind not in "fiu":
+        return np.zeros(shape, dtype)
+    random = np.random.default_rng(1)
+    numbers = random.normal(0, 0.1, shape) if dtype.kind == "f" else random.integers(0, 2, shape)
+    return np.asarray(numbers, dtype)
+
+
+def _fits(given: Tensor, shape: tuple[int, ...]) -> bool:
+    """Whether every size is the wanted one, or open."""
+    return len(given.shape) == len(shape) and all(
+        size in (0, fixed) for size, fixed in zip(given.shape, shape, strict=True)
+    )
+
+
+def _check_plain(path: Path, key: str, given: Tensor, shape: tuple[int, ...]) -> None:
+    if not _fits(given, shape):
+        raise EngineError(f"{path} takes {given}, and {key} is {list(shape)}", hint=f"correct {key} in recipe.toml")
 
 
 def constant_input(

@@ -29,12 +29,12 @@ class Side:
 
     data: bytes
     picture: str
-    """The input that takes the picture."""
-    contract: ColourContract
+    """The input that takes the picture; empty: none does."""
+    contract: ColourContract | None
     batch: int = 1
     """How many frames it takes at once: the same one each time."""
     others: Mapping[str, npt.NDArray[np.generic]]
-    """Its other inputs: constants."""
+    """Its other inputs: constants, and examples of plain tensors."""
     derived: Mapping[str, ColourContract]
     """And those that take the same picture in another form."""
 
@@ -57,8 +57,11 @@ def prove(path: Path, given: Side, made: Side, pictures: Pixels) -> str:
     found = _answers(made, pictures)
     if isinstance(found, str):
         contract = given.contract
+        size = (
+            f"with a picture of {contract.width_px}x{contract.height_px}" if contract else "with inputs of those sizes"
+        )
         raise EngineError(
-            f"{path} does not run with a picture of {contract.width_px}x{contract.height_px}: {found}",
+            f"{path} does not run {size}: {found}",
             hint="give the input in recipe.toml the size that it was exported for, or export it with that size fixed",
         )
     expected = _answers(given, pictures)
@@ -72,6 +75,10 @@ def prove(path: Path, given: Side, made: Side, pictures: Pixels) -> str:
             if difference:
                 raise _differs(path, f"output {name} {difference}")
     return ""
+
+
+NO_PICTURE: Pixels = np.zeros((1, 0, 0, 3), np.uint8)
+"""Of a model that takes none: it is run once."""
 
 
 def noise(contract: ColourContract) -> Pixels:
@@ -101,9 +108,11 @@ _TYPES = {
 
 
 def _inputs(side: Side, types: Mapping[str, Any], picture: Pixels) -> dict[str, npt.NDArray[np.generic]]:
-    pictures = {side.picture: side.contract, **side.derived}
+    if side.contract is None:
+        return dict(side.others)
+    read, pictures = side.contract, {side.picture: side.contract, **side.derived}
     tensors = {
-        name: tensors_of(_in_order(picture, side.contract, contract), contract).astype(types[name])
+        name: tensors_of(_in_order(picture, read, contract), contract).astype(types[name])
         for name, contract in pictures.items()
     }
     fed = {name: np.repeat(tensor, side.batch, axis=0) for name, tensor in tensors.items()}

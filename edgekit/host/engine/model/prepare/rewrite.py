@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import onnx
 
 from edgekit.errors import EdgekitError, EngineError
@@ -23,7 +25,13 @@ from edgekit.host.engine.model.onnx_model import (
 )
 from edgekit.host.engine.model.prepare import edge, proof
 from edgekit.host.engine.model.prepare.functions import inline_functions
-from edgekit.host.engine.model.prepare.inputs import constant_input, find_picture, settle_inputs
+from edgekit.host.engine.model.prepare.inputs import (
+    check_feeds,
+    constant_input,
+    find_picture,
+    plain_example,
+    settle_inputs,
+)
 from edgekit.host.engine.model.prepare.operators import expand_operators, keep_reduced_axes, plain_constants
 from edgekit.host.engine.model.prepare.opset import RKNN_MAX_OPSET, lower_opset
 from edgekit.host.engine.model.prepare.precision import to_single
@@ -41,7 +49,7 @@ WEIGHTS_BESIDE = "weights read from beside the file"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """A model that engines can be made from: one input of fixed size, float32, all in one piece."""
+    """A model that engines can be made from: a picture's input of fixed size, float32, all in one piece."""
 
     data: bytes
     """The ONNX model, whole."""
@@ -65,8 +73,8 @@ class _Given:
     backend: AcceleratorKind
     proto: onnx.ModelProto
     data: bytes
-    picture: Tensor
-    """The input that takes the picture, as the file has it."""
+    picture: Tensor | None
+    """The input that takes the picture, as the file has it; None: it takes none."""
 
 
 def prepare(path: Path, name: str, model: Model, backend: AcceleratorKind) -> Prepared:
@@ -114,7 +122,7 @@ def _prepare(path: Path, name: str, model: Model, backend: AcceleratorKind) -> P
     recipe = model
     if backend == "rknn":
         recipe = dataclasses.replace(
-            model, input=dataclasses.replace(model.input, layout="NCHW", dtype="float32", batch=1)
+            model, input=dataclasses.replace(model.contract, layout="NCHW", dtype="float32", batch=1)
         )
     output = made.SerializeToString(deterministic=True)
     described = describe(made, output)
@@ -123,7 +131,7 @@ def _prepare(path: Path, name: str, model: Model, backend: AcceleratorKind) -> P
         onnx=described,
         model=recipe,
         notes=tuple(notes),
-        unproven=(_given_side(given), _made_side(output, described, recipe)),
+        unproven=(_given_side(given), _made_side(given, output, described, recipe)),
     )
 
 
@@ -141,6 +149,8 @@ def prove_rewrite(path: Path, prepared: Prepared, pictures: tuple[Path, ...]) ->
     if prepared.unproven is None:
         return ""
     given, made = prepared.unproven
+    if given.contract is None:
+        return proof.prove(path, given, made, proof.NO_PICTURE)
     shown = read_pictures(pictures[:_PROOF_PICTURES], given.contract)
     return proof.prove(path, given, made, shown if len(shown) else proof.noise(given.contract))
 
@@ -156,17 +166,28 @@ def _rewrite(given: _Given) -> tuple[onnx.ModelProto, list[str]]:
         made = inline_functions(made)
     notes += to_single(made)
     notes += settle_inputs(path, name, made, model, given.picture)
-    there = next(tensor for tensor in inputs_of(made) if tensor.name == given.picture.name)
-    check_input(path, there, model.input, f"models.{name}.input")
-    batch = 1 if given.backend == "rknn" else model.input.batch
-    notes += fix_sizes(made, there.name, (batch, *model.input.tensor_shape[1:]))
+    if given.picture is not None:
+        contract = model.contract
+        there = next(tensor for tensor in inputs_of(made) if tensor.name == given.picture.name)
+        check_input(path, there, contract, f"models.{name}.input")
+        batch = 1 if given.backend == "rknn" else contract.batch
+        notes += fix_sizes(made, there.name, (batch, *contract.tensor_shape[1:]))
     notes += name_outputs(made)
-    notes += _for_backend(given, made)
+    check_feeds(path, name, made, model)
+    if given.picture is not None:
+        notes += _for_backend(given, given.picture.name, made)
     return made, notes
 
 
-def _for_backend(given: _Given, made: onnx.ModelProto) -> Iterator[str]:
-    contract, name = given.model.input, given.picture.name
+def _for_backend(given: _Given, name: str, made: onnx.ModelProto) -> Iterator[str]:
+    contract = given.model.contract
+    if given.backend != "onnxruntime" and given.model.plain_inputs:
+        plain = next(iter(given.model.plain_inputs))
+        raise EngineError(
+            f"{given.path} takes the plain tensor {plain} beside its picture, and engines of {given.backend} take "
+            "pictures alone",
+            hint=f"give {plain} a value in models.{given.name}.other_inputs, or build for a board whose CPU runs it",
+        )
     if given.backend != "onnxruntime" and contract.quantised is not None:
         raise EngineError(
             f"{given.path} takes quantised {contract.dtype} as {name}, and engines of {given.backend} take pictures "
@@ -195,9 +216,10 @@ def _check(given: _Given, made: onnx.ModelProto) -> None:
     if not faults:
         return
     check_sound(given.path, given.proto)
-    key = f"models.{given.name}.input"
+    key = f"models.{given.name}.{'input' if given.picture is not None else 'other_inputs'}"
+    taken = ", ".join(map(str, inputs_of(given.proto)))
     raise EngineError(
-        f"{given.path} takes {given.picture}, and at the size of {key} it contradicts itself: {faults[0]}",
+        f"{given.path} takes {taken}, and at the size of {key} it contradicts itself: {faults[0]}",
         hint=f"give {key} the size that it was exported for, or export it with that size fixed",
         details="\n".join(faults[1:]),
     )
@@ -209,13 +231,15 @@ def _given_side(given: _Given) -> proof.Side:
     for one, other in given.model.other_inputs.items():
         if other.picture is not None:
             derived[one] = other.picture
+        elif other.shape is not None:
+            others[one] = plain_example(tensors[one], other.shape, fed=other.fed_by is not None)
         else:
             key = f"models.{given.name}.other_inputs.{one}"
             others[one] = constant_input(given.path, key, tensors[one], other)
-    shape = given.picture.shape
+    shape = given.picture.shape if given.picture is not None else ()
     return proof.Side(
         data=given.data,
-        picture=given.picture.name,
+        picture=given.picture.name if given.picture is not None else "",
         contract=given.model.input,
         batch=shape[0] if shape and shape[0] else 1,
         others=others,
@@ -223,7 +247,17 @@ def _given_side(given: _Given) -> proof.Side:
     )
 
 
-def _made_side(data: bytes, described: OnnxModel, recipe: Model) -> proof.Side:
-    taken = described.inputs[0]
-    batch = taken.shape[0] or 1
-    return proof.Side(data=data, picture=taken.name, contract=recipe.input, batch=batch, others={}, derived={})
+def _made_side(given: _Given, data: bytes, described: OnnxModel, recipe: Model) -> proof.Side:
+    taken = {tensor.name: tensor for tensor in described.inputs}
+    picture = given.picture.name if given.picture is not None else ""
+    batch = (taken[picture].shape[0] or 1) if picture else 1
+    others = plain_examples(described, recipe)
+    return proof.Side(data=data, picture=picture, contract=recipe.input, batch=batch, others=others, derived={})
+
+
+def plain_examples(described: OnnxModel, recipe: Model) -> dict[str, npt.NDArray[np.generic]]:
+    """What the plain inputs of a prepared model are tried with, by name."""
+    taken = {tensor.name: tensor for tensor in described.inputs}
+    return {
+        one: plain_example(taken[one], shape, fed=one in recipe.feeds) for one, shape in recipe.plain_inputs.items()
+    }

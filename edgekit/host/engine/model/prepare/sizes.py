@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import onnx
 
 from edgekit.host.engine.model.onnx_model import tensor_info
 from edgekit.host.engine.model.prepare.constants import fold_constants
 from edgekit.host.engine.model.prepare.graphs import constant_of, set_constant
+from edgekit.host.engine.model.reference import open_session, run_once
 from edgekit.schema.units import counted
 
 _SHAPED = {"Reshape": 1, "Expand": 1}
@@ -43,10 +45,48 @@ def fix_sizes(model: onnx.ModelProto, name: str, shape: Sequence[int]) -> Iterat
 
 def name_outputs(model: onnx.ModelProto) -> Iterator[str]:
     """Record the sizes of outputs that have none: valid ONNX must have them, and hand-made graphs do not."""
-    missing = [value for value in model.graph.output if not value.type.tensor_type.HasField("shape")]
-    if missing:
-        infer(model)
-        yield f"sizes of {', '.join(value.name for value in missing)} written down"
+    missing = _without_sizes(model)
+    if not missing:
+        return
+    infer(model)
+    if unknown := _without_sizes(model):
+        _measure(model, unknown)
+    yield f"sizes of {', '.join(value.name for value in missing)} written down"
+
+
+def _without_sizes(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
+    return [value for value in model.graph.output if not value.type.tensor_type.HasField("shape")]
+
+
+def _measure(model: onnx.ModelProto, unknown: Sequence[onnx.ValueInfoProto]) -> None:
+    """Write down the sizes that outputs have in two runs, those that differ as open: operators that ONNX does not
+    know, ONNX Runtime's own among them, tell nobody before. A model that does not run is left as it is."""
+    runs = []
+    try:
+        session = open_session(model.SerializeToString(), optimised=False)
+        taken = {value.name for value in session.get_inputs()}
+        given = {value.name: value.type.tensor_type for value in model.graph.input if value.name in taken}
+        for fill in (0, 1):
+            inputs = {
+                name: np.full(
+                    [size.dim_value for size in one.shape.dim],
+                    fill,
+                    onnx.helper.tensor_dtype_to_np_dtype(one.elem_type),
+                )
+                for name, one in given.items()
+            }
+            runs.append(run_once(session, [value.name for value in unknown], inputs))
+    except Exception:  # onnxruntime's errors share no class of their own; whoever runs it next says it in words
+        return
+    for value, first, second in zip(unknown, *runs, strict=True):
+        shapes = (np.shape(first), np.shape(second))
+        value.type.tensor_type.shape.Clear()
+        value.type.tensor_type.shape.SetInParent()
+        if len(shapes[0]) == len(shapes[1]):
+            for size, other in zip(*shapes, strict=True):
+                dimension = value.type.tensor_type.shape.dim.add()
+                if size == other:
+                    dimension.dim_value = size
 
 
 def settle_sizes(model: onnx.ModelProto) -> Iterator[str]:

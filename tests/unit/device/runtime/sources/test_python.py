@@ -75,6 +75,13 @@ class Again(PictureSource):
             self.kept = pixels
 
 
+class Heard(PictureSource):
+    def pictures(self):
+        for number in range(2):
+            yield GivenPicture(inputs={"m": {"x": np.full((1, 5), number, np.float32)}})
+        yield GivenPicture()
+
+
 class Leaving(PictureSource):
     def pictures(self):
         raise SystemExit("the sensor's library gives up")
@@ -180,6 +187,18 @@ def test_an_array_that_is_given_again_costs_no_lease(app: Path) -> None:
 def test_what_is_no_picture_is_told(app: Path) -> None:
     with pytest.raises(InputError, match="source sensor gave a str, which is no picture"):
         entries(source(app, "own_sensor:Plain"))
+
+
+def test_sound_and_numbers_come_without_a_picture(app: Path) -> None:
+    seen: list[object] = []
+    with pytest.raises(InputError, match="source sensor gave a NoneType, which is no picture"):
+        seen.extend(source(app, "own_sensor:Heard").entries(LaneFigures("a", time.monotonic)))
+    started, first, second = seen
+    assert isinstance(started, StreamStarted) and isinstance(first, Frame) and isinstance(second, Frame)
+    assert (started.info.spec.width_px, started.info.spec.height_px) == (16, 16)
+    assert second.image.spec == started.info.spec and not second.image.pixels.any()
+    assert second.result("m").inputs["x"].tolist() == [[1, 1, 1, 1, 1]]
+    assert first.image is not second.image
 
 
 @pytest.mark.parametrize(

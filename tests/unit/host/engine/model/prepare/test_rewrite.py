@@ -151,7 +151,7 @@ REFUSED = {
         Export(make=exports.two_pictures),
         r"has 2 inputs: a float32\[1, 3, 32, 32\], b float32\[1, 3, 32, 32\]; models.m.input describes one$",
         "describe the others: models.m.other_inputs.b = { value = 1.0 } for a constant, "
-        "{ picture = { ... } } for the same picture in another form",
+        "{ picture = { ... } } for the same picture in another form, { shape = [...] } for a plain tensor",
     ),
     "an input that there is not": (
         Export(make=exports.two_pictures, model={"other_inputs": {"c": {"value": 1.0}}}),
