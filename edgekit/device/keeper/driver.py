@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 
 from edgekit.device.keeper.context import Footprint, KeeperContext
@@ -21,6 +22,7 @@ from edgekit.device.keeper.update.activation import (
     UpdateEvent,
     wanted,
 )
+from edgekit.device.keeper.update.examination import Examination
 from edgekit.device.keeper.update.health import Probation, judge, observe, verdict
 from edgekit.device.keeper.update.releases import Release
 from edgekit.errors import EdgekitError, RolloutError
@@ -28,6 +30,8 @@ from edgekit.schema.control import ReleaseFailure, ReleaseRef
 from edgekit.schema.report import Report
 
 _TAIL_LINES = 20
+_SUSPECT_RESTARTS = 3
+"""So many starts that came to nothing, and the release is read whole: its disk may rot."""
 
 
 class ReleaseDriver:
@@ -50,6 +54,7 @@ class ReleaseDriver:
         self._healthy_by_s = 0.0
         self._mark = 0
         self._broken = ""
+        self._examination: Examination | None = None
         self._saved = SavedState(context.layout.state_file(name), context.disk, context.wall_clock())
         known = self.state.failure
         self.apply(Started(at_s=context.wall_clock()))
@@ -86,9 +91,14 @@ class ReleaseDriver:
         self._candidate, self._probation = release, None
 
     def resume(self) -> None:
-        """Run the committed release again; from now on it has its time to become healthy."""
+        """Run the committed release again; from now on it has its time to become healthy.
+
+        One that had that time already, or ended, starts anew at once: what was damaged may be mended.
+        """
         self.apply(Resume())
         self._broken = ""
+        if self.unhealthy() and (self.supervisor.restarts or self._clock() >= self._healthy_by_s):
+            self.supervisor.stop()
         release = self.supervisor.release
         self._healthy_by_s = self._clock() + (release.plan.health.start_s if release else 0.0)
 
@@ -101,6 +111,7 @@ class ReleaseDriver:
                 case Ended(reason=reason):
                     self._lost(reason)
         self._judge()
+        self._leave_damaged()
         self._give_up()
         self._reconcile()
         self._answer_starts()
@@ -153,6 +164,8 @@ class ReleaseDriver:
             self._saved.note(ReleaseFailed(failure=self._failure(self.state.current, reason, ())))
             self._mark = self._context.journal.count
             self.waiting.unhealthy(self.state.current, reason)
+            if self.supervisor.restarts == _SUSPECT_RESTARTS:
+                self._examine()
 
     def _judge(self) -> None:
         """Move a probation, or a roll-back, on."""
@@ -229,6 +242,35 @@ class ReleaseDriver:
         if self.state.phase == "rolling_back":
             self._restored(f", which cannot be started: {stuck}")
         self.waiting.fail(RolloutError(f"{self.name} does not stop: {stuck}", hint="reboot the device"))
+
+    # A committed release whose disk rots
+
+    def _examine(self) -> None:
+        with contextlib.suppress(RuntimeError):  # no thread to be had: nothing is known, and the worker starts again
+            digests = [ref.digest for ref in (self.state.current, self.state.previous) if ref]
+            self._examination = Examination(digests, self._context.releases.doubts.damage)
+
+    def _leave_damaged(self) -> None:
+        """Go back to the release before where the current one is damaged and that one is whole."""
+        look, current, previous = self._examination, self.state.current, self.state.previous
+        if look is None or not look.over:
+            return
+        self._examination = None
+        wrong = look.wrong_with(current.digest) if current and self.state.phase == "running" else ()
+        if current is None or not wrong:
+            return
+        reason = f"{title(current)} is damaged on the device: {wrong[0]}"
+        self._log(f"{reason}; deploying it again mends it")
+        if previous is None or look.wrong_with(previous.digest) or self.closing:
+            return
+        try:
+            release = self._context.settings.kept(self._context.releases.committed(previous), current, previous)
+            self._saved.note(ReleaseFailed(failure=self._failure(current, reason, wrong)))
+            self.begin(release)
+        except (EdgekitError, OSError) as error:
+            self._log(f"{title(previous)} cannot take its place: {error}")
+            return
+        self._context.releases.doubts.distrust(current.digest, wrong)
 
     # Making it so
 

@@ -155,6 +155,11 @@ class Filesystem:
         found = os.statvfs(path)
         return found.f_bavail * found.f_frsize
 
+    def takes_files(self, path: Path) -> bool:
+        """Whether another file may be made beside `path`: a disk has a number of inodes, or makes them as it goes."""
+        found = os.statvfs(path)
+        return not found.f_files or found.f_favail > 0
+
     # Put together from these
 
     def make_folders(self, path: Path) -> None:
@@ -197,6 +202,11 @@ class Filesystem:
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
+            if not self.takes_files(folder):
+                raise RolloutError(
+                    "disk full: it has no inodes left for more files, whatever its free space",
+                    hint="delete files on the device, many small ones first (df -i shows it), and deploy again",
+                ) from error
             raise disk_full(needed_bytes, self.free_bytes(folder)) from error
 
 

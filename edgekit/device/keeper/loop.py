@@ -79,6 +79,12 @@ class Keeper:
         """One application, for a look at it; for any thread."""
         return self._applications.get(name)
 
+    def runs_badly(self, application: str, digest: str) -> bool:
+        """Whether a release is an application's committed one, and its worker not healthy; for any thread."""
+        found = self._applications.get(application)
+        current = found.state.current if found else None
+        return bool(found and current and current.digest == digest and found.view().unhealthy_because)
+
     def pressures(self) -> dict[str, float]:
         """By application, percent of the last 10 s in which some of its worker waited for memory; for any thread."""
         return {name: found.supervisor.pressure_percent() for name, found in self._applications.items()}

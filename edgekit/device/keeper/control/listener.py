@@ -17,6 +17,8 @@ from edgekit.errors import EdgekitError, InputError, LockHeld, RolloutError, Unr
 from edgekit.schema.control import Event
 
 MAX_CONNECTIONS = 16
+KEPT_CONNECTIONS = 4
+"""More, for what must not wait: clients that deploy, follow logs or sleep cannot shut out who stops or rolls back."""
 _PAUSE_S = 0.2
 """After a failed accept: descriptors or memory are short, and the client still waits."""
 
@@ -37,6 +39,7 @@ class ControlServer:
         self._disk = services.disk
         self._log = log
         self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        self._kept = threading.BoundedSemaphore(KEPT_CONNECTIONS)
         self._closed = threading.Event()
         self._disk.remove(path)
         self._listener = socket.socket(socket.AF_UNIX)
@@ -72,34 +75,35 @@ class ControlServer:
                     return
                 self._log(f"a client cannot be accepted now: {error.strerror}")
                 continue
-            if not self._slots.acquire(blocking=False):
-                self._turn_away(connection, f"{MAX_CONNECTIONS} clients are connected already")
+            place = next((place for place in (self._slots, self._kept) if place.acquire(blocking=False)), None)
+            if place is None:
+                self._turn_away(connection, f"{MAX_CONNECTIONS + KEPT_CONNECTIONS} clients are connected already")
                 continue
             try:
-                threading.Thread(target=self._serve, args=(connection,), name="client", daemon=True).start()
+                threading.Thread(target=self._serve, args=(connection, place), name="client", daemon=True).start()
             except RuntimeError as error:  # no thread to be had
-                self._slots.release()
+                place.release()
                 self._turn_away(connection, f"a client cannot be served now: {error}")
 
     def _turn_away(self, connection: socket.socket, message: str) -> None:
         with connection, contextlib.suppress(OSError):
             Wire(connection).send(error_event(LockHeld(message, hint="try again soon")))
 
-    def _serve(self, connection: socket.socket) -> None:
-        session = Session(self._services, Wire(connection))
+    def _serve(self, connection: socket.socket, place: threading.BoundedSemaphore) -> None:
+        session = Session(self._services, Wire(connection, urgent=place is self._kept))
         try:
             with connection:
                 self._answer_all(session)
         finally:
             session.close()
-            self._slots.release()
+            place.release()
 
     def _answer_all(self, session: Session) -> None:
         wire = session.wire
         while True:
             try:
                 found = wire.request()
-            except InputError as error:
+            except (InputError, LockHeld) as error:
                 wire.send(error_event(error))
                 return
             except Unreachable:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from edgekit.errors import LockHeld
+from edgekit.schema.plain_text import plain_text
 
 MAX_LOCKS = 64
 """Of all connections together: one client cannot make the keeper grow with names."""
@@ -39,7 +40,7 @@ class DeploymentLocks:
                     hint="wait for it, or ask them to stop",
                     holder=name,
                 )
-            self._held[application] = owner, holder or name or "somebody"
+            self._held[application] = owner, plain_text(holder) or name or "somebody"
 
     def release(self, owner: object, application: str | None = None) -> None:
         """Give one lock back, or all, where this connection has them."""

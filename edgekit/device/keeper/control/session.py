@@ -146,7 +146,8 @@ class Session:
             self._to.keeper.check_room(application, requires.memory_bytes)
         self._to.releases.claims.put(self, offered.digest, offered.sizes)
         self._offered = offered
-        installed = self._to.releases.installed(offered.digest)
+        doubtful = self._to.keeper.runs_badly(application, offered.digest)
+        installed = self._to.releases.installed(offered.digest, read=doubtful)
         missing = () if installed else self._to.store.missing(offered.sizes, application)
         if missing:
             self._to.patches.remember(application, offered.digest, manifest_json)

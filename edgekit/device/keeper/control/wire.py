@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 import socket
 
-from edgekit.errors import InputError, Unreachable
+from edgekit.errors import InputError, LockHeld, Unreachable
 from edgekit.schema.control import MAX_CHUNK_BYTES, MAX_LINE_BYTES, MAX_PAYLOAD_BYTES, Event, Request
 from edgekit.schema.manifest import MAX_SIGNATURE_BYTES
 from edgekit.schema.message import from_message, to_line
@@ -15,6 +15,10 @@ from edgekit.schema.trust import MAX_TRUST_BYTES
 
 IDLE_S = 900.0
 """How long a client may be silent between two requests: it compiles, compresses, or asks its user."""
+URGENT_VERBS = frozenset({"hello", "status", "metrics", "stop", "start", "rollback"})
+"""What helps a board in need, and is over soon: places are kept for it."""
+URGENT_IDLE_S = 5.0
+"""How long a client in such a place may be silent."""
 TRANSFER_S = 60.0
 """How long one read or write in the middle of something may wait."""
 _PIECE_BYTES = 1 << 16
@@ -33,8 +37,15 @@ _PAYLOADS = {
 class Wire:
     """One connection. One thread reads and writes it."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, *, urgent: bool = False) -> None:
+        """Speak on a connection.
+
+        Args:
+            connection: to the client.
+            urgent: whether it has a place that is kept for what must not wait: only that is taken from it, and soon.
+        """
         self._connection = connection
+        self._urgent = urgent
         self._buffer = bytearray()
         self._gone = False
 
@@ -43,11 +54,14 @@ class Wire:
 
         Raises:
             InputError: what came is no request. Nothing that follows can be trusted to be one.
+            LockHeld: this place is kept for other requests.
         """
         line = self._line()
         if not line:
             return None
         request = from_message(Request, line, "request")
+        if self._urgent and request.verb not in URGENT_VERBS:
+            raise LockHeld("too many clients are connected already", hint="try again soon")
         if not 0 <= request.payload_bytes <= _PAYLOADS.get(request.verb, 0):
             raise InputError(f"{request.verb} takes no {request.payload_bytes} bytes", hint="see schema/control.py")
         return request, self._payload(request.payload_bytes)
@@ -71,13 +85,17 @@ class Wire:
             self._gone = bool(poll.poll(0))
         return self._gone
 
+    @property
+    def _idle_s(self) -> float:
+        return URGENT_IDLE_S if self._urgent else IDLE_S
+
     def _line(self) -> bytes:
         end, start = self._buffer.find(b"\n") + 1, 0
         while not end:
             start = len(self._buffer)
             if start > MAX_LINE_BYTES:
                 raise InputError("a line without end", hint="see schema/control.py")
-            if not self._fill(TRANSFER_S if self._buffer else IDLE_S):
+            if not self._fill(TRANSFER_S if self._buffer else self._idle_s):
                 return b""
             end = self._buffer.find(b"\n", start) + 1
         line = bytes(self._buffer[:end])

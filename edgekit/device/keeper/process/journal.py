@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.device.keeper.filesystem import Filesystem
+from edgekit.schema.plain_text import plain_text
 
 KEPT_LINES = 2000
 KEPT_BYTES = 2 << 20
@@ -60,7 +61,8 @@ class Journal:
         self._changed = threading.Condition()
 
     def write(self, text: str, application: str = "") -> None:
-        """Add one line; what is too long is cut."""
+        """Add one line; what is too long is cut, and what a terminal would obey is taken out."""
+        text = plain_text(text)
         raw = text.encode(errors="replace")
         if len(raw) > MAX_LINE_BYTES:
             text = raw[:MAX_LINE_BYTES].decode(errors="ignore") + " ..."

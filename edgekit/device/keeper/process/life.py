@@ -22,6 +22,7 @@ from edgekit.device.keeper.update.releases import Release
 from edgekit.errors import EdgekitError
 from edgekit.executor.child import Child, Starter
 from edgekit.schema.message import from_message
+from edgekit.schema.plain_text import plain_text
 from edgekit.schema.report import MAX_REPORT_BYTES, Report
 from edgekit.schema.units import format_bytes
 
@@ -177,8 +178,9 @@ class WorkerProcess:
         return self._why(code, memory)
 
     def _say(self, line: bytes) -> None:
-        """A line of the worker's own."""
-        self._write(self._mask.line(line).decode(errors="replace"))
+        """A line of the worker's own, which cannot pass for one of the keeper's."""
+        text = plain_text(self._mask.line(line).decode(errors="replace"))
+        self._write(f"worker: {text}" if text.lstrip().startswith("keeper:") else text)
 
     def _write(self, line: str) -> None:
         self._context.journal.write(line, self.application)

@@ -217,7 +217,8 @@ class SavedState:
         """Save the next state, then be in it.
 
         A state that only undoes or observes is entered even where it cannot be saved: what is on disk then leads to
-        the same release after a restart.
+        the same release after a restart. So is one whose file is in its place though it could not be made durable:
+        what is on disk decides what runs.
 
         Returns:
             Why the state could not be saved, or empty.
@@ -234,7 +235,7 @@ class SavedState:
                     save_state(self._path, new, self._disk)
             except (RolloutError, OSError) as error:
                 trouble = f"the state {new.phase} could not be saved: {error}"
-                if isinstance(event, (Activate, Settled)):
+                if isinstance(event, (Activate, Settled)) and not self._is_there(new):
                     raise RolloutError(trouble, hint="free space on the device, or check its disk") from error
         self.state = new
         if self.lost and isinstance(event, Settled):
@@ -242,6 +243,13 @@ class SavedState:
             with contextlib.suppress(OSError):
                 self._disk.remove(set_aside(self._path))
         return trouble
+
+    def _is_there(self, state: State) -> bool:
+        """Whether the file holds this state, durably or not."""
+        try:
+            return self._path.read_bytes() == to_message(state)
+        except OSError:
+            return False
 
     def note(self, event: UpdateEvent) -> str:
         """Be in the next state without saving it: for what a restart may forget. Nothing goes wrong with that."""

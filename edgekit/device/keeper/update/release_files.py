@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgekit.errors import EdgekitError, RolloutError, TrustError
@@ -11,11 +12,12 @@ from edgekit.schema.manifest import Manifest, check_manifest, is_safe_path
 from edgekit.schema.message import from_message
 from edgekit.schema.names import is_application_name
 from edgekit.schema.plan import WorkerPlan
-from edgekit.trust import sha256_bytes
+from edgekit.trust import sha256_bytes, sha256_file
 
 MANIFEST, SIGNATURE, PLAN = "manifest.json", "manifest.json.sig", "plan.json"
 STATEMENT, STATEMENT_SIGNATURE = "provenance.json", "provenance.json.sig"
 """How the release was made, and the signature over its DSSE encoding: what its envelope holds on the host."""
+_SHOWN = 5
 
 
 def read_manifest(manifest_json: bytes) -> Manifest:
@@ -76,6 +78,30 @@ def flaws_of(folder: Path, digest: str) -> tuple[str, ...]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         return (f"its {MANIFEST} or signature cannot be read: {error}",)
     return tuple(f"{path} is missing or cut" for path, size in sizes.items() if _size(folder / path) != size)
+
+
+def files_missing(paths: Sequence[str]) -> RolloutError:
+    """The error for a release whose blobs are not all there, or not what they should be."""
+    more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
+    return RolloutError(
+        f"missing or damaged: {', '.join(paths[:_SHOWN])}{more}",
+        hint="deploy the release again: what is wrong is sent anew",
+        details="\n".join(paths),
+    )
+
+
+def damage_of(folder: Path) -> tuple[str, ...]:
+    """Which files of a release without flaws have another content than was signed. Reads all of them."""
+    files = {entry["path"]: entry["sha256"] for entry in json.loads((folder / MANIFEST).read_bytes())["files"]}
+    return tuple(f"{path} is damaged" for path, sha256 in files.items() if _digest(folder / path) != sha256)
+
+
+def _digest(path: Path) -> str:
+    """A file's SHA-256; empty where it cannot be read, as of a disk that gives no answer."""
+    try:
+        return sha256_file(path)
+    except OSError:
+        return ""
 
 
 def _in_one_line(error: EdgekitError) -> str:

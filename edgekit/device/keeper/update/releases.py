@@ -14,13 +14,14 @@ from edgekit.device.keeper.filesystem import Filesystem
 from edgekit.device.keeper.layout import Layout
 from edgekit.device.keeper.update.board_trust import BoardTrust, Standing
 from edgekit.device.keeper.update.claims import Claims
+from edgekit.device.keeper.update.examination import Doubts
 from edgekit.device.keeper.update.release_files import (
     MANIFEST,
     PLAN,
     SIGNATURE,
     STATEMENT,
     STATEMENT_SIGNATURE,
-    flaws_of,
+    files_missing,
     read_manifest,
     read_or_nothing,
     read_plan,
@@ -38,7 +39,6 @@ from edgekit.schema.provenance import read_statement, signed_bytes
 from edgekit.trust import sha256_bytes
 
 _NEW = Standing()
-_SHOWN = 5
 _UNFINISHED = ".tmp"
 """Ends the name of a folder that is being made or removed."""
 
@@ -101,7 +101,7 @@ class Releases:
         self._disk = disk
         self._store = store
         self.trust = BoardTrust(layout, disk, executor, wall_clock)
-        self.claims = Claims()
+        self.claims, self.doubts = Claims(), Doubts(layout)
 
     def tidy(self) -> None:
         """Remove what a power cut left half laid out. Before anything else: its links make torn blobs look whole.
@@ -167,9 +167,11 @@ class Releases:
         except (OSError, TrustError):
             return 0
 
-    def installed(self, digest: str) -> bool:
-        """Whether a release is laid out whole: every file of its manifest is there, with its size."""
-        return self._layout.release(digest).is_dir() and not flaws_of(self._layout.release(digest), digest)
+    def installed(self, digest: str, *, read: bool = False) -> bool:
+        """Whether a release is laid out whole: its files are there by size, and by content if they are to be read."""
+        if read and (found := self.doubts.damage(digest)):
+            self.doubts.distrust(digest, found)
+        return self._layout.release(digest).is_dir() and not self.doubts.flaws(digest)
 
     def install(self, offered: Offered) -> None:
         """Check every blob by its hash and lay out the release's folder; there twice is there once.
@@ -194,6 +196,7 @@ class Releases:
         if self._layout.release(offered.digest).is_dir():  # not whole: what a cut removal or a bad disk left
             self._remove(self._layout.release(offered.digest))
         self._disk.rename(aside, self._layout.release(offered.digest))
+        self.doubts.drop(offered.digest)
         self._disk.sync_folder(self._layout.releases_dir)
 
     def trusted(
@@ -290,7 +293,7 @@ class Releases:
         if not self._layout.release(digest).is_dir():
             hint = "edgekit deploy it first"
             raise NothingSelected(f"release {digest[:12]} is not on the device", hint=hint)
-        flaws = flaws_of(self._layout.release(digest), digest)
+        flaws = self.doubts.flaws(digest)
         if flaws:
             raise RolloutError(
                 f"release {digest[:12]} is not whole on the device: {flaws[0]}",
@@ -337,12 +340,7 @@ class Releases:
                 made.add(target.parent)
             self._disk.link(blob, target)
         if missing:
-            more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
-            raise RolloutError(
-                f"missing or damaged: {', '.join(missing[:_SHOWN])}{more}",
-                hint="deploy the release again: what is wrong is sent anew",
-                details="\n".join(missing),
-            )
+            raise files_missing(missing)
         self._disk.write(aside / MANIFEST, offered.manifest_json)
         self._disk.write(aside / SIGNATURE, offered.signature)
         if offered.statement:

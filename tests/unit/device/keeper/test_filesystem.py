@@ -118,6 +118,16 @@ def test_only_a_full_disk_becomes_a_sentence(tmp_path: Path) -> None:
         raise KeyError
 
 
+def test_a_disk_without_inodes_is_told_from_one_without_room(tmp_path: Path) -> None:
+    class ManySmallFiles(Filesystem):
+        def takes_files(self, path: Path) -> bool:
+            return False
+
+    assert Filesystem().takes_files(tmp_path)
+    with pytest.raises(RolloutError, match="no inodes left"), ManySmallFiles().explain_full(tmp_path, 580):
+        raise OSError(errno.ENOSPC, "full")
+
+
 def test_removing_twice_is_removing_once(tmp_path: Path) -> None:
     (tmp_path / "folder/deep").mkdir(parents=True)
     (tmp_path / "file").touch()

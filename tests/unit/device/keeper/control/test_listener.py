@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from edgekit.device.keeper.control.listener import MAX_CONNECTIONS, ControlServer
+from edgekit.device.keeper.control.listener import KEPT_CONNECTIONS, MAX_CONNECTIONS, ControlServer
 from edgekit.device.keeper.control.session import Services
 from edgekit.schema.clips import ClipPiece, KeptClip
 from edgekit.schema.control import FEATURES, MAX_CHUNK_BYTES, Event, Hello, Offer, Status
@@ -290,9 +290,27 @@ def test_a_line_without_end_is_not_read_for_ever(client: Client) -> None:
 def test_too_many_clients_are_told_so(client: Client, bench: Bench) -> None:
     others = [another(bench) for _ in range(MAX_CONNECTIONS - 1)]
     assert all(other.ask("hello").kind == "done" for other in others)
+    kept = [another(bench) for _ in range(KEPT_CONNECTIONS)]
+    assert all(other.ask("status").kind == "done" for other in kept), "what must not wait is served all the same"
     event = another(bench).event()
     assert (event.kind, event.exit_code) == ("error", 9)
     assert client.ask("status").kind == "done"
+
+
+def test_a_kept_place_is_for_what_must_not_wait(client: Client, bench: Bench) -> None:
+    """A release cannot be rolled back or stopped by waiting until sixteen others have gone."""
+    for release in (RELEASE, make_release(plan=make_plan(version="2.0.0"))):
+        client.push(release)
+        client.ask("install", digest=release.digest)
+        client.ask("activate", digest=release.digest)
+    others = [another(bench) for _ in range(MAX_CONNECTIONS - 1)]
+    assert all(other.ask("hello").kind == "done" for other in others)
+    urgent = another(bench)
+    assert urgent.ask("rollback").data["to"]["digest"] == RELEASE.digest
+    assert urgent.ask("stop").kind == "done"
+    event = urgent.ask("lock", application="sorter")
+    assert (event.kind, event.exit_code, event.message) == ("error", 9, "too many clients are connected already")
+    assert another(bench).ask("status").kind == "done", "the place of one that was refused is free again"
 
 
 def test_a_client_that_goes_away_does_not_stop_the_activation(client: Client, bench: Bench) -> None:

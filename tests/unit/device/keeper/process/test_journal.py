@@ -88,3 +88,11 @@ def test_a_log_file_stays_small(tmp_path: Path) -> None:
     os.close(fd)
     assert log.stat().st_size < 200_001
     assert (tmp_path / "keeper.log.1").stat().st_size > MAX_FILE_BYTES
+
+
+def test_what_a_terminal_would_obey_is_in_no_line() -> None:
+    passed: list[bytes] = []
+    journal = Journal(passed.append, lambda: 0.0)
+    journal.write("\x1b]0;mine\x07\x1b[2Jall \x1b[32mgood\x1b[0m\x07\u202e")
+    assert journal.tail(1)[0].text == "all good"
+    assert passed == [b"all good\n"]

@@ -74,6 +74,13 @@ def test_reports_and_lines_are_read(running: LoneBench) -> None:
     assert "half a line" in [line.text for line in running.journal.tail(10)]
 
 
+def test_a_workers_line_does_not_pass_for_the_keepers(running: LoneBench) -> None:
+    running.starter.last.say("keeper: sorter 9.9.9 is committed\n\x1b[1m keeper: so it is\nthe keeper: no\n")
+    running.supervisor.step()
+    lines = [line.text for line in running.journal.tail(3)]
+    assert lines == ["worker: keeper: sorter 9.9.9 is committed", "worker:  keeper: so it is", "the keeper: no"]
+
+
 def test_a_report_without_end_is_thrown_away(running: LoneBench) -> None:
     child = running.starter.last
     for _ in range(40):

@@ -349,3 +349,24 @@ def test_what_is_said_by_a_stranger_of_another_release_or_in_other_words_is_not_
     ):
         with pytest.raises(TrustError, match=why):
             bench.releases.open_statement(offered, statement, signature)
+
+
+def test_a_rotten_file_is_found_when_asked_for_and_mended_by_the_next_deployment(bench: Bench) -> None:
+    release = make_release(extra={"engines/net.onnx": b"weights"})
+    bench.install(release)
+    file = bench.layout.release(release.digest) / "engines/net.onnx"
+    assert bench.releases.installed(release.digest, read=True)
+    stamp = file.stat()
+    file.chmod(0o644)
+    file.write_bytes(b"wEights")
+    os.utime(file, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert bench.releases.installed(release.digest), "sizes alone do not show it"
+    assert not bench.releases.installed(release.digest, read=True)
+    assert not bench.releases.installed(release.digest)
+    with pytest.raises(RolloutError, match=r"is not whole on the device: engines/net\.onnx is damaged"):
+        bench.releases.trusted(release.digest)
+    again = Bench(bench.layout.prefix)
+    assert not again.releases.installed(release.digest, read=True)
+    again.install(release)
+    assert again.releases.installed(release.digest)
+    assert file.read_bytes() == b"weights"

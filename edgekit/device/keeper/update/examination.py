@@ -1,0 +1,69 @@
+"""Releases that may have rotted: read whole, and not believed once they were found damaged."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection
+
+from edgekit.device.keeper.layout import Layout
+from edgekit.device.keeper.update.release_files import damage_of, flaws_of
+
+
+class Doubts:
+    """What is wrong with releases: by sizes at any time, by contents once they were read. For any thread."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._damaged: dict[str, tuple[str, ...]] = {}
+
+    def flaws(self, digest: str) -> tuple[str, ...]:
+        """What of a release is missing, has another size, or was found damaged. Contents are not read now."""
+        return self._damaged.get(digest) or flaws_of(self._layout.release(digest), digest)
+
+    def damage(self, digest: str) -> tuple[str, ...]:
+        """What is wrong with a release; reads every file of it. Raises OSError."""
+        return self.flaws(digest) or damage_of(self._layout.release(digest))
+
+    def distrust(self, digest: str, found: tuple[str, ...]) -> None:
+        """Count a release as not whole, for what is wrong with it, until it is laid out anew."""
+        self._damaged = {**self._damaged, digest: found}
+
+    def drop(self, digest: str) -> None:
+        """A release was laid out anew."""
+        self._damaged = {other: found for other, found in self._damaged.items() if other != digest}
+
+
+class Examination:
+    """One look at some releases, on a thread of its own as it may take long: the keeper's loop looks in later."""
+
+    def __init__(self, digests: Collection[str], look: Callable[[str], tuple[str, ...]]) -> None:
+        """Begin.
+
+        Args:
+            digests: of the releases.
+            look: gives what is wrong with one; for any thread, and raises nothing but OSError.
+
+        Raises:
+            RuntimeError: there is no thread to be had.
+        """
+        self._look = look
+        self._digests = tuple(digests)
+        self._found: dict[str, tuple[str, ...]] = {}
+        self._thread = threading.Thread(target=self._run, name="examine", daemon=True)
+        self._thread.start()
+
+    @property
+    def over(self) -> bool:
+        """Whether it has come to its end."""
+        return not self._thread.is_alive()
+
+    def wrong_with(self, digest: str) -> tuple[str, ...]:
+        """What is wrong with a release, once it is over."""
+        return self._found.get(digest, ("it cannot be read",))
+
+    def _run(self) -> None:
+        for digest in self._digests:
+            try:
+                self._found[digest] = self._look(digest)
+            except OSError:
+                return
