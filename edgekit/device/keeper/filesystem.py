@@ -15,7 +15,6 @@ that other programs need and that means nothing afterwards (`trust`, `executor`)
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 from collections.abc import Iterator
@@ -142,6 +141,11 @@ class Filesystem:
         Not `sync`, which waits for every file system of the board, a hung one too, and keeps quiet about what was not
         written. Source: syncfs(2).
         """
+        try:
+            import ctypes  # noqa: PLC0415  a board's Python may lack it
+        except ImportError:
+            os.sync()
+            return
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             if ctypes.CDLL(None, use_errno=True).syncfs(fd):
