@@ -1,8 +1,12 @@
-"""What the kernel says of a process. Source: proc_pid_status(5), proc_pid_stat(5)."""
+"""What the kernel says of a process, and glibc of this one.
+
+Source: proc_pid_status(5), proc_pid_stat(5), mallinfo(3).
+"""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 from pathlib import Path
 
@@ -31,3 +35,23 @@ def threads(pid: int) -> list[str]:
 def descriptors(pid: int) -> int:
     """How many are open."""
     return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+
+
+class Allocations(ctypes.Structure):
+    """glibc's `struct mallinfo2`: ten sizes, of which `in_use` lies in heaps and `mapped` in mappings of its own."""
+
+    _fields_ = [
+        ("_heaps", ctypes.c_size_t * 4),
+        ("mapped", ctypes.c_size_t),
+        ("_gone", ctypes.c_size_t * 2),
+        ("in_use", ctypes.c_size_t),
+        ("_free", ctypes.c_size_t * 2),
+    ]
+
+
+def allocated_bytes() -> int:
+    """What is allocated in this process by malloc and not freed, wherever it lies."""
+    ask = ctypes.CDLL(None).mallinfo2
+    ask.restype = Allocations
+    found = ask()
+    return int(found.in_use + found.mapped)

@@ -14,7 +14,7 @@ from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.frames.decoded import image_of, spec_of, stated_by_frame
 from edgekit.device.runtime.sources.camera_clock import CameraClock
 from edgekit.device.runtime.sources.live import CameraLost, Shot
-from edgekit.device.runtime.sources.packets import PacketTap
+from edgekit.device.runtime.sources.packets import PacketTap, demux
 from edgekit.imaging.image import ImageSpec
 from edgekit.schema.source import CameraOptions
 from edgekit.stage import StreamInfo
@@ -92,7 +92,7 @@ class FFmpegConnection:
         the last one, and would say only after a second wait that nothing came."""
         stall_s, asked_s = self._options.stall_s, self._clock()
         try:
-            for packet in self._container.demux(self._stream):
+            for packet in demux(self._container, self._stream):
                 late = self._clock() - asked_s >= stall_s
                 yield packet
                 if late:

@@ -13,7 +13,7 @@ from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.frames.decoded import image_of, spec_of, stated_by_stream
 from edgekit.device.runtime.frames.stream import Entry, StreamEnded, StreamGap, StreamRestarted, StreamStarted
 from edgekit.device.runtime.sources.pace import Pace
-from edgekit.device.runtime.sources.packets import PacketTap
+from edgekit.device.runtime.sources.packets import PacketTap, demux
 from edgekit.errors import InputError
 from edgekit.imaging.image import Image
 from edgekit.imaging.picture_file import check_pixels
@@ -124,7 +124,7 @@ class ClipReader:
         missing, some = 0, False
         if self._tap is not None:
             self._tap.begin(self._stream)
-        for packet in self._clip.demux(self._stream):
+        for packet in demux(self._clip, self._stream):
             figures.begin("decode")
             try:
                 pictures = [(frame.time, image_of(frame, self._spec)) for frame in packet.decode()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
@@ -14,6 +14,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from av import VideoStream
     from av.bitstream import BitStreamFilterContext
+    from av.container import InputContainer
     from av.packet import Packet
 
 CLOCK_HZ = 90_000
@@ -25,6 +26,15 @@ _MOST_REORDERED = 4
 _LENGTH_PREFIXED = 1
 """First byte of parameters in MP4's form. Source: ISO/IEC 14496-15, AVCDecoderConfigurationRecord and HEVC's."""
 _LOG = logging.getLogger("edgekit.source")
+
+
+def demux(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
+    """A stream's packets, as PyAV's own `demux` gives them; whoever stops halfway leaves nothing behind.
+
+    PyAV's is no Python generator: it frees its buffers at its end or when it is closed, but not when it is dropped.
+    `yield from` closes it. Source: https://github.com/cython/cython/issues/6405.
+    """
+    yield from container.demux(stream)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -9,13 +11,16 @@ import pytest
 
 from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.frames.stream import StreamGap
+from edgekit.device.runtime.sources.connection import FFmpegConnection
 from edgekit.device.runtime.sources.file import ClipReader
 from edgekit.device.runtime.sources.pace import Pace
 from edgekit.device.runtime.sources.packets import RAW_FORMATS, EncodedPacket, PacketTap
+from edgekit.schema.source import RtspSource
 from edgekit.stage import Frame
 from tests.fakes.clips import clip_source, damage, write_clip
 from tests.fakes.clock import Clock
 from tests.fakes.numbered_clip import numbers_in, write_numbered
+from tests.fakes.vitals import allocated_bytes
 
 
 class Taken:
@@ -123,3 +128,34 @@ def test_parameters_that_cannot_be_read_cost_the_source_nothing(tmp_path: Path) 
         for packet in container.demux(stream):
             tap.put(packet, 0.0)
     assert (taken.codecs, taken.packets) == (["h264"], [])
+
+
+def leave_camera(file: Path) -> None:
+    """As a frozen camera is left, or one that is stopped."""
+    options = RtspSource(kind="rtsp", url="rtsp://a/b", lane="l")
+    connection = FFmpegConnection("gate", av.open(str(file)), options)
+    assert next(connection.shots(LaneFigures("l", Clock()))) is not None
+    connection.close()
+
+
+def leave_clip(file: Path) -> None:
+    clock = Clock()
+    clip = ClipReader("gate", clip_source(file), file.parent, pace=Pace("camera", clock, clock.advance))
+    assert any(isinstance(entry, Frame) for entry in clip.entries(LaneFigures("l", clock)))
+    clip.close()
+
+
+@pytest.mark.parametrize("leave", [leave_camera, leave_clip])
+def test_leaving_a_stream_halfway_leaves_nothing_in_memory(leave: Callable[[Path], None], tmp_path: Path) -> None:
+    file, times = write_clip(tmp_path / "c.mkv", [0, 100, 200]), 300
+
+    def grown_bytes() -> int:
+        gc.collect()
+        before = allocated_bytes()
+        for _ in range(times):
+            leave(file)
+        gc.collect()
+        return allocated_bytes() - before
+
+    grown_bytes()
+    assert grown_bytes() < 30 * times, "a packet of FFmpeg's alone has a hundred bytes"
