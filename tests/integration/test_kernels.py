@@ -47,11 +47,19 @@ def test_random_jobs_come_out_right_and_stay_in_their_memory(tmp_path: Path) -> 
     assert jobs_run([str(program), "1", "10000"]).startswith("10000 jobs")
 
 
-def test_a_fault_is_found(tmp_path: Path) -> None:
-    """The program that looks for faults, on a kernel with one: a step of 3 that takes the wrong second sample."""
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("x / 2 * 3 + 2", "x / 2 * 3 + 1"),
+        ("blend(three[1], three[2], odd)", "blend(three[0], three[2], odd)"),
+        ("*next = from + how.blended", "*next = from"),
+    ],
+)
+def test_a_fault_is_found(right: str, wrong: str, tmp_path: Path) -> None:
+    """The program that looks for faults, on a kernel with one: a sample beside the right one."""
     source = PROGRAM[0].read_text()
-    assert "x / 2 * 3 + 2" in source
-    (tmp_path / "picture.c").write_text(source.replace("x / 2 * 3 + 2", "x / 2 * 3 + 1"))
+    assert right in source
+    (tmp_path / "picture.c").write_text(source.replace(right, wrong))
     program = compile_program([tmp_path / "picture.c", PROGRAM[1]], tmp_path / "fuzzed", INCLUDE)
     done = subprocess.run([str(program), "1", "1000"], capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 1 and "differ" in done.stderr
@@ -174,6 +182,7 @@ SHAPES = {
     "1.9:1": (1000, 600, "stretch"),
     "larger": (2000, 1200, "letterbox"),
     "4:1": (480, 270, "stretch"),
+    "3:2": (1280, 720, "stretch"),
 }
 CONTRACTS: dict[str, dict[str, Any]] = {
     "float32": {"scale": 1 / 255},

@@ -29,17 +29,27 @@ static void *memory(size_t bytes) {
 /* Taps of the kinds that `columns_of` tells apart, and of none. */
 static tap *taps_of(int32_t count, int32_t limit) {
     tap *taps = memory(sizeof(tap) * (size_t)count);
-    const uint32_t kind = any(4), step = 1 + any(5);
+    enum { POINTS, EVERY, PAIRS, WEIGHTS, BLENDED_EVERY, BLENDED_PAIRS, KINDS };
+    const uint32_t kind = any(KINDS), step = 1 + any(5);
+    const int32_t weights[2] = {(int32_t)any(257), (int32_t)any(257)};
     for (int32_t i = 0; i < count; i++) {
         tap made = {(int32_t)any((uint32_t)limit), (int32_t)any((uint32_t)limit), 0};
-        if (kind == 1)
+        if (kind == EVERY || kind == BLENDED_EVERY)
             made.first = (int32_t)(i * (int32_t)step);
-        if (kind == 2)
+        if (kind == PAIRS)
             made.first = i / 2 * 3 + i % 2 * 2;
-        if (kind == 3)
+        if (kind == BLENDED_PAIRS)
+            made.first = i / 2 * 3 + i % 2;
+        if (kind == WEIGHTS)
             made.weight = (int32_t)any(257);
+        if (kind == BLENDED_EVERY || kind == BLENDED_PAIRS) {
+            made.weight = weights[kind == BLENDED_PAIRS ? i % 2 : 0];
+            made.second = made.first + 1;
+        }
         if (made.first >= limit)
             made.first = limit - 1;
+        if (made.second >= limit)
+            made.second = limit - 1;
         taps[i] = made;
     }
     return taps;

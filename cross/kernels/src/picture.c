@@ -21,29 +21,33 @@ typedef struct {
     uint8_t channel[3][CHUNK];
 } rgb_chunk;
 
-/* How the columns of a plane are taken, found once a call. Neighbouring columns of a whole-numbered ratio lie in a
- * pattern that a compiler can put into vectors; all else goes by the table. */
-typedef enum { BY_TABLE, BLENDED, EVERY, PAIRS_OF_3 } pattern;
+/* How the columns of a plane are taken, found once a call. Neighbouring columns of a whole-numbered ratio, or of three to
+ * two, lie in a pattern that a compiler can put into vectors; all else goes by the table. */
+typedef enum { BY_TABLE, EVERY, PAIRS_OF_3 } pattern;
 
 typedef struct {
     pattern pattern;
-    int32_t first, step;
+    int blended; /* whether any column lies between two samples */
+    int32_t first, step, weight[2];
 } columns;
 
 INLINE columns columns_of(const tap *taps, int32_t width) {
-    columns found = {BY_TABLE, taps[0].first, width > 1 ? taps[1].first - taps[0].first : 1};
-    int every = 1, pairs = 1;
+    const tap *pair[2] = {taps, width > 1 ? taps + 1 : taps};
+    columns found = {BY_TABLE, 0, pair[0]->first, pair[1]->first - pair[0]->first, {pair[0]->weight, pair[1]->weight}};
+    int every = 1, pairs = 1, neighbours = 1;
     for (int32_t x = 0; x < width; x++) {
-        if (taps[x].weight != 0) {
-            found.pattern = BLENDED;
-            return found;
-        }
-        every &= taps[x].first == found.first + x * found.step;
-        pairs &= taps[x].first == found.first + x / 2 * 3 + x % 2 * 2;
+        const tap *at = taps + x;
+        const int alike = at->weight == pair[x % 2]->weight;
+        every &= alike && at->first == found.first + x * found.step;
+        pairs &= alike && at->first == found.first + x / 2 * 3 + x % 2 * found.step;
+        neighbours &= at->second == at->first + 1;
+        found.blended |= at->weight != 0;
     }
-    if (every && found.step >= 1 && found.step <= 4)
+    if (found.blended && !neighbours)
+        return found;
+    if (every && found.weight[0] == found.weight[1] && found.step >= 1 && found.step <= 4)
         found.pattern = EVERY;
-    else if (pairs)
+    else if (pairs && found.step == (found.blended ? 1 : 2))
         found.pattern = PAIRS_OF_3;
     return found;
 }
@@ -107,11 +111,45 @@ INLINE void blend_rows(const uint8_t *restrict first, const uint8_t *restrict se
             to[x] = (uint16_t)(first[x * step] * w0 + second[x * step] * w1);
 }
 
-INLINE void take_blended(const uint16_t *row, const tap *taps, int32_t count, uint8_t *to) {
-    for (int32_t x = 0; x < count; x++) {
-        const uint32_t w1 = (uint32_t)taps[x].weight, w0 = 256 - w1;
-        to[x] = (uint8_t)((row[taps[x].first] * w0 + row[taps[x].second] * w1 + 0x8000) >> 16);
+/* `weight`/256 of `second`, the rest of `first`; both are in 1/256. */
+INLINE uint8_t blend(uint16_t first, uint16_t second, int32_t weight) {
+    const uint32_t w1 = (uint32_t)weight, w0 = 256 - w1;
+    return (uint8_t)((first * w0 + second * w1 + 0x8000) >> 16);
+}
+
+INLINE void blend_every(const uint16_t *first, const uint16_t *second, int64_t step, int32_t weight, int32_t count,
+                        uint8_t *to) {
+    for (int32_t x = 0; x < count; x++)
+        to[x] = blend(first[x * step], second[x * step], weight);
+}
+
+INLINE void blend_pairs(const uint16_t *from, int32_t even, int32_t odd, int32_t count, uint8_t *to) {
+    int32_t x = 0;
+    for (; x + 1 < count; x += 2) {
+        const uint16_t *three = from + x / 2 * 3;
+        to[x] = blend(three[0], three[1], even);
+        to[x + 1] = blend(three[1], three[2], odd);
     }
+    if (x < count)
+        to[x] = blend(from[x / 2 * 3], from[x / 2 * 3 + 1], even);
+}
+
+INLINE void take_blended(const uint16_t *row, columns how, const tap *taps, int32_t begin, int32_t count, uint8_t *to) {
+    if (how.pattern == EVERY) {
+        const uint16_t *from = row + how.first + (int64_t)begin * how.step, *next = from + how.blended;
+        switch (how.step) {
+        case 1: blend_every(from, next, 1, how.weight[0], count, to); return;
+        case 2: blend_every(from, next, 2, how.weight[0], count, to); return;
+        case 3: blend_every(from, next, 3, how.weight[0], count, to); return;
+        default: blend_every(from, next, 4, how.weight[0], count, to); return;
+        }
+    }
+    if (how.pattern == PAIRS_OF_3 && how.blended) { /* `begin` is even: CHUNK is */
+        blend_pairs(row + how.first + (int64_t)begin / 2 * 3, how.weight[0], how.weight[1], count, to);
+        return;
+    }
+    for (int32_t x = begin; x < begin + count; x++)
+        *to++ = blend(row[taps[x].first], row[taps[x].second], taps[x].weight);
 }
 
 /* The upper half of a product: one instruction where vectors have it. */
@@ -207,14 +245,14 @@ typedef struct {
     const tap *taps;
     columns how;
     const uint8_t *row;
-    uint16_t *blended; /* where `how` is BLENDED, or the row lies between two */
+    uint16_t *blended; /* where the columns or the row lie between two samples */
     int between;
 } line;
 
 INLINE void start_line(line *line, tap row, int32_t width) {
     const plane *from = line->plane;
     line->row = from->at + row.first * from->row_bytes;
-    line->between = row.weight != 0 || line->how.pattern == BLENDED;
+    line->between = row.weight != 0 || line->how.blended;
     if (line->between)
         blend_rows(line->row, from->at + row.second * from->row_bytes, from->step_bytes, row.weight, width,
                    line->blended);
@@ -222,7 +260,7 @@ INLINE void start_line(line *line, tap row, int32_t width) {
 
 INLINE void take_line(const line *line, int32_t begin, int32_t count, uint8_t *to) {
     if (line->between)
-        take_blended(line->blended, line->taps + begin, count, to);
+        take_blended(line->blended, line->how, line->taps, begin, count, to);
     else
         take_points(line->row, line->plane->step_bytes, line->how, line->taps, begin, count, to);
 }
