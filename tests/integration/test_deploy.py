@@ -247,7 +247,7 @@ def test_what_is_not_whole_or_not_signed_is_refused_before_anything_is_switched(
     stranger = board.folder / "stranger"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(stranger)], check=True)
     refused = board.edgekit("deploy", str(board.release("foreign", version="4.0.0", key=stranger)), "board")
-    assert refused.code == 6 and "not signed by an allowed signer" in refused.err
+    assert refused.code == 6 and "is not trusted here" in refused.err
 
     after = board.status()
     assert (after["current"], after["worker"]["pid"]) == (before["current"], before["worker"]["pid"])

@@ -340,7 +340,7 @@ def test_a_flipped_byte_in_the_store_is_found_and_sent_again(device: Device) -> 
         stored.chmod(0o644)
         stored.write_bytes(data)
         event = client.ask("install", digest=release.digest)
-    assert (event.exit_code, entry.path in event.message) == (6, True)
+    assert (event.exit_code, entry.path in event.message) == (8, True)
     assert device.deploy(release).kind == "done"
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from edgekit.host.blobs import cut_file
+from edgekit.errors import TrustError
+from edgekit.host.blobs import BlobPiece, cut_file
 from edgekit.host.link.client import KeeperClient, packed_bytes
 from edgekit.host.link.delta.files import Patch, ReleaseFiles
 from edgekit.schema.control import BegunPatch, MissingBlob, Verb
@@ -140,7 +142,7 @@ class Outgoing:
 
 
 def requests_of(release: ReleaseFiles, way: WholeFile | PatchedFile, *, packs: bool) -> Iterator[Outgoing]:
-    """The requests that bring one file, as far as it is here: the device refuses a release that is not whole.
+    """The requests that bring one file.
 
     Args:
         release: whose file.
@@ -149,17 +151,17 @@ def requests_of(release: ReleaseFiles, way: WholeFile | PatchedFile, *, packs: b
 
     Raises:
         InputError: the file cannot be read.
+        TrustError: it is not there, or shorter than was signed.
     """
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        match way:
-            case WholeFile():
-                file, end = release.file(way.entry.path), way.entry.bytes
-                for piece in cut_file(file, way.have_bytes, end, _PIECE_BYTES, packs=packs):
-                    if piece.size_bytes:
-                        at = {"sha256": way.entry.sha256, "offset": piece.offset, "encoding": piece.encoding}
-                        yield Outgoing(verb="chunk", payload=piece.payload, fields=at, advance_bytes=piece.size_bytes)
-            case PatchedFile():
-                patch = way.patch
+    match way:
+        case WholeFile():
+            for piece in _pieces_of(release.file(way.entry.path), way, packs):
+                if piece.size_bytes:
+                    at = {"sha256": way.entry.sha256, "offset": piece.offset, "encoding": piece.encoding}
+                    yield Outgoing(verb="chunk", payload=piece.payload, fields=at, advance_bytes=piece.size_bytes)
+        case PatchedFile():
+            patch = way.patch
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # cleared away: the device asks again
                 for piece in cut_file(patch.file, way.have_bytes, patch.bytes, _PIECE_BYTES, packs=False):
                     at = {
                         "sha256": patch.sha256,
@@ -169,6 +171,19 @@ def requests_of(release: ReleaseFiles, way: WholeFile | PatchedFile, *, packs: b
                         "offset": piece.offset,
                     }
                     yield Outgoing(verb="patch", payload=piece.payload, fields=at, advance_bytes=piece.size_bytes)
+
+
+def _pieces_of(file: Path, way: WholeFile, packs: bool) -> Iterator[BlobPiece]:
+    end = way.entry.bytes
+    piece = None
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        for piece in cut_file(file, way.have_bytes, end, _PIECE_BYTES, packs=packs):
+            yield piece
+    if piece is None or not piece.last:
+        raise TrustError(
+            f"{file} is missing or cut: {end} bytes were signed",
+            hint="build the release again, or copy it here again: its files are not all here",
+        )
 
 
 def count_bytes(release: ReleaseFiles, transfer: Transfer, *, packs: bool) -> int:

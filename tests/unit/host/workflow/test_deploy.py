@@ -245,14 +245,24 @@ def test_a_phase_of_a_newer_keeper_is_not_waited_for(tmp_path: Path) -> None:
     assert clock.now < 60
 
 
-def test_files_that_are_missing_here_are_left_out(tmp_path: Path) -> None:
+def test_never_more_of_a_file_is_sent_than_was_signed(tmp_path: Path) -> None:
     link = FakeLink()
     run = deployment(link, tmp_path)
-    (tmp_path / "files/app/noise").unlink()
     (tmp_path / "files/app/text").write_bytes(b"word " * 200_000)
     run.run()
-    assert NOISE not in link.blobs.values()
-    assert b"word " * 100_000 in link.blobs.values(), "never more than the manifest lists"
+    assert b"word " * 100_000 in link.blobs.values()
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda file: os.truncate(file, 1_000)], ids=["missing", "cut"])
+def test_a_file_that_is_not_all_here_is_named_and_nothing_is_installed(
+    spoil: Callable[[Path], object], tmp_path: Path
+) -> None:
+    link = FakeLink()
+    run = deployment(link, tmp_path)
+    spoil(tmp_path / "files/app/noise")
+    with pytest.raises(TrustError, match=r"files/app/noise is missing or cut: \d+ bytes were signed"):
+        run.run()
+    assert "install" not in link.verbs()
 
 
 def test_a_device_is_told_how_the_release_was_made_before_its_files(tmp_path: Path) -> None:
