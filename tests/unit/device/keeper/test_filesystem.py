@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 from pathlib import Path
 
@@ -66,12 +67,13 @@ def test_a_new_folder_is_durable_and_made_once(tmp_path: Path) -> None:
 
 def test_the_kernel_is_asked_to_sync() -> None:
     """What cannot be synced says so, and the descriptor is closed all the same."""
+    gc.collect()  # descriptors that other tests have left to it
     open_before = len(list(Path("/proc/self/fd").iterdir()))
     with pytest.raises(OSError, match="Invalid argument"):
         Filesystem().sync_file(Path("/dev/null"))
     with pytest.raises(OSError, match="Invalid argument"):
         Filesystem().sync_folder(Path("/proc/self"))
-    assert len(list(Path("/proc/self/fd").iterdir())) == open_before
+    assert len(list(Path("/proc/self/fd").iterdir())) <= open_before
 
 
 def test_the_whole_disk_of_a_folder_is_synced(tmp_path: Path) -> None:
