@@ -18,7 +18,8 @@ from edgekit.host.wheel.question import KnownPackage, Question, bound_names, met
 _RESOLVE_TIMEOUT_S = 300.0
 _INSTALL_TIMEOUT_S = 1800.0
 _FIND_TIMEOUT_S = 60.0
-_ENV = {"UV_PYTHON_DOWNLOADS": "never", "NO_COLOR": "1", "UV_COMPILE_BYTECODE": "0"}
+_ENV = {"UV_PYTHON_DOWNLOADS": "never", "NO_COLOR": "1", "UV_COMPILE_BYTECODE": "0", "COLUMNS": "10000"}
+"""Its words are read, so its lines are not to be broken at the width of the user's terminal."""
 _NO_CODE = {**_ENV, "PYTHONHOME": "/nonexistent"}
 """A Python that uv would start to ask a package for its metadata ends before its first line: it does not find its own
 library. uv itself asks its interpreter with -I, which leaves PYTHONHOME out of account. Source: CPython, PYTHONHOME."""

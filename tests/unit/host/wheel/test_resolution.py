@@ -242,7 +242,8 @@ def test_tensorrt_is_the_boards_own(name: str, folder: Path) -> None:
     assert not index.requests and "leave it out" in refused.value.hint
 
 
-def test_credentials_reach_the_index_and_nothing_else(folder: Path) -> None:
+def test_credentials_reach_the_index_and_nothing_else(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")  # uv's words are understood in a narrow terminal too
     with PackageIndex(*TORCH) as index, PackageIndex(*JETSON, login=("me", "s3cret")) as jetson:
         bench = Bench(folder, index)
         rules = Rules(indexes=(Index(name="jet-son", url=jetson.url, packages=frozenset({"torch"})),))
