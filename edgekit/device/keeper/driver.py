@@ -87,6 +87,7 @@ class ReleaseDriver:
         self.supervisor.check(release)
         self.keep_settings(release)
         self.apply(Activate(candidate=release.ref))
+        self._examination = None  # it looks at what ran before
         self.footprint.note(release)
         self._candidate, self._probation = release, None
 
@@ -97,6 +98,7 @@ class ReleaseDriver:
         """
         self.apply(Resume())
         self._broken = ""
+        self._examination = None  # what it looks at may have been laid out anew since
         if self.unhealthy() and (self.supervisor.restarts or self._clock() >= self._healthy_by_s):
             self.supervisor.stop()
         release = self.supervisor.release

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+
+import pytest
 
 from edgekit.device.keeper.control.session import Session
 from edgekit.device.keeper.control.ticket import Ticket
@@ -117,3 +120,23 @@ def test_a_rotten_release_is_not_left_for_another_rotten_one(tmp_path: Path) -> 
     assert bench.current == NEXT.digest
     assert any("is damaged on the device" in line.text for line in bench.journal.tail(1000))
     assert bench.status().worker.restarts > 3, "it is tried all the same"
+
+
+def test_a_look_at_what_ran_before_judges_no_later_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(tmp_path)
+    bench.commit(RELEASE)
+    bench.commit(NEXT)
+    looked = threading.Event()
+    monkeypatch.setattr(bench.releases.doubts, "damage", lambda _digest: looked.wait() and ())
+    bench.starter.on_start = lambda child: child.end(1)
+    bench.child().end(1)
+    bench.turn(1.0, times=30)
+    look = bench.application()._driver._examination
+    assert look is not None and not look.over, "it takes long on a slow card"
+    bench.starter.on_start = pulse
+    third = make_release(plan=make_plan(version="3.0.0"))
+    bench.commit(third)
+    looked.set()
+    look._thread.join(60)
+    bench.turn(1.0, times=5)
+    assert bench.current == third.digest
