@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import socket
 import threading
+from dataclasses import replace
 
+from edgekit.device.keeper.control.locks import DeploymentLocks
 from edgekit.device.keeper.control.session import Session
 from edgekit.device.keeper.control.wire import Wire
 from edgekit.errors import EdgekitError
@@ -17,12 +19,14 @@ from tests.fakes.releases import FakeRelease
 class Hands:
     """One connection of somebody who may speak with the keeper: what else they have is up to the test."""
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, bench: Bench, locks: DeploymentLocks | None = None) -> None:
+        """Connect; to a keeper that others hold the same locks of, where `locks` are given."""
         self._bench = bench
         bench.starter.on_start = pulse
         ours, theirs = socket.socketpair()
         ours.close()
-        self._session = Session(bench.services(), Wire(theirs))
+        services = bench.services()
+        self._session = Session(replace(services, locks=locks or services.locks), Wire(theirs))
 
     def ask(self, verb: Verb, payload: bytes = b"", **fields: object) -> dict[str, object]:
         """Have a request carried out. Raises what the keeper refuses it with."""

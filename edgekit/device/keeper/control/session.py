@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from edgekit.device.keeper.clips import ClipShelf
+from edgekit.device.keeper.control.clip_verbs import ClipVerbs
 from edgekit.device.keeper.control.incoming import Incoming
 from edgekit.device.keeper.control.locks import DeploymentLocks
 from edgekit.device.keeper.control.ticket import Ticket
@@ -17,6 +17,7 @@ from edgekit.device.keeper.metrics import metrics_text
 from edgekit.device.keeper.process.journal import KEPT_LINES, Journal
 from edgekit.device.keeper.status import Figures
 from edgekit.device.keeper.update.board_settings import SettingsFiles
+from edgekit.device.keeper.update.board_trust import Standing
 from edgekit.device.keeper.update.patches import Patches
 from edgekit.device.keeper.update.releases import Offered, Release, Releases
 from edgekit.device.keeper.update.store import Store
@@ -27,7 +28,6 @@ from edgekit.schema.message import to_message_data
 from edgekit.schema.names import is_application_name
 from edgekit.schema.provenance import MAX_PROVENANCE_BYTES
 from edgekit.schema.reader import to_raw
-from edgekit.schema.sink import ClipSink
 from edgekit.trust import check_digest_name
 
 _FOLLOW_S = 2.0
@@ -59,8 +59,7 @@ class Session:
         self._trust = TrustVerbs(services.releases.trust, services.keeper, services.journal)
         self._skip_chunks = False
         self._untidy = False
-        self._shelves: dict[str, ClipShelf] = {}
-        """Of applications whose clips were asked for: each piece would have their release looked through anew."""
+        self._clips = ClipVerbs(services.keeper, self._choose, self._committed)
         self._verbs: dict[str, Callable[[Request, bytearray], Iterator[Event]]] = {
             "hello": self._hello,
             "status": self._status,
@@ -81,8 +80,8 @@ class Session:
             "settings": self._settings,
             "logs": self._logs,
             "metrics": self._metrics,
-            "clips": self._clips,
-            "clip": self._clip,
+            "clips": self._clips.clips,
+            "clip": self._clips.clip,
         }
 
     def answer(self, request: Request, payload: bytearray) -> Iterator[Event]:
@@ -218,7 +217,7 @@ class Session:
     def _activate(self, request: Request, payload: bytearray) -> Iterator[Event]:
         digest = check_digest_name(request.digest)
         self._to.releases.claims.put(self, digest)
-        release = self._to.releases.trusted(digest, self._trust.standing)
+        release = self._to.releases.trusted(digest, self._standing)
         self._trust.keep_floor(release.ref.application, signed_s=release.signed_s, ends_s=release.ends_s)
         found = self._to.keeper.application(release.ref.application)
         current, settings = found.state.current if found else None, self._to.settings
@@ -250,6 +249,7 @@ class Session:
     def _remove(self, request: Request, _payload: bytearray) -> Iterator[Event]:
         application = self._choose(request)
         self._untidy = True
+        self._lock_for(application)
         self._trust.keep_floor(application)
         yield from self._change(application, lambda: self._to.keeper.remove(application))
 
@@ -258,24 +258,6 @@ class Session:
         answer = self._to.settings.answer(release.ref, release.plan, bytes(payload))
         yield Event(kind="done", data=to_message_data(answer))
 
-    def _clips(self, request: Request, _payload: bytearray) -> Iterator[Event]:
-        application = self._choose(request)
-        self._shelves.pop(application, None)
-        for clip in self._shelf(application).clips():
-            yield Event(kind="progress", data=to_message_data(clip))
-        yield _done(application=application)
-
-    def _clip(self, request: Request, _payload: bytearray) -> Iterator[Event]:
-        piece = self._shelf(self._choose(request)).piece(request.sink, request.file, request.offset)
-        yield Event(kind="done", data=to_message_data(piece))
-
-    def _shelf(self, application: str) -> ClipShelf:
-        if application not in self._shelves:
-            sinks = self._committed(application).plan.sinks
-            names = tuple(name for name, sink in sinks.items() if isinstance(sink, ClipSink))
-            self._shelves[application] = ClipShelf(self._to.keeper.folders.work(application), names)
-        return self._shelves[application]
-
     def _committed(self, application: str) -> Release:
         """The application's committed release. Raises NothingSelected where it has none."""
         found = self._to.keeper.application(application)
@@ -283,6 +265,11 @@ class Session:
         if current is None:
             raise NothingSelected(f"{application} has no committed release", hint="edgekit deploy a release of it")
         return self._to.releases.committed(current)
+
+    def _standing(self, application: str) -> Standing:
+        """What decides about a release; under the lock, so that nobody commits another one behind the decision."""
+        self._lock_for(application)
+        return self._trust.standing(application)
 
     def _try(self, release: Release) -> Ticket:
         self._untidy = True

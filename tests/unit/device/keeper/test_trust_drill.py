@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.errors import EdgekitError, NothingSelected, TrustError
+from edgekit.device.keeper.control.locks import DeploymentLocks
+from edgekit.errors import EdgekitError, LockHeld, NothingSelected, TrustError
 from edgekit.executor.local import LocalExecutor
 from edgekit.schema.message import to_message
 from edgekit.schema.provenance import signed_bytes
@@ -117,6 +118,20 @@ def test_a_replayed_release(bench: Bench, people: People) -> None:
     refused(lambda: Hands(again).deploy(new, stated_by(new, people.ann, 20)), "floor is 30")
     hands.deploy(old, stated_by(old, people.ann, 31))  # its source was built again
     assert bench.current == old.digest
+
+
+def test_nothing_is_judged_or_kept_while_somebody_else_deploys(bench: Bench, people: People) -> None:
+    """A decision that is made before the lock is had would rest on what another deployment then changes."""
+    one, two = release_of(people.ann), release_of(people.ann, version="2.0.0")
+    Hands(bench).deploy(one, stated_by(one, people.ann, 1))
+    Hands(bench).deploy(two, stated_by(two, people.ann, 2))
+    floors = bench.layout.floors_file.read_bytes()
+    locks = DeploymentLocks()
+    Hands(bench, locks).ask("lock", application="sorter", holder="eve@desk")
+    for act in (lambda hands: hands.ask("remove"), lambda hands: hands.ask("activate", digest=one.digest)):
+        with pytest.raises(LockHeld, match="eve@desk"):
+            act(Hands(bench, locks))
+    assert bench.layout.floors_file.read_bytes() == floors
 
 
 def test_a_permit_lets_one_release_of_one_device_back(bench: Bench, people: People) -> None:
