@@ -154,8 +154,7 @@ def _least_cosine(facts: dict[str, str]) -> float | None:
                 found.append(float(rest.partition(",")[0]) if word == "cosine" else -1.0)
             except ValueError:
                 return None
-    least = min(found, default=None)
-    return least if least is not None and -1 <= least <= 1.001 else None
+    return min(found) if found and all(-1 <= one <= 1.001 for one in found) else None
 
 
 def _seconds(moment: str) -> int:
