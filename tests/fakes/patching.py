@@ -24,7 +24,7 @@ class LocalPatching:
     lies = False
 
     @contextmanager
-    def running(self, most_bytes: int) -> Iterator[LocalPatching]:
+    def running(self, most_bytes: int, turn_s: float = 0.0) -> Iterator[LocalPatching]:
         """See `PatchStarter.running`."""
         self.most_bytes = most_bytes
         yield self

@@ -19,7 +19,6 @@ from edgekit.executor.child import Child, Starter
 JOB_S = 300.0
 """How long one patch may take: its largest base read, and its largest output written, on a slow card."""
 _TURN_S = 600.0
-"""How long another deployment's patches are waited for."""
 
 
 class Applies(Protocol):
@@ -44,13 +43,14 @@ class PatchStarter:
         self._turn = threading.Lock()
 
     @contextmanager
-    def running(self, most_bytes: int) -> Iterator[Applies]:
+    def running(self, most_bytes: int, turn_s: float = _TURN_S) -> Iterator[Applies]:
         """A child for as long as the block runs; where none can be had, one that applies nothing.
 
         Args:
             most_bytes: what an output may have at most.
+            turn_s: how long another deployment's patches are waited for.
         """
-        if not self._turn.acquire(timeout=_TURN_S):
+        if not self._turn.acquire(timeout=turn_s):
             yield PatchChild(None, None, self._job_s)
             return
         try:

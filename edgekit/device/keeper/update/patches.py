@@ -26,13 +26,18 @@ from edgekit.trust import check_digest_name, sha256_bytes, sha256_file
 _MANIFEST = "manifest.json"
 _PATCH, _OFFERED = ".patch", ".offered"
 _AGAIN = "deploy again: what cannot be patched is sent whole"
+_OFFER_TURN_S = 30.0
+"""Whoever offers a release waits for the answer: sooner than that patience ends, the manifest is to come whole."""
 
 
 class Starts(Protocol):
     """Where children come from: `patch_child.PatchStarter`."""
 
-    def running(self, most_bytes: int) -> AbstractContextManager[Applies]:
-        """A child whose outputs have at most so many bytes, for as long as the block runs."""
+    def running(self, most_bytes: int, turn_s: float = ...) -> AbstractContextManager[Applies]:
+        """A child whose outputs have at most so many bytes, for as long as the block runs.
+
+        One that is not to be had within `turn_s` seconds, as others are at work, applies nothing.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +110,7 @@ class Patches:
         with self._children.running(max(head.size_bytes for head in heads)) as child:
             for head in heads:
                 self._apply(head, child)
-                self._forget(head)
+                self._disk.remove(self._file(head))  # when it began to come, all others for its blob went
 
     def manifest(self, base: str, size_bytes: int, patch: bytes) -> bytes:
         """The manifest that a patch makes: unsigned still, and perhaps anything.
@@ -125,7 +130,7 @@ class Patches:
             in_memory(old) as base_fd,
             in_memory(patch) as patch_fd,
             in_memory() as output,
-            self._children.running(size_bytes) as child,
+            self._children.running(size_bytes, _OFFER_TURN_S) as child,
         ):
             done = child.apply(base_fd, patch_fd, output, base_bytes=len(old), size_bytes=size_bytes)
             made = os.pread(output, size_bytes, 0) if done else b""
