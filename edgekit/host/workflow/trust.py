@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgekit.errors import InputError, NothingSelected, TrustError
 from edgekit.host.keys import make_key, make_key_file, public_half
 from edgekit.host.link.inventory import read_inventory
-from edgekit.host.signers import parse_signers
+from edgekit.host.signers import Signer, parse_signers
 from edgekit.host.trust_chain import TrustChain, TrustLink
 from edgekit.host.user import user_at_machine
 from edgekit.host.workflow.workstation import Workstation
@@ -26,7 +27,7 @@ class KeyState:
     name: str
     fingerprint: str
     state: str
-    """`in use`, `old: edgekit keys rotate`, `too old`, `retired` or `revoked`."""
+    """`in use`, `retired` or `revoked`; else why it is soon, or already, refused for its age, and the cure."""
     age_days: int
     you: bool
 
@@ -82,12 +83,9 @@ def begin_trust(station: Workstation) -> TrustLink | None:
         listed = parse_signers(file.read_bytes(), str(file))
         if any(one.authority or one.valid_after_s or one.valid_before_s for one in listed):
             return None
-        found = [
-            _key(one.principals, f"{one.key_type} {one.public}", now_s) for one in listed if not one.why_not(now_s)
-        ]
-        if own.split()[1] not in {one.key.split()[1] for one in found}:
+        keys = _listed_keys(listed, now_s, now_s)
+        if fingerprint_of(own) not in keys:
             return None
-        keys = {fingerprint_of(one.key): one for one in found}
     document = TrustDocument(
         version=1,
         fleet=inventory.fleet,
@@ -100,7 +98,8 @@ def begin_trust(station: Workstation) -> TrustLink | None:
 
 def show_trust(station: Workstation) -> TrustState:
     """The newest version. Raises InputError where there is none."""
-    return _state(station, _newest(chain_of(station)))
+    chain = chain_of(station)
+    return _state(station, chain, _newest(chain))
 
 
 def rotate_key(station: Workstation) -> TrustState:
@@ -132,25 +131,33 @@ def rotate_key(station: Workstation) -> TrustState:
 
         newest = _change(station, chain, change, (key, fresh))
     if newest.missing:
-        return _state(station, newest)
-    fresh.with_name(f"{fresh.name}.pub").replace(key.with_name(f"{key.name}.pub"))
+        return _state(station, chain, newest)
+    with contextlib.suppress(FileNotFoundError):  # the last try was cut behind this step
+        fresh.with_name(f"{fresh.name}.pub").replace(key.with_name(f"{key.name}.pub"))
     fresh.replace(key)
     make_key(settings, station.executor, principal=user_at_machine())
-    return _state(station, newest)
+    return _state(station, chain, newest)
 
 
 def add_signer(station: Workstation, file: Path) -> TrustState:
-    """Let others sign too: everybody in an allowed_signers file who may sign releases now. Raises as `rotate_key`."""
+    """Let others sign too: everybody in an allowed_signers file who may sign releases now. Raises as `rotate_key`.
+
+    Raises:
+        InputError: a line has dates besides, which a trust file cannot keep.
+    """
     now_s = time.time()
-    people = [one for one in parse_signers(file.read_bytes(), str(file)) if not one.why_not(now_s)]
+    listed = parse_signers(file.read_bytes(), str(file))
+    for one in listed:
+        if not one.why_not(now_s) and (one.valid_after_s or one.valid_before_s):
+            raise InputError(
+                f"{file}:{one.line}: a trust file keeps no dates, and the key of {one.principals} has one",
+                hint="take valid-after and valid-before out; edgekit keys revoke ends what a key may do",
+            )
 
     def change(document: TrustDocument) -> TrustDocument:
         known = by_fingerprint(document)
-        new = [
-            _key(one.principals, f"{one.key_type} {one.public}", document.issued_s)
-            for one in people
-            if fingerprint_of(f"{one.key_type} {one.public}") not in known
-        ]
+        found = _listed_keys(listed, now_s, document.issued_s)
+        new = [key for fingerprint, key in found.items() if fingerprint not in known]
         if not new:
             raise NothingSelected(f"{file} names nobody who is not there yet", hint="edgekit keys list")
         return replace(document, keys=(*document.keys, *new))
@@ -226,12 +233,12 @@ def add_own_signature(station: Workstation) -> TrustState:
     chain = chain_of(station)
     newest = _newest(chain)
     _own(station, newest.document)
-    return _state(station, chain.add_signature(newest.document.version, station.settings.signing_key))
+    return _state(station, chain, chain.add_signature(newest.document.version, station.settings.signing_key))
 
 
 def _changed(station: Workstation, change: Callable[[TrustDocument], TrustDocument]) -> TrustState:
     chain = chain_of(station)
-    return _state(station, _change(station, chain, change, (station.settings.signing_key,)))
+    return _state(station, chain, _change(station, chain, change, (station.settings.signing_key,)))
 
 
 def _change(
@@ -272,13 +279,22 @@ def _key(name: str, public: str, since_s: int) -> TrustedKey:
     return TrustedKey(name=name, key=" ".join(public.split()[:2]), since_s=since_s)
 
 
-def _state(station: Workstation, link: TrustLink) -> TrustState:
+def _listed_keys(listed: Iterable[Signer], now_s: float, since_s: int) -> dict[str, TrustedKey]:
+    """By fingerprint, the keys of those who may sign releases now: a key on two lines is one."""
+    return {
+        one.fingerprint: _key(one.principals, f"{one.key_type} {one.public}", since_s)
+        for one in listed
+        if not one.why_not(now_s)
+    }
+
+
+def _state(station: Workstation, chain: TrustChain, link: TrustLink) -> TrustState:
     document, now_s = link.document, time.time()
     key = station.settings.signing_key
     own = fingerprint_of(public_half(key, station.executor)) if key.is_file() else ""
     names = {one: found.name for one, found in by_fingerprint(document).items()}
     return TrustState(
-        folder=str(chain_of(station).folder),
+        folder=str(chain.folder),
         version=document.version,
         fleet=document.fleet,
         threshold=document.threshold,
@@ -305,5 +321,5 @@ def _key_states(document: TrustDocument, own: str, now_s: float) -> Iterator[Key
         elif now_s >= end_of(document, key):
             state = "too old: edgekit keys rotate"
         elif age_days >= document.warn_days:
-            state = f"refused in {document.max_days - age_days} days: edgekit keys rotate"
+            state = f"refused in {counted(document.max_days - age_days, 'day')}: edgekit keys rotate"
         yield KeyState(name=key.name, fingerprint=fingerprint, state=state, age_days=age_days, you=fingerprint == own)

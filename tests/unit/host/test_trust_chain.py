@@ -138,6 +138,34 @@ def test_a_rotation_that_was_cut_goes_on(ann: Workstation) -> None:
     assert not fresh.exists() and next(key for key in show_trust(ann).keys if key.you).state == "in use"
 
 
+def test_a_rotation_that_was_cut_between_its_two_files_goes_on(ann: Workstation) -> None:
+    begin_trust(ann)
+    key = ann.settings.signing_key
+    old = key.read_bytes()
+    after = rotate_key(ann)
+    key.replace(key.with_name("release-key.new"))  # its public half is in place, it is not
+    key.write_bytes(old)
+    key.chmod(0o600)
+    assert rotate_key(ann).version == after.version
+    assert key.read_bytes() != old and not key.with_name("release-key.new").exists()
+    assert next(key for key in show_trust(ann).keys if key.you).state == "in use"
+
+
+def test_a_line_with_dates_is_refused_and_a_key_on_two_lines_is_one(
+    tmp_path: Path, ann: Workstation, bob: Workstation
+) -> None:
+    begin_trust(ann)
+    lines = lines_of(bob, tmp_path / "bobs-line")
+    name, _, rest = lines.read_text().strip().partition(" ")
+    dated = tmp_path / "dated"
+    dated.write_text(f'{name} valid-before="20990101",{rest}\n')
+    with pytest.raises(InputError, match=r"dated:1: a trust file keeps no dates") as caught:
+        add_signer(ann, dated)
+    assert "valid-before" in caught.value.hint
+    dated.write_text(f"{name} {rest}\nrobert@desk {rest}\n")  # the hint was followed
+    assert len(add_signer(ann, dated).keys) == 2
+
+
 def test_several_sign_and_a_lone_one_does_not_do(
     tmp_path: Path, ann: Workstation, bob: Workstation, board: Bench
 ) -> None:
