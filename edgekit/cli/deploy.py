@@ -20,9 +20,9 @@ _LEAST_BANDWIDTH = 1000
 """Bytes a second: at less no deployment ends."""
 
 
-def _size(option: str, text: str, least: int = 0) -> int | None:
-    """A number of bytes as it is written, `4kB`, `1.5M`; None where nothing is."""
-    if not text:
+def _size(option: str, text: str | None, least: int = 0) -> int | None:
+    """A number of bytes as it is written, `4kB`, `1.5M`; None where the option is not given."""
+    if text is None:
         return None
     try:
         size = parse_bytes(text)
@@ -49,9 +49,11 @@ def deploy(
         bool, typer.Option("--plan", help="Only say for each device whether the release fits, and what would be sent.")
     ] = False,
     max_bytes: Annotated[
-        str, typer.Option(metavar="SIZE", help="Refuse before sending files where more would be sent: 5MB.")
-    ] = "",
-    bandwidth: Annotated[str, typer.Option(metavar="SIZE", help="Send no more than so much a second: 200kB.")] = "",
+        str | None, typer.Option(metavar="SIZE", help="Refuse before sending files where more would be sent: 5MB.")
+    ] = None,
+    bandwidth: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Send no more than so much a second: 200kB.")
+    ] = None,
     permit: Annotated[
         bool,
         typer.Option("--permit", help="Sign that the device may take this release though it is older than it had."),
