@@ -70,7 +70,8 @@ def why_refused(document: TrustDocument, fingerprint: str, time_s: float, *, goi
         document: the trust that is in force.
         fingerprint: of the key.
         time_s: now, as `Clock` has it.
-        going_back: it is about a release that the device has committed before: keys that are only old still count.
+        going_back: it is about a release that the device has committed before: keys that are only old still count, and
+            it had as many signatures as were asked for then.
     """
     key = by_fingerprint(document).get(fingerprint)
     if fingerprint in document.revoked_keys:
@@ -124,7 +125,7 @@ def check_enough(
         )
     reasons = {one: why_refused(document, one, time_s, going_back=going_back) for one in sorted(set(signed_by))}
     counted = tuple(one for one, reason in reasons.items() if not reason)
-    if len(counted) >= document.threshold:
+    if len(counted) >= (1 if going_back else document.threshold):
         return counted
     why = "; ".join(reason for reason in reasons.values() if reason)
     if counted or not why:

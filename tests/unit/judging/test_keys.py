@@ -73,6 +73,10 @@ def test_what_was_retired_may_be_gone_back_to_and_what_was_revoked_not() -> None
     with pytest.raises(TrustError, match="retired on 2027-01-15"):
         check_enough(retired, [ANNS], NOW_S, "the release")
     assert check_enough(retired, [ANNS], NOW_S + 400 * DAY_S, "the release", going_back=True) == (ANNS,)
+    stricter = replace(FIRST, threshold=2)
+    with pytest.raises(TrustError, match="needs the signatures of 2 different keys and has 1"):
+        check_enough(stricter, [ANNS], NOW_S, "the release")
+    assert check_enough(stricter, [ANNS], NOW_S, "the release", going_back=True) == (ANNS,)
     revoked = replace(FIRST, revoked_keys=(ANNS,))
     for going_back in (False, True):
         with pytest.raises(TrustError, match="revoked"):
