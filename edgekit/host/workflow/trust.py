@@ -105,8 +105,9 @@ def show_trust(station: Workstation) -> TrustState:
 def rotate_key(station: Workstation) -> TrustState:
     """Make a new key in place of the user's own, which is retired: devices follow, as the old one signs for the new.
 
-    The old private key is removed once devices will take the new one: where others have to sign for that, run it again
-    when they have. Cut in the middle, it goes on where it was.
+    In all trust files of this machine's settings that name the key: else it were lost for the other fleets. The old
+    private key is removed once devices will take the new one: where others have to sign for that, run it again when
+    they have. Cut in the middle, it goes on where it was.
 
     Raises:
         InputError: there is no trust file, or it does not name the user's key.
@@ -117,26 +118,49 @@ def rotate_key(station: Workstation) -> TrustState:
     fresh = key.with_name(f"{key.name}.new")
     make_key_file(fresh, station.executor, principal=user_at_machine())
     public = public_half(fresh, station.executor)
-    newest = _newest(chain)
-    if fingerprint_of(public) not in by_fingerprint(newest.document):
-        own = _own(station, newest.document)
-
-        def change(document: TrustDocument) -> TrustDocument:
-            kept = [
-                replace(one, until_s=document.issued_s) if fingerprint_of(one.key) == own else one
-                for one in document.keys
-            ]
-            added = _key(user_at_machine(), public, document.issued_s)
-            return replace(document, keys=(*kept, added))
-
-        newest = _change(station, chain, change, (key, fresh))
-    if newest.missing:
+    newest = _with_new_key(station, chain, public, (key, fresh))
+    waiting = [chain] if newest.missing else []
+    for other in _other_chains(station, chain):
+        if _with_new_key(station, other, public, (key, fresh)).missing:
+            waiting.append(other)
+    for one in waiting:
+        station.progress.note(
+            f"{one.folder}: others have to sign with edgekit keys sign; then edgekit keys rotate again"
+        )
+    if waiting:
         return _state(station, chain, newest)
     with contextlib.suppress(FileNotFoundError):  # the last try was cut behind this step
         fresh.with_name(f"{fresh.name}.pub").replace(key.with_name(f"{key.name}.pub"))
     fresh.replace(key)
     make_key(settings, station.executor, principal=user_at_machine())
     return _state(station, chain, newest)
+
+
+def _other_chains(station: Workstation, chain: TrustChain) -> Iterator[TrustChain]:
+    """Trust files of the user's other fleets, which name the user's key."""
+    own = fingerprint_of(public_half(station.settings.signing_key, station.executor))
+    folder = station.settings.trust_dir
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        other = TrustChain(path, station.executor)
+        newest = other.newest() if path != chain.folder else None
+        if newest is not None and own in active_keys(newest.document):
+            yield other
+
+
+def _with_new_key(station: Workstation, chain: TrustChain, public: str, keys: tuple[Path, Path]) -> TrustLink:
+    """The newest version, which names a new key in place of the user's own."""
+    newest = _newest(chain)
+    if fingerprint_of(public) in by_fingerprint(newest.document):
+        return newest
+    own = _own(station, newest.document)
+
+    def change(document: TrustDocument) -> TrustDocument:
+        kept = [
+            replace(one, until_s=document.issued_s) if fingerprint_of(one.key) == own else one for one in document.keys
+        ]
+        return replace(document, keys=(*kept, _key(user_at_machine(), public, document.issued_s)))
+
+    return _change(station, chain, change, keys)
 
 
 def add_signer(station: Workstation, file: Path) -> TrustState:

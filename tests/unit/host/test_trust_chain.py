@@ -151,6 +151,29 @@ def test_a_rotation_that_was_cut_between_its_two_files_goes_on(ann: Workstation)
     assert next(key for key in show_trust(ann).keys if key.you).state == "in use"
 
 
+def test_a_rotation_takes_the_users_other_fleets_along(tmp_path: Path, bob: Workstation) -> None:
+    fleet = tmp_path / "fleets.toml"
+    fleet.touch()
+    me = of_fleet(tmp_path / "me", fleet)
+    begin_trust(me)  # of the user's own devices
+    fleet.write_text('name = "south"\n')
+    begin_trust(me)
+    add_signer(me, lines_of(bob, tmp_path / "bobs-line"))
+    assert rotate_key(me).fleet == "south"
+    assert renew(me).version == 4
+    set_threshold(me, 2)
+    fleet.write_text("")
+    assert [key.state for key in show_trust(me).keys] == ["retired", "in use"]
+    assert renew(me).version == 3
+    key = me.settings.signing_key.read_bytes()
+    rotate_key(me)
+    assert me.settings.signing_key.read_bytes() == key, "in south bob has to sign first"
+    chain = TrustChain(me.settings.trust_dir / "south", me.executor)
+    chain.add_signature(chain.newest_version, bob.settings.signing_key)
+    rotate_key(me)
+    assert me.settings.signing_key.read_bytes() != key and renew(me).missing == 0
+
+
 def test_a_line_with_dates_is_refused_and_a_key_on_two_lines_is_one(
     tmp_path: Path, ann: Workstation, bob: Workstation
 ) -> None:
