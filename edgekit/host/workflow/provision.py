@@ -118,7 +118,7 @@ def _first_trust(signers: SignerFile, access: DeviceAccess, options: ProvisionOp
     """The trust file that a device begins with: one that shuts out nobody who may sign by the other file.
 
     Raises:
-        InputError: it shall replace the device's own, and there is none.
+        InputError: it shall replace the device's own, and there is none, or it would shut somebody out.
     """
     chain = TrustChain(access.inventory.trust, station.executor)
     link = chain.in_force()
@@ -128,6 +128,11 @@ def _first_trust(signers: SignerFile, access: DeviceAccess, options: ProvisionOp
         return b""
     known = {*by_fingerprint(link.document), *link.document.revoked_keys}
     strangers = [one for one in signers.signers if one.fingerprint not in known]
+    if strangers and options.replace_trust:
+        raise InputError(
+            f"{strangers[0].principals} may sign and is not in your trust file, so that can replace no device's",
+            hint=f"edgekit keys add FILE; or take the key {strangers[0].fingerprint} out of the allowed_signers file",
+        )
     if strangers:
         station.progress.note(
             f"  {strangers[0].principals} may sign and is not in your trust file, so the device is given none: "
