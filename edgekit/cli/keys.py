@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgekit.cli.output import Output
 from edgekit.cli.session import JsonFlag, output_for, workstation_of
 from edgekit.cli.verbs import Verbs, examples
 
 if TYPE_CHECKING:
+    from edgekit.cli.output import Output
     from edgekit.host.workflow.trust import TrustState
 
 app = Verbs("Your signing key for releases, and who else may sign for your devices.")
@@ -104,7 +104,7 @@ def threshold(
     count: Annotated[int, typer.Argument(help="How many different keys have to sign.", min=1, max=64)],
     as_json: JsonFlag = False,
 ) -> None:
-    """Have devices ask for the signatures of several people: on releases, permits and the trust file itself."""
+    """Have devices ask for the signatures of several people, on releases and the trust file itself. No permits then."""
     from edgekit.host.workflow.trust import set_threshold
 
     output = output_for(as_json)

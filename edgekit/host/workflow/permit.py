@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from edgekit.errors import TrustError
 from edgekit.host.link.inventory import Inventory
 from edgekit.host.link.outgoing_trust import OutgoingTrust
 from edgekit.host.release.folder import ReleaseFolder
@@ -11,6 +12,7 @@ from edgekit.host.trust_chain import TrustChain
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.fleet import Device
 from edgekit.schema.trust import PERMIT_NAMESPACE, DowngradePermit, SignedDocument, unsigned
+from edgekit.schema.units import counted
 from edgekit.trust import sign
 
 _PERMIT_S = 3600
@@ -20,15 +22,24 @@ _PERMIT_S = 3600
 def trust_for(
     device: Device, inventory: Inventory, station: Workstation, *, permitted: ReleaseFolder | None
 ) -> OutgoingTrust:
-    """What there is for a device. Raises TrustError where the user's key does not sign.
+    """What there is for a device.
 
     Args:
         device: the device.
         inventory: names its fleet, and that fleet's trust file.
         station: this machine.
         permitted: the release that it may take although it is older than what it had; None: none is.
+
+    Raises:
+        TrustError: the user's key does not sign, or does not do alone.
     """
     chain = TrustChain(inventory.trust, station.executor)
+    link = chain.in_force() if permitted else None
+    if link is not None and link.document.threshold > 1:
+        raise TrustError(
+            f"{counted(link.document.threshold, 'key')} would have to sign a permit, and it takes one signature",
+            hint="edgekit rollback goes back to what a device had; or build the release again from its source",
+        )
     return OutgoingTrust(
         after=chain.after,
         newest_version=lambda: chain.newest_version,

@@ -11,12 +11,13 @@ from edgekit.errors import InputError, TrustError
 from edgekit.executor.local import LocalExecutor
 from edgekit.host.keys import make_key
 from edgekit.host.link.client import KeeperClient
+from edgekit.host.link.inventory import read_inventory
 from edgekit.host.link.outgoing_trust import OutgoingTrust, counter_of
 from edgekit.host.release.counter import next_counter
 from edgekit.host.release.folder import open_release
 from edgekit.host.workflow.cosign import cosign_release
-from edgekit.host.workflow.permit import make_permit
-from edgekit.host.workflow.trust import begin_trust
+from edgekit.host.workflow.permit import make_permit, trust_for
+from edgekit.host.workflow.trust import add_signer, begin_trust, chain_of, set_threshold
 from edgekit.schema.control import Event, Request
 from edgekit.schema.fleet import Device
 from edgekit.schema.manifest import SIGNATURE_NAMESPACE
@@ -104,6 +105,23 @@ def test_a_permit_that_the_host_makes_is_taken_by_that_device(tmp_path: Path) ->
         Hands(bench).deploy(old, statement, make_permit(folder, "gate-8", "", station))
     Hands(bench).deploy(old, statement, make_permit(folder, "gate-7", "", station))
     assert bench.current == old.digest
+
+
+def test_no_permit_is_made_that_a_device_would_refuse(tmp_path: Path) -> None:
+    station = workstation_in(tmp_path / "home")
+    make_key(station.settings, station.executor, principal="ann@desk")
+    begin_trust(station)
+    bob = Person(tmp_path, "bob")
+    (tmp_path / "line").write_text(f"bob@desk {bob.public}\n")
+    add_signer(station, tmp_path / "line")
+    inventory, folder = read_inventory(station.settings), open_release(write_release(make_release(), tmp_path / "old"))
+    assert trust_for(GATE, inventory, station, permitted=folder).permit
+    set_threshold(station, 2)
+    chain_of(station).add_signature(3, bob.file)
+    with pytest.raises(TrustError, match="2 keys would have to sign a permit") as caught:
+        trust_for(GATE, inventory, station, permitted=folder)
+    assert "edgekit rollback" in caught.value.hint
+    assert not trust_for(GATE, inventory, station, permitted=None).permit
 
 
 def test_a_second_signer_adds_theirs_once(tmp_path: Path) -> None:
