@@ -30,7 +30,7 @@ class SshLogin:
     key_name: str
     """The name under which known_hosts has the host's key."""
     named: tuple[str, ...] = ()
-    """Private key files that were named for this host, there or not."""
+    """Private key files that count for this host, there or not: those that were named, else the usual ones."""
     identities_only: bool = False
     """Whether keys of the agent count only where they are named."""
     proxy_command: str
@@ -91,7 +91,7 @@ def resolve_login(address: SshAddress, config: paramiko.SSHConfig, *, user: str,
         port=port,
         identities=tuple(file for file in identities if Path(file).is_file()),
         absent=tuple(file for file in identities if named and not Path(file).exists()),
-        named=tuple(identities) if named else (),
+        named=tuple(identities),
         identities_only=str(found.get("identitiesonly", "no")).lower() == "yes",
         known_hosts=tuple(_expanded(name, home) for name in known),
         key_name=alias or (host if port == 22 else f"[{host}]:{port}"),

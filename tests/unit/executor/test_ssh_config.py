@@ -113,6 +113,8 @@ def test_identities_only_is_kept_with_what_it_names(tmp_path: Path) -> None:
     login = resolve(tmp_path, f"Host *\n IdentitiesOnly yes\n IdentityFile {tmp_path}/.ssh/board\n")
     assert login.identities_only and login.named == (str(tmp_path / ".ssh/board"),)
     assert not resolve(tmp_path, "").identities_only
+    usual = resolve(tmp_path, "Host *\n IdentitiesOnly yes\n").named
+    assert str(tmp_path / ".ssh/id_ed25519") in usual, "as OpenSSH has it: the agent's key of a usual file counts"
 
 
 def test_a_certificate_beside_its_key_is_taken_and_another_refused_by_name(tmp_path: Path) -> None:
