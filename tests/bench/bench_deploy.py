@@ -30,8 +30,7 @@ sys.path.insert(0, str(ROOT))
 from edgekit.host.link.client import KeeperClient  # noqa: E402
 from edgekit.host.progress import Silent  # noqa: E402
 from edgekit.host.release.folder import open_release  # noqa: E402
-from edgekit.host.workflow.deploy import outgoing_release  # noqa: E402
-from edgekit.host.workflow.shipment import Shipment  # noqa: E402
+from edgekit.host.workflow.shipment import Shipment, outgoing_release  # noqa: E402
 from edgekit.schema.recipe import Health  # noqa: E402
 from tests.fakes.cut_proxy import CutProxy, cut_proxy  # noqa: E402
 from tests.integration.test_deploy import Site, running_site  # noqa: E402

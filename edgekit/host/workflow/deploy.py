@@ -17,11 +17,10 @@ from edgekit.host.link.sending import OutgoingRelease
 from edgekit.host.link.sending_rate import SendingRate
 from edgekit.host.progress import Progress
 from edgekit.host.release.folder import ReleaseFolder, open_release, read_plan
-from edgekit.host.release.names import FILES
 from edgekit.host.user import user_at_machine
 from edgekit.host.workflow.devices import DeviceAccess
 from edgekit.host.workflow.permit import trust_for
-from edgekit.host.workflow.shipment import Deltas, SendLimits, Shipment
+from edgekit.host.workflow.shipment import Deltas, SendLimits, Shipment, outgoing_release
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.control import ApplicationStatus, Offer, ReleaseFailure, ReleaseRef
 from edgekit.schema.fleet import Device
@@ -126,26 +125,6 @@ def _deltas_of(station: Workstation) -> Deltas:
         find=lambda digests: make().find(digests),
         patches=lambda old, new: make().patches(old, new),
     )
-
-
-def outgoing_release(folder: ReleaseFolder) -> OutgoingRelease:
-    """A release's folder as it is sent."""
-    return OutgoingRelease(
-        manifest=folder.manifest,
-        manifest_bytes=folder.manifest_bytes,
-        signature=folder.signature,
-        digest=folder.digest,
-        file=lambda path: folder.path / FILES / path,
-        provenance=lambda: _provenance(folder),
-    )
-
-
-def _provenance(folder: ReleaseFolder) -> tuple[bytes, bytes]:
-    if not folder.provenance:
-        return b"", b""
-    from edgekit.host.release.envelope import unseal  # noqa: PLC0415  only for what is sent at all
-
-    return unseal(folder.provenance)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

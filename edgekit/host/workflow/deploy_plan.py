@@ -10,11 +10,10 @@ from pathlib import Path
 from edgekit.errors import EdgekitError
 from edgekit.host.link.client import KeeperClient
 from edgekit.host.release.folder import open_release
-from edgekit.host.workflow.deploy import outgoing_release
 from edgekit.host.workflow.devices import DeviceAccess
-from edgekit.host.workflow.fitting import FleetFit, ask_devices
+from edgekit.host.workflow.fitting import DeviceFit, FleetFit, ask_devices
 from edgekit.host.workflow.past_releases import deltas_of
-from edgekit.host.workflow.shipment import SendLimits, Shipment
+from edgekit.host.workflow.shipment import SendLimits, Shipment, outgoing_release
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.fleet import Device
 
@@ -66,15 +65,16 @@ def plan_deploys(
     fit = ask_devices(release, names, access, station)
     outgoing, deltas = outgoing_release(open_release(release)), deltas_of(station)
 
-    def one(device: Device) -> TransferFigures:
+    def one(found: DeviceFit) -> TransferFigures:
+        if not found.fits:
+            return TransferFigures(device=found.device, unknown=found.unreachable or found.fault or "it does not fit")
         shipment = Shipment(
-            device=device.name, release=outgoing, progress=station.progress, deltas=deltas, limits=limits
+            device=found.device, release=outgoing, progress=station.progress, deltas=deltas, limits=limits
         )
-        return _figures(device, shipment, access)
+        return _figures(access.find(found.device), shipment, access)
 
-    devices = [access.find(found.device) for found in fit.devices]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        transfers = tuple(pool.map(one, devices))
+        transfers = tuple(pool.map(one, fit.devices))
     return DeployPlan(**{field.name: getattr(fit, field.name) for field in fields(fit)}, transfers=transfers)
 
 

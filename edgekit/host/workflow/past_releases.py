@@ -15,7 +15,7 @@ from edgekit.host.link.delta.files import ReleaseFiles
 from edgekit.host.link.delta.patch_set import PATCHES, PatchSets
 from edgekit.host.release.folder import ReleaseFolder, open_release
 from edgekit.host.release.names import FILES, MANIFEST
-from edgekit.host.workflow.shipment import Deltas
+from edgekit.host.workflow.shipment import Deltas, outgoing_release
 from edgekit.host.workflow.workstation import Workstation
 
 RELEASES = "releases"
@@ -35,7 +35,7 @@ class PastReleases:
             with contextlib.suppress(EdgekitError, OSError):
                 cached = self._cache.take(digest)
                 if cached is not None:
-                    found = release_files(open_release(cached.folder))
+                    found = outgoing_release(open_release(cached.folder))
                     if found.digest == digest:
                         return found
         return None
@@ -61,16 +61,6 @@ def deltas_of(station: Workstation) -> Deltas:
     """Patches between the releases that this machine has; it keeps those that it makes."""
     sets = PatchSets(Cache(station.settings.cache_dir / PATCHES, station.progress), station.progress)
     return Deltas(find=past_releases(station).first_of, patches=sets.get)
-
-
-def release_files(folder: ReleaseFolder) -> ReleaseFiles:
-    """A release's folder as its files."""
-    return ReleaseFiles(
-        digest=folder.digest,
-        manifest=folder.manifest,
-        manifest_bytes=folder.manifest_bytes,
-        file=lambda path: folder.path / FILES / path,
-    )
 
 
 def _fill(folder: Path, release: ReleaseFolder) -> None:

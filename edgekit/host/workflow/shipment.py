@@ -12,9 +12,31 @@ from edgekit.host.link.delta.lzma_patch import make_patch
 from edgekit.host.link.outgoing_trust import counter_of
 from edgekit.host.link.sending import Outgoing, OutgoingRelease, Sent, Transfer, count_bytes, plan_transfer, send_files
 from edgekit.host.progress import Progress
+from edgekit.host.release.folder import ReleaseFolder
+from edgekit.host.release.names import FILES
 from edgekit.schema.control import Missing, MissingBlob, Offer, Status
 from edgekit.schema.message import from_message_data
 from edgekit.schema.units import counted, format_bytes
+
+
+def outgoing_release(folder: ReleaseFolder) -> OutgoingRelease:
+    """A release's folder as it is sent."""
+    return OutgoingRelease(
+        manifest=folder.manifest,
+        manifest_bytes=folder.manifest_bytes,
+        signature=folder.signature,
+        digest=folder.digest,
+        file=lambda path: folder.path / FILES / path,
+        provenance=lambda: _provenance(folder),
+    )
+
+
+def _provenance(folder: ReleaseFolder) -> tuple[bytes, bytes]:
+    if not folder.provenance:
+        return b"", b""
+    from edgekit.host.release.envelope import unseal  # noqa: PLC0415  only for what is sent at all
+
+    return unseal(folder.provenance)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,10 +112,8 @@ class Shipment:
 
     def plan(self, keeper: KeeperClient, offer: Offer) -> Transfer:
         """Choose each missing file's way; patches that nobody has made yet are made."""
-        patches: Mapping[str, Patch] = {}
-        if offer.missing and keeper.can("patches") and (self._base or self.limits.dear):
-            patches = self.deltas.patches(self._base, self.release)
-        return plan_transfer(self.release, offer.missing, offer.begun, patches)
+        wanted = offer.missing and keeper.can("patches") and (self._base or self.limits.dear)
+        return plan_transfer(self.release, offer.missing, offer.begun, self._patches() if wanted else {})
 
     def send(self, keeper: KeeperClient, offer: Offer) -> None:
         """Send what is missing; what could not be patched over there follows whole.
@@ -122,6 +142,14 @@ class Shipment:
         statement = self._statement(keeper, offer)
         files = count_bytes(self.release, transfer, packs=keeper.can("zlib"))
         return transfer, files + (statement.wire_bytes if statement else 0)
+
+    def _patches(self) -> Mapping[str, Patch]:
+        """What there are or can be made: a full disk of this machine costs patches, and no deployment."""
+        try:
+            return self.deltas.patches(self._base, self.release)
+        except OSError as error:
+            self.progress.note(f"no patches can be kept ({error.strerror}: {error.filename}): files travel whole")
+            return {}
 
     def _not_patched(self, transfer: Transfer, left: Sequence[MissingBlob]) -> Transfer:
         sent = {one.entry.sha256 for one in transfer.files}
@@ -159,10 +187,8 @@ class Shipment:
         """The ways to offer the manifest, the one of fewest bytes first."""
         new, signature = self.release.manifest_bytes, self.release.signature
         usual = {"signature_bytes": len(signature)}
-        bases = [self.release if self._offered else None, self._base, None]
-        for number, base in enumerate(bases):
-            if not packs or (base is None and number < len(bases) - 1):
-                continue
+        bases = [base for base in (self.release if self._offered else None, self._base) if base]
+        for base in (*bases, None) if packs else ():
             patch = make_patch(base.manifest_bytes if base else b"", new)
             if patch is not None:
                 fields = {**usual, "base": base.digest if base else "", "size_bytes": len(new)}

@@ -60,7 +60,8 @@ class PatchSets:
         with self._progress.amount(text, sum(job.new.bytes for job in jobs)) as advance:
 
             def one(job: PatchJob) -> int:
-                with contextlib.suppress(OSError, InputError):  # a file that is not there is for the device to judge
+                # What is not there is told where it is sent; what finds no memory to be made needs not be made.
+                with contextlib.suppress(OSError, InputError, MemoryError):
                     _make_one(folder, job, old, new)
                 return job.new.bytes
 

@@ -11,6 +11,7 @@ import pytest
 from edgekit.errors import InputError
 from edgekit.host.cache import Cache
 from edgekit.host.link.client import KeeperClient
+from edgekit.host.link.delta import patch_set
 from edgekit.host.link.delta.files import ReleaseFiles
 from edgekit.host.link.delta.lzma_patch import can_patch
 from edgekit.host.link.delta.patch_set import PatchSets
@@ -97,6 +98,25 @@ def test_what_is_counted_before_is_what_is_sent(tmp_path: Path, deltas: Deltas) 
     assert arrived(link) and told.sent_patches == transfer.patches == 1
     assert told.sent_bytes == shipment.sent.wire_bytes + count
     assert told.sent_bytes < 310_000 < told.release_bytes, "what is new, and little else"
+
+
+def test_a_cache_that_cannot_be_written_costs_patches_and_no_deployment(tmp_path: Path, deltas: Deltas) -> None:
+    (tmp_path / "cache/patches").write_text("no folder")
+    link = has_old()
+    told = deployment(link, tmp_path, deltas).run()
+    assert arrived(link) and told.changed and told.sent_patches == 0
+
+
+def test_a_patch_for_which_there_is_no_memory_is_not_made(
+    tmp_path: Path, deltas: Deltas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(_base: bytes, _content: bytes) -> bytes:
+        raise MemoryError("liblzma makes no patch: 5")
+
+    monkeypatch.setattr(patch_set, "make_patch", none_left)
+    link = has_old()
+    told = deployment(link, tmp_path, deltas).run()
+    assert arrived(link) and told.sent_patches == 0
 
 
 def test_more_bytes_than_allowed_are_refused_before_any_file_is_sent(tmp_path: Path, deltas: Deltas) -> None:
