@@ -62,7 +62,7 @@ def get(
 
     out = output_for(as_json)
     wanted = WantedClips(application=application, stream=stream, newest=newest, files=tuple(file or ()))
-    done = fetch_clips(device, wanted, to, access_of(ctx), out.amount)
+    done = fetch_clips(device, wanted, to, access_of(ctx), out)
     out.result(done, _fetched(done))
 
 

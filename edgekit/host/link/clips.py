@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -14,10 +13,10 @@ from edgekit.host.link.client import KeeperClient
 from edgekit.schema.clips import MAX_PIECE_BYTES, ClipPiece, KeptClip
 from edgekit.schema.control import Event
 from edgekit.schema.message import from_message_data
+from edgekit.trust import sha256_file
 
 _MOST = 20_000
 """Clips of one application: more than any keeper lists."""
-_PIECE_BYTES = 1 << 20
 
 
 def list_clips(keeper: KeeperClient, application: str) -> tuple[str, list[KeptClip]]:
@@ -61,11 +60,7 @@ def receive_clip(
     """
     with part.open("ab") as file:
         sha256 = _receive(keeper, application, clip, file, advance)
-    with part.open("rb") as file:
-        digest = hashlib.sha256()
-        while data := file.read(_PIECE_BYTES):
-            digest.update(data)
-    if digest.hexdigest() != sha256:
+    if sha256_file(part) != sha256:
         part.unlink()
         raise Unreachable(f"{clip.file} arrived damaged", hint="fetch it again: it begins anew")
 

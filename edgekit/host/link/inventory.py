@@ -89,7 +89,7 @@ def read_inventory(settings: Settings) -> Inventory:
     """
     boards = {file.parent.name: from_json(Device, file.read_bytes(), str(file)) for file in _board_files(settings)}
     file = settings.fleet_file
-    fleet = read_toml(Fleet, file) if file.exists() else Fleet()
+    fleet = _fleet(settings)
     named = {name: _device(name, device) for name, device in fleet.devices.items()}
     signers = file.parent / fleet.allowed_signers if fleet.allowed_signers else None
     given = {"": _given(fleet.settings, file)}
@@ -106,8 +106,12 @@ def read_inventory(settings: Settings) -> Inventory:
 
 def fleet_name(settings: Settings) -> str:
     """The name in fleet.toml; empty where there is none. Raises InputError where that file is wrong."""
-    file = settings.fleet_file
-    return read_toml(Fleet, file).name if file.exists() else ""
+    return _fleet(settings).name
+
+
+def _fleet(settings: Settings) -> Fleet:
+    """fleet.toml; empty where there is none."""
+    return read_toml(Fleet, settings.fleet_file) if settings.fleet_file.exists() else Fleet()
 
 
 def _device(name: str, written: DeviceFile) -> Device:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgekit.errors import InputError, NothingSelected
 from edgekit.host.link.client import KeeperClient
 from edgekit.host.link.clips import list_clips, receive_clip
+from edgekit.host.progress import Progress
 from edgekit.host.workflow.devices import DeviceAccess
 from edgekit.schema.clips import KeptClip
 from edgekit.schema.message import from_message
 from edgekit.schema.result import ClipNote
 
 _PART = ".part"
-
-Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
-"""Shows a transfer: what it is, of how many bytes; gives what is called with the bytes of each piece."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,14 +127,14 @@ def _fetch(keeper: KeeperClient, clip: KeptClip, folder: Path, done: FetchedClip
     folder.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f"{file.name}{_PART}")
     try:
-        with progress(name, clip.bytes) as advance:
+        with progress.amount(name, clip.bytes) as advance:
             receive_clip(keeper, done.application, clip, part, advance)
     except NothingSelected:
         part.unlink(missing_ok=True)
         done.gone.append(name)
         return
     if clip.note:
-        file.with_suffix(".json").write_text(clip.note)
+        file.with_suffix(".json").write_text(clip.note, encoding="utf-8")
     part.replace(file)
     done.fetched.append(name)
     done.bytes += clip.bytes

@@ -14,6 +14,7 @@ import pytest
 from edgekit.device.keeper.clips import ClipShelf
 from edgekit.errors import InputError, NothingSelected, Unreachable
 from edgekit.host.link.inventory import Inventory
+from edgekit.host.progress import Silent
 from edgekit.host.workflow.clips import FetchedClips, WantedClips, fetch_clips, see_clips
 from edgekit.host.workflow.devices import DeviceAccess
 from edgekit.schema.clips import MAX_PIECE_BYTES
@@ -73,18 +74,18 @@ def access(link: FakeLink) -> DeviceAccess:
     return DeviceAccess(inventory=inventory, connect=lambda _: link)
 
 
-class Progress:
+class Progress(Silent):
     """Counts what is shown."""
 
     def __init__(self) -> None:
         self.shown: dict[str, tuple[int, int]] = {}
 
     @contextmanager
-    def __call__(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
-        self.shown[name] = total, 0
+    def amount(self, text: str, total: int) -> Iterator[Callable[[int], None]]:
+        self.shown[text] = total, 0
 
         def advance(count: int) -> None:
-            self.shown[name] = total, self.shown[name][1] + count
+            self.shown[text] = total, self.shown[text][1] + count
 
         yield advance
 
@@ -154,12 +155,14 @@ def test_a_beginning_that_is_another_clips_is_thrown_away(link: FakeLink, tmp_pa
 
 
 def test_a_clip_that_goes_meanwhile_costs_the_others_nothing(link: FakeLink, board: Path, tmp_path: Path) -> None:
-    @contextmanager
-    def shown(name: str, total: int) -> Iterator[Callable[[int], None]]:
-        (board / "2_yard_entered_yard.mp4").unlink(missing_ok=True)
-        yield lambda count: None
+    class Removes(Progress):
+        @contextmanager
+        def amount(self, text: str, total: int) -> Iterator[Callable[[int], None]]:
+            (board / "2_yard_entered_yard.mp4").unlink(missing_ok=True)
+            with super().amount(text, total) as advance:
+                yield advance
 
-    done = fetch_clips("gate-7", ALL, tmp_path, access(link), shown)
+    done = fetch(link, tmp_path, progress=Removes())
     assert (done.gone, done.fetched) == (["clips/2_yard_entered_yard.mp4"], ["clips/1_gate_crossed_door.mp4"])
     assert not list(tmp_path.glob("clips/*.part"))
 
