@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import mmap
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -108,6 +109,8 @@ class RgaPictures:
         self._targets = tuple(targets)
         self._held = ExitStack()
         self._reached: Mapping[int, RgaMemory] | None = None
+        self._mapping = threading.Lock()
+        """Two streams may begin at once, each on a thread of the lane."""
 
     def filler(self, plan: Conversion) -> RgaFiller | None:
         """An executor of the plan, to be closed; None where RGA cannot carry it out, with the reason in the log."""
@@ -135,16 +138,17 @@ class RgaPictures:
     @property
     def reached(self) -> Mapping[int, RgaMemory]:
         """Every target as RGA knows it, by its memory; they are mapped once. Raises EngineError."""
-        if self._reached is None:
-            found = {}
-            for target in self._targets:
-                _, height, _, _ = target.tensor.shape
-                format_ = RGB_888  # a job says which order it writes; both take the same room
-                layout = RgaLayout(stride_px=target.stride_px, rows=height, format=format_)
-                memory = found[id(target.memory)] = self._rga.import_descriptor(target.memory.descriptor, layout)
-                self._held.callback(memory.close)
-            self._reached = found
-        return self._reached
+        with self._mapping:
+            if self._reached is None:
+                found = {}
+                for target in self._targets:
+                    _, height, _, _ = target.tensor.shape
+                    format_ = RGB_888  # a job says which order it writes; both take the same room
+                    layout = RgaLayout(stride_px=target.stride_px, rows=height, format=format_)
+                    memory = found[id(target.memory)] = self._rga.import_descriptor(target.memory.descriptor, layout)
+                    self._held.callback(memory.close)
+                self._reached = found
+            return self._reached
 
     def close(self) -> None:
         """End all imports, before their memory goes. May be called twice."""

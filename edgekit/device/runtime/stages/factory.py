@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ class StageFactory:
         self.release = release
         self.runners = dict(runners)
         self._shared: dict[str, Any] = {}
+        self._making = threading.Lock()
+        """Two streams may begin at once, each on a thread of the lane."""
 
     def make(self, stage: StagePlan, stream: StreamInfo) -> Stage:
         """A stage for one stream.
@@ -64,9 +67,10 @@ class StageFactory:
 
     def _share(self, cls: Any, name: str, options: Any) -> Any:
         shared = getattr(cls, "Shared", None)
-        if shared is not None and name not in self._shared:
-            self._shared[name] = shared(SharedContext(name=name, options=options, release=self.release))
-        return self._shared.get(name)
+        with self._making:
+            if shared is not None and name not in self._shared:
+                self._shared[name] = shared(SharedContext(name=name, options=options, release=self.release))
+            return self._shared.get(name)
 
 
 def load_runners(plan: WorkerPlan, release: Path, cache: Path | None = None) -> dict[str, Runner]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +55,29 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixt
 
 def engines(*names: str) -> dict[str, EnginePlan]:
     return {name: EnginePlan(runner="onnxruntime", path="", input=CONTRACT, threads=1) for name in names}
+
+
+def test_it_is_made_once_also_where_two_streams_begin_at_once(
+    tmp_path: Path, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bus = importlib.import_module(module).Bus
+    usual, begun = bus.__init__, threading.Event()
+
+    def slow(self: Any, context: Any) -> None:
+        begun.set()
+        time.sleep(0.1)
+        usual(self, context)
+
+    monkeypatch.setattr(bus, "__init__", slow)
+    valve = python_stage("eject", f"{module}:Valve", pin=7)
+    factory = StageFactory(small_plan(valve), tmp_path, {})
+    first = threading.Thread(target=factory.make, args=(valve, stream_info("a")))
+    first.start()
+    begun.wait()
+    factory.make(valve, stream_info("b"))
+    first.join()
+    assert len(bus.made) == 1
+    factory.close()
 
 
 def test_what_exists_once_is_made_once_for_all_streams_and_closed(tmp_path: Path, module: str) -> None:
