@@ -93,7 +93,7 @@ class LaneQueues:
         """
         queue = self._streams.get(stream)
         if queue is None:
-            return not coming or self._closed or coming < self._size or self._policy_of(stream) != "block"
+            return self._closed or coming < self._size or self._policy_of(stream) != "block"
         return self._closed or self._has_room(stream, queue, coming)
 
     def under_way(self, stream: str) -> int:
@@ -217,6 +217,7 @@ class LaneQueues:
             for _ in range(count):
                 self._drop(queue.take_oldest_frame(), cause)
             self._entries -= count
+            queue.since_s = None  # nothing of it waits any more
             self._tell_of_room(queue)
         for call in self.on_taken:
             call()

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgekit.device.runtime.frames.stream import Entry, StreamEnded, StreamGap, StreamRestarted
+from edgekit.device.runtime.schedule.decide import StreamRule
 from edgekit.device.runtime.schedule.queues import LaneQueues
 from edgekit.device.runtime.schedule.scheduler import Scheduler
 from edgekit.schema.recipe import DropPolicy
@@ -278,3 +279,17 @@ def test_frames_of_a_stream_can_be_forgotten_and_its_events_stay() -> None:
     queues.forget("nobody", "lost")
     assert queues.drops() == {("belt", "lost"): 2} and told == [1]
     assert drained(queues) == [gap, 0]
+
+
+def test_a_stream_whose_frames_were_forgotten_has_not_waited_since() -> None:
+    now = [0.0]
+    rules = {"lost": StreamRule(priority=0, max_wait_s=2.0), "gate": StreamRule(priority=5)}
+    queues = LaneQueues(4, "block", Scheduler(rules))
+    queues.clock = lambda: now[0]
+    queues.put(frame(0, "lost"))
+    queues.forget("lost", "lost")
+    now[0] = 300.0
+    queues.put(frame(1, "lost"))
+    queues.put(frame(0, "gate"))
+    first = queues.poll(always)
+    assert first is not None and first.stream == "gate"
