@@ -54,13 +54,14 @@ def class_areas(
         return ()
     whole_px = fit.source_width_px * fit.source_height_px
     found = []
-    for index, (x, y, width, height), count, there in _places(seen, least_share, parts=parts):
+    largest = sorted(_places(seen, least_share, parts=parts), key=lambda one: -one[2])[:_MOST]
+    for index, (x, y, width, height), count, there in largest:
         corners = np.array([[left + x, top + y, left + x + width, top + y + height]]) / (across, down, across, down)
         box = fit.boxes_to_source(corners.astype(np.float32))
         outline = outline_of(there, np.array([left + x, top + y]), fit, scale=(1 / across, 1 / down)).outline
         edges, share = tuple(box[0].tolist()), count / seen.size
         found.append(ClassArea(index=index, share=share, area_px=share * whole_px, box=edges, outline=outline))
-    return tuple(sorted(found, key=lambda one: -one.share)[:_MOST])
+    return tuple(found)
 
 
 def best_classes(maps: Floats) -> Places:

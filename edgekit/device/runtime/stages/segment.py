@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
+
 from edgekit.device.runtime.heads.areas import ClassArea, best_classes, class_areas, there_or_not
 from edgekit.device.runtime.heads.candidates import activated
 from edgekit.device.runtime.stages.fitting import fit_of
@@ -22,6 +24,7 @@ class Segment(Stage):
         self._options: SegmentOptions = context.options
         self._fit = fit_of(context)
         self._output = PictureOutput(context)
+        self._ignored = [index for index, label in enumerate(self._output.labels) if label in self._options.ignore]
         assert context.contract is not None, "a fit was planned for it"
         self._size = (context.contract.width_px, context.contract.height_px)
 
@@ -32,10 +35,9 @@ class Segment(Stage):
             best = there_or_not(activated(maps[0], self._output.activation), options.threshold)
         else:
             best = best_classes(maps)
+        best[np.isin(best, self._ignored)] = -1
         found = class_areas(best, self._fit, self._size, options.least_share, parts=options.parts)
-        frame.detections += tuple(
-            self._detection(one) for one in found if self._output.labels[one.index] not in self._options.ignore
-        )
+        frame.detections += tuple(self._detection(one) for one in found)
         return frame
 
     def _detection(self, one: ClassArea) -> Detection:

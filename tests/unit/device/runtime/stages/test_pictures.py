@@ -152,6 +152,16 @@ def test_parts_of_a_class_are_detections_of_their_own():
     assert [len(one.outline) for one in got] == [1, 1]
 
 
+def test_parts_of_ignored_classes_take_no_place_from_others():
+    maps = np.zeros((2, 64, 64), np.float32)
+    maps[0, ::2, ::2] = 1  # 1,024 parts of one cell, in a sea of the other class
+    maps[1, 1::2, 1::2] = 1
+    ignored, kept = LABELS[:2]
+    maps = np.concatenate([maps, np.full((1, 64, 64), 0.5, np.float32)])
+    got = segment(maps[None], labels=[ignored, kept, "sea"], parts=True, ignore=[ignored, "sea"], least_share=0)
+    assert len(got) == 300 and {one.label for one in got} == {kept}
+
+
 @pytest.mark.parametrize("activation", ["none", "sigmoid"])
 def test_one_map_is_of_a_class_that_is_there_or_not(activation):
     scores = np.full((16, 16), 0.2, np.float32)
