@@ -55,12 +55,17 @@ def name_outputs(model: onnx.ModelProto) -> Iterator[str]:
 
 
 def _without_sizes(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
-    return [value for value in model.graph.output if not value.type.tensor_type.HasField("shape")]
+    return [
+        value
+        for value in model.graph.output
+        if value.type.WhichOneof("value") in (None, "tensor_type") and not value.type.tensor_type.HasField("shape")
+    ]
 
 
 def _measure(model: onnx.ModelProto, unknown: Sequence[onnx.ValueInfoProto]) -> None:
     """Write down the sizes that outputs have in two runs, those that differ as open: operators that ONNX does not
-    know, ONNX Runtime's own among them, tell nobody before. A model that does not run is left as it is."""
+    know, ONNX Runtime's own among them, tell nobody before. A model that does not run is left as it is, and so is an
+    output that has another number of sizes each time."""
     runs = []
     try:
         session = open_session(model.SerializeToString(), optimised=False)
@@ -80,13 +85,14 @@ def _measure(model: onnx.ModelProto, unknown: Sequence[onnx.ValueInfoProto]) -> 
         return
     for value, first, second in zip(unknown, *runs, strict=True):
         shapes = (np.shape(first), np.shape(second))
+        if len(shapes[0]) != len(shapes[1]):
+            continue
         value.type.tensor_type.shape.Clear()
         value.type.tensor_type.shape.SetInParent()
-        if len(shapes[0]) == len(shapes[1]):
-            for size, other in zip(*shapes, strict=True):
-                dimension = value.type.tensor_type.shape.dim.add()
-                if size == other:
-                    dimension.dim_value = size
+        for size, other in zip(*shapes, strict=True):
+            dimension = value.type.tensor_type.shape.dim.add()
+            if size == other:
+                dimension.dim_value = size
 
 
 def settle_sizes(model: onnx.ModelProto) -> Iterator[str]:

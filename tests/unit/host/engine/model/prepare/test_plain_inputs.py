@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from edgekit.errors import EngineError
 from edgekit.host.engine.model.onnx_model import read_onnx
 from edgekit.host.engine.model.prepare.rewrite import prepare, prove_rewrite
+from edgekit.host.engine.model.prepare.sizes import name_outputs
 from edgekit.schema.recipe import ColourContract, Model, OtherInput
 from tests.fakes import networks
 
@@ -71,6 +72,34 @@ def test_sizes_behind_operators_of_onnx_runtime_are_measured(tmp_path: Path) -> 
     file = networks.save(helper.make_model(graph, opset_imports=sets, ir_version=9), tmp_path / "m.onnx")
     made = prepare(file, "m", Model(onnx="m.onnx", input=CONTRACT), "onnxruntime")
     assert [one.shape for one in made.onnx.outputs] == [(1, 3, 96, 96), (4, 0)], "what differs stays open"
+
+
+def test_what_cannot_be_measured_is_left_as_it_is() -> None:
+    """An output that is no tensor, and one with another number of sizes in each run."""
+    branches = [
+        helper.make_graph(
+            [helper.make_node("Constant", [], [name], value=numpy_helper.from_array(np.zeros(shape, np.float32)))],
+            name,
+            [],
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, None)],
+        )
+        for name, shape in (("two", (2, 3)), ("one", (4,)))
+    ]
+    nodes = [
+        helper.make_node("SequenceConstruct", ["x"], ["several"]),
+        helper.make_node("ReduceMax", ["x"], ["most"], keepdims=0),
+        helper.make_node("Cast", ["most"], ["any"], to=TensorProto.BOOL),
+        helper.make_node("If", ["any"], ["either"], then_branch=branches[0], else_branch=branches[1]),
+    ]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 4))
+    several = helper.make_tensor_sequence_value_info("several", TensorProto.FLOAT, None)
+    either = helper.make_tensor_value_info("either", TensorProto.FLOAT, None)
+    graph = helper.make_graph(nodes, "g", [x], [several, either])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    list(name_outputs(model))
+    kinds = [one.type.WhichOneof("value") for one in model.graph.output]
+    assert kinds == ["sequence_type", "tensor_type"]
+    assert not model.graph.output[1].type.tensor_type.HasField("shape")
 
 
 @pytest.mark.parametrize(("bottom", "kind"), [("e", "Softmax"), ("x", "Div")])
