@@ -46,6 +46,8 @@ class NameLookup:
         raise failed
 
     def _addresses(self, within_s: float) -> list[Address]:
+        if self._pending is not None and self._pending.failed is not None:
+            self._pending = None  # it failed behind somebody's back, as long ago as they have paused since
         pending = self._pending = self._pending or _Pending(self._look_up)
         if not pending.done.wait(within_s):
             raise TimeoutError("timed out")

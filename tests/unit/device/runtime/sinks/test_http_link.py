@@ -58,6 +58,28 @@ def test_a_name_that_nobody_has_is_told() -> None:
         NameLookup("nowhere.example", 80, find).connect(10.0)
 
 
+def test_a_lookup_that_failed_after_it_was_given_up_is_made_anew() -> None:
+    free, asked = threading.Event(), []
+
+    def find(*_: Any, **__: Any) -> list[Any]:
+        asked.append(1)
+        free.wait()
+        if len(asked) == 1:
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return addresses
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        addresses = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", server.getsockname())]
+        lookup = NameLookup("camera.example", 80, find)
+        with pytest.raises(TimeoutError):
+            lookup.connect(0.01)
+        free.set()
+        pending = lookup._pending
+        assert pending is not None
+        eventually(pending.done.is_set)
+        lookup.connect(60.0).close()
+
+
 def test_the_next_address_is_tried_and_a_list_without_any_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))  # nobody listens there
