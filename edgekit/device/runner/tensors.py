@@ -53,8 +53,7 @@ def fixed_inputs(found: Iterable[TensorSpec], plan: EnginePlan, engine: str, hin
     """
     inputs = tuple(found)
     name = picture_name(inputs, plan, engine, hint)
-    contracts = {name: plan.contract} if name else {}
-    return tuple(_fixed(spec, contracts.get(spec.name), engine, hint) for spec in inputs)
+    return tuple(_fixed(spec, plan.contract if spec.name == name else None, engine, hint) for spec in inputs)
 
 
 def picture_name(inputs: tuple[TensorSpec, ...], plan: EnginePlan, engine: str, hint: str) -> str:
@@ -64,7 +63,11 @@ def picture_name(inputs: tuple[TensorSpec, ...], plan: EnginePlan, engine: str, 
         InputError: there is no such input, or no plain one that the plan names.
     """
     names = [spec.name for spec in inputs if spec.name not in plan.plain]
-    if plan.input is None and not names:
+    if lacking := sorted(set(plan.plain) - {spec.name for spec in inputs}):
+        raise InputError(f"engine {engine} has no input {lacking[0]}, which its plan names", hint=hint)
+    if plan.input is None:
+        if names:
+            raise InputError(f"engine {engine} has an input that its plan does not name: {names[0]}", hint=hint)
         return ""
     if not plan.picture and len(names) == 1:
         return names[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -37,6 +39,21 @@ def test_only_a_whole_set_under_its_own_names_is_the_set():
     ):
         assert lent_buffers(changed) is None
     assert lent_buffers({name: array[:] for name, array in lent.items()}) is not None
+
+
+@pytest.mark.parametrize(
+    ("plain", "problem"),
+    [
+        (("a", "b", "c"), "has no input c, which its plan names"),
+        (("a",), "has an input that its plan does not name: b"),
+        ((), "has an input that its plan does not name: a"),
+    ],
+)
+def test_inputs_of_an_engine_without_a_picture_are_those_of_its_plan(plain: tuple[str, ...], problem: str) -> None:
+    plan = EnginePlan(runner="onnxruntime", path="m.onnx", input=None, threads=1, plain=plain)
+    with pytest.raises(InputError, match=problem):
+        fixed_inputs(SPECS, plan, "m", "build it again")
+    assert fixed_inputs(SPECS, replace(plan, plain=("a", "b")), "m", "build it again") == SPECS
 
 
 def test_a_closing_pool_lends_no_more_and_ends_once_with_the_last_that_comes_back():
