@@ -11,8 +11,9 @@
 `edgekit build` refuses code that imports other modules of edgekit: they change between versions, and this one does not
 without a new `STAGE_API`. The rules for a stage:
 
-- One object is made for each stream, before its first frame. It sees the frames of that stream alone, in order, on one
-  thread. What exists once on a board (a bus, a valve, a connection) belongs in a class of its own: see `Stage.Shared`.
+- One object is made for each stream, before its first frame. It sees the frames of that stream alone, in order, one
+  after the other. On a lane of several `threads` there is one for each of them, which sees a part of that stream's
+  frames. What exists once on a board (a bus, a valve, a connection) belongs in a class of its own: see `Stage.Shared`.
 - `options` are read as strictly as the rest of recipe.toml where the class names a dataclass in `Options`.
 - A frame's picture ends with the frame: what a stage wants later it keeps with `frame.keep()`.
 - An error that a stage raises drops that frame, is counted and logged, and stops nothing else.

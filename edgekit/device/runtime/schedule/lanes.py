@@ -22,7 +22,10 @@ from edgekit.stage import Frame
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crew:
-    """What one thread of a lane works with. No other thread uses it."""
+    """What one thread of a lane works with.
+
+    No other one brings it frames; events of a stream come from whichever thread took them, while none works on it.
+    """
 
     steps: tuple[Step, ...]
     """Done on each frame in order."""

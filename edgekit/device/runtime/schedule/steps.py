@@ -28,7 +28,7 @@ class FrameFailed(Exception):
 
 
 class Step(Protocol):
-    """One step of a lane. Called by one thread."""
+    """One step of a lane. One thread calls `frame`; any of the lane's calls `event`, while none works on its stream."""
 
     name: str
 
