@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
 from edgekit.errors import EdgekitError, TrustError
+from edgekit.executor.local import LocalExecutor
 from edgekit.schema.message import to_message
-from edgekit.schema.trust import TrustDocument
+from edgekit.schema.trust import DeviceIdentity, TrustDocument
 from edgekit.trust import sha256_bytes
 from tests.fakes.keeper import Bench
 from tests.fakes.releases import FakeRelease, make_plan, make_release
-from tests.fakes.trusted_people import Person, signed_document, stated
+from tests.fakes.trusted_people import NOW_S, Person, signed_document, stated, trust_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,20 @@ class People:
     ann: Person
     bob: Person
     eve: Person
+
+
+def three_people(folder: Path) -> People:
+    """All of them, with keys in a folder."""
+    return People(ann=Person(folder, "ann"), bob=Person(folder, "bob"), eve=Person(folder, "eve"))
+
+
+def board_of_gates(prefix: Path, people: People) -> Bench:
+    """A board of the fleet `gates` that ann provisioned, with its clock right."""
+    bench = Bench(prefix, executor=LocalExecutor())
+    bench.wall_s = NOW_S
+    bench.layout.identity_file.write_bytes(to_message(DeviceIdentity(name="gate-7", fleet="gates")))
+    install_trust(bench, trust_of(people.ann.key(), people.bob.key(), fleet="gates"), people.ann)
+    return bench
 
 
 def install_trust(bench: Bench, document: TrustDocument, *signed_by: Person) -> None:

@@ -8,17 +8,28 @@ from typing import Literal
 
 from edgekit.device.keeper.filesystem import Filesystem
 
-Change = Literal["write", "extend", "mode", "rename", "link", "mkdir", "unlink", "rmdir"]
-Kind = Literal[Change, "sync", "sync folder", "sync all", "nothing"]
+Kind = Literal[
+    "write",
+    "extend",
+    "mode",
+    "rename",
+    "link",
+    "mkdir",
+    "unlink",
+    "rmdir",
+    "sync",
+    "sync folder",
+    "sync all",
+    "nothing",
+]
+"""`nothing` stands where a test took a call out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One call of the keeper: what it did, to which paths below the prefix."""
 
-    kind: Literal[
-        "write", "extend", "mode", "rename", "link", "mkdir", "unlink", "rmdir", "sync", "sync folder", "sync all"
-    ]
+    kind: Kind
     path: str = ""
     to: str = ""
     data: bytes = b""

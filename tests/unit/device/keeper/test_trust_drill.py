@@ -14,26 +14,28 @@ from edgekit.executor.local import LocalExecutor
 from edgekit.schema.message import to_message
 from edgekit.schema.provenance import signed_bytes
 from edgekit.schema.trust import DeviceIdentity, DowngradePermit
-from tests.fakes.drill import People, install_trust, refused, release_of, resigned, stated_by
+from tests.fakes.drill import (
+    People,
+    board_of_gates,
+    refused,
+    release_of,
+    resigned,
+    stated_by,
+    three_people,
+)
 from tests.fakes.hands import Hands
 from tests.fakes.keeper import Bench
-from tests.fakes.trusted_people import NOW_S, Person, signed_document, trust_of
+from tests.fakes.trusted_people import NOW_S, signed_document, trust_of
 
 
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory) -> People:
-    folder = tmp_path_factory.mktemp("people")
-    return People(ann=Person(folder, "ann"), bob=Person(folder, "bob"), eve=Person(folder, "eve"))
+    return three_people(tmp_path_factory.mktemp("people"))
 
 
 @pytest.fixture
 def bench(tmp_path: Path, people: People) -> Bench:
-    """A board of the fleet `gates` that ann provisioned, with its clock right."""
-    bench = Bench(tmp_path, executor=LocalExecutor())
-    bench.wall_s = NOW_S
-    bench.layout.identity_file.write_bytes(to_message(DeviceIdentity(name="gate-7", fleet="gates")))
-    install_trust(bench, trust_of(people.ann.key(), people.bob.key(), fleet="gates"), people.ann)
-    return bench
+    return board_of_gates(tmp_path, people)
 
 
 def test_who_is_trusted_deploys_goes_forward_and_back(bench: Bench, people: People) -> None:

@@ -10,30 +10,32 @@ import pytest
 
 from edgekit.executor.local import LocalExecutor
 from edgekit.schema.manifest import WheelEntry
-from edgekit.schema.message import to_message
-from edgekit.schema.trust import DAY_S, DeviceIdentity, TrustPolicy
+from edgekit.schema.trust import DAY_S, TrustPolicy
 from tests.fakes.crashes import CrashModel, after, put_down
-from tests.fakes.drill import People, install_trust, refused, release_of, resigned, stated_by
+from tests.fakes.drill import (
+    People,
+    board_of_gates,
+    install_trust,
+    refused,
+    release_of,
+    resigned,
+    stated_by,
+    three_people,
+)
 from tests.fakes.hands import Hands
 from tests.fakes.keeper import Bench
 from tests.fakes.recording import RecordingFilesystem
-from tests.fakes.trusted_people import NOW_S, Person, signed_document, stated, trust_of
+from tests.fakes.trusted_people import NOW_S, signed_document, stated, trust_of
 
 
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory) -> People:
-    folder = tmp_path_factory.mktemp("people")
-    return People(ann=Person(folder, "ann"), bob=Person(folder, "bob"), eve=Person(folder, "eve"))
+    return three_people(tmp_path_factory.mktemp("people"))
 
 
 @pytest.fixture
 def bench(tmp_path: Path, people: People) -> Bench:
-    """A board of the fleet `gates` that ann provisioned, with its clock right."""
-    bench = Bench(tmp_path, executor=LocalExecutor())
-    bench.wall_s = NOW_S
-    bench.layout.identity_file.write_bytes(to_message(DeviceIdentity(name="gate-7", fleet="gates")))
-    install_trust(bench, trust_of(people.ann.key(), people.bob.key(), fleet="gates"), people.ann)
-    return bench
+    return board_of_gates(tmp_path, people)
 
 
 def test_the_fleets_policy_names_the_rule(bench: Bench, people: People) -> None:
