@@ -106,13 +106,13 @@ class Request(Message):
     settings   application, payload as with `activate`: done.data: a `SettingsAnswer` of the committed release, which
                says what the payload would change
     logs       application, follow, lines: events `log`; without an application those of all, and the keeper's
-    metrics    application: done.data: text
+    metrics    application: done.data: text, without an application with the figures of all workers
     clips      application: an event `progress` for each clip of its committed release's sinks, whose data is a
                `schema.clips.KeptClip`; done.data: application
     clip       application, sink, file, offset: done.data: a `schema.clips.ClipPiece`
 
-    `rollback`, `start`, `stop`, `remove`, `metrics`, `clips` and `clip` may leave `application` empty where the device
-    has only one.
+    `rollback`, `start`, `stop`, `remove`, `clips` and `clip` may leave `application` empty where the device has only
+    one.
     """
 
     verb: Verb

@@ -38,11 +38,12 @@ def report(**fields):
     line.sendall(json.dumps(fields).encode() + b"\\n")
 print(behaviour, "worker at work in", os.getcwd(), flush=True)
 frames, eaten = 0, []
+FRAMES = "# HELP edgekit_frames_total Frames.\\n# TYPE edgekit_frames_total counter\\nedgekit_frames_total %d\\n"
 while True:
     if behaviour != "silent" and not (behaviour == "hangs" and frames):
         fps = 0.0 if behaviour == "unhealthy" else 10.0
         golden = "failed: frame 1 is off by 9 px" if behaviour == "golden" else "passed"
-        report(phase="running", fps=fps, frames=frames, golden=golden, metrics="worker_frames_total %d" % frames)
+        report(phase="running", fps=fps, frames=frames, golden=golden, metrics=FRAMES % frames)
     frames += 1
     if behaviour == "exits" and frames > 2:
         report(phase="failed", message="the camera is gone")

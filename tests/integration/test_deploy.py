@@ -186,7 +186,7 @@ def test_deploy_twice_update_and_roll_back(board: Site) -> None:
     assert (status["current"]["version"], status["previous"]["version"]) == ("1.0.0", "2.0.0")
     assert status["healthy"], status["unhealthy_because"]
     assert "healthy worker at work" in board.edgekit("logs", "board").out
-    assert "worker_frames_total" in board.edgekit("metrics", "board").out
+    assert '\nedgekit_frames_total{application="sorter"} ' in board.edgekit("metrics", "board").out
 
 
 def test_two_applications_are_told_apart_by_every_verb(site: Site) -> None:
@@ -196,9 +196,11 @@ def test_two_applications_are_told_apart_by_every_verb(site: Site) -> None:
     shown = site.edgekit("status", "board").out
     assert "board: 2 applications" in shown and "\ncounter: 1.0.0" in shown and "shares    CPUs 0 with sorter" in shown
 
-    for verb in ("rollback", "metrics"):
-        unclear = site.edgekit(verb, "board")
-        assert (unclear.code, "counter, sorter" in unclear.err) == (3, True)
+    unclear = site.edgekit("rollback", "board")
+    assert (unclear.code, "counter, sorter" in unclear.err) == (3, True)
+    both, one = site.edgekit("metrics", "board").out, site.edgekit("metrics", "board", "sorter").out
+    frames = 'edgekit_frames_total{application="counter"} '
+    assert (frames in both, frames in one) == (True, False)
     stopped = site.edgekit("stop", "board", "counter", "--json")
     assert stopped.json == {"device": "board", "application": "counter"}
     found = {one["application"]: one for one in site.edgekit("status", "board", "--json").json["applications"]}

@@ -195,7 +195,7 @@ def test_a_release_runs_and_stops_cleanly(device: Device) -> None:
         text = str(client.ask("metrics").data["text"])
         client.send("logs", lines=100)
         line = client.event().message
-    assert "worker_frames_total" in text
+    assert '\nedgekit_frames_total{application="sorter"} ' in text
     assert line.startswith("keeper: ")
     assert device.deploy(release).kind == "done"
     device.keeper("halt")

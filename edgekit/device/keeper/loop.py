@@ -15,6 +15,7 @@ from edgekit.device.keeper.application import Application
 from edgekit.device.keeper.context import ApplicationView, KeeperContext
 from edgekit.device.keeper.control.ticket import Ticket
 from edgekit.device.keeper.notify import Notifier
+from edgekit.device.keeper.process.accounts import LeafAccounts
 from edgekit.device.keeper.update.folders import ApplicationFolders
 from edgekit.device.keeper.update.releases import References, Release
 from edgekit.device.keeper.waker import Waker
@@ -88,6 +89,11 @@ class Keeper:
     def pressures(self) -> dict[str, float]:
         """By application, percent of the last 10 s in which some of its worker waited for memory; for any thread."""
         return {name: found.supervisor.pressure_percent() for name, found in self._applications.items()}
+
+    def accounts(self) -> dict[str, LeafAccounts]:
+        """What the kernel has counted for each application whose worker has a cgroup; for any thread."""
+        found = {name: one.supervisor.accounts() for name, one in self._applications.items()}
+        return {name: accounts for name, accounts in found.items() if accounts is not None}
 
     def check_room(self, application: str, memory_bytes: int) -> None:
         """See, before a byte of a release moves, that another application fits; for any thread.

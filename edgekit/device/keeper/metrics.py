@@ -1,18 +1,20 @@
-"""The keeper's own figures in Prometheus's text format, for all applications, and one worker's text behind them.
+"""The keeper's own figures in Prometheus's text format, for all applications, and their workers' behind them.
 
 Source: Prometheus, "Exposition formats", text format 0.0.4; metric names end in their unit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
+from edgekit.device.keeper.process.accounts import LeafAccounts
+from edgekit.device.keeper.worker_text import WorkerTexts
 from edgekit.schema.control import ApplicationStatus, Status
-from edgekit.schema.report import Report
 from edgekit.schema.telemetry import AcceleratorLoad, BoardTelemetry
 
 _Labels = tuple[tuple[str, str], ...]
+_Samples = tuple[tuple[_Labels, float], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,38 +25,103 @@ class Metric:
     kind: str
     """`gauge` or `counter`."""
     help: str
-    samples: tuple[tuple[_Labels, float], ...]
+    samples: _Samples
     """Labels, and the value under them."""
 
 
-def metrics_text(status: Status, report: Report | None, pressures: Mapping[str, float]) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """What is known of the board and its applications beside their status, now."""
+
+    pressures: Mapping[str, float] = field(default_factory=dict)
+    """Percent of the last 10 s in which some of an application's worker waited for memory, by application."""
+    accounts: Mapping[str, LeafAccounts] = field(default_factory=dict)
+    """Of applications that have a cgroup."""
+    board_waited_s: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """As `LeafAccounts.waited_s`, of all that runs on the board."""
+
+
+def metrics_text(status: Status, looked: Looked, workers: Collection[str]) -> str:
     """All figures, the keeper's first.
 
     Args:
         status: the board's.
-        report: the worker's whose text follows.
-        pressures: percent of the last 10 s in which some of an application's worker waited for memory, by application.
+        looked: what else is known.
+        workers: applications whose workers' own figures follow.
     """
+    metrics = [*keeper_metrics(status, looked)]
+    texts, refused = WorkerTexts([metric.name for metric in metrics]), dict[str, int]()
+    for one in status.applications:
+        if one.application in workers and one.report is not None:
+            refused[one.application] = texts.add(one.application, one.report.metrics)
+    if refused:
+        text = "Lines of its worker's own figures that were left out: they were no right ones, or too many."
+        samples = tuple(((("application", name),), float(count)) for name, count in refused.items())
+        metrics.append(Metric(name="edgekit_worker_refused_lines", kind="gauge", help=text, samples=samples))
     lines: list[str] = []
-    for metric in keeper_metrics(status, pressures):
+    for metric in metrics:
         lines.append(f"# HELP {metric.name} {metric.help}")
         lines.append(f"# TYPE {metric.name} {metric.kind}")
         lines += (f"{metric.name}{_braced(labels)} {value:.17g}" for labels, value in metric.samples)
-    worker = report.metrics.strip() if report else ""
-    return "\n".join([*lines, worker]).strip() + "\n"
+    return "\n".join([*lines, *texts.lines()]) + "\n"
 
 
-def keeper_metrics(status: Status, pressures: Mapping[str, float]) -> Iterator[Metric]:
+def keeper_metrics(status: Status, looked: Looked) -> Iterator[Metric]:
     """What the keeper knows of itself and of each worker."""
     yield _gauge("keeper_uptime_seconds", "Time since the keeper's start.", status.uptime_s)
     yield _gauge("keeper_info", "The keeper; always 1.", 1, (("version", status.keeper),))
+    yield _gauge("memory_total_bytes", "The board's memory.", status.memory_total_bytes)
     yield _gauge("memory_promised_bytes", "memory_max of all applications.", status.memory_promised_bytes)
     yield _gauge("store_bytes", "All blobs of the store.", status.store_bytes)
     yield _gauge("disk_free_bytes", "Free for the store.", status.disk_free_bytes)
     if status.applications:
-        yield from _of_applications(status.applications, pressures)
+        yield from _of_applications(status.applications, looked.pressures)
+    yield from _of_leaves(looked.accounts)
+    if looked.board_waited_s:
+        waited = tuple(((("resource", one), ("kind", kind)), s) for (one, kind), s in looked.board_waited_s.items())
+        text = "How long some, or all (full), of what runs on the board waited for a resource."
+        yield Metric(name="edgekit_board_pressure_seconds_total", kind="counter", help=text, samples=waited)
     if status.board:
         yield from _of_sensors(status.board)
+
+
+def _of_leaves(accounts: Mapping[str, LeafAccounts]) -> Iterator[Metric]:
+    """What the kernel has counted for each worker's cgroup; a family that it does not count is left out."""
+
+    def per(value: Callable[[LeafAccounts], Iterable[tuple[_Labels, float | None]]]) -> _Samples:
+        return tuple(
+            ((("application", name), *labels), float(number))
+            for name, one in accounts.items()
+            for labels, number in value(one)
+            if number is not None
+        )
+
+    families: tuple[tuple[str, str, str, _Samples], ...] = (
+        (
+            "gauge",
+            "memory_part_bytes",
+            "A part of its memory, by the kernel's name of it.",
+            per(lambda one: (((("part", name),), count) for name, count in one.memory.items())),
+        ),
+        (
+            "counter",
+            "memory_events_total",
+            "How often its memory came to a limit, by the kernel's name of the event.",
+            per(lambda one: (((("event", name),), count) for name, count in one.memory_events.items())),
+        ),
+        (
+            "counter",
+            "pressure_seconds_total",
+            "How long some, or all (full), of its threads waited for a resource.",
+            per(lambda one: (((("resource", of), ("kind", kind)), s) for (of, kind), s in one.waited_s.items())),
+        ),
+        ("counter", "cpu_seconds_total", "CPU time.", per(lambda one: [((), one.cpu_s)])),
+        ("counter", "cpu_throttled_seconds_total", "Held up by cpu.max.", per(lambda one: [((), one.throttled_s)])),
+        ("gauge", "tasks", "Processes and threads.", per(lambda one: [((), one.tasks)])),
+    )
+    for kind, name, text, samples in families:
+        if samples:
+            yield Metric(name=f"edgekit_worker_{name}", kind=kind, help=text, samples=samples)
 
 
 def _of_sensors(board: BoardTelemetry) -> Iterator[Metric]:

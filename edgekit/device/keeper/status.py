@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import edgekit
 from edgekit.device.keeper.admission import shared_cpus
 from edgekit.device.keeper.context import ApplicationView
 from edgekit.device.keeper.loop import Keeper, KeeperView
+from edgekit.device.keeper.metrics import Looked
+from edgekit.device.keeper.process.accounts import read_waits
 from edgekit.device.keeper.update.store import Store
 from edgekit.schema.control import FEATURES, PROTOCOL, ApplicationStatus, Hello, Status
 from edgekit.schema.telemetry import BoardTelemetry
@@ -26,6 +29,7 @@ class Figures:
     sensors: Callable[[], BoardTelemetry] | None = None
     """Reads the board's sensors; None where nothing can."""
     pid: Callable[[], int] = os.getpid
+    proc: Path = Path("/proc")
 
     @property
     def version(self) -> str:
@@ -40,6 +44,14 @@ class Figures:
             keeper_sha256=self.keeper_sha256,
             features=FEATURES,
             trust_version=trust_version,
+        )
+
+    def looked(self) -> Looked:
+        """What metrics tell beside the status."""
+        return Looked(
+            pressures=self.keeper.pressures(),
+            accounts=self.keeper.accounts(),
+            board_waited_s=read_waits(self.proc / "pressure", "{}"),
         )
 
     def status(self, locks: Mapping[str, str]) -> Status:

@@ -120,11 +120,9 @@ class Session:
         yield Event(kind="done", data=to_message_data(self._to.figures.status(self._to.locks.holders)))
 
     def _metrics(self, request: Request, _payload: bytearray) -> Iterator[Event]:
-        keeper = self._to.keeper
-        whose = self._choose(request) if request.application or keeper.names else ""
-        status = self._to.figures.status(self._to.locks.holders)
-        chosen = status.find(whose)
-        yield _done(text=metrics_text(status, chosen.report if chosen else None, keeper.pressures()))
+        figures = self._to.figures
+        workers = [self._choose(request)] if request.application else self._to.keeper.names
+        yield _done(text=metrics_text(figures.status(self._to.locks.holders), figures.looked(), workers))
 
     def _lock(self, request: Request, _payload: bytearray) -> Iterator[Event]:
         if not is_application_name(request.application):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from edgekit.device.keeper.layout import Layout
+from edgekit.device.keeper.process.accounts import LeafAccounts, read_accounts
 from edgekit.device.keeper.process.cgroup import Leaf, Limiter, MemoryFigures
 from edgekit.device.keeper.process.life import Exit, WorkerContext, WorkerProcess
 from edgekit.device.keeper.update.health import patience
@@ -142,6 +143,11 @@ class Supervisor:
         """Share of the last 10 s in which some of the worker waited for memory."""
         process = self._process
         return process.memory().pressure_some_avg10 if process else 0.0
+
+    def accounts(self) -> LeafAccounts | None:
+        """What the kernel has counted for the worker's leaf; None where there is none."""
+        process = self._process
+        return read_accounts(process.leaf.path) if process and process.leaf else None
 
     def status(self) -> WorkerStatus:
         """How the worker is, with its leaf's figures."""

@@ -435,7 +435,7 @@ def test_the_only_application_needs_no_name_and_of_several_one_must_be_named(cli
     assert client.ask("stop").data == {"application": "sorter"}
     assert client.ask("start").data == {"application": "sorter"}
     deploy(client, COUNTER)
-    for verb in ("rollback", "start", "stop", "remove", "metrics"):
+    for verb in ("rollback", "start", "stop", "remove"):
         event = client.ask(verb)
         assert (event.exit_code, event.message) == (3, "the device has several applications: counter, sorter")
         event = client.ask(verb, application="sorterr")
