@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgekit.device.runner.slots import TIMEOUT_S, EngineContext, Slot, SlotPool
+from edgekit.device.runner.slots import TIMEOUT_S, EngineContext, Slot, SlotPool, SlotUse
 from edgekit.device.runner.tensors import (
     InputBuffers,
     InputPool,
@@ -83,6 +83,11 @@ class Runner:
     def slots(self) -> int:
         """How many inferences may run at the same time."""
         return self._slots.count
+
+    @property
+    def use(self) -> SlotUse:
+        """How much its slots were used since the start; for any thread."""
+        return self._slots.use
 
     @property
     def memory_bytes(self) -> int:

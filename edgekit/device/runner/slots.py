@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from types import TracebackType
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -143,21 +144,45 @@ class Slot:
         return context.inputs
 
 
+class SlotUse(NamedTuple):
+    """How much the slots of one engine were used, since its start."""
+
+    slots: int
+    taken: int
+    """Now."""
+    times: int
+    """How often one was taken."""
+    busy_s: float
+    """All of them together."""
+    waited_s: float
+    """By those who found none free, until they had one."""
+
+
 class SlotPool:
     """Hands contexts out as slots. Threads share it; whoever finds none free sleeps until it is his turn.
 
     In the order of their calls: a thread that takes one slot after the other keeps no other thread waiting.
     """
 
-    def __init__(self, contexts: Iterable[EngineContext], specs: tuple[TensorSpec, ...], hint: str) -> None:
+    def __init__(
+        self,
+        contexts: Iterable[EngineContext],
+        specs: tuple[TensorSpec, ...],
+        hint: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Begin with all of them free.
 
         Args:
             contexts: what is handed out.
             specs: the engine's inputs.
             hint: what helps where none becomes free.
+            clock: monotonic seconds.
         """
-        self._specs, self._hint = specs, hint
+        self._specs, self._hint, self._clock = specs, hint, clock
+        self._taken_s: dict[int, float] = {}
+        """Since when each context is out, by its identity."""
+        self._times, self._busy_s, self._waited_s = 0, 0.0, 0.0
         self._free = deque(contexts)
         self.count = len(self._free)
         self._waiting: deque[object] = deque()
@@ -166,7 +191,7 @@ class SlotPool:
 
     def take(self, inputs: InputBuffers | None, timeout_s: float) -> Slot:
         """A slot, of those that are free rather one that reads `inputs` where they lie. Raises EngineError."""
-        mine = object()
+        mine, asked_s = object(), self._clock()
         with self._changed:
             self._waiting.append(mine)
             try:
@@ -179,7 +204,18 @@ class SlotPool:
                 raise EngineError("the engine is closed", hint="report this")
             context = next((one for one in self._free if inputs is not None and one.accepts(inputs)), self._free[0])
             self._free.remove(context)
+            self._taken_s[id(context)] = now_s = self._clock()
+            self._times += 1
+            self._waited_s += now_s - asked_s
         return Slot(self, context, self._specs)
+
+    @property
+    def use(self) -> SlotUse:
+        """How much they were used since the start; for any thread."""
+        with self._changed:
+            now_s = self._clock()
+            under_way_s = sum(now_s - since_s for since_s in self._taken_s.values())
+            return SlotUse(self.count, len(self._taken_s), self._times, self._busy_s + under_way_s, self._waited_s)
 
     def _is_next(self, mine: object) -> bool:
         return bool(self._free) and self._waiting[0] is mine
@@ -187,6 +223,7 @@ class SlotPool:
     def take_back(self, context: EngineContext) -> None:
         """A slot's end."""
         with self._changed:
+            self._busy_s += self._clock() - self._taken_s.pop(id(context))
             self._free.append(context)
             self._changed.notify_all()
 

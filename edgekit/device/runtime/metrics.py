@@ -36,6 +36,7 @@ class WorkerCollector(Collector):
         yield from self._of_sinks()
         yield from self._of_leases()
         yield from self._of_pool()
+        yield from self._of_slots()
         dropped = CounterMetricFamily(
             "edgekit_dropped", "Frames dropped, by place and cause.", labels=["stream", "place", "cause"]
         )
@@ -84,15 +85,18 @@ class WorkerCollector(Collector):
 
     def _of_lanes(self) -> Iterator[Metric]:
         busy = CounterMetricFamily("edgekit_lane_busy_seconds", "Time inside stages.", labels=["lane"])
-        waiting = GaugeMetricFamily("edgekit_lane_queue", "Frames that wait for the lane.", labels=["lane"])
+        waiting = GaugeMetricFamily("edgekit_lane_queue", "Frames that wait for the lane.", labels=["lane", "stream"])
+        threads = GaugeMetricFamily("edgekit_lane_threads", "OS threads that run its stages.", labels=["lane"])
         stages = HistogramMetricFamily("edgekit_stage_seconds", "Time in a stage.", labels=["lane", "stage"])
         for lane in self._pipeline.lanes:
-            waiting.add_metric([lane.name], len(lane.queues))
+            threads.add_metric([lane.name], len(lane.threads))
+            for stream, frames in lane.queues.waiting().items():
+                waiting.add_metric([lane.name, stream], frames)
         for one in self._pipeline.workers:
             busy.add_metric([one.name], one.figures.busy_s)
             for stage, histogram in list(one.figures.stages.items()):
                 stages.add_metric([one.name, stage], *_buckets(histogram))
-        yield from (busy, waiting, stages)
+        yield from (busy, waiting, threads, stages)
 
     def _of_leases(self) -> Iterator[Metric]:
         """How many pictures are in use, and who has the oldest of them."""
@@ -114,6 +118,25 @@ class WorkerCollector(Collector):
             for key, since_s in first.items():
                 oldest.add_metric(key, max(0.0, now_s - since_s))
         yield from (most, held, kept, oldest)
+
+    def _of_slots(self) -> Iterator[Metric]:
+        """Places to compute on, of each engine; what it takes on its accelerator is beside the worker's own memory."""
+        uses = {model: runner.use for model, runner in self._pipeline.runners.items()}
+        slots = GaugeMetricFamily("edgekit_slots", "Inferences that may run at the same time.", labels=["model"])
+        taken = GaugeMetricFamily("edgekit_slots_taken", "Inferences that run now.", labels=["model"])
+        times = CounterMetricFamily("edgekit_inferences", "How often a slot was taken.", labels=["model"])
+        busy = CounterMetricFamily("edgekit_slot_busy_seconds", "For how long, all slots together.", labels=["model"])
+        waited = CounterMetricFamily("edgekit_slot_wait_seconds", "Time that threads waited for one.", labels=["model"])
+        memory = GaugeMetricFamily("edgekit_engine_memory_bytes", "Of the accelerator, to run it.", labels=["model"])
+        for model, use in uses.items():
+            slots.add_metric([model], use.slots)
+            taken.add_metric([model], use.taken)
+            times.add_metric([model], use.times)
+            busy.add_metric([model], use.busy_s)
+            waited.add_metric([model], use.waited_s)
+            if memory_bytes := self._pipeline.runners[model].memory_bytes:
+                memory.add_metric([model], memory_bytes)
+        yield from (slots, taken, times, busy, waited, memory)
 
     def _of_pool(self) -> Iterator[Metric]:
         pool = self._pipeline.pool

@@ -9,6 +9,7 @@ from functools import partial
 
 import cv2
 
+from edgekit.device.runner import Runner
 from edgekit.device.runtime.arguments import Arguments
 from edgekit.device.runtime.failures import FailureLog
 from edgekit.device.runtime.figures import LaneFigures
@@ -122,6 +123,11 @@ class Pipeline:
     def threads(self) -> tuple[PinnedThread, ...]:
         """Of feeds and lanes."""
         return tuple(worker.thread for worker in self.workers)
+
+    @property
+    def runners(self) -> Mapping[str, Runner]:
+        """The loaded engines, by model."""
+        return self._factory.runners
 
     @property
     def ended(self) -> bool:

@@ -84,6 +84,11 @@ class LaneQueues:
         with self._lock:
             return sum(queue.frames for queue in self._streams.values())
 
+    def waiting(self) -> Mapping[str, int]:
+        """Frames that wait, by stream."""
+        with self._lock:
+            return {stream: queue.frames for stream, queue in self._streams.items()}
+
     def has_room(self, stream: str, coming: int = 0) -> bool:
         """Whether `put` takes one more entry of this stream, or drops a frame of it rather than wait.
 

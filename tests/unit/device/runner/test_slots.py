@@ -16,11 +16,13 @@ from onnx import TensorProto, helper
 from edgekit.device.runner import Runner
 from edgekit.device.runner.loaded import LoadedEngine
 from edgekit.device.runner.onnxruntime import open_runner
+from edgekit.device.runner.slots import SlotPool, SlotUse
 from edgekit.device.runner.tensors import InputBuffers, TensorSpec, lent_buffers, plain_inputs
 from edgekit.errors import EngineError, InputError
 from edgekit.schema.plan import EnginePlan
 from edgekit.schema.recipe import ColourContract
-from tests.fakes.eventually import PATIENCE_S
+from tests.fakes.clock import Clock
+from tests.fakes.eventually import PATIENCE_S, eventually
 from tests.fakes.networks import save, two_by_two
 
 CONTRACT = ColourContract(width_px=96, height_px=96, order="RGB")
@@ -487,3 +489,23 @@ def test_a_slot_that_is_given_back_early_is_ended_first():
         slot.submit()
     assert context.calls == ["start", "cancel"]
     assert runner.infer({"x": np.zeros(1, np.float32)}) == {}
+
+
+def test_use_counts_busy_time_and_time_that_was_waited():
+    clock = Clock()
+    pool = SlotPool([object()], (), "wait", clock)
+    slot = pool.take(None, 1.0)
+    clock.advance(2.0)
+    assert pool.use == SlotUse(slots=1, taken=1, times=1, busy_s=2.0, waited_s=0.0)
+    slot.release()
+    clock.advance(5.0)
+    assert pool.use == SlotUse(slots=1, taken=0, times=1, busy_s=2.0, waited_s=0.0)
+    other = pool.take(None, 1.0)
+    taken = []
+    waiter = threading.Thread(target=lambda: taken.append(pool.take(None, PATIENCE_S)))
+    waiter.start()
+    eventually(lambda: pool._waiting)
+    clock.advance(3.0)
+    other.release()
+    waiter.join(PATIENCE_S)
+    assert pool.use == SlotUse(slots=1, taken=1, times=3, busy_s=5.0, waited_s=3.0)
