@@ -32,7 +32,7 @@ _KEEPERS = ("edgekit_board_", "edgekit_keeper_", "edgekit_worker_")
 
 
 @dataclass(slots=True, kw_only=True)
-class _Family:
+class _WorkerFamily:
     help: str
     kind: str = ""
     lines: list[str] = field(default_factory=list)
@@ -44,7 +44,7 @@ class WorkerTexts:
     def __init__(self, taken: Collection[str]) -> None:
         """Know of none yet; `taken` are names of the keeper's own families."""
         self._taken = frozenset(taken)
-        self._families: dict[str, _Family] = {}
+        self._families: dict[str, _WorkerFamily] = {}
         self._bytes = 0
 
     def add(self, application: str, text: str) -> int:
@@ -86,7 +86,7 @@ class WorkerTexts:
         if found is None or not self._is_free(found[2]):
             return "", False
         what, name, words = found.groups()
-        family = self._families.setdefault(name, _Family(help=""))
+        family = self._families.setdefault(name, _WorkerFamily(help=""))
         if what == "HELP":
             family.help = family.help or words
             return name, True
