@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol
+from typing import Protocol, TypeAlias
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """Upper bounds of the histograms' buckets; a last one without a bound follows."""
@@ -24,11 +24,8 @@ class Histogram:
         self.sum_s += seconds
 
 
-class Call(NamedTuple):
-    """A lane's thread is inside a stage."""
-
-    stage: str
-    since_s: float
+Call: TypeAlias = tuple[str, float]
+"""A lane's thread is inside this stage, since this time. A plain tuple: one is made for each frame and stage."""
 
 
 class HoldsBytes(Protocol):
@@ -64,14 +61,16 @@ class LaneFigures:
 
     def begin(self, stage: str) -> None:
         """The thread enters a stage."""
-        self.call = Call(stage=stage, since_s=self._clock())
+        self.call = (stage, self._clock())
 
     def end(self) -> None:
         """The thread has left the stage that it entered last, whatever came of it."""
-        if self.call is not None:
-            seconds = self._clock() - self.call.since_s
+        call = self.call
+        if call is not None:
+            stage, since_s = call
+            seconds = self._clock() - since_s
             self.busy_s += seconds
-            self.stages[self.call.stage].add(seconds)
+            self.stages[stage].add(seconds)
             self.call = None
 
     def drop(self, stream: str, place: str, cause: str) -> None:

@@ -98,8 +98,8 @@ class RunningReports:
     def _stream(self, feed: Feed, drops: Drops, now_s: float) -> StreamReport:
         stream, call, info = feed.stream, feed.figures.call, feed.stream.info
         window = window_of([stream.recent()])
-        stuck = call is not None and now_s - call.since_s > _STUCK_S
-        since_s = call.since_s if call is not None and stuck else stream.since_s
+        stuck = call is not None and now_s - call[1] > _STUCK_S
+        since_s = call[1] if call is not None and stuck else stream.since_s
         return StreamReport(
             name=stream.name,
             state="stalled" if stuck else stream.state,
@@ -129,8 +129,8 @@ class RunningReports:
         reasons = [thread.note for thread in pipeline.threads if thread.note]
         for one in pipeline.workers:
             call = one.figures.call
-            if call is not None and now_s - call.since_s > _STUCK_S:
-                reasons.append(f"lane {one.name}: in stage {call.stage} for {now_s - call.since_s:.1f} s")
+            if call is not None and now_s - call[1] > _STUCK_S:
+                reasons.append(f"lane {one.name}: in stage {call[0]} for {now_s - call[1]:.1f} s")
         reasons += [
             f"stream {stream.name} {stream.state}: {stream.message}"
             for stream in pipeline.figures.streams.values()

@@ -55,7 +55,7 @@ class Waiting(NamedTuple):
     cost_s: float = 0.0
     """How long its frame takes its places; 0 where nobody knows."""
     left_s: float = 0.0
-    """How long its frame takes from here to the last sink; at least `cost_s`."""
+    """How long its frame takes from here to the last sink; at least `cost_s`. Asked of streams with deadlines alone."""
     places: int = 1
     """How many it needs at once."""
 

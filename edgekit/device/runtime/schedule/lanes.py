@@ -100,9 +100,12 @@ class Lane:
         entry = take(self._may_go_on)
         if entry is None:
             return False
-        began_s = self.clock()
-        self._handle(entry, crew or self.crews[0])
-        self.queues.done(entry, began_s)
+        if self.queues.counts:
+            began_s = self.clock()
+            self._handle(entry, crew or self.crews[0])
+            self.queues.done(entry, began_s)
+        else:
+            self._handle(entry, crew or self.crews[0])
         return True
 
     def close(self) -> None:

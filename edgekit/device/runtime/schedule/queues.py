@@ -51,8 +51,9 @@ class LaneQueues:
         """Monotonic seconds, those of frames' capture."""
         self._asks = not self._scheduler.is_plain
         self._several = self._scheduler.places > 1
-        self._counts = self._asks or len(self._scheduler.rules) != 1
-        """Whether decisions need to know who was served, and for how long."""
+        self.counts = self._asks or len(self._scheduler.rules) != 1
+        """Whether decisions need to know who was served when, for how long, and who has waited since when. Where one
+        stream comes and nothing is asked about it, the clock need not be read for it."""
         self._emptied = False
         """Whether something was taken out that those before have not been told of."""
         self._live = frozenset(live)
@@ -152,7 +153,7 @@ class LaneQueues:
             else:
                 if queue.frames >= self._size and not self._make_room(queue, entry):
                     return
-                if queue.since_s is None:
+                if queue.since_s is None and self.counts:
                     queue.since_s = self.clock()
                 queue.frames += 1
             self._arrivals += 1
@@ -192,8 +193,9 @@ class LaneQueues:
         return entry
 
     def done(self, entry: Entry, began_s: float) -> None:
-        """Whoever took an entry at this time is free again; what is handed on of it has been."""
-        if not self._counts:
+        """Whoever took an entry at this time is free again; what is handed on of it has been. Without `counts` the time
+        may be any."""
+        if not self.counts:
             return
         stream, now_s = entry.stream, self.clock()
         with self._lock:
@@ -286,7 +288,7 @@ class LaneQueues:
                     self._emptied = True
                     self._tell_of_room(found)
                     continue
-            elif self._counts and isinstance(found.entries[0][1], Frame):
+            elif self.counts and isinstance(found.entries[0][1], Frame):
                 self._scheduler.begin(found.stream, self.clock())
             return self._popped(found)
 

@@ -106,7 +106,7 @@ class Scheduler:
             since_s=max(one.since_s, self._served_s.get(stream, -inf)),
             ahead_s=max(0.0, self._share.get(stream, 0.0) - self._level.get(rule.priority, 0.0)),
             cost_s=cost_s,
-            left_s=cost_s + self.rest(stream, now_s),
+            left_s=cost_s + self.rest(stream, now_s) if rule.deadline_s < inf else cost_s,
             places=one.places,
         )
 

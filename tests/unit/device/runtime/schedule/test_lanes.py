@@ -12,6 +12,7 @@ from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.frames.stream import Entry, StreamEnded, StreamEvent, StreamGap, StreamRestarted
 from edgekit.device.runtime.schedule.decide import StreamRule
 from edgekit.device.runtime.schedule.lanes import Crew, Lane
+from edgekit.device.runtime.schedule.scheduler import Asking, Scheduler
 from edgekit.device.runtime.schedule.steps import FrameFailed
 from edgekit.schema.plan import LanePlan
 from edgekit.stage import Frame
@@ -119,6 +120,35 @@ def test_entries_go_to_every_lane_that_follows() -> None:
     put(first, frame(0, "a"), END)
     run(first, left, right)
     assert step.seen == other.seen == ["a0", END]
+
+
+def test_a_lane_reads_the_clock_only_where_a_decision_needs_it() -> None:
+    counted = [0]
+
+    def read() -> float:
+        counted[0] += 1
+        return 0.0
+
+    step = FakeStep("count")
+    for streams, expected in ((("a",), 0), (("a", "b"), 4)):
+        made = lane(step, streams=streams)
+        made.clock = made.queues.clock = read
+        counted[0] = 0
+        put(made, frame(0, "a"))
+        run(made)
+        assert counted[0] == expected, streams
+
+
+def test_what_follows_is_asked_about_streams_with_deadlines_alone() -> None:
+    asked = list[str]()
+
+    def rest(stream: str, _now_s: float) -> float:
+        asked.append(stream)
+        return 0.0
+
+    scheduler = Scheduler({"a": StreamRule(), "b": StreamRule(deadline_s=1.0)}, rest=rest)
+    both = [Asking(name, number, 0.0, 0.0, 0.0) for number, name in enumerate("ab")]
+    assert scheduler.decide(both, 0.0) is not None and asked == ["b"]
 
 
 def test_it_ends_with_its_last_stream() -> None:

@@ -293,3 +293,19 @@ def test_a_stream_whose_frames_were_forgotten_has_not_waited_since() -> None:
     queues.put(frame(0, "gate"))
     first = queues.poll(always)
     assert first is not None and first.stream == "gate"
+
+
+def test_for_one_stream_without_a_deadline_no_clock_is_read() -> None:
+    """A frame's way has no room for what no decision needs."""
+
+    def read() -> float:
+        raise AssertionError("the clock was read")
+
+    queues = LaneQueues(2, "block", Scheduler({"belt": StreamRule(priority=3)}))
+    queues.clock = read
+    assert not queues.counts
+    for number in range(3):
+        queues.put(frame(number))
+        assert drained(queues) == [number]
+    for rules in ({"belt": StreamRule(deadline_s=1.0)}, {"belt": StreamRule(), "door": StreamRule()}):
+        assert LaneQueues(2, "block", Scheduler(rules)).counts
