@@ -47,6 +47,13 @@ class SinkFigures:
         """What it keeps of each stream."""
 
 
+class TakesSteps(Protocol):
+    """Records what threads do."""
+
+    def step(self, began_s: float, took_s: float, thread: str, step: str) -> None:
+        """A thread was inside a stage, a sink or a decoder."""
+
+
 class LaneFigures:
     """One thread's work. Written by it alone."""
 
@@ -57,6 +64,8 @@ class LaneFigures:
         self.stages: defaultdict[str, Histogram] = defaultdict(Histogram)
         self.drops: dict[tuple[str, str, str], int] = {}
         """Frames that ended here, by stream, place and cause."""
+        self.recorder: TakesSteps | None = None
+        """Is told of each stage's time, while there is one."""
         self._clock = clock
 
     def begin(self, stage: str) -> None:
@@ -72,6 +81,8 @@ class LaneFigures:
             self.busy_s += seconds
             self.stages[stage].add(seconds)
             self.call = None
+            if self.recorder is not None:
+                self.recorder.step(since_s, seconds, self.name, stage)
 
     def drop(self, stream: str, place: str, cause: str) -> None:
         """A frame ended in this place, or a sink did not take it."""

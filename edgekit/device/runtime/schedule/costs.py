@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from math import ceil, inf
+from typing import NamedTuple
 
 _SAMPLES = 64
 _FRESH_S = 2.0
@@ -12,6 +13,15 @@ that is over, had all frames be dropped as too late: nothing else would tell tha
 _QUANTILE = 0.95
 _EACH = 8
 """Samples from one look at all of them to the next: sorting them costs as much as handing a frame on."""
+
+
+class CostState(NamedTuple):
+    """What is known of one kind of work's costs."""
+
+    samples: tuple[float, ...] = ()
+    at_s: float = -inf
+    bound_s: float = 0.0
+    total: int = 0
 
 
 class RecentCosts:
@@ -35,6 +45,15 @@ class RecentCosts:
         if self._count <= _EACH or not self._count % _EACH or seconds > self._bound_s:
             self._bound_s = sorted(self._samples)[ceil(_QUANTILE * len(self._samples)) - 1]
         self._at_s = now_s
+
+    def state(self) -> CostState:
+        """All that it knows."""
+        return CostState(tuple(self._samples), self._at_s, self._bound_s, self._count)
+
+    def restore(self, state: CostState) -> None:
+        """Know that, and nothing else."""
+        self._samples = deque(state.samples, maxlen=_SAMPLES)
+        self._at_s, self._bound_s, self._count = state.at_s, state.bound_s, state.total
 
     def bound_s(self, now_s: float) -> float:
         """What 95 of 100 do not exceed, in seconds; 0 where nothing is known."""

@@ -81,7 +81,7 @@ class Lane:
     def __post_init__(self) -> None:
         """Make the queues; the threads stand still."""
         rules = {stream: self.rules.get(stream, StreamRule()) for stream in self.streams}
-        self.scheduler = Scheduler(rules, len(self.crews), rest=self._rest_s)
+        self.scheduler = Scheduler(rules, len(self.crews), rest=self._rest_s, name=self.name)
         self.queues = LaneQueues(self.plan.queue, self.plan.drop, self.scheduler, self.live, self.name)
         self.queues.clock = self.clock
         self.threads = tuple(self._thread(crew) for crew in self.crews)
@@ -100,12 +100,15 @@ class Lane:
         entry = take(self._may_go_on)
         if entry is None:
             return False
-        if self.queues.counts:
-            began_s = self.clock()
-            self._handle(entry, crew or self.crews[0])
-            self.queues.done(entry, began_s)
-        else:
-            self._handle(entry, crew or self.crews[0])
+        crew = crew or self.crews[0]
+        if not self.queues.counts and self.queues.recorder is None:
+            self._handle(entry, crew)
+            return True
+        began_s = self.clock()
+        self._handle(entry, crew)
+        self.queues.done(entry, began_s)
+        if (recorder := self.queues.recorder) is not None and isinstance(entry, Frame):
+            recorder.worked(began_s, self.clock() - began_s, self.name, crew.figures.name, entry)
         return True
 
     def close(self) -> None:

@@ -10,7 +10,8 @@ from edgekit.device.runtime.frames.leases import let_go
 from edgekit.device.runtime.frames.stream import Entry
 from edgekit.device.runtime.schedule.decide import Act
 from edgekit.device.runtime.schedule.order import StreamOrder
-from edgekit.device.runtime.schedule.scheduler import Scheduler
+from edgekit.device.runtime.schedule.recorder import Recorder
+from edgekit.device.runtime.schedule.scheduler import Scheduler, SchedulerState
 from edgekit.device.runtime.schedule.stream_queue import StreamQueue
 from edgekit.schema.recipe import DropPolicy
 from edgekit.stage import Frame
@@ -54,6 +55,8 @@ class LaneQueues:
         self.counts = self._asks or len(self._scheduler.rules) != 1
         """Whether decisions need to know who was served when, for how long, and who has waited since when. Where one
         stream comes and nothing is asked about it, the clock need not be read for it."""
+        self.recorder: Recorder | None = None
+        """Is told of frames that come and end here, while there is one."""
         self._emptied = False
         """Whether something was taken out that those before have not been told of."""
         self._live = frozenset(live)
@@ -159,6 +162,8 @@ class LaneQueues:
             self._arrivals += 1
             self._entries += 1
             queue.entries.append((self._arrivals, entry))
+            if self.recorder is not None and isinstance(entry, Frame):
+                self.recorder.came(self.clock(), self._lane, entry)
 
     def take(self, ready: Callable[[str], bool]) -> Entry | None:
         """The next entry, of a stream that is `ready` to go on; waits for one. None once the line is closed.
@@ -202,7 +207,7 @@ class LaneQueues:
             if isinstance(entry, Frame):
                 self._scheduler.end(stream, now_s - began_s, now_s)
             elif self._several:
-                self._scheduler.free += 1
+                self._scheduler.move(1)
                 if (queue := self._streams.get(stream)) is not None:
                     queue.event_under_way = False
             if self._several and self._entries:
@@ -228,6 +233,16 @@ class LaneQueues:
             self._tell_of_room(queue)
         for call in self.on_taken:
             call()
+
+    def record(self, recorder: Recorder | None) -> SchedulerState:
+        """Tell this one what comes and what is decided from now on, or nobody.
+
+        Returns:
+            What the scheduler goes on with from here.
+        """
+        with self._lock:
+            self.recorder = self._scheduler.recorder = recorder
+            return self._scheduler.state()
 
     def close(self) -> None:
         """End both sides; frames that still wait are dropped and counted."""
@@ -310,7 +325,7 @@ class LaneQueues:
             if isinstance(entry, Frame):
                 queue.order.taken.append(entry.sequence)
             else:
-                self._scheduler.free -= 1
+                self._scheduler.move(-1)
                 queue.event_under_way = True
         if queue.sought:
             self._tell_of_room(queue)
@@ -338,4 +353,6 @@ class LaneQueues:
         if isinstance(entry, Frame):
             key = (entry.stream, cause)
             self._drops[key] = self._drops.get(key, 0) + 1
+            if self.recorder is not None:
+                self.recorder.dropped(self.clock(), self._lane, entry, cause)
             let_go(entry, self._lane)
