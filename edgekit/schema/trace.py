@@ -137,6 +137,15 @@ class TraceHeader(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TraceQuestion:
+    """Record for so long, from now on."""
+
+    number: _Count
+    """Stands in the answer."""
+    seconds: Annotated[float, Between(0.1, LONGEST_S)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TraceReport:
     """How a worker does with a record that it was asked for."""
 

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from types import TracebackType
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
@@ -158,6 +158,21 @@ class SlotUse(NamedTuple):
     """By those who found none free, until they had one."""
 
 
+class SlotTurn(NamedTuple):
+    """A slot that was taken, and given back."""
+
+    began_s: float
+    """When it was taken, monotonic."""
+    took_s: float
+    waited_s: float
+    """How long its thread had waited for one."""
+    slot: int
+    """Which, from 0."""
+
+
+SlotWatch: TypeAlias = Callable[[SlotTurn], None]
+
+
 class SlotPool:
     """Hands contexts out as slots. Threads share it; whoever finds none free sleeps until it is his turn.
 
@@ -182,8 +197,13 @@ class SlotPool:
         self._specs, self._hint, self._clock = specs, hint, clock
         self._taken_s: dict[int, float] = {}
         """Since when each context is out, by its identity."""
+        self._waits_s: dict[int, float] = {}
+        """How long those who have them waited."""
+        self.watch: SlotWatch | None = None
+        """Called for each slot that is given back, while there is one."""
         self._times, self._busy_s, self._waited_s = 0, 0.0, 0.0
         self._free = deque(contexts)
+        self._order = {id(context): number for number, context in enumerate(self._free)}
         self.count = len(self._free)
         self._waiting: deque[object] = deque()
         self._closed = False
@@ -206,6 +226,7 @@ class SlotPool:
             self._free.remove(context)
             self._taken_s[id(context)] = now_s = self._clock()
             self._times += 1
+            self._waits_s[id(context)] = now_s - asked_s
             self._waited_s += now_s - asked_s
         return Slot(self, context, self._specs)
 
@@ -223,9 +244,13 @@ class SlotPool:
     def take_back(self, context: EngineContext) -> None:
         """A slot's end."""
         with self._changed:
-            self._busy_s += self._clock() - self._taken_s.pop(id(context))
+            began_s, waited_s = self._taken_s.pop(id(context)), self._waits_s.pop(id(context))
+            took_s = self._clock() - began_s
+            self._busy_s += took_s
             self._free.append(context)
             self._changed.notify_all()
+        if (watch := self.watch) is not None:
+            watch(SlotTurn(began_s, took_s, waited_s, self._order[id(context)]))
 
     def close(self, timeout_s: float) -> None:
         """Hand out no more, and wait for those that are out. Raises EngineError where one stays out."""

@@ -159,11 +159,11 @@ class LaneQueues:
                 if queue.since_s is None and self.counts:
                     queue.since_s = self.clock()
                 queue.frames += 1
+                if self.recorder is not None:
+                    self.recorder.came(self.clock(), self._lane, entry)
             self._arrivals += 1
             self._entries += 1
             queue.entries.append((self._arrivals, entry))
-            if self.recorder is not None and isinstance(entry, Frame):
-                self.recorder.came(self.clock(), self._lane, entry)
 
     def take(self, ready: Callable[[str], bool]) -> Entry | None:
         """The next entry, of a stream that is `ready` to go on; waits for one. None once the line is closed.
@@ -235,11 +235,7 @@ class LaneQueues:
             call()
 
     def record(self, recorder: Recorder | None) -> SchedulerState:
-        """Tell this one what comes and what is decided from now on, or nobody.
-
-        Returns:
-            What the scheduler goes on with from here.
-        """
+        """Tell this one what comes and is decided, or nobody; gives what the scheduler goes on with from here."""
         with self._lock:
             self.recorder = self._scheduler.recorder = recorder
             return self._scheduler.state()

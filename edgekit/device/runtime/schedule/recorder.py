@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from edgekit.schema.trace import MAX_NUMBERS_BYTES, WIDTHS, Kind
 
 if TYPE_CHECKING:
+    from edgekit.device.runner.slots import SlotTurn
     from edgekit.device.runtime.schedule.decide import Act
     from edgekit.device.runtime.schedule.scheduler import Asking
     from edgekit.stage import Frame
@@ -53,9 +54,9 @@ class Recorder:
         """A thread was inside a stage, a sink or a decoder."""
         self._add(Kind.STEP, began_s, took_s, self._place(thread), self._place(step))
 
-    def slot(self, began_s: float, took_s: float, waited_s: float, engine: str, slot: int) -> None:
+    def slot(self, engine: str, turn: SlotTurn) -> None:
         """An inference had a place to compute on."""
-        self._add(Kind.SLOT, began_s, took_s, waited_s, self._place(engine), slot)
+        self._add(Kind.SLOT, turn.began_s, turn.took_s, turn.waited_s, self._place(engine), turn.slot)
 
     def dropped(self, at_s: float, lane: str, frame: Frame, cause: str) -> None:
         """A frame ended in line."""

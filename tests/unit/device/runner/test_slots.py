@@ -16,7 +16,7 @@ from onnx import TensorProto, helper
 from edgekit.device.runner import Runner
 from edgekit.device.runner.loaded import LoadedEngine
 from edgekit.device.runner.onnxruntime import open_runner
-from edgekit.device.runner.slots import SlotPool, SlotUse
+from edgekit.device.runner.slots import SlotPool, SlotTurn, SlotUse
 from edgekit.device.runner.tensors import InputBuffers, TensorSpec, lent_buffers, plain_inputs
 from edgekit.errors import EngineError, InputError
 from edgekit.schema.plan import EnginePlan
@@ -509,3 +509,24 @@ def test_use_counts_busy_time_and_time_that_was_waited():
     other.release()
     waiter.join(PATIENCE_S)
     assert pool.use == SlotUse(slots=1, taken=1, times=3, busy_s=5.0, waited_s=3.0)
+
+
+def test_whoever_watches_is_told_of_each_turn_of_a_slot_and_of_the_wait_for_it():
+    clock, turns = Clock(), []
+    pool = SlotPool(["first", "second"], (), "wait", clock)
+    pool.take(None, 1.0).release()
+    pool.watch = turns.append
+    one, two = pool.take(None, 1.0), pool.take(None, 1.0)
+    taken = []
+    waiter = threading.Thread(target=lambda: taken.append(pool.take(None, PATIENCE_S)))
+    waiter.start()
+    eventually(lambda: pool._waiting)
+    clock.advance(2.0)
+    one.release()
+    waiter.join(PATIENCE_S)
+    clock.advance(1.0)
+    taken[0].release()
+    pool.watch = None
+    two.release()
+    began_s = clock() - 3.0
+    assert turns == [SlotTurn(began_s, 2.0, 0.0, 1), SlotTurn(began_s + 2.0, 1.0, 2.0, 1)]
