@@ -1,9 +1,9 @@
 """What a worker records of its scheduler for some seconds: a header, and numbers that are read with it.
 
-A record is one line of JSON, `TraceHeader`, and after it zlib's stream of little-endian float64 numbers: one `Kind`
-after the other, each with as many numbers as `WIDTHS` says. Names stand in the header's table, and places in it stand
-for them. Times are seconds of the board's monotonic clock, exactly as the scheduler had them: a record replays to the
-same decisions bit by bit.
+A record is one line of JSON, `TraceHeader`, and after it zlib's stream of little-endian float64 numbers: one
+`TraceKind` after the other, each with as many numbers as `WIDTHS` says. Names stand in the header's table, and places
+in it stand for them. Times are seconds of the board's monotonic clock, exactly as the scheduler had them: a record
+replays to the same decisions bit by bit.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _Time = Annotated[float, Between(-1e18, 1e18)]
 _Name = Annotated[str, Length(0, 300)]
 
 
-class Kind(IntEnum):
+class TraceKind(IntEnum):
     """What some numbers of a record say."""
 
     CAME = 1
@@ -66,18 +66,18 @@ class Kind(IntEnum):
 
 
 WIDTHS = {
-    Kind.CAME: 5,
-    Kind.WORKED: 6,
-    Kind.STEP: 4,
-    Kind.SLOT: 5,
-    Kind.DROPPED: 5,
-    Kind.BEGAN: 4,
-    Kind.ENDED: 5,
-    Kind.MOVED: 2,
-    Kind.DECIDED: 4,
-    Kind.ASKING: 6,
-    Kind.FOLLOWING: 2,
-    Kind.CHOSEN: 2,
+    TraceKind.CAME: 5,
+    TraceKind.WORKED: 6,
+    TraceKind.STEP: 4,
+    TraceKind.SLOT: 5,
+    TraceKind.DROPPED: 5,
+    TraceKind.BEGAN: 4,
+    TraceKind.ENDED: 5,
+    TraceKind.MOVED: 2,
+    TraceKind.DECIDED: 4,
+    TraceKind.ASKING: 6,
+    TraceKind.FOLLOWING: 2,
+    TraceKind.CHOSEN: 2,
 }
 """Numbers after each kind's own."""
 
@@ -195,7 +195,7 @@ class TraceRecord:
     header: TraceHeader
     numbers: array[float]
 
-    def entries(self) -> Iterator[tuple[Kind, tuple[float, ...]]]:
+    def entries(self) -> Iterator[tuple[TraceKind, tuple[float, ...]]]:
         """What stands in it, in its order.
 
         Raises:
@@ -204,7 +204,7 @@ class TraceRecord:
         numbers, at = self.numbers, 0
         while at < len(numbers):
             try:
-                kind = Kind(int(numbers[at]))
+                kind = TraceKind(int(numbers[at]))
             except (ValueError, OverflowError):
                 raise InputError(f"the record has no kind {numbers[at]!r}", hint=_HINT) from None
             end = at + 1 + WIDTHS[kind]

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from edgekit.device.runner import Runner
 from edgekit.device.runtime.pipeline import Pipeline
 from edgekit.device.runtime.schedule.pinning import give_way
 from edgekit.device.runtime.schedule.recorder import Recorder
@@ -25,7 +24,6 @@ class Traced:
 
     application: str
     pipeline: Pipeline
-    runners: Mapping[str, Runner]
     work: Path
     """The worker's folder: the record is `schema.trace.TRACE_FILE` in it, and each takes the place of the last."""
 
@@ -80,7 +78,7 @@ class Tracing:
             lanes = tuple(traced_lane(lane.scheduler, lane.queues.record(recorder)) for lane in pipeline.lanes)
             for worker in pipeline.workers:
                 worker.figures.recorder = recorder
-            for name, runner in self._traced.runners.items():
+            for name, runner in self._traced.pipeline.runners.items():
                 runner.watch(partial(recorder.slot, name))
             until_s = began_s + seconds
             while (
@@ -109,7 +107,7 @@ class Tracing:
             lane.queues.record(None)
         for worker in self._traced.pipeline.workers:
             worker.figures.recorder = None
-        for runner in self._traced.runners.values():
+        for runner in self._traced.pipeline.runners.values():
             runner.watch(None)
 
     def _write(self, content: bytes) -> None:

@@ -37,6 +37,18 @@ class StreamRule(NamedTuple):
     max_wait_s: float = inf
 
 
+class Asking(NamedTuple):
+    """A stream that waits, as whoever keeps its line knows it; see `Waiting`."""
+
+    stream: str
+    arrival: int
+    captured_s: float
+    newest_s: float
+    since_s: float
+    """When it began to wait; being served is the scheduler's to know."""
+    places: int = 1
+
+
 class Waiting(NamedTuple):
     """A stream that waits, now."""
 

@@ -53,12 +53,9 @@ class LaneQueues:
         self._asks = not self._scheduler.is_plain
         self._several = self._scheduler.places > 1
         self.counts = self._asks or len(self._scheduler.rules) != 1
-        """Whether decisions need to know who was served when, for how long, and who has waited since when. Where one
-        stream comes and nothing is asked about it, the clock need not be read for it."""
-        self.recorder: Recorder | None = None
-        """Is told of frames that come and end here, while there is one."""
-        self._emptied = False
-        """Whether something was taken out that those before have not been told of."""
+        """Whether decisions need to know who was served, who waits, and for how long: else no clock need be read."""
+        self.recorder: Recorder | None = None  # told of frames that come and end here, while there is one
+        self._emptied = False  # whether something was taken out that those before have not been told of
         self._live = frozenset(live)
         self._lane = lane
         self._streams: dict[str, StreamQueue] = {}
@@ -198,8 +195,7 @@ class LaneQueues:
         return entry
 
     def done(self, entry: Entry, began_s: float) -> None:
-        """Whoever took an entry at this time is free again; what is handed on of it has been. Without `counts` the time
-        may be any."""
+        """Whoever took an entry at this time is free again; what is handed on of it has been."""
         if not self.counts:
             return
         stream, now_s = entry.stream, self.clock()

@@ -10,12 +10,11 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from edgekit.schema.trace import MAX_NUMBERS_BYTES, WIDTHS, Kind
+from edgekit.schema.trace import MAX_NUMBERS_BYTES, WIDTHS, TraceKind
 
 if TYPE_CHECKING:
     from edgekit.device.runner.slots import SlotTurn
-    from edgekit.device.runtime.schedule.decide import Act
-    from edgekit.device.runtime.schedule.scheduler import Asking
+    from edgekit.device.runtime.schedule.decide import Act, Asking
     from edgekit.stage import Frame
 
 _NOBODY = -1.0
@@ -43,53 +42,55 @@ class Recorder:
 
     def came(self, at_s: float, lane: str, frame: Frame) -> None:
         """A frame stands in line."""
-        self._add(Kind.CAME, at_s, self._place(lane), self._place(frame.stream), frame.sequence, frame.captured_s)
+        self._add(TraceKind.CAME, at_s, self._place(lane), self._place(frame.stream), frame.sequence, frame.captured_s)
 
     def worked(self, began_s: float, took_s: float, lane: str, thread: str, frame: Frame) -> None:
         """A lane's thread has done its steps on a frame."""
         places = self._place(lane), self._place(thread), self._place(frame.stream)
-        self._add(Kind.WORKED, began_s, took_s, *places, frame.sequence)
+        self._add(TraceKind.WORKED, began_s, took_s, *places, frame.sequence)
 
     def step(self, began_s: float, took_s: float, thread: str, step: str) -> None:
         """A thread was inside a stage, a sink or a decoder."""
-        self._add(Kind.STEP, began_s, took_s, self._place(thread), self._place(step))
+        self._add(TraceKind.STEP, began_s, took_s, self._place(thread), self._place(step))
 
     def slot(self, engine: str, turn: SlotTurn) -> None:
         """An inference had a place to compute on."""
-        self._add(Kind.SLOT, turn.began_s, turn.took_s, turn.waited_s, self._place(engine), turn.slot)
+        self._add(TraceKind.SLOT, turn.began_s, turn.took_s, turn.waited_s, self._place(engine), turn.slot)
 
     def dropped(self, at_s: float, lane: str, frame: Frame, cause: str) -> None:
         """A frame ended in line."""
         places = self._place(lane), self._place(frame.stream)
-        self._add(Kind.DROPPED, at_s, *places, frame.sequence, self._place(cause))
+        self._add(TraceKind.DROPPED, at_s, *places, frame.sequence, self._place(cause))
 
     def began(self, at_s: float, lane: str, stream: str, places: int) -> None:
         """A stream is served without a decision."""
-        self._add(Kind.BEGAN, at_s, self._place(lane), self._place(stream), places)
+        self._add(TraceKind.BEGAN, at_s, self._place(lane), self._place(stream), places)
 
     def ended(self, at_s: float, lane: str, stream: str, places: int, took_s: float) -> None:
         """Its places are free again."""
-        self._add(Kind.ENDED, at_s, self._place(lane), self._place(stream), places, took_s)
+        self._add(TraceKind.ENDED, at_s, self._place(lane), self._place(stream), places, took_s)
 
     def moved(self, lane: str, places: int) -> None:
         """So many places more are free, or fewer."""
-        self._add(Kind.MOVED, self._place(lane), places)
+        self._add(TraceKind.MOVED, self._place(lane), places)
 
     def decided(
         self, at_s: float, lane: str, asking: Sequence[Asking], following: Sequence[tuple[str, float]], act: Act | None
     ) -> None:
         """What a scheduler was asked, what it was told meanwhile, and what it decided."""
-        parts = [_PACKED[Kind.DECIDED].pack(Kind.DECIDED, at_s, self._place(lane), len(asking), len(following))]
+        parts = [
+            _PACKED[TraceKind.DECIDED].pack(TraceKind.DECIDED, at_s, self._place(lane), len(asking), len(following))
+        ]
         for stream, *numbers in asking:
-            parts.append(_PACKED[Kind.ASKING].pack(Kind.ASKING, self._place(stream), *numbers))
+            parts.append(_PACKED[TraceKind.ASKING].pack(TraceKind.ASKING, self._place(stream), *numbers))
         for stream, seconds in following:
-            parts.append(_PACKED[Kind.FOLLOWING].pack(Kind.FOLLOWING, self._place(stream), seconds))
+            parts.append(_PACKED[TraceKind.FOLLOWING].pack(TraceKind.FOLLOWING, self._place(stream), seconds))
         chosen = self._place(act.stream) if act is not None else _NOBODY
         cause = self._place(act.cause) if act is not None and act.cause else _NOBODY
-        parts.append(_PACKED[Kind.CHOSEN].pack(Kind.CHOSEN, chosen, cause))
+        parts.append(_PACKED[TraceKind.CHOSEN].pack(TraceKind.CHOSEN, chosen, cause))
         self._append(b"".join(parts))
 
-    def _add(self, kind: Kind, *numbers: float) -> None:
+    def _add(self, kind: TraceKind, *numbers: float) -> None:
         self._append(_PACKED[kind].pack(kind, *numbers))
 
     def _append(self, packed: bytes) -> None:

@@ -12,24 +12,24 @@ from math import inf
 from pathlib import Path
 
 from edgekit.device.runtime.schedule.costs import CostState
-from edgekit.device.runtime.schedule.decide import Act, StreamRule
-from edgekit.device.runtime.schedule.scheduler import Asking, Scheduler, SchedulerState
+from edgekit.device.runtime.schedule.decide import Act, Asking, StreamRule
+from edgekit.device.runtime.schedule.scheduler import Scheduler, SchedulerState
 from edgekit.errors import EdgekitError, InputError
 from edgekit.schema.message import to_line
 from edgekit.schema.trace import (
     MAX_RECORD_BYTES,
-    Kind,
     ReplayDifference,
     ReplayReply,
     TracedLane,
     TracedStream,
+    TraceKind,
     TraceRecord,
     unpack_record,
 )
 
 _MOST_DIFFERENCES = 20
 _HINT = "record it again: edgekit trace DEVICE"
-Entry = tuple[Kind, tuple[float, ...]]
+Entry = tuple[TraceKind, tuple[float, ...]]
 
 
 def traced_lane(scheduler: Scheduler, state: SchedulerState) -> TracedLane:
@@ -133,7 +133,7 @@ def replay(record: TraceRecord) -> ReplayReply:
     differences: list[ReplayDifference] = []
     entries = record.entries()
     for kind, numbers in entries:
-        if kind is Kind.DECIDED:
+        if kind is TraceKind.DECIDED:
             differences += _decided(record, lanes, numbers, entries)
             if len(differences) >= _MOST_DIFFERENCES:
                 break
@@ -143,13 +143,13 @@ def replay(record: TraceRecord) -> ReplayReply:
     return ReplayReply(decisions=decisions, differences=tuple(differences))
 
 
-def _told(record: TraceRecord, lanes: dict[str, LaneReplay], kind: Kind, numbers: tuple[float, ...]) -> None:
+def _told(record: TraceRecord, lanes: dict[str, LaneReplay], kind: TraceKind, numbers: tuple[float, ...]) -> None:
     match kind, numbers:
-        case Kind.BEGAN, (at_s, lane, stream, places):
+        case TraceKind.BEGAN, (at_s, lane, stream, places):
             _lane(record, lanes, lane).scheduler.begin(record.name(stream), at_s, int(places))
-        case Kind.ENDED, (at_s, lane, stream, places, took_s):
+        case TraceKind.ENDED, (at_s, lane, stream, places, took_s):
             _lane(record, lanes, lane).scheduler.end(record.name(stream), took_s, at_s, int(places))
-        case Kind.MOVED, (lane, places):
+        case TraceKind.MOVED, (lane, places):
             _lane(record, lanes, lane).scheduler.move(int(places))
 
 
@@ -158,9 +158,9 @@ def _decided(
 ) -> list[ReplayDifference]:
     at_s, place, asked, followed = numbers
     lane = _lane(record, lanes, place)
-    asking = [_asking(record, _next(entries, Kind.ASKING)) for _ in range(int(asked))]
-    rests = [_next(entries, Kind.FOLLOWING) for _ in range(int(followed))]
-    stream, cause = _next(entries, Kind.CHOSEN)
+    asking = [_asking(record, _next(entries, TraceKind.ASKING)) for _ in range(int(asked))]
+    rests = [_next(entries, TraceKind.FOLLOWING) for _ in range(int(followed))]
+    stream, cause = _next(entries, TraceKind.CHOSEN)
     was = _words(Act(record.name(stream), record.name(cause)) if stream != -1 else None)
     found = lane.decide(asking, [(record.name(name), rest_s) for name, rest_s in rests], at_s)
     if found == was:
@@ -173,7 +173,7 @@ def _asking(record: TraceRecord, numbers: tuple[float, ...]) -> Asking:
     return Asking(record.name(stream), int(arrival), captured_s, newest_s, since_s, int(places))
 
 
-def _next(entries: Iterator[Entry], wanted: Kind) -> tuple[float, ...]:
+def _next(entries: Iterator[Entry], wanted: TraceKind) -> tuple[float, ...]:
     kind, numbers = next(entries, (None, ()))
     if kind is not wanted:
         raise InputError("a decision in the record is not whole", hint=_HINT)

@@ -10,24 +10,12 @@ from math import inf
 from typing import NamedTuple
 
 from edgekit.device.runtime.schedule.costs import CostState, RecentCosts
-from edgekit.device.runtime.schedule.decide import Act, Guard, Situation, StreamRule, Waiting, decide
+from edgekit.device.runtime.schedule.decide import Act, Asking, Guard, Situation, StreamRule, Waiting, decide
 from edgekit.device.runtime.schedule.recorder import Recorder
 
 _COMES_S = 1.0
 """A stream that nothing came of for so long needs no place kept."""
 _NO_RULE = StreamRule()
-
-
-class Asking(NamedTuple):
-    """A stream that waits, as whoever keeps its line knows it; see `Waiting`."""
-
-    stream: str
-    arrival: int
-    captured_s: float
-    newest_s: float
-    since_s: float
-    """When it began to wait; being served is the scheduler's to know."""
-    places: int = 1
 
 
 class SchedulerState(NamedTuple):

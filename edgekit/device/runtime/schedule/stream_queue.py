@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 
 from edgekit.device.runtime.frames.stream import Entry, StreamEvent, StreamGap
+from edgekit.device.runtime.schedule.decide import Asking
 from edgekit.device.runtime.schedule.order import StreamOrder
-from edgekit.device.runtime.schedule.scheduler import Asking
 from edgekit.device.runtime.wakeup import WakeUp
 from edgekit.stage import Frame
 

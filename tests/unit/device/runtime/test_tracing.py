@@ -16,7 +16,7 @@ from edgekit.device.runtime.pipeline import Ends, Pipeline
 from edgekit.device.runtime.schedule.replay import replay
 from edgekit.device.runtime.streams import PipelineFigures
 from edgekit.device.runtime.tracing import Traced, Tracing
-from edgekit.schema.trace import TRACE_FILE, Kind, TraceQuestion, TraceRecord, unpack_record
+from edgekit.schema.trace import TRACE_FILE, TraceKind, TraceQuestion, TraceRecord, unpack_record
 from edgekit.stage import Frame
 from tests.fakes.eventually import eventually
 from tests.fakes.pipelines import FakeFactory, FakeSink, FakeSource
@@ -59,10 +59,11 @@ def traced(tmp_path: Path) -> Iterator[Traced]:
 
     sources = [FakeSource(name, 10**9, before=lambda: time.sleep(0.001)) for name in ("north", "south")]
     factory = FakeFactory({"infer": infer}, ["north", "south"], {"out": "out"}, queue=2)
+    factory.runners["detector"] = runner
     ends = Ends(sources={source.name: source for source in sources}, sinks={"out": FakeSink()})
     pipeline = Pipeline(factory, ends, PipelineFigures())
     pipeline.start()
-    yield Traced(application="gate", pipeline=pipeline, runners={"detector": runner}, work=tmp_path)
+    yield Traced(application="gate", pipeline=pipeline, work=tmp_path)
     assert pipeline.stop()
     runner.close()
 
@@ -79,21 +80,31 @@ def written(tracing: Tracing, traced: Traced, number: int, seconds: float = 0.5)
 def test_a_running_pipeline_is_recorded_and_decides_the_same_again(traced: Traced) -> None:
     record = written(Tracing(traced), traced, 1)
     kinds = Counter(kind for kind, _ in record.entries())
-    assert kinds.keys() >= {Kind.CAME, Kind.WORKED, Kind.STEP, Kind.SLOT, Kind.BEGAN, Kind.ENDED, Kind.DECIDED}
+    assert kinds.keys() >= {
+        TraceKind.CAME,
+        TraceKind.WORKED,
+        TraceKind.STEP,
+        TraceKind.SLOT,
+        TraceKind.BEGAN,
+        TraceKind.ENDED,
+        TraceKind.DECIDED,
+    }
     reply = replay(record)
-    assert reply.decisions == kinds[Kind.DECIDED] and reply.differences == ()
+    assert reply.decisions == kinds[TraceKind.DECIDED] and reply.differences == ()
     header = record.header
     assert header.application == "gate" and header.seconds >= 0.5 and not header.full
     assert list(header.threads) == ["camera/north", "camera/south", "infer", "out"]
     assert all(header.threads.values())
-    steps = {(record.name(n[2]), record.name(n[3])) for kind, n in record.entries() if kind is Kind.STEP}
+    steps = {(record.name(n[2]), record.name(n[3])) for kind, n in record.entries() if kind is TraceKind.STEP}
     assert steps >= {("camera/north", "decode"), ("infer", "infer"), ("out", "out")}
-    slots = [numbers for kind, numbers in record.entries() if kind is Kind.SLOT]
+    slots = [numbers for kind, numbers in record.entries() if kind is TraceKind.SLOT]
     assert all(
         record.name(engine) == "detector" and slot == 0 and took_s >= 0.001 for _, took_s, _, engine, slot in slots
     )
     ends_s = header.began_s + header.seconds
-    assert all(header.began_s - 1 < numbers[0] <= ends_s for kind, numbers in record.entries() if kind is Kind.WORKED)
+    assert all(
+        header.began_s - 1 < numbers[0] <= ends_s for kind, numbers in record.entries() if kind is TraceKind.WORKED
+    )
 
 
 def test_nothing_is_recorded_before_and_after(traced: Traced) -> None:

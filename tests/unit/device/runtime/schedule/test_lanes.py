@@ -10,9 +10,9 @@ import pytest
 
 from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.frames.stream import Entry, StreamEnded, StreamEvent, StreamGap, StreamRestarted
-from edgekit.device.runtime.schedule.decide import StreamRule
+from edgekit.device.runtime.schedule.decide import Asking, StreamRule
 from edgekit.device.runtime.schedule.lanes import Crew, Lane
-from edgekit.device.runtime.schedule.scheduler import Asking, Scheduler
+from edgekit.device.runtime.schedule.scheduler import Scheduler
 from edgekit.device.runtime.schedule.steps import FrameFailed
 from edgekit.schema.plan import LanePlan
 from edgekit.stage import Frame

@@ -21,7 +21,7 @@ from edgekit.device.runtime.schedule.recorder import Recorder
 from edgekit.device.runtime.schedule.replay import replay, traced_lane
 from edgekit.errors import InputError
 from edgekit.schema.message import from_message
-from edgekit.schema.trace import Kind, ReplayReply, TraceHeader, TraceRecord, pack_record, unpack_record
+from edgekit.schema.trace import ReplayReply, TraceHeader, TraceKind, TraceRecord, pack_record, unpack_record
 from tests.fakes.lane_simulation import Camera, Simulation
 
 RULES = st.builds(
@@ -73,7 +73,7 @@ def test_a_record_replays_to_the_same_decisions(
     record, _ = recorded(cameras, places, queue, seed)
     reply = replay(record)
     assert reply.differences == ()
-    assert reply.decisions == sum(kind is Kind.DECIDED for kind, _ in record.entries())
+    assert reply.decisions == sum(kind is TraceKind.DECIDED for kind, _ in record.entries())
 
 
 @pytest.mark.parametrize(("places", "causes"), [(1, {"deadline", "drop_oldest"}), (2, {"drop_oldest"})])
@@ -81,11 +81,11 @@ def test_frames_of_a_record_are_those_that_came_and_each_drop_has_its_cause(plac
     record, simulation = recorded(OVERLOAD, places)
     came, worked, dropped = Counter[str](), Counter[str](), Counter[tuple[str, str]]()
     for kind, numbers in record.entries():
-        if kind is Kind.CAME:
+        if kind is TraceKind.CAME:
             came[record.name(numbers[2])] += 1
-        elif kind is Kind.DROPPED:
+        elif kind is TraceKind.DROPPED:
             dropped[record.name(numbers[2]), record.name(numbers[4])] += 1
-        elif kind is Kind.ENDED:
+        elif kind is TraceKind.ENDED:
             worked[record.name(numbers[2])] += 1
     before = {name: int(1.0 / camera.period_s) for name, camera in simulation.cameras.items()}
     for name, camera in simulation.cameras.items():
@@ -146,7 +146,7 @@ def test_events_take_places_in_a_record_too() -> None:
     simulation.queues.done(taken, 0.0)
     header = TraceHeader(application="a", began_s=0.0, began_wall_s=0.0, seconds=1.0, names=recorder.names)
     entries = list(unpack_record(pack_record(header, recorder.numbers)).entries())
-    assert entries == [(Kind.MOVED, (0.0, -1.0)), (Kind.MOVED, (0.0, 1.0))]
+    assert entries == [(TraceKind.MOVED, (0.0, -1.0)), (TraceKind.MOVED, (0.0, 1.0))]
 
 
 def _numbers(*numbers: float) -> bytes:
