@@ -46,7 +46,8 @@ def deploy(
         typer.Argument(help="Names from fleet.toml, running boards, or USER@HOST[:PORT].", autocompletion=device_names),
     ],
     plan: Annotated[
-        bool, typer.Option("--plan", help="Only say for each device whether the release fits, and what would be sent.")
+        bool,
+        typer.Option("--plan", help="Only say for each device whether it takes the release, and what would be sent."),
     ] = False,
     max_bytes: Annotated[
         str | None, typer.Option(metavar="SIZE", help="Refuse before sending files where more would be sent: 5MB.")
@@ -70,9 +71,10 @@ def deploy(
     output, access = output_for(as_json), access_of(ctx)
     if plan:
         from edgekit.cli.deploy_plan import show_plan
-        from edgekit.host.workflow.deploy_plan import plan_deploys
+        from edgekit.host.workflow.deploy_plan import PlanJob, plan_deploys
 
-        show_plan(plan_deploys(release, devices, access, workstation_of(ctx, output), limits), output)
+        job = PlanJob(release=release, limits=limits, permit=permit)
+        show_plan(plan_deploys(job, devices, access, workstation_of(ctx, output)), output)
         return
     if len(devices) > 1:
         from edgekit.errors import InputError
@@ -82,8 +84,8 @@ def deploy(
     from edgekit.host.workflow.deploy import DeployJob, deploy_release
 
     (device,) = devices
-    job = DeployJob(release=release, device=device, limits=limits, permit=permit)
-    done = deploy_release(job, access, workstation_of(ctx, output), ActivationOutput(device, output))
+    deploy_job = DeployJob(release=release, device=device, limits=limits, permit=permit)
+    done = deploy_release(deploy_job, access, workstation_of(ctx, output), ActivationOutput(device, output))
     word = f"committed{_saved(done)}" if done.changed else "runs already: nothing to do"
     output.result(done, f"{device}: {done.application} {done.version} {done.digest[:12]} {word}")
 

@@ -1,4 +1,4 @@
-"""What `edgekit deploy --plan` shows: for each device yes, or no and why, and what it would be sent."""
+"""What `edgekit deploy --plan` shows: for each device yes, or no and why, and what would be sent."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def show_plan(found: DeployPlan, output: Output) -> None:
-    """Show which devices could run a release. Exit code 8 where one cannot, 7 where one does not answer."""
+    """Show which devices would take a release. Exit code 8 where one would not, 7 where one does not answer."""
     pairs = zip(found.devices, found.transfers, strict=True)
     output.result(found, "\n".join(line for fit, transfer in pairs for line in _lines(fit, transfer)))
-    if found.refused:
+    if found.refused or found.not_taken:
         raise typer.Exit(8)
-    if found.unknown:
+    if found.unknown or found.not_asked:
         raise typer.Exit(7)
 
 
@@ -31,16 +31,29 @@ def _lines(found: DeviceFit, transfer: TransferFigures) -> list[str]:
         return [f"{found.device}: not known: {found.unreachable}"]
     if found.fault:
         return [f"{found.device}: no: {found.fault}"]
-    word = "no" if not found.fits else "yes, with warnings" if found.findings else "yes"
-    lines = [f"{found.device}: {word}", *(f"  {finding_line(item)}" for item in found.findings)]
-    return [*lines, f"  {_transfer_line(transfer)}"] if found.fits else lines
+    lines = [f"{found.device}: {_word(found, transfer)}", *(f"  {finding_line(item)}" for item in found.findings)]
+    return [*lines, *(f"  {line}" for line in _transfer_lines(transfer))] if found.fits else lines
 
 
-def _transfer_line(found: TransferFigures) -> str:
+def _word(found: DeviceFit, transfer: TransferFigures) -> str:
+    if not found.fits or transfer.refused:
+        return "no"
+    if transfer.unknown:
+        return "not known"
+    return "yes, with warnings" if found.findings else "yes"
+
+
+def _transfer_lines(found: TransferFigures) -> list[str]:
     if found.unknown:
-        return f"what would be sent is not known: {found.unknown}"
-    if not found.files:
-        return f"would be sent: {found.send_bytes} bytes; every file is there"
+        return [f"its keeper cannot be asked: {found.unknown}"]
+    if found.runs:
+        return ["runs already: nothing would be done"]
+    lines = [found.refused] if found.refused else []
+    if found.trust_first:
+        lines.append("deploying brings it a later trust file first; this is what it says by the one it has")
+    if not found.send_bytes:
+        return lines
     patches = f", {found.patches} as patches" if found.patches else ""
-    what = f"{counted(found.files, 'file')} of {format_bytes(found.file_bytes)}{patches}"
-    return f"would be sent: {found.send_bytes} bytes ({format_bytes(found.send_bytes)}): {what}"
+    files = f"{counted(found.files, 'file')} of {format_bytes(found.file_bytes)}{patches}"
+    what = files if found.files else "every file is there"
+    return [*lines, f"would be sent: {found.send_bytes} bytes ({format_bytes(found.send_bytes)}): {what}"]

@@ -36,6 +36,7 @@ def doctor(
         "engines": found.engines,
         "rga": found.rga,
         "warnings": found.warnings,
+        "not_taken": found.not_taken,
     }
     output.result(result, "\n".join(_lines(found)))
     if found.refused:
@@ -54,8 +55,9 @@ def _lines(found: Diagnosis) -> list[str]:
         *(f"  {finding_line(item)}" for item in found.findings if item not in by_engine),
         *([f"  RGA can convert frames: {found.rga}"] if found.rga else []),
         *(line for verdict in found.engines for line in _engine_lines(verdict)),
+        *([f"  the release is not taken: {found.not_taken}"] if found.not_taken else []),
         *(f"  warning: {text}" for text in found.warnings),
-        *([] if found.findings else ["  nothing is missing"]),
+        *([] if found.findings or found.not_taken else ["  nothing is missing"]),
     ]
 
 

@@ -65,6 +65,7 @@ class FakeLink:
 
     protocol: int = PROTOCOL
     features: tuple[str, ...] = FEATURES
+    trust_version: int = 0
     application: ApplicationStatus | None = None
     """What runs there."""
     locks: dict[str, str] = field(default_factory=dict)
@@ -139,6 +140,7 @@ class FakeLink:
                     "protocol": self.protocol,
                     "keeper_sha256": "ab",
                     "features": list(self.features),
+                    "trust_version": self.trust_version,
                 }
             case "status":
                 data = to_message_data(self.status)

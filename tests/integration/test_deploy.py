@@ -287,6 +287,38 @@ def test_a_release_that_does_not_fit_is_refused_before_a_byte_moves(board: Site)
     assert sorted(incoming.iterdir()) == before
 
 
+def test_the_plan_says_what_deploying_does(board: Site) -> None:
+    first = str(board.release("plan-1"))
+    assert board.edgekit("deploy", first, "board").code == 0
+    there = board.edgekit("deploy", first, "board", "--plan", "--json")
+    assert (there.code, there.json["transfers"][0]["runs"]) == (0, True)
+    second = str(board.release("plan-2", version="1.1.0", extra={"app/more": os.urandom(40_000)}))
+    planned = board.edgekit("deploy", second, "board", "--plan", "--json").json["transfers"][0]
+    tight = ("--max-bytes", str(planned["send_bytes"] - 1))
+    refused = board.edgekit("deploy", second, "board", "--plan", *tight)
+    assert (refused.code, refused.out.splitlines()[0]) == (8, "board: no"), refused
+    assert f"--max-bytes allows {planned['send_bytes'] - 1}: allow as many" in refused.out
+    assert board.edgekit("deploy", second, "board", *tight).code == 2
+    told = board.edgekit("deploy", second, "board", "--json", "--max-bytes", str(planned["send_bytes"]))
+    assert (told.code, told.json["sent_bytes"]) == (0, planned["send_bytes"])
+
+
+def test_the_plan_and_doctor_refuse_what_deploying_refuses(site: Site) -> None:
+    assert site.edgekit("provision", "board").code == 0
+    unsigned = site.release("unsigned")
+    _strip(unsigned)
+    other = site.folder / "other"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(other)], check=True)
+    foreign = site.release("foreign", key=other)
+    for release, word in ((unsigned, "is not signed"), (foreign, "is not trusted")):
+        planned = site.edgekit("deploy", str(release), "board", "--plan")
+        assert (planned.code, planned.out.splitlines()[0]) == (8, "board: no") and word in planned.out, planned
+        seen = site.edgekit("doctor", "board", str(release))
+        assert seen.code == 8 and "the release is not taken: " in seen.out and word in seen.out, seen
+        assert site.edgekit("deploy", str(release), "board").code == 6
+    assert site.edgekit("status", "board", "--json").json["applications"] == []
+
+
 def _big(board: Site, name: str) -> Path:
     return board.release(name, extra={"app/noise": os.urandom(BIG_BYTES)})
 

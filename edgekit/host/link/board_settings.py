@@ -11,6 +11,7 @@ from pathlib import Path
 
 from edgekit.errors import EdgekitError, InputError
 from edgekit.executor import Executor
+from edgekit.host.link.client import KeeperClient
 from edgekit.host.link.inventory import Given, Inventory
 from edgekit.schema.filling import check_options, fill_plan
 from edgekit.schema.fleet import ReadFrom
@@ -43,6 +44,10 @@ class OutgoingSettings:
         kept = {name: setting for name, setting in self.declared.items() if name not in had}
         if not self.content:
             raise_problems(faults_in(kept, {}, f"settings of {application}"), hint=self.hint)
+
+    def are_there(self, keeper: KeeperClient, application: str) -> bool:
+        """Whether the application's committed release runs with them. Raises as `KeeperClient.settings`."""
+        return not self.content or not keeper.settings(application, self.content).changed
 
 
 def outgoing_settings(

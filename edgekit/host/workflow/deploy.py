@@ -301,10 +301,7 @@ class _Course:
 
     def _is_ours(self, current: ReleaseRef, keeper: KeeperClient) -> bool:
         """Whether what runs there is this release, with these settings."""
-        if current.digest != self.to.release.digest:
-            return False
-        content = self.to.settings.content
-        return not content or not keeper.settings(self._application, content).changed
+        return current.digest == self.to.release.digest and self.to.settings.are_there(keeper, self._application)
 
     @property
     def _application(self) -> str:

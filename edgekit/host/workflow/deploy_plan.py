@@ -1,41 +1,49 @@
-"""`edgekit deploy --plan`: which devices could run a release, and what each would be sent, to the byte."""
+"""`edgekit deploy --plan`: which devices would take a release, and what each would be sent, to the byte."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from edgekit.errors import EdgekitError
+from edgekit.errors import EdgekitError, Unreachable
+from edgekit.executor.local import LocalExecutor
+from edgekit.host.link.board_settings import OutgoingSettings, outgoing_settings
 from edgekit.host.link.client import KeeperClient
-from edgekit.host.release.folder import open_release
+from edgekit.host.link.outgoing_trust import OutgoingTrust
+from edgekit.host.release.folder import open_release, read_plan
 from edgekit.host.workflow.devices import DeviceAccess
 from edgekit.host.workflow.fitting import DeviceFit, FleetFit, ask_devices
 from edgekit.host.workflow.past_releases import deltas_of
+from edgekit.host.workflow.permit import trust_for
 from edgekit.host.workflow.shipment import SendLimits, Shipment, outgoing_release
 from edgekit.host.workflow.workstation import Workstation
-from edgekit.schema.fleet import Device
+from edgekit.schema.control import Offer, Status
 
 _AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferFigures:
-    """What one device would be sent."""
+    """What the keeper of one device says of a release, and what it would be sent."""
 
     device: str
     send_bytes: int = 0
-    """Of the release on the wire: requests and what they carry, without SSH's own; the manifest went there already."""
-    offer_bytes: int = 0
-    """What asking took: the manifest."""
+    """Of the release on the wire, as `--max-bytes` counts: requests and what they carry, without SSH's own."""
     files: int = 0
     patches: int = 0
     """Of the files."""
     file_bytes: int = 0
     """What the device gets of files by that."""
+    runs: bool = False
+    """It runs already, is healthy, and has these settings: deploying does nothing."""
+    refused: str = ""
+    """Why the keeper would not take it, or why it would not be sent, with the cure."""
     unknown: str = ""
-    """Why it could not be told."""
+    """Why the keeper could not be asked."""
+    trust_first: bool = False
+    """Deploying brings a later trust file first: the keeper has judged by the one that it has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,51 +53,133 @@ class DeployPlan(FleetFit):
     transfers: tuple[TransferFigures, ...]
     """In the order of `devices`."""
 
+    @property
+    def not_taken(self) -> bool:
+        """Whether a keeper that could be asked does not take it."""
+        return any(one.refused for one in self.transfers)
 
-def plan_deploys(
-    release: Path, names: Sequence[str], access: DeviceAccess, station: Workstation, limits: SendLimits
-) -> DeployPlan:
+    @property
+    def not_asked(self) -> bool:
+        """Whether the keeper of a device that it fits could not be asked."""
+        pairs = zip(self.devices, self.transfers, strict=True)
+        return any(fit.fits and transfer.unknown for fit, transfer in pairs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeeperQuestion:
+    """What one keeper is asked."""
+
+    shipment: Shipment
+    settings: Callable[[], OutgoingSettings]
+    trust: OutgoingTrust
+    count: bool
+    """Whether to count bytes, too: it makes the patches that would be sent."""
+
+    def ask(self, keeper: KeeperClient) -> TransferFigures:
+        """Offer the release and say how it was made: the keeper judges both, and keeps neither."""
+        shipment = self.shipment
+        later = keeper.trust_version and self.trust.after(keeper.trust_version)
+        told = TransferFigures(device=shipment.device, trust_first=bool(later))
+        status = keeper.status()
+        if self._runs(keeper, status):
+            return replace(told, runs=True)
+        try:
+            self.trust.bring_permit(keeper)
+            offer = shipment.offer(keeper, status)
+            shipment.state(keeper, offer)
+            if self.count:
+                told = self._counted(told, keeper, offer)
+                shipment.check_allowed(told.send_bytes)
+        except Unreachable:
+            raise
+        except EdgekitError as error:
+            return replace(told, refused=f"{error.message}: {error.hint}")
+        return told
+
+    def _runs(self, keeper: KeeperClient, status: Status) -> bool:
+        release = self.shipment.release
+        found = status.find(release.manifest.application)
+        ours = found and found.healthy and found.current and found.current.digest == release.digest
+        return bool(ours) and self.settings().are_there(keeper, release.manifest.application)
+
+    def _counted(self, told: TransferFigures, keeper: KeeperClient, offer: Offer) -> TransferFigures:
+        transfer = self.shipment.plan(keeper, offer)
+        return replace(
+            told,
+            send_bytes=self.shipment.count(keeper, transfer),
+            files=len(transfer),
+            patches=transfer.patches,
+            file_bytes=transfer.file_bytes,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanJob:
+    """What a user asks for."""
+
+    release: Path
+    """Its folder."""
+    limits: SendLimits = SendLimits()
+    """What may be sent."""
+    permit: bool = False
+    """Sign that devices may take it although it is older than what was committed there: for the answer alone."""
+
+
+def plan_deploys(job: PlanJob, names: Sequence[str], access: DeviceAccess, station: Workstation) -> DeployPlan:
     """Ask many devices at once. What becomes of each is a value, never an error.
 
     Args:
-        release: its folder.
+        job: which release.
         names: the devices.
         access: the way there.
         station: this machine.
-        limits: what may be sent.
 
     Raises:
         InputError: there is no release.
         NothingSelected: there is no such device.
     """
-    fit = ask_devices(release, names, access, station)
-    outgoing, deltas = outgoing_release(open_release(release)), deltas_of(station)
+    fit = ask_devices(job.release, names, access, station)
 
     def one(found: DeviceFit) -> TransferFigures:
         if not found.fits:
             return TransferFigures(device=found.device, unknown=found.unreachable or found.fault or "it does not fit")
-        shipment = Shipment(
-            device=found.device, release=outgoing, progress=station.progress, deltas=deltas, limits=limits
-        )
-        return _figures(access.find(found.device), shipment, access)
+        return ask_keeper(job, found.device, access, station)
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         transfers = tuple(pool.map(one, fit.devices))
     return DeployPlan(**{field.name: getattr(fit, field.name) for field in fields(fit)}, transfers=transfers)
 
 
-def _figures(device: Device, shipment: Shipment, access: DeviceAccess) -> TransferFigures:
+def ask_keeper(
+    job: PlanJob, device: str, access: DeviceAccess, station: Workstation, *, count: bool = True
+) -> TransferFigures:
+    """Ask one device's keeper what it would do with a release. Nothing of its files is sent, and nothing changes there.
+
+    Args:
+        job: which release.
+        device: its name.
+        access: the way there.
+        station: this machine.
+        count: count bytes, too, which makes the patches that would be sent.
+
+    Raises:
+        InputError: there is no release.
+    """
+    folder, found = open_release(job.release), access.find(device)
     try:
-        with access.executor(device) as executor, KeeperClient(device, executor) as keeper:
-            offer = shipment.offer(keeper, keeper.status())
-            transfer, count = shipment.count(keeper, offer)
+        question = KeeperQuestion(
+            shipment=Shipment(
+                device=device,
+                release=outgoing_release(folder),
+                progress=station.progress,
+                deltas=deltas_of(station),
+                limits=job.limits,
+            ),
+            settings=lambda: outgoing_settings(access.inventory, device, read_plan(folder), LocalExecutor()),
+            trust=trust_for(found, access.inventory, station, permitted=folder if job.permit else None),
+            count=count,
+        )
+        with access.executor(found) as executor, KeeperClient(found, executor) as keeper:
+            return question.ask(keeper)
     except EdgekitError as error:
-        return TransferFigures(device=device.name, unknown=error.message)
-    return TransferFigures(
-        device=device.name,
-        send_bytes=count,
-        offer_bytes=shipment.sent.wire_bytes,
-        files=len(transfer),
-        patches=transfer.patches,
-        file_bytes=transfer.file_bytes,
-    )
+        return TransferFigures(device=device, unknown=f"{error.message}: {error.hint}")

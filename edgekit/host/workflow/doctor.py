@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgekit.host.catalogue.detect import match_target
@@ -12,6 +12,7 @@ from edgekit.host.fit.engine_fit import EngineVerdict, judge_each
 from edgekit.host.fit.finding import Finding
 from edgekit.host.fit.negotiate import judge_login
 from edgekit.host.release.folder import open_release
+from edgekit.host.workflow.deploy_plan import PlanJob, ask_keeper
 from edgekit.host.workflow.devices import DeviceAccess
 from edgekit.host.workflow.fitting import device_facts, judge_device, known_targets
 from edgekit.host.workflow.workstation import Workstation
@@ -37,11 +38,13 @@ class Diagnosis:
     """The library of an RK3588's 2D engine, which a recipe's `sampling = "any"` uses; empty where it cannot."""
     warnings: tuple[str, ...]
     """What could not be read there."""
+    not_taken: str = ""
+    """Why its keeper would not take the release, with the cure; empty where it would, or there is no keeper yet."""
 
     @property
     def refused(self) -> bool:
         """Whether something is missing, rather than only noticed."""
-        return any(item.severity == "refuse" for item in self.findings)
+        return bool(self.not_taken) or any(item.severity == "refuse" for item in self.findings)
 
 
 def diagnose(name: str, release: Path | None, access: DeviceAccess, station: Workstation) -> Diagnosis:
@@ -62,7 +65,11 @@ def diagnose(name: str, release: Path | None, access: DeviceAccess, station: Wor
     device = access.find(name)
     with access.executor(device) as executor, station.progress.step(f"{name}: reading its facts"):
         facts = device_facts(device, executor, manifest)
-    return diagnose_facts(device, facts, manifest, known_targets(station), now_s=time.time())
+    found = diagnose_facts(device, facts, manifest, known_targets(station), now_s=time.time())
+    if release is None or found.refused:
+        return found
+    figures = ask_keeper(PlanJob(release=release), name, access, station, count=False)
+    return replace(found, not_taken=figures.refused)
 
 
 def diagnose_facts(

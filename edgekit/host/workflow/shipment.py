@@ -136,12 +136,18 @@ class Shipment:
             self.progress.note(f"{self.device}: {counted(len(again), 'file')} could not be patched there")
             self._send(keeper, again)
 
-    def count(self, keeper: KeeperClient, offer: Offer) -> tuple[Transfer, int]:
-        """What sending would take from here on, to the byte, without SSH's own: files, and how the release was made."""
-        transfer = self.plan(keeper, offer)
-        statement = self._statement(keeper, offer)
-        files = count_bytes(self.release, transfer, packs=keeper.can("zlib"))
-        return transfer, files + (statement.wire_bytes if statement else 0)
+    def count(self, keeper: KeeperClient, transfer: Transfer) -> int:
+        """What all of it takes on the wire, to the byte, without SSH's own: what was sent already, and these files."""
+        return self.sent.wire_bytes + count_bytes(self.release, transfer, packs=keeper.can("zlib"))
+
+    def check_allowed(self, needed: int) -> None:
+        """Return if a user allows so many bytes. Raises InputError."""
+        most = self.limits.max_bytes
+        if most is not None and needed > most:
+            raise InputError(
+                f"{self.device} would be sent {needed} bytes ({format_bytes(needed)}), --max-bytes allows {most}",
+                hint="allow as many, or deploy over another link",
+            )
 
     def _patches(self) -> Mapping[str, Patch]:
         """What there are or can be made: a full disk of this machine costs patches, and no deployment."""
@@ -165,16 +171,9 @@ class Shipment:
 
     def _judge(self, transfer: Transfer, keeper: KeeperClient) -> None:
         """Once, before the first byte of files: what a broken link costs on top is no reason to stop half way."""
-        most = self.limits.max_bytes
-        if self._judged or most is None:
-            return
-        needed = self.sent.wire_bytes + count_bytes(self.release, transfer, packs=keeper.can("zlib"))
-        if needed > most:
-            raise InputError(
-                f"{self.device} would be sent {needed} bytes ({format_bytes(needed)}), --max-bytes allows {most}",
-                hint="allow as many, or deploy over another link",
-            )
-        self._judged = True
+        if not self._judged and self.limits.max_bytes is not None:
+            self.check_allowed(self.count(keeper, transfer))
+            self._judged = True
 
     def _there(self, status: Status) -> list[str]:
         """Digests of the releases that the device has, the likeliest base first."""
