@@ -178,6 +178,15 @@ def _signed_by(executor: Executor, message: bytes, signature: bytes, key: str, n
         return executor.run(argv, timeout_s=_TIMEOUT_S, stdin=message).returncode == 0
 
 
+def fits(executor: Executor, message: bytes, signature: bytes, *, namespace: str) -> bool:
+    """Whether somebody, whoever it is, has signed this message with that signature."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "message.sig")
+        file.write_bytes(signature)
+        argv = ["ssh-keygen", "-Y", "check-novalidate", "-n", namespace, "-s", str(file)]
+        return executor.run(argv, timeout_s=_TIMEOUT_S, stdin=message).returncode == 0
+
+
 def _principals(allowed_signers: bytes, signature: bytes) -> list[str]:
     """The principals of every line with the key that signed.
 

@@ -12,7 +12,7 @@ from edgekit.cli.verbs import Verbs, examples
 
 if TYPE_CHECKING:
     from edgekit.cli.output import Output
-    from edgekit.host.workflow.trust import TrustState
+    from edgekit.host.workflow.trust_change import TrustState
 
 app = Verbs("Your signing key for releases, and who else may sign for your devices.")
 
@@ -22,7 +22,8 @@ app = Verbs("Your signing key for releases, and who else may sign for your devic
 def init(ctx: typer.Context, as_json: JsonFlag = False) -> None:
     """Make your signing key (ed25519), and the first version of your trust file. Safe to run again."""
     from edgekit.host.workflow.keys import ensure_key
-    from edgekit.host.workflow.trust import begin_trust, chain_of
+    from edgekit.host.workflow.trust import begin_trust
+    from edgekit.host.workflow.trust_change import chain_of
 
     output = output_for(as_json)
     station = workstation_of(ctx, output)
@@ -84,14 +85,14 @@ def add(
 
 
 @app.command()
-@examples("edgekit keys revoke bob@desk", "edgekit keys revoke SHA256:...")
+@examples("edgekit keys revoke bob@desk", "edgekit keys revoke SHA256:...", "edgekit keys revoke out/line")
 def revoke(
     ctx: typer.Context,
-    what: Annotated[str, typer.Argument(help="A key's fingerprint, its owner's name, or a release's digest.")],
+    what: Annotated[str, typer.Argument(help="A fingerprint, a key's owner, a release's folder or whole digest.")],
     as_json: JsonFlag = False,
 ) -> None:
     """Have devices refuse all that a key has signed, whenever that was, or one release."""
-    from edgekit.host.workflow.trust import revoke as revoke_it
+    from edgekit.host.workflow.trust_rules import revoke as revoke_it
 
     output = output_for(as_json)
     _print(output, revoke_it(workstation_of(ctx, output), what))
@@ -105,34 +106,49 @@ def threshold(
     as_json: JsonFlag = False,
 ) -> None:
     """Have devices ask for the signatures of several people, on releases and the trust file itself. No permits then."""
-    from edgekit.host.workflow.trust import set_threshold
+    from edgekit.host.workflow.trust_rules import set_threshold
 
     output = output_for(as_json)
     _print(output, set_threshold(workstation_of(ctx, output), count))
 
 
 @app.command()
-@examples('edgekit keys policy --no-dirty --deny "numpy<2.2.5" --min-agreement 0.99', "edgekit keys policy")
+@examples(
+    "edgekit keys policy",
+    'edgekit keys policy --no-dirty --deny "numpy<2.2.5" --min-agreement 0.99',
+    'edgekit keys policy --allow "numpy<2.2.5"',
+)
 def policy(
     ctx: typer.Context,
     no_dirty: Annotated[
-        bool, typer.Option("--no-dirty", help="Refuse releases with changes that are in no commit.")
-    ] = False,
+        bool | None,
+        typer.Option("--no-dirty/--dirty", help="Refuse releases with changes that are in no commit, or take them."),
+    ] = None,
     deny: Annotated[list[str] | None, typer.Option(help="Refuse a package: NAME, or NAME<VERSION. Repeatable.")] = None,
+    allow: Annotated[list[str] | None, typer.Option(help="Take a rule out that --deny made. Repeatable.")] = None,
     min_agreement: Annotated[
-        float, typer.Option(help="Refuse engines that agree less with their model (cosine, 0 to 1).", min=0, max=1)
-    ] = 0.0,
+        float | None,
+        typer.Option(help="Refuse engines that agree less with their model (cosine; 0: none).", min=0, max=1),
+    ] = None,
     warn_days: Annotated[int | None, typer.Option(help="Warn of keys of this age.", min=1, max=3650)] = None,
     max_days: Annotated[int | None, typer.Option(help="Refuse keys of this age.", min=1, max=3650)] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Set what devices refuse although it is signed. Rules that are not named again are gone; days stay."""
-    from edgekit.host.workflow.trust import set_policy
-    from edgekit.schema.trust import TrustPolicy
+    """Set what devices refuse although it is signed; without an option, show it. What is not named stays as it is."""
+    from edgekit.host.workflow.trust import show_trust
+    from edgekit.host.workflow.trust_rules import PolicyChange, set_policy
 
     output = output_for(as_json)
-    rules = TrustPolicy(no_dirty=no_dirty, deny=tuple(deny or ()), min_agreement=min_agreement)
-    _print(output, set_policy(workstation_of(ctx, output), rules, warn_days=warn_days, max_days=max_days))
+    station = workstation_of(ctx, output)
+    wanted = PolicyChange(
+        no_dirty=no_dirty,
+        deny=tuple(deny or ()),
+        allow=tuple(allow or ()),
+        min_agreement=min_agreement,
+        warn_days=warn_days,
+        max_days=max_days,
+    )
+    _print(output, set_policy(station, wanted) if wanted.changes_something else show_trust(station))
 
 
 @app.command()
@@ -170,7 +186,13 @@ def _print(output: Output, state: TrustState) -> None:
     lines += [f"  refused: release {one[:12]}" for one in state.revoked_releases]
     rules = [*(["no_dirty"] if state.policy.no_dirty else []), *(f'deny "{one}"' for one in state.policy.deny)]
     rules += [f"min_agreement {state.policy.min_agreement:g}"] if state.policy.min_agreement else []
-    lines += [f"  policy: {', '.join(rules)}"] if rules else []
+    lines.append(
+        f"  policy: {', '.join(rules) or 'no rules'}; keys warn at {state.warn_days} days, end at {state.max_days}"
+    )
     if state.missing:
-        lines.append(f"needs {counted(state.missing, 'more signature')} before devices take it: edgekit keys sign")
+        yours = " (you have signed)" if state.you_signed else ""
+        lines.append(
+            f"needs {counted(state.missing, 'more signature')} before devices take it{yours}: edgekit keys sign, "
+            f"by others with the same {state.folder}"
+        )
     output.result(state, "\n".join(lines))

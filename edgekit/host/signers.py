@@ -69,7 +69,7 @@ def parse_signers(data: bytes, name: str) -> tuple[Signer, ...]:
         name: the file, for messages.
 
     Raises:
-        InputError: it names nobody, or lines are wrong; all of them are listed.
+        InputError: it names nobody, or lines are wrong; the first ones are listed.
     """
     if len(data) > _MOST_BYTES:
         raise InputError(f"{name} is no allowed_signers file: it has {len(data)} bytes", hint=_HOW)
@@ -85,12 +85,14 @@ def parse_signers(data: bytes, name: str) -> tuple[Signer, ...]:
                 break
     if problems:
         more = f" ({len(problems)} lines are wrong)" if len(problems) > 1 else ""
-        raise InputError(problems[0] + more, hint=_HOW, details="\n".join(problems) if more else "")
+        raise InputError(problems[0] + more, hint=_HOW, details="\n".join(problems[:_MOST_TOLD]) if more else "")
     if not signers:
         raise InputError(f"{name} names nobody: no release could be signed for the device", hint=_HOW)
     return tuple(signers)
 
 
+_MOST_TOLD = 10
+"""Wrong lines that are listed: a file of another kind has nothing else."""
 _HOW = "a line is WHO KEYTYPE KEY; yours: edgekit keys show; another's: the same there, or their name before their .pub"
 
 

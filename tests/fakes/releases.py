@@ -158,6 +158,7 @@ def write_release(release: FakeRelease, folder: Path) -> Path:
         path = folder / "files" / entry.path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(release.blobs[entry.sha256])
+        path.chmod(0o755 if entry.executable else 0o644)
     (folder / "manifest.json").write_bytes(release.manifest_json)
     (folder / "manifest.json.sig").write_bytes(release.signature)
     return folder

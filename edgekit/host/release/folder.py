@@ -47,7 +47,9 @@ def open_release(path: Path) -> ReleaseFolder:
         signature, provenance = _beside(path / SIGNATURE), _beside(path / PROVENANCE)
     except OSError as error:
         hint = "edgekit build RECIPE --target T --out DIR makes one"
-        raise InputError(f"{path} holds no release: {error.strerror}", hint=hint) from None
+        what = f"there is no {MANIFEST} in it" if path.is_dir() else "there is no such folder"
+        what = what if isinstance(error, FileNotFoundError | NotADirectoryError) else f"{file}: {error.strerror}"
+        raise InputError(f"{path} holds no release: {what}", hint=hint) from None
     manifest = from_message(Manifest, content, str(file))
     check_manifest(manifest)
     return ReleaseFolder(

@@ -55,15 +55,15 @@ def open_trusted(path: Path, allowed_signers: Path | None, station: Workstation)
         namespace=SIGNATURE_NAMESPACE,
     )
     provenance = open_sealed(folder.provenance, folder.digest, station.executor, trusted)
-    with station.progress.step(f"reading {len(folder.manifest.files)} files of {path}"):
-        _check_whole(folder)
+    check_whole(folder, station)
     return TrustedRelease(folder=folder, signer=signer, provenance=provenance)
 
 
-def _check_whole(folder: ReleaseFolder) -> None:
+def check_whole(folder: ReleaseFolder, station: Workstation) -> None:
     """Compare every byte with the manifest. Raises TrustError with the first file that differs."""
     try:
-        content, _ = read_content(folder.path / FILES, Memo())
+        with station.progress.step(f"reading {len(folder.manifest.files)} files of {folder.path}"):
+            content, _ = read_content(folder.path / FILES, Memo())
     except OSError as error:
         raise TrustError(f"{error.filename} cannot be read: {error.strerror}", hint=_HINT) from None
     there = {item.path: item for item in content.items if item.kind != "folder"}

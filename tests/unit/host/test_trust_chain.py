@@ -15,17 +15,16 @@ from edgekit.host.workflow.trust import (
     add_own_signature,
     add_signer,
     begin_trust,
-    chain_of,
     renew,
-    revoke,
     rotate_key,
-    set_policy,
-    set_threshold,
     show_trust,
 )
+from edgekit.host.workflow.trust_change import chain_of
+from edgekit.host.workflow.trust_rules import PolicyChange, revoke, set_policy, set_threshold
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.trust import DAY_S, TrustPolicy
 from tests.fakes.keeper import Bench
+from tests.fakes.releases import make_release, write_release
 from tests.fakes.workstations import workstation_in
 
 
@@ -235,14 +234,45 @@ def test_what_is_revoked_stays_so(tmp_path: Path, ann: Workstation, bob: Worksta
 def test_rules_and_days_travel(ann: Workstation, board: Bench) -> None:
     begin_trust(ann)
     rules = TrustPolicy(no_dirty=True, deny=("numpy<2.2.5",), min_agreement=0.99)
-    set_policy(ann, rules, warn_days=None, max_days=30)
+    change = PolicyChange(no_dirty=True, deny=("numpy<2.2.5",), min_agreement=0.99, max_days=30)
+    set_policy(ann, change)
     assert bring(board, ann) == 2
     document = board.releases.trust.document()
     assert document is not None
     assert (document.policy, document.warn_days, document.max_days) == (rules, 30, 30)
-    with pytest.raises(TrustError, match="no rule for a package"):
-        set_policy(ann, TrustPolicy(deny=("numpy~=2",)), warn_days=None, max_days=None)
+    with pytest.raises(InputError, match=r"--deny: .*no rule for a package"):
+        set_policy(ann, PolicyChange(deny=("numpy~=2",)))
+    with pytest.raises(InputError, match="warning at 40 comes too late") as caught:
+        set_policy(ann, PolicyChange(warn_days=40))
+    assert "--max-days more than 40" in caught.value.hint
+    assert set_policy(ann, PolicyChange(warn_days=40, max_days=41)).max_days == 41
     assert document.expires_s - document.issued_s == 180 * DAY_S
+
+
+def test_what_is_not_named_of_the_policy_stays(ann: Workstation) -> None:
+    begin_trust(ann)
+    set_policy(ann, PolicyChange(no_dirty=True, deny=("evil", "numpy<2.2.5"), min_agreement=0.9))
+    after = set_policy(ann, PolicyChange(deny=("worse",), allow=("evil",))).policy
+    assert after == TrustPolicy(no_dirty=True, deny=("numpy<2.2.5", "worse"), min_agreement=0.9)
+    with pytest.raises(InputError, match="--allow: there is no rule 'evil'") as caught:
+        set_policy(ann, PolicyChange(allow=("evil",)))
+    assert caught.value.hint.endswith("the rules are numpy<2.2.5, worse")
+    eased = set_policy(ann, PolicyChange(no_dirty=False, allow=after.deny, min_agreement=0.0)).policy
+    assert eased == TrustPolicy()
+
+
+def test_a_release_is_revoked_by_its_folder_and_not_by_the_beginning_of_its_digest(
+    tmp_path: Path, ann: Workstation
+) -> None:
+    begin_trust(ann)
+    release = make_release()
+    write_release(release, tmp_path / "release")
+    with pytest.raises(InputError, match="the beginning of a digest") as caught:
+        revoke(ann, release.digest[:12])
+    assert "or give the folder" in caught.value.hint
+    assert revoke(ann, str(tmp_path / "release")).revoked_releases == (release.digest,)
+    with pytest.raises(InputError, match=r"there is no manifest\.json in it"):
+        revoke(ann, str(tmp_path))
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"signed": {}, "signatures": []}'])

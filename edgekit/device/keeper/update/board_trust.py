@@ -111,7 +111,8 @@ class BoardTrust:
             return None
         except (OSError, TrustError) as error:
             hint = "edgekit provision DEVICE --replace-trust writes it anew"
-            raise TrustError(f"the device's {file} cannot be followed: {error}", hint=hint) from None
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            raise TrustError(f"the device's {file} cannot be followed: {why}", hint=hint) from None
         return document
 
     @property

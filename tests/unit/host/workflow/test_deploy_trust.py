@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from edgekit.host.release.counter import next_counter
 from edgekit.host.release.folder import open_release
 from edgekit.host.workflow.cosign import cosign_release
 from edgekit.host.workflow.permit import make_permit, trust_for
-from edgekit.host.workflow.trust import add_signer, begin_trust, chain_of, set_threshold
+from edgekit.host.workflow.trust import add_signer, begin_trust
+from edgekit.host.workflow.trust_change import chain_of
+from edgekit.host.workflow.trust_rules import set_threshold
 from edgekit.schema.control import Event, Request
 from edgekit.schema.fleet import Device
 from edgekit.schema.manifest import SIGNATURE_NAMESPACE
@@ -132,6 +135,37 @@ def test_a_second_signer_adds_theirs_once(tmp_path: Path) -> None:
         assert cosign_release(release, bob.file, station).signatures == 2
     pieces = split_signatures((release / "manifest.json.sig").read_bytes())
     assert [fingerprint(piece) for piece in pieces] == [ann.fingerprint, bob.fingerprint]
+
+
+def _change_manifest(release: Path) -> None:
+    file = release / "manifest.json"
+    file.write_bytes(file.read_bytes().replace(b"sorter", b"sortir"))
+
+
+def _change_file(release: Path) -> None:
+    (release / "files/tool").write_bytes(b"another")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [(_change_manifest, "its manifest is not what SHA256:.* has signed"), (_change_file, "is not what the manifest")],
+)
+def test_nobody_adds_their_name_to_what_others_have_not_signed(
+    spoil: Callable[[Path], None], message: str, tmp_path: Path
+) -> None:
+    ann, bob = Person(tmp_path, "ann"), Person(tmp_path, "bob")
+    release = write_release(make_release(sign=ann.sign), tmp_path / "release")
+    spoil(release)
+    before = (release / "manifest.json.sig").read_bytes()
+    with pytest.raises(TrustError, match=message):
+        cosign_release(release, bob.file, workstation_in(tmp_path / "home"))
+    assert (release / "manifest.json.sig").read_bytes() == before
+
+
+def test_a_key_that_is_not_there_is_a_wrong_argument(tmp_path: Path) -> None:
+    release = write_release(make_release(), tmp_path / "release")
+    with pytest.raises(InputError, match=r"--key: .*nope is not there"):
+        cosign_release(release, tmp_path / "nope", workstation_in(tmp_path / "home"))
 
 
 def test_builds_are_numbered_whatever_the_clock_does(tmp_path: Path) -> None:
