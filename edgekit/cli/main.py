@@ -24,6 +24,7 @@ from edgekit.cli.golden import golden
 from edgekit.cli.init import init
 from edgekit.cli.interrupts import INTERRUPTED, end_on_signals
 from edgekit.cli.logs import logs
+from edgekit.cli.mem import mem
 from edgekit.cli.metrics import metrics
 from edgekit.cli.provision import provision
 from edgekit.cli.rollback import rollback
@@ -63,8 +64,8 @@ def _root(
     hand_down_json(ctx, as_json)
 
 
-_VERBS = (build, colour, demo, deploy, doctor, golden, init, logs, metrics, provision, remove, rollback, schema, start)
-for _verb in (*_VERBS, status, stop, view):
+_VERBS = (build, colour, demo, deploy, doctor, golden, init, logs, mem, metrics, provision, remove, rollback, schema)
+for _verb in (*_VERBS, start, status, stop, view):
     app.command()(_verb)
 
 

@@ -32,6 +32,7 @@ FEATURES: tuple[str, ...] = (
     "clips",
     "patches",
     "trust",
+    "memory",
 )
 """What this keeper can do and one of the same protocol perhaps cannot: the host asks before it uses one.
 
@@ -40,6 +41,7 @@ FEATURES: tuple[str, ...] = (
 `trust`: trust files and permits are judged, and `hello` says which version is in force.
 `preview`: workers are given a socket for viewers, and `edgekitd.pyz connect --preview NAME` leads there.
 `clips`: it lists the clips of an application and hands them out.
+`memory`: it tells where an application's memory is.
 `patches`: files, and the manifest, may come as patches (`schema.patch`).
 """
 MAX_LINE_BYTES = 4 << 20
@@ -66,6 +68,7 @@ Verb = Literal[
     "settings",
     "logs",
     "metrics",
+    "memory",
     "clips",
     "clip",
 ]
@@ -107,12 +110,15 @@ class Request(Message):
                says what the payload would change
     logs       application, follow, lines: events `log`; without an application those of all, and the keeper's
     metrics    application: done.data: text, without an application with the figures of all workers
+    memory     application, sites, seconds: done.data: a `schema.memory.MemoryAnswer`. With `sites`, so many lines of
+               Python code are in it, of those that allocated most in the `seconds` from now on; an event `progress`
+               comes before the wait for that
     clips      application: an event `progress` for each clip of its committed release's sinks, whose data is a
                `schema.clips.KeptClip`; done.data: application
     clip       application, sink, file, offset: done.data: a `schema.clips.ClipPiece`
 
-    `rollback`, `start`, `stop`, `remove`, `clips` and `clip` may leave `application` empty where the device has only
-    one.
+    `rollback`, `start`, `stop`, `remove`, `memory`, `clips` and `clip` may leave `application` empty where the device
+    has only one.
     """
 
     verb: Verb
@@ -131,6 +137,8 @@ class Request(Message):
     lines: int = 100
     sink: str = ""
     file: str = ""
+    sites: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

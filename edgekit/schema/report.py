@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from edgekit.schema.bounds import Between
+from edgekit.schema.memory import WorkerMemory
 from edgekit.schema.message import Message, NewerWord
 
 MAX_REPORT_BYTES = 1 << 20
@@ -134,5 +135,7 @@ class Report(Message):
     lanes: tuple[LaneReport, ...] = ()
     streams: tuple[StreamReport, ...] = ()
     sinks: tuple[SinkReport, ...] = ()
+    memory: WorkerMemory | None = None
+    """Where it is; None before the pipeline runs."""
     metrics: str = ""
     """The worker's figures in Prometheus's text format."""

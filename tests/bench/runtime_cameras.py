@@ -16,6 +16,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgekit.device.keeper.process.growth import growth
 from edgekit.schema.plan import LanePlan
 from edgekit.schema.report import StreamReport
 from edgekit.schema.sink import JsonlSink
@@ -24,7 +25,6 @@ from measure import Figure, machine, spread
 from tests.fakes.cameras import RtspServer, rtsp_server
 from tests.fakes.clips import write_scene
 from tests.fakes.eventually import eventually
-from tests.fakes.growth import growth
 from tests.fakes.plan_worker import PlanWorker
 from tests.fakes.plans import small_plan
 from tests.fakes.vitals import cpu_s, rss_mib

@@ -39,6 +39,12 @@ class FakeChild:
     def send(self, raw: bytes) -> None:
         self._report.sendall(raw)
 
+    def heard(self) -> bytes:
+        """What its keeper has told it since it was asked last."""
+        with contextlib.suppress(BlockingIOError):
+            return self._report.recv(1 << 16, socket.MSG_DONTWAIT)
+        return b""
+
     def asked(self) -> bool:
         """Wait for a request of who started it; False where it is gone."""
         with contextlib.suppress(OSError):

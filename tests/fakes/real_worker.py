@@ -48,9 +48,9 @@ def drawn_plan(sinks: dict[str, RecipeSink], *streams: str, version: str = "1.0.
     )
 
 
-def real_release(plan: WorkerPlan, sign: Callable[[bytes], bytes]) -> FakeRelease:
-    """The release of a plan; its packages are this checkout's and those of the Python that runs the tests."""
+def real_release(plan: WorkerPlan, sign: Callable[[bytes], bytes], truth: bytes = _TRUTH) -> FakeRelease:
+    """The release of a plan, with the module of its stage; its packages are this checkout's and the tests' Python's."""
     package = f"__path__ = [{str(_PACKAGE)!r}]\n__version__ = {edgekit.__version__!r}\n"
     return make_release(
-        plan=plan, extra={"site/edgekit/__init__.py": package.encode(), "app/truth.py": _TRUTH}, sign=sign
+        plan=plan, extra={"site/edgekit/__init__.py": package.encode(), "app/truth.py": truth}, sign=sign
     )

@@ -54,7 +54,7 @@ while True:
         eaten.append(bytearray(b"x") * (8 << 20))
     if stubborn:
         time.sleep({period})
-    elif select.select([line], [], [], {period})[0]:
+    elif select.select([line], [], [], {period})[0] and not line.recv(4096):
         sys.exit(0)
 """
 

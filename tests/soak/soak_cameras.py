@@ -25,8 +25,8 @@ from rich.table import Table
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
+from edgekit.device.keeper.process.growth import growth  # noqa: E402
 from edgekit.schema.report import Report, StreamReport  # noqa: E402
-from tests.fakes.growth import growth  # noqa: E402
 from tests.fakes.secret_search import spellings, tellers, texts_under, visible_texts  # noqa: E402
 from tests.fakes.vitals import descriptors, rss_mib, threads  # noqa: E402
 from tests.soak.camera_site import USER, CameraSite, camera_site  # noqa: E402

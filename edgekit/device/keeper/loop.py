@@ -16,6 +16,7 @@ from edgekit.device.keeper.context import ApplicationView, KeeperContext
 from edgekit.device.keeper.control.ticket import Ticket
 from edgekit.device.keeper.notify import Notifier
 from edgekit.device.keeper.process.accounts import LeafAccounts
+from edgekit.device.keeper.process.life import WorkerProcess
 from edgekit.device.keeper.update.folders import ApplicationFolders
 from edgekit.device.keeper.update.releases import References, Release
 from edgekit.device.keeper.waker import Waker
@@ -85,6 +86,11 @@ class Keeper:
         found = self._applications.get(application)
         current = found.state.current if found else None
         return bool(found and current and current.digest == digest and found.view().unhealthy_because)
+
+    def workers(self) -> tuple[WorkerProcess, ...]:
+        """Those that live now; for any thread."""
+        found = (application.supervisor.process for application in self._applications.values())
+        return tuple(process for process in found if process is not None)
 
     def pressures(self) -> dict[str, float]:
         """By application, percent of the last 10 s in which some of its worker waited for memory; for any thread."""

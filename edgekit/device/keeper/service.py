@@ -21,6 +21,7 @@ from edgekit.device.keeper.control.session import Services
 from edgekit.device.keeper.filesystem import Filesystem
 from edgekit.device.keeper.layout import Layout
 from edgekit.device.keeper.loop import Keeper
+from edgekit.device.keeper.memory_watch import MemoryWatch
 from edgekit.device.keeper.notify import Notifier
 from edgekit.device.keeper.process.cgroup import Limiter, find_limiter, is_delegated
 from edgekit.device.keeper.process.journal import Journal, stderr_sink
@@ -77,10 +78,13 @@ def run(layout: Layout, program: Path, environ: Mapping[str, str]) -> int:
         services.keeper.step()
         server.start()
         threading.Thread(target=services.keeper.folders.clear, name="clear", daemon=True).start()
+        watch = MemoryWatch(services.keeper.workers, time.monotonic, journal.write)
+        watch.start()
         notifier.ready()
         journal.write(f"keeper: ready, {limiter.note or 'limits are enforced'}")
         services.keeper.run()
         notifier.stopping()
+        watch.stop()
         server.close()
     return 0
 

@@ -10,13 +10,16 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from edgekit.device.runtime.orders import OrderReader
 from edgekit.schema.message import to_line
+from edgekit.schema.order import Order
 from edgekit.schema.report import Phase, Report
 
 REPORT_EVERY_S = 1.0
 
 Make = Callable[[Phase, str, float], Report]
 """Makes a report of phase, message and uptime in seconds."""
+Obey = Callable[[Order], object]
 
 
 class Reporter:
@@ -41,6 +44,8 @@ class Reporter:
         self._phase: Phase = "starting"
         self._message = ""
         self._make: Make = _without_figures
+        self._orders = OrderReader()
+        self._obey: Obey = _nobody
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._wait = wait or self._stopped.wait
@@ -59,6 +64,10 @@ class Reporter:
         """Make reports so from now on."""
         with self._lock:
             self._make = make
+
+    def obey(self, obey: Obey) -> None:
+        """Hand what the keeper orders to this from now on, on the thread that calls `wait`."""
+        self._obey = obey
 
     def turn(self, phase: Phase, message: str = "", *, golden: str = "") -> None:
         """The worker does something else now; says so at once.
@@ -84,7 +93,12 @@ class Reporter:
         ready, _, _ = select.select(fds, [], [], seconds)
         if wake_fd in ready:
             return False
-        return not (self._fd in ready and self._fd is not None and not _read(self._fd))
+        if self._fd is None or self._fd not in ready:
+            return True
+        raw = _read(self._fd)
+        for order in self._orders.feed(raw):
+            self._obey(order)
+        return bool(raw)
 
     def _repeat(self) -> None:
         while not self._wait(REPORT_EVERY_S):
@@ -101,6 +115,10 @@ class Reporter:
 
 def _without_figures(phase: Phase, message: str, uptime_s: float) -> Report:
     return Report(phase=phase, message=message, uptime_s=round(uptime_s, 3))
+
+
+def _nobody(_order: Order) -> None:
+    """Before anything runs there is nothing to be done."""
 
 
 def _read(fd: int) -> bytes:

@@ -13,6 +13,7 @@ from edgekit.device.runtime.pipeline import Drops, Pipeline
 from edgekit.device.runtime.schedule.threads import PinnedThread
 from edgekit.device.runtime.sources.feed import Feed
 from edgekit.device.runtime.streams import window_of
+from edgekit.device.runtime.worker_memory import MemoryTeller
 from edgekit.schema.report import DropReport, LaneReport, Phase, Report, SinkReport, StreamReport
 
 _METRICS_EVERY = 5
@@ -23,8 +24,15 @@ _IN_TROUBLE = frozenset({"stalled", "frozen", "down", "failed"})
 class RunningReports:
     """Reports of a running pipeline: busy ratios are since the last one."""
 
-    def __init__(self, pipeline: Pipeline, golden: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        golden: str,
+        clock: Callable[[], float] = time.monotonic,
+        memory: MemoryTeller | None = None,
+    ) -> None:
         self._pipeline = pipeline
+        self._memory = memory or MemoryTeller()
         self._golden = golden
         self._clock = clock
         self._last_s = clock()
@@ -60,6 +68,7 @@ class RunningReports:
             lanes=self._lanes(passed_s),
             streams=tuple(self._stream(feed, drops, now_s) for feed in self._pipeline.feeds),
             sinks=tuple(_sink(name, sink) for name, sink in figures.sinks.items()),
+            memory=self._memory.tell(self._pipeline, now_s),
             metrics=self._metrics,
         )
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edgekit.device.runtime.arguments import EXIT_FAILED, GOLDEN, Arguments, GoldenError
+from edgekit.device.runtime.engine_memory import load_measured
 from edgekit.device.runtime.golden import check_golden
+from edgekit.device.runtime.orders import OrderDesk
 from edgekit.device.runtime.pipeline import Pipeline, open_ends
+from edgekit.device.runtime.python_memory import PythonWatch
 from edgekit.device.runtime.reporter import Reporter
 from edgekit.device.runtime.reporting import RunningReports
-from edgekit.device.runtime.stages.factory import StageFactory, load_runners
+from edgekit.device.runtime.stages.factory import StageFactory
 from edgekit.device.runtime.streams import PipelineFigures
+from edgekit.device.runtime.worker_memory import MemoryTeller
 from edgekit.errors import InputError
 from edgekit.schema.filling import fill_plan
 from edgekit.schema.message import from_message
@@ -29,14 +33,16 @@ def run(arguments: Arguments, reporter: Reporter, wake_fd: int) -> int:
     plan = from_message(WorkerPlan, (arguments.release / "plan.json").read_bytes(), "plan.json")
     plan = only_enabled(fill_plan(plan, arguments.settings, f"settings of {plan.application}"))
     reporter.turn("starting", "loading engines")
-    runners = load_runners(plan, arguments.release, arguments.work / "engines")
+    runners, engines = load_measured(plan, arguments.release, arguments.work / "engines")
     factory = StageFactory(plan, arguments.release, runners)
     golden = _golden(factory, reporter)
     reporter.turn("starting", "opening sources and sinks")
     figures = PipelineFigures()
     pipeline = Pipeline(factory, open_ends(factory, arguments, figures), figures)
     pipeline.start()
-    reporter.follow(RunningReports(pipeline, golden).make)
+    python = PythonWatch()
+    reporter.obey(OrderDesk(python).obey)
+    reporter.follow(RunningReports(pipeline, golden, memory=MemoryTeller(engines, python)).make)
     reporter.turn("running")
     while reporter.wait(wake_fd, _LOOK_EVERY_S) and not pipeline.ended and pipeline.failure is None:
         pass

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from edgekit.device.keeper.control.clip_verbs import ClipVerbs
 from edgekit.device.keeper.control.incoming import Incoming
 from edgekit.device.keeper.control.locks import DeploymentLocks
+from edgekit.device.keeper.control.memory_verb import MemoryVerb
 from edgekit.device.keeper.control.ticket import Ticket
 from edgekit.device.keeper.control.trust_verbs import TrustVerbs
 from edgekit.device.keeper.control.wire import Wire
@@ -80,6 +81,7 @@ class Session:
             "settings": self._settings,
             "logs": self._logs,
             "metrics": self._metrics,
+            "memory": MemoryVerb(services.keeper, self._choose).memory,
             "clips": self._clips.clips,
             "clip": self._clips.clip,
         }

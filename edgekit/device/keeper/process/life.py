@@ -15,8 +15,10 @@ from edgekit.device.keeper.process.cgroup import Leaf, MemoryFigures
 from edgekit.device.keeper.process.journal import MAX_LINE_BYTES, Journal, LineCutter
 from edgekit.device.keeper.process.launch import Owner, worker_argv, worker_env
 from edgekit.device.keeper.process.masking import Mask
+from edgekit.device.keeper.process.memory_life import MemoryLife
 from edgekit.device.keeper.process.orphans import Orphans
 from edgekit.device.keeper.process.preview_sockets import PreviewSockets, shows_pictures
+from edgekit.device.keeper.process.worker_line import WorkerLine
 from edgekit.device.keeper.update.board_settings import secret_values
 from edgekit.device.keeper.update.releases import Release
 from edgekit.errors import EdgekitError
@@ -80,6 +82,9 @@ class WorkerProcess:
             self._socket.setblocking(False)
             argv = worker_argv(release, work, leaf=leaf.path if leaf else None, owner=context.owner)
             self._child = self._start(argv, work, theirs.fileno())
+        self.line = WorkerLine(self._socket)
+        """For any thread: what it is told."""
+        self.memory_life = MemoryLife(leaf.path if leaf else None, self.proc / str(self.pid))
         self._open = [self._socket.fileno(), self._child.output]
         self.started_s = self.heard_s = context.clock()
         trouble = context.orphans.record(self.application, self._child.pid)
@@ -95,6 +100,11 @@ class WorkerProcess:
     def pid(self) -> int:
         """The worker's process id."""
         return self._child.pid
+
+    @property
+    def proc(self) -> Path:
+        """Where processes are looked at."""
+        return self._context.proc
 
     @property
     def previewed(self) -> bool:
@@ -173,7 +183,7 @@ class WorkerProcess:
             self._say(line)
         memory = self.leaf.figures() if self.leaf else MemoryFigures()
         code = self._child.reap()
-        self._socket.close()
+        self.line.close()
         self._context.orphans.forget(self.application)
         return self._why(code, memory)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.fakes.growth import growth
+from edgekit.device.keeper.process.growth import growth
 
 
 def walk(
