@@ -56,6 +56,8 @@ class LanePlan:
 
     cpus: tuple[int, ...]
     threads: int = 1
+    realtime: bool = False
+    """Its threads run before all that are not."""
     queue: int
     drop: DropPolicy
 

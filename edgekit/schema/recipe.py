@@ -209,6 +209,10 @@ class RecipeLane:
     than one is for stages that keep nothing from frame to frame, such as `infer` on an NPU of several cores."""
     queue: Annotated[int, Between(1, 1024)] = 4
     """How many frames of each stream wait in front of this lane at most."""
+    scheduling: Literal["normal", "realtime"] = "normal"
+    """`realtime`: the lane's threads run before everything that is not (SCHED_FIFO): busy neighbours cost them next to
+    nothing. Only for lanes that are done in milliseconds and then wait: a thread that computes for a second without
+    waiting ends the worker. Not for models on the CPU."""
     drop: DropPolicy = "block"
     """What happens to a frame that finds its queue full. `block`: it waits, and what comes behind it waits too, back to
     its source. A lane of sinks alone that drops costs the others nothing, however slow it is."""

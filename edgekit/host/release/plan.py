@@ -50,7 +50,7 @@ def plan_worker(
     Raises:
         InputError: the target has too few CPUs or too little memory for it, or cannot enforce its limits.
     """
-    advisory = recipe.limits.limits == "advisory" or target.name == _HOST
+    engines, advisory = tuple(engines), recipe.limits.limits == "advisory" or target.name == _HOST
     cpus, warnings = allot_cpus(recipe.limits, target, advisory=advisory)
     _check_memory(recipe.limits, target, advisory=advisory)
     if not advisory:
@@ -61,9 +61,11 @@ def plan_worker(
         lanes[name] = LanePlan(
             cpus=_lane_cpus(name, lane.cpus, cpus, advisory=advisory),
             threads=lane.threads,
+            realtime=lane.scheduling == "realtime",
             queue=lane.queue,
             drop=lane.drop,
         )
+    _check_realtime(recipe, engines)
     return WorkerPlan(
         application=recipe.name,
         version=recipe.version,
@@ -163,6 +165,19 @@ def _lane_cpus(name: str, positions: tuple[int, ...], cpus: tuple[int, ...], *, 
         )
         raise InputError(message, hint=f"positions go from 0 to {len(cpus) - 1}; or raise limits.cpus")
     return tuple(sorted({cpus[position % len(cpus)] for position in positions}))
+
+
+def _check_realtime(recipe: Recipe, engines: Iterable[EngineEntry]) -> None:
+    """A model on the CPU computes for long, and its runtime's threads spin while they wait for each other."""
+    on_cpu = {entry.name for entry in engines if entry.runner == "onnxruntime"}
+    for name, stage in recipe.pipeline.stages.items():
+        model = model_of(stage, recipe.models)
+        if recipe.pipeline.lanes[stage.lane].scheduling == "realtime" and model in on_cpu:
+            raise InputError(
+                f"recipe.toml: pipeline.lanes.{stage.lane}.scheduling is realtime, and its stage {name} runs {model} "
+                "on the CPU: nothing else would get that CPU meanwhile",
+                hint=f"give stage {name} a lane of its own, without scheduling",
+            )
 
 
 def _check_memory(limits: Limits, target: Target, *, advisory: bool) -> None:

@@ -16,14 +16,20 @@ from edgekit.schema.report import REPORT_FD_VARIABLE
 from edgekit.schema.settings import SETTINGS_FD_VARIABLE
 
 JOIN = """
-import os, sys
-leaf, owner, *argv = sys.argv[1:]
+import os, resource, sys
+leaf, owner, realtime, *argv = sys.argv[1:]
 if leaf:
     with open(leaf + "/cgroup.procs", "w") as file:
         file.write("0")
 with open("/proc/self/oom_score_adj", "w") as file:
     file.write("500")
 os.umask(0o027)
+if realtime:
+    try:
+        resource.setrlimit(resource.RLIMIT_RTTIME, (int(realtime), int(realtime)))
+        resource.setrlimit(resource.RLIMIT_RTPRIO, (1, 1))
+    except (ValueError, OSError):
+        pass
 if owner:
     uid, gid, *groups = map(int, owner.split(":"))
     os.setgroups(groups)
@@ -34,7 +40,8 @@ try:
 except OSError as error:
     sys.exit(f"{argv[0]}: {error.strerror}")
 """
-"""Runs as `python -I -S -c JOIN LEAF UID:GID:GROUP... PROGRAM...`. The limits are in the leaf before. When the whole
+"""Runs as `python -I -S -c JOIN LEAF UID:GID:GROUP... RTTIME_US PROGRAM...`. Where the keeper may not give the right to
+realtime scheduling, the worker's lanes find out, and say so. The limits are in the leaf before. When the whole
 board runs out of memory, the kernel ends a worker (500) before the keeper. Source: Linux, cgroup-v2, "Processes"."""
 
 BOOT = (
@@ -43,6 +50,9 @@ BOOT = (
 )
 """Runs as `python -I -c BOOT SITE[:APP] --release DIR --work DIR`: the release's packages come before the system's."""
 
+_REALTIME_US = 1_000_000
+"""How long a realtime thread may compute without waiting for anything: then SIGXCPU ends the worker, as nothing else
+would get the CPU any more. Source: Linux, getrlimit(2), RLIMIT_RTTIME."""
 _ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "65536"}
 """glibc gives a picture's memory back when it is freed, and does not raise this threshold by itself: else pictures come
 to lie in heaps, which stay large once eight cameras came back together. Source: mallopt(3)."""
@@ -78,6 +88,7 @@ def worker_argv(release: Release, work: Path, *, leaf: Path | None, owner: Owner
         *("-I", "-S", "-c", JOIN),
         str(leaf or ""),
         str(owner or ""),
+        str(_REALTIME_US if any(lane.realtime for lane in plan.lanes.values()) else ""),
         plan.python_path,
         *("-I", "-c", BOOT, packages),
         *("--release", str(release.path), "--work", str(work)),

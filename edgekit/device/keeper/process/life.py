@@ -249,9 +249,12 @@ class WorkerProcess:
         if self.stopping and code in (0, -signal.SIGTERM):
             return Exit(reason="stopped")
         if code < 0:
-            return Exit(reason=f"killed by {_signal_name(-code)}")
+            return Exit(reason=f"killed by {_signal_name(-code)}{_MEANING.get(-code, '')}")
         message = self.report.message if self.report and self.report.phase == "failed" else ""
         return Exit(reason=f"exited with code {code}" + (f": {message}" if message else ""))
+
+
+_MEANING: dict[int, str] = {signal.SIGXCPU: ": a realtime lane computed for too long and never waited"}
 
 
 def _readable(content: bytes) -> int:

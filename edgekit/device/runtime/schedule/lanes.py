@@ -120,9 +120,9 @@ class Lane:
     def _thread(self, crew: Crew) -> LaneThread:
         name = crew.figures.name
         body = partial(self._work, crew)
-        return LaneThread(
-            name=name, crew=crew, thread=PinnedThread(name, self.plan.cpus, advisory=self.advisory, body=body)
-        )
+        plan = self.plan
+        thread = PinnedThread(name, plan.cpus, advisory=self.advisory, body=body, realtime=plan.realtime)
+        return LaneThread(name=name, crew=crew, thread=thread)
 
     def _work(self, crew: Crew) -> None:
         while not self.ended.is_set() and self.turn(crew, wait=True):

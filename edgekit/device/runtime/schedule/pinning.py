@@ -50,6 +50,25 @@ def pin_thread(lane: str, cpus: tuple[int, ...], *, advisory: bool) -> str:
     return f"{message}; it is not pinned"
 
 
+def put_before_others(lane: str) -> str:
+    """Have the calling thread run before every thread that is not realtime. Threads that it starts do not.
+
+    The lowest realtime priority: the kernel's own realtime threads still come first. How long it may compute without
+    waiting is bounded by RLIMIT_RTTIME, which the keeper sets with the right to this class.
+
+    Args:
+        lane: for messages.
+
+    Returns:
+        Why it runs as any other, or empty. Source: Linux, sched(7).
+    """
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
+    except OSError as error:
+        return f"lane {lane}: the kernel gives it no realtime scheduling here ({error.strerror}); it runs as any other"
+    return ""
+
+
 def give_way(nice: int = 10) -> None:
     """Have the calling thread run behind lanes: they may have a scheduling class that it inherited."""
     with suppress(OSError):

@@ -8,21 +8,23 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from edgekit.device.runtime.schedule.pinning import name_thread, pin_thread
+from edgekit.device.runtime.schedule.pinning import name_thread, pin_thread, put_before_others
 from edgekit.errors import EdgekitError, InputError
 
 
 class PinnedThread:
     """One thread; `start` makes it."""
 
-    def __init__(self, name: str, cpus: tuple[int, ...], *, advisory: bool, body: Callable[[], None]) -> None:
+    def __init__(
+        self, name: str, cpus: tuple[int, ...], *, advisory: bool, body: Callable[[], None], realtime: bool = False
+    ) -> None:
         self.name = name
         self.tid = 0
         self.failure: EdgekitError | None = None
         """Why it ended before its time."""
         self.note = ""
-        """Why it is not pinned, where that is only advisory."""
-        self._cpus, self._advisory, self._body = cpus, advisory, body
+        """Why it is not where, or as, it should be; empty where it is."""
+        self._cpus, self._advisory, self._body, self._realtime = cpus, advisory, body, realtime
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -50,6 +52,8 @@ class PinnedThread:
         try:
             self.note = pin_thread(self.name, self._cpus, advisory=self._advisory)
             name_thread(self.name, self.tid, Path("/proc"))
+            if self._realtime:
+                self.note = "; ".join(filter(None, (self.note, put_before_others(self.name))))
         except InputError as error:
             unpinned.append(error)
             return

@@ -94,6 +94,23 @@ def test_cpu_time_needs_the_kernels_controller_for_it() -> None:
         plan_worker(recipe(cpu_max=1.5), without, [ENGINE], has_app=False)
 
 
+def realtime(lane: str) -> Recipe:
+    made = recipe()
+    lanes = {**made.pipeline.lanes, lane: dataclasses.replace(made.pipeline.lanes[lane], scheduling="realtime")}
+    return dataclasses.replace(made, pipeline=dataclasses.replace(made.pipeline, lanes=lanes))
+
+
+def test_a_model_on_the_cpu_gets_no_realtime_lane() -> None:
+    stages = recipe().pipeline.stages
+    with_model = next(stage.lane for stage in stages.values() if stage.kind == "infer")
+    wanted = realtime(with_model)
+    with pytest.raises(InputError, match=r"scheduling is realtime, and its stage \w+ runs parts on the CPU"):
+        plan_worker(wanted, HOST, [ENGINE], has_app=False)
+    on_npu = dataclasses.replace(ENGINE, runner="rknn")
+    lanes = plan_worker(wanted, RK3588, [on_npu], has_app=False).lanes
+    assert [name for name, lane in lanes.items() if lane.realtime] == [with_model]
+
+
 def test_a_position_beyond_the_last_is_refused() -> None:
     made = recipe()
     lanes = {**made.pipeline.lanes, "camera": RecipeLane(cpus=Cpus((7,)))}

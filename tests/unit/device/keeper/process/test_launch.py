@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from edgekit.device.keeper.process.launch import JOIN, Owner, worker_argv, worker_env
+from edgekit.schema.plan import LanePlan
 from tests.fakes.keeper import Bench
 from tests.fakes.releases import make_plan, make_release
 
@@ -15,19 +20,19 @@ from tests.fakes.releases import make_plan, make_release
 def test_the_leaf_is_joined_before_the_program_runs(tmp_path: Path) -> None:
     (tmp_path / "cgroup.procs").touch()
     script = f"cat {tmp_path}/cgroup.procs; umask; cat /proc/self/oom_score_adj"
-    argv = [sys.executable, "-I", "-S", "-c", JOIN, str(tmp_path), "", "/bin/sh", "-c", script]
+    argv = [sys.executable, "-I", "-S", "-c", JOIN, str(tmp_path), "", "", "/bin/sh", "-c", script]
     done = subprocess.run(argv, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["00027", "500"]
 
 
 def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
-    argv = [sys.executable, "-I", "-S", "-c", JOIN, "", "", "/no/python"]
+    argv = [sys.executable, "-I", "-S", "-c", JOIN, "", "", "", "/no/python"]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, "/no/python: No such file or directory\n")
 
 
 def test_a_leaf_that_cannot_be_joined_ends_it(tmp_path: Path) -> None:
-    argv = [sys.executable, "-I", "-S", "-c", JOIN, str(tmp_path / "gone"), "", "/bin/true"]
+    argv = [sys.executable, "-I", "-S", "-c", JOIN, str(tmp_path / "gone"), "", "", "/bin/true"]
     assert subprocess.run(argv, capture_output=True, check=False).returncode == 1
 
 
@@ -37,8 +42,34 @@ def test_the_release_comes_before_the_systems_packages(tmp_path: Path) -> None:
     bench.install(release)
     found = bench.releases.trusted(release.digest)
     argv = worker_argv(found, tmp_path, leaf=tmp_path / "leaf", owner=Owner(uid=5, gid=6, groups=(7, 8)))
-    assert argv[5:8] == [str(tmp_path / "leaf"), "5:6:7:8", sys.executable]
+    assert argv[5:9] == [str(tmp_path / "leaf"), "5:6:7:8", "", sys.executable]
     assert argv[-5:] == [f"{found.path}/site", "--release", str(found.path), "--work", str(tmp_path)]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give the right to realtime scheduling")
+def test_a_worker_with_a_realtime_lane_may_have_it_and_is_ended_where_it_never_waits(tmp_path: Path) -> None:
+    spin = (
+        "import os, resource\n"
+        "print(*resource.getrlimit(resource.RLIMIT_RTTIME), flush=True)\n"
+        "os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))\n"
+        "while True: pass\n"
+    )
+    argv = [sys.executable, "-I", "-S", "-c", JOIN, "", "", "200000", sys.executable, "-I", "-S", "-c", spin]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    if "sched_setscheduler" in done.stderr:
+        pytest.skip("this kernel gives no realtime scheduling here")
+    assert done.stdout.split() == ["200000", "200000"]
+    assert done.returncode in (-signal.SIGXCPU, -signal.SIGKILL)
+
+
+def test_the_right_to_realtime_is_given_where_a_lane_asks_for_it(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    plan = make_plan(python=sys.executable)
+    lane = LanePlan(cpus=(0,), realtime=True, queue=1, drop="block")
+    release = make_release(plan=dataclasses.replace(plan, lanes={"gate": lane}))
+    bench.install(release)
+    argv = worker_argv(bench.releases.trusted(release.digest), tmp_path, leaf=None, owner=None)
+    assert argv[5:9] == ["", "", "1000000", sys.executable]
 
 
 def test_nothing_of_the_keepers_environment_is_handed_on(tmp_path: Path) -> None:

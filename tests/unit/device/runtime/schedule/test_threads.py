@@ -45,6 +45,39 @@ def test_it_runs_where_it_shall_and_under_its_name() -> None:
     assert thread.join(PATIENCE_S) and seen == [{cpu}, "camera/belt-num", thread.tid] and thread.note == ""
 
 
+def test_a_realtime_thread_runs_before_others_or_says_why_not() -> None:
+    """What it starts runs as any other: the pools of a library that it calls."""
+    seen: list[int] = []
+
+    def body() -> None:
+        seen.append(os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK)
+        child = threading.Thread(target=lambda: seen.append(os.sched_getscheduler(0)))
+        child.start()
+        child.join()
+
+    thread = PinnedThread("gate", (), advisory=False, body=body, realtime=True)
+    thread.start()
+    assert thread.join(PATIENCE_S) and thread.failure is None
+    if thread.note:
+        assert "lane gate: the kernel gives it no realtime scheduling here" in thread.note
+        assert seen == [os.SCHED_OTHER, os.SCHED_OTHER]
+    else:
+        assert seen == [os.SCHED_FIFO, os.SCHED_OTHER]
+
+
+def test_where_the_kernel_allows_no_realtime_the_lane_runs_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "sched_setscheduler", refuse)
+    ran: list[int] = []
+    thread = PinnedThread("gate", ABSENT, advisory=True, body=lambda: ran.append(1), realtime=True)
+    thread.start()
+    assert thread.join(PATIENCE_S) and ran == [1]
+    assert thread.note.endswith("(Operation not permitted); it runs as any other")
+    assert "it is not pinned; lane gate: the kernel" in thread.note, "both are told"
+
+
 def test_one_that_is_at_work_is_not_joined() -> None:
     held = threading.Event()
     thread = PinnedThread("follow", (), advisory=False, body=lambda: held.wait(PATIENCE_S) and None)
