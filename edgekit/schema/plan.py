@@ -88,6 +88,8 @@ class LimitsPlan:
     """0 is the kernel's usual one."""
     cpu_max: float = field(default=0.0, metadata=MUST_UNDERSTAND)
     """CPUs' time; 0 is no limit."""
+    isolate: bool = field(default=False, metadata=MUST_UNDERSTAND)
+    """Nobody else runs on `cpuset_cpus` while it runs."""
     pictures_max: int = 32 << 20
     """What pictures that outlive their frames may take together; it is part of `memory_max`."""
 

@@ -241,6 +241,8 @@ class Limits:
     has a CPU to himself."""
     cpu_max: Annotated[float, Between(0.01, 4096)] | None = None
     """So many CPUs' time at most, 1.5 is one and a half, also where nobody else wants them."""
+    isolate: bool = False
+    """Nobody else runs on its CPUs while it runs: system services and logins keep to the others. Needs systemd."""
     pids_max: Annotated[int, Between(1, 4_194_304)] = 256
     pictures_max: MemorySize | None = None
     """What pictures that stages keep with `frame.keep()` may take together. An eighth of memory_max if not given."""

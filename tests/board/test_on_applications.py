@@ -72,7 +72,7 @@ def test_each_has_a_leaf_a_folder_and_a_share_of_the_memory(edgekit: Edgekit, pa
     assert [found["application"] for found in status["applications"]] == [OTHER, STEADY]
     assert status["memory_promised_bytes"] == (400 + 64) << 20
     assert status["applications"][0]["shares_cpus"] == [{"application": STEADY, "cpus": "1-2"}]
-    leaves = edgekit.on_board(pair, "ls -d /sys/fs/cgroup/system.slice/edgekitd.service/app-* | xargs -n1 basename")
+    leaves = edgekit.on_board(pair, "ls -d /sys/fs/cgroup/edgekit.slice/edgekitd.service/app-* | xargs -n1 basename")
     assert leaves.split() == [f"app-{OTHER}", f"app-{STEADY}"]
     folders = edgekit.on_board(pair, "ls /var/lib/edgekit/apps").split()
     assert folders == [OTHER, STEADY]
@@ -129,6 +129,26 @@ def test_one_is_stopped_stays_so_over_a_restart_and_is_started(edgekit: Edgekit,
     assert edgekit.status(pair, OTHER)["healthy"]
 
 
+def test_cpus_are_kept_free_of_all_others_while_one_that_asks_for_it_runs(edgekit: Edgekit, pair: str) -> None:
+    """Read from what the kernel says of a service's thread, of init's and of the keeper's own."""
+
+    def may_run_on(unit: str) -> str:
+        pid = f"$(systemctl show --property MainPID --value {unit})"
+        return edgekit.on_board(pair, f"awk '/^Cpus_allowed_list/ {{print $2}}' /proc/{pid}/status")
+
+    everywhere = edgekit.on_board(pair, "cat /sys/devices/system/cpu/online")
+    assert may_run_on("ssh") == everywhere
+    alone = write(edgekit, "healthy", version="4.0.0", application=OTHER, isolate=True)
+    edgekit.ok("deploy", str(alone), pair)
+    eventually(lambda: may_run_on("ssh") == "0,3" and may_run_on("edgekitd") == "0,3")
+    pid = edgekit.status(pair, OTHER)["worker"]["pid"]
+    assert edgekit.on_board(pair, f"awk '/^Cpus_allowed_list/ {{print $2}}' /proc/{pid}/status") == "1-2"
+    assert "CPUs 1-2 are the applications' alone; all others run on 0,3" in edgekit.ok("logs", pair).out
+    edgekit.ok("stop", pair, OTHER)
+    eventually(lambda: may_run_on("ssh") == everywhere and may_run_on("edgekitd") == everywhere)
+    edgekit.ok("start", pair, OTHER)
+
+
 def test_one_is_removed_with_all_that_it_had(edgekit: Edgekit, pair: str, witness: Witness) -> None:
     digests = {edgekit.status(pair, OTHER)[which]["digest"] for which in ("current", "previous")}
     edgekit.ok("remove", pair, OTHER)
@@ -140,6 +160,6 @@ def test_one_is_removed_with_all_that_it_had(edgekit: Edgekit, pair: str, witnes
         return OTHER not in " ".join(left) and not digests & set(left)
 
     eventually(gone)
-    leaves = edgekit.on_board(pair, "ls -d /sys/fs/cgroup/system.slice/edgekitd.service/app-* | xargs -n1 basename")
+    leaves = edgekit.on_board(pair, "ls -d /sys/fs/cgroup/edgekit.slice/edgekitd.service/app-* | xargs -n1 basename")
     assert leaves.split() == [f"app-{STEADY}"]
     witness.check()

@@ -85,6 +85,8 @@ class Bench:
             clock=self.clock,
             previews=PreviewSockets(disk=self.disk, folder=self.layout.previews_dir, group=None),
         )
+        self.isolated: list[frozenset[int]] = []
+        """The CPUs that were to be kept free of others, turn by turn."""
         self.limiter = limiter or Limiter(tree=None, note="no cgroups in this test")
         context = KeeperContext(
             layout=self.layout,
@@ -95,6 +97,7 @@ class Bench:
             limiter=self.limiter,
             workers=self.workers,
             memory=BoardMemory(total_bytes=memory_bytes),
+            isolate=self.isolated.append,
             clock=self.clock,
             wall_clock=lambda: self.wall_s,
         )

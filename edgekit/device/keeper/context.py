@@ -31,6 +31,8 @@ class KeeperContext:
     limiter: Limiter
     workers: WorkerContext
     memory: BoardMemory
+    isolate: Callable[[frozenset[int]], object] = lambda _: None
+    """Has CPUs to the applications alone; see `Isolation.keep`."""
     clock: Callable[[], float]
     """Monotonic seconds."""
     wall_clock: Callable[[], float]

@@ -9,9 +9,10 @@
     patch      what `run` starts to apply patches: FD MOST_BYTES, a socket that it inherits and the largest output
     telemetry  what `run` starts to read the board's sensors: answers on the socket that it inherits
 
-`run` wants to be a systemd service with `Type=notify NotifyAccess=main WatchdogSec=30 Delegate=yes Restart=always
-RestartSec=1 KillMode=mixed TimeoutStopSec=20 ExecStart=/usr/bin/python3 -I /usr/lib/edgekit/edgekitd.pyz run`, and does
-without where it must. Workers inherit what else the unit says: leave /var/lib/edgekit writable, and devices visible.
+`run` wants to be a systemd service with `Type=notify NotifyAccess=main WatchdogSec=30 Delegate=yes Slice=edgekit.slice
+Restart=always RestartSec=1 KillMode=mixed TimeoutStopSec=20 ExecStart=/usr/bin/python3 -I
+/usr/lib/edgekit/edgekitd.pyz run`, and does without where it must. Workers inherit what else the unit says: leave
+/var/lib/edgekit writable, and devices visible.
 
 Imports are inside the verbs: `connect` runs once per command on boards where importing is slow.
 """

@@ -164,6 +164,7 @@ class Keeper:
                 ticket.fail(_failed(error))
         for application in list(self._applications.values()):
             self._turn(application)
+        self._context.isolate(self._isolated())
         self._notifier.status("; ".join(found.summary() for found in self._applications.values()) or "no application")
         self._notifier.feed()
 
@@ -186,6 +187,12 @@ class Keeper:
     def _sound(self) -> list[Application]:
         """Those that can be looked after: what is unread of another would keep the loop awake for nothing."""
         return [found for found in self._applications.values() if found.name not in self._faults]
+
+    def _isolated(self) -> frozenset[int]:
+        """CPUs that running applications want to themselves."""
+        releases = [found.supervisor.release for found in self._applications.values()]
+        limits = [release.plan.limits for release in releases if release and release.plan.limits.isolate]
+        return frozenset(cpu for limit in limits for cpu in limit.cpuset_cpus)
 
     # What connections ask for, on the loop's thread
 

@@ -24,6 +24,7 @@ from edgekit.device.keeper.loop import Keeper
 from edgekit.device.keeper.memory_watch import MemoryWatch
 from edgekit.device.keeper.notify import Notifier
 from edgekit.device.keeper.process.cgroup import Limiter, find_limiter, is_delegated
+from edgekit.device.keeper.process.isolation import Isolation
 from edgekit.device.keeper.process.journal import Journal, stderr_sink
 from edgekit.device.keeper.process.launch import Owner
 from edgekit.device.keeper.process.life import WorkerContext
@@ -152,6 +153,7 @@ def _assemble(layout: Layout, limiter: Limiter, workers: WorkerContext, notifier
         limiter=limiter,
         workers=workers,
         memory=read_memory(workers.proc),
+        isolate=Isolation(limiter.tree, LocalExecutor(), workers.journal.write).keep,
         clock=time.monotonic,
         wall_clock=time.time,
     )

@@ -99,6 +99,7 @@ def plan_worker(
             cpuset_cpus=cpus,
             cpu_weight=recipe.limits.cpu_weight or 0,
             cpu_max=recipe.limits.cpu_max or 0.0,
+            isolate=_isolate(recipe.limits, cpus, target) and not advisory,
             pids_max=recipe.limits.pids_max,
             pictures_max=recipe.limits.pictures_max or recipe.limits.memory_max // 8,
             advisory=advisory,
@@ -165,6 +166,16 @@ def _lane_cpus(name: str, positions: tuple[int, ...], cpus: tuple[int, ...], *, 
         )
         raise InputError(message, hint=f"positions go from 0 to {len(cpus) - 1}; or raise limits.cpus")
     return tuple(sorted({cpus[position % len(cpus)] for position in positions}))
+
+
+def _isolate(limits: Limits, cpus: tuple[int, ...], target: Target) -> bool:
+    """Whether nobody else may run on these CPUs. Raises InputError where the target has no others."""
+    if limits.isolate and not {cpu for cluster in target.clusters for cpu in cluster.cpus} - set(cpus):
+        raise InputError(
+            f"recipe.toml: limits.isolate keeps all others off CPUs {format_cpus(cpus)}, and {target.name} has no more",
+            hint="take one CPU less in limits.cpus, or leave isolate out",
+        )
+    return limits.isolate
 
 
 def _check_realtime(recipe: Recipe, engines: Iterable[EngineEntry]) -> None:

@@ -145,6 +145,11 @@ class CgroupTree:
         enable = " ".join(f"+{name}" for name in CONTROLLERS if name in offered)
         (self.path / "cgroup.subtree_control").write_text(enable)
 
+    def confine_keeper(self, cpus: str) -> None:
+        """Have the keeper itself, and what it starts besides workers, run on these CPUs; empty: on any."""
+        with contextlib.suppress(OSError):
+            (self.path / "keeper/cpuset.cpus").write_text(f"{cpus}\n")
+
     def leaf(self, application: str) -> Leaf:
         """An application's leaf; made when it is first limited."""
         return Leaf(self.path / f"app-{application}")

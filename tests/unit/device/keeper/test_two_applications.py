@@ -17,6 +17,7 @@ from tests.fakes.keeper import HEALTHY, Bench, outcome, pulse
 from tests.fakes.releases import FakeRelease, make_plan, make_release
 
 MIB = 1 << 20
+NOBODY = frozenset[int]()
 
 
 def release(application: str, version: str = "1.0.0", memory_max: int = 64 * MIB, advisory: bool = True) -> FakeRelease:
@@ -387,3 +388,14 @@ class TestSharing:
             messages.append(event.message)
         assert "counter shares CPUs 0 with sorter" in messages
         assert bench.status("sorter").shares_cpus == (CpuShare(application="counter", cpus="0"),)
+
+
+def test_cpus_are_kept_for_those_that_run_and_ask_for_it(bench: Bench) -> None:
+    assert set(bench.isolated) == {NOBODY}
+    plan = make_plan(application="gate")
+    limits = replace(plan.limits, cpuset_cpus=(4, 5), isolate=True)
+    bench.commit(make_release(plan=replace(plan, limits=limits)))
+    assert bench.isolated[-1] == {4, 5}
+    bench.keeper.stop("gate")
+    bench.turn(times=5)
+    assert bench.isolated[-1] == NOBODY

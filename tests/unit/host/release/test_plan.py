@@ -94,6 +94,13 @@ def test_cpu_time_needs_the_kernels_controller_for_it() -> None:
         plan_worker(recipe(cpu_max=1.5), without, [ENGINE], has_app=False)
 
 
+def test_all_cpus_cannot_be_kept_free_of_others() -> None:
+    assert plan_worker(recipe(isolate=True, cpus=3), FOUR, [ENGINE], has_app=False).limits.isolate
+    assert not plan_worker(recipe(isolate=True, cpus=1), HOST, [ENGINE], has_app=False).limits.isolate, "only advice"
+    with pytest.raises(InputError, match=r"limits\.isolate keeps all others off CPUs 0-3, and board has no more"):
+        plan_worker(recipe(isolate=True, cpus=4), FOUR, [ENGINE], has_app=False)
+
+
 def realtime(lane: str) -> Recipe:
     made = recipe()
     lanes = {**made.pipeline.lanes, lane: dataclasses.replace(made.pipeline.lanes[lane], scheduling="realtime")}
