@@ -14,7 +14,7 @@ from edgekit.schema.units import counted, format_bytes, format_cpus
 
 if TYPE_CHECKING:
     from edgekit.schema.control import ApplicationStatus, ReleaseRef, Status
-    from edgekit.schema.report import Report, StreamReport
+    from edgekit.schema.report import Report, ServingReport, StreamReport
     from edgekit.schema.telemetry import BoardTelemetry, ClockRate
 
 
@@ -134,6 +134,8 @@ def _report(report: Report) -> list[str]:
         held = f", {format_bytes(sum(sink.held_bytes.values()))} of video held" if sink.held_bytes else ""
         counts = f"{sink.sent} sent, {sink.waiting} wait, {sink.dropped} dropped{held}"
         lines.append(f"  sink      {sink.name}{why}: {counts}")
+    if report.serving is not None:
+        lines.append(f"  serving   {_serving(report.serving)}")
     for lane in report.lanes:
         dropped = ", ".join(f"{count} {cause}" for cause, count in lane.dropped.items() if count) or "none"
         use = f"busy {lane.busy_ratio:.0%}, queue {lane.queue}, dropped {dropped}"
@@ -161,6 +163,13 @@ def _stream(stream: StreamReport) -> str:
         parts.append(f"back {counted(stream.reconnects, 'time')}")
     drops = ", ".join(f"{drop.count} {drop.cause} at {drop.place}" for drop in stream.drops if drop.count) or "none"
     return f"{stream.name} {stream.state} for {stream.since_s:.0f} s{why}: {', '.join(parts)}, dropped {drops}"
+
+
+def _serving(serving: ServingReport) -> str:
+    """Where models are served, how often, and what is in the way."""
+    why = f" ({serving.message})" if serving.message else ""
+    counts = f"{serving.answered} answered, {serving.turned_away} turned away, {serving.under_way} under way"
+    return f"{', '.join(serving.models)} at {', '.join(serving.addresses) or 'no address'}{why}: {counts}"
 
 
 def _failure(found: ApplicationStatus) -> list[str]:

@@ -12,6 +12,8 @@ UNIT = "edgekitd.service"
 """The keeper's service."""
 PREVIEW_FD_VARIABLE = "EDGEKIT_PREVIEW_FD"
 """Names the descriptor of a listening socket that the keeper made for a worker's viewers."""
+SERVE_FD_VARIABLE = "EDGEKIT_SERVE_FD"
+"""The same for the clients of its models."""
 OLDEST_PYTHON = (3, 10)
 """What keeper and workers run on."""
 _RESERVE_RATIO = 1 / 16
@@ -107,6 +109,11 @@ class BoardPaths:
     def preview_socket(self, application: str) -> str:
         """Where an application's preview is seen."""
         return f"{self.preview_dir}/{application}.sock"
+
+    @property
+    def serve_dir(self) -> str:
+        """Where the keeper makes the sockets on which models are served; the worker only accepts on them."""
+        return f"{self.run_dir}/serve"
 
     def command(self, verb: str) -> list[str]:
         """The keeper's program with one of its verbs."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from edgekit.schema.message import MUST_UNDERSTAND, Message
 from edgekit.schema.recipe import ColourContract, DropPolicy, Golden, Health
+from edgekit.schema.serve import Serve
 from edgekit.schema.settings import Setting, SettingPlace
 from edgekit.schema.sink import RecipeSink
 from edgekit.schema.source import RecipeSource
@@ -119,4 +120,8 @@ class WorkerPlan(Message):
     """What a board gives values for, by name: see `edgekit.schema.filling`."""
     places: tuple[SettingPlace, ...] = field(default=(), metadata=MUST_UNDERSTAND)
     """Where the values go; until then defaults or examples stand there."""
+    serve: Serve | None = None
+    """How models are reached from outside; None: they are not."""
+    served: dict[str, str] = field(default_factory=dict)
+    """Models that are served, each with the lane that runs it for its clients."""
     warnings: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ from edgekit.schema.names import (
     SemanticVersion,
     TableName,
 )
+from edgekit.schema.serve import Serve
 from edgekit.schema.settings import Setting
 from edgekit.schema.sink import RecipeSink
 from edgekit.schema.source import RecipeSource
@@ -178,6 +179,8 @@ class Model:
     other_inputs: dict[OneLine, OtherInput] = field(default_factory=dict)
     """Further inputs by their names in the ONNX file."""
     threads: Annotated[int, Between(1, 64)] = 1
+    serve: bool = False
+    """Whether programs outside may have it run: see `[serve]`."""
     dla_core: Annotated[int, Between(0, 7)] | None = None
     """Jetson: the DLA core that runs what it can of the model, the GPU takes the rest; unset: the GPU alone."""
 
@@ -321,6 +324,8 @@ class Recipe:
     description: str = ""
     models: dict[TableName, Model] = field(default_factory=dict)
     pipeline: RecipePipeline
+    serve: Serve = Serve()
+    """How models are reached that have `serve = true`."""
     limits: Limits
     health: Health = Health()
     golden: Golden | None = None

@@ -106,6 +106,22 @@ class SinkReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServingReport:
+    """Models that are reached from outside, now."""
+
+    models: tuple[str, ...]
+    addresses: tuple[str, ...] = ()
+    """Where clients reach it: `127.0.0.1:8000`, and `socket` for the keeper's."""
+    message: str = ""
+    """What keeps clients away; empty where all is well."""
+    answered: Count = 0
+    """Requests that were answered well, since the start."""
+    turned_away: Count = 0
+    """Those that came while too many were under way."""
+    under_way: Count = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report(Message):
     """One worker, now."""
 
@@ -137,5 +153,6 @@ class Report(Message):
     sinks: tuple[SinkReport, ...] = ()
     memory: WorkerMemory | None = None
     """Where it is; None before the pipeline runs."""
+    serving: ServingReport | None = None
     metrics: str = ""
     """The worker's figures in Prometheus's text format."""

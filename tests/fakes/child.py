@@ -18,8 +18,9 @@ class FakeChild:
     def __init__(self, argv: Sequence[str], report_fd: int, *given: int, obedient: bool) -> None:
         self.argv = list(argv)
         self.settings = b"".join(map(_read, given[:1]))
-        self.preview = socket.socket(fileno=os.dup(given[1])) if len(given) > 1 else None
-        """What it accepts viewers on."""
+        self._listeners = [socket.socket(fileno=os.dup(fd)) for fd in given[1:]]
+        self.preview = self._listeners[0] if self._listeners else None
+        """What it accepts viewers on, or clients of models where it has no preview."""
         self.pid = 4_000_000
         self.obedient = obedient
         self.code: int | None = None
@@ -63,8 +64,8 @@ class FakeChild:
                 self._report.shutdown(socket.SHUT_RDWR)  # wakes a thread in `asked`, which closing alone does not
             self._report.close()
             self._speak.close()
-            if self.preview is not None:
-                self.preview.close()
+            for listener in self._listeners:
+                listener.close()
 
     def ended(self) -> bool:
         return self.code is not None

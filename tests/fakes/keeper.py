@@ -18,8 +18,8 @@ from edgekit.device.keeper.process.cgroup import Limiter
 from edgekit.device.keeper.process.journal import Journal
 from edgekit.device.keeper.process.life import WorkerContext
 from edgekit.device.keeper.process.orphans import Orphans
-from edgekit.device.keeper.process.preview_sockets import PreviewSockets
 from edgekit.device.keeper.process.supervisor import Supervisor
+from edgekit.device.keeper.process.worker_sockets import WorkerSockets, serves_models, shows_pictures
 from edgekit.device.keeper.status import Figures
 from edgekit.device.keeper.update.board_settings import SettingsFiles
 from edgekit.device.keeper.update.patches import Patches
@@ -83,7 +83,8 @@ class Bench:
             orphans=orphans,
             owner=None,
             clock=self.clock,
-            previews=PreviewSockets(disk=self.disk, folder=self.layout.previews_dir, group=None),
+            previews=WorkerSockets(disk=self.disk, folder=self.layout.previews_dir, group=None, wanted=shows_pictures),
+            servers=WorkerSockets(disk=self.disk, folder=self.layout.servers_dir, group=None, wanted=serves_models),
         )
         self.isolated: list[frozenset[int]] = []
         """The CPUs that were to be kept free of others, turn by turn."""

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from edgekit.device.keeper.process.launch import worker_env
-from edgekit.schema.board import PREVIEW_FD_VARIABLE
+from edgekit.schema.board import PREVIEW_FD_VARIABLE, SERVE_FD_VARIABLE
 from edgekit.schema.message import from_message, to_message
 from edgekit.schema.plan import WorkerPlan
-from edgekit.schema.report import Report, StreamReport
-from edgekit.schema.settings import BoardSettings
+from edgekit.schema.report import REPORT_FD_VARIABLE, Report, StreamReport
+from edgekit.schema.settings import SETTINGS_FD_VARIABLE, BoardSettings
 from tests.fakes.eventually import PATIENCE_S
 
 
@@ -23,7 +23,12 @@ class PlanWorker:
     """A worker, and what it says."""
 
     def __init__(
-        self, folder: Path, plan: WorkerPlan, settings: dict[str, object], preview: socket.socket | None = None
+        self,
+        folder: Path,
+        plan: WorkerPlan,
+        settings: dict[str, object],
+        preview: socket.socket | None = None,
+        serve: socket.socket | None = None,
     ) -> None:
         (folder / "work").mkdir(exist_ok=True)
         (folder / "plan.json").write_bytes(to_message(plan))
@@ -32,14 +37,14 @@ class PlanWorker:
         readable, writable = os.pipe()
         os.write(writable, to_message(BoardSettings(nonce="", values=settings)))
         os.close(writable)
-        environ = {**worker_env(folder / "work", theirs.fileno(), readable), "PYTHONPATH": str(folder / "app")}
-        fds = [theirs.fileno(), readable]
-        if preview is not None:
-            environ[PREVIEW_FD_VARIABLE] = str(preview.fileno())
-            fds.append(preview.fileno())
+        fds = {REPORT_FD_VARIABLE: theirs.fileno(), SETTINGS_FD_VARIABLE: readable}
+        for variable, listener in ((PREVIEW_FD_VARIABLE, preview), (SERVE_FD_VARIABLE, serve)):
+            if listener is not None:
+                fds[variable] = listener.fileno()
+        environ = {**worker_env(folder / "work", fds), "PYTHONPATH": str(folder / "app")}
         argv = [sys.executable, "-m", "edgekit.device.runtime", "--release", folder, "--work", folder / "work"]
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(argv, env=environ, pass_fds=fds, stderr=log, stdout=log)
+            self.process = subprocess.Popen(argv, env=environ, pass_fds=tuple(fds.values()), stderr=log, stdout=log)
         theirs.close()
         os.close(readable)
         self._line.settimeout(60)

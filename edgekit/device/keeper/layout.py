@@ -28,6 +28,7 @@ class Layout:
         self.workers_dir = self.run_dir / "workers"
         """One note per worker, for the keeper after one that was killed."""
         self.previews_dir = Path(paths.preview_dir)
+        self.servers_dir = Path(paths.serve_dir)
         """Sockets that running applications are viewed by."""
         self.lock_file = self.run_dir / "keeper.lock"
         """Held by the one keeper that runs here; holds its process id."""

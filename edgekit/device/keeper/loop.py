@@ -229,6 +229,7 @@ class Keeper:
         self._context.settings.forget(application.name)
         self._context.limiter.forget(application.name)
         self._context.workers.previews.forget(application.name)
+        self._context.workers.servers.forget(application.name)
         self._context.journal.forget(application.name)
         self._context.journal.write(f"keeper: {application.name} is removed")
         ticket.done(f"{application.name} is removed")

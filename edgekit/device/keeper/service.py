@@ -29,7 +29,7 @@ from edgekit.device.keeper.process.journal import Journal, stderr_sink
 from edgekit.device.keeper.process.launch import Owner
 from edgekit.device.keeper.process.life import WorkerContext
 from edgekit.device.keeper.process.orphans import Orphans
-from edgekit.device.keeper.process.preview_sockets import PreviewSockets
+from edgekit.device.keeper.process.worker_sockets import WorkerSockets, serves_models, shows_pictures
 from edgekit.device.keeper.status import Figures
 from edgekit.device.keeper.telemetry import BoardSensors
 from edgekit.device.keeper.update.board_settings import SettingsFiles
@@ -71,7 +71,8 @@ def run(layout: Layout, program: Path, environ: Mapping[str, str]) -> int:
             orphans=orphans,
             owner=owner,
             clock=time.monotonic,
-            previews=PreviewSockets(disk=disk, folder=layout.previews_dir, group=group),
+            previews=WorkerSockets(disk=disk, folder=layout.previews_dir, group=group, wanted=shows_pictures),
+            servers=WorkerSockets(disk=disk, folder=layout.servers_dir, group=group, wanted=serves_models),
         )
         services = _assemble(layout, limiter, workers, notifier, program)
         _listen_to_signals(services.keeper)

@@ -28,3 +28,5 @@ class Arguments:
     """The board's own values, by the settings' names."""
     preview: socket.socket | None = None
     """Listens for viewers; None where the release shows nothing, or no keeper is there."""
+    serve: socket.socket | None = None
+    """Listens for clients of models; None where the release serves none, or no keeper is there."""

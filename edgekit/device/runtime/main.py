@@ -10,12 +10,13 @@ import socket
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from edgekit.device.runtime.arguments import EXIT_FAILED, GOLDEN, Arguments, GoldenError
 from edgekit.device.runtime.reporter import Reporter
 from edgekit.errors import EdgekitError
-from edgekit.schema.board import PREVIEW_FD_VARIABLE
+from edgekit.schema.board import PREVIEW_FD_VARIABLE, SERVE_FD_VARIABLE
 from edgekit.schema.message import from_message
 from edgekit.schema.report import REPORT_FD_VARIABLE
 from edgekit.schema.settings import MAX_SETTINGS_BYTES, SETTINGS_FD_VARIABLE, BoardSettings
@@ -23,8 +24,12 @@ from edgekit.schema.settings import MAX_SETTINGS_BYTES, SETTINGS_FD_VARIABLE, Bo
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Be the worker; the exit code is 0 after a clean stop, 3 after a failure that was reported."""
-    preview = _listener(environ.get(PREVIEW_FD_VARIABLE, ""))
-    arguments = _arguments(argv, _settings(environ.get(SETTINGS_FD_VARIABLE, "")), preview)
+    arguments = replace(
+        _arguments(argv),
+        settings=_settings(environ.get(SETTINGS_FD_VARIABLE, "")),
+        preview=_listener(environ.get(PREVIEW_FD_VARIABLE, "")),
+        serve=_listener(environ.get(SERVE_FD_VARIABLE, "")),
+    )
     wake_fd = _wake_on_signals()
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
     fd = environ.get(REPORT_FD_VARIABLE, "")
@@ -61,12 +66,12 @@ def _listener(fd: str) -> socket.socket | None:
     return socket.socket(fileno=int(fd)) if fd.isdigit() else None
 
 
-def _arguments(argv: Sequence[str], settings: Mapping[str, object], preview: socket.socket | None) -> Arguments:
+def _arguments(argv: Sequence[str]) -> Arguments:
     parser = argparse.ArgumentParser(prog="edgekit-worker")
     parser.add_argument("--release", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     found = parser.parse_args(argv)
-    return Arguments(release=found.release, work=found.work, settings=settings, preview=preview)
+    return Arguments(release=found.release, work=found.work)
 
 
 def _wake_on_signals() -> int:

@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 
 from edgekit.device.runtime.figures import BUCKETS_S, Histogram
 from edgekit.device.runtime.pipeline import Pipeline
+from edgekit.device.runtime.server.metrics import serving_metrics
 from edgekit.device.runtime.streams import StreamFigures, window_of
 from edgekit.schema.report import StreamState
 from edgekit.stage import StreamInfo
@@ -37,6 +38,8 @@ class WorkerCollector(Collector):
         yield from self._of_leases()
         yield from self._of_pool()
         yield from self._of_slots()
+        if (serving := self._pipeline.figures.serving) is not None:
+            yield from serving_metrics(serving, _buckets)
         dropped = CounterMetricFamily(
             "edgekit_dropped", "Frames dropped, by place and cause.", labels=["stream", "place", "cause"]
         )

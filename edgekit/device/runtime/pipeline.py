@@ -16,10 +16,12 @@ from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.frames.leases import StreamLeases
 from edgekit.device.runtime.frames.pool import PicturePool
 from edgekit.device.runtime.graph import LaneNode, plan_graph
+from edgekit.device.runtime.schedule.decide import StreamRule
 from edgekit.device.runtime.schedule.lanes import Crew, Lane, LaneThread
-from edgekit.device.runtime.schedule.rules import rule_of
+from edgekit.device.runtime.schedule.rules import rule_of, rule_of_requests
 from edgekit.device.runtime.schedule.steps import SinkStep, StageStep, Step
 from edgekit.device.runtime.schedule.threads import PinnedThread
+from edgekit.device.runtime.server.model import served_stream
 from edgekit.device.runtime.sinks import Sink, TakesPackets, make_sink
 from edgekit.device.runtime.sinks.context import SinkContext
 from edgekit.device.runtime.sources.feed import Feed
@@ -210,11 +212,20 @@ class Pipeline:
             streams=frozenset(self._ends.sources),
             crews=tuple(self._crew(node, number) for number in range(lane.threads)),
             rules={name: rule_of(source) for name, source in plan.sources.items()},
+            served=self._served(node.name),
             live=frozenset(name for name, source in self._ends.sources.items() if source.live and entry),
             failed=lambda stream: self.figures.streams[stream].fail(),
             advisory=plan.limits.advisory,
             clock=self._clock,
         )
+
+    def _served(self, lane: str) -> dict[str, StreamRule]:
+        """Streams of requests that a lane runs beside its frames."""
+        plan = self._factory.plan
+        if plan.serve is None:
+            return {}
+        rule = rule_of_requests(plan.serve)
+        return {served_stream(model): rule for model, runs in plan.served.items() if runs == lane}
 
     def _crew(self, node: LaneNode, number: int) -> Crew:
         figures = LaneFigures(f"{node.name}.{number + 1}" if number else node.name, self._clock)

@@ -11,10 +11,11 @@ from edgekit.device.runtime.frames.watch import LeaseWatch
 from edgekit.device.runtime.metrics import metrics_text
 from edgekit.device.runtime.pipeline import Drops, Pipeline
 from edgekit.device.runtime.schedule.threads import PinnedThread
+from edgekit.device.runtime.server.figures import ServingFigures
 from edgekit.device.runtime.sources.feed import Feed
 from edgekit.device.runtime.streams import window_of
 from edgekit.device.runtime.worker_memory import MemoryTeller
-from edgekit.schema.report import DropReport, LaneReport, Phase, Report, SinkReport, StreamReport
+from edgekit.schema.report import DropReport, LaneReport, Phase, Report, ServingReport, SinkReport, StreamReport
 
 _METRICS_EVERY = 5
 _STUCK_S = 5.0
@@ -69,6 +70,7 @@ class RunningReports:
             streams=tuple(self._stream(feed, drops, now_s) for feed in self._pipeline.feeds),
             sinks=tuple(_sink(name, sink) for name, sink in figures.sinks.items()),
             memory=self._memory.tell(self._pipeline, now_s),
+            serving=_serving(figures.serving) if figures.serving is not None else None,
             metrics=self._metrics,
         )
 
@@ -146,6 +148,8 @@ class RunningReports:
             if stream.state in _IN_TROUBLE
         ]
         reasons += [f"sink {name}: {sink.trouble}" for name, sink in pipeline.figures.sinks.items() if sink.trouble]
+        if (serving := pipeline.figures.serving) is not None and serving.trouble:
+            reasons.append(f"serve: {serving.trouble}")
         return "; ".join(reasons)
 
 
@@ -157,6 +161,17 @@ def _sink(name: str, sink: SinkFigures) -> SinkReport:
         waiting=sink.waiting,
         dropped=sink.dropped,
         held_bytes={stream: holder.bytes for stream, holder in sink.held.items()},
+    )
+
+
+def _serving(serving: ServingFigures) -> ServingReport:
+    return ServingReport(
+        models=tuple(serving.models),
+        addresses=serving.addresses,
+        message=serving.trouble,
+        answered=serving.answered,
+        turned_away=serving.turned_away,
+        under_way=serving.under_way,
     )
 
 

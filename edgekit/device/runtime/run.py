@@ -12,6 +12,7 @@ from edgekit.device.runtime.pipeline import Pipeline, open_ends
 from edgekit.device.runtime.python_memory import PythonWatch
 from edgekit.device.runtime.reporter import Reporter
 from edgekit.device.runtime.reporting import RunningReports
+from edgekit.device.runtime.server.start import model_server
 from edgekit.device.runtime.stages.factory import StageFactory
 from edgekit.device.runtime.streams import PipelineFigures
 from edgekit.device.runtime.worker_memory import MemoryTeller
@@ -21,6 +22,8 @@ from edgekit.schema.message import from_message
 from edgekit.schema.plan import WorkerPlan
 
 _LOOK_EVERY_S = 0.25
+_HANG_UP_S = 1.0
+"""What answers that are on their way have to arrive."""
 
 
 def run(arguments: Arguments, reporter: Reporter, wake_fd: int) -> int:
@@ -39,7 +42,10 @@ def run(arguments: Arguments, reporter: Reporter, wake_fd: int) -> int:
     reporter.turn("starting", "opening sources and sinks")
     figures = PipelineFigures()
     pipeline = Pipeline(factory, open_ends(factory, arguments, figures), figures)
+    server = model_server(plan, pipeline, arguments.serve)
     pipeline.start()
+    if server is not None:
+        server.start()
     python = PythonWatch()
     reporter.obey(OrderDesk(python).obey)
     reporter.follow(RunningReports(pipeline, golden, memory=MemoryTeller(engines, python)).make)
@@ -48,7 +54,11 @@ def run(arguments: Arguments, reporter: Reporter, wake_fd: int) -> int:
         pass
     if (failure := pipeline.failure) is not None:
         reporter.turn("failed", failure.message)
+    if server is not None:
+        server.drain()  # what waits in line is answered when that closes
     clean = pipeline.stop()
+    if server is not None:
+        server.close(_HANG_UP_S)
     if failure is not None:
         return EXIT_FAILED
     reporter.turn("stopping", "source ended" if pipeline.ended else "told to stop")

@@ -18,6 +18,7 @@ from edgekit.device.runtime.frames.stream import (
     StreamRestarted,
     StreamStarted,
 )
+from edgekit.device.runtime.server.figures import ServingFigures
 from edgekit.schema.report import StreamState
 from edgekit.stage import Frame, StreamInfo
 
@@ -156,6 +157,8 @@ class PipelineFigures:
         """By score sink."""
         self.sinks: dict[str, SinkFigures] = {}
         """Of sinks that send results elsewhere."""
+        self.serving: ServingFigures | None = None
+        """Of models that are reached from outside; None: none is."""
         self.began_s = clock()
         self._clock = clock
         self._arrived_s = self.began_s

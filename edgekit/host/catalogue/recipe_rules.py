@@ -14,6 +14,7 @@ from edgekit.host.catalogue.end_rules import open_passwords, sink_mistakes, sour
 from edgekit.host.catalogue.event_rules import clip_memory, event_mistakes
 from edgekit.host.catalogue.mistake import Mistake
 from edgekit.host.catalogue.schedule_rules import schedule_mistakes
+from edgekit.host.catalogue.serve_rules import open_token, serve_mistakes
 from edgekit.host.requirements import index_faults, requirement_fault
 from edgekit.schema.field_types import tagged
 from edgekit.schema.problem import Problem, closest_of
@@ -46,11 +47,15 @@ def check_recipe(recipe: Recipe, file: str = "recipe.toml", places: Collection[S
         _references,
         _lane_order,
         schedule_mistakes,
+        serve_mistakes,
         _stage_order,
         _models,
     )
     rules = (*shape, _limits, _health, _golden, _python)
-    found = [mistake for rule in rules for mistake in rule(recipe)] + [*open_passwords(recipe, places)]
+    found = [mistake for rule in rules for mistake in rule(recipe)] + [
+        *open_passwords(recipe, places),
+        *open_token(recipe, places),
+    ]
     return [Problem(file=file, key=key, expected=expected, closest=closest) for key, expected, closest in found]
 
 

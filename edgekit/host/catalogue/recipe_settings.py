@@ -10,7 +10,7 @@ from edgekit.schema.problem import Problem, closest_of, join_key
 from edgekit.schema.reader import from_raw, problems_in
 from edgekit.schema.settings import NEVER_SET, REFERENCE, Setting, SettingPlace, TextSetting, is_secret, stand_in
 
-_WHERE = "settings stand for values of sources, of stages' options and of sinks"
+_WHERE = "settings stand for values of sources, of stages' options, of sinks and of serve"
 _DEEP = 20
 
 
@@ -91,17 +91,19 @@ def _refer(value: dict[str, Any], keys: tuple[str, ...], filling: _Filling) -> A
         return value
     if not _may_be_set(keys):
         filling.note(key, f"cannot be a setting: it is the same on every board; {_WHERE}")
-    filling.places.append(SettingPlace(setting=name, keys=keys[1:]))
+    filling.places.append(SettingPlace(setting=name, keys=keys[1:] if keys[0] == "pipeline" else keys))
     found = stand_in(setting)
     return value if found is None else found
 
 
 def _may_be_set(keys: tuple[str, ...]) -> bool:
-    """`pipeline.sources.NAME.KEY`, `pipeline.stages.NAME.options.KEY`, `pipeline.sinks.NAME.KEY`, or below."""
+    """`pipeline.sources.NAME.KEY`, `pipeline.stages.NAME.options.KEY`, `pipeline.sinks.NAME.KEY`, `serve.KEY`."""
     match keys:
         case ("pipeline", "stages", _, "options", _, *_):
             return True
         case ("pipeline", "sources" | "sinks", _, key, *_):
+            return key not in NEVER_SET
+        case ("serve", key):
             return key not in NEVER_SET
     return False
 

@@ -15,7 +15,7 @@ from edgekit.schema.recipe import ColourContract, Golden, Limits, Recipe
 from edgekit.schema.settings import SettingPlace
 from edgekit.schema.sink import MqttSink, RecipeSink, ScoreSink, WebhookSink
 from edgekit.schema.source import FileSource, ImagesSource
-from edgekit.schema.stages import RecipeStage, model_of
+from edgekit.schema.stages import RecipeStage, lane_of_model, model_of
 from edgekit.schema.stages.detect import DetectStage
 from edgekit.schema.stages.engine import InferStage
 from edgekit.schema.stages.own import PythonStage
@@ -66,6 +66,7 @@ def plan_worker(
             drop=lane.drop,
         )
     _check_realtime(recipe, engines)
+    served = _served(recipe)
     return WorkerPlan(
         application=recipe.name,
         version=recipe.version,
@@ -106,10 +107,23 @@ def plan_worker(
         ),
         health=recipe.health,
         golden=_golden(recipe.golden),
+        serve=recipe.serve if served else None,
+        served=served,
         settings=recipe.settings,
         places=places,
         warnings=warnings,
     )
+
+
+def _served(recipe: Recipe) -> dict[str, str]:
+    """Models that are served, each with its lane."""
+    found: dict[str, str] = {}
+    for name, model in recipe.models.items():
+        if model.serve:
+            lane = lane_of_model(name, recipe.pipeline.stages, recipe.models) or recipe.serve.lane
+            assert lane is not None, "the recipe was checked"
+            found[name] = lane
+    return found
 
 
 def allot_cpus(limits: Limits, target: Target, *, advisory: bool) -> tuple[tuple[int, ...], tuple[str, ...]]:

@@ -30,7 +30,8 @@ class WorkerNeeds:
     builder: tuple[str, ...]
     """What compiling engines on a device imports, besides the runner's."""
     runners: dict[str, tuple[str, ...]]
-    sinks: dict[str, tuple[str, ...]]
+    parts: dict[str, tuple[str, ...]]
+    """What kinds of sinks import, and `serve`."""
     alternatives: dict[str, tuple[str, ...]]
     """Packages that bring the same module as one of the worker's: a recipe may exclude that and ask for them."""
 
@@ -161,23 +162,23 @@ def wanted_for(
     runners: Iterable[AcceleratorKind],
     requirements: Iterable[str],
     rules: Rules | None = None,
-    sinks: Iterable[str] = (),
+    parts: Iterable[str] = (),
 ) -> Wanted:
-    """What a release for `target` needs: for the worker, for its runners and sinks, and for the recipe's own code.
+    """What a release for `target` needs: for the worker, for its runners and parts, and for the recipe's own code.
 
     Args:
         target: what the release is for.
         runners: of its engines.
         requirements: the recipe's.
         rules: what the recipe says of packages beyond them.
-        sinks: the kinds of its sinks.
+        parts: the kinds of its sinks, and `serve` where it serves models.
 
     Raises:
         InputError: the rules leave out what edgekit's worker imports.
     """
     needs, asked, rules = _worker_needs(), tuple(requirements), rules or Rules()
-    of_sinks = [requirement for kind in sinks for requirement in needs.sinks.get(kind, ())]
-    own = [*needs.requirements, *_of_runners(needs, runners), *of_sinks]
+    of_parts = [requirement for kind in parts for requirement in needs.parts.get(kind, ())]
+    own = [*needs.requirements, *_of_runners(needs, runners), *dict.fromkeys(of_parts)]
     _check_excluded(own, asked, rules, needs)
     return _wanted(target, [*own, *asked], rules, own)
 

@@ -48,8 +48,10 @@ class WheelTools:
         """What a recipe in the folder `base` wants. Raises InputError for a requirement that is none."""
         rules = rules_of(recipe.python)
         plain, given = split(recipe.python.requirements, base, self.downloads(rules.indexes))
-        sinks = {sink.kind for sink in recipe.pipeline.sinks.values()}
-        return wanted_for(self._target, runners, plain, rules, sinks).with_files(given)
+        parts: set[str] = {sink.kind for sink in recipe.pipeline.sinks.values()}
+        if any(model.serve for model in recipe.models.values()):
+            parts.add("serve")
+        return wanted_for(self._target, runners, plain, rules, sorted(parts)).with_files(given)
 
     def downloads(self, indexes: tuple[Index, ...] = ()) -> Downloads:
         """Fetches from indexes, the recipe's among them."""

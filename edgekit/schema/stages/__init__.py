@@ -6,7 +6,7 @@ family here, a member of `RecipeStage`, and a class in `edgekit/device/runtime/s
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from edgekit.schema.stages.centres import CentresStage
 from edgekit.schema.stages.colour import ColourStage
@@ -36,3 +36,9 @@ def model_of(stage: RecipeStage, models: Collection[str]) -> str:
     if stage.model is None and len(models) == 1 and not isinstance(stage, PythonStage):
         return next(iter(models))
     return stage.model or ""
+
+
+def lane_of_model(model: str, stages: Mapping[str, RecipeStage], models: Collection[str]) -> str | None:
+    """The lane whose thread runs a model first; None where no stage runs it."""
+    running = (stage for stage in stages.values() if isinstance(stage, (InferStage, CropsStage, PythonStage)))
+    return next((stage.lane for stage in running if model_of(stage, models) == model), None)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from edgekit.cli.status import describe
 from edgekit.schema.control import CpuShare, ReleaseFailure, ReleaseRef
-from edgekit.schema.report import DropReport, LaneReport, Report, SinkReport, StreamReport
+from edgekit.schema.report import DropReport, LaneReport, Report, ServingReport, SinkReport, StreamReport
 from edgekit.schema.telemetry import (
     AcceleratorLoad,
     BoardTelemetry,
@@ -165,3 +165,14 @@ def test_an_unhealthy_one_says_every_reason_and_what_happened_last() -> None:
         "    | Killed",
     ):
         assert part in text
+
+
+def test_served_models_say_where_and_how_often() -> None:
+    serving = ServingReport(models=("net",), addresses=("127.0.0.1:8000", "socket"), answered=12, turned_away=1)
+    found = replace(RUNNING, report=replace(REPORT, serving=serving))
+    lines = describe("gate-7", replace(STATUS, applications=(found,)))
+    assert "  serving   net at 127.0.0.1:8000, socket: 12 answered, 1 turned away, 0 under way" in lines
+    closed = replace(serving, addresses=(), message="port 8000 at 127.0.0.1 cannot be opened: Address already in use")
+    found = replace(RUNNING, report=replace(REPORT, serving=closed))
+    lines = describe("gate-7", replace(STATUS, applications=(found,)))
+    assert any(line.startswith("  serving   net at no address (port 8000 at 127.0.0.1 cannot be") for line in lines)

@@ -7,13 +7,11 @@ cgroup leaf, gives up root, and becomes the worker's interpreter.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.device.keeper.update.releases import Release
-from edgekit.schema.board import PREVIEW_FD_VARIABLE
-from edgekit.schema.report import REPORT_FD_VARIABLE
-from edgekit.schema.settings import SETTINGS_FD_VARIABLE
 
 JOIN = """
 import os, resource, sys
@@ -95,8 +93,8 @@ def worker_argv(release: Release, work: Path, *, leaf: Path | None, owner: Owner
     ]
 
 
-def worker_env(work: Path, report_fd: int, settings_fd: int, preview_fd: int | None = None) -> dict[str, str]:
-    """A worker's whole environment: nothing of the keeper's own.
+def worker_env(work: Path, fds: Mapping[str, int]) -> dict[str, str]:
+    """A worker's whole environment: nothing of the keeper's own, and the descriptors that it inherits.
 
     Thread pools of numerical libraries start with one thread, because lanes do the work that should be parallel.
     """
@@ -106,9 +104,7 @@ def worker_env(work: Path, report_fd: int, settings_fd: int, preview_fd: int | N
         "LANG": "C.UTF-8",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
-        REPORT_FD_VARIABLE: str(report_fd),
-        SETTINGS_FD_VARIABLE: str(settings_fd),
-        **({} if preview_fd is None else {PREVIEW_FD_VARIABLE: str(preview_fd)}),
+        **{variable: str(fd) for variable, fd in fds.items()},
         **_ALLOCATOR,
         **dict.fromkeys(_THREAD_POOLS, "1"),
     }

@@ -17,15 +17,17 @@ from edgekit.device.keeper.process.launch import Owner, worker_argv, worker_env
 from edgekit.device.keeper.process.masking import Mask
 from edgekit.device.keeper.process.memory_life import MemoryLife
 from edgekit.device.keeper.process.orphans import Orphans
-from edgekit.device.keeper.process.preview_sockets import PreviewSockets, shows_pictures
 from edgekit.device.keeper.process.worker_line import WorkerLine
+from edgekit.device.keeper.process.worker_sockets import WorkerSockets, shows_pictures
 from edgekit.device.keeper.update.board_settings import secret_values
 from edgekit.device.keeper.update.releases import Release
 from edgekit.errors import EdgekitError
 from edgekit.executor.child import Child, Starter
+from edgekit.schema.board import PREVIEW_FD_VARIABLE, SERVE_FD_VARIABLE
 from edgekit.schema.message import from_message
 from edgekit.schema.plain_text import plain_text
-from edgekit.schema.report import MAX_REPORT_BYTES, Report
+from edgekit.schema.report import MAX_REPORT_BYTES, REPORT_FD_VARIABLE, Report
+from edgekit.schema.settings import SETTINGS_FD_VARIABLE
 from edgekit.schema.units import format_bytes
 
 GRACE_S = 10.0
@@ -54,8 +56,10 @@ class WorkerContext:
     owner: Owner | None
     clock: Callable[[], float]
     """Monotonic seconds."""
-    previews: PreviewSockets
+    previews: WorkerSockets
     """Where applications show pictures."""
+    servers: WorkerSockets
+    """Where they serve models."""
     proc: Path = Path("/proc")
 
 
@@ -200,23 +204,29 @@ class WorkerProcess:
             with ExitStack() as kept:
                 settings_fd = _readable(self.release.settings)
                 kept.callback(os.close, settings_fd)
-                listener = self._preview_listener()
-                fds = [report_fd, settings_fd]
-                if listener is not None:
-                    fds.append(kept.enter_context(listener).fileno())
-                env = worker_env(work, *fds)
-                return self._context.starter(argv, env=env, cwd=str(work), inherit=tuple(fds))
+                fds = {REPORT_FD_VARIABLE: report_fd, SETTINGS_FD_VARIABLE: settings_fd}
+                for variable, listener in self._listeners().items():
+                    fds[variable] = kept.enter_context(listener).fileno()
+                env = worker_env(work, fds)
+                return self._context.starter(argv, env=env, cwd=str(work), inherit=tuple(fds.values()))
         except (EdgekitError, OSError):
             self._socket.close()
             raise
 
-    def _preview_listener(self) -> socket.socket | None:
-        """A worker without one runs all the same."""
-        try:
-            return self._context.previews.listen(self.release.plan)
-        except OSError as error:
-            self._write(f"keeper: nobody can view {self.application}: no socket could be made: {error.strerror}")
-            return None
+    def _listeners(self) -> dict[str, socket.socket]:
+        """By the variables that name them. A worker without one runs all the same."""
+        found: dict[str, socket.socket] = {}
+        for variable, sockets, whom in (
+            (PREVIEW_FD_VARIABLE, self._context.previews, "viewers"),
+            (SERVE_FD_VARIABLE, self._context.servers, "clients"),
+        ):
+            try:
+                if (listener := sockets.listen(self.release.plan)) is not None:
+                    found[variable] = listener
+            except OSError as error:
+                where = f"no socket could be made for {whom} of {self.application}"
+                self._write(f"keeper: {where}: {error.strerror}")
+        return found
 
     def _drain(self, fd: int) -> bytes:
         """What can be read without waiting, up to a bound."""

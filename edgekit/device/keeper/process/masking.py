@@ -41,6 +41,12 @@ class Mask:
             counts={self.text(name): count for name, count in report.counts.items()},
             streams=tuple(replace(stream, message=self.text(stream.message)) for stream in report.streams),
             sinks=tuple(replace(sink, message=self.text(sink.message)) for sink in report.sinks),
+            serving=report.serving
+            and replace(
+                report.serving,
+                addresses=tuple(map(self.text, report.serving.addresses)),
+                message=self.text(report.serving.message),
+            ),
             metrics=_LABEL.sub(lambda label: self.text(label.group()), report.metrics),
         )
 

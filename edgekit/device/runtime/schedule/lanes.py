@@ -14,6 +14,7 @@ from edgekit.device.runtime.frames.stream import Entry, StreamEnded
 from edgekit.device.runtime.schedule.decide import StreamRule
 from edgekit.device.runtime.schedule.queues import LaneQueues
 from edgekit.device.runtime.schedule.scheduler import Scheduler
+from edgekit.device.runtime.schedule.served import ServedRequest
 from edgekit.device.runtime.schedule.steps import FrameFailed, Step
 from edgekit.device.runtime.schedule.threads import PinnedThread
 from edgekit.schema.plan import LanePlan
@@ -61,6 +62,8 @@ class Lane:
     """What the recipe says of streams."""
     live: frozenset[str] = frozenset()
     """Streams whose source waits for nobody: where `drop` says `block`, their newest frames win."""
+    served: Mapping[str, StreamRule] = field(default_factory=dict)
+    """Streams of requests from outside, beside `streams`, and their rules: nobody waits for their end."""
     failed: Callable[[str], None] = lambda _stream: None
     """Called with the stream of each frame that a step fails on."""
     advisory: bool = False
@@ -81,9 +84,9 @@ class Lane:
     def __post_init__(self) -> None:
         """Make the queues; the threads stand still."""
         rules = {stream: self.rules.get(stream, StreamRule()) for stream in self.streams}
-        self.scheduler = Scheduler(rules, len(self.crews), rest=self._rest_s, name=self.name)
+        self.scheduler = Scheduler(rules | dict(self.served), len(self.crews), rest=self._rest_s, name=self.name)
         self.queues = LaneQueues(self.plan.queue, self.plan.drop, self.scheduler, self.live, self.name)
-        self.queues.clock = self.clock
+        self.queues.clock, self.queues.served = self.clock, frozenset(self.served)
         self.threads = tuple(self._thread(crew) for crew in self.crews)
         self.left = set(self.streams)
 
@@ -139,6 +142,9 @@ class Lane:
         return True
 
     def _handle(self, entry: Entry, crew: Crew) -> None:
+        if isinstance(entry, ServedRequest):
+            self._serve(entry, crew)
+            return
         if isinstance(entry, Frame):
             stream, sequence = entry.stream, entry.sequence
             left = self._through(entry, crew)
@@ -158,6 +164,14 @@ class Lane:
                 self.ended.set()
                 if len(self.crews) > 1:
                     self.queues.close()  # the other threads wait for what does not come
+
+    def _serve(self, request: ServedRequest, crew: Crew) -> None:
+        """What is asked for comes back from here: nothing follows."""
+        crew.figures.begin(request.stream)
+        request.work()
+        crew.figures.end()
+        if len(self.crews) > 1:
+            self.queues.order_of(request.stream).finish(request.sequence, None, self._pass_on)
 
     def _pass_on(self, frame: Frame) -> None:
         for lane in self.following:

@@ -12,6 +12,7 @@ from edgekit.device.runtime.schedule.decide import Act
 from edgekit.device.runtime.schedule.order import StreamOrder
 from edgekit.device.runtime.schedule.recorder import Recorder
 from edgekit.device.runtime.schedule.scheduler import Scheduler, SchedulerState
+from edgekit.device.runtime.schedule.served import ServedRequest
 from edgekit.device.runtime.schedule.stream_queue import StreamQueue
 from edgekit.schema.recipe import DropPolicy
 from edgekit.stage import Frame
@@ -48,8 +49,7 @@ class LaneQueues:
         self._size = max(1, size)
         self._policy = policy
         self._scheduler = scheduler or Scheduler()
-        self.clock: Callable[[], float] = time.monotonic
-        """Monotonic seconds, those of frames' capture."""
+        self.clock: Callable[[], float] = time.monotonic  # seconds, those of frames' capture
         self._asks = not self._scheduler.is_plain
         self._several = self._scheduler.places > 1
         self.counts = self._asks or len(self._scheduler.rules) != 1
@@ -57,6 +57,7 @@ class LaneQueues:
         self.recorder: Recorder | None = None  # told of frames that come and end here, while there is one
         self._emptied = False  # whether something was taken out that those before have not been told of
         self._live = frozenset(live)
+        self.served: frozenset[str] = frozenset()  # streams of requests, which whoever puts them in bounds
         self._lane = lane
         self._streams: dict[str, StreamQueue] = {}
         self._lock = threading.Lock()
@@ -64,16 +65,13 @@ class LaneQueues:
         """Held while nobody is to wake up: who takes sleeps by acquiring it. One is woken at a time; who leaves
         something behind wakes the next."""
         self._sleep.acquire()
-        self._idle = 0
-        """How many sleep, or are about to."""
-        self._woken = False
-        """Whether one of them was woken, and does not know it yet."""
+        self._idle = 0  # how many sleep, or are about to
+        self._woken = False  # whether one of them was woken, and does not know it yet
         self._entries = 0
         self._closed = False
         self._arrivals = 0
         self._drops: dict[tuple[str, str], int] = {}
-        self.on_taken: list[Callable[[], None]] = []
-        """Called after an entry was taken, without any lock held: there is room again."""
+        self.on_taken: list[Callable[[], None]] = []  # called after an entry was taken, without any lock held
 
     def drops(self) -> Mapping[tuple[str, str], int]:
         """Frames dropped so far, by stream and cause."""
@@ -82,8 +80,7 @@ class LaneQueues:
 
     def __len__(self) -> int:
         """Frames that wait."""
-        with self._lock:
-            return sum(queue.frames for queue in self._streams.values())
+        return sum(self.waiting().values())
 
     def waiting(self) -> Mapping[str, int]:
         """Frames that wait, by stream."""
@@ -250,7 +247,9 @@ class LaneQueues:
             self._wake_next()
 
     def _policy_of(self, stream: str) -> DropPolicy:
-        return "drop_oldest" if self._policy == "block" and stream in self._live else self._policy
+        if stream in self.served or (self._policy == "block" and stream in self._live):
+            return "block" if stream in self.served else "drop_oldest"
+        return self._policy
 
     def _has_room(self, stream: str, queue: StreamQueue, coming: int = 0) -> bool:
         return queue.events < _MAX_EVENTS and (queue.frames + coming < self._size or self._policy_of(stream) != "block")
@@ -343,8 +342,9 @@ class LaneQueues:
     def _drop(self, entry: Entry, cause: str) -> None:
         """A frame ends here, and its picture with it. With the lock held."""
         if isinstance(entry, Frame):
-            key = (entry.stream, cause)
-            self._drops[key] = self._drops.get(key, 0) + 1
+            self._drops[entry.stream, cause] = self._drops.get((entry.stream, cause), 0) + 1
             if self.recorder is not None:
                 self.recorder.dropped(self.clock(), self._lane, entry, cause)
             let_go(entry, self._lane)
+            if isinstance(entry, ServedRequest):
+                entry.refuse(cause)

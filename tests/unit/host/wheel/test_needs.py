@@ -18,8 +18,8 @@ def test_a_tail_needs_onnx_runtime_and_an_engine_alone_does_not():
         assert any(one.startswith("onnxruntime") for one in wanted.requirements) == tailed
 
 
-def test_a_sink_brings_its_packages_and_nobody_else_has_them():
-    for kind, package in (("mqtt", "paho-mqtt"), ("preview", "uvicorn"), ("preview", "h11")):
-        for sinks, there in (((), False), (("jsonl", kind), True)):
-            wanted = wanted_for(TARGET, (), (), sinks=sinks)
+def test_a_part_brings_its_packages_and_nobody_else_has_them():
+    for kind, package in (("mqtt", "paho-mqtt"), ("preview", "uvicorn"), ("preview", "h11"), ("serve", "uvicorn")):
+        for parts, there in (((), False), (("jsonl", kind), True)):
+            wanted = wanted_for(TARGET, (), (), parts=parts)
             assert any(one.startswith(package) for one in wanted.requirements) == there == (package in wanted.own)

@@ -15,7 +15,7 @@ from edgekit.device.runtime.sinks.preview.service import PreviewService, TokenGa
 from edgekit.schema.sink import PreviewSink
 
 if TYPE_CHECKING:
-    from edgekit.device.runtime.sinks.preview.door import HttpDoor
+    from edgekit.device.runtime.server.door import HttpDoor
 
 MIN_TOKEN = 16
 _SPARE_CONNECTIONS = 8
@@ -61,12 +61,13 @@ class PreviewServer:
         give_way()
         log = logging.getLogger(f"edgekit.sink.{name.partition('/')[0]}")
         try:
-            from edgekit.device.runtime.sinks.preview.door import HttpDoor  # noqa: PLC0415  only boards have uvicorn
+            from edgekit.device.runtime.server.connections import OneAnswer  # noqa: PLC0415  boards have uvicorn
+            from edgekit.device.runtime.server.door import HttpDoor  # noqa: PLC0415
 
             entries = self._entries()
             if self._figures.trouble:
                 log.warning("%s", self._figures.trouble)
-            self._door = HttpDoor(entries, self._plan.viewers + _SPARE_CONNECTIONS)
+            self._door = HttpDoor("preview", entries, OneAnswer, self._plan.viewers + _SPARE_CONNECTIONS)
             if not self._closing.is_set():
                 self._door.serve(newest.serve_on)
         except Exception as error:  # a thread would end by it without a word

@@ -73,7 +73,7 @@ def test_the_right_to_realtime_is_given_where_a_lane_asks_for_it(tmp_path: Path)
 
 
 def test_nothing_of_the_keepers_environment_is_handed_on(tmp_path: Path) -> None:
-    env = worker_env(tmp_path, 9, 10)
+    env = worker_env(tmp_path, {"EDGEKIT_REPORT_FD": 9, "EDGEKIT_SETTINGS_FD": 10})
     assert (env["EDGEKIT_REPORT_FD"], env["EDGEKIT_SETTINGS_FD"]) == ("9", "10")
     assert (env["HOME"], env["OMP_NUM_THREADS"]) == (str(tmp_path), "1")
     assert "NOTIFY_SOCKET" not in env
@@ -98,6 +98,6 @@ def test_memory_of_pictures_is_given_back_once_they_are_gone(tmp_path: Path) -> 
         "[thread.start() for thread in threads]; [thread.join() for thread in threads]\n"
         "print(mib() - before)\n"
     )
-    env = worker_env(tmp_path, 9, 10)
+    env = worker_env(tmp_path, {"EDGEKIT_REPORT_FD": 9, "EDGEKIT_SETTINGS_FD": 10})
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert int(done.stdout) < 8

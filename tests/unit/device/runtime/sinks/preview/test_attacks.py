@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.device.runtime.sinks.preview import door
+from edgekit.device.runtime.server import connections
 from tests.fakes.eventually import eventually
 from tests.fakes.viewers import PreviewBench, parts, plain_image, preview_bench, viewer
 
@@ -21,7 +21,7 @@ from tests.fakes.viewers import PreviewBench, parts, plain_image, preview_bench,
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PreviewBench]:
     """A preview whose patience is short."""
     for name, seconds in (("ASK_S", 0.6), ("STILL_S", 0.8), ("LOOK_EVERY_S", 0.1)):
-        monkeypatch.setattr(door, name, seconds)
+        monkeypatch.setattr(connections, name, seconds)
     with preview_bench(tmp_path, viewers=2) as bench:
         assert bench.get("/state")[0] == 200
         yield bench

@@ -1,9 +1,10 @@
-"""Sockets on which applications show their pictures: made by the keeper, as a worker may give nothing to a group."""
+"""Sockets on which applications are reached: made by the keeper, as a worker may give nothing to a group."""
 
 from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +21,13 @@ def shows_pictures(plan: WorkerPlan) -> bool:
     return any(isinstance(sink, PreviewSink) for sink in plan.sinks.values())
 
 
+def serves_models(plan: WorkerPlan) -> bool:
+    """Whether clients may have models of it run."""
+    return bool(plan.served)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PreviewSockets:
+class WorkerSockets:
     """Makes one for each worker that starts; with the worker it goes deaf, and the next one's takes its place."""
 
     disk: Filesystem
@@ -29,14 +35,16 @@ class PreviewSockets:
     """The keeper's own: only who may use the sockets may enter."""
     group: int | None
     """Who may use them beside their owner; None: nobody."""
+    wanted: Callable[[WorkerPlan], bool]
+    """Which plans get one."""
 
     def listen(self, plan: WorkerPlan) -> socket.socket | None:
-        """A socket that listens, for a worker to accept on; None where the plan shows nothing.
+        """A socket that listens, for a worker to accept on; None where the plan wants none.
 
         Raises:
             OSError: it cannot be made.
         """
-        if not shows_pictures(plan):
+        if not self.wanted(plan):
             return None
         self._make_folder()
         path = self.folder / f"{plan.application}.sock"

@@ -1,4 +1,4 @@
-"""Sockets for viewers: who may use them, and that they live and go with their worker."""
+"""Sockets for viewers and for clients of models: who may use them, and that they live and go with their worker."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from edgekit.device.keeper.filesystem import Filesystem
-from edgekit.device.keeper.process.preview_sockets import PreviewSockets
+from edgekit.device.keeper.process.worker_sockets import WorkerSockets, shows_pictures
 from edgekit.schema.plan import WorkerPlan
+from edgekit.schema.serve import Serve
 from edgekit.schema.sink import PreviewSink
 from tests.fakes.keeper import Bench
 from tests.fakes.releases import make_plan, make_release
@@ -42,7 +43,7 @@ def mode(path: Path) -> int:
 
 
 def test_without_a_group_it_is_the_keepers_alone(tmp_path: Path) -> None:
-    sockets = PreviewSockets(disk=Filesystem(), folder=tmp_path / "preview", group=None)
+    sockets = WorkerSockets(disk=Filesystem(), folder=tmp_path / "preview", group=None, wanted=shows_pictures)
     listener = sockets.listen(shown())
     assert listener is not None
     with listener:
@@ -58,7 +59,9 @@ def test_without_a_group_it_is_the_keepers_alone(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.getuid() != 0, reason="only root gives files to a group")
 def test_on_a_board_root_and_the_group_use_it_and_nobody_else_comes_near(tmp_path: Path) -> None:
     gid = 54_321
-    listener = PreviewSockets(disk=Filesystem(), folder=tmp_path / "preview", group=gid).listen(shown())
+    listener = WorkerSockets(disk=Filesystem(), folder=tmp_path / "preview", group=gid, wanted=shows_pictures).listen(
+        shown()
+    )
     assert listener is not None
     with listener:
         path = tmp_path / "preview/sorter.sock"
@@ -68,14 +71,19 @@ def test_on_a_board_root_and_the_group_use_it_and_nobody_else_comes_near(tmp_pat
 
 
 def test_what_shows_nothing_gets_none(tmp_path: Path) -> None:
-    assert PreviewSockets(disk=Filesystem(), folder=tmp_path / "preview", group=None).listen(make_plan()) is None
+    assert (
+        WorkerSockets(disk=Filesystem(), folder=tmp_path / "preview", group=None, wanted=shows_pictures).listen(
+            make_plan()
+        )
+        is None
+    )
     assert not (tmp_path / "preview").exists()
 
 
 def test_the_next_workers_takes_the_place_of_one_that_was_left(tmp_path: Path) -> None:
     folder = tmp_path / ("deep" * 50)  # longer than any socket's path
     folder.mkdir()
-    sockets = PreviewSockets(disk=Filesystem(), folder=folder / "preview", group=None)
+    sockets = WorkerSockets(disk=Filesystem(), folder=folder / "preview", group=None, wanted=shows_pictures)
     for _ in range(2):
         listener = sockets.listen(shown())
         assert listener is not None and connects(folder / "preview/sorter.sock")
@@ -106,7 +114,7 @@ def test_where_none_can_be_made_the_worker_runs_all_the_same(tmp_path: Path) -> 
     bench.commit(make_release(plan=shown()))
     assert bench.status().worker.pid and bench.child().preview is None
     said = [line.text for line in bench.journal.tail(50)]
-    assert any("nobody can view sorter" in line for line in said)
+    assert any("no socket could be made for viewers of sorter" in line for line in said)
 
 
 def test_it_goes_with_the_application(tmp_path: Path) -> None:
@@ -115,3 +123,14 @@ def test_it_goes_with_the_application(tmp_path: Path) -> None:
     bench.keeper.remove("sorter")
     bench.turn(times=5)
     assert not (bench.layout.previews_dir / "sorter.sock").exists()
+
+
+def test_clients_of_models_have_one_of_their_own(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.commit(make_release(plan=replace(shown(), serve=Serve(), served={"net": "all"})))
+    path = bench.layout.servers_dir / "sorter.sock"
+    assert path == bench.layout.run_dir / "serve/sorter.sock"
+    assert connects(path) and connects(bench.layout.previews_dir / "sorter.sock")
+    bench.keeper.remove("sorter")
+    bench.turn(times=5)
+    assert not path.exists()
