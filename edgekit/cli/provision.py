@@ -32,6 +32,10 @@ def provision(
         bool,
         typer.Option("--replace-trust", help="Put your trust file in place of the device's, whatever its version."),
     ] = False,
+    drop_signers: Annotated[
+        bool,
+        typer.Option("--drop-signers", help="Let those sign no more whom the device trusts and you do not name."),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Install the keeper on a device. Run twice, it changes nothing."""
@@ -39,7 +43,11 @@ def provision(
 
     output = output_for(as_json)
     options = ProvisionOptions(
-        plan=plan, allowed_signers=allowed_signers, without_me=without_me, replace_trust=replace_trust
+        plan=plan,
+        allowed_signers=allowed_signers,
+        without_me=without_me,
+        replace_trust=replace_trust,
+        drop_signers=drop_signers,
     )
     done = provision_device(device, options, access_of(ctx), workstation_of(ctx, output))
     number = f"{counted(len(done.changes), 'change')} {'done' if done.applied else 'planned'}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import functools
 import os
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 from edgekit.errors import InputError, RolloutError
 from edgekit.executor import Executor
 from edgekit.executor.local import LocalExecutor
-from edgekit.executor.sent_program import run_program
+from edgekit.executor.sent_program import joined, run_program
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.plain_text import plain_data
 from edgekit.schema.reader import from_raw
@@ -43,15 +42,7 @@ for path in (multiarch, own):
 @functools.cache
 def facts_script() -> str:
     """The modules of `edgekit/sent/facts` as one program: all but their imports of each other."""
-    texts = []
-    for name in _MODULES:
-        text = (_FACTS / f"{name}.py").read_text(encoding="utf-8")
-        lines = text.splitlines(keepends=True)
-        for node in ast.parse(text).body:
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("edgekit."):
-                lines[node.lineno - 1 : node.end_lineno] = ["\n"] * len(lines[node.lineno - 1 : node.end_lineno])
-        texts.append("".join(lines))
-    return "\n".join(texts)
+    return joined(_FACTS / f"{name}.py" for name in _MODULES).decode()
 
 
 def read_facts(executor: Executor, *, interpreter: str = "python3", state_dir: str = "/var/lib") -> DeviceFacts:

@@ -10,6 +10,8 @@ WORKER_USER = "edgekit-worker"
 """Who runs applications."""
 UNIT = "edgekitd.service"
 """The keeper's service."""
+TRIAL_UNIT = "edgekitd-trial.service"
+"""The service that watches a new keeper's trial."""
 PREVIEW_FD_VARIABLE = "EDGEKIT_PREVIEW_FD"
 """Names the descriptor of a listening socket that the keeper made for a worker's viewers."""
 SERVE_FD_VARIABLE = "EDGEKIT_SERVE_FD"
@@ -50,6 +52,16 @@ class BoardPaths:
     def program(self) -> str:
         """The keeper's zip application, as the service names it."""
         return f"{self.program_dir}/edgekitd.pyz"
+
+    @property
+    def keeper_guard(self) -> str:
+        """The program that stands beside the keeper: `sent.keeper_guard`."""
+        return f"{self.program_dir}/keeper-guard.py"
+
+    @property
+    def keeper_trial(self) -> str:
+        """How the last switch to a new keeper went, or goes: `sent.keeper_trial`."""
+        return f"{self.program_dir}/trial.json"
 
     @property
     def settings_dir(self) -> str:

@@ -9,16 +9,28 @@ each of them whole or not at all. Both print one JSON object. Python 3.10 and ne
 from __future__ import annotations
 
 import base64
+import contextlib
+import fcntl
 import grp
 import hashlib
 import json
 import os
 import pwd
 import shutil
-import socket
 import stat
 import subprocess
+import time
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
+
+from edgekit.sent.board_disk import BoardDisk
+from edgekit.sent.keeper_socket import KeeperSocket, RefusedByKeeper, see_keeper
+from edgekit.sent.keeper_trial import Trial, from_text, to_text
+
+DISK = BoardDisk()
+LARGEST_SHOWN = 1 << 20
 
 
 def account(name: str, *, group: bool) -> dict[str, Any]:
@@ -52,17 +64,47 @@ def path_state(path: str) -> dict[str, Any]:
 
 def running_keeper(path: str) -> str:
     """SHA-256 of the program that answers on the keeper's socket; `unknown` without the right to ask, "" if none."""
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(10)
-        try:
-            client.connect(path)
-            client.sendall(b'{"verb": "hello"}\n')
-            with client.makefile("rb") as answer:
-                return str(json.loads(answer.readline(1 << 16))["data"]["keeper_sha256"])
-        except PermissionError:
-            return "unknown"
-        except (OSError, ValueError, KeyError, TypeError):
-            return ""
+    try:
+        keeper = KeeperSocket(path)
+    except PermissionError:
+        return "unknown"
+    except OSError:
+        return ""
+    try:
+        return str(keeper.ask("hello")["keeper_sha256"])
+    except (OSError, ValueError, KeyError, TypeError, RefusedByKeeper):
+        return ""
+    finally:
+        keeper.close()
+
+
+def text_of(path: str) -> str:
+    """A small file's text; empty where it is not there."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(LARGEST_SHOWN).decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def trial_state(path: str, guard: str) -> dict[str, Any]:
+    """Whether a new keeper is on trial, which copy is its way back, and whether somebody watches."""
+    trial = from_text(text_of(path).encode())
+    if trial is None or not trial.open:
+        return {}
+    return {"old": trial.old, "watched": is_watched(guard)}
+
+
+def is_watched(guard: str) -> bool:
+    """Whether the guard watches a trial now."""
+    try:
+        with open(guard, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def service_state(unit: str) -> str:
@@ -103,44 +145,11 @@ def look(wanted: dict[str, Any]) -> dict[str, Any]:
         "users": {name: account(name, group=False) for name in wanted["users"]},
         "optional_groups": groups,
         "service": service_state(wanted["unit"]) if wanted["unit"] else "",
+        "trial_service": service_state(wanted["trial_unit"]) if wanted["trial_unit"] else "",
         "keeper": running_keeper(wanted["socket"]),
+        "texts": {path: text_of(path) for path in wanted["texts"]},
+        "trial": trial_state(wanted["trial"], wanted["guard"]),
     }
-
-
-def put_file(path: str, content: bytes, mode: int) -> None:
-    """Write aside, sync, rename, sync the folder: a power cut leaves the old file or the new one."""
-    aside = f"{path}.new"
-    fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
-        os.rename(aside, path)
-    except OSError:
-        os.unlink(aside)
-        raise
-    sync_folder(os.path.dirname(path))
-
-
-def put_link(path: str, to: str) -> None:
-    """Switch a symbolic link at once."""
-    aside = f"{path}.new"
-    if os.path.lexists(aside):
-        os.unlink(aside)
-    os.symlink(to, aside)
-    os.rename(aside, path)
-    sync_folder(os.path.dirname(path))
-
-
-def sync_folder(path: str) -> None:
-    """Make renames in a folder last."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def command(argv: list[str]) -> None:
@@ -148,6 +157,59 @@ def command(argv: list[str]) -> None:
     done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
     if done.returncode:
         raise OSError(f"{' '.join(argv)}: {(done.stderr or done.stdout).strip()}")
+
+
+def check_program(path: str) -> None:
+    """See that this Python can read every module of a keeper, before anything is switched to it."""
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            try:
+                compile(archive.read(name), name, "exec")
+            except (SyntaxError, ValueError) as error:
+                raise OSError(f"this device's Python cannot read {name}: {error}") from error
+
+
+def arm(step: dict[str, Any]) -> None:
+    """Save what the way back is, before anything is switched."""
+    folder, unit = os.path.dirname(step["path"]), step["unit"]
+    seen = see_keeper(step["socket"])
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        boot = file.read().strip()
+    trial = Trial(
+        phase="armed",
+        new=step["new"],
+        old=step["old"],
+        new_sha256=path_state(f"{folder}/{step['new']}")["sha256"],
+        old_sha256=path_state(f"{folder}/{step['old']}")["sha256"],
+        boot=boot,
+        applications=tuple(sorted(seen.healthy)) if seen else (),
+        unit=unit,
+        unit_before=unit_before(unit, step["path"]),
+    )
+    DISK.put_file(step["path"], to_text(replace(trial, **step["limits"])), 0o644)
+
+
+def unit_before(unit: str, file: str) -> str:
+    """The service's file that the old keeper ran by: that of a trial which broke off, else the present one."""
+    broken_off = from_text(text_of(file).encode())
+    return broken_off.unit_before if broken_off and broken_off.open else text_of(unit) if unit else ""
+
+
+def wait_for_verdict(path: str) -> None:
+    """Return once the new keeper has passed its trial. Raises OSError where it did not, or nobody judges it."""
+    began_s = time.monotonic()
+    while (trial := from_text(text_of(path).encode())) is not None and trial.open:
+        if time.monotonic() - began_s > 4 * trial.ready_s + trial.settle_s + trial.healthy_s:
+            raise OSError(f"its trial does not come to an end: {path} is {trial.phase}")
+        time.sleep(0.5)
+    if trial is not None and trial.phase == "failed":
+        raise OSError(trial.reason)
+
+
+def detach(argv: list[str], log: str) -> None:
+    """Start a program that goes on when this one and its connection are gone."""
+    with open(log, "ab") as file:
+        subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=file, stderr=file, cwd="/", start_new_session=True)
 
 
 def change(step: dict[str, Any]) -> None:
@@ -158,26 +220,66 @@ def change(step: dict[str, Any]) -> None:
             os.chown(step["path"], os.geteuid(), os.getegid())
             os.chmod(step["path"], step["mode"])
         case "file":
-            put_file(step["path"], base64.b64decode(step["content"]), step["mode"])
+            DISK.put_file(step["path"], base64.b64decode(step["content"]), step["mode"])
         case "link":
-            put_link(step["path"], step["to"])
+            DISK.put_link(step["path"], step["to"])
         case "remove":
             os.unlink(step["path"])
         case "command":
             command(step["argv"])
+        case "check":
+            check_program(step["path"])
+        case "arm":
+            arm(step)
+        case "detach":
+            detach(step["argv"], step["log"])
+        case "verdict":
+            wait_for_verdict(step["path"])
 
 
-def apply(steps: list[dict[str, Any]]) -> dict[str, Any]:
+def apply(steps: list[dict[str, Any]], socket_path: str, holder: str) -> dict[str, Any]:
     """Carry out steps in order; stop at the first that fails and say which and why."""
-    for number, step in enumerate(steps):
-        try:
-            change(step)
-        except (OSError, subprocess.SubprocessError) as error:
-            return {"done": number, "error": str(error)}
-    return {"done": len(steps), "error": ""}
+    try:
+        with locked(socket_path, holder):
+            for number, step in enumerate(steps):
+                try:
+                    change(step)
+                except (OSError, subprocess.SubprocessError) as error:
+                    return {"done": number, "error": str(error), "held": ""}
+    except RefusedByKeeper as error:
+        return {"done": 0, "error": "", "held": str(error)}
+    return {"done": len(steps), "error": "", "held": ""}
+
+
+@contextlib.contextmanager
+def locked(socket_path: str, holder: str) -> Iterator[None]:
+    """Hold the deployment lock of every application, where a keeper answers. Raises RefusedByKeeper."""
+    try:
+        keeper = KeeperSocket(socket_path)
+    except OSError:
+        yield
+        return
+    try:
+        for application in applications_of(keeper):
+            with contextlib.suppress(OSError, ValueError):  # one that is out of order is not asked again
+                keeper.ask("lock", application=application, holder=holder)
+        yield
+    finally:
+        keeper.close()
+
+
+def applications_of(keeper: KeeperSocket) -> list[str]:
+    """Names of its applications; none where it cannot tell: it may be here to be replaced."""
+    try:
+        return [str(one["application"]) for one in keeper.ask("status").get("applications", [])]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RefusedByKeeper):
+        return []
 
 
 def main() -> None:
     """Read one JSON object from the script's own last line (see `host.provision.device`) and answer with one."""
     asked = json.loads(base64.b64decode(REQUEST))  # type: ignore[name-defined]  # noqa: F821  the sender sets it
-    print(json.dumps(look(asked["wanted"]) if asked["verb"] == "look" else apply(asked["steps"])))
+    if asked["verb"] == "look":
+        print(json.dumps(look(asked["wanted"])))
+    else:
+        print(json.dumps(apply(asked["steps"], asked["socket"], asked["holder"])))

@@ -110,3 +110,25 @@ def test_a_device_without_a_keeper_is_7(desk: Path) -> None:
         assert done.returncode == 7, done.stderr
         error = json.loads(done.stdout)["error"]
         assert (error["message"], error["hint"]) == ("gate has no keeper", "edgekit provision gate")
+
+
+def test_a_key_that_the_device_trusts_is_not_dropped_without_a_word(desk: Path) -> None:
+    """Another operator's provisioning used to leave their own key alone, and its owner could not even roll back."""
+    bob = f"bob@lab {key_of(desk, 'bob')}\n"
+    settings = desk / "device/etc/edgekit"
+    settings.mkdir(parents=True)
+    (settings / "allowed_signers").write_text(bob)
+    fingerprint = run("keys", "show", cwd=desk)
+    assert fingerprint.returncode == 0
+    shown = subprocess.run(["ssh-keygen", "-l", "-f", "bob.pub"], cwd=desk, capture_output=True, text=True, check=True)
+    refused = run("provision", "gate", "--plan", cwd=desk)
+    assert refused.returncode == 2, refused.stderr
+    assert f"may sign no more: bob@lab  ssh-ed25519 {shown.stdout.split()[1]}" in refused.stderr
+    assert f"error: gate trusts bob@lab ({shown.stdout.split()[1]}), who could not sign" in refused.stderr
+    assert "--drop-signers shuts them out" in refused.stderr
+
+    (desk / "signers").write_text(f"{run('keys', 'show', cwd=desk).stdout}{bob}")
+    kept = run("provision", "gate", "--plan", "--allowed-signers", "signers", cwd=desk)
+    assert kept.returncode == 0 and "may sign no more" not in kept.stderr, kept.stderr
+    dropped = run("provision", "gate", "--plan", "--drop-signers", cwd=desk)
+    assert dropped.returncode == 0 and "may sign no more: bob@lab" in dropped.stderr, dropped.stderr

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from edgekit.schema.board import UNIT, BoardPaths
+from edgekit.executor.sent_program import joined
+from edgekit.schema.board import TRIAL_UNIT, UNIT, BoardPaths
 from edgekit.schema.fleet import Device
 
 _UNIT_TEXT = """\
 [Unit]
 Description=edgekit's keeper: installs, starts and restores the application
 After=local-fs.target
+Wants=edgekitd-trial.service
 StartLimitIntervalSec=0
 
 [Service]
 Type=notify
 NotifyAccess=main
+ExecStartPre=-+/usr/bin/python3 -I /usr/lib/edgekit/keeper-guard.py start /
 ExecStart=/usr/bin/python3 -I /usr/lib/edgekit/edgekitd.pyz run
 WatchdogSec=30
 Restart=always
@@ -32,6 +37,22 @@ OOMScoreAdjust=-500
 [Install]
 WantedBy=multi-user.target
 """
+_TRIAL_UNIT_TEXT = """\
+[Unit]
+Description=edgekit: sees that a new keeper answers, or puts the old one back
+ConditionPathExists=/usr/lib/edgekit/trial.json
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart=/usr/bin/python3 -I /usr/lib/edgekit/keeper-guard.py watch /
+Restart=on-failure
+RestartSec=1
+
+[Install]
+WantedBy=multi-user.target
+"""
+_SENT = Path(__file__).parents[2] / "sent"
+_GUARD_MODULES = ("board_disk", "keeper_socket", "keeper_trial", "keeper_guard")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +69,8 @@ class KeeperInstall:
     """The trust file that it begins with; empty: its allowed_signers file counts."""
     replace_trust: bool = False
     """Whether that is put in place of one that is there, which else follows by itself with the next deployment."""
+    trial_limits: Mapping[str, float] = field(default_factory=dict)
+    """Seconds of a new keeper's trial that differ from `sent.keeper_trial.Trial`'s."""
 
     @property
     def sha256(self) -> str:
@@ -78,8 +101,21 @@ def files_of(desired: KeeperInstall) -> list[tuple[str, bytes]]:
     at = BoardPaths(prefix=desired.device.prefix)
     files = [
         (f"{at.program_dir}/{desired.copy}", desired.keeper),
+        (at.keeper_guard, guard_text()),
         (at.allowed_signers, desired.allowed_signers),
         (at.identity_file, desired.identity),
     ]
     files += [(at.trust_file, desired.trust)] if desired.trust else []
-    return files + ([("/etc/systemd/system/" + UNIT, _UNIT_TEXT.encode())] if desired.systemd else [])
+    if desired.systemd:
+        files += [(unit_file(TRIAL_UNIT), _TRIAL_UNIT_TEXT.encode()), (unit_file(UNIT), _UNIT_TEXT.encode())]
+    return files
+
+
+def unit_file(unit: str) -> str:
+    """Where systemd finds a unit of ours."""
+    return f"/etc/systemd/system/{unit}"
+
+
+def guard_text() -> bytes:
+    """The program that puts the old keeper back when a new one fails: see `sent.keeper_guard`."""
+    return joined(_SENT / f"{name}.py" for name in _GUARD_MODULES) + b"\n\nsys.exit(guard(sys.argv[1:]))\n"

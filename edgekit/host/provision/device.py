@@ -7,17 +7,18 @@ import json
 from pathlib import Path
 from typing import Any
 
-from edgekit.errors import InputError, RolloutError
+from edgekit.errors import InputError, LockHeld, RolloutError
 from edgekit.executor import Completed, Executor
-from edgekit.executor.sent_program import run_program
+from edgekit.executor.sent_program import joined, run_program
 from edgekit.host.provision.desired import KeeperInstall, files_of, folders_of
 from edgekit.host.provision.plan import DeviceChange
-from edgekit.schema.board import CONTROL_GROUP, PYTHON, UNIT, WORKER_USER, BoardPaths
+from edgekit.schema.board import CONTROL_GROUP, PYTHON, TRIAL_UNIT, UNIT, WORKER_USER, BoardPaths
 
 _OPTIONAL_GROUPS = ("video", "render")
 """Groups that own cameras and accelerators, where the system has them."""
-_SCRIPT = Path(__file__).parents[2] / "sent" / "provisioning.py"
-_TIMEOUT_S = 300.0
+_SENT = Path(__file__).parents[2] / "sent"
+_MODULES = ("board_disk", "keeper_socket", "keeper_trial", "provisioning")
+_TIMEOUT_S = 1200.0
 
 
 def look(desired: KeeperInstall, executor: Executor) -> dict[str, Any]:
@@ -27,10 +28,14 @@ def look(desired: KeeperInstall, executor: Executor) -> dict[str, Any]:
     files = [path for path, _ in files_of(desired)]
     wanted = {
         "paths": [*folders, *files, at.program],
+        "texts": [at.allowed_signers, at.trust_file],
+        "trial": at.keeper_trial,
+        "guard": at.keeper_guard,
         "groups": [CONTROL_GROUP] if desired.systemd else [],
         "users": [WORKER_USER] if desired.systemd else [],
         "optional_groups": _OPTIONAL_GROUPS,
         "unit": UNIT if desired.systemd else "",
+        "trial_unit": TRIAL_UNIT if desired.systemd else "",
         "socket": at.socket,
     }
     return _ask(executor, {"verb": "look", "wanted": wanted}, sudo=False)
@@ -41,12 +46,18 @@ def check_ready(desired: KeeperInstall, present: dict[str, Any], name: str) -> N
 
     Raises:
         InputError: a prefix that the kind of service cannot have.
+        LockHeld: somebody switches its keeper now.
         RolloutError: no ssh-keygen, no systemd, no right to become root.
     """
     if desired.systemd == (desired.device.prefix != "/"):
         raise InputError(
             f'{name} has prefix = "{desired.device.prefix}" and service = "{desired.device.service}"',
             hint='a systemd service has the prefix "/"; service = "process" has a folder of its own',
+        )
+    if present["trial"].get("watched"):
+        raise LockHeld(
+            f"a new keeper is on trial on {name}",
+            hint=f"wait some minutes until it has passed or is taken back, then: edgekit provision {name}",
         )
     lacks = []
     if not present["ssh_keygen"]:
@@ -65,28 +76,45 @@ def check_ready(desired: KeeperInstall, present: dict[str, Any], name: str) -> N
 
 
 def apply_provision(
-    desired: KeeperInstall, executor: Executor, changes: tuple[DeviceChange, ...], *, sudo: bool
+    desired: KeeperInstall, executor: Executor, changes: tuple[DeviceChange, ...], *, holder: str, sudo: bool
 ) -> None:
-    """Carry the plan out.
+    """Carry the plan out, with the deployment lock of each of the device's applications.
 
     Raises:
+        LockHeld: somebody deploys to it; nothing is done.
         RolloutError: a step failed; those before it are done, and the next run does the rest.
     """
     if not changes:
         return
-    answer = _ask(executor, {"verb": "apply", "steps": [change.step for change in changes]}, sudo=sudo)
+    request = {
+        "verb": "apply",
+        "steps": [change.step for change in changes],
+        "socket": BoardPaths(prefix=desired.device.prefix).socket,
+        "holder": f"{holder} (provision)",
+    }
+    answer = _ask(executor, request, sudo=sudo)
+    if answer["held"]:
+        raise LockHeld(answer["held"], hint="wait for them, or ask them to stop")
     if answer["error"]:
         failed = changes[answer["done"]]
-        raise RolloutError(
-            f"{desired.device.name}: could not {failed.what}: {answer['error']}",
-            hint=f"mend that and run again: edgekit provision {desired.device.name}",
+        raise _step_failed(desired.device.name, failed, answer["error"])
+
+
+def _step_failed(name: str, failed: DeviceChange, error: str) -> RolloutError:
+    if failed.step["do"] == "verdict":
+        return RolloutError(
+            f"{name}: the new keeper was taken back, and the one before it runs again: {error}",
+            hint=f"edgekit logs {name} and the device's journal (journalctl -u {UNIT}) say more",
         )
+    return RolloutError(
+        f"{name}: could not {failed.what}: {error}", hint=f"mend that and run again: edgekit provision {name}"
+    )
 
 
 def _ask(executor: Executor, request: dict[str, Any], *, sudo: bool) -> dict[str, Any]:
     """Run the script there with a request; both travel on standard input, so nothing shows in a process list."""
     encoded = base64.b64encode(json.dumps(request).encode())
-    script = _SCRIPT.read_bytes() + b'\n\nREQUEST = "' + encoded + b'"\nmain()\n'
+    script = joined(_SENT / f"{name}.py" for name in _MODULES) + b'\n\nREQUEST = "' + encoded + b'"\nmain()\n'
     python = [*(["sudo", "-n"] if sudo else []), PYTHON]
     answer = run_program(executor, python, script, timeout_s=_TIMEOUT_S)
     if answer.done.returncode:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from edgekit.errors import InputError, RolloutError
 from edgekit.executor import Executor
@@ -15,8 +16,10 @@ from edgekit.host.provision.desired import KeeperInstall
 from edgekit.host.provision.device import apply_provision, check_ready, look
 from edgekit.host.provision.keeper_zip import build_keeper
 from edgekit.host.provision.plan import DeviceChange, plan_provision
+from edgekit.host.provision.trusted_keys import dropped_keys
 from edgekit.host.signers import Signer, check_you, parse_signers
 from edgekit.host.trust_chain import TrustChain
+from edgekit.host.user import user_at_machine
 from edgekit.host.workflow.devices import DeviceAccess
 from edgekit.host.workflow.fitting import device_facts, judge_device, known_targets
 from edgekit.host.workflow.workstation import Workstation
@@ -39,6 +42,8 @@ class ProvisionOptions:
     """Whether the user's own key may be missing among them."""
     replace_trust: bool = False
     """Put this machine's trust file in place of one that is there, whatever its version."""
+    drop_signers: bool = False
+    """Let those sign no more whom the device trusts, and who are not named now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +94,8 @@ def provision_device(name: str, options: ProvisionOptions, access: DeviceAccess,
     Raises:
         NothingSelected: there is no such device.
         InputError: the signers' file is not one, or would keep the user from deploying.
-        RolloutError: the device cannot take the keeper, or a step failed.
+        RolloutError: the device cannot take the keeper, a step failed, or the new keeper was taken back.
+        LockHeld: somebody deploys to it, or switches its keeper.
         Unreachable: it does not answer.
     """
     progress = station.progress
@@ -168,13 +174,31 @@ def _carry_out(
     with progress.step(f"{name}: looking at what is there"):
         present = look(desired, executor)
     check_ready(desired, present, name)
+    _check_nobody_is_dropped(desired, present, options, station)
     changes = plan_provision(desired, present)
     for change in changes:
         progress.note(f"  {'would ' if options.plan else ''}{change.what}")
     if changes and not options.plan:
         with progress.step(f"{name}: {counted(len(changes), 'change')}"):
-            apply_provision(desired, executor, changes, sudo=desired.systemd and present["uid"] != 0)
+            sudo = desired.systemd and present["uid"] != 0
+            apply_provision(desired, executor, changes, holder=user_at_machine(), sudo=sudo)
     return changes
+
+
+def _check_nobody_is_dropped(
+    desired: KeeperInstall, present: dict[str, Any], options: ProvisionOptions, station: Workstation
+) -> None:
+    """Show whose signatures would not count any more. Raises InputError where the user has not said so."""
+    dropped = dropped_keys(desired, present, time.time())
+    for key in dropped:
+        station.progress.note(f"  may sign no more: {key}")
+    if dropped and not (options.drop_signers or desired.replace_trust):
+        name = desired.device.name
+        raise InputError(
+            f"{name} trusts {dropped[0].name} ({dropped[0].fingerprint}), who could not sign for it any more",
+            hint=f"edgekit provision {name} --allowed-signers FILE, with their line in FILE too, keeps them; "
+            "--drop-signers shuts them out",
+        )
 
 
 def read_signers(given: Path | None, station: Workstation, *, without_me: bool) -> SignerFile:

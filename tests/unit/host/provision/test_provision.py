@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from edgekit.errors import InputError, RolloutError
+from edgekit.errors import InputError, LockHeld, RolloutError
 from edgekit.executor.local import LocalExecutor
 from edgekit.host.provision.desired import KeeperInstall
 from edgekit.host.provision.device import apply_provision, check_ready, look
@@ -31,14 +31,18 @@ SHA = hashlib.sha256(b"keeper").hexdigest()
 COPY = f"edgekitd-{SHA[:12]}.pyz"
 LIB = "/usr/lib/edgekit"
 NONE = {"kind": "none"}
+UNIT = "/etc/systemd/system/edgekitd.service"
+TRIAL_UNIT = "/etc/systemd/system/edgekitd-trial.service"
 PATHS = (
     LIB,
     "/etc/edgekit",
     "/var/lib/edgekit",
     f"{LIB}/{COPY}",
+    f"{LIB}/keeper-guard.py",
     "/etc/edgekit/allowed_signers",
     "/etc/edgekit/device.json",
-    "/etc/systemd/system/edgekitd.service",
+    TRIAL_UNIT,
+    UNIT,
     f"{LIB}/edgekitd.pyz",
 )
 BARE: dict[str, Any] = {
@@ -48,23 +52,14 @@ BARE: dict[str, Any] = {
     "systemd": True,
     "sudo": "root",
     "ssh_keygen": True,
-    "paths": dict.fromkeys(
-        (
-            LIB,
-            "/etc/edgekit",
-            "/var/lib/edgekit",
-            f"{LIB}/{COPY}",
-            "/etc/edgekit/allowed_signers",
-            "/etc/edgekit/device.json",
-            "/etc/systemd/system/edgekitd.service",
-            f"{LIB}/edgekitd.pyz",
-        ),
-        NONE,
-    ),
+    "paths": dict.fromkeys(PATHS, NONE),
+    "texts": {"/etc/edgekit/allowed_signers": "", TRUST: ""},
+    "trial": {},
     "groups": {"edgekit": False},
     "users": {"edgekit-worker": {"there": False, "groups": []}},
     "optional_groups": ["video"],
     "service": "not-found inactive",
+    "trial_service": "not-found inactive",
     "keeper": "",
 }
 WHOLE_PLAN = [
@@ -75,12 +70,15 @@ WHOLE_PLAN = [
     "make folder /etc/edgekit",
     "make folder /var/lib/edgekit",
     f"install {LIB}/{COPY}",
+    f"install {LIB}/keeper-guard.py",
     "install /etc/edgekit/allowed_signers: releases by ann@desk, bob@desk",
     "install /etc/edgekit/device.json",
-    "install /etc/systemd/system/edgekitd.service",
+    f"install {TRIAL_UNIT}",
+    f"install {UNIT}",
     f"switch {LIB}/edgekitd.pyz to {COPY}",
     "tell systemd of the service",
     "enable edgekitd.service",
+    "enable edgekitd-trial.service",
     "start edgekitd.service",
 ]
 
@@ -104,7 +102,7 @@ def provisioned() -> dict[str, Any]:
                 present["paths"][step["path"]] = {"kind": "link", "to": step["to"]}
     present["groups"] = {"edgekit": True}
     present["users"] = {"edgekit-worker": {"there": True, "groups": ["video"]}}
-    return present | {"service": "enabled active", "keeper": SHA}
+    return present | {"service": "enabled active", "trial_service": "enabled inactive", "keeper": SHA}
 
 
 def changed(**fields: Any) -> list[str]:
@@ -132,21 +130,66 @@ def test_a_trust_file_is_installed_once_and_then_replaced_by_request_alone() -> 
         assert texts(plan_provision(replace(desired, replace_trust=True), present)) == forced
 
 
-def test_a_new_keeper_keeps_the_old_copy_drops_older_ones_and_says_that_the_application_restarts() -> None:
-    present = provisioned()
-    present["paths"][LIB]["names"] = ["edgekitd-old.pyz", "edgekitd-older.pyz", "edgekitd.pyz"]
-    present["paths"][f"{LIB}/edgekitd.pyz"]["to"] = "edgekitd-old.pyz"
+TRIAL = [
+    "restart edgekitd.service",
+    "start edgekitd-trial.service",
+    "try the new keeper (the applications restart with it)",
+]
+
+
+def with_old(*, link: str = "edgekitd-old.pyz", **fields: Any) -> dict[str, Any]:
+    """A device with an older keeper."""
+    present = provisioned() | fields
+    present["paths"][LIB]["names"] = ["edgekitd-old.pyz", "edgekitd-older.pyz", "edgekitd.pyz", "keeper-guard.py"]
+    present["paths"][f"{LIB}/edgekitd.pyz"]["to"] = link
+    return present
+
+
+def test_a_new_keeper_is_tried_with_the_old_copy_as_the_way_back_and_older_ones_go() -> None:
+    present = with_old(keeper="0" * 64)
     present["paths"][f"{LIB}/{COPY}"] = NONE
-    assert texts(plan_provision(BOARD, present)) == [
+    plan = plan_provision(BOARD, present)
+    assert texts(plan) == [
         f"install {LIB}/{COPY}",
+        "see that the device's Python can read the new keeper",
+        "save the way back to edgekitd-old.pyz",
         f"switch {LIB}/edgekitd.pyz to {COPY}",
         f"remove {LIB}/edgekitd-older.pyz",
-        "restart (the application restarts with it) edgekitd.service",
+        *TRIAL,
+    ]
+    (arm,) = [change.step for change in plan if change.step["do"] == "arm"]
+    assert (arm["old"], arm["new"], arm["unit"]) == ("edgekitd-old.pyz", COPY, UNIT)
+
+
+def test_another_service_file_is_tried_as_well_and_replaced_once_the_way_back_is_saved() -> None:
+    present = provisioned()
+    present["paths"][UNIT] |= {"sha256": "0" * 64}
+    assert texts(plan_provision(BOARD, present)) == [
+        "see that the device's Python can read the new keeper",
+        f"save the way back to {COPY}",
+        f"replace {UNIT}",
+        "tell systemd of the service",
+        *TRIAL,
     ]
 
 
-def test_a_keeper_that_was_switched_but_never_restarted_is_restarted() -> None:
-    assert changed(keeper="0" * 64) == ["restart (the application restarts with it) edgekitd.service"]
+def test_a_trial_that_broke_off_is_begun_again_and_its_way_back_stays() -> None:
+    """The link leads to the new copy already, and nobody knows whether that is any good."""
+    present = with_old(link=COPY, keeper="1" * 64, trial={"old": "edgekitd-old.pyz", "watched": False})
+    assert "save the way back to edgekitd-old.pyz" in texts(plan_provision(BOARD, present))
+    assert not any("edgekitd-old.pyz" in what for what in texts(plan_provision(BOARD, present)) if "remove" in what)
+    with pytest.raises(LockHeld, match="a new keeper is on trial on gate-7") as caught:
+        check_ready(BOARD, with_old(trial={"old": "edgekitd-old.pyz", "watched": True}), "gate-7")
+    assert "edgekit provision gate-7" in caught.value.hint
+
+
+def test_a_link_that_leads_nowhere_is_no_way_back() -> None:
+    present = with_old(link="edgekitd-gone.pyz", keeper="")
+    assert not any("way back" in what or "try" in what for what in texts(plan_provision(BOARD, present)))
+
+
+def test_a_keeper_that_was_switched_but_never_restarted_is_tried() -> None:
+    assert changed(keeper="0" * 64)[-3:] == TRIAL
     assert changed(keeper="unknown") == []
     assert changed(service="enabled failed", keeper="") == ["start edgekitd.service"]
     assert changed(service="disabled active") == ["enable edgekitd.service"]
@@ -199,7 +242,7 @@ def test_the_script_looks_and_changes_on_a_real_folder(tmp_path: Path) -> None:
     present = look(desired, executor)
     assert present["keeper"] == ""
     changes = [change for change in plan_provision(desired, present) if change.step["do"] != "command"]
-    apply_provision(desired, executor, tuple(changes), sudo=False)
+    apply_provision(desired, executor, tuple(changes), holder="ann", sudo=False)
     assert (tmp_path / "usr/lib/edgekit/edgekitd.pyz").read_bytes() == b"keeper"
     assert (tmp_path / "etc/edgekit/allowed_signers").stat().st_mode & 0o777 == 0o644
     assert (tmp_path / "var/lib/edgekit").stat().st_mode & 0o777 == 0o700
@@ -214,6 +257,6 @@ def test_a_step_that_fails_is_named_and_the_next_run_does_the_rest(tmp_path: Pat
     bad = DeviceChange(what="frobnicate", step={"do": "command", "argv": ["sh", "-c", "echo no such frob >&2; exit 1"]})
     never = DeviceChange(what="make folder b", step={"do": "folder", "path": str(tmp_path / "b"), "mode": 0o700})
     with pytest.raises(RolloutError, match=r"could not frobnicate: .*no such frob") as caught:
-        apply_provision(desired, LocalExecutor(), (good, bad, never), sudo=False)
+        apply_provision(desired, LocalExecutor(), (good, bad, never), holder="ann", sudo=False)
     assert "edgekit provision here" in caught.value.hint
     assert (tmp_path / "a").is_dir() and not (tmp_path / "b").exists()
