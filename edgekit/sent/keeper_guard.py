@@ -24,7 +24,7 @@ from dataclasses import replace
 from edgekit.sent.board_disk import BoardDisk
 from edgekit.sent.keeper_socket import SeenKeeper, see_keeper
 from edgekit.sent.keeper_trial import (
-    Trial,
+    KeeperTrial,
     Watched,
     failing,
     from_text,
@@ -52,7 +52,7 @@ class Switch:
         self.disk = disk
         self.boot = boot
 
-    def load(self) -> Trial | None:
+    def load(self) -> KeeperTrial | None:
         """The saved trial; None where there is none that could be read."""
         try:
             with open(self.file, "rb") as file:
@@ -60,7 +60,7 @@ class Switch:
         except OSError:
             return None
 
-    def save(self, trial: Trial) -> None:
+    def save(self, trial: KeeperTrial) -> None:
         """Make a phase durable, before its work begins."""
         self.disk.put_file(self.file, to_text(trial), 0o644)
 
@@ -74,7 +74,7 @@ class Switch:
         finally:
             os.close(fd)
 
-    def start(self) -> Trial | None:
+    def start(self) -> KeeperTrial | None:
         """The keeper's service is about to start. Where that cannot be noted, a new keeper is not started."""
         with self.alone():
             trial = self.load()
@@ -88,7 +88,7 @@ class Switch:
                     after = failing(trial, f"its start could not be noted: {error}")
             return self.take_back(after) if after.phase == "failing" else after
 
-    def settle(self, phase: str, reason: str) -> Trial | None:
+    def settle(self, phase: str, reason: str) -> KeeperTrial | None:
         """The new keeper has passed, or is to be taken back."""
         with self.alone():
             trial = self.load()
@@ -101,7 +101,7 @@ class Switch:
                 trial = self.take_back(failing(trial, reason))
             return trial
 
-    def take_back(self, trial: Trial) -> Trial:
+    def take_back(self, trial: KeeperTrial) -> KeeperTrial:
         """Let the link lead to the old copy; what cannot be noted is done all the same."""
         note(f"the new keeper {trial.new} is taken back: {trial.reason}")
         with contextlib.suppress(OSError):
@@ -117,7 +117,7 @@ class Switch:
         except OSError:
             return ""
 
-    def restore_unit(self, trial: Trial) -> bool:
+    def restore_unit(self, trial: KeeperTrial) -> bool:
         """Put the service's file back as it was; whether it had to be."""
         if not trial.unit or not trial.unit_before:
             return False
@@ -130,7 +130,7 @@ class Switch:
         self.disk.put_file(trial.unit, trial.unit_before.encode(), 0o644)
         return True
 
-    def end(self, trial: Trial, but: str) -> None:
+    def end(self, trial: KeeperTrial, but: str) -> None:
         """The old keeper is back, or, with a reason, is not."""
         with self.alone():
             self.save(replace(trial, phase="failed", reason=trial.reason + but))
@@ -139,14 +139,14 @@ class Switch:
 class Systemd:
     """Starts the keeper anew where it is a service."""
 
-    def begin(self, _switch: Switch, _trial: Trial) -> None:
+    def begin(self, _switch: Switch, _trial: KeeperTrial) -> None:
         """The new keeper is being started by whoever armed the trial."""
 
     def ended(self) -> str:
         """Why the new keeper can be given up at once; systemd starts it anew, which the guard's `start` sees."""
         return ""
 
-    def restart(self, _switch: Switch, _trial: Trial) -> None:
+    def restart(self, _switch: Switch, _trial: KeeperTrial) -> None:
         """Start what the link leads to, by the service's file as it is now."""
         for argv in (["daemon-reload"], ["restart", "--no-block", UNIT_NAME]):
             subprocess.run(["systemctl", *argv], timeout=120, check=False)
@@ -158,7 +158,7 @@ class Processes:
     def __init__(self) -> None:
         self._new: subprocess.Popen[bytes] | None = None
 
-    def begin(self, switch: Switch, trial: Trial) -> None:
+    def begin(self, switch: Switch, trial: KeeperTrial) -> None:
         """End the old keeper, and start the new one."""
         self._halt(switch, trial)
         started = switch.start()
@@ -170,7 +170,7 @@ class Processes:
         code = self._new.poll() if self._new else None
         return "" if code is None else f"it ended by itself ({code})"
 
-    def restart(self, switch: Switch, trial: Trial) -> None:
+    def restart(self, switch: Switch, trial: KeeperTrial) -> None:
         """End whatever runs, and start what the link leads to."""
         if self._new is not None:
             self._new.send_signal(signal.SIGTERM)
@@ -181,7 +181,7 @@ class Processes:
         self._halt(switch, trial)
         self._run(switch)
 
-    def _halt(self, switch: Switch, trial: Trial) -> None:
+    def _halt(self, switch: Switch, trial: KeeperTrial) -> None:
         argv = [sys.executable, "-I", f"{switch.folder}/{trial.old}", "halt", "--prefix", switch.prefix]
         with contextlib.suppress(subprocess.TimeoutExpired):
             subprocess.run(argv, stdout=subprocess.DEVNULL, timeout=60, check=False)
@@ -194,7 +194,7 @@ class Processes:
             )
 
 
-class Watch:
+class TrialWatch:
     """Asks a new keeper until its trial is over."""
 
     def __init__(
@@ -222,7 +222,7 @@ class Watch:
         if trial is not None and trial.phase == "failing":
             self._finish(trial, runs=runs)
 
-    def _wait(self, trial: Trial | None) -> bool:
+    def _wait(self, trial: KeeperTrial | None) -> bool:
         """Look until the new keeper has passed, or is taken back; whether one that is taken back may still run."""
         began_s, watched = self._clock(), None
         while (trial := self._switch.load()) is not None and trial.phase in ("armed", "started"):
@@ -242,7 +242,7 @@ class Watch:
             self._sleep(LOOK_S)
         return False
 
-    def _finish(self, trial: Trial, *, runs: bool) -> None:
+    def _finish(self, trial: KeeperTrial, *, runs: bool) -> None:
         """See that the old keeper runs again, by its own service file."""
         switch = self._switch
         if switch.restore_unit(trial) or runs:
@@ -287,5 +287,5 @@ def guard(argv: list[str]) -> int:
         return 2
     with open(__file__, "rb") as own:  # whoever provisions meanwhile sees by this that a trial is being watched
         fcntl.flock(own, fcntl.LOCK_EX)
-        Watch(switch, Processes() if "--process" in argv else Systemd()).run()
+        TrialWatch(switch, Processes() if "--process" in argv else Systemd()).run()
     return 0

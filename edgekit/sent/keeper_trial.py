@@ -23,7 +23,7 @@ SILENT_S = 20.0
 
 
 @dataclass(frozen=True)
-class Trial:
+class KeeperTrial:
     """What `trial.json` holds."""
 
     phase: str
@@ -56,18 +56,18 @@ class Trial:
         return self.phase in OPEN
 
 
-def to_text(trial: Trial) -> bytes:
+def to_text(trial: KeeperTrial) -> bytes:
     """The file's content."""
     return json.dumps(asdict(trial), indent=1).encode() + b"\n"
 
 
-def from_text(data: bytes) -> Trial | None:
+def from_text(data: bytes) -> KeeperTrial | None:
     """Read the file; None where it is none. What a newer program wrote into it besides is left out."""
     try:
         raw = json.loads(data)
-        known = {one.name for one in fields(Trial)}
+        known = {one.name for one in fields(KeeperTrial)}
         found: dict[str, Any] = {name: value for name, value in raw.items() if name in known}
-        trial = Trial(**{**found, "applications": tuple(found.get("applications", ()))})
+        trial = KeeperTrial(**{**found, "applications": tuple(found.get("applications", ()))})
     except (ValueError, TypeError, AttributeError):
         return None
     copies = (trial.new, trial.old)
@@ -77,7 +77,7 @@ def from_text(data: bytes) -> Trial | None:
     return trial if named and sound else None
 
 
-def on_start(trial: Trial, boot: str) -> Trial:
+def on_start(trial: KeeperTrial, boot: str) -> KeeperTrial:
     """The keeper's service is about to start whatever the link leads to."""
     if trial.phase == "armed" and trial.boot == boot:
         return replace(trial, phase="started")
@@ -89,7 +89,7 @@ def on_start(trial: Trial, boot: str) -> Trial:
     return trial
 
 
-def failing(trial: Trial, reason: str) -> Trial:
+def failing(trial: KeeperTrial, reason: str) -> KeeperTrial:
     """It is to be taken back."""
     return replace(trial, phase="failing", reason=reason) if trial.phase in ("armed", "started") else trial
 
@@ -107,7 +107,7 @@ class Watched:
     """Whether the applications were healthy when it answered last."""
 
 
-def observe_keeper(watched: Watched, trial: Trial, seen: Any, now_s: float) -> Watched:
+def observe_keeper(watched: Watched, trial: KeeperTrial, seen: Any, now_s: float) -> Watched:
     """What is known after one look; `seen` is a `SeenKeeper`, or None where no keeper answered."""
     if seen is None or seen.sha256 != trial.new_sha256:
         return watched
@@ -121,7 +121,7 @@ def observe_keeper(watched: Watched, trial: Trial, seen: Any, now_s: float) -> W
     )
 
 
-def judge_keeper(watched: Watched, trial: Trial, now_s: float) -> tuple[str, str]:
+def judge_keeper(watched: Watched, trial: KeeperTrial, now_s: float) -> tuple[str, str]:
     """(`passed`, ""), (`failing`, the reason) or (`started`, "") where nothing is decided yet."""
     if watched.pid == 0:
         late = now_s - watched.began_s >= trial.ready_s

@@ -27,9 +27,8 @@ from typing import Any
 
 from edgekit.sent.board_disk import BoardDisk
 from edgekit.sent.keeper_socket import KeeperSocket, RefusedByKeeper, see_keeper
-from edgekit.sent.keeper_trial import Trial, from_text, to_text
+from edgekit.sent.keeper_trial import KeeperTrial, from_text, to_text
 
-DISK = BoardDisk()
 LARGEST_SHOWN = 1 << 20
 
 
@@ -169,13 +168,13 @@ def check_program(path: str) -> None:
                 raise OSError(f"this device's Python cannot read {name}: {error}") from error
 
 
-def arm(step: dict[str, Any]) -> None:
+def arm(step: dict[str, Any], disk: BoardDisk) -> None:
     """Save what the way back is, before anything is switched."""
     folder, unit = os.path.dirname(step["path"]), step["unit"]
     seen = see_keeper(step["socket"])
     with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
         boot = file.read().strip()
-    trial = Trial(
+    trial = KeeperTrial(
         phase="armed",
         new=step["new"],
         old=step["old"],
@@ -186,7 +185,7 @@ def arm(step: dict[str, Any]) -> None:
         unit=unit,
         unit_before=unit_before(unit, step["path"]),
     )
-    DISK.put_file(step["path"], to_text(replace(trial, **step["limits"])), 0o644)
+    disk.put_file(step["path"], to_text(replace(trial, **step["limits"])), 0o644)
 
 
 def unit_before(unit: str, file: str) -> str:
@@ -212,7 +211,7 @@ def detach(argv: list[str], log: str) -> None:
         subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=file, stderr=file, cwd="/", start_new_session=True)
 
 
-def change(step: dict[str, Any]) -> None:
+def change(step: dict[str, Any], disk: BoardDisk) -> None:
     """Carry out one step."""
     match step["do"]:
         case "folder":
@@ -220,17 +219,17 @@ def change(step: dict[str, Any]) -> None:
             os.chown(step["path"], os.geteuid(), os.getegid())
             os.chmod(step["path"], step["mode"])
         case "file":
-            DISK.put_file(step["path"], base64.b64decode(step["content"]), step["mode"])
+            disk.put_file(step["path"], base64.b64decode(step["content"]), step["mode"])
         case "link":
-            DISK.put_link(step["path"], step["to"])
+            disk.put_link(step["path"], step["to"])
         case "remove":
-            os.unlink(step["path"])
+            disk.remove(step["path"])
         case "command":
             command(step["argv"])
         case "check":
             check_program(step["path"])
         case "arm":
-            arm(step)
+            arm(step, disk)
         case "detach":
             detach(step["argv"], step["log"])
         case "verdict":
@@ -239,11 +238,12 @@ def change(step: dict[str, Any]) -> None:
 
 def apply(steps: list[dict[str, Any]], socket_path: str, holder: str) -> dict[str, Any]:
     """Carry out steps in order; stop at the first that fails and say which and why."""
+    disk = BoardDisk()
     try:
         with locked(socket_path, holder):
             for number, step in enumerate(steps):
                 try:
-                    change(step)
+                    change(step, disk)
                 except (OSError, subprocess.SubprocessError) as error:
                     return {"done": number, "error": str(error), "held": ""}
     except RefusedByKeeper as error:

@@ -17,8 +17,9 @@ from edgekit.trust import sha256_bytes
 from tests.fakes.child import FakeChild
 from tests.fakes.crashes import CrashModel, Image, after, put_down
 from tests.fakes.keeper import HEALTHY, Bench, make_layout, pulse
-from tests.fakes.recording import QuickFilesystem, RecordingFilesystem
+from tests.fakes.recording import QuickBoardDisk, QuickFilesystem, RecordingBoardDisk, RecordingFilesystem
 from tests.fakes.releases import FakeRelease, make_plan, make_release
+from tests.fakes.switches import BROKEN, NEWER, OLDER, KeeperFolder
 
 SHARED = {f"site/shared/{name}.py": f"# {name}\n".encode() for name in ("a", "b", "c")}
 
@@ -50,9 +51,10 @@ FIRST, SECOND = (
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What a board is committed to: per application its release, its settings, and whether it runs."""
+    """What a board is committed to: per application its release, its settings, and whether it runs; and its keeper."""
 
     applications: tuple[tuple[str, str, str, bool], ...]
+    keeper: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,8 @@ class Story:
 
     def __init__(self, root: Path, *, backwards: bool) -> None:
         make_layout(root)
+        self._keepers = KeeperFolder(root)
+        self._keepers.begin()
         self.model = CrashModel(root)
         self.disk = RecordingFilesystem(root, backwards=backwards)
         self.backwards = backwards
@@ -125,12 +129,20 @@ class Story:
         self._do("remove the other application", lambda: self._wait(bench.keeper.remove("counter")))
         self._do("clear", self._bench.keeper.folders.clear)
         self._do("prune at last", self._prune)
+        self._do("the next keeper", lambda: self._switch(NEWER, passes=True))
+        self._do("a keeper that is no good", lambda: self._switch(BROKEN, passes=False))
+        self._do("the first keeper again", lambda: self._switch(OLDER, passes=True))
 
     def _do(self, name: str, act: Callable[[], None]) -> None:
-        begins, before = len(self.disk.calls), truth(self._bench)
+        begins, before = len(self.disk.calls), self._truth()
         act()
-        ends = len(self.disk.calls)
-        self.steps.append(Step(name=name, begins=begins, ends=ends, before=before, after=truth(self._bench)))
+        self.steps.append(Step(name=name, begins=begins, ends=len(self.disk.calls), before=before, after=self._truth()))
+
+    def _truth(self) -> Truth:
+        return truth(self._bench, self._keepers.program)
+
+    def _switch(self, keeper: bytes, *, passes: bool) -> None:
+        self._keepers.switch(keeper, RecordingBoardDisk(self.disk), passes=passes)
 
     def _deploy(self, release: FakeRelease, settings: bytes = b"") -> None:
         self._bench.install(release)
@@ -167,8 +179,8 @@ def activate(bench: Bench, release: FakeRelease, settings: bytes) -> None:
     raise AssertionError("the activation does not come to an end")
 
 
-def truth(bench: Bench) -> Truth:
-    """What the keeper holds to be committed."""
+def truth(bench: Bench, keeper: bytes) -> Truth:
+    """What the keeper holds to be committed, and which one it is."""
     found = []
     for name in bench.keeper.names:
         state = bench.application(name).state
@@ -176,7 +188,7 @@ def truth(bench: Bench) -> Truth:
         digest = state.current.digest if state.current else ""
         if digest or state.phase == "stopped":
             found.append((name, digest, settled, state.phase == "stopped"))
-    return Truth(tuple(found))
+    return Truth(tuple(found), keeper)
 
 
 class CutDisk:
@@ -185,14 +197,17 @@ class CutDisk:
     def __init__(self, image: Image, root: Path, *, backwards: bool) -> None:
         put_down(image, root)
         self._root = root
+        self.keepers = KeeperFolder(root)
+        self.keepers.come_up()
         self.bench = Bench(root, disk=QuickFilesystem(backwards=backwards))
         self.bench.starter.on_start = pulse
         self.bench.turn(times=2)
 
     def check(self, allowed: set[Truth]) -> None:
         """Raise AssertionError where the board is not exactly the old or the new one, or believes in half a release."""
-        found = truth(self.bench)
+        found = truth(self.bench, self.keepers.program)
         assert found in allowed, f"{found} is none of {allowed}"
+        assert self.keepers.whole
         for name, digest, settings, stopped in found.applications:
             if stopped or not digest:
                 continue
@@ -217,6 +232,14 @@ class CutDisk:
         left = [path.name for path in self.bench.layout.releases_dir.iterdir()]
         assert {TWO.digest, BAD.digest} <= set(left) <= set(RELEASES), left
         assert not list(self.bench.layout.applications_dir.glob("*.gone"))
+
+    def check_switchable(self) -> None:
+        """Raise where the board cannot be given another keeper, or does not come back from one that is no good."""
+        other = NEWER if self.keepers.program == OLDER else OLDER
+        self.keepers.switch(BROKEN, QuickBoardDisk(), passes=False)
+        assert self.keepers.program != BROKEN and self.keepers.whole
+        self.keepers.switch(other, QuickBoardDisk(), passes=True)
+        assert self.keepers.program == other and self.keepers.whole
 
     def end(self) -> None:
         """Free what it holds."""

@@ -22,6 +22,8 @@ from tests.fakes.recording import Call
 Loss = Literal["nothing", "everything", "zeros", "half", "every second"]
 LOSSES: tuple[Loss, ...] = ("nothing", "everything", "zeros", "half", "every second")
 _FILE_MODE, _PART_MODE = 0o644, 0o600
+_LINK_MODE = 0o120777
+"""Of a symbolic link. Its content is where it leads, which the disk has with its name: ext4 keeps it in the inode."""
 
 
 @dataclass(slots=True, eq=False)
@@ -89,6 +91,10 @@ class CrashModel:
                 self._change((call.path, _Folder()))
             case "link":
                 self._change((call.to, self._find(call.path)))
+            case "symlink":
+                link = _File(call.data, _LINK_MODE)
+                link.keep()
+                self._change((call.path, link))
             case "rename":
                 entry = self._find(call.path)
                 self._change((call.path, None), (call.to, entry))
@@ -122,7 +128,10 @@ class CrashModel:
         folder = _Folder()
         for entry in sorted(path.iterdir()):
             status = entry.lstat()
-            if entry.is_dir():
+            if entry.is_symlink():
+                folder.now[entry.name] = link = _File(str(entry.readlink()).encode(), _LINK_MODE)
+                link.keep()
+            elif entry.is_dir():
                 folder.now[entry.name] = self._read(entry, known)
             elif entry.is_file():
                 if status.st_ino not in known:
@@ -229,6 +238,8 @@ def put_down(image: Image, root: Path) -> None:
         path = root / name
         if number < 0:
             path.mkdir()
+        elif mode == _LINK_MODE:
+            path.symlink_to(content.decode())
         elif number in files:
             path.hardlink_to(files[number])
         else:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from edgekit.device.keeper.filesystem import Filesystem
+from edgekit.sent.board_disk import BoardDisk
 
 Kind = Literal[
     "write",
@@ -14,6 +15,7 @@ Kind = Literal[
     "mode",
     "rename",
     "link",
+    "symlink",
     "mkdir",
     "unlink",
     "rmdir",
@@ -66,66 +68,116 @@ class RecordingFilesystem(QuickFilesystem):
 
     def write(self, path: Path, data: bytes) -> None:
         super().write(path, data)
-        self._note(Call(kind="write", path=self._below(path), data=data))
+        self.note(Call(kind="write", path=self.below(path), data=data))
 
     def extend(self, path: Path, offset: int, data: bytes) -> None:
         super().extend(path, offset, data)
-        self._note(Call(kind="extend", path=self._below(path), data=data, number=offset))
+        self.note(Call(kind="extend", path=self.below(path), data=data, number=offset))
 
     def set_mode(self, path: Path, mode: int) -> None:
         super().set_mode(path, mode)
-        self._note(Call(kind="mode", path=self._below(path), number=mode))
+        self.note(Call(kind="mode", path=self.below(path), number=mode))
 
     def rename(self, source: Path, target: Path) -> None:
         super().rename(source, target)
-        self._note(Call(kind="rename", path=self._below(source), to=self._below(target)))
+        self.note(Call(kind="rename", path=self.below(source), to=self.below(target)))
 
     def link(self, source: Path, target: Path) -> None:
         super().link(source, target)
-        self._note(Call(kind="link", path=self._below(source), to=self._below(target)))
+        self.note(Call(kind="link", path=self.below(source), to=self.below(target)))
 
     def make_folder(self, path: Path, mode: int = 0o777) -> None:
         there = path.is_dir()
         super().make_folder(path, mode)
         if not there:
-            self._note(Call(kind="mkdir", path=self._below(path)))
+            self.note(Call(kind="mkdir", path=self.below(path)))
 
     def remove(self, path: Path) -> None:
         there = path.exists() or path.is_symlink()
         super().remove(path)
         if there:
-            self._note(Call(kind="unlink", path=self._below(path)))
+            self.note(Call(kind="unlink", path=self.below(path)))
 
     def remove_folder(self, path: Path) -> None:
         super().remove_folder(path)
-        self._note(Call(kind="rmdir", path=self._below(path)))
+        self.note(Call(kind="rmdir", path=self.below(path)))
 
     def rename_within(self, source: Path, target: Path, source_folder: int, target_folder: int) -> None:
         super().rename_within(source, target, source_folder, target_folder)
-        self._note(Call(kind="rename", path=self._below(source), to=self._below(target)))
+        self.note(Call(kind="rename", path=self.below(source), to=self.below(target)))
 
     def remove_within(self, path: Path, folder: int) -> None:
         super().remove_within(path, folder)
-        self._note(Call(kind="unlink", path=self._below(path)))
+        self.note(Call(kind="unlink", path=self.below(path)))
 
     def remove_folder_within(self, path: Path, folder: int) -> None:
         super().remove_folder_within(path, folder)
-        self._note(Call(kind="rmdir", path=self._below(path)))
+        self.note(Call(kind="rmdir", path=self.below(path)))
 
     def sync_file(self, path: Path) -> None:
         super().sync_file(path)
-        self._note(Call(kind="sync", path=self._below(path)))
+        self.note(Call(kind="sync", path=self.below(path)))
 
     def sync_folder(self, path: Path) -> None:
         super().sync_folder(path)
-        self._note(Call(kind="sync folder", path=self._below(path)))
+        self.note(Call(kind="sync folder", path=self.below(path)))
 
     def sync_disk(self, path: Path) -> None:
         super().sync_disk(path)
-        self._note(Call(kind="sync all"))
+        self.note(Call(kind="sync all"))
 
-    def _below(self, path: Path) -> str:
+    def below(self, path: Path) -> str:
+        """A path below the prefix."""
         return path.relative_to(self._root).as_posix()
 
-    def _note(self, call: Call) -> None:
+    def note(self, call: Call) -> None:
+        """The kernel has carried this out."""
         self.calls.append(call)
+
+
+class QuickBoardDisk(BoardDisk):
+    """What provisioning and the keeper's guard change files by, without waiting for a disk."""
+
+    def sync_file(self, path: str) -> None:
+        Path(path).stat()
+
+    def sync_folder(self, path: str) -> None:
+        Path(path).stat()
+
+
+class RecordingBoardDisk(QuickBoardDisk):
+    """Notes their calls among those of the keeper."""
+
+    def __init__(self, keeper: RecordingFilesystem) -> None:
+        self._keeper = keeper
+
+    def write(self, path: str, content: bytes, mode: int) -> None:
+        super().write(path, content, mode)
+        self._note("write", path, data=content)
+        self._note("mode", path, number=mode)
+
+    def symlink(self, path: str, to: str) -> None:
+        super().symlink(path, to)
+        self._note("symlink", path, data=to.encode())
+
+    def rename(self, source: str, target: str) -> None:
+        super().rename(source, target)
+        self._note("rename", source, to=self._keeper.below(Path(target)))
+
+    def remove(self, path: str) -> None:
+        there = Path(path).is_symlink() or Path(path).exists()
+        super().remove(path)
+        if there:
+            self._note("unlink", path)
+
+    def sync_file(self, path: str) -> None:
+        super().sync_file(path)
+        self._note("sync", path)
+
+    def sync_folder(self, path: str) -> None:
+        super().sync_folder(path)
+        self._note("sync folder", path)
+
+    def _note(self, kind: Kind, path: str, *, to: str = "", data: bytes = b"", number: int = 0) -> None:
+        below = self._keeper.below(Path(path))
+        self._keeper.note(Call(kind=kind, path=below, to=to, data=data, number=number))

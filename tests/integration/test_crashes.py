@@ -1,8 +1,9 @@
 """The power goes at every call of the keeper, on every disk that two models of a file system may leave.
 
 Installing, activating, committing, a trial that fails, rolling back, pruning, a change of settings, stopping, starting
-and removing, over three releases of one application beside another one: see tests/fakes/crash_story.py. The board
-comes up as exactly the old or exactly the new one, believes in nothing that is half there, and takes each release.
+and removing, over three releases of one application beside another one, and the switch from one keeper to the next, to
+one that is no good, and back: see tests/fakes/crash_story.py. The board comes up as exactly the old or exactly the new
+one, believes in nothing that is half there, takes each release, and takes another keeper.
 """
 
 from __future__ import annotations
@@ -39,4 +40,5 @@ def test_every_disk_after_a_cut_is_exactly_the_old_or_exactly_the_new_board(
             disk = CutDisk(image, tmp_path / "disk", backwards=backwards)
             disk.check(story.allowed(count))
             disk.check_deployable()
+            disk.check_switchable()
             disk.end()

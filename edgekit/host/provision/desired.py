@@ -70,7 +70,7 @@ class KeeperInstall:
     replace_trust: bool = False
     """Whether that is put in place of one that is there, which else follows by itself with the next deployment."""
     trial_limits: Mapping[str, float] = field(default_factory=dict)
-    """Seconds of a new keeper's trial that differ from `sent.keeper_trial.Trial`'s."""
+    """Seconds of a new keeper's trial that differ from `sent.keeper_trial.KeeperTrial`'s."""
 
     @property
     def sha256(self) -> str:

@@ -23,10 +23,15 @@ _TIMEOUT_S = 1200.0
 
 def look(desired: KeeperInstall, executor: Executor) -> dict[str, Any]:
     """The device's present state, in one round trip."""
+    return _ask(executor, {"verb": "look", "wanted": wanted_facts(desired)}, sudo=False)
+
+
+def wanted_facts(desired: KeeperInstall) -> dict[str, Any]:
+    """What the device is asked for: see `sent.provisioning.look`."""
     at = BoardPaths(prefix=desired.device.prefix)
     folders = folders_of(desired)
     files = [path for path, _ in files_of(desired)]
-    wanted = {
+    return {
         "paths": [*folders, *files, at.program],
         "texts": [at.allowed_signers, at.trust_file],
         "trial": at.keeper_trial,
@@ -38,7 +43,6 @@ def look(desired: KeeperInstall, executor: Executor) -> dict[str, Any]:
         "trial_unit": TRIAL_UNIT if desired.systemd else "",
         "socket": at.socket,
     }
-    return _ask(executor, {"verb": "look", "wanted": wanted}, sudo=False)
 
 
 def check_ready(desired: KeeperInstall, present: dict[str, Any], name: str) -> None:

@@ -12,11 +12,11 @@ import pytest
 
 from edgekit.host.provision.desired import guard_text
 from edgekit.sent.board_disk import BoardDisk
-from edgekit.sent.keeper_guard import Switch, Systemd, Watch
+from edgekit.sent.keeper_guard import Switch, Systemd, TrialWatch
 from edgekit.sent.keeper_socket import SeenKeeper
 from edgekit.sent.keeper_trial import (
     SILENT_S,
-    Trial,
+    KeeperTrial,
     Watched,
     failing,
     from_text,
@@ -27,7 +27,7 @@ from edgekit.sent.keeper_trial import (
 )
 
 NEW, OLD = "edgekitd-new.pyz", "edgekitd-old.pyz"
-TRIAL = Trial(
+TRIAL = KeeperTrial(
     phase="armed",
     new=NEW,
     old=OLD,
@@ -170,7 +170,7 @@ class FakeService(Systemd):
         self.answer: Callable[[], SeenKeeper | None] = lambda: None
         self.restarts: list[str] = []
 
-    def restart(self, _switch: Switch, _trial: Trial) -> None:
+    def restart(self, _switch: Switch, _trial: KeeperTrial) -> None:
         self.restarts.append(self.switch.leads_to())
         self.switch.start()
 
@@ -181,7 +181,7 @@ class FakeService(Systemd):
         return self.answer() if self.switch.leads_to() == NEW else OLD_ANSWERS
 
     def watch(self) -> None:
-        Watch(self.switch, self, see=self.see, clock=lambda: self.now_s, sleep=self.sleep).run()
+        TrialWatch(self.switch, self, see=self.see, clock=lambda: self.now_s, sleep=self.sleep).run()
 
 
 def test_a_good_one_passes(switch: Switch) -> None:

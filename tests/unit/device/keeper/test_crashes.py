@@ -19,6 +19,7 @@ def test_some_disks_after_a_cut_are_exactly_the_old_or_exactly_the_new_board(tmp
             disk = CutDisk(image, tmp_path / str(number), backwards=backwards)
             disk.check(story.allowed(count))
             disk.check_deployable()
+            disk.check_switchable()
             disk.end()
     assert number > 20 * EVERY_DISK
 
