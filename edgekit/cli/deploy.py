@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgekit.cli.complete import device_names
-from edgekit.cli.keeper_session import ActivationOutput, access_of
+from edgekit.cli.keeper_session import ActivationOutput, BreakLock, access_of
 from edgekit.cli.session import JsonFlag, output_for, workstation_of
 from edgekit.cli.verbs import examples
 from edgekit.schema.units import format_bytes, parse_bytes
@@ -59,6 +59,7 @@ def deploy(
         bool,
         typer.Option("--permit", help="Sign that the device may take this release though it is older than it had."),
     ] = False,
+    break_lock: BreakLock = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Send a release to a device, activate it and wait until it is healthy; else the old one runs again."""
@@ -84,7 +85,7 @@ def deploy(
     from edgekit.host.workflow.deploy import DeployJob, deploy_release
 
     (device,) = devices
-    deploy_job = DeployJob(release=release, device=device, limits=limits, permit=permit)
+    deploy_job = DeployJob(release=release, device=device, limits=limits, permit=permit, break_lock=break_lock)
     done = deploy_release(deploy_job, access, workstation_of(ctx, output), ActivationOutput(device, output))
     word = f"committed{_saved(done)}" if done.changed else "runs already: nothing to do"
     output.result(done, f"{device}: {done.application} {done.version} {done.digest[:12]} {word}")

@@ -24,6 +24,9 @@ DeviceArgument = Annotated[
     typer.Argument(help="A name from fleet.toml, a running board, or USER@HOST[:PORT].", autocompletion=device_names),
 ]
 OneApplication = Annotated[str, typer.Argument(help="Which application; the only one needs no name.")]
+BreakLock = Annotated[
+    bool, typer.Option("--break-lock", help="Take the deployment lock from whoever has it; both are told, and the log.")
+]
 NamedApplication = Annotated[str, typer.Argument(help="Which application: `edgekit status` lists them.")]
 _FIGURES_EVERY_S = 2.0
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from edgekit.cli.keeper_session import ActivationOutput, DeviceArgument, OneApplication, access_of
+from edgekit.cli.keeper_session import ActivationOutput, BreakLock, DeviceArgument, OneApplication, access_of
 from edgekit.cli.session import JsonFlag, output_for
 from edgekit.cli.verbs import Verbs, examples
 
@@ -45,13 +45,18 @@ def diff(
 @app.command()
 @examples("edgekit settings push gate-7", "edgekit settings push gate-7 sorting-line")
 def push(
-    ctx: typer.Context, device: DeviceArgument, application: OneApplication = "", as_json: JsonFlag = False
+    ctx: typer.Context,
+    device: DeviceArgument,
+    application: OneApplication = "",
+    break_lock: BreakLock = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Give an application what fleet.toml says; if it is not healthy with that, it has its old values again."""
     from edgekit.host.workflow.board_settings import push_settings
 
     out = output_for(as_json)
-    state = push_settings(device, application, access_of(ctx), ActivationOutput(device, out))
+    watch = ActivationOutput(device, out)
+    state = push_settings(device, application, access_of(ctx), watch, break_lock=break_lock)
     name = f"{device}: {state.application}"
     text = f"{name} runs with the new settings: {', '.join(state.changed)}" if state.pushed else _unchanged(state)
     out.result({**_raw(state), "changed": list(state.changed)}, text)

@@ -1,11 +1,11 @@
 """The protocol on `control.sock`: what a client asks the keeper, and what it answers.
 
-Framing, both ways: one JSON object on one line (at most `MAX_LINE_BYTES`), and, where it carries `payload_bytes`, that
-many raw bytes after it. A client sends requests one after the other on one connection. The keeper answers each with
-zero or more `Event` lines of kind `progress`, `state`, `report` or `log` and then exactly one of kind `done` or
-`error`. Only `chunk` and `patch` are answered by nothing when all is well, so that they can follow each other without
-waiting; when one fails, the keeper answers `error` once and reads on to the next request that is neither, which it
-answers as usual.
+Framing, both ways: one JSON object on one line (how long: `schema.control_bounds`), and, where it carries
+`payload_bytes`, that many raw bytes after it. A client sends requests one after the other on one connection. The
+keeper answers each with zero or more `Event` lines of kind `progress`, `state`, `report` or `log` and then exactly
+one of kind `done` or `error`. Only `chunk` and `patch` are answered by nothing when all is well, so that they can
+follow each other without waiting; when one fails, the keeper answers `error` once and reads on to the next request
+that is neither, which it answers as usual. `ping` is answered by nothing and may stand between any two requests.
 
 The host reaches the socket through SSH: forwarded by sshd, or where that is not allowed by running `edgekitd.pyz
 connect`, which copies bytes between its standard streams and the socket and knows nothing else.
@@ -33,6 +33,7 @@ FEATURES: tuple[str, ...] = (
     "patches",
     "trust",
     "memory",
+    "leases",
 )
 """What this keeper can do and one of the same protocol perhaps cannot: the host asks before it uses one.
 
@@ -43,15 +44,15 @@ FEATURES: tuple[str, ...] = (
 `clips`: it lists the clips of an application and hands them out.
 `memory`: it tells where an application's memory is.
 `patches`: files, and the manifest, may come as patches (`schema.patch`).
+`leases`: it knows `ping`, keeps a lock that was taken with `lease` for as long as it hears of its client, and lets
+others break it.
 """
-MAX_LINE_BYTES = 4 << 20
-MAX_CHUNK_BYTES = 1 << 20
-MAX_PAYLOAD_BYTES = 17 << 20
 
 Verb = Literal[
     "hello",
     "status",
     "lock",
+    "ping",
     "offer",
     "provenance",
     "trust",
@@ -84,7 +85,9 @@ class Request(Message):
     hello      -> done.data: a `Hello` as JSON
     status     -> done.data: a `Status` as JSON
     lock       application, holder: takes this application's deployment lock for this connection (exit code 9 with the
-               holder's name if taken); other applications can be deployed meanwhile
+               holder's name if taken); other applications can be deployed meanwhile. With `lease` it is given back, and
+               the connection ended, when nothing is heard of the client for `LEASE_S` while it has its turn
+    ping       nothing but that the client is there; answered by nothing
     offer      payload: manifest.json, then the signature (`signature_bytes` of it); verified before anything else.
                With `size_bytes` the payload begins with a patch that makes a manifest of that size out of the one of
                the release `base`, which is installed, or was offered last for its application; empty: out of nothing.
@@ -118,12 +121,15 @@ class Request(Message):
     clip       application, sink, file, offset: done.data: a `schema.clips.ClipPiece`
 
     `rollback`, `start`, `stop`, `remove`, `memory`, `clips` and `clip` may leave `application` empty where the device
-    has only one.
+    has only one. `rollback`, `start`, `stop` and `remove` take the lock, for `holder`, if this connection does not have
+    it. They and `lock` take it from whoever has it with `break_lock`, and say whom they took it from as `progress`.
     """
 
     verb: Verb
     application: str = field(default="", metadata=MUST_UNDERSTAND)
     holder: str = ""
+    lease: bool = False
+    break_lock: bool = False
     digest: str = ""
     sha256: str = ""
     offset: int = 0

@@ -16,7 +16,8 @@ from edgekit.schema.target import AcceleratorKind
 
 FORMAT = 1
 SIGNATURE_NAMESPACE = "edgekit-release"
-MAX_MANIFEST_BYTES = 16 << 20
+MAX_MANIFEST_BYTES = 8 << 20
+"""Some 45,000 files: a board that follows it has to hold it."""
 MAX_SIGNATURE_BYTES = 64 << 10
 MAX_FILES = 100_000
 MAX_PATH_BYTES = 1024
@@ -132,6 +133,8 @@ def _first_fault(manifest: Manifest) -> str:
             return f"{entry.path} comes twice"
         seen.add(entry.path)
         folders.update("/".join(parts[:count]) for count in range(1, len(parts)))
+    if reserved := sorted(folders & RESERVED):
+        return f"{reserved[0]} is no folder"
     both = sorted(seen & folders)
     return f"{both[0]} is a file and a folder" if both else ""
 

@@ -203,7 +203,7 @@ def install(site: Site, folder: Path) -> None:
     try:
         with KeeperClient(site.sshd.device("board", prefix=str(site.prefix)), executor) as keeper:
             shipment = Shipment(device="board", release=outgoing_release(open_release(folder)), progress=Silent())
-            keeper.ask("lock", application="sorter", holder="bench")
+            keeper.lock("sorter", "bench")
             shipment.send(keeper, shipment.offer(keeper, keeper.status()))
             keeper.ask("install", digest=shipment.release.digest)
     finally:

@@ -150,6 +150,8 @@ class FakeLink:
                 return [Event(kind="error", message=message, exit_code=9, hint="wait", data={"holder": holder})]
             case "offer":
                 data = to_message_data(self._offer(request, payload[: len(payload) - request.signature_bytes]))
+            case "ping":
+                return []
             case "chunk" | "patch":
                 self._chunk(request, payload) if request.verb == "chunk" else self._patch(request, payload)
                 return []

@@ -19,8 +19,10 @@ from typing import Any
 
 import pytest
 
+from edgekit.errors import LockHeld
 from edgekit.executor.local import LocalExecutor
 from edgekit.host.link.client import KeeperClient
+from edgekit.host.user import user_at_machine
 from edgekit.schema.manifest import SIGNATURE_NAMESPACE
 from edgekit.schema.recipe import Health
 from edgekit.trust import sign
@@ -369,13 +371,33 @@ def test_a_link_that_breaks_while_a_release_starts_still_gives_the_outcome(
 
 
 def test_somebody_else_deploys(board: Site) -> None:
+    assert board.edgekit("deploy", str(board.release("first")), "board").code == 0
     executor = board.sshd.executor(known_hosts=str(board.sshd.known_hosts))
     device = board.sshd.device("board", prefix=str(board.prefix), service="process")
     with KeeperClient(device, executor) as eve:
-        eve.ask("lock", application="sorter", holder="eve@desk")
+        eve.lock("sorter", "eve@desk")
         told = board.edgekit("deploy", str(board.release("good")), "board")
+        assert told.code == 9 and "eve@desk" in told.err and "--break-lock" in told.err
+        taken = board.edgekit("deploy", str(board.release("good")), "board", "--break-lock")
+        assert taken.code == 0, taken.err
+        sentence = f"{user_at_machine()} took the deployment lock of sorter from eve@desk, who had it since 2"
+        assert sentence in taken.err
+        with pytest.raises(LockHeld, match="took the deployment lock of sorter from you"):
+            eve.ask("rollback", application="sorter")
     executor.close()
-    assert told.code == 9 and "eve@desk" in told.err
+    assert sentence in board.edgekit("logs", "board").out
+    for verb in ("stop", "start", "rollback"):
+        assert board.edgekit(verb, "board", "sorter", "--break-lock").code == 0, "nobody has it: nothing is broken"
+
+
+def test_one_command_after_the_other_meets_no_lock_of_its_own(board: Site) -> None:
+    """`edgekit deploy && edgekit rollback`, with files enough that clearing out takes a while."""
+    many = {f"app/{number}": b"%d" % number for number in range(1500)}
+    assert board.edgekit("deploy", str(board.release("few")), "board").code == 0
+    for name in ("many", "more"):
+        assert board.edgekit("deploy", str(board.release(name, extra=many)), "board").code == 0
+        told = board.edgekit("rollback", "board")
+        assert told.code == 0, told.err
 
 
 def test_a_device_that_cannot_be_used_is_told_with_the_cure(site: Site) -> None:

@@ -207,10 +207,7 @@ class Filesystem:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             if not self.takes_files(folder):
-                raise RolloutError(
-                    "disk full: it has no inodes left for more files, whatever its free space",
-                    hint="delete files on the device, many small ones first (df -i shows it), and deploy again",
-                ) from error
+                raise no_inodes() from error
             raise disk_full(needed_bytes, self.free_bytes(folder)) from error
 
 
@@ -219,6 +216,14 @@ def disk_full(needed_bytes: int, free_bytes: int) -> RolloutError:
     return RolloutError(
         f"disk full: needs {format_bytes(needed_bytes)}, free {format_bytes(free_bytes)}",
         hint="free space on the device and deploy again: what arrived whole is kept",
+    )
+
+
+def no_inodes() -> RolloutError:
+    """The error for a disk that has room, and none for another file."""
+    return RolloutError(
+        "disk full: it has no inodes left for more files, whatever its free space",
+        hint="delete files on the device, many small ones first (df -i shows it), and deploy again",
     )
 
 

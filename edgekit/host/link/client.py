@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from edgekit.errors import BY_EXIT_CODE, EdgekitError, InputError, LockHeld, Unreachable
 from edgekit.executor import Executor, OpensSockets, Stream
 from edgekit.executor.sent_program import skip_greeting
+from edgekit.host.link.pings import Pings
 from edgekit.host.link.sending_rate import SLICE_BYTES, SendingRate
+from edgekit.host.user import user_at_machine
 from edgekit.schema.board import PYTHON, BoardPaths
-from edgekit.schema.control import MAX_LINE_BYTES, PROTOCOL, Event, Hello, Request, SettingsAnswer, Status, Verb
+from edgekit.schema.control import PROTOCOL, Event, Hello, Request, SettingsAnswer, Status, Verb
+from edgekit.schema.control_bounds import MAX_LINE_BYTES, PING_S
 from edgekit.schema.fleet import Device
 from edgekit.schema.message import from_message, from_message_data, to_line
 
@@ -19,6 +23,7 @@ ANSWER_S = 120.0
 ACTIVATION_S = 900.0
 """The same while it lays out or starts a release: a worker may take long to report for the first time."""
 _OUTBOX_BYTES = 256 << 10
+_PING_WRITE_S = 5.0
 
 Watch = Callable[[Event], None]
 
@@ -35,14 +40,27 @@ def _packed_line(verb: Verb, payload: bytes, fields: Mapping[str, Any]) -> bytes
 class KeeperClient:
     """One conversation with one keeper. Use as a context manager."""
 
-    def __init__(self, device: Device, executor: Executor, pace: SendingRate | None = None) -> None:
-        """Start the conversation; `pace` bounds how fast this side talks."""
+    def __init__(
+        self, device: Device, executor: Executor, pace: SendingRate | None = None, *, ping_s: float = PING_S
+    ) -> None:
+        """Start the conversation.
+
+        Args:
+            device: whose keeper.
+            executor: the way there.
+            pace: bounds how fast this side talks.
+            ping_s: how often a lock that it holds is kept alive.
+        """
         self._name = device.name
         self._pace = pace
         paths = BoardPaths(prefix=device.prefix)
         straight = executor.open_socket(paths.socket) if isinstance(executor, OpensSockets) else None
         self._stream: Stream = straight or executor.open(paths.command("connect"))
         self._outbox = bytearray()
+        self._talking = threading.Lock()
+        """Held from a request to the end of its answer: no ping may come between."""
+        self._ping_s = ping_s
+        self._pings: Pings | None = None
         self._greeted = straight is not None
         """Whether what comes is the keeper's: a login shell may greet first where a program is started."""
         self._features: frozenset[str] = frozenset()
@@ -64,6 +82,8 @@ class KeeperClient:
 
     def close(self) -> None:
         """Hang up."""
+        if self._pings is not None:
+            self._pings.stop()
         self._stream.close()
 
     def ask(
@@ -91,16 +111,17 @@ class KeeperClient:
             EdgekitError: what the keeper answered, as the class with its exit code.
             Unreachable: the link broke, or no keeper listens.
         """
-        self._pack(verb, payload, fields)
-        self._stream.settimeout(ANSWER_S)
-        self._flush()
-        self._stream.settimeout(patience_s)
-        for event in self._events():
-            if event.kind == "done":
-                return event.data
-            if watch is not None:
-                watch(event)
-        raise self._hung_up()
+        with self._talking:
+            self._pack(verb, payload, fields)
+            self._stream.settimeout(ANSWER_S)
+            self._flush()
+            self._stream.settimeout(patience_s)
+            for event in self._events():
+                if event.kind == "done":
+                    return event.data
+                if watch is not None:
+                    watch(event)
+            raise self._hung_up()
 
     def send(self, verb: Verb, *, payload: bytes, **fields: Any) -> None:
         """Send a request that is answered by nothing when all is well: `chunk`, `patch`. Small ones travel together.
@@ -108,32 +129,58 @@ class KeeperClient:
         Raises:
             EdgekitError: what the keeper answered meanwhile to one of those before.
         """
-        self._pack(verb, payload, fields)
-        if len(self._outbox) >= _OUTBOX_BYTES:
-            self._stream.settimeout(ANSWER_S)
-            self._flush()
-            self._look_for_refusal()
+        with self._talking:
+            self._pack(verb, payload, fields)
+            if len(self._outbox) >= _OUTBOX_BYTES:
+                self._stream.settimeout(ANSWER_S)
+                self._flush()
+                self._look_for_refusal()
 
     def status(self) -> Status:
         """What runs there."""
         return from_message_data(Status, self.ask("status"), f"status of {self._name}")
 
-    def change(self, verb: Verb, application: str, watch: Watch) -> dict[str, object]:
+    def lock(self, application: str, holder: str, watch: Watch | None = None, *, break_lock: bool = False) -> None:
+        """Take an application's deployment lock for as long as this conversation goes on, whatever else this side does.
+
+        Args:
+            application: which.
+            holder: who deploys, for others who meet the lock.
+            watch: told whom it was taken from.
+            break_lock: take it from whoever has it.
+
+        Raises:
+            LockHeld: somebody else has it.
+            InputError: the keeper there is older and lets nobody break a lock.
+        """
+        if break_lock:
+            self.check_can("leases", "let anybody break a lock: --break-lock does nothing there")
+        leased = self.can("leases")
+        self.ask("lock", application=application, holder=holder, watch=watch, lease=leased, break_lock=break_lock)
+        if leased and self._pings is None:
+            self._pings = Pings(self._ping, self._ping_s)
+
+    def change(self, verb: Verb, application: str, watch: Watch, *, break_lock: bool = False) -> dict[str, object]:
         """Start, stop, remove or roll back an application, and wait for the outcome.
 
         Args:
             verb: what to do.
             application: with which; empty: with the only one there.
             watch: called with every event before the end.
+            break_lock: take the deployment lock from whoever has it.
 
         Raises:
             NothingSelected: there is no such application, or several and none is named.
             RolloutError: it did not become healthy.
             LockHeld: somebody deploys it.
+            InputError: the keeper there is older, and cannot do what is asked.
         """
         if application:
             self.check_can("applications", f"{verb} one application of several")
-        return self.ask(verb, application=application, watch=watch, patience_s=ACTIVATION_S)
+        if break_lock:
+            self.check_can("leases", "let anybody break a lock: --break-lock does nothing there")
+        fields: dict[str, Any] = {"application": application, "holder": user_at_machine(), "break_lock": break_lock}
+        return self.ask(verb, watch=watch, patience_s=ACTIVATION_S, **fields)
 
     def settings(self, application: str, content: bytes = b"") -> SettingsAnswer:
         """What an application's committed release runs with.
@@ -184,6 +231,17 @@ class KeeperClient:
             )
         self._features = frozenset(hello.features)
         self.trust_version = hello.trust_version
+
+    def _ping(self) -> None:
+        """Let the keeper hear of this side, unless it does anyhow."""
+        if not self._talking.acquire(blocking=False):
+            return
+        try:
+            self._pack("ping", b"", {})
+            self._stream.settimeout(_PING_WRITE_S)
+            self._flush()
+        finally:
+            self._talking.release()
 
     def _pack(self, verb: Verb, payload: bytes, fields: dict[str, Any]) -> None:
         self._outbox += _packed_line(verb, payload, fields) + payload

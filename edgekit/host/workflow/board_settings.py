@@ -72,7 +72,9 @@ def compare_settings(name: str, application: str, access: DeviceAccess, *, fleet
         return _compare(name, application, access, keeper)[0]
 
 
-def push_settings(name: str, application: str, access: DeviceAccess, watch: Watch) -> ApplicationSettings:
+def push_settings(
+    name: str, application: str, access: DeviceAccess, watch: Watch, *, break_lock: bool = False
+) -> ApplicationSettings:
     """Give an application on a device what fleet.toml says; health-checked like a release, and taken back like one.
 
     Args:
@@ -80,6 +82,7 @@ def push_settings(name: str, application: str, access: DeviceAccess, watch: Watc
         application: which; empty: the only one there.
         access: the way there.
         watch: called with what the keeper reports while the application starts and settles.
+        break_lock: take the deployment lock from whoever has it.
 
     Raises:
         NothingSelected: there is no such device or application.
@@ -89,7 +92,7 @@ def push_settings(name: str, application: str, access: DeviceAccess, watch: Watc
     """
     with access.keeper(name) as keeper:
         application = keeper.settings(application).application
-        keeper.ask("lock", application=application, holder=user_at_machine())
+        keeper.lock(application, user_at_machine(), watch, break_lock=break_lock)
         # Only now: a release that was committed meanwhile must not be replaced by the one before it.
         state, content = _compare(name, application, access, keeper)
         if not state.changed:

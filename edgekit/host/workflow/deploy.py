@@ -67,6 +67,8 @@ class DeployJob:
     """What may be sent."""
     permit: bool = False
     """Sign that the device may take it, for an hour, though it is older than what was committed there."""
+    break_lock: bool = False
+    """Take the deployment lock from whoever has it."""
 
 
 def deploy_release(job: DeployJob, access: DeviceAccess, station: Workstation, watch: Watch) -> DeployResult:
@@ -99,6 +101,7 @@ def deploy_release(job: DeployJob, access: DeviceAccess, station: Workstation, w
             watch=watch,
             deltas=_deltas_of(station),
             limits=job.limits,
+            break_lock=job.break_lock,
         ).run()
     if done.changed:
         from edgekit.host.workflow.past_releases import past_releases  # noqa: PLC0415  see `_deltas_of`
@@ -146,6 +149,8 @@ class Deployment:
     """Told what the keeper reports while the release starts and settles."""
     deltas: Deltas = Deltas()
     limits: SendLimits = SendLimits()
+    break_lock: bool = False
+    """Whether to take the deployment lock from whoever has it."""
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
@@ -178,9 +183,12 @@ class _Course:
     missing_bytes: int | None = None
     """What the device lacked when it was last asked."""
     follow_until_s: float | None = None
+    _breaks: bool = field(init=False)
+    """Whether the lock is still to be taken by force."""
 
     def __post_init__(self) -> None:
         to = self.to
+        self._breaks = to.break_lock
         self.shipment = Shipment(
             device=to.device.name, release=to.release, progress=to.progress, deltas=to.deltas, limits=to.limits
         )
@@ -254,7 +262,8 @@ class _Course:
         noted = False
         while True:
             try:
-                keeper.ask("lock", application=self._application, holder=self.to.holder)
+                keeper.lock(self._application, self.to.holder, self.to.watch, break_lock=self._breaks)
+                self._breaks = False  # once: who takes it back meanwhile is not robbed again and again
                 return
             except LockHeld as error:
                 if self.to.holder != error.holder or self.to.clock() >= until:

@@ -92,6 +92,8 @@ def test_unusual_paths_are_taken(path: str) -> None:
     [
         (manifest("a", "a"), "a comes twice"),
         (manifest("a/b/c", "a/b"), "a/b is a file and a folder"),
+        (manifest("manifest.json/x"), "manifest.json is no folder"),
+        (manifest("provenance.json.sig/x/y"), "provenance.json.sig is no folder"),
         (manifest(format=2), "format 2, known is 1"),
         (manifest(files=(FileEntry(path="a", sha256=DIGEST.upper(), bytes=1),)), "digest or size of a"),
         (manifest(files=(FileEntry(path="a", sha256=DIGEST + "\n", bytes=1),)), "digest or size of a"),
@@ -100,7 +102,19 @@ def test_unusual_paths_are_taken(path: str) -> None:
         (manifest(files=(FileEntry(path="a", sha256=DIGEST, bytes=10**30),)), "digest or size of a"),
         (manifest(files=(FileEntry(path="a", sha256=DIGEST, bytes=1),) * (MAX_FILES + 1)), "files, allowed are"),
     ],
-    ids=["twice", "file and folder", "format", "upper case", "newline", "path in digest", "negative", "huge", "many"],
+    ids=[
+        "twice",
+        "file and folder",
+        "reserved",
+        "reserved, deep",
+        "format",
+        "upper case",
+        "newline",
+        "path in digest",
+        "negative",
+        "huge",
+        "many",
+    ],
 )
 def test_odd_manifests_are_refused(changed: Manifest, said: str) -> None:
     with pytest.raises(TrustError, match=said) as caught:

@@ -10,6 +10,7 @@ from edgekit.device.keeper.update.releases import Offered
 from edgekit.device.keeper.update.store import Chunk, Store
 from edgekit.errors import InputError
 from edgekit.schema.control import Event, Missing, Request
+from edgekit.schema.control_bounds import MAX_CHUNK_BYTES
 from edgekit.schema.message import to_message_data
 from edgekit.schema.units import counted
 
@@ -71,11 +72,12 @@ class Incoming:
 
 
 def inflate(payload: bytearray, limit: int) -> bytes:
-    """Decompress at most `limit` bytes: a piece cannot grow past its blob.
+    """Decompress at most `limit` bytes: a piece cannot grow past its blob, nor past what one may hold at all.
 
     Raises:
         InputError: not zlib's format, cut short, or larger than what is left of the blob.
     """
+    limit = min(limit, MAX_CHUNK_BYTES)
     inflater = zlib.decompressobj()
     try:
         data = inflater.decompress(payload, max(1, limit))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import socket
 import threading
@@ -11,14 +10,14 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from edgekit.device.keeper.control.places import KEPT_CONNECTIONS, MAX_CONNECTIONS, ClientPlace, Places
+from edgekit.device.keeper.control.ration import Ration
 from edgekit.device.keeper.control.session import Services, Session
-from edgekit.device.keeper.control.wire import Wire
-from edgekit.errors import EdgekitError, InputError, LockHeld, RolloutError, Unreachable
-from edgekit.schema.control import Event
+from edgekit.device.keeper.control.trouble import unexpected
+from edgekit.device.keeper.control.wire import USUAL, ClientPatience, Wire, held_bytes
+from edgekit.errors import EdgekitError, InputError, LockHeld, Unreachable
+from edgekit.schema.control import Event, Request
 
-MAX_CONNECTIONS = 16
-KEPT_CONNECTIONS = 4
-"""More, for what must not wait: clients that deploy, follow logs or sleep cannot shut out who stops or rolls back."""
 _PAUSE_S = 0.2
 """After a failed accept: descriptors or memory are short, and the client still waits."""
 
@@ -26,7 +25,15 @@ _PAUSE_S = 0.2
 class ControlServer:
     """Serves one socket until closed."""
 
-    def __init__(self, services: Services, path: Path, *, group: int | None, log: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        services: Services,
+        path: Path,
+        *,
+        group: int | None,
+        log: Callable[[str], None],
+        patience: ClientPatience = USUAL,
+    ) -> None:
         """Bind and listen; the caller holds the keeper's lock, so a socket that is there is a dead one.
 
         Args:
@@ -34,12 +41,14 @@ class ControlServer:
             path: where the socket goes.
             group: the group that may use it beside its owner; None for the owner alone.
             log: where failures of the keeper itself are written.
+            patience: how long clients are waited for.
         """
         self._services = services
         self._disk = services.disk
         self._log = log
-        self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
-        self._kept = threading.BoundedSemaphore(KEPT_CONNECTIONS)
+        self._patience = patience
+        self._places = Places()
+        self._ration = Ration()
         self._closed = threading.Event()
         self._disk.remove(path)
         self._listener = socket.socket(socket.AF_UNIX)
@@ -67,58 +76,71 @@ class ControlServer:
         self._listener.close()
 
     def _accept(self) -> None:
+        """Until the server is closed: whatever fails for one client, the next one is accepted."""
+        told = ""
         while True:
             try:
-                connection, _ = self._listener.accept()
-            except OSError as error:
+                self._admit(self._listener.accept()[0])
+            except Exception as error:  # descriptors, threads or memory are short
                 if self._closed.wait(_PAUSE_S):
                     return
-                self._log(f"a client cannot be accepted now: {error.strerror}")
-                continue
-            place = next((place for place in (self._slots, self._kept) if place.acquire(blocking=False)), None)
-            if place is None:
-                self._turn_away(connection, f"{MAX_CONNECTIONS + KEPT_CONNECTIONS} clients are connected already")
-                continue
-            try:
-                threading.Thread(target=self._serve, args=(connection, place), name="client", daemon=True).start()
-            except RuntimeError as error:  # no thread to be had
-                place.release()
-                self._turn_away(connection, f"a client cannot be served now: {error}")
+                if told != str(error):  # once, however often it is tried
+                    told = str(error)
+                    self._log(f"keeper: clients cannot be accepted now: {error!r}")
+
+    def _admit(self, connection: socket.socket) -> None:
+        place = self._places.take(connection)
+        if place is None:
+            self._turn_away(connection, f"{MAX_CONNECTIONS + KEPT_CONNECTIONS} clients are connected already")
+            return
+        try:
+            threading.Thread(target=self._serve, args=(place,), name="client", daemon=True).start()
+        except (RuntimeError, MemoryError) as error:  # no thread to be had
+            self._places.give_back(place)
+            self._turn_away(connection, f"a client cannot be served now: {error}")
 
     def _turn_away(self, connection: socket.socket, message: str) -> None:
         with connection, contextlib.suppress(OSError):
-            Wire(connection).send(error_event(LockHeld(message, hint="try again soon")))
+            Wire(connection, urgent=True).send(error_event(LockHeld(message, hint="try again soon")))
 
-    def _serve(self, connection: socket.socket, place: threading.BoundedSemaphore) -> None:
-        session = Session(self._services, Wire(connection, urgent=place is self._kept))
+    def _serve(self, place: ClientPlace) -> None:
+        session = Session(self._services, Wire(place.connection, urgent=place.urgent, patience=self._patience))
         try:
-            with connection:
-                self._answer_all(session)
+            with place.connection:
+                self._answer_all(session, place)
         finally:
             session.close()
-            place.release()
+            self._places.give_back(place)
 
-    def _answer_all(self, session: Session) -> None:
+    def _answer_all(self, session: Session, place: ClientPlace) -> None:
         wire = session.wire
         while True:
+            if not session.engaged:
+                self._places.waits(place)
             try:
-                found = wire.request()
-            except (InputError, LockHeld) as error:
+                request = wire.request()
+                if request is None:
+                    return
+                place.idle_since_s = None
+                with self._ration.share(held_bytes(request)):
+                    self._answer(session, request)
+            except (InputError, LockHeld, Unreachable) as error:
                 wire.send(error_event(error))
                 return
-            except Unreachable:
-                return
-            if found is None:
-                return
-            try:
-                for event in session.answer(*found):
-                    wire.send(event)
-            except EdgekitError as error:
-                wire.send(error_event(error))
-            except Exception as error:
-                self._log(traceback.format_exc())
-                wire.send(_unexpected(error))
             session.tidy()
+
+    def _answer(self, session: Session, request: Request) -> None:
+        """Answer one request. Raises Unreachable where its payload does not come."""
+        wire = session.wire
+        payload = wire.payload(request.payload_bytes)
+        try:
+            for event in session.answer(request, payload):
+                wire.send(event)
+        except EdgekitError as error:
+            wire.send(error_event(error))
+        except Exception as error:
+            self._log(traceback.format_exc())
+            wire.send(error_event(unexpected(error, self._disk, self._services.store.folder)))
 
 
 def error_event(error: EdgekitError) -> Event:
@@ -131,11 +153,3 @@ def error_event(error: EdgekitError) -> Event:
         details=error.details,
         data={"holder": error.holder} if isinstance(error, LockHeld) and error.holder else {},
     )
-
-
-def _unexpected(error: Exception) -> Event:
-    """A full disk is found in many places, temporary files among them; all else is a bug."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        hint = "free some space below /var/lib/edgekit and /tmp there, and deploy again"
-        return error_event(RolloutError("the device's disk is full", hint=hint))
-    return Event(kind="error", message=f"the keeper failed: {error!r}", exit_code=1, hint="edgekit logs")

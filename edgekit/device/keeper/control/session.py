@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from edgekit.device.keeper.control.clip_verbs import ClipVerbs
 from edgekit.device.keeper.control.incoming import Incoming
+from edgekit.device.keeper.control.lock_verbs import LockVerbs
 from edgekit.device.keeper.control.locks import DeploymentLocks
 from edgekit.device.keeper.control.memory_verb import MemoryVerb
 from edgekit.device.keeper.control.ticket import Ticket
@@ -26,7 +27,6 @@ from edgekit.errors import EdgekitError, InputError, NothingSelected
 from edgekit.schema.control import Event, Offer, Request
 from edgekit.schema.manifest import MAX_MANIFEST_BYTES, MAX_SIGNATURE_BYTES
 from edgekit.schema.message import to_message_data
-from edgekit.schema.names import is_application_name
 from edgekit.schema.provenance import MAX_PROVENANCE_BYTES
 from edgekit.schema.reader import to_raw
 from edgekit.trust import check_digest_name
@@ -58,13 +58,14 @@ class Session:
         self._offered: Offered | None = None
         self._incoming = Incoming(services.patches, services.store)
         self._trust = TrustVerbs(services.releases.trust, services.keeper, services.journal)
+        self._locks = LockVerbs(services.locks, self, wire, services.journal)
         self._skip_chunks = False
         self._untidy = False
         self._clips = ClipVerbs(services.keeper, self._choose, self._committed)
         self._verbs: dict[str, Callable[[Request, bytearray], Iterator[Event]]] = {
             "hello": self._hello,
             "status": self._status,
-            "lock": self._lock,
+            "lock": self._locks.lock,
             "offer": self._offer,
             "provenance": self._provenance,
             "trust": self._trust.trust,
@@ -92,11 +93,16 @@ class Session:
         Raises:
             EdgekitError: it was refused or failed; the caller tells the client.
         """
+        if request.verb == "ping":
+            return
         if request.verb not in ("chunk", "patch"):
             self._skip_chunks = False
         elif self._skip_chunks:
             return
-        yield from self._verbs[request.verb](request, payload)
+        try:
+            yield from self._verbs[request.verb](request, payload)
+        finally:
+            self._locks.rest()
 
     def tidy(self) -> None:
         """Delete what is no longer used; called when the client has its answer."""
@@ -110,9 +116,14 @@ class Session:
         except OSError as error:  # what is left goes the next time
             self._to.journal.write(f"keeper: could not clear out: {error}")
 
+    @property
+    def engaged(self) -> bool:
+        """Whether the client is in the middle of something: it has a lock, or has offered a release."""
+        return self._offered is not None or self._locks.held
+
     def close(self) -> None:
         """The client is gone."""
-        self._to.locks.release(self)
+        self._locks.leave()
         self._to.releases.claims.drop(self)
 
     def _hello(self, _request: Request, _payload: bytearray) -> Iterator[Event]:
@@ -126,24 +137,21 @@ class Session:
         workers = [self._choose(request)] if request.application else self._to.keeper.names
         yield _done(text=metrics_text(figures.status(self._to.locks.holders), figures.looked(), workers))
 
-    def _lock(self, request: Request, _payload: bytearray) -> Iterator[Event]:
-        if not is_application_name(request.application):
-            raise InputError(f"{request.application[:80]!r} is no application's name", hint="see schema/control.py")
-        self._to.locks.take(request.application, self, request.holder[:200])
-        yield _done()
-
     def _offer(self, request: Request, payload: bytearray) -> Iterator[Event]:
         split = len(payload) - request.signature_bytes
         if not (0 <= request.signature_bytes <= MAX_SIGNATURE_BYTES and 0 <= split <= MAX_MANIFEST_BYTES):
             raise InputError("manifest or signature is too large", hint="build the release again")
-        manifest_json = bytes(payload[:split])
+        signature = bytes(payload[split:])
+        del payload[split:]  # a manifest may be large: there is never more than one copy of it
+        manifest_json = bytes(payload)
+        payload.clear()
         if request.size_bytes:
             manifest_json = self._to.patches.manifest(request.base, request.size_bytes, manifest_json)
-        offered = self._to.releases.open_offer(manifest_json, bytes(payload[split:]))
+        offered = self._to.releases.open_offer(manifest_json, signature)
         application, requires = offered.manifest.application, offered.manifest.requires
         if requires.cgroup_controllers:
             self._to.keeper.check_room(application, requires.memory_bytes)
-        self._to.releases.claims.put(self, offered.digest, offered.sizes)
+        self._to.releases.claims.put(self, offered.digest, offered.sizes, len(manifest_json))
         self._offered = offered
         doubtful = self._to.keeper.runs_badly(application, offered.digest)
         installed = self._to.releases.installed(offered.digest, read=doubtful)
@@ -186,7 +194,7 @@ class Session:
     def _missing(self, _request: Request, _payload: bytearray) -> Iterator[Event]:
         if self._offered is None:
             raise NothingSelected("no release was offered on this connection", hint="edgekit deploy offers it first")
-        self._lock_for(self._offered.manifest.application)
+        self._locks.need(self._offered.manifest.application)
         yield from self._incoming.missing(self._offered)
 
     def _offered_with(self, sha256: str) -> Offered:
@@ -196,13 +204,13 @@ class Session:
             raise InputError(
                 f"blob {sha256[:12]!r} is in no release offered on this connection", hint="offer the release first"
             )
-        self._lock_for(offered.manifest.application)
+        self._locks.need(offered.manifest.application)
         return offered
 
     def _install(self, request: Request, _payload: bytearray) -> Iterator[Event]:
         digest = check_digest_name(request.digest)
         if self._offered and self._offered.digest == digest:
-            self._lock_for(self._offered.manifest.application)
+            self._locks.need(self._offered.manifest.application)
         if not self._to.releases.installed(digest):
             if self._offered is None or self._offered.digest != digest:
                 raise NothingSelected(
@@ -226,7 +234,7 @@ class Session:
 
     def _rollback(self, request: Request, _payload: bytearray) -> Iterator[Event]:
         application = self._choose(request)
-        self._lock_for(application)
+        yield from self._locks.locked(application, request)
         found = self._to.keeper.application(application)
         if found is None or found.state.previous is None:
             raise NothingSelected(
@@ -240,16 +248,18 @@ class Session:
 
     def _start(self, request: Request, _payload: bytearray) -> Iterator[Event]:
         application = self._choose(request)
+        yield from self._locks.locked(application, request)
         yield from self._change(application, lambda: self._to.keeper.start(application))
 
     def _stop(self, request: Request, _payload: bytearray) -> Iterator[Event]:
         application = self._choose(request)
+        yield from self._locks.locked(application, request)
         yield from self._change(application, lambda: self._to.keeper.stop(application))
 
     def _remove(self, request: Request, _payload: bytearray) -> Iterator[Event]:
         application = self._choose(request)
         self._untidy = True
-        self._lock_for(application)
+        yield from self._locks.locked(application, request)
         self._trust.keep_floor(application)
         yield from self._change(application, lambda: self._to.keeper.remove(application))
 
@@ -268,7 +278,7 @@ class Session:
 
     def _standing(self, application: str) -> Standing:
         """What decides about a release; under the lock, so that nobody commits another one behind the decision."""
-        self._lock_for(application)
+        self._locks.need(application)
         return self._trust.standing(application)
 
     def _try(self, release: Release) -> Ticket:
@@ -282,16 +292,16 @@ class Session:
 
         The lock is given back before the client learns the outcome: what it, or somebody else, asks for next is free.
         """
-        self._lock_for(application)
+        self._locks.need(application)
         try:
             for event in ask().events():
                 if event.kind == "done":
-                    self._to.locks.release(self, application)
+                    self._locks.release(application)
                     yield replace(event, data=outcome or {"application": application})
                 else:
                     yield event
         finally:
-            self._to.locks.release(self, application)
+            self._locks.release(application)
 
     def _choose(self, request: Request) -> str:
         """The application that a request is about: the named one, or the only one there is.
@@ -327,10 +337,6 @@ class Session:
             known, seen = seen, journal.count
             lines = journal.tail(KEPT_LINES, after=known, application=whose)
         yield _done()
-
-    def _lock_for(self, application: str) -> None:
-        """Before anything that changes an application: take its lock, or be the one who has it."""
-        self._to.locks.take(application, self, "")
 
 
 def _done(**data: object) -> Event:

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import select
 import socket
+import time
+from dataclasses import dataclass
 
 from edgekit.errors import InputError, LockHeld, Unreachable
-from edgekit.schema.control import MAX_CHUNK_BYTES, MAX_LINE_BYTES, MAX_PAYLOAD_BYTES, Event, Request
-from edgekit.schema.manifest import MAX_SIGNATURE_BYTES
+from edgekit.schema.control import Event, Request
+from edgekit.schema.control_bounds import LEASE_S, MAX_CHUNK_BYTES, MAX_PAYLOAD_BYTES, MAX_REQUEST_BYTES
+from edgekit.schema.manifest import MAX_MANIFEST_BYTES, MAX_SIGNATURE_BYTES
 from edgekit.schema.message import from_message, to_line
 from edgekit.schema.provenance import MAX_PROVENANCE_BYTES
 from edgekit.schema.settings import MAX_SETTINGS_BYTES
 from edgekit.schema.trust import MAX_TRUST_BYTES
 
-IDLE_S = 900.0
-"""How long a client may be silent between two requests: it compiles, compresses, or asks its user."""
 URGENT_VERBS = frozenset({"hello", "status", "metrics", "stop", "start", "rollback"})
 """What helps a board in need, and is over soon: places are kept for it."""
-URGENT_IDLE_S = 5.0
-"""How long a client in such a place may be silent."""
-TRANSFER_S = 60.0
-"""How long one read or write in the middle of something may wait."""
-_PIECE_BYTES = 1 << 16
+LEAST_BYTES_PER_S, LEAST_LARGE_BYTES_PER_S = 100, 10_000
+"""On the average: a payload that drips in more slowly is not waited for, the sooner the more of others it keeps out."""
+_LARGE_BYTES = 1 << 20
+_PIECE_BYTES = 1 << 14
 _PAYLOADS = {
     "offer": MAX_PAYLOAD_BYTES,
     "chunk": MAX_CHUNK_BYTES,
@@ -34,27 +34,50 @@ _PAYLOADS = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientPatience:
+    """How long a client is waited for."""
+
+    idle_s: float = 900.0
+    """Between two requests: it compiles, compresses, or asks its user."""
+    lease_s: float = LEASE_S
+    """The same of one that said that it would let itself be heard."""
+    urgent_s: float = 5.0
+    """Of one in a place that is kept for what must not wait: for a request, and until it has read its answer."""
+    transfer_s: float = 60.0
+    """For the rest of a line, and until an answer is read; in a payload, which must go on besides."""
+
+
+USUAL = ClientPatience()
+"""A board's."""
+
+
 class Wire:
     """One connection. One thread reads and writes it."""
 
-    def __init__(self, connection: socket.socket, *, urgent: bool = False) -> None:
+    def __init__(self, connection: socket.socket, *, urgent: bool = False, patience: ClientPatience = USUAL) -> None:
         """Speak on a connection.
 
         Args:
             connection: to the client.
             urgent: whether it has a place that is kept for what must not wait: only that is taken from it, and soon.
+            patience: how long the client is waited for.
         """
         self._connection = connection
         self._urgent = urgent
+        self._patience = patience
+        self.leased = False
+        """Whether the client holds a lock for as long as it lets itself be heard."""
         self._buffer = bytearray()
         self._gone = False
 
-    def request(self) -> tuple[Request, bytearray] | None:
-        """The next request and its payload; None where the client has closed, or says nothing any more.
+    def request(self) -> Request | None:
+        """The next request; its payload comes next. None where the client has closed, or says nothing any more.
 
         Raises:
             InputError: what came is no request. Nothing that follows can be trusted to be one.
             LockHeld: this place is kept for other requests.
+            Unreachable: nothing was heard for so long that a lease is over.
         """
         line = self._line()
         if not line:
@@ -64,14 +87,39 @@ class Wire:
             raise LockHeld("too many clients are connected already", hint="try again soon")
         if not 0 <= request.payload_bytes <= _PAYLOADS.get(request.verb, 0):
             raise InputError(f"{request.verb} takes no {request.payload_bytes} bytes", hint="see schema/control.py")
-        return request, self._payload(request.payload_bytes)
+        return request
+
+    def payload(self, size: int) -> bytearray:
+        """The raw bytes after a request.
+
+        Raises:
+            Unreachable: the client went away in the middle, or sends them too slowly.
+        """
+        payload = bytearray(size)
+        have = min(size, len(self._buffer))
+        payload[:have] = self._buffer[:have]
+        del self._buffer[:have]
+        view, began_s = memoryview(payload), time.monotonic()
+        least = LEAST_LARGE_BYTES_PER_S if size > _LARGE_BYTES else LEAST_BYTES_PER_S
+        while have < size:
+            try:
+                self._wait_until(began_s + self._patience.transfer_s + have / least)
+                count = self._connection.recv_into(view[have:])
+            except TimeoutError:
+                raise Unreachable("a payload came too slowly, or not at all", hint="deploy again") from None
+            except OSError:
+                count = 0
+            if not count:
+                raise Unreachable("the client went away in the middle of a payload", hint="deploy again")
+            have += count
+        return payload
 
     def send(self, event: Event) -> None:
         """Write one event. A client that has gone changes nothing: what it asked for goes on."""
         if self._gone:
             return
         try:
-            self._connection.settimeout(TRANSFER_S)
+            self._connection.settimeout(self._patience.urgent_s if self._urgent else self._patience.transfer_s)
             self._connection.sendall(to_line(event))
         except OSError:
             self._gone = True
@@ -85,45 +133,48 @@ class Wire:
             self._gone = bool(poll.poll(0))
         return self._gone
 
-    @property
-    def _idle_s(self) -> float:
-        return URGENT_IDLE_S if self._urgent else IDLE_S
-
     def _line(self) -> bytes:
-        end, start = self._buffer.find(b"\n") + 1, 0
-        while not end:
+        """The next line; empty where the client has gone, or is silent for too long. Raises Unreachable."""
+        patience = self._patience
+        idle_s = patience.urgent_s if self._urgent else patience.lease_s if self.leased else patience.idle_s
+        until_s, start = time.monotonic() + (patience.transfer_s if self._buffer else idle_s), 0
+        while not (end := self._buffer.find(b"\n", start) + 1):
             start = len(self._buffer)
-            if start > MAX_LINE_BYTES:
+            if start > MAX_REQUEST_BYTES:
                 raise InputError("a line without end", hint="see schema/control.py")
-            if not self._fill(TRANSFER_S if self._buffer else self._idle_s):
+            try:
+                self._wait_until(until_s)
+                data = self._connection.recv(_PIECE_BYTES)
+            except TimeoutError:
+                if not self.leased:
+                    return b""
+                told = f"nothing was heard of you for {patience.lease_s:g} s: your deployment lock is given back"
+                raise Unreachable(told, hint="deploy again: it goes on where it was") from None
+            except OSError:
                 return b""
-            end = self._buffer.find(b"\n", start) + 1
+            if not data:
+                return b""
+            if not start and not self._urgent:
+                until_s = time.monotonic() + patience.transfer_s
+            self._buffer += data
         line = bytes(self._buffer[:end])
         del self._buffer[:end]
         return line
 
-    def _payload(self, size: int) -> bytearray:
-        payload = self._buffer[:size]
-        del self._buffer[:size]
-        have = len(payload)
-        payload.extend(bytes(size - have))
-        view = memoryview(payload)
-        self._connection.settimeout(TRANSFER_S)
-        while have < size:
-            try:
-                count = self._connection.recv_into(view[have:])
-            except OSError:
-                count = 0
-            if not count:
-                raise Unreachable("the client went away in the middle of a payload", hint="deploy again")
-            have += count
-        return payload
+    def _wait_until(self, until_s: float) -> None:
+        """Let the next read wait so long. Raises TimeoutError where that time is over."""
+        left_s = until_s - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        self._connection.settimeout(left_s)
 
-    def _fill(self, timeout_s: float) -> bool:
-        try:
-            self._connection.settimeout(timeout_s)
-            data = self._connection.recv(_PIECE_BYTES)
-        except OSError:
-            return False
-        self._buffer += data
-        return bool(data)
+
+def held_bytes(request: Request) -> int:
+    """How much of the keeper's memory a request may take while it is carried out, by its payload."""
+    payload = 2 * request.payload_bytes  # as it comes, and cut up or decoded
+    match request.verb:
+        case "offer":
+            return payload + 2 * min(max(0, request.size_bytes), MAX_MANIFEST_BYTES)  # what a patch makes
+        case "chunk" if request.encoding == "zlib":
+            return payload + MAX_CHUNK_BYTES
+    return payload

@@ -141,6 +141,11 @@ class Store:
         self._size_bytes = None
 
     @property
+    def folder(self) -> Path:
+        """What lies on the same disk."""
+        return self._layout.state_dir
+
+    @property
     def size_bytes(self) -> int:
         """All blobs together; counted again after a change."""
         size = self._size_bytes

@@ -27,11 +27,11 @@ class BusyKeeper:
         changed = ("least",) if content else ()
         return SettingsAnswer(application="line", release=self.current, declared=dict(DECLARED), changed=changed)
 
+    def lock(self, *_: object, **_how: object) -> None:
+        self.current = "b"
+
     def ask(self, verb: str, *, digest: str = "", **_: object) -> dict[str, object]:
-        if verb == "lock":
-            self.current = "b"
-        else:
-            self.activated.append(digest)
+        self.activated.append(digest)
         return {}
 
 
