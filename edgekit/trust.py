@@ -111,7 +111,10 @@ def verify(executor: Executor, message: bytes, signature: bytes, *, allowed_sign
         except TrustError as error:
             refused = refused or error
     assert refused is not None
-    raise refused
+    try:
+        raise refused
+    finally:
+        del refused  # it knows this frame, and so the message: they would stay until they are looked for
 
 
 def _verify_one(executor: Executor, message: bytes, signature: bytes, *, allowed_signers: Path, namespace: str) -> str:

@@ -6,7 +6,7 @@ pair: when the keeper is gone the worker reads end-of-file there and stops by it
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 from edgekit.schema.bounds import Between
@@ -156,3 +156,8 @@ class Report(Message):
     serving: ServingReport | None = None
     metrics: str = ""
     """The worker's figures in Prometheus's text format."""
+
+
+def without_metrics(report: Report) -> Report:
+    """The report for people: its text for Prometheus, the bulk of it, goes by a verb of its own."""
+    return replace(report, metrics="") if report.metrics else report

@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench import show
-from measure import Figure, compared, cpu_seconds, machine, paired_costs, seconds
+from measure import Figure, compared, cpu_seconds, machine, paired_costs, seconds, spread
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
@@ -34,8 +34,11 @@ from edgekit.host.workflow.shipment import Shipment, outgoing_release  # noqa: E
 from edgekit.schema.recipe import Health  # noqa: E402
 from tests.fakes.cut_proxy import CutProxy, cut_proxy  # noqa: E402
 from tests.integration.test_deploy import Site, running_site  # noqa: E402
+from tests.integration.test_keeper import running_device  # noqa: E402
+from tests.integration.test_keeper_siege import victim_of  # noqa: E402
 
 CUTS = 20
+SIEGE_S_A_ROUND = 12.0
 NOISE_BYTES = 20 << 20
 ALONE_FILES, ALONE_BYTES = 1000, 30_000
 UV = Path(sys.executable).with_name("uv")
@@ -235,12 +238,26 @@ def _ssh(site: Site) -> list[str]:
     return [str(site.sshd.port), "-F", "none", "-i", str(site.sshd.identity), "-o", known]
 
 
+def attacks(rounds: int) -> Iterator[Figure]:
+    """A keeper under all attacks at once: its memory, and how long who looks, stops or rolls back waits at most."""
+    with running_device() as device:
+        seen = victim_of(device).besiege(SIEGE_S_A_ROUND * rounds)
+    print(", ".join(f"{name} {count}" for name, count in sorted(seen.attacks.items())))
+    made = f"{sum(seen.attacks.values())} attacks of {len(seen.attacks)} kinds, and a worker that floods"
+    waits = [wait for found in seen.waited_s.values() for wait in found]
+    common = {"better": "lower", "against": made, "machine": machine(), "ratio": None}
+    yield Figure(name="keeper_peak_mib", bar=64, median=seen.peak_mib, spread=0.0, unit="MiB", n=1, **common)
+    longest = {"median": max(waits), "spread": spread(waits), "unit": "s", "n": len(waits)}
+    yield Figure(name="urgent_answer_s", bar=5, **longest, **common)
+
+
 PARTS: dict[str, Callable[[int], Iterator[Figure]]] = {
     "noop": lambda _: no_change(),
     "config": lambda _: config_change(),
     "numpy": lambda _: delta("delta_numpy", "numpy==2.2.4", "numpy==2.2.5", 1.6),
     "unlike": lambda _: unlike(),
     "push": push,
+    "attacks": attacks,
     "reconnect": lambda _: reconnect(),
     "opencv": lambda _: delta(
         "delta_opencv", "opencv-python-headless==4.11.0.86", "opencv-python-headless==4.12.0.88", 38

@@ -1,9 +1,9 @@
 """Tiny releases, whole and signed, whose worker is a plain script that behaves as told.
 
-Behaviours: `healthy`, `exits` (code 3 with a reason), `crashes` (SIGSEGV), `hangs` (reports once, then never), `silent`
-(never reports), `unhealthy` (0 frames a second), `settings` (says its settings, unhealthy if `least` is 0.9), `golden`
-(golden frames fail), `hungry` (eats memory until killed), `stubborn` (healthy, ignores SIGTERM and the end of its
-keeper, and has a child that does too).
+Behaviours: `healthy`, `exits` (code 3 with a reason), `crashes` (SIGSEGV), `hangs` (reports once, then never),
+`silent` (never reports), `floods` (healthy, and reports and prints as much as it can), `unhealthy` (0 frames a
+second), `settings` (says its settings, unhealthy if `least` is 0.9), `golden` (golden frames fail), `hungry` (eats
+memory until killed), `stubborn` (healthy, ignores SIGTERM and the end of its keeper, and has a child that does too).
 """
 
 from __future__ import annotations
@@ -39,6 +39,15 @@ def report(**fields):
 print(behaviour, "worker at work in", os.getcwd(), flush=True)
 frames, eaten = 0, []
 FRAMES = "# HELP edgekit_frames_total Frames.\\n# TYPE edgekit_frames_total counter\\nedgekit_frames_total %d\\n"
+while behaviour == "floods":
+    usual = dict(phase="running", fps=10.0, frames=frames, golden="passed")
+    report(**usual, metrics="x" * 1000000)
+    line.sendall(b'{{"lanes":' + b"[[]," * 250000 + b"\\n")
+    report(**usual, counts={{str(number): 1 << 60 for number in range(40000)}})
+    report(**usual, message="m" * 60000)
+    line.sendall(b'{{"phase":"running","fps":10.0}}\\n' * 10000)
+    os.write(1, b"\\n" * 65536 + b"y" * 65536)
+    frames += 1
 while True:
     if behaviour != "silent" and not (behaviour == "hangs" and frames):
         fps = 0.0 if behaviour == "unhealthy" else 10.0

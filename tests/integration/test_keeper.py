@@ -12,6 +12,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,6 +43,10 @@ class Device:
         self.prefix = prefix
         self.key = key
         self.pyz = prefix / "usr/lib/edgekit/edgekitd.pyz"
+
+    @property
+    def socket(self) -> Path:
+        return self.prefix / "run/edgekit/control.sock"
 
     def keeper(self, *args: str) -> subprocess.CompletedProcess[str]:
         argv = [PYTHON, "-I", str(self.pyz), *args, "--prefix", str(self.prefix)]
@@ -149,8 +154,9 @@ def workers_of(device: Device) -> list[int]:
     return found
 
 
-@pytest.fixture
-def device() -> Iterator[Device]:
+@contextmanager
+def running_device() -> Iterator[Device]:
+    """A folder to spawn a keeper in; it is ended afterwards."""
     prefix = Path(tempfile.mkdtemp(prefix="ek"))
     key = prefix / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
@@ -163,6 +169,12 @@ def device() -> Iterator[Device]:
     yield device
     device.keeper("halt")
     shutil.rmtree(prefix)
+
+
+@pytest.fixture
+def device() -> Iterator[Device]:
+    with running_device() as device:
+        yield device
 
 
 def test_it_comes_up_once_and_goes(device: Device) -> None:

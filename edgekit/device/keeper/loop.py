@@ -5,6 +5,7 @@ Connections post what they want and wait for the answer on a `Ticket`; everybody
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -135,8 +136,12 @@ class Keeper:
     def run(self) -> None:
         """Turn the loop until `close`."""
         while not (self._closing and all(found.supervisor.stopped for found in self._applications.values())):
-            self.sleep()
-            self.step()
+            try:
+                self.sleep()
+                self.step()
+            except Exception:  # memory or descriptors are short; if it stays so, the watchdog is not fed
+                self._context.journal.write(f"keeper: its loop failed: {traceback.format_exc()}")
+                time.sleep(_BUSY_TURN_S)
         for application in self._applications.values():
             application.waiting.fail(Unreachable("the keeper is being stopped", hint="try again when it is back"))
 

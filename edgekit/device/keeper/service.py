@@ -10,10 +10,11 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from edgekit.device.keeper.admission import read_memory
+from edgekit.device.keeper.allocator import return_memory
 from edgekit.device.keeper.context import KeeperContext
 from edgekit.device.keeper.control.listener import ControlServer
 from edgekit.device.keeper.control.locks import DeploymentLocks
@@ -55,6 +56,7 @@ def run(layout: Layout, program: Path, environ: Mapping[str, str]) -> int:
         InputError: the prefix is too long for a socket, or provisioning has not made the worker's user.
     """
     os.umask(0o022)
+    return_memory()
     owner, group = _accounts(layout)
     disk = Filesystem()
     _make_folders(layout, disk)
@@ -79,7 +81,8 @@ def run(layout: Layout, program: Path, environ: Mapping[str, str]) -> int:
         server = ControlServer(services, layout.socket, group=group, log=journal.write)
         services.keeper.step()
         server.start()
-        threading.Thread(target=services.keeper.folders.clear, name="clear", daemon=True).start()
+        with suppress(RuntimeError):  # no thread to be had: the next client's clearing out does it too
+            threading.Thread(target=services.keeper.folders.clear, name="clear", daemon=True).start()
         watch = MemoryWatch(services.keeper.workers, time.monotonic, journal.write)
         watch.start()
         notifier.ready()

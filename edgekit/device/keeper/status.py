@@ -15,6 +15,7 @@ from edgekit.device.keeper.metrics import Looked
 from edgekit.device.keeper.process.accounts import read_waits
 from edgekit.device.keeper.update.store import Store
 from edgekit.schema.control import FEATURES, PROTOCOL, ApplicationStatus, Hello, Status
+from edgekit.schema.report import without_metrics
 from edgekit.schema.telemetry import BoardTelemetry
 
 
@@ -54,18 +55,19 @@ class Figures:
             board_waited_s=read_waits(self.proc / "pressure", "{}"),
         )
 
-    def status(self, locks: Mapping[str, str]) -> Status:
+    def status(self, locks: Mapping[str, str], *, with_metrics: bool = False) -> Status:
         """Everything that `edgekit status` shows.
 
         Args:
             locks: who deploys which application.
+            with_metrics: whether reports hold their text for Prometheus, the bulk of them.
         """
         view = self.keeper.view()
         return Status(
             keeper=self.version,
             keeper_pid=self.pid(),
             uptime_s=view.uptime_s,
-            applications=tuple(_status(found, view) for found in view.applications),
+            applications=tuple(_status(found, view, with_metrics) for found in view.applications),
             locks=dict(locks),
             memory_total_bytes=view.memory.total_bytes,
             memory_promised_bytes=sum(found.claimed.memory_bytes for found in view.applications),
@@ -76,8 +78,8 @@ class Figures:
         )
 
 
-def _status(found: ApplicationView, view: KeeperView) -> ApplicationStatus:
-    state = found.state
+def _status(found: ApplicationView, view: KeeperView, with_metrics: bool) -> ApplicationStatus:
+    state, report = found.state, found.report
     return ApplicationStatus(
         application=found.name,
         phase=state.phase,
@@ -87,7 +89,7 @@ def _status(found: ApplicationView, view: KeeperView) -> ApplicationStatus:
         healthy=found.worker.pid != 0 and not found.unhealthy_because,
         unhealthy_because=found.unhealthy_because,
         worker=found.worker,
-        report=found.report,
+        report=without_metrics(report) if report and not with_metrics else report,
         last_failure=state.failure,
         shares_cpus=shared_cpus(found.claimed, (other.claimed for other in view.applications)),
     )

@@ -31,7 +31,7 @@ _END_S = 0.5
 
 
 class BoardSensors:
-    """Asks the child for readings, for any thread; no call takes much longer than twice `patience_s`."""
+    """Asks the child for readings, for any thread; no call takes much longer than `patience_s`."""
 
     def __init__(
         self,
@@ -56,10 +56,11 @@ class BoardSensors:
 
     def latest(self) -> BoardTelemetry:
         """A reading of now; one that holds nothing but a note where there is none."""
+        until_s = self._clock() + self._patience_s
         if self._one_asks.acquire(timeout=self._patience_s):
             try:
                 if not self._fresh(_FRESH_S):
-                    self._ask()
+                    self._ask(until_s)
             except (OSError, EdgekitError, RuntimeError) as error:
                 self._give_up(f"cannot be read: {getattr(error, 'message', error)}")
             finally:
@@ -71,12 +72,13 @@ class BoardSensors:
     def _fresh(self, seconds: float) -> bool:
         return self._read_s is not None and self._clock() - self._read_s < seconds
 
-    def _ask(self) -> None:
+    def _ask(self, until_s: float) -> None:
         reader = self._reader if self._reader and self._reader.ask(self._clock()) else self._begin()
         if reader is None:
             return
-        waited_s = self._clock() - reader.asked_s
-        line = reader.answer(max(0.0, self._patience_s - waited_s))
+        now = self._clock()
+        waited_s = now - reader.asked_s
+        line = reader.answer(max(0.0, min(self._patience_s - waited_s, until_s - now)))
         if line is not None:
             self._latest, self._read_s = from_message(BoardTelemetry, line, "telemetry"), self._clock()
             self._trouble = ""

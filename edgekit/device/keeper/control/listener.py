@@ -136,11 +136,23 @@ class ControlServer:
         try:
             for event in session.answer(request, payload):
                 wire.send(event)
+            return
         except EdgekitError as error:
-            wire.send(error_event(error))
+            told = error_event(error)
+            _let_go(error)
         except Exception as error:
             self._log(traceback.format_exc())
-            wire.send(error_event(unexpected(error, self._disk, self._services.store.folder)))
+            told = error_event(unexpected(error, self._disk, self._services.store.folder))
+            _let_go(error)
+        payload.clear()
+        wire.send(told)
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Free what an error holds of where it came from: payloads, for as long as they refer to it, and it to them."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__
 
 
 def error_event(error: EdgekitError) -> Event:

@@ -135,7 +135,8 @@ class Session:
     def _metrics(self, request: Request, _payload: bytearray) -> Iterator[Event]:
         figures = self._to.figures
         workers = [self._choose(request)] if request.application else self._to.keeper.names
-        yield _done(text=metrics_text(figures.status(self._to.locks.holders), figures.looked(), workers))
+        status = figures.status(self._to.locks.holders, with_metrics=True)
+        yield _done(text=metrics_text(status, figures.looked(), workers))
 
     def _offer(self, request: Request, payload: bytearray) -> Iterator[Event]:
         split = len(payload) - request.signature_bytes

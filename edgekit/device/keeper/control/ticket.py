@@ -7,10 +7,10 @@ from queue import SimpleQueue
 
 from edgekit.errors import EdgekitError
 from edgekit.schema.control import Event
-from edgekit.schema.report import Report
+from edgekit.schema.report import Report, without_metrics
 
-_UNREAD = 8
-"""Events that may wait before a report is left out: a worker decides how many there are, and each may be a MiB."""
+_UNREAD = 4
+"""Events that may wait before a report is left out: a worker decides how many there are, and how large they are."""
 
 
 class Ticket:
@@ -30,7 +30,7 @@ class Ticket:
     def report(self, report: Report) -> None:
         """The worker has reported; a reader that lags behind is not told of each."""
         if self._queue.qsize() < _UNREAD:
-            self._queue.put(Event(kind="report", report=report))
+            self._queue.put(Event(kind="report", report=without_metrics(report)))
 
     def done(self, message: str) -> None:
         """It is carried out."""

@@ -15,8 +15,10 @@ from edgekit.device.keeper.filesystem import Filesystem
 from edgekit.schema.plain_text import plain_text
 
 KEPT_LINES = 2000
-KEPT_BYTES = 2 << 20
-"""Of memory, per application: fewer lines are kept where they are long."""
+KEPT_BYTES, ALL_KEPT_BYTES = 2 << 20, 8 << 20
+"""Of memory, per application and of all together: fewer lines are kept where they are long, or many write much."""
+_LINE_BYTES = 200
+"""What a line takes besides its text."""
 MAX_LINE_BYTES = 4096
 MAX_FILE_BYTES = 4 << 20
 
@@ -39,14 +41,22 @@ class _Ring:
     def __init__(self, kept: int) -> None:
         self.lines: deque[Line] = deque()
         self._kept = kept
-        self._bytes = 0
+        self.bytes = 0
 
     def add(self, line: Line) -> None:
         """Add one, and drop the oldest ones that are too many now."""
         self.lines.append(line)
-        self._bytes += sys.getsizeof(line.text)
-        while len(self.lines) > self._kept or self._bytes > KEPT_BYTES:
-            self._bytes -= sys.getsizeof(self.lines.popleft().text)
+        self.bytes += _held_bytes(line)
+        while len(self.lines) > self._kept or self.bytes > KEPT_BYTES:
+            self.drop()
+
+    def drop(self) -> None:
+        """Drop the oldest."""
+        self.bytes -= _held_bytes(self.lines.popleft())
+
+
+def _held_bytes(line: Line) -> int:
+    return sys.getsizeof(line.text) + _LINE_BYTES
 
 
 class Journal:
@@ -70,6 +80,8 @@ class Journal:
             self._count += 1
             line = Line(number=self._count, at_s=self._wall_clock(), application=application, text=text)
             self._rings.setdefault(application, _Ring(self._kept)).add(line)
+            while sum(ring.bytes for ring in self._rings.values()) > ALL_KEPT_BYTES:
+                max(self._rings.values(), key=lambda ring: ring.bytes).drop()
             self._changed.notify_all()
         self._sink((text + "\n").encode(errors="replace"))
 
@@ -106,19 +118,29 @@ class Journal:
 class LineCutter:
     """Cuts a byte stream into lines of bounded length."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, most: int = KEPT_LINES) -> None:
+        """Cut lines at `limit` bytes, and give at most `most` of them at a time."""
         self._limit = limit
+        self._most = most
         self._rest = bytearray()
+        self._left_out = 0
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The lines that are whole now; one that outgrows the limit comes in pieces."""
+        """The lines that are whole now, the last ones; one that outgrows the limit comes in pieces."""
         self._rest += data
-        *lines, rest = self._rest.split(b"\n")
+        *lines, rest = self._rest.rsplit(b"\n", self._most + 1)
+        if len(lines) > self._most:
+            self._left_out += lines.pop(0).count(b"\n") + 1
         self._rest = bytearray(rest)
         if len(self._rest) > self._limit:
             lines.append(self._rest)
             self._rest = bytearray()
         return [bytes(line) for line in lines]
+
+    def left_out(self) -> int:
+        """How many lines were too many, since this was last asked."""
+        left_out, self._left_out = self._left_out, 0
+        return left_out
 
     def flush(self) -> list[bytes]:
         """What is left at the stream's end."""

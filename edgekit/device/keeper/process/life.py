@@ -17,6 +17,7 @@ from edgekit.device.keeper.process.launch import Owner, worker_argv, worker_env
 from edgekit.device.keeper.process.masking import Mask
 from edgekit.device.keeper.process.memory_life import MemoryLife
 from edgekit.device.keeper.process.orphans import Orphans
+from edgekit.device.keeper.process.reports import read_report
 from edgekit.device.keeper.process.worker_line import WorkerLine
 from edgekit.device.keeper.process.worker_sockets import WorkerSockets, shows_pictures
 from edgekit.device.keeper.update.board_settings import secret_values
@@ -24,17 +25,18 @@ from edgekit.device.keeper.update.releases import Release
 from edgekit.errors import EdgekitError
 from edgekit.executor.child import Child, Starter
 from edgekit.schema.board import PREVIEW_FD_VARIABLE, SERVE_FD_VARIABLE
-from edgekit.schema.message import from_message
 from edgekit.schema.plain_text import plain_text
 from edgekit.schema.report import MAX_REPORT_BYTES, REPORT_FD_VARIABLE, Report
 from edgekit.schema.settings import SETTINGS_FD_VARIABLE
-from edgekit.schema.units import format_bytes
+from edgekit.schema.units import counted, format_bytes
 
 GRACE_S = 10.0
 """Between SIGTERM and SIGKILL."""
 _PIECE_BYTES = 1 << 16
 _PIECES = 16
 """Read at most so many at a time: a worker that floods its log cannot keep the keeper from its watchdog."""
+_MAX_LINES, _MAX_REPORTS = 500, 8
+"""Of what was read at a time, the latest: a worker that floods with short ones cannot either."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +81,8 @@ class WorkerProcess:
         self.spared_until_s = 0.0
         """Until when it is not judged: see `Supervisor.spare`."""
         self._mask = Mask(secret_values(release.plan, release.settings))
-        self._lines, self._reports = LineCutter(MAX_LINE_BYTES), LineCutter(MAX_REPORT_BYTES)
+        self._lines = LineCutter(MAX_LINE_BYTES, most=_MAX_LINES)
+        self._reports = LineCutter(MAX_REPORT_BYTES, most=_MAX_REPORTS)
         self._oom_kills_before = leaf.figures().oom_kills if leaf else 0
         self._socket, theirs = socket.socketpair()
         with theirs:
@@ -134,10 +137,12 @@ class WorkerProcess:
         """Read its output: reports are returned, lines go to the journal."""
         for line in self._lines.feed(self._drain(self._child.output)):
             self._say(line)
+        if left_out := self._lines.left_out():
+            self._write(f"keeper: {counted(left_out, 'line')} of {self.application} left out: too many at a time")
         found = []
         for line in self._reports.feed(self._drain(self._socket.fileno())):
             try:
-                found.append(self._mask.report(from_message(Report, line, "report")))
+                found.append(self._mask.report(read_report(line)))
             except EdgekitError as error:
                 self._write(f"keeper: a report that cannot be read: {self._mask.text(error.message)[:200]}")
         if found:
@@ -270,8 +275,12 @@ _MEANING: dict[int, str] = {signal.SIGXCPU: ": a realtime lane computed for too 
 def _readable(content: bytes) -> int:
     """A descriptor to read this content from: memory that goes with the last process that has it open."""
     fd = os.memfd_create("settings")
-    os.write(fd, content)
-    os.lseek(fd, 0, os.SEEK_SET)
+    try:
+        os.write(fd, content)
+        os.lseek(fd, 0, os.SEEK_SET)
+    except OSError:
+        os.close(fd)
+        raise
     return fd
 
 

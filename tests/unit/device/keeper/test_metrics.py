@@ -36,12 +36,12 @@ def test_keeper_and_worker_in_one_text(tmp_path: Path) -> None:
     bench.commit(make_release(plan=make_plan(version='1.0 "beta"')))
     bench.child().report(replace(HEALTHY, metrics=WORKER))
     bench.keeper.step()
-    text = metrics_text(bench.figures.status({}), Looked(pressures={"sorter": 12.5}), ["sorter"])
+    text = metrics_text(bench.figures.status({}, with_metrics=True), Looked(pressures={"sorter": 12.5}), ["sorter"])
     found = samples(text)
     assert found["edgekit_frames_total"] == 12
     assert '\nedgekit_frames_total{application="sorter"} 12\n' in text
     assert found["edgekit_worker_refused_lines"] == 0
-    assert "edgekit_frames_total" not in metrics_text(bench.figures.status({}), Looked(), [])
+    assert "edgekit_frames_total" not in metrics_text(bench.figures.status({}, with_metrics=True), Looked(), [])
     assert found["edgekit_healthy"] == 1
     assert found["edgekit_worker_memory_limit_bytes"] == 64 << 20
     assert found["edgekit_worker_memory_pressure_ratio"] == 0.125
@@ -110,7 +110,7 @@ def test_what_the_kernel_counts_for_a_worker(tmp_path: Path) -> None:
     (leaf / "pids.current").write_text("12\n")
     bench = Bench(tmp_path / "keeper")
     looked = Looked(accounts={"sorter": read_accounts(leaf)}, board_waited_s={("io", "full"): 2.5})
-    text = metrics_text(bench.figures.status({}), looked, [])
+    text = metrics_text(bench.figures.status({}, with_metrics=True), looked, [])
     for line in (
         'edgekit_worker_memory_part_bytes{application="sorter",part="anon"} 1048576',
         'edgekit_worker_memory_part_bytes{application="sorter",part="kernel"} 8192',

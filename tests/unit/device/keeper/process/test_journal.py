@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgekit.device.keeper.filesystem import Filesystem
 from edgekit.device.keeper.process.journal import (
+    ALL_KEPT_BYTES,
     KEPT_BYTES,
     KEPT_LINES,
     MAX_FILE_BYTES,
@@ -50,11 +51,23 @@ def test_long_lines_do_not_make_the_keeper_grow() -> None:
     for number in range(3000):
         journal.write(f"{number} 🎥 {'x' * 4000}", "sorter")
     kept = journal.tail(3000)
-    assert KEPT_BYTES * 0.9 < sum(sys.getsizeof(line.text) for line in kept) <= KEPT_BYTES
+    assert KEPT_BYTES * 0.9 < sum(sys.getsizeof(line.text) + 200 for line in kept) <= KEPT_BYTES
     assert [line.number for line in kept] == list(range(3001 - len(kept), 3001)), "the latest"
     for _ in range(3000):
         journal.write("short", "sorter")
     assert len(journal.tail(3000)) == KEPT_LINES
+
+
+def test_many_applications_that_write_much_keep_fewer_lines_each_and_a_quiet_one_keeps_its_own() -> None:
+    journal = Journal(lambda data: None, lambda: 0.0)
+    journal.write("quiet", "quiet")
+    for _ in range(600):
+        for number in range(10):
+            journal.write("x" * 4000, f"loud-{number}")
+    held = {name: journal.tail(9999, application=name) for name in ("quiet", *(f"loud-{n}" for n in range(10)))}
+    assert sum(sys.getsizeof(line.text) + 200 for lines in held.values() for line in lines) <= ALL_KEPT_BYTES
+    assert len(held.pop("quiet")) == 1
+    assert min(map(len, held.values())) > 0.9 * max(map(len, held.values()))
 
 
 def test_a_long_line_is_cut() -> None:
@@ -77,6 +90,15 @@ def test_lines_are_put_together_and_bounded() -> None:
     assert cutter.feed(b"x" * 11) == [b"x" * 11]
     assert cutter.feed(b"rest") == []
     assert (cutter.flush(), cutter.flush()) == ([b"rest"], [])
+
+
+def test_of_very_many_lines_the_last_ones_come_and_the_others_are_counted() -> None:
+    cutter = LineCutter(10, most=3)
+    assert cutter.feed(b"1\n2\n3\n4") == [b"1", b"2", b"3"]
+    assert cutter.left_out() == 0
+    assert cutter.feed(b"\n5\n6\n7\n8\n9") == [b"6", b"7", b"8"]
+    assert (cutter.left_out(), cutter.left_out()) == (2, 0)
+    assert cutter.flush() == [b"9"]
 
 
 def test_a_log_file_stays_small(tmp_path: Path) -> None:

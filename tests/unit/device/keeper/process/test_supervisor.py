@@ -335,3 +335,21 @@ def test_enforced_limits_without_cgroups_are_refused(bench: LoneBench) -> None:
     enforced = replace(plan, limits=replace(plan.limits, advisory=False))
     with pytest.raises(RolloutError, match="limits cannot be enforced: no cgroups in this test"):
         bench.supervisor.check(released(bench, enforced))
+
+
+def test_a_flood_of_short_lines_is_left_out_but_for_the_last_ones(running: LoneBench) -> None:
+    child = running.starter.last
+    child.say("\n" * 50_000 + "the last\n")
+    for _ in range(9):
+        running.supervisor.step()
+    lines = [line.text for line in running.journal.tail(2000)]
+    assert "the last" in lines
+    assert any(line.endswith("lines of sorter left out: too many at a time") for line in lines)
+    assert len(lines) < 2000
+
+
+def test_of_many_reports_at_a_time_the_last_ones_count(running: LoneBench) -> None:
+    for number in range(100):
+        running.starter.last.report(replace(HEALTHY, frames=number))
+    found = running.supervisor.step()
+    assert found[-1] == Reported(report=replace(HEALTHY, frames=99)) and len(found) <= 8
