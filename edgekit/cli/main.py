@@ -26,6 +26,8 @@ from edgekit.cli.interrupts import INTERRUPTED, end_on_signals
 from edgekit.cli.logs import logs
 from edgekit.cli.mem import mem
 from edgekit.cli.metrics import metrics
+from edgekit.cli.plan import plan
+from edgekit.cli.profile import profile
 from edgekit.cli.provision import provision
 from edgekit.cli.rollback import rollback
 from edgekit.cli.run_log import RunLog
@@ -65,7 +67,7 @@ def _root(
 
 
 _VERBS = (build, colour, demo, deploy, doctor, golden, init, logs, mem, metrics, provision, remove, rollback, schema)
-for _verb in (*_VERBS, start, status, stop, view):
+for _verb in (*_VERBS, plan, profile, start, status, stop, view):
     app.command()(_verb)
 
 

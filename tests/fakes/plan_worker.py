@@ -29,6 +29,8 @@ class PlanWorker:
         settings: dict[str, object],
         preview: socket.socket | None = None,
         serve: socket.socket | None = None,
+        *,
+        cgroup: Path | None = None,
     ) -> None:
         (folder / "work").mkdir(exist_ok=True)
         (folder / "plan.json").write_bytes(to_message(plan))
@@ -43,6 +45,9 @@ class PlanWorker:
                 fds[variable] = listener.fileno()
         environ = {**worker_env(folder / "work", fds), "PYTHONPATH": str(folder / "app")}
         argv = [sys.executable, "-m", "edgekit.device.runtime", "--release", folder, "--work", folder / "work"]
+        if cgroup is not None:  # a shell joins and becomes the worker
+            join = 'echo 0 > "$0/cgroup.procs" && exec "$@"'
+            argv = ["/bin/sh", "-c", join, str(cgroup), *map(str, argv)]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(argv, env=environ, pass_fds=tuple(fds.values()), stderr=log, stdout=log)
         theirs.close()

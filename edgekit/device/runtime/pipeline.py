@@ -84,8 +84,17 @@ class Pipeline:
         ends: Ends,
         figures: PipelineFigures,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        of_thread: Callable[[str, Callable[[], float]], LaneFigures] = LaneFigures,
     ) -> None:
         """Make everything; no thread runs yet.
+
+        Args:
+            factory: makes its stages, of a plan.
+            ends: its sources and sinks.
+            figures: what leaves it is counted there.
+            clock: monotonic seconds.
+            of_thread: makes what counts the work of each thread.
 
         Raises:
             InputError: a stage cannot be made, or not for several threads.
@@ -93,7 +102,7 @@ class Pipeline:
         check_threads(factory.plan)
         cv2.setNumThreads(0)  # its pool would run beside the lanes
         self.figures = figures
-        self._factory, self._ends, self._clock = factory, ends, clock
+        self._factory, self._ends, self._clock, self._of_thread = factory, ends, clock, of_thread
         for name, source in ends.sources.items():
             figures.add(name, source.info, factory.plan.sources[name].max_fps)
         graph = plan_graph(factory.plan)
@@ -197,6 +206,7 @@ class Pipeline:
             lanes=self.lanes,
             advisory=plan.limits.advisory,
             clock=self._clock,
+            of_thread=self._of_thread,
         )
 
     def _most_leases(self) -> int:
@@ -228,7 +238,7 @@ class Pipeline:
         return {served_stream(model): rule for model, runs in plan.served.items() if runs == lane}
 
     def _crew(self, node: LaneNode, number: int) -> Crew:
-        figures = LaneFigures(f"{node.name}.{number + 1}" if number else node.name, self._clock)
+        figures = self._of_thread(f"{node.name}.{number + 1}" if number else node.name, self._clock)
         stages: list[Step] = [self._stage_step(name) for name in node.stages]
         return Crew(steps=(*stages, *(self._sink_step(name, figures) for name in node.sinks)), figures=figures)
 

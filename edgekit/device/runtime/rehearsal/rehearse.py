@@ -71,7 +71,7 @@ def _bound(memory_bytes: int) -> None:
 
 def _stand_alone(folder: Path) -> None:
     """Nothing of the caller's: not its output, its environment, its folder, or its network."""
-    _leave_network()
+    leave_network()
     output = os.open(folder / OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for fd in (1, 2):
         os.dup2(output, fd)
@@ -83,19 +83,25 @@ def _stand_alone(folder: Path) -> None:
     os.chdir(work)
 
 
-def _leave_network() -> None:
+def leave_network() -> bool:
     """Go where no valve, broker or database can be reached, if the kernel lets a plain user. Source: unshare(2).
 
     Only a system that forbids it goes on with its network; then what a stage connects to while it is made is reached.
+
+    Returns:
+        Whether it has been left.
     """
     owner = (os.geteuid(), os.getegid())
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(_NEW_NETWORK) == 0 or libc.unshare(_NEW_USER | _NEW_NETWORK) != 0:
-        return
+    if libc.unshare(_NEW_NETWORK) == 0:
+        return True
+    if libc.unshare(_NEW_USER | _NEW_NETWORK) != 0:
+        return False
     maps = {"setgroups": "deny", "uid_map": f"{owner[0]} {owner[0]} 1", "gid_map": f"{owner[1]} {owner[1]} 1"}
     for name, text in maps.items():
         with contextlib.suppress(OSError):
             Path("/proc/self", name).write_text(text)
+    return True
 
 
 def main() -> None:

@@ -45,11 +45,13 @@ class Feed:
     advisory: bool = False
     """Whether it may run on other CPUs."""
     clock: Callable[[], float] = time.monotonic
+    of_thread: Callable[[str, Callable[[], float]], LaneFigures] = LaneFigures
+    """Makes what counts its work."""
     thread: PinnedThread = field(init=False)
 
     def __post_init__(self) -> None:
         """Make the thread, which stands still."""
-        self.figures = LaneFigures(self.name, self.clock)
+        self.figures = self.of_thread(self.name, self.clock)
         self.thread = PinnedThread(self.name, self.cpus, advisory=self.advisory, body=self.play)
 
     def play(self) -> None:

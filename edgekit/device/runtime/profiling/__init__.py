@@ -1,0 +1,1 @@
+"""Measures what a release costs on this machine: its own pipeline plays clips, cut off from everything outside."""

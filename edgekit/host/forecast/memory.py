@@ -1,0 +1,206 @@
+"""Predicts a worker's memory, owner by owner: what it is when all goes well, and what it may become. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from edgekit.host.forecast.constants import (
+    CAMERA_BYTES,
+    CAMERA_KERNEL_BYTES,
+    DECODER_BYTES_A_PIXEL,
+    INTERPRETER_BYTES,
+    KERNEL_BYTES,
+    LIBRARIES_BYTES,
+    REFERENCES,
+    RUNTIME_BYTES,
+    SURFACE_BYTES_A_PIXEL,
+)
+from edgekit.schema.plan import WorkerPlan
+from edgekit.schema.profile import Profile, SizeProfile
+from edgekit.schema.recipe import ColourContract
+from edgekit.schema.sink import ClipSink, JsonlSink, MqttSink, PreviewSink, PythonSink, WebhookSink
+
+_LINES_BYTES, _OUTBOX_BYTES = 4 << 20, 1 << 20
+"""What waits in memory at most: of a jsonl sink for its disk, of a sink that sends for its broker or server."""
+_KEY_S = 2.0
+"""Between key pictures of a camera, as a rule; a clip begins with one."""
+_BITS_A_PIXEL = 0.08
+"""Of a camera's stream: about 4 Mbit/s at 1080p and 25 pictures a second."""
+_FLOAT_BYTES = 4
+_MACROBLOCK = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryLine:
+    """What one owner takes."""
+
+    owner: str
+    usual_bytes: int
+    """When all goes well."""
+    most_bytes: int
+    """When all that is bounded has come to its bound: queues full, disks and brokers away."""
+    known_from: str
+    """`profile`, `constant`, `model` (measured on this machine), or `recipe`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cameras:
+    """What looks."""
+
+    count: int
+    width_px: int
+    height_px: int
+    fps: float
+    pictures: int = 1
+    """Of one camera on their way at once, as the lanes' forecast says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryForecast:
+    """A worker's memory. `memory.stat` calls the sum anon + shmem + kernel; pages of files come beside it."""
+
+    lines: tuple[MemoryLine, ...]
+    file_bytes: int
+    """Libraries' code and other pages of files: the kernel drops them where memory is short."""
+    memory_max: int
+
+    @property
+    def usual_bytes(self) -> int:
+        """The sum of what it takes when all goes well."""
+        return sum(line.usual_bytes for line in self.lines)
+
+    @property
+    def most_bytes(self) -> int:
+        """The sum of what it may take."""
+        return sum(line.most_bytes for line in self.lines)
+
+    @property
+    def fits(self) -> bool:
+        """Whether it fits its limit when all goes well."""
+        return self.usual_bytes <= self.memory_max
+
+
+def foretell_memory(
+    plan: WorkerPlan, cameras: Cameras, profile: Profile | None, models: Mapping[str, int]
+) -> MemoryForecast:
+    """Add up what a worker takes.
+
+    Args:
+        plan: its plan.
+        cameras: what it looks at.
+        profile: what was measured of it; its sizes include that of the cameras' pictures. None: nothing was.
+        models: what models take that were measured on this machine, in bytes.
+    """
+    size = size_of(profile, cameras)
+    begin = _measured(profile, size, plan, cameras) if profile and size else _assumed(plan, cameras, models)
+    return MemoryForecast(
+        lines=tuple(line for line in (*begin, *_sinks(plan, cameras), *_kept(plan)) if line.most_bytes),
+        file_bytes=profile.memory.file_bytes if profile else 0,
+        memory_max=plan.limits.memory_max,
+    )
+
+
+def size_of(profile: Profile | None, cameras: Cameras) -> SizeProfile | None:
+    """What a profile says of such pictures."""
+    wanted = (cameras.width_px, cameras.height_px)
+    return next((one for one in profile.sizes if (one.width_px, one.height_px) == wanted), None) if profile else None
+
+
+def _measured(profile: Profile, size: SizeProfile, plan: WorkerPlan, cameras: Cameras) -> Iterator[MemoryLine]:
+    memory = profile.memory
+    engines = sum(engine.memory_bytes for engine in profile.engines.values())
+    yield _line("interpreter", memory.interpreter_bytes, "profile")
+    yield _line("libraries", memory.libraries_bytes - memory.interpreter_bytes, "profile")
+    for name, engine in profile.engines.items():
+        yield _line(f"engine {name}", engine.memory_bytes, "profile")
+    yield _line("golden frames, arenas", memory.ready_bytes - memory.libraries_bytes - engines, "profile")
+    yield _line("lanes, sinks, reports", size.memory_bytes - size.stream_bytes - memory.ready_bytes, "profile")
+    more = max(0, cameras.pictures - max(1, size.pictures)) * _surface(cameras)
+    yield from _cameras(cameras, size.stream_bytes + more, _most_pictures(plan) - cameras.pictures, "profile")
+
+
+def _assumed(plan: WorkerPlan, cameras: Cameras, models: Mapping[str, int]) -> Iterator[MemoryLine]:
+    yield _line("interpreter", INTERPRETER_BYTES, "constant")
+    yield _line("libraries", LIBRARIES_BYTES, "constant")
+    if any(engine.runner == "onnxruntime" or engine.tail for engine in plan.engines.values()):
+        yield _line("ONNX Runtime", RUNTIME_BYTES, "constant")
+    for name, taken in models.items():
+        yield _line(f"engine {name}", taken, "model")
+    pixels = _pixels(cameras)
+    decoder = DECODER_BYTES_A_PIXEL * pixels + (REFERENCES - 1 + cameras.pictures - 1) * _surface(cameras)
+    each = CAMERA_BYTES + int(decoder) + sum(map(_stage_bytes, _contracts(plan)))
+    yield from _cameras(cameras, each, _most_pictures(plan) - cameras.pictures, "constant")
+
+
+def _cameras(cameras: Cameras, each: int, further: int, known_from: str) -> Iterator[MemoryLine]:
+    count = cameras.count
+    about = f"{count} x {cameras.width_px}x{cameras.height_px}"
+    yield _line(f"cameras: {about}, decoders and stages", count * each, known_from)
+    yield MemoryLine(
+        owner="pictures in queues that are full",
+        usual_bytes=0,
+        most_bytes=count * max(0, further) * _surface(cameras),
+        known_from="recipe",
+    )
+    yield _line("kernel: page tables, stacks, sockets", KERNEL_BYTES + count * CAMERA_KERNEL_BYTES, "constant")
+
+
+def _sinks(plan: WorkerPlan, cameras: Cameras) -> Iterator[MemoryLine]:
+    """What sinks may keep: little while disks and brokers are there."""
+    for name, sink in plan.sinks.items():
+        usual = most = 0
+        match sink:
+            case ClipSink():
+                bits = _BITS_A_PIXEL * cameras.width_px * cameras.height_px * cameras.fps
+                usual = int(min(sink.buffer, bits / 8 * (sink.before_s + _KEY_S))) * cameras.count
+                most = sink.buffer * cameras.count
+            case JsonlSink():
+                most = _LINES_BYTES
+            case MqttSink() | WebhookSink() | PythonSink():
+                most = _OUTBOX_BYTES
+            case PreviewSink():
+                width = min(sink.width_px, cameras.width_px)
+                most = 6 * width * (width * cameras.height_px // max(1, cameras.width_px)) * cameras.count
+        yield MemoryLine(owner=f"sink {name}", usual_bytes=usual, most_bytes=max(usual, most), known_from="recipe")
+
+
+def _kept(plan: WorkerPlan) -> Iterator[MemoryLine]:
+    """Pictures that the recipe's own code may keep."""
+    own = any(stage.kind == "python" for stage in plan.stages)
+    own = own or any(isinstance(sink, (PythonSink, PreviewSink)) for sink in plan.sinks.values())
+    most = plan.limits.pictures_max if own else 0
+    yield MemoryLine(owner="pictures that are kept", usual_bytes=0, most_bytes=most, known_from="recipe")
+
+
+def _line(owner: str, taken: int, known_from: str) -> MemoryLine:
+    return MemoryLine(owner=owner, usual_bytes=max(0, taken), most_bytes=max(0, taken), known_from=known_from)
+
+
+def _most_pictures(plan: WorkerPlan) -> int:
+    """Of one camera: as many as there are leases (`device/runtime/pipeline.py`)."""
+    used = {stage.lane for stage in plan.stages} | {sink.lane for sink in plan.sinks.values()}
+    return 1 + sum(lane.queue + lane.threads for name, lane in plan.lanes.items() if name in used)
+
+
+def _pixels(cameras: Cameras) -> int:
+    """Decoders work in whole macroblocks."""
+    return _whole(cameras.width_px) * _whole(cameras.height_px)
+
+
+def _surface(cameras: Cameras) -> int:
+    return int(SURFACE_BYTES_A_PIXEL * _pixels(cameras))
+
+
+def _whole(pixels: int) -> int:
+    return -(-pixels // _MACROBLOCK) * _MACROBLOCK
+
+
+def _contracts(plan: WorkerPlan) -> tuple[ColourContract, ...]:
+    return tuple(engine.input for engine in plan.engines.values() if engine.input is not None)
+
+
+def _stage_bytes(contract: ColourContract) -> int:
+    """What converting a frame takes in each stream: the tensor, and the picture in its size."""
+    tensor = contract.width_px * contract.height_px * contract.channels * contract.batch
+    return tensor * (_FLOAT_BYTES if contract.dtype == "float32" else 1) + 3 * contract.width_px * contract.height_px

@@ -1,0 +1,272 @@
+"""`edgekit plan`: whether a recipe fits a board's memory, and whether it keeps up with its cameras, before it runs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.errors import InputError
+from edgekit.host.catalogue.recipes import read_recipe
+from edgekit.host.catalogue.targets import find_target
+from edgekit.host.engine.backends import choose_backend
+from edgekit.host.forecast.ask import ask_forecast, ask_models
+from edgekit.host.forecast.memory import Cameras, MemoryForecast, foretell_memory
+from edgekit.host.forecast.picture import draw_lanes
+from edgekit.host.release.folder import open_release, read_plan
+from edgekit.host.release.names import MANIFEST
+from edgekit.host.release.plan import plan_worker
+from edgekit.host.workflow.devices import DeviceAccess
+from edgekit.host.workflow.profiles import other_state, read_profile
+from edgekit.host.workflow.workstation import Workstation
+from edgekit.schema.board import reserve_bytes
+from edgekit.schema.control import Status
+from edgekit.schema.forecast import ForecastReply, ForecastRequest, LoadForecast, ModelsRequest
+from edgekit.schema.manifest import EngineEntry
+from edgekit.schema.plan import EnginePlan, WorkerPlan
+from edgekit.schema.profile import Profile
+from edgekit.schema.source import CameraOptions
+from edgekit.schema.units import format_bytes
+
+_SHOWN = (1, 2, 4, 8, 16)
+_USUAL_SIZE, _USUAL_FPS = (1920, 1080), 25.0
+"""Of a camera that nobody has described."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanOptions:
+    """What is asked for."""
+
+    target: str = ""
+    """For a recipe; a release has one."""
+    device: str = ""
+    """A board, whose other applications count too; empty: none."""
+    profile: Path | None = None
+    cameras: int = 0
+    """How many; 0: as many as the recipe has."""
+    size: tuple[int, int] | None = None
+    """Of their pictures; None: as the profile has them, or 1920x1080."""
+    fps: float = 0.0
+    """0: as the profile has them, or 25."""
+    picture: Path | None = None
+    """SVG file for lanes over time; None: none is drawn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardShare:
+    """What one application on the board may use, and has used."""
+
+    application: str
+    memory_max: int
+    peak_bytes: int
+    """As its kernel has counted; of the planned one what is foretold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanResult:
+    """What is foretold."""
+
+    application: str
+    version: str
+    target: str
+    cameras: Cameras
+    memory: MemoryForecast
+    memory_usual_bytes: int
+    memory_most_bytes: int
+    profiled: str = ""
+    """Where and in which state the costs were measured; empty: nowhere, and nothing is said of times."""
+    loads: tuple[LoadForecast, ...] = ()
+    most_cameras: int = 0
+    """So many keep up; 0 where that is not known, or not even one does."""
+    board: tuple[BoardShare, ...] = ()
+    """All applications of the device, this one first."""
+    board_bytes: int = 0
+    """What they may use together: the device's memory less its reserve."""
+    refusals: tuple[str, ...] = ()
+    """Why it cannot run, each with the sum."""
+    warnings: tuple[str, ...] = ()
+    picture: str = ""
+
+
+def plan_ahead(recipe: Path, options: PlanOptions, access: DeviceAccess, station: Workstation) -> PlanResult:
+    """Foretell memory, and times where a profile tells what the stages cost.
+
+    Args:
+        recipe: a recipe's folder, or a release's.
+        options: what is asked for.
+        access: the way to devices.
+        station: this machine.
+
+    Raises:
+        InputError: a mistake in recipe, target, profile or options.
+        NothingSelected: there is no such device.
+        Unreachable: it does not answer.
+    """
+    plan, models = _plan_of(recipe, options, station)
+    profile = read_profile(options.profile) if options.profile else None
+    if profile is not None and profile.application != plan.application:
+        raise InputError(
+            f"{options.profile} is of {profile.application}, not of {plan.application}",
+            hint="edgekit profile DEVICE RELEASE measures this one",
+        )
+    status = _status_of(options.device, access) if options.device else None
+    cameras = _cameras_of(plan, profile, options)
+    reply = _times(plan, profile, cameras, station) if profile else ForecastReply()
+    load = next((one for one in reply.loads if one.cameras == cameras.count), None)
+    if load is not None:
+        cameras = dataclasses.replace(cameras, pictures=max(1, load.pictures))
+    taken = {} if profile else _models_here(models, station)
+    memory = foretell_memory(plan, cameras, profile, taken)
+    board = _board(plan, memory, status) if status else ()
+    picture = _draw(plan, reply, cameras, options.picture) if options.picture else ""
+    return PlanResult(
+        application=plan.application,
+        version=plan.version,
+        target=plan.target,
+        cameras=cameras,
+        memory=memory,
+        memory_usual_bytes=memory.usual_bytes,
+        memory_most_bytes=memory.most_bytes,
+        profiled=_profiled(profile) if profile else "",
+        loads=reply.loads,
+        most_cameras=reply.most,
+        board=board,
+        board_bytes=status.memory_total_bytes - reserve_bytes(status.memory_total_bytes) if status else 0,
+        refusals=_refusals(memory, board, status),
+        warnings=_warnings(plan, profile, memory, models.keys() - taken.keys(), status),
+        picture=picture,
+    )
+
+
+def _plan_of(recipe: Path, options: PlanOptions, station: Workstation) -> tuple[WorkerPlan, Mapping[str, EnginePlan]]:
+    """The plan, and the models that this machine's CPU can run, with absolute paths."""
+    if (recipe / MANIFEST).is_file():
+        plan = read_plan(open_release(recipe))
+        if plan is None:
+            raise InputError(f"{recipe} has no plan that can be read", hint="build the release again")
+        return plan, _on_cpu(plan, recipe.absolute() / "files")
+    if not options.target:
+        raise InputError("--target is missing: memory and CPUs are a board's", hint="edgekit target list")
+    folder, target = read_recipe(recipe), find_target(options.target, station.settings)
+    entries = [
+        EngineEntry(name=name, runner=choose_backend(target, model), path=model.onnx, model_sha256="", facts={})
+        for name, model in folder.recipe.models.items()
+    ]
+    plan = plan_worker(folder.recipe, target, entries, has_app=folder.app is not None, places=folder.places)
+    return plan, _on_cpu(plan, folder.folder.absolute())
+
+
+def _on_cpu(plan: WorkerPlan, below: Path) -> Mapping[str, EnginePlan]:
+    return {
+        name: dataclasses.replace(engine, path=str(below / engine.path), cpus=())
+        for name, engine in plan.engines.items()
+        if engine.runner == "onnxruntime"
+    }
+
+
+def _status_of(name: str, access: DeviceAccess) -> Status:
+    with access.keeper(name) as keeper:
+        return keeper.status()
+
+
+def _cameras_of(plan: WorkerPlan, profile: Profile | None, options: PlanOptions) -> Cameras:
+    measured = profile.sizes[0] if profile else None
+    width_px, height_px = options.size or ((measured.width_px, measured.height_px) if measured else _USUAL_SIZE)
+    fps = options.fps or (round(measured.fps, 1) if measured else _USUAL_FPS)
+    count = options.cameras or len(plan.sources)
+    return Cameras(count=count, width_px=width_px, height_px=height_px, fps=fps)
+
+
+def _times(plan: WorkerPlan, profile: Profile, cameras: Cameras, station: Workstation) -> ForecastReply:
+    counts = sorted({*(one for one in _SHOWN if one <= cameras.count), cameras.count})
+    request = ForecastRequest(
+        plan=plan,
+        profile=profile,
+        width_px=cameras.width_px,
+        height_px=cameras.height_px,
+        fps=cameras.fps,
+        counts=tuple(counts),
+    )
+    with station.progress.step("running its lanes on a virtual clock"):
+        return ask_forecast(request, station.executor)
+
+
+def _models_here(models: Mapping[str, EnginePlan], station: Workstation) -> Mapping[str, int]:
+    if not models:
+        return {}
+    with station.progress.step("measuring what its models take"):
+        return ask_models(ModelsRequest(engines=dict(models)), station.executor)
+
+
+def _board(plan: WorkerPlan, memory: MemoryForecast, status: Status) -> tuple[BoardShare, ...]:
+    own = BoardShare(application=plan.application, memory_max=memory.memory_max, peak_bytes=memory.usual_bytes)
+    others = (one for one in status.applications if one.application != plan.application and one.worker.memory_max)
+    return (
+        own,
+        *(
+            BoardShare(application=one.application, memory_max=one.worker.memory_max, peak_bytes=one.worker.memory_peak)
+            for one in others
+        ),
+    )
+
+
+def _refusals(memory: MemoryForecast, board: tuple[BoardShare, ...], status: Status | None) -> tuple[str, ...]:
+    found = []
+    if not memory.fits:
+        found.append(
+            f"memory: {format_bytes(memory.usual_bytes)} are needed and memory_max is "
+            f"{format_bytes(memory.memory_max)}: raise limits.memory_max, or take fewer or smaller cameras"
+        )
+    if status is not None and status.memory_total_bytes:
+        usable = status.memory_total_bytes - reserve_bytes(status.memory_total_bytes)
+        promised = sum(share.memory_max for share in board)
+        if promised > usable:
+            listed = " + ".join(f"{share.application} {format_bytes(share.memory_max)}" for share in board)
+            found.append(
+                f"memory_max of all applications is more than the device has for them: {listed} = "
+                f"{format_bytes(promised)} of {format_bytes(usable)}: lower limits.memory_max, or stop one of them"
+            )
+    return tuple(found)
+
+
+def _warnings(
+    plan: WorkerPlan, profile: Profile | None, memory: MemoryForecast, unknown: set[str], status: Status | None
+) -> tuple[str, ...]:
+    found = []
+    if memory.fits and memory.most_bytes > memory.memory_max:
+        found.append(
+            f"with every queue and buffer full it is {format_bytes(memory.most_bytes)}, more than memory_max "
+            f"{format_bytes(memory.memory_max)}: shorter queues, or smaller buffers of sinks"
+        )
+    if profile is None:
+        found.append("nothing is known of times: edgekit profile DEVICE RELEASE measures them")
+        found += [f"engine {name} is not in the sum: its memory was not measured" for name in sorted(unknown)]
+        beside = sorted(name for name, engine in plan.engines.items() if engine.runner != "onnxruntime")
+        found += [f"engine {name} is not in the sum: only its accelerator can tell what it takes" for name in beside]
+        if any(isinstance(source, CameraOptions) for source in plan.sources.values()):
+            found.append("cameras are taken for such of 1 to 4 reference pictures, as most are")
+    elif profile.target != plan.target:
+        found.append(f"the profile was measured on {profile.target}, and this is for {plan.target}")
+    if profile is not None and status is not None and status.board is not None:
+        found += other_state(profile, status.board.clocks)
+    return tuple(found)
+
+
+def _profiled(profile: Profile) -> str:
+    mode = f", power mode {profile.power_mode}" if profile.power_mode else ""
+    clocks = ", ".join(f"{one.clock} {(one.limit_hertz or one.hertz) / 1e6:.0f} MHz" for one in profile.clocks)
+    return f"{profile.device} ({profile.machine}), {profile.measured}{mode}, clocks: {clocks or 'not told there'}"
+
+
+def _draw(plan: WorkerPlan, reply: ForecastReply, cameras: Cameras, file: Path) -> str:
+    if not reply.spans:
+        raise InputError(
+            "there is nothing to draw: without a profile nothing is known of times",
+            hint="edgekit profile DEVICE RELEASE, and give its file with --profile",
+        )
+    title = (
+        f"{plan.application}, {cameras.count} cameras of {cameras.width_px}x{cameras.height_px} at {cameras.fps:g} fps"
+    )
+    file.write_text(draw_lanes(reply.spans, title), encoding="utf-8")
+    return str(file)

@@ -1,0 +1,169 @@
+"""What a release costs on one machine, as `edgekit profile` measures it: read by `edgekit plan` and `edgekit build`.
+
+Costs are CPU time of the thread that did the work: neighbours that take the CPU away meanwhile do not make it longer,
+and how long frames wait for a CPU is what a forecast computes. What a stage waits for an accelerator is kept apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from edgekit.schema.bounds import Between, Length
+from edgekit.schema.message import Message
+from edgekit.schema.telemetry import ClockRate
+
+FORMAT = 1
+MAX_PROFILE_BYTES = 4 << 20
+MAX_CLIP_BYTES = 64 << 20
+SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
+"""The parts of all samples that do not exceed the values in `Cost.spread_ms`."""
+DECODE = "decode"
+"""The work of a source's own thread on one picture, beside the stages' names."""
+
+Milliseconds = Annotated[float, Between(0, 3_600_000)]
+Count = Annotated[int, Between(0, 1 << 53)]
+Bytes = Annotated[int, Between(0, 1 << 53)]
+Rate = Annotated[float, Between(0, 4096)]
+Side = Annotated[int, Between(1, 16_384)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """One kind of work on one frame."""
+
+    count: Count
+    """Samples."""
+    p50_ms: Milliseconds
+    p95_ms: Milliseconds
+    """Wall time: what 50 and 95 of 100 do not exceed."""
+    cpu_p50_ms: Milliseconds
+    cpu_p95_ms: Milliseconds
+    """CPU time of the thread, likewise."""
+    wait_ms: Milliseconds = 0.0
+    """Of the wall time: what it sleeps until an accelerator is done, on average; 0 where the CPU does it all."""
+    spread_ms: Annotated[tuple[Milliseconds, ...], Length(len(SHARES), len(SHARES), "one for each of SHARES")]
+    """CPU time's distribution."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineCost:
+    """One model on its slot."""
+
+    runner: str
+    sha256: str
+    """Of the engine's file."""
+    slots: Count = 1
+    stage: str = ""
+    """The stage that runs it, whose cost this is too."""
+    memory_bytes: Bytes = 0
+    """Anonymous and shared memory that loading it took, and its first runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeProfile:
+    """One stream of pictures of one size, played as a camera gives them."""
+
+    width_px: Side
+    height_px: Side
+    codec: str = ""
+    fps: Rate
+    clip: str
+    """What was played, in words."""
+    frames: Count
+    costs: Annotated[dict[str, Cost], Length(1, 256)]
+    """By stage and sink, and `decode`."""
+    overheads_ms: Annotated[dict[str, Milliseconds], Length(0, 256)] = field(default_factory=dict)
+    """CPU time a frame that a lane's thread takes beside its stages, by lane; `decode`: a source's thread."""
+    beside_ms: Milliseconds = 0.0
+    """CPU time in a second of all other threads: reports, senders."""
+    handoff_ms: Milliseconds = 0.0
+    """From one lane to the next, where that sleeps: what waking it takes."""
+    p50_ms: Milliseconds
+    p99_ms: Milliseconds
+    """Capture to sink, as measured."""
+    memory_bytes: Bytes
+    """Anonymous and shared memory at its peak, with this one stream."""
+    stream_bytes: Bytes = 0
+    """What one more such stream takes of it."""
+    pictures: Count = 0
+    """Pictures of the stream that were in use at once, at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryProfile:
+    """Anonymous and shared memory of the worker before it had a stream. Source: Linux, proc_pid_status(5)."""
+
+    interpreter_bytes: Bytes
+    libraries_bytes: Bytes
+    """Together with the interpreter's."""
+    ready_bytes: Bytes
+    """With engines loaded and golden frames run."""
+    file_bytes: Bytes = 0
+    """Mapped from files, which the kernel can drop: libraries' code, weights that are mapped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile(Message):
+    """What one release costs on one machine, in the state that it was in."""
+
+    format: int = FORMAT
+    edgekit: str
+    application: str
+    version: str
+    target: str
+    release: str
+    """Digest of the release."""
+    device: str
+    machine: str
+    """What the device says that it is."""
+    measured: str
+    """When, ISO 8601 in UTC."""
+    kernel: str = ""
+    python: str = ""
+    power_mode: str = ""
+    power_conf: str = ""
+    """Of a Jetson: name and configuration of the mode that it was in."""
+    clocks: Annotated[tuple[ClockRate, ...], Length(0, 64)] = ()
+    """While it was measured."""
+    packages: Annotated[dict[str, str], Length(0, 1024)] = field(default_factory=dict)
+    """Versions, by name."""
+    engines: Annotated[dict[str, EngineCost], Length(0, 64)] = field(default_factory=dict)
+    sizes: Annotated[tuple[SizeProfile, ...], Length(1, 32)]
+    memory: MemoryProfile
+    notes: Annotated[tuple[str, ...], Length(0, 64)] = ()
+    """What was not measured, and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlayedClip:
+    """A clip that stands in for a camera."""
+
+    about: str
+    data: str = ""
+    """An MP4 file, base64. Empty: the plan's own first source is played, which is no camera."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileRequest(Message):
+    """What a machine is asked to measure; on standard input."""
+
+    seconds: Annotated[float, Between(0.5, 600)] = 10.0
+    """For each clip."""
+    clips: Annotated[tuple[PlayedClip, ...], Length(1, 32)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileReply(Message):
+    """What it measured; on standard output."""
+
+    sizes: Annotated[tuple[SizeProfile, ...], Length(0, 32)] = ()
+    engines: Annotated[dict[str, EngineCost], Length(0, 64)] = field(default_factory=dict)
+    memory: MemoryProfile | None = None
+    clocks: Annotated[tuple[ClockRate, ...], Length(0, 64)] = ()
+    kernel: str = ""
+    python: str = ""
+    notes: Annotated[tuple[str, ...], Length(0, 64)] = ()
+    failure: str = ""
+    """Why it could not be measured."""
+    hint: str = ""

@@ -1,0 +1,187 @@
+"""The site that `edgekit plan` foretells: gate-watch's release for this machine, its cameras and broker, a real worker.
+
+The worker runs under SCHED_RR: who else uses this machine takes the CPU from nobody here. Its memory is what the kernel
+charges to a cgroup of its own, looked at twenty times a second.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+
+from edgekit.device.keeper.process.launch import worker_env
+from edgekit.executor.local import LocalExecutor
+from edgekit.host.demo.broker import DemoBroker, demo_broker
+from tests.fakes.cameras import RtspServer, rtsp_server
+
+ROOT = Path(__file__).parents[2]
+GATES = ("north", "south", "east", "west")
+SCRIPT = Path(__file__).with_name("gate_worker.py")
+_BOOT = "import runpy, sys; sys.path[:0] = sys.argv.pop(1).split(':'); runpy.run_path(sys.argv.pop(1))"
+_CGROUP = Path("/sys/fs/cgroup")
+_LOOK_EVERY_S = 0.05
+_REALTIME = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """What one run of the worker showed."""
+
+    latencies_ms: tuple[float, ...]
+    fps: Mapping[str, float]
+    memory_bytes: int
+    """Anonymous, shared and the kernel's, at the peak of their sum."""
+    file_bytes: int
+    """Page cache, then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateSite:
+    """Everything that stands there."""
+
+    folder: Path
+    release: Path
+    server: RtspServer
+    broker: DemoBroker
+
+    def settings(self, cameras: int) -> dict[str, object]:
+        """A board's, with so many of the cameras."""
+        found: dict[str, object] = {}
+        for number, gate in enumerate(GATES):
+            found |= {gate: self.server.url(number), f"has_{gate}": number < cameras}
+        return found | {
+            "camera_password": "none",
+            "broker": "127.0.0.1",
+            "broker_port": self.broker.port,
+            "broker_user": self.broker.user,
+            "broker_password": self.broker.password.read_text().strip(),
+        }
+
+    def run(self, cameras: int, seconds: float) -> Ran:
+        """Let the worker see so many cameras for so long."""
+        work = Path(tempfile.mkdtemp(dir=self.folder))
+        files = self.release / "files"
+        argv = [
+            sys.executable,
+            "-I",
+            "-c",
+            _BOOT,
+            str(files / "site"),
+            str(SCRIPT),
+            str(files),
+            str(work),
+            f"{seconds}",
+        ]
+        join = ["/bin/sh", "-c", 'echo 0 > "$0/cgroup.procs" && exec chrt --rr "$@"']
+        with memory_cgroup() as cgroup:
+            process = subprocess.Popen(
+                [*join, str(cgroup), str(_REALTIME), *argv],
+                env=worker_env(work, {}),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=(work / "log").open("wb"),
+            )
+            assert process.stdin is not None and process.stdout is not None
+            process.stdin.write(json.dumps(self.settings(cameras)).encode())
+            process.stdin.close()
+            peak, file_bytes = 0, 0
+            while process.poll() is None:
+                own, files_now = charged(cgroup)
+                peak, file_bytes = max((peak, file_bytes), (own, files_now))
+                time.sleep(_LOOK_EVERY_S)
+            answer = process.stdout.read()
+        assert process.returncode == 0, (work / "log").read_text()
+        told = json.loads(answer)
+        return Ran(latencies_ms=tuple(told["latencies_ms"]), fps=told["fps"], memory_bytes=peak, file_bytes=file_bytes)
+
+
+@contextlib.contextmanager
+def gate_site() -> Iterator[GateSite]:
+    """Build the release, and start cameras and broker."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgekit-bench-")))
+        release = build(folder)
+        shown = [str(bare_stream(gate, folder)) for gate in GATES]
+        (folder / "broker").mkdir(mode=0o700)
+        password = secrets.token_urlsafe(12)
+        broker = stack.enter_context(demo_broker(LocalExecutor(), folder / "broker", "gate-watch", password))
+        os.sched_setscheduler(
+            0, os.SCHED_RR, os.sched_param(_REALTIME)
+        )  # the server has it from here: cameras keep time
+        server = stack.enter_context(rtsp_server(*shown))
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        yield GateSite(folder=folder, release=release, server=server, broker=broker)
+
+
+def edgekit(folder: Path, *argv: str) -> dict[str, object]:
+    """One command's answer; its home is in `folder`."""
+    environ = {**os.environ, "EDGEKIT_HOME": str(folder / "home")}
+    program = Path(sys.executable).with_name("edgekit")
+    command = [program, *argv, "--json"]
+    done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, timeout=600, check=False)
+    assert done.returncode in (0, 8), done.stderr.decode()
+    return dict(json.loads(done.stdout))
+
+
+def build(folder: Path) -> Path:
+    """The release of gate-watch for this machine."""
+    edgekit(folder, "keys", "init")
+    out = folder / "release"
+    edgekit(folder, "build", "recipes/gate-watch", "--target", "host", "--out", str(out))
+    return out
+
+
+def bare_stream(gate: str, folder: Path) -> Path:
+    """A gate's clip without its container, for a server that shows it over and over."""
+    file = folder / f"{gate}.h264"
+    with av.open(str(ROOT / "recipes/gate-watch/clips" / f"{gate}.mp4")) as clip, av.open(str(file), "w") as bare:
+        stream = clip.streams.video[0]
+        written = bare.add_stream_from_template(stream)
+        for packet in clip.demux(stream):
+            if packet.size:
+                packet.stream = written
+                bare.mux(packet)
+    return file
+
+
+@contextlib.contextmanager
+def memory_cgroup() -> Iterator[Path]:
+    """An empty cgroup that counts memory, of version 1 or 2."""
+    parent = _CGROUP / "memory" if (_CGROUP / "memory").is_dir() else _CGROUP
+    cgroup = parent / f"edgekit-bench-{os.getpid()}"
+    cgroup.mkdir()
+    try:
+        yield cgroup
+    finally:
+        cgroup.rmdir()
+
+
+def charged(cgroup: Path) -> tuple[int, int]:
+    """Anonymous, shared and the kernel's bytes; and those of files."""
+    parts = charged_parts(cgroup)
+    return parts["own"] + parts["kernel"], parts["file"]
+
+
+def charged_parts(cgroup: Path) -> dict[str, int]:
+    """The bytes of a cgroup: its `own` (anonymous and shared), the `kernel`'s, and of `file`s.
+
+    Source: Linux, Documentation/admin-guide/cgroup-v2.rst, memory.stat; cgroup-v1/memory.rst.
+    """
+    stat = {name: int(value) for name, value in map(str.split, (cgroup / "memory.stat").read_text().splitlines())}
+    if "anon" in stat:
+        own, file, kernel = stat["anon"] + stat["shmem"], stat["file"] - stat["shmem"], stat["kernel"]
+    else:
+        own, file = stat["rss"] + stat["shmem"], stat["cache"] - stat["shmem"]
+        kernel = int((cgroup / "memory.kmem.usage_in_bytes").read_text())
+    return {"own": own, "kernel": kernel, "file": file}

@@ -1,0 +1,63 @@
+"""A worker of gate-watch that tells every latency when it ends: its reports have those of the last seconds alone.
+
+    python -I -c BOOT SITE gate_worker.py RELEASE WORK SECONDS < SETTINGS
+
+All is the release's own, but for what counts frames at the sinks. Counting begins a while after the last camera came.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+WARM_S, PATIENCE_S = 3.0, 120.0
+
+
+def main() -> None:
+    release, work, seconds = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
+    settings = json.load(sys.stdin)
+    from edgekit.device.runtime.arguments import Arguments
+    from edgekit.device.runtime.golden import check_golden
+    from edgekit.device.runtime.pipeline import Pipeline, open_ends
+    from edgekit.device.runtime.profiling.samples import ArrivalFigures
+    from edgekit.device.runtime.reporting import RunningReports
+    from edgekit.device.runtime.run import only_enabled
+    from edgekit.device.runtime.stages.factory import StageFactory, load_runners
+    from edgekit.schema.filling import fill_plan
+    from edgekit.schema.message import from_message, to_line
+    from edgekit.schema.plan import WorkerPlan
+
+    plan = from_message(WorkerPlan, (release / "plan.json").read_bytes(), "plan.json")
+    plan = only_enabled(fill_plan(plan, settings, "the settings"))
+    factory = StageFactory(plan, release, load_runners(plan, release, work / "engines"))
+    assert plan.golden is not None
+    assert not check_golden(plan.golden, factory)
+    figures = ArrivalFigures()
+    pipeline = Pipeline(factory, open_ends(factory, Arguments(release=release, work=work), figures), figures)
+    pipeline.start()
+    reports, began_s, live_s = RunningReports(pipeline, ""), time.monotonic(), 0.0
+    while not live_s or time.monotonic() - live_s < WARM_S + seconds:
+        to_line(reports.make())
+        if not live_s and all(stream.state == "live" for stream in figures.streams.values()):
+            live_s = time.monotonic()
+        if live_s and time.monotonic() - live_s < WARM_S:
+            figures.latencies_s.clear()
+            counted_s = time.monotonic()
+            before = {name: stream.frames for name, stream in figures.streams.items()}
+        assert live_s or time.monotonic() - began_s < PATIENCE_S, "cameras did not come"
+        time.sleep(1.0)
+    passed_s = time.monotonic() - counted_s
+    fps = {name: (stream.frames - before[name]) / passed_s for name, stream in figures.streams.items()}
+    answer = {
+        "latencies_ms": [round(one * 1000, 3) for one in figures.latencies_s],
+        "fps": fps,
+        "leases": {feed.leases.stream: feed.leases.held for feed in pipeline.feeds},
+    }
+    print(json.dumps(answer), flush=True)
+    os._exit(0)
+
+
+main()

@@ -1,0 +1,133 @@
+"""A release is measured by its own pipeline: a clip in place of its camera, its own stages, no network."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edgekit.device.runtime.profiling.profile import profile
+from edgekit.errors import InputError
+from edgekit.host.forecast.clip import make_clip
+from edgekit.schema.message import from_message, to_message
+from edgekit.schema.plan import LanePlan, StagePlan, WorkerPlan
+from edgekit.schema.profile import DECODE, PlayedClip, ProfileReply, ProfileRequest
+from edgekit.schema.sink import JsonlSink, MqttSink
+from edgekit.schema.source import RtspSource
+from tests.fakes.eventually import PATIENCE_S
+from tests.fakes.plans import small_plan
+
+WORK = b"""\
+import time
+
+from edgekit.stage import Stage
+
+
+class Work(Stage):
+    def __call__(self, frame):
+        began = time.thread_time()
+        while time.thread_time() - began < 0.004:
+            pass
+        time.sleep(0.003)
+        print("this is no answer")
+        return frame if frame.sequence % 2 else None
+
+
+class Fails(Stage):
+    def __call__(self, frame):
+        raise RuntimeError("no such thing")
+"""
+CLIP = PlayedClip(about="blocks", data=base64.b64encode(make_clip((), (160, 96), 20.0).content).decode())
+CPUS = tuple(sorted(os.sched_getaffinity(0)))
+
+
+def plan_of(entry: str, **sinks: JsonlSink | MqttSink) -> WorkerPlan:
+    plan = small_plan(
+        StagePlan(name="work", kind="python", lane="all", engine="", entry=entry, options={}),
+        sources={"north": RtspSource(kind="rtsp", url="rtsp://10.0.0.5/a", lane="decode")},
+        sinks=dict(sinks) or {"lines": JsonlSink(kind="jsonl", path="lines.jsonl", lane="out")},
+        lanes={name: LanePlan(cpus=CPUS, queue=4, drop="drop_oldest") for name in ("decode", "all", "out")},
+    )
+    return replace(plan, limits=replace(plan.limits, cpuset_cpus=CPUS))
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Path:
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app/work.py").write_bytes(WORK)
+    (tmp_path / "plan.json").write_bytes(to_message(plan_of("work:Work")))
+    return tmp_path
+
+
+def measured(release: Path, request: ProfileRequest) -> ProfileReply:
+    """As `edgekit profile` asks: a process of its own, by standard input and output."""
+    environ = {**os.environ, "PYTHONPATH": f"{Path.cwd()}:{release / 'app'}"}
+    argv = [sys.executable, "-m", "edgekit.device.runtime.profiling", "--release", str(release)]
+    done = subprocess.run(
+        argv, input=to_message(request), capture_output=True, env=environ, timeout=PATIENCE_S, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return from_message(ProfileReply, done.stdout, "the reply")
+
+
+def test_stages_cost_what_they_take_of_the_cpu_and_nothing_printed_is_an_answer(release: Path) -> None:
+    reply = measured(release, ProfileRequest(seconds=3.0, clips=(CLIP,)))
+    assert reply.failure == "" and reply.memory is not None
+    (size,) = reply.sizes
+    assert (size.width_px, size.height_px, size.codec, size.clip) == (160, 96, "h264", "blocks")
+    assert set(size.costs) == {DECODE, "work", "lines"}
+    work = size.costs["work"]
+    assert 4.0 <= work.cpu_p50_ms < 6.0 and work.p50_ms >= 7.0, "it sleeps too, and that is no CPU time"
+    assert work.wait_ms == 0, "there is no accelerator that it could wait for"
+    assert size.costs["lines"].count == pytest.approx(work.count / 2, abs=2), "every other frame ends in the stage"
+    assert set(size.overheads_ms) == {DECODE, "all", "out"}
+    assert size.p99_ms >= size.p50_ms >= 7.0 and size.pictures >= 1
+    memory = reply.memory
+    assert 0 < memory.interpreter_bytes < memory.libraries_bytes <= memory.ready_bytes <= size.memory_bytes
+    assert 0 <= size.stream_bytes < 32 << 20 and reply.kernel and reply.python
+
+
+def test_a_stage_that_fails_on_every_frame_is_no_profile(release: Path) -> None:
+    (release / "plan.json").write_bytes(to_message(plan_of("work:Fails")))
+    sys.path.insert(0, str(release / "app"))
+    try:
+        reply = profile(ProfileRequest(seconds=0.5, clips=(CLIP,)), release, alone=True, patience_s=3.0)
+    finally:
+        sys.path.remove(str(release / "app"))
+    assert "too few frames came through" in reply.failure and reply.hint
+
+
+def test_what_would_tell_others_of_a_clip_is_left_out_where_the_network_cannot_be_left(release: Path) -> None:
+    broker = MqttSink(kind="mqtt", host="broker.invalid", lane="out")
+    lines = JsonlSink(kind="jsonl", path="lines.jsonl", lane="out")
+    (release / "plan.json").write_bytes(to_message(replace(plan_of("work:Work", lines=lines, broker=broker))))
+    reply = measured_alone(release, alone=False)
+    assert reply.notes == ("sink broker was left out: it would have told others of a clip",)
+    assert "broker" not in reply.sizes[0].costs
+    (release / "plan.json").write_bytes(to_message(plan_of("work:Work", broker=broker)))
+    assert "every sink of this release sends elsewhere" in measured_alone(release, alone=False).failure
+
+
+def measured_alone(release: Path, *, alone: bool) -> ProfileReply:
+    sys.path.insert(0, str(release / "app"))
+    try:
+        return profile(ProfileRequest(seconds=2.0, clips=(CLIP,)), release, alone=alone)
+    finally:
+        sys.path.remove(str(release / "app"))
+
+
+def test_a_clip_that_did_not_arrive_whole_is_told(release: Path) -> None:
+    broken = PlayedClip(about="north.mp4", data="%%%")
+    assert profile(ProfileRequest(clips=(broken,)), release, alone=True).failure == "north.mp4 did not arrive whole"
+
+
+def test_the_request_has_bounds() -> None:
+    for wrong in ({"seconds": 0.0, "clips": [{"about": "x"}]}, {"seconds": 1.0, "clips": []}):
+        with pytest.raises(InputError):
+            from_message(ProfileRequest, json.dumps(wrong), "a request")

@@ -1,0 +1,56 @@
+"""Every call is kept with its wall and CPU time, and put into words."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgekit.device.runtime.profiling.resident import cpu_by_thread, resident
+from edgekit.device.runtime.profiling.samples import ArrivalFigures, Sample, SampledFigures, cost_of
+from edgekit.schema.profile import SHARES
+from tests.fakes.clock import Clock
+from tests.fakes.frames import frame, stream_info
+
+
+def test_a_call_is_kept_with_what_it_took_of_both_clocks() -> None:
+    wall, cpu = Clock(), Clock()
+    figures = SampledFigures("lane", wall, cpu)
+    for seconds in (0.2, 0.4):
+        figures.begin("see")
+        wall.advance(seconds)
+        cpu.advance(seconds / 4)
+        figures.end()
+    assert [(round(one.wall_s, 6), round(one.cpu_s, 6)) for one in figures.samples["see"]] == [(0.2, 0.05), (0.4, 0.1)]
+    assert figures.busy_s == pytest.approx(0.6), "the usual figures go on"
+    figures.end()
+    assert len(figures.samples["see"]) == 2, "nothing was begun"
+
+
+def test_what_is_no_cpu_time_is_an_accelerator_s_only_where_there_is_one() -> None:
+    samples = [Sample(0.010 + k / 1e5, 0.004) for k in range(101)]
+    waits, neighbours = cost_of(samples, waits=True), cost_of(samples, waits=False)
+    assert waits.wait_ms == pytest.approx(6.5) and neighbours.wait_ms == 0
+    assert waits.count == 101 and waits.p50_ms == pytest.approx(10.5) and waits.p95_ms == pytest.approx(10.95)
+    assert waits.cpu_p95_ms == 4 and waits.spread_ms == (4.0,) * len(SHARES)
+
+
+def test_latencies_are_kept_once_for_each_frame() -> None:
+    clock = Clock()
+    figures = ArrivalFigures(clock)
+    figures.add("a", stream_info("a"))
+    first = frame(0, "a")
+    clock.advance(first.captured_s + 0.25 - clock())
+    figures.arrive(first)
+    clock.advance(1.0)
+    figures.arrive(first)
+    assert list(figures.latencies_s) == [pytest.approx(0.25)] and figures.frames == 1
+
+
+def test_this_process_has_memory_and_a_thread_that_has_worked() -> None:
+    assert resident().own_bytes > 1 << 20 and resident().file_bytes > 1 << 20
+    assert max(cpu_by_thread().values()) > 0
+
+
+def test_a_kernel_that_does_not_tell_is_no_fault(tmp_path: object) -> None:
+    from pathlib import Path
+
+    assert resident(Path(str(tmp_path))).own_bytes == 0 and cpu_by_thread(Path(str(tmp_path))) == {}

@@ -1,0 +1,56 @@
+"""Clips in place of cameras: H.264 of pictures that move, of the size and rate that is asked for."""
+
+from __future__ import annotations
+
+import io
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from edgekit.errors import InputError
+from edgekit.host.forecast.clip import make_clip, read_clip
+from tests.fakes.clips import write_clip
+
+
+def frames_of(content: bytes) -> list[np.ndarray]:
+    with av.open(io.BytesIO(content)) as clip:
+        return [frame.to_ndarray(format="gray") for frame in clip.decode(video=0)]
+
+
+def test_pictures_wander_and_no_two_frames_are_the_same(tmp_path: Path) -> None:
+    files = [tmp_path / "a.png", tmp_path / "b.png"]
+    for file, level in zip(files, (60, 200), strict=True):
+        cv2.imwrite(str(file), np.full((90, 160, 3), level, np.uint8))
+    made = make_clip(files, (320, 180), 10.0)
+    frames = frames_of(made.content)
+    assert len(frames) == 20 and frames[0].shape == (180, 320) and (made.width_px, made.height_px) == (320, 180)
+    assert abs(float(frames[5].mean()) - 60) < 12 and abs(float(frames[15].mean()) - 200) < 12
+    assert all(not np.array_equal(one, other) for one, other in pairwise(frames))
+    assert "320x180 at 10 fps" in made.about and "2 golden frames" in made.about
+    with av.open(io.BytesIO(made.content)) as clip:
+        codec = clip.streams.video[0].codec_context
+        assert (codec.name, codec.colorspace, codec.color_range) == ("h264", 1, 1), "a worker guesses no colours"
+
+
+def test_without_pictures_blocks_move_and_odd_sizes_are_made_even() -> None:
+    made = make_clip((), (161, 97), 5.0)
+    assert (made.width_px, made.height_px) == (160, 96) and "blocks" in made.about
+
+
+def test_a_recording_is_taken_as_it_is(tmp_path: Path) -> None:
+    file = write_clip(tmp_path / "north.mkv", range(0, 1000, 100))
+    made = read_clip(file)
+    assert made.content == file.read_bytes() and made.about == "north.mkv, 64x48 mjpeg"
+
+
+def test_what_is_no_recording_is_refused(tmp_path: Path) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("nothing to see\n" * 100)
+    with pytest.raises(InputError, match="no video that can be played"):
+        read_clip(text)
+    with pytest.raises(InputError, match="cannot be read: No such file"):
+        read_clip(tmp_path / "gone.mp4")

@@ -1,0 +1,132 @@
+"""Plans ahead: of a recipe or a release, with a profile or without, beside what runs on a board."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from edgekit.errors import InputError
+from edgekit.host.workflow.plan import PlanOptions, PlanResult, plan_ahead
+from edgekit.schema.message import to_message
+from edgekit.schema.plan import WorkerPlan
+from edgekit.schema.profile import DECODE, Profile
+from tests.fakes.devices import access_to
+from tests.fakes.keeper_link import APPLICATION, WORKER, FakeLink
+from tests.fakes.profiles import MIB, cost, profile, two_lanes
+from tests.fakes.releases import make_release
+from tests.fakes.workstations import workstation_in
+
+COSTS = {DECODE: cost(4.0), "see": cost(10.0), "follow": cost(2.0), "lines": cost(1.0)}
+ROOT = Path(__file__).parents[4]
+
+
+class Desk:
+    """A folder with a release and a profile of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.link = folder, FakeLink()
+
+    def release(self, plan: WorkerPlan) -> Path:
+        path = self.folder / "release"
+        (path / "files").mkdir(parents=True, exist_ok=True)
+        (path / "manifest.json").write_bytes(to_message(make_release(plan=plan).manifest))
+        (path / "files/plan.json").write_bytes(to_message(plan))
+        return path
+
+    def profile(self, measured: Profile) -> Path:
+        (self.folder / "p.json").write_bytes(to_message(measured))
+        return self.folder / "p.json"
+
+    def ahead(self, recipe: Path, **options: object) -> PlanResult:
+        given = PlanOptions(**options)  # type: ignore[arg-type]
+        return plan_ahead(recipe, given, access_to({"gate-7": self.link}), workstation_in(self.folder))
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def test_a_profile_tells_times_and_how_many_cameras_fit(desk: Desk) -> None:
+    found = desk.ahead(desk.release(two_lanes()), profile=desk.profile(profile(COSTS)), cameras=3)
+    assert [load.cameras for load in found.loads] == [1, 2, 3] and found.loads[0].p50_ms == pytest.approx(17, abs=0.1)
+    assert found.most_cameras in (9, 10) and (found.cameras.width_px, found.cameras.fps) == (640, 10.0)
+    assert found.profiled.startswith("bench (a board), 2026-11-26") and found.refusals == ()
+
+
+def test_without_a_profile_memory_alone_is_foretold(desk: Desk) -> None:
+    found = desk.ahead(ROOT / "recipes/gate-watch", target="rk3588-debian12", cameras=2)
+    assert found.loads == () and found.memory_usual_bytes > 60 * MIB
+    assert any("edgekit profile DEVICE RELEASE measures them" in text for text in found.warnings)
+    assert any("engine street is not in the sum" in text for text in found.warnings), "an NPU's own memory"
+    assert found.cameras.count == 2 and found.cameras.width_px == 1920
+
+
+def test_a_model_for_the_cpu_is_measured_on_this_machine(desk: Desk) -> None:
+    found = desk.ahead(ROOT / "recipes/gate-watch", target="host", size=(640, 360), fps=10.0)
+    lines = {line.owner: line for line in found.memory.lines}
+    assert 2 * MIB < lines["engine street"].usual_bytes < 60 * MIB and lines["engine street"].known_from == "model"
+    assert not any("not in the sum" in text for text in found.warnings)
+
+
+def test_what_cannot_fit_is_refused_with_the_sum(desk: Desk) -> None:
+    plan = two_lanes()
+    tight = dataclasses.replace(plan, limits=dataclasses.replace(plan.limits, memory_max=48 * MIB))
+    found = desk.ahead(desk.release(tight), profile=desk.profile(profile(COSTS)))
+    (text,) = found.refusals
+    assert f"{found.memory_usual_bytes / MIB:.1f} MiB are needed and memory_max is 48.0 MiB" in text
+    roomy = dataclasses.replace(plan, limits=dataclasses.replace(plan.limits, memory_max=64 * MIB))
+    again = desk.ahead(desk.release(roomy), profile=desk.profile(profile(COSTS)))
+    assert again.refusals == () and "with every queue and buffer full" in again.warnings[0]
+
+
+def test_all_applications_of_a_board_count_together(desk: Desk) -> None:
+    desk.link.application = dataclasses.replace(APPLICATION, worker=dataclasses.replace(WORKER, memory_max=900 * MIB))
+    found = desk.ahead(desk.release(two_lanes()), profile=desk.profile(profile(COSTS)), device="gate-7")
+    assert [(one.application, one.memory_max // MIB) for one in found.board] == [("line", 200), ("sorter", 900)]
+    (text,) = found.refusals
+    assert "line 200.0 MiB + sorter 900.0 MiB = 1.1 GiB of 960.0 MiB" in text
+
+
+def test_an_application_that_is_there_already_is_not_counted_twice(desk: Desk) -> None:
+    desk.link.application = dataclasses.replace(APPLICATION, application="line")
+    found = desk.ahead(desk.release(two_lanes()), device="gate-7", size=(640, 360))
+    assert [one.application for one in found.board] == ["line"] and found.refusals == ()
+
+
+def test_the_picture_is_written_and_nothing_can_be_drawn_without_a_profile(desk: Desk) -> None:
+    file = desk.folder / "lanes.svg"
+    found = desk.ahead(desk.release(two_lanes()), profile=desk.profile(profile(COSTS)), picture=file)
+    assert found.picture == str(file) and file.read_text().startswith("<svg")
+    with pytest.raises(InputError, match="nothing to draw") as caught:
+        desk.ahead(desk.release(two_lanes()), picture=file)
+    assert "--profile" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("options", "message", "hint"),
+    [
+        ({}, "--target is missing", "edgekit target list"),
+        ({"target": "host", "profile": "p.json"}, "p.json is of line, not of gate-watch", "edgekit profile"),
+    ],
+)
+def test_mistakes(desk: Desk, options: dict[str, object], message: str, hint: str) -> None:
+    file = desk.profile(profile(COSTS))
+    given = {name: file if name == "profile" else value for name, value in options.items()}
+    with pytest.raises(InputError, match=message) as caught:
+        desk.ahead(ROOT / "recipes/gate-watch", **given)
+    assert hint in caught.value.hint
+
+
+def test_pictures_that_nobody_has_measured_are_refused_with_what_measures_them(desk: Desk) -> None:
+    with pytest.raises(InputError, match="not of 1280x720") as caught:
+        desk.ahead(desk.release(two_lanes()), profile=desk.profile(profile(COSTS)), size=(1280, 720))
+    assert "--size 1280x720" in caught.value.hint
+
+
+def test_a_profile_of_another_kind_of_board_is_told(desk: Desk) -> None:
+    measured = dataclasses.replace(profile(COSTS), target="virt-arm64")
+    found = desk.ahead(desk.release(two_lanes()), profile=desk.profile(measured))
+    assert "the profile was measured on virt-arm64, and this is for rk3588-debian12" in found.warnings
