@@ -106,7 +106,8 @@ class RateLimit:
 
     def admits(self, at_s: float) -> bool:
         """Whether the frame of this time goes on. Times fall on a grid, so the rate holds over time."""
-        if self._due_s is None or not -self._period_s < at_s - self._due_s < self._period_s:
+        longest_s = (1 + _EARLY) * self._period_s  # from a frame that was early to the one after the next
+        if self._due_s is None or not -longest_s < at_s - self._due_s < self._period_s:
             self._due_s = at_s  # the first, or after a pause or a jump of the clock: a new grid
         if at_s < self._due_s - _EARLY * self._period_s:
             return False

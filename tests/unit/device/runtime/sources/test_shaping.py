@@ -51,6 +51,13 @@ def test_a_rate_between_two_is_kept_over_time() -> None:
     assert len(passed(RateLimit(20.0), [number / 30 for number in range(3000)])) == pytest.approx(2000, abs=2)
 
 
+@pytest.mark.parametrize("camera_fps", [5, 12, 20, 25, 60])
+def test_one_frame_a_second_is_one_however_many_the_camera_gives(camera_fps: int) -> None:
+    """A frame that is early leaves more than a period to the next one's time: that is no jump of the clock."""
+    found = passed(RateLimit(1.0), [number / camera_fps for number in range(camera_fps * 100)])
+    assert len(found) == pytest.approx(100, abs=1) and np.diff(found).min() > 0.85
+
+
 def test_after_a_pause_nothing_is_caught_up() -> None:
     limit = RateLimit(2.0)
     found = passed(limit, [0.0, 0.1, 0.6, 60.0, 60.1, 60.2, 60.5, 59.0, 59.1])
