@@ -95,6 +95,9 @@ class StreamInfo:
     left_px: int = 0
     """Where its frames lie in the camera's picture: the corner of its region of interest."""
     top_px: int = 0
+    scale: int = 1
+    """How many pixels of the camera's picture one of its frames' is as wide and high as: 2 while memory is tight, where
+    the recipe allows that. What is found stands in the camera's pixels all the same."""
 
 
 class ModelResult:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edgekit.schema.message import MUST_UNDERSTAND, Message
+from edgekit.schema.pressure import Pressure
 from edgekit.schema.recipe import ColourContract, DropPolicy, Golden, Health
 from edgekit.schema.serve import Serve
 from edgekit.schema.settings import Setting, SettingPlace
@@ -124,4 +125,6 @@ class WorkerPlan(Message):
     """How models are reached from outside; None: they are not."""
     served: dict[str, str] = field(default_factory=dict)
     """Models that are served, each with the lane that runs it for its clients."""
+    pressure: Pressure = Pressure()
+    """What is given up when memory is tight; its order is filled in."""
     warnings: tuple[str, ...] = ()

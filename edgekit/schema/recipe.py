@@ -14,6 +14,7 @@ from edgekit.schema.names import (
     SemanticVersion,
     TableName,
 )
+from edgekit.schema.pressure import Pressure
 from edgekit.schema.serve import Serve
 from edgekit.schema.settings import Setting
 from edgekit.schema.sink import RecipeSink
@@ -229,6 +230,8 @@ class RecipePipeline:
     stages: dict[TableName, RecipeStage]
     sinks: Annotated[dict[TableName, RecipeSink], Length(1)]
     lanes: Annotated[dict[TableName, RecipeLane], Length(1)]
+    pressure: Pressure = Pressure()
+    """What is given up when memory is tight."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from edgekit.schema.bounds import Between
 from edgekit.schema.memory import WorkerMemory
 from edgekit.schema.message import Message, NewerWord
+from edgekit.schema.pressure import PressureReport
 
 MAX_REPORT_BYTES = 1 << 20
 REPORT_FD_VARIABLE = "EDGEKIT_REPORT_FD"
@@ -151,6 +152,8 @@ class Report(Message):
     lanes: tuple[LaneReport, ...] = ()
     streams: tuple[StreamReport, ...] = ()
     sinks: tuple[SinkReport, ...] = ()
+    pressure: PressureReport | None = None
+    """How it stands with its memory; None where its keeper has told nothing of it."""
     memory: WorkerMemory | None = None
     """Where it is; None before the pipeline runs."""
     serving: ServingReport | None = None

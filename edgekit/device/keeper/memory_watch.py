@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import select
 import threading
 import traceback
 from collections.abc import Callable, Iterable
 
 from edgekit.device.keeper.process.life import WorkerProcess
 
-LOOK_EVERY_S = 0.1
+LOOK_EVERY_S, _LEAST_S = 0.1, 0.02
+"""It looks so often, and not more often, whatever the kernel says meanwhile."""
 
 
 class MemoryWatch:
@@ -51,5 +53,14 @@ class MemoryWatch:
                     self._log(f"keeper: the memory of {worker.application} cannot be looked at: {fault}")
 
     def _run(self) -> None:
-        while not self._stopped.wait(LOOK_EVERY_S):
+        while not self._stopped.wait(_LEAST_S):
+            self._sleep()
             self.look()
+
+    def _sleep(self) -> None:
+        """Until the next look, or until the kernel says of a worker that it met a limit, or waits for memory."""
+        poll = select.poll()
+        for worker in self._workers():
+            for fd in worker.memory_life.descriptors:
+                poll.register(fd, select.POLLPRI)
+        poll.poll(1000 * (LOOK_EVERY_S - _LEAST_S))

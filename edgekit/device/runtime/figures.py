@@ -88,3 +88,18 @@ class LaneFigures:
         """A frame ended in this place, or a sink did not take it."""
         key = (stream, place, cause)
         self.drops[key] = self.drops.get(key, 0) + 1
+
+
+class PressureFigures:
+    """How the worker stands with its memory. Written by the thread that its keeper's orders come on."""
+
+    def __init__(self) -> None:
+        self.taken: tuple[str, ...] = ()
+        """What it does without now."""
+        self.cause = ""
+        """Of the last step."""
+        self.changed_s = 0.0
+        """When that was."""
+        self.steps: dict[str, int] = {}
+        """How often something of each kind was given up."""
+        self.used_bytes = self.limit_bytes = 0

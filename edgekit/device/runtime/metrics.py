@@ -37,6 +37,7 @@ class WorkerCollector(Collector):
         yield from self._of_sinks()
         yield from self._of_leases()
         yield from self._of_pool()
+        yield from self._of_pressure()
         yield from self._of_slots()
         if (serving := self._pipeline.figures.serving) is not None:
             yield from serving_metrics(serving, _buckets)
@@ -153,6 +154,16 @@ class WorkerCollector(Collector):
             made = family(f"edgekit_pool_{name}", text)
             made.add_metric([], value)
             yield made
+
+    def _of_pressure(self) -> Iterator[Metric]:
+        """What it does without now, and what it ever gave up."""
+        figures = self._pipeline.figures.pressure
+        taken = GaugeMetricFamily("edgekit_pressure_taken", "Things that it does without now, as memory is tight.")
+        taken.add_metric([], len(figures.taken))
+        steps = CounterMetricFamily("edgekit_pressure_steps", "Times that something was given up.", labels=["relief"])
+        for relief, count in figures.steps.items():
+            steps.add_metric([relief], count)
+        yield from (taken, steps)
 
     def _of_sinks(self) -> Iterator[Metric]:
         sinks = self._pipeline.figures.sinks

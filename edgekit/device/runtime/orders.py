@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 
-from edgekit.device.runtime.python_memory import PythonWatch
 from edgekit.errors import InputError
 from edgekit.schema.message import from_message
 from edgekit.schema.order import MAX_ORDER_BYTES, Order
@@ -40,15 +39,3 @@ def _read(line: bytes) -> list[Order]:
     except InputError as error:
         _LOG.warning("the keeper says what this worker does not understand: %s", error.message[:200])
         return []
-
-
-class OrderDesk:
-    """Does what is ordered, on the thread that reads it."""
-
-    def __init__(self, python: PythonWatch) -> None:
-        self._python = python
-
-    def obey(self, order: Order) -> None:
-        """One order."""
-        if order.python is not None:
-            self._python.ask(order.python)

@@ -126,6 +126,11 @@ class Pipeline:
             thread.start()
 
     @property
+    def sinks(self) -> tuple[Sink, ...]:
+        """Where results go."""
+        return tuple(self._ends.sinks.values())
+
+    @property
     def workers(self) -> tuple[Feed | LaneThread, ...]:
         """Everything that is a thread, in the order in which a frame passes them."""
         return (*self.feeds, *(thread for lane in self.lanes for thread in lane.threads))

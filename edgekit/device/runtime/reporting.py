@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 
-from edgekit.device.runtime.figures import LaneFigures, SinkFigures
+from edgekit.device.runtime.figures import LaneFigures, PressureFigures, SinkFigures
 from edgekit.device.runtime.frames.watch import LeaseWatch
 from edgekit.device.runtime.metrics import metrics_text
 from edgekit.device.runtime.pipeline import Drops, Pipeline
@@ -15,6 +15,7 @@ from edgekit.device.runtime.server.figures import ServingFigures
 from edgekit.device.runtime.sources.feed import Feed
 from edgekit.device.runtime.streams import window_of
 from edgekit.device.runtime.worker_memory import MemoryTeller
+from edgekit.schema.pressure import PressureReport
 from edgekit.schema.report import DropReport, LaneReport, Phase, Report, ServingReport, SinkReport, StreamReport
 
 _METRICS_EVERY = 5
@@ -69,6 +70,7 @@ class RunningReports:
             lanes=self._lanes(passed_s),
             streams=tuple(self._stream(feed, drops, now_s) for feed in self._pipeline.feeds),
             sinks=tuple(_sink(name, sink) for name, sink in figures.sinks.items()),
+            pressure=_pressure(figures.pressure, now_s),
             memory=self._memory.tell(self._pipeline, now_s),
             serving=_serving(figures.serving) if figures.serving is not None else None,
             metrics=self._metrics,
@@ -136,8 +138,9 @@ class RunningReports:
 
     def _trouble(self, now_s: float) -> str:
         """Threads not pinned or stuck in a stage, streams that give nothing, sinks that cannot send."""
-        pipeline = self._pipeline
-        reasons = [thread.note for thread in pipeline.threads if thread.note]
+        pipeline, pressure = self._pipeline, self._pipeline.figures.pressure
+        reasons = [f"memory is tight: goes without {', '.join(pressure.taken)}"] if pressure.taken else []
+        reasons += [thread.note for thread in pipeline.threads if thread.note]
         for one in pipeline.workers:
             call = one.figures.call
             if call is not None and now_s - call[1] > _STUCK_S:
@@ -172,6 +175,19 @@ def _serving(serving: ServingFigures) -> ServingReport:
         answered=serving.answered,
         turned_away=serving.turned_away,
         under_way=serving.under_way,
+    )
+
+
+def _pressure(figures: PressureFigures, now_s: float) -> PressureReport | None:
+    if not figures.limit_bytes:
+        return None
+    return PressureReport(
+        taken=figures.taken,
+        cause=figures.cause,
+        since_s=round(max(0.0, now_s - figures.changed_s), 3) if figures.steps else 0.0,
+        steps=dict(figures.steps),
+        used_bytes=figures.used_bytes,
+        limit_bytes=figures.limit_bytes,
     )
 
 

@@ -7,8 +7,10 @@ from dataclasses import replace
 from edgekit.device.runtime.arguments import EXIT_FAILED, GOLDEN, Arguments, GoldenError
 from edgekit.device.runtime.engine_memory import load_measured
 from edgekit.device.runtime.golden import check_golden
-from edgekit.device.runtime.orders import OrderDesk
+from edgekit.device.runtime.order_desk import OrderDesk
 from edgekit.device.runtime.pipeline import Pipeline, open_ends
+from edgekit.device.runtime.pressure.desk import PressureDesk
+from edgekit.device.runtime.pressure.relief import PipelineRelief
 from edgekit.device.runtime.python_memory import PythonWatch
 from edgekit.device.runtime.reporter import Reporter
 from edgekit.device.runtime.reporting import RunningReports
@@ -46,8 +48,9 @@ def run(arguments: Arguments, reporter: Reporter, wake_fd: int) -> int:
     pipeline.start()
     if server is not None:
         server.start()
-    python = PythonWatch()
-    reporter.obey(OrderDesk(python).obey)
+    python, relief = PythonWatch(), PipelineRelief(pipeline)
+    pressure = PressureDesk(relief.rungs(plan), relief.act, figures.pressure)
+    reporter.obey(OrderDesk(python, pressure).obey)
     reporter.follow(RunningReports(pipeline, golden, memory=MemoryTeller(engines, python)).make)
     reporter.turn("running")
     while reporter.wait(wake_fd, _LOOK_EVERY_S) and not pipeline.ended and pipeline.failure is None:

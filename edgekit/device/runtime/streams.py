@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from edgekit.device.runtime.figures import Histogram, SinkFigures
+from edgekit.device.runtime.figures import Histogram, PressureFigures, SinkFigures
 from edgekit.device.runtime.frames.stream import (
     Entry,
     StreamEnded,
@@ -155,6 +155,7 @@ class PipelineFigures:
         self.streams: dict[str, StreamFigures] = {}
         self.scores: dict[str, dict[str, float]] = {}
         """By score sink."""
+        self.pressure = PressureFigures()
         self.sinks: dict[str, SinkFigures] = {}
         """Of sinks that send results elsewhere."""
         self.serving: ServingFigures | None = None

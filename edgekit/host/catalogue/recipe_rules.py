@@ -272,6 +272,11 @@ def _limits(recipe: Recipe) -> Iterator[Mistake]:
         yield Mistake("limits.cpu_max", f"expected at most {cpus}, the number of limits.cpus, found {limits.cpu_max:g}")
     if limits.memory_high is not None and limits.memory_high > limits.memory_max:
         yield Mistake("limits.memory_high", "expected at most memory_max")
+    pressure = recipe.pipeline.pressure
+    if pressure.end >= pressure.begin:
+        yield Mistake("pipeline.pressure.end", f"expected less than begin, {pressure.begin:g}, found {pressure.end:g}")
+    if pressure.order is not None and len(set(pressure.order)) < len(pressure.order):
+        yield Mistake("pipeline.pressure.order", "expected each at most once")
     if limits.pictures_max is not None and limits.pictures_max > limits.memory_max // 2:
         yield Mistake("limits.pictures_max", "expected at most half of memory_max")
 

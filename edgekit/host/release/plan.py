@@ -10,10 +10,11 @@ from edgekit.errors import InputError
 from edgekit.schema.board import reserve_bytes
 from edgekit.schema.manifest import EngineEntry, Requires
 from edgekit.schema.plan import EnginePlan, LanePlan, LimitsPlan, StagePlan, WorkerPlan
+from edgekit.schema.pressure import RELIEFS, Pressure
 from edgekit.schema.reader import to_raw
 from edgekit.schema.recipe import ColourContract, Golden, Limits, Recipe
 from edgekit.schema.settings import SettingPlace
-from edgekit.schema.sink import MqttSink, RecipeSink, ScoreSink, WebhookSink
+from edgekit.schema.sink import MqttSink, PythonSink, RecipeSink, ScoreSink, WebhookSink
 from edgekit.schema.source import FileSource, ImagesSource
 from edgekit.schema.stages import RecipeStage, lane_of_model, model_of
 from edgekit.schema.stages.detect import DetectStage
@@ -111,6 +112,7 @@ def plan_worker(
         served=served,
         settings=recipe.settings,
         places=places,
+        pressure=_pressure(recipe),
         warnings=warnings,
     )
 
@@ -124,6 +126,18 @@ def _served(recipe: Recipe) -> dict[str, str]:
             assert lane is not None, "the recipe was checked"
             found[name] = lane
     return found
+
+
+def _pressure(recipe: Recipe) -> Pressure:
+    """With its order filled in."""
+    pipeline = recipe.pipeline
+    own_stages = any(isinstance(stage, PythonStage) for stage in pipeline.stages.values())
+    own_sinks = any(isinstance(sink, PythonSink) and sink.pictures for sink in pipeline.sinks.values())
+    goes_by_size = own_stages or own_sinks
+    order = pipeline.pressure.order
+    if order is None:
+        order = tuple(relief for relief in RELIEFS if relief != "resolution" or not goes_by_size)
+    return dataclasses.replace(pipeline.pressure, order=order)
 
 
 def allot_cpus(limits: Limits, target: Target, *, advisory: bool) -> tuple[tuple[int, ...], tuple[str, ...]]:

@@ -75,6 +75,26 @@ class Leaf:
             pressure_some_avg10=self._pressure(),
         )
 
+    def watch_events(self) -> int | None:
+        """A descriptor that POLLPRI comes on when `memory.high` or `memory.max` was met, once `memory.events` was read
+        there; None where there is no such file."""
+        return _opened(self.path / "memory.events", os.O_RDONLY)
+
+    def watch_stalls(self, stall_us: int, window_us: int) -> int | None:
+        """A descriptor that POLLPRI comes on when tasks waited for memory for so long in a window.
+
+        None before Linux 5.2, without CONFIG_PSI, and where this process may not. Source: Linux,
+        Documentation/accounting/psi.rst, "Monitoring for pressure thresholds".
+        """
+        fd = _opened(self.path / "memory.pressure", os.O_RDWR)
+        if fd is not None:
+            try:
+                os.write(fd, f"some {stall_us} {window_us}\0".encode())
+            except OSError:
+                os.close(fd)
+                return None
+        return fd
+
     def pids(self) -> tuple[int, ...]:
         """The processes in it. The kernel writes 0 for one that this keeper's namespace cannot see."""
         return tuple(int(line) for line in self._read("cgroup.procs").split() if line != "0")
@@ -210,6 +230,13 @@ def is_delegated(path: Path) -> bool:
         except OSError:
             continue
     return False
+
+
+def _opened(file: Path, how: int) -> int | None:
+    try:
+        return os.open(file, how | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
 
 
 def _kill(pid: int) -> None:

@@ -15,7 +15,8 @@ from edgekit.device.keeper.process.cgroup import Leaf, MemoryFigures
 from edgekit.device.keeper.process.journal import MAX_LINE_BYTES, Journal, LineCutter
 from edgekit.device.keeper.process.launch import Owner, worker_argv, worker_env
 from edgekit.device.keeper.process.masking import Mask
-from edgekit.device.keeper.process.memory_life import MemoryLife
+from edgekit.device.keeper.process.memory_gauge import thresholds_of
+from edgekit.device.keeper.process.memory_life import LifeContext, MemoryLife
 from edgekit.device.keeper.process.orphans import Orphans
 from edgekit.device.keeper.process.reports import read_report
 from edgekit.device.keeper.process.worker_line import WorkerLine
@@ -25,6 +26,7 @@ from edgekit.device.keeper.update.releases import Release
 from edgekit.errors import EdgekitError
 from edgekit.executor.child import Child, Starter
 from edgekit.schema.board import PREVIEW_FD_VARIABLE, SERVE_FD_VARIABLE
+from edgekit.schema.order import Order
 from edgekit.schema.plain_text import plain_text
 from edgekit.schema.report import MAX_REPORT_BYTES, REPORT_FD_VARIABLE, Report
 from edgekit.schema.settings import SETTINGS_FD_VARIABLE
@@ -91,7 +93,8 @@ class WorkerProcess:
             self._child = self._start(argv, work, theirs.fileno())
         self.line = WorkerLine(self._socket)
         """For any thread: what it is told."""
-        self.memory_life = MemoryLife(leaf.path if leaf else None, self.proc / str(self.pid))
+        self.memory_life = MemoryLife(self._life())
+        """Looked at by the keeper's memory thread."""
         self._open = [self._socket.fileno(), self._child.output]
         self.started_s = self.heard_s = context.clock()
         trouble = context.orphans.record(self.application, self._child.pid)
@@ -192,9 +195,19 @@ class WorkerProcess:
             self._say(line)
         memory = self.leaf.figures() if self.leaf else MemoryFigures()
         code = self._child.reap()
+        self.memory_life.close()
         self.line.close()
         self._context.orphans.forget(self.application)
         return self._why(code, memory)
+
+    def _life(self) -> LifeContext:
+        return LifeContext(
+            leaf=self.leaf,
+            process=self.proc / str(self.pid),
+            thresholds=thresholds_of(self.release.plan),
+            tell=lambda reading: self.line.tell(Order(memory=reading)),
+            degraded=lambda: bool(self.report and self.report.pressure and self.report.pressure.taken),
+        )
 
     def _say(self, line: bytes) -> None:
         """A line of the worker's own, which cannot pass for one of the keeper's."""

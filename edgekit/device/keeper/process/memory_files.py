@@ -57,6 +57,11 @@ def group_used_bytes(leaf: Path) -> int:
     return max(0, _number(leaf / "memory.current") - table_of(leaf / "memory.stat").get("inactive_file", 0))
 
 
+def group_charged_bytes(leaf: Path) -> int:
+    """All that a leaf is charged for: cheap to read, and never less than it uses."""
+    return _number(leaf / "memory.current")
+
+
 def process_used_bytes(process: Path) -> int:
     """The same of a process without a cgroup: its own pages. `process` is its folder in /proc."""
     status = table_of(process / "status")

@@ -117,6 +117,13 @@ class PicturePool:
                 if not kept:
                     del self._free[size]
 
+    def drop_idle(self) -> None:
+        """Give back what nobody uses now."""
+        with self._lock:
+            self._take_back()
+            while self._free:
+                self._drop_idlest()
+
     def _lend(self, size: int, owner: str) -> Pixels:
         size = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
         with self._lock:

@@ -46,7 +46,7 @@ class LaneQueues:
             live: streams whose source waits for nobody: for them `block` means `drop_oldest`.
             lane: its name; leases of frames that are put in are this lane's.
         """
-        self._size = max(1, size)
+        self.most = max(1, size)  # may be changed at any time; what waits then stays
         self._policy = policy
         self._scheduler = scheduler or Scheduler()
         self.clock: Callable[[], float] = time.monotonic  # seconds, those of frames' capture
@@ -96,7 +96,7 @@ class LaneQueues:
         """
         queue = self._streams.get(stream)
         if queue is None:
-            return self._closed or coming < self._size or self._policy_of(stream) != "block"
+            return self._closed or coming < self.most or self._policy_of(stream) != "block"
         return self._closed or self._has_room(stream, queue, coming)
 
     def under_way(self, stream: str) -> int:
@@ -148,7 +148,7 @@ class LaneQueues:
                 if queue.join_gap(entry):
                     return
             else:
-                if queue.frames >= self._size and not self._make_room(queue, entry):
+                if queue.frames >= self.most and not self._make_room(queue, entry):
                     return
                 if queue.since_s is None and self.counts:
                     queue.since_s = self.clock()
@@ -252,7 +252,7 @@ class LaneQueues:
         return self._policy
 
     def _has_room(self, stream: str, queue: StreamQueue, coming: int = 0) -> bool:
-        return queue.events < _MAX_EVENTS and (queue.frames + coming < self._size or self._policy_of(stream) != "block")
+        return queue.events < _MAX_EVENTS and (queue.frames + coming < self.most or self._policy_of(stream) != "block")
 
     def _tell_those_before(self) -> None:
         self._emptied = False  # before the calls: what is taken out after this has its own
@@ -335,7 +335,7 @@ class LaneQueues:
 
         Woken for each frame, it would put in one and sleep again, and both threads would do nothing else.
         """
-        if queue.sought and (self._closed or (queue.frames <= self._size // 2 and queue.events < _MAX_EVENTS)):
+        if queue.sought and (self._closed or (queue.frames <= self.most // 2 and queue.events < _MAX_EVENTS)):
             queue.sought = False
             queue.room.wake()
 

@@ -14,6 +14,7 @@ from edgekit.device.runtime.sinks.packet_ring import PacketRing
 from edgekit.device.runtime.sinks.recording import ClipDesk, Moment
 from edgekit.device.runtime.sinks.sink_thread import SinkThread
 from edgekit.device.runtime.sources.packets import PacketTaker
+from edgekit.schema.pressure import Relief
 from edgekit.schema.result import ClipEvent
 from edgekit.schema.sink import ClipSink
 from edgekit.stage import Frame
@@ -28,6 +29,8 @@ _CLOSE_S = 3.0
 
 class ClipRecorder:
     """Notes events on its lane's thread, and writes clips on a thread of its own: no lane waits for the disk."""
+
+    relief: Relief = "clips"
 
     def __init__(
         self,
@@ -50,6 +53,11 @@ class ClipRecorder:
     def taker(self, stream: str) -> PacketTaker | None:
         """See `TakesPackets.taker`."""
         return self._rings.get(stream)
+
+    def do_without(self, *, tight: bool) -> None:
+        """See `pressure.relief.CanDoWithout`."""
+        for ring in self._rings.values():
+            ring.pause(paused=tight)
 
     def take(self, frame: Frame) -> None:
         """See `Sink.take`."""

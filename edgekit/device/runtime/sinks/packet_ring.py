@@ -57,6 +57,8 @@ class PacketRing:
         self._runs: deque[PacketRun] = deque()
         """Those that have packets in it, and the newest."""
         self.bytes = 0
+        self.paused = False
+        """Whether nothing is kept: memory is tight."""
         self.overflows = 0
         """How often a single group did not fit, and was let go of."""
 
@@ -69,6 +71,14 @@ class PacketRing:
         """Hold so many seconds from now on, if that is more than before."""
         self._keep_s = max(self._keep_s, seconds)
 
+    def pause(self, *, paused: bool) -> None:
+        """Let go of everything and keep nothing, or keep what comes from the next key picture on."""
+        with self._lock:
+            if paused and self._runs:
+                self._drop(self._first + len(self._packets))
+                self._begin(self._runs[-1].codec)
+            self.paused = paused
+
     def begin(self, codec: str) -> None:
         """See `PacketTaker.begin`."""
         with self._lock:
@@ -77,6 +87,8 @@ class PacketRing:
     def put(self, packet: EncodedPacket) -> None:
         """See `PacketTaker.put`. What comes before a run's first key picture is left out."""
         with self._lock:
+            if self.paused:
+                return
             next_number = self._first + len(self._packets)
             if packet.is_key:
                 self._keys.append(next_number)

@@ -28,6 +28,7 @@ _PACKETS = 16
 """Written at a time, clip after clip."""
 _LOG_EVERY_S = 5.0
 _OVERFLOW_TOLD_S = 60.0
+_TIGHT = "memory is tight: no video is kept for clips"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +120,9 @@ class ClipDesk:
                     recording.moments.append(moment)
                 return
         ring = self.rings[moment.stream]
+        if ring.paused:
+            self._drop(_TIGHT)
+            return
         started = ring.start(at_s, plan.before_s)
         if started is None:
             self._drop(f"stream {moment.stream} gives no packets that a clip could be made of")
@@ -161,6 +165,9 @@ class ClipDesk:
                 recording.next += len(wanted)
             if len(wanted) < len(part.packets):
                 return False  # it has all that it wants now
+            if part.end and ring.paused:
+                recording.short = _TIGHT
+                return True
             if part.end == "lost":
                 recording.short = "its packets came faster than the disk takes them"
                 return True

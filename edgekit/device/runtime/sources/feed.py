@@ -14,13 +14,16 @@ from edgekit.device.runtime.frames.stream import Entry, StreamEnded, StreamLost
 from edgekit.device.runtime.schedule.lanes import Lane
 from edgekit.device.runtime.schedule.queues import CLOSING
 from edgekit.device.runtime.schedule.threads import PinnedThread
-from edgekit.device.runtime.sources.source import FrameSource
+from edgekit.device.runtime.sources.easing import Easing
+from edgekit.device.runtime.sources.source import CanBeLeft, FrameSource
 from edgekit.device.runtime.streams import StreamFigures
 from edgekit.errors import EdgekitError
 from edgekit.stage import Frame
 
 LOST = "lost"
 """Why frames are dropped that wait while their camera is lost."""
+_SHED_S = 0.1
+"""How often a recording that is left alone looks whether it shall go on."""
 _LET_GO_S = 1.0
 """Stages have so long to finish the frames of a lost camera; it is connected again after this and a pause."""
 
@@ -41,6 +44,8 @@ class Feed:
     """Its stream's. A recording decodes no further while none is free; a camera's frame is dropped then."""
     lanes: tuple[Lane, ...] = ()
     """All that its frames may wait in front of; those of `following` at least."""
+    easing: Easing = field(init=False)
+    """What it does without while memory is tight."""
     figures: LaneFigures = field(init=False)
     advisory: bool = False
     """Whether it may run on other CPUs."""
@@ -51,6 +56,7 @@ class Feed:
 
     def __post_init__(self) -> None:
         """Make the thread, which stands still."""
+        self.easing = Easing(name=self.name)
         self.figures = self.of_thread(self.name, self.clock)
         self.thread = PinnedThread(self.name, self.cpus, advisory=self.advisory, body=self.play)
 
@@ -69,8 +75,28 @@ class Feed:
         """Take the next entry from the source and hand it on; False at the end, or when the lanes are closed."""
         if not self.source.live and not self.leases.wait():
             return False
+        if self.easing.shed and not self.source.live:
+            time.sleep(_SHED_S)
+            return True
         entry = next(entries, None)
-        return entry is not None and self._hand_on(entry)
+        if entry is None:
+            return False
+        if not isinstance(entry, Frame):
+            self.easing.note(entry)
+        if not self.easing.active:
+            return self._hand_on(entry)
+        eased = self.easing.ease(entry, self.figures)
+        del entry
+        while eased:
+            if not self._hand_on(eased.pop(0)):
+                return False
+        return True
+
+    def leave(self, *, alone: bool) -> None:
+        """Leave the source alone while memory is tight, or play it again. From any thread."""
+        self.easing.leave(alone=alone)
+        if isinstance(self.source, CanBeLeft):
+            self.source.leave(alone=alone)
 
     def _hand_on(self, entry: Entry) -> bool:
         self.stream.note(entry)

@@ -132,6 +132,7 @@ class LiveCamera:
         self.name, self.info = name, None
         self._options, self._connect, self._hide = options, connect, hide
         self._stopped = threading.Event()
+        self._alone = False
         self._clock, self._wait = timing.clock, timing.wait or self._stopped.wait
         self._backoff = Backoff(options.backoff_s, timing.uniform)
         self._state: Lost | None = None
@@ -146,6 +147,10 @@ class LiveCamera:
 
     info: StreamInfo | None
 
+    def leave(self, *, alone: bool) -> None:
+        """See `CanBeLeft.leave`."""
+        self._alone = alone
+
     def stop(self) -> None:
         """See `FrameSource.stop`."""
         self._stopped.set()
@@ -156,6 +161,9 @@ class LiveCamera:
     def entries(self, figures: LaneFigures) -> Iterator[Entry]:
         """See `FrameSource.entries`."""
         while not self._stopped.is_set():
+            if self._alone:
+                self._wait(_FIRST_PAUSE_S)
+                continue
             try:
                 yield from self._connected(figures)
             except CameraLost as lost:
@@ -175,6 +183,8 @@ class LiveCamera:
             for shot in connection.shots(figures):
                 if self._stopped.is_set():
                     return
+                if self._alone:
+                    raise CameraLost("down", "left alone: memory is tight")
                 now_s = self._clock()
                 if shot is None:
                     if now_s - picture_s > self._options.stall_s:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.frames.stream import Entry, StreamLost, StreamRestarted, StreamStarted
-from edgekit.device.runtime.sources.source import FrameSource
+from edgekit.device.runtime.sources.source import CanBeLeft, FrameSource
 from edgekit.errors import InputError
 from edgekit.imaging.cutting import cut
 from edgekit.imaging.image import FrameSpec, RgbSpec
@@ -74,6 +74,11 @@ class Shaped:
                 case _:
                     yield entry
             del entry  # else this frame keeps a picture alive while the next one is decoded
+
+    def leave(self, *, alone: bool) -> None:
+        """See `CanBeLeft.leave`."""
+        if isinstance(self._source, CanBeLeft):
+            self._source.leave(alone=alone)
 
     def stop(self) -> None:
         """See `FrameSource.stop`."""

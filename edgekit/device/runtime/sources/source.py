@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.frames.stream import Entry
@@ -38,3 +38,11 @@ class FrameSource(Protocol):
 
     def close(self) -> None:
         """Free the decoder. On the iterating thread, or after it has ended."""
+
+
+@runtime_checkable
+class CanBeLeft(Protocol):
+    """A source that gives its memory back where nobody wants its frames: a camera's connection ends meanwhile."""
+
+    def leave(self, *, alone: bool) -> None:
+        """Leave it alone, or play it again. From any thread."""

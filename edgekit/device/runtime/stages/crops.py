@@ -71,8 +71,10 @@ class Crops(Stage):
 
     def _part(self, found: Detection, image: Image) -> Roi | None:
         """Where a detection lies in the frame, with its margin, from even pixel to even pixel; None beside it."""
-        wide, high = (size * (0.5 + self._options.margin) for size in (found.width_px, found.height_px))
-        x, y = found.x_px - self.context.stream.left_px, found.y_px - self.context.stream.top_px
+        stream = self.context.stream
+        grow = (0.5 + self._options.margin) / stream.scale
+        wide, high = (size * grow for size in (found.width_px, found.height_px))
+        x, y = (found.x_px - stream.left_px) / stream.scale, (found.y_px - stream.top_px) / stream.scale
         left, top = (2 * (max(0, int(place)) // 2) for place in (x - wide, y - high))
         right = min(2 * (-(-int(x + wide) // 2)), image.width_px // 2 * 2)
         bottom = min(2 * (-(-int(y + high) // 2)), image.height_px // 2 * 2)

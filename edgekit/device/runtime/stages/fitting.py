@@ -21,6 +21,8 @@ def fit_of(context: StageContext) -> Fit:
     fit = plan_fit(stream.spec.width_px, stream.spec.height_px, context.contract)
     return replace(
         fit,
-        source_left_px=fit.source_left_px + stream.left_px,
-        source_top_px=fit.source_top_px + stream.top_px,
+        source_width_px=fit.source_width_px * stream.scale,
+        source_height_px=fit.source_height_px * stream.scale,
+        source_left_px=fit.source_left_px * stream.scale + stream.left_px,
+        source_top_px=fit.source_top_px * stream.scale + stream.top_px,
     )

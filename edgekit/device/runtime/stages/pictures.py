@@ -82,12 +82,13 @@ def _activation(options: PictureOptions) -> Activation:
 def whole_picture(context: StageContext, label: str, score: float, text: str = "") -> Detection:
     """A detection as large as the picture."""
     stream = context.stream
+    width_px, height_px = (size * stream.scale for size in (stream.spec.width_px, stream.spec.height_px))
     return Detection(
         label=label,
-        x_px=stream.left_px + stream.spec.width_px / 2,
-        y_px=stream.top_px + stream.spec.height_px / 2,
-        width_px=stream.spec.width_px,
-        height_px=stream.spec.height_px,
+        x_px=stream.left_px + width_px / 2,
+        y_px=stream.top_px + height_px / 2,
+        width_px=width_px,
+        height_px=height_px,
         score=score,
         text=text,
     )

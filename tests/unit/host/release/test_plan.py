@@ -10,8 +10,9 @@ import pytest
 from edgekit.errors import InputError
 from edgekit.host.release.plan import CONTROLLERS, allot_cpus, plan_worker, requires_of
 from edgekit.schema.manifest import EngineEntry
+from edgekit.schema.pressure import RELIEFS, Pressure, Relief
 from edgekit.schema.reader import from_toml
-from edgekit.schema.recipe import Limits, Recipe, RecipeLane
+from edgekit.schema.recipe import Limits, Recipe, RecipeLane, RecipePipeline
 from edgekit.schema.target import CpuCluster, Memory, Os, Target
 from edgekit.schema.units import Bytes, Cpus
 
@@ -139,3 +140,20 @@ def test_paths_are_those_of_the_release() -> None:
     assert plan.golden is not None
     assert plan.golden.frames[0] == "recipe/golden/frame-020.png"
     assert plan.app == "app"
+
+
+def test_what_is_given_up_when_memory_is_tight_is_filled_in() -> None:
+    """Pictures of half the size are not given to the recipe's own code, unless the recipe says so."""
+    made = recipe()
+
+    def order(pipeline: RecipePipeline) -> tuple[Relief, ...] | None:
+        changed = dataclasses.replace(made, pipeline=pipeline)
+        return plan_worker(changed, FOUR, [ENGINE], has_app=True).pressure.order
+
+    own = made.pipeline
+    assert order(own) == ("clips", "preview", "fps", "queue", "shed"), "it has a stage of its own"
+    plain = dataclasses.replace(own, stages={name: one for name, one in own.stages.items() if one.kind != "python"})
+    assert order(plain) == RELIEFS
+    asked = dataclasses.replace(own, pressure=Pressure(order=("resolution", "fps")))
+    assert order(asked) == ("resolution", "fps")
+    assert order(dataclasses.replace(own, pressure=Pressure(order=()))) == ()

@@ -29,6 +29,8 @@ class NewestJpegs:
         self._jpegs: dict[str, Jpeg] = {}
         self._lock = threading.Lock()
         self._number = 0
+        self.paused = False
+        """Whether nobody is shown anything: memory is tight."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._changed = asyncio.Event()
         self.on_watched: Callable[[], None] = lambda: None
@@ -41,7 +43,15 @@ class NewestJpegs:
 
     def is_watched(self, stream: str) -> bool:
         """Whether somebody looks at it: any thread may ask, and asking costs nothing."""
-        return self._watchers.get(stream, 0) > 0
+        return not self.paused and self._watchers.get(stream, 0) > 0
+
+    def pause(self, *, paused: bool) -> None:
+        """Show nothing, as if nobody looked, or what comes again. Any thread."""
+        with self._lock:
+            self.paused = paused
+            if paused:
+                self._jpegs.clear()
+        self.on_watched()
 
     def serve_on(self, loop: asyncio.AbstractEventLoop) -> None:
         """Wake the viewers of this loop from now on; called on its thread."""

@@ -162,11 +162,12 @@ class Painter:
         if seen is None:
             return Placement()
         info = figures.info
+        scale = info.scale if info else 1
         return Placement(
             left_px=info.left_px if info else 0,
             top_px=info.top_px if info else 0,
-            across=pixels.shape[1] / seen.width_px,
-            down=pixels.shape[0] / seen.height_px,
+            across=pixels.shape[1] / (seen.width_px * scale),
+            down=pixels.shape[0] / (seen.height_px * scale),
         )
 
     def _card(self, figures: StreamFigures) -> Pixels:

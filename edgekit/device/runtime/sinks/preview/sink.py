@@ -14,6 +14,7 @@ from edgekit.device.runtime.sinks.preview.service import PreviewService
 from edgekit.device.runtime.sinks.preview.serving import PreviewServer
 from edgekit.device.runtime.sinks.preview.state import PreviewState
 from edgekit.device.runtime.sinks.preview.view import StreamView, StreamViews
+from edgekit.schema.pressure import Relief
 from edgekit.schema.sink import PreviewSink
 from edgekit.stage import Frame
 
@@ -26,6 +27,8 @@ class PreviewPlayer:
     Its threads start with the first frame or event, from the lane's thread: they run on the lane's CPUs.
     """
 
+    relief: Relief = "preview"
+
     def __init__(self, plan: PreviewSink, context: SinkContext, figures: SinkFigures) -> None:
         """Listen to nobody yet."""
         self._name, self._figures = context.name, figures
@@ -37,6 +40,10 @@ class PreviewPlayer:
         self._service = PreviewService(self._newest, self._state, plan.viewers)
         self._server = PreviewServer(plan, self._service, context.preview, figures)
         self._opened = False
+
+    def do_without(self, *, tight: bool) -> None:
+        """See `pressure.relief.CanDoWithout`. Who looks sees no picture meanwhile, and stays connected."""
+        self._newest.pause(paused=tight)
 
     def take(self, frame: Frame) -> None:
         """See `Sink.take`."""

@@ -7,16 +7,80 @@ from pathlib import Path
 
 import pytest
 
+from edgekit.device.keeper.process.cgroup import Leaf
 from edgekit.device.keeper.process.growth import SampleRing
-from edgekit.device.keeper.process.memory_life import MemoryLife
+from edgekit.device.keeper.process.memory_gauge import Thresholds
+from edgekit.device.keeper.process.memory_life import LifeContext, MemoryLife
+from edgekit.schema.order import MemoryReading
 
 
 def grows(leaf: Path, mib: float) -> None:
     (leaf / "memory.stat").write_text(f"anon {int(mib * (1 << 20))}\nshmem 0\nfile {int(50 * mib * (1 << 20))}\n")
 
 
+def life_of(leaf: Path, told: list[MemoryReading] | None = None) -> MemoryLife:
+    return MemoryLife(
+        LifeContext(
+            leaf=Leaf(leaf),
+            process=Path("/nowhere"),
+            thresholds=None if told is None else Thresholds(begin=85, end=75, limit=100),
+            tell=[].append if told is None else told.append,
+            degraded=lambda: False,
+        )
+    )
+
+
+def uses(leaf: Path, current: int, inactive_file: int = 0) -> None:
+    (leaf / "memory.current").write_text(f"{current}\n")
+    (leaf / "memory.stat").write_text(f"anon {current - inactive_file}\ninactive_file {inactive_file}\n")
+
+
+def test_a_worker_is_told_when_it_is_tight_and_how_tight(tmp_path: Path) -> None:
+    told: list[MemoryReading] = []
+    life = life_of(tmp_path, told)
+    for at_s, current in enumerate((50, 84, 90)):
+        uses(tmp_path, current)
+        life.look(float(at_s))
+    assert told == [MemoryReading(used_bytes=90, begin_bytes=85, end_bytes=75, limit_bytes=100)]
+    uses(tmp_path, 60)
+    life.look(3.0)
+    assert told[-1].used_bytes == 60, "and that it is no more"
+
+
+def test_pages_of_files_that_can_go_make_nothing_tight(tmp_path: Path) -> None:
+    """Else a worker that writes clips would do without them for ever: they fill its cgroup to the limit."""
+    told: list[MemoryReading] = []
+    life = life_of(tmp_path, told)
+    uses(tmp_path, 99, inactive_file=40)
+    for at_s in range(10):
+        life.look(float(at_s))
+    assert told == []
+
+
+def test_nothing_is_told_once_it_has_ended(tmp_path: Path) -> None:
+    told: list[MemoryReading] = []
+    (tmp_path / "memory.events").write_text("high 0\n")
+    (tmp_path / "memory.pressure").write_text("")
+    life = life_of(tmp_path, told)
+    assert len(life.descriptors) == 2
+    assert (tmp_path / "memory.pressure").read_text() == "some 150000 1000000\0"
+    life.close()
+    uses(tmp_path, 99)
+    life.look(0.0)
+    assert told == [] and life.descriptors == ()
+
+
+def test_a_kernel_without_stalls_or_events_is_looked_at_all_the_same(tmp_path: Path) -> None:
+    told: list[MemoryReading] = []
+    life = life_of(tmp_path, told)
+    assert life.descriptors == ()
+    uses(tmp_path, 99)
+    life.look(0.0)
+    assert len(told) == 1 and not told[0].stalled
+
+
 def test_what_grows_is_told_per_hour(tmp_path: Path) -> None:
-    life = MemoryLife(tmp_path, Path("/nowhere"))
+    life = life_of(tmp_path)
     assert life.growth() is None
     for second in range(3600):
         grows(tmp_path, 100 + 6 * second / 3600)
@@ -28,7 +92,7 @@ def test_what_grows_is_told_per_hour(tmp_path: Path) -> None:
 
 
 def test_nothing_is_said_of_one_that_began_just_now(tmp_path: Path) -> None:
-    life = MemoryLife(tmp_path, Path("/nowhere"))
+    life = life_of(tmp_path)
     grows(tmp_path, 100)
     for at_s in (0.0, 6.0):
         life.look(at_s)
@@ -37,7 +101,7 @@ def test_nothing_is_said_of_one_that_began_just_now(tmp_path: Path) -> None:
 
 
 def test_one_that_has_gone_leaves_no_samples_of_zero(tmp_path: Path) -> None:
-    life = MemoryLife(tmp_path, Path("/nowhere"))
+    life = life_of(tmp_path)
     grows(tmp_path, 100)
     for at_s in range(0, 100, 5):
         life.look(float(at_s))

@@ -121,3 +121,23 @@ def test_never_past_its_bound_and_each_run_whole(steps: list[tuple[str, int]], b
         assert not part.packets or part.packets[0].is_key
         gaps = [b.arrived_s - a.arrived_s for a, b in zip(part.packets, part.packets[1:], strict=False)]
         assert set(gaps) <= {0.25}
+
+
+def test_a_ring_that_is_paused_keeps_nothing_and_begins_anew_with_a_key_picture() -> None:
+    ring = PacketRing(10.0, 1 << 20)
+    ring.begin("h264")
+    for number in range(6):
+        ring.put(packet(number, key=number % 3 == 0))
+    run, first = ring.start(5.0, 5.0) or (None, 0)
+    assert run is not None and ring.bytes > 0
+    ring.pause(paused=True)
+    assert ring.bytes == 0 and ring.read(run, first, 5).end == "lost"
+    ring.put(packet(6, key=True))
+    assert ring.bytes == 0
+    ring.pause(paused=False)
+    ring.put(packet(7, key=False))
+    assert ring.bytes == 0, "no decoder could begin with it"
+    ring.put(packet(9, key=True))
+    again, number = ring.start(9.0, 5.0) or (None, 0)
+    assert again is not None and again.number > run.number
+    assert [one.arrived_s for one in ring.read(again, number, 5).packets] == [9.0]

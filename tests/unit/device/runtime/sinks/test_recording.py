@@ -342,3 +342,22 @@ def test_names_of_any_kind_are_file_names(tmp_path: Path) -> None:
     folder = ClipFolder(tmp_path, 1 << 20)
     part = folder.part("gate", UTC_S, ("stayed", "../Töre & co./" + "x" * 100), "mp4")
     assert part == tmp_path / ("20261126T103951-000Z_gate_stayed_T-re-co-" + "x" * 31 + ".mp4.part")
+
+
+def test_a_clip_ends_and_none_begins_while_memory_is_tight(tmp_path: Path) -> None:
+    """What was written until then is a clip that says why it is short."""
+    file = write_numbered(tmp_path / "gate.mp4", "h264", 100, group=25)
+    studio = Studio(folder=tmp_path, plan=replace(PLAN, after_s=20.0, longest_s=60.0))
+    studio.play(file, {60: event(60)})
+    studio.ring.pause(paused=True)
+    studio.desk.step([])
+    assert not studio.desk.busy
+    (note,) = studio.notes()
+    assert note["short"] == "memory is tight: no video is kept for clips"
+    studio.desk.step([Moment(stream="gate", event=event(70), captured_s=studio.clock())])
+    assert not studio.desk.busy and studio.figures.dropped == 1
+    assert studio.figures.trouble == "memory is tight: no video is kept for clips"
+    studio.ring.pause(paused=False)
+    studio.play(file, {60: event(60)})
+    studio.end()
+    assert len(studio.clips()) == 2 and studio.figures.trouble == ""

@@ -228,3 +228,25 @@ def test_frames_carry_both_clocks() -> None:
 def test_nothing_is_known_of_it_before_its_first_picture() -> None:
     camera = Bench([1]).camera
     assert (camera.name, camera.live, camera.info) == ("gate", True, None)
+
+
+def test_a_camera_that_is_left_alone_is_disconnected_until_somebody_wants_it_again() -> None:
+    bench = Bench([1, 2, 3, 4], [5, 6])
+    camera, clock = bench.camera, bench.clock
+    entries = camera.entries(bench.figures)
+    found = [next(entries), next(entries), next(entries)]
+    camera.leave(alone=True)
+    found.append(next(entries))
+    assert words(found)[1:] == [0, 1, "down"] and bench.made[0].closed
+    alone_s = clock() + 60.0
+
+    def wait(seconds: float) -> None:
+        clock.advance(seconds)
+        assert len(bench.made) == 1, "nobody connects meanwhile"
+        if clock() >= alone_s:
+            camera.leave(alone=False)
+
+    camera._wait = wait
+    back = [next(entries), next(entries)]
+    assert words(back)[0] == "reconnect: it was down: left alone: memory is tight" and isinstance(back[1], Frame)
+    assert clock() >= alone_s

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -25,6 +26,17 @@ def test_there_and_back_through_letterbox_and_region() -> None:
     assert fit.to_source(64, 50) == (1640.0, 560.0)
     x, y = fit.to_input(1320.0, 380.0)
     assert (x, y) == (32.0, 32.0) and fit.to_source(x, y) == (1320.0, 380.0)
+
+
+@pytest.mark.parametrize("fit", ["letterbox", "stretch", "crop"])
+def test_pictures_of_half_the_size_lead_to_the_same_place(fit: Literal["letterbox", "stretch", "crop"]) -> None:
+    """While memory is tight, stages see those; lines and zones stand in the camera's pixels as ever."""
+    contract = replace(CONTRACT, fit=fit)
+    half = replace(STREAM, spec=replace(STREAM.spec, width_px=320, height_px=180), scale=2)
+    whole, tight = (fit_of(stage_context(stream=one, contract=contract)) for one in (STREAM, half))
+    for place in ((0.0, 14.0), (64.0, 50.0), (17.5, 31.0)):
+        assert tight.to_source(*place) == pytest.approx(whole.to_source(*place), abs=1e-6)
+        assert tight.to_input(*whole.to_source(*place)) == pytest.approx(place, abs=1e-6)
 
 
 def test_boxes_are_cut_off_at_the_edge_of_the_region() -> None:

@@ -19,6 +19,7 @@ from edgekit.device.runtime.stages.crops import Crops
 from edgekit.device.runtime.stages.read import Read
 from edgekit.device.runtime.stages.segment import Segment
 from edgekit.errors import InputError
+from edgekit.imaging.halving import halve
 from edgekit.imaging.image import FrameSpec, RgbImage, RgbSpec, Yuv420Image
 from edgekit.schema.plan import EnginePlan
 from edgekit.schema.reader import from_raw
@@ -222,13 +223,14 @@ def box(left, top, right, bottom, label="car", *, score=0.9) -> Detection:
 BOXES = (("red", 10, 10, 40, 30), ("green", 60, 20, 100, 80), ("blue", 150, 90, 200, 120))
 
 
-def crops(runner, left_px=0, top_px=0, spec=None, **options):
+def crops(runner, left_px=0, top_px=0, spec=None, scale=1, **options):
     stream = StreamInfo(
         name="cam",
         spec=spec or RgbSpec(width_px=200, height_px=120, order="RGB"),
         fps=1.0,
         left_px=left_px,
         top_px=top_px,
+        scale=scale,
     )
     options = {"labels": list(COLOURS), "reads": "class", **options}
     return make(Crops, contract=CONTRACT, stream=stream, runner=runner, **options)
@@ -258,6 +260,20 @@ def test_in_a_region_of_interest_and_in_a_decoders_picture(tmp_path):
     stage = crops(colour_model(tmp_path), 1000, 500, spec)
     moved = [box(left + 1000, top + 500, right + 1000, bottom + 500) for _, left, top, right, bottom in BOXES]
     assert looked(stage, moved, image) == ["red", "green", "blue"]
+
+
+def test_detections_are_found_in_pictures_of_half_the_size(tmp_path):
+    """While memory is tight; they stand in the camera's pixels."""
+    image = halve(RgbImage(pixels=drawn(*BOXES), order="RGB"))
+    stage = crops(colour_model(tmp_path), 1000, 500, image.spec, scale=2)
+    moved = [box(left + 1000, top + 500, right + 1000, bottom + 500) for _, left, top, right, bottom in BOXES]
+    assert looked(stage, moved, image) == ["red", "green", "blue"]
+
+
+def test_what_is_said_of_a_picture_of_half_the_size_is_said_of_all_of_it():
+    stream = dataclasses.replace(stream_info(), left_px=100, top_px=50, scale=2)
+    (got, *_) = found(make(Classify, stream=stream, threshold=0.1), [[0.9, 0.5, 0.2, 0.1]])
+    assert (got.x_px, got.y_px, got.width_px, got.height_px) == (740, 410, 1280, 720)
 
 
 def test_which_are_looked_at(tmp_path):

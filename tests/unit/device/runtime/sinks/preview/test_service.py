@@ -235,3 +235,19 @@ def test_a_port_that_cannot_be_opened_costs_the_socket_nothing(
     with preview_bench(tmp_path, **options) as bench:
         eventually(lambda: trouble in bench.figures.trouble)
         assert bench.get("/state")[0] == 200
+
+
+def test_nobody_is_shown_anything_while_memory_is_tight_and_everybody_again_afterwards(tmp_path: Path) -> None:
+    with preview_bench(tmp_path) as bench, Feeding(bench), viewer(bench.path) as connection:
+        connection.request("GET", "/stream/gate")
+        shown = parts(connection.getresponse())
+        next(shown)
+        bench.sink.do_without(tight=True)
+        eventually(lambda: bench.sink._views["gate"].take() is None)
+        assert bench.sink._newest.of("gate") is None
+        before = bench.encoded
+        time.sleep(0.3)
+        assert bench.encoded <= before + 1, "one may have been on its way"
+        bench.sink.do_without(tight=False)
+        eventually(lambda: bench.encoded > before + 1)
+        next(shown)

@@ -1,0 +1,1 @@
+"""What a worker does without when its keeper says that memory is tight, and when it takes that back."""
