@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,9 +48,10 @@ def drawn_plan(sinks: dict[str, RecipeSink], *streams: str, version: str = "1.0.
     )
 
 
-def real_release(plan: WorkerPlan, sign: Callable[[bytes], bytes], truth: bytes = _TRUTH) -> FakeRelease:
+def real_release(
+    plan: WorkerPlan, sign: Callable[[bytes], bytes], truth: bytes = _TRUTH, extra: Mapping[str, bytes] | None = None
+) -> FakeRelease:
     """The release of a plan, with the module of its stage; its packages are this checkout's and the tests' Python's."""
     package = f"__path__ = [{str(_PACKAGE)!r}]\n__version__ = {edgekit.__version__!r}\n"
-    return make_release(
-        plan=plan, extra={"site/edgekit/__init__.py": package.encode(), "app/truth.py": truth}, sign=sign
-    )
+    own = {"site/edgekit/__init__.py": package.encode(), "app/truth.py": truth}
+    return make_release(plan=plan, extra={**own, **(extra or {})}, sign=sign)
