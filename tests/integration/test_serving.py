@@ -194,7 +194,7 @@ def test_the_token_is_a_secret_and_the_keeper_s_socket_needs_none(tmp_path: Path
                 (task / "comm").read_text().strip(): os.getpriority(os.PRIO_PROCESS, int(task.name))
                 for task in (process / "task").iterdir()
             }
-            assert nice["serve"] == nice["npu"] + 10, "who serves gives way to lanes"
+            assert nice["serve"] > nice["npu"], "who serves gives way to lanes"
         finally:
             worker.close()
 
