@@ -135,6 +135,8 @@ class Lane:
         return max((lane.scheduler.left_s(stream, now_s) for lane in self.following), default=0.0)
 
     def _may_go_on(self, stream: str) -> bool:
+        if stream in self.served:
+            return True
         coming = self.queues.under_way(stream) if len(self.crews) > 1 else 0
         for lane in self.following:  # noqa: SIM110  asked for each frame, and a generator costs more
             if not lane.queues.has_room(stream, coming):

@@ -175,5 +175,14 @@ def test_a_request_ends_in_its_lane_and_is_counted_there(threads: int) -> None:
     assert sum(counted) == pytest.approx(5 * site.cost_s)
 
 
+def test_requests_wait_for_no_room_in_lanes_that_they_never_reach() -> None:
+    site, behind = ServedLane(StreamRule(), threads=3), ServedLane(StreamRule())
+    site.lane.lead_to(behind.lane)
+    for _ in range(3):
+        site.ask()
+    taken = [site.lane.queues.poll(site.lane._may_go_on) for _ in range(3)]
+    assert all(taken), "three threads, three requests, and a line of two behind"
+
+
 def test_a_lane_ends_with_its_cameras_and_waits_for_no_client() -> None:
     assert ServedLane(StreamRule()).lane.left == {"gate"}
