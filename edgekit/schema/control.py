@@ -290,6 +290,8 @@ class WorkerStatus:
     """Why limits are advisory, or empty."""
     preview: bool = False
     """Whether it shows pictures."""
+    unconfined: tuple[str, ...] = ()
+    """What this board could not take away from it, each with the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

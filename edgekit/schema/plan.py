@@ -10,7 +10,7 @@ from typing import Any
 
 from edgekit.schema.message import MUST_UNDERSTAND, Message
 from edgekit.schema.pressure import Pressure
-from edgekit.schema.recipe import ColourContract, DropPolicy, Golden, Health
+from edgekit.schema.recipe import ColourContract, DropPolicy, Golden, Health, Network
 from edgekit.schema.serve import Serve
 from edgekit.schema.settings import Setting, SettingPlace
 from edgekit.schema.sink import RecipeSink
@@ -94,6 +94,11 @@ class LimitsPlan:
     """Nobody else runs on `cpuset_cpus` while it runs."""
     pictures_max: int = 32 << 20
     """What pictures that outlive their frames may take together; it is part of `memory_max`."""
+    work_max: int = 1 << 30
+    """What the worker's folder may take on disk."""
+    network: Network = field(default="yes", metadata=MUST_UNDERSTAND)
+    devices: tuple[str, ...] = ()
+    """Device nodes that it may open beside those of its runner and sources."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from edgekit.schema.bounds import Between, Length
+from edgekit.schema.bounds import Between, Length, Matches
 from edgekit.schema.names import (
     ApplicationName,
     FileName,
@@ -22,6 +22,9 @@ from edgekit.schema.source import RecipeSource
 from edgekit.schema.stages import RecipeStage
 from edgekit.schema.units import Bytes, CpuList, Cpus, SmallestUnit
 
+Network = Literal["yes", "none"]
+"""Whether an application may speak with other machines."""
+DevicePath = Annotated[str, Matches("/dev/[A-Za-z0-9._/:-]{1,200}", 'a device such as "/dev/ttyUSB0"')]
 DropPolicy = Literal["block", "drop_oldest", "drop_newest"]
 ChannelOrder = Literal["RGB", "BGR", "GRAY"]
 Layout = Literal["NCHW", "NHWC"]
@@ -252,6 +255,13 @@ class Limits:
     pids_max: Annotated[int, Between(1, 4_194_304)] = 256
     pictures_max: MemorySize | None = None
     """What pictures that stages keep with `frame.keep()` may take together. An eighth of memory_max if not given."""
+    work_max: MemorySize | None = None
+    """What the worker's folder may take on disk: past it the worker is ended. 1G beside what the sinks' own limits add
+    up to, if not given."""
+    network: Network = "yes"
+    """`none`: it can make no connection, nor take one; its preview is seen through `edgekit view` all the same."""
+    devices: Annotated[tuple[DevicePath, ...], Length(0, 32)] = ()
+    """Device nodes that its own code opens: "/dev/ttyUSB0". Those of its runner, cameras and decoders need no name."""
     limits: Literal["enforced", "advisory"] = "enforced"
     """`advisory`: run also where cgroups cannot hold these, and say so."""
 

@@ -204,3 +204,16 @@ class PythonSink:
 
 RecipeSink = JsonlSink | ScoreSink | MqttSink | PreviewSink | ClipSink | WebhookSink | PythonSink
 """Where results go, by `kind`."""
+
+
+def kept_bytes(sink: RecipeSink) -> int:
+    """What it may keep in the worker's folder, by its own limits."""
+    match sink:
+        case ClipSink():
+            return sink.quota
+        case JsonlSink():
+            return 0 if sink.path == "-" else sink.max_bytes * (1 + sink.keep)
+        case MqttSink() | WebhookSink():
+            return sink.buffer
+        case _:
+            return 0

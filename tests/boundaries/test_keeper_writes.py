@@ -13,8 +13,9 @@ import edgekit.device.keeper
 from tests.fakes.write_guard import GUARD
 
 KEEPER = Path(edgekit.device.keeper.__file__).parent
-DOORS = {"filesystem.py", "process/cgroup.py"}
-"""The door, and the kernel's own files, which no power cut can tear."""
+DOORS = {"filesystem.py", "process/cgroup.py", "process/confinement/enter.py"}
+"""The door; the kernel's own files, which no power cut can tear; and what runs in the worker's process, which makes its
+files in memory and gives what an earlier worker has left to it, and makes a cut good when it starts anew."""
 METHODS = frozenset(
     {"write_text", "write_bytes", "mkdir", "unlink", "rmdir", "chmod", "touch", "symlink_to", "hardlink_to", "rmtree"}
     | {"copyfile", "copytree", "link", "chown", "truncate", "ftruncate", "makedirs", "symlink", "removedirs", "mknod"}

@@ -18,7 +18,7 @@ class FakeChild:
     def __init__(self, argv: Sequence[str], report_fd: int, *given: int, obedient: bool) -> None:
         self.argv = list(argv)
         self.settings = b"".join(map(_read, given[:1]))
-        self._listeners = [socket.socket(fileno=os.dup(fd)) for fd in given[1:]]
+        self._listeners = [socket.socket(fileno=os.dup(fd)) for fd in given[1:-1]]
         self.preview = self._listeners[0] if self._listeners else None
         """What it accepts viewers on, or clients of models where it has no preview."""
         self.pid = 4_000_000

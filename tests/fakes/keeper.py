@@ -81,7 +81,7 @@ class Bench:
             starter=self.starter,
             journal=self.journal,
             orphans=orphans,
-            owner=None,
+            users=None,
             clock=self.clock,
             previews=WorkerSockets(disk=self.disk, folder=self.layout.previews_dir, group=None, wanted=shows_pictures),
             servers=WorkerSockets(disk=self.disk, folder=self.layout.servers_dir, group=None, wanted=serves_models),

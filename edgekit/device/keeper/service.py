@@ -25,9 +25,9 @@ from edgekit.device.keeper.loop import Keeper
 from edgekit.device.keeper.memory_watch import MemoryWatch
 from edgekit.device.keeper.notify import Notifier
 from edgekit.device.keeper.process.cgroup import Limiter, find_limiter, is_delegated
+from edgekit.device.keeper.process.confinement.users import Owner, Users
 from edgekit.device.keeper.process.isolation import Isolation
 from edgekit.device.keeper.process.journal import Journal, stderr_sink
-from edgekit.device.keeper.process.launch import Owner
 from edgekit.device.keeper.process.life import WorkerContext
 from edgekit.device.keeper.process.orphans import Orphans
 from edgekit.device.keeper.process.worker_sockets import WorkerSockets, serves_models, shows_pictures
@@ -71,7 +71,7 @@ def run(layout: Layout, program: Path, environ: Mapping[str, str]) -> int:
             starter=start_child,
             journal=journal,
             orphans=orphans,
-            owner=owner,
+            users=Users(owner, layout.applications_dir) if owner else None,
             clock=time.monotonic,
             previews=WorkerSockets(disk=disk, folder=layout.previews_dir, group=group, wanted=shows_pictures),
             servers=WorkerSockets(disk=disk, folder=layout.servers_dir, group=group, wanted=serves_models),

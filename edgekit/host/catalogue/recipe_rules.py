@@ -10,6 +10,7 @@ from typing import get_args
 
 from packaging.requirements import Requirement
 
+from edgekit.host.catalogue.confinement_rules import confinement_mistakes
 from edgekit.host.catalogue.end_rules import open_passwords, sink_mistakes, source_mistakes
 from edgekit.host.catalogue.event_rules import clip_memory, event_mistakes
 from edgekit.host.catalogue.mistake import Mistake
@@ -51,7 +52,7 @@ def check_recipe(recipe: Recipe, file: str = "recipe.toml", places: Collection[S
         _stage_order,
         _models,
     )
-    rules = (*shape, _limits, _health, _golden, _python)
+    rules = (*shape, _limits, confinement_mistakes, _health, _golden, _python)
     found = [mistake for rule in rules for mistake in rule(recipe)] + [
         *open_passwords(recipe, places),
         *open_token(recipe, places),

@@ -14,7 +14,7 @@ from edgekit.schema.pressure import RELIEFS, Pressure
 from edgekit.schema.reader import to_raw
 from edgekit.schema.recipe import ColourContract, Golden, Limits, Recipe
 from edgekit.schema.settings import SettingPlace
-from edgekit.schema.sink import MqttSink, PythonSink, RecipeSink, ScoreSink, WebhookSink
+from edgekit.schema.sink import MqttSink, PythonSink, RecipeSink, ScoreSink, WebhookSink, kept_bytes
 from edgekit.schema.source import FileSource, ImagesSource
 from edgekit.schema.stages import RecipeStage, lane_of_model, model_of
 from edgekit.schema.stages.detect import DetectStage
@@ -29,6 +29,7 @@ CARRIED = "recipe"
 CONTROLLERS = ("cpuset", "memory", "pids")
 """What enforced limits need of the kernel in any case."""
 _HOST = "host"
+_WORK_BYTES = 1 << 30
 
 
 def plan_worker(
@@ -105,6 +106,9 @@ def plan_worker(
             pids_max=recipe.limits.pids_max,
             pictures_max=recipe.limits.pictures_max or recipe.limits.memory_max // 8,
             advisory=advisory,
+            work_max=work_max(recipe),
+            network=recipe.limits.network,
+            devices=recipe.limits.devices,
         ),
         health=recipe.health,
         golden=_golden(recipe.golden),
@@ -138,6 +142,11 @@ def _pressure(recipe: Recipe) -> Pressure:
     if order is None:
         order = tuple(relief for relief in RELIEFS if relief != "resolution" or not goes_by_size)
     return dataclasses.replace(pipeline.pressure, order=order)
+
+
+def work_max(recipe: Recipe) -> int:
+    """What the worker's folder may take on disk."""
+    return recipe.limits.work_max or _WORK_BYTES + sum(map(kept_bytes, recipe.pipeline.sinks.values()))
 
 
 def allot_cpus(limits: Limits, target: Target, *, advisory: bool) -> tuple[tuple[int, ...], tuple[str, ...]]:

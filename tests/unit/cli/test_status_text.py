@@ -138,6 +138,10 @@ def test_the_boards_sensors_are_a_line_a_kind_and_what_is_not_known_is_said() ->
     assert not any("supply" in line for line in describe("gate-7", replace(STATUS, board=calm)))
 
 
+def test_of_a_worker_that_is_confined_in_all_nothing_is_said() -> None:
+    assert "confined" not in "\n".join(describe("gate-7", STATUS))
+
+
 def test_an_unhealthy_one_says_every_reason_and_what_happened_last() -> None:
     failure = ReleaseFailure(
         digest="cd" * 32,
@@ -150,6 +154,7 @@ def test_an_unhealthy_one_says_every_reason_and_what_happened_last() -> None:
     )
     reasons = ("fps 1.0 < min_fps 2.0", "p99_ms 900.0 > max_p99_ms 500.0")
     worker = replace(WORKER, limits="advisory", limits_note="cgroup v1", last_exit="killed by SIGSEGV", restarts=3)
+    worker = replace(worker, unconfined=("a user of its own", "devices: no cgroup v2"))
     found = replace(RUNNING, healthy=False, unhealthy_because=reasons, last_failure=failure, worker=worker)
     status = replace(STATUS, applications=(found,), locks={"sorting-line": "eve@desk"})
     text = "\n".join(describe("gate-7", status))
@@ -158,6 +163,7 @@ def test_an_unhealthy_one_says_every_reason_and_what_happened_last() -> None:
         "pid 7, 3 restarts",
         "last exit killed by SIGSEGV",
         "advisory (cgroup v1)",
+        "confined  but for: a user of its own; devices: no cgroup v2",
         "lock      sorting-line is being deployed by eve@desk",
         "sorting-line 2.0.0 cdcdcdcdcdcd",
         "    out of memory: 64 MiB were not enough",

@@ -7,13 +7,16 @@ import signal
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgekit.device.keeper.filesystem import Filesystem
 from edgekit.device.keeper.process.cgroup import Leaf, MemoryFigures
+from edgekit.device.keeper.process.confinement.confined import WorkerEntry
+from edgekit.device.keeper.process.confinement.note import Note
+from edgekit.device.keeper.process.confinement.users import Users
 from edgekit.device.keeper.process.journal import MAX_LINE_BYTES, Journal, LineCutter
-from edgekit.device.keeper.process.launch import Owner, worker_argv, worker_env
+from edgekit.device.keeper.process.launch import worker_argv, worker_env
 from edgekit.device.keeper.process.masking import Mask
 from edgekit.device.keeper.process.memory_gauge import thresholds_of
 from edgekit.device.keeper.process.memory_life import LifeContext, MemoryLife
@@ -57,7 +60,8 @@ class WorkerContext:
     starter: Starter
     journal: Journal
     orphans: Orphans
-    owner: Owner | None
+    users: Users | None
+    """Whom workers run as; None: the keeper's own user."""
     clock: Callable[[], float]
     """Monotonic seconds."""
     previews: WorkerSockets
@@ -70,8 +74,12 @@ class WorkerContext:
 class WorkerProcess:
     """A running worker. Its constructor starts it; `finish` frees everything."""
 
-    def __init__(self, context: WorkerContext, release: Release, work: Path, leaf: Leaf | None) -> None:
+    def __init__(
+        self, context: WorkerContext, release: Release, work: Path, leaf: Leaf | None, entry: WorkerEntry
+    ) -> None:
         self.release = release
+        self.unconfined: tuple[str, ...] = ()
+        """What `enter` could not take away from it."""
         self.leaf = leaf
         self.report: Report | None = None
         self._context = context
@@ -89,8 +97,8 @@ class WorkerProcess:
         self._socket, theirs = socket.socketpair()
         with theirs:
             self._socket.setblocking(False)
-            argv = worker_argv(release, work, leaf=leaf.path if leaf else None, owner=context.owner)
-            self._child = self._start(argv, work, theirs.fileno())
+            self._note = Note()
+            self._child = self._start(entry, work, theirs.fileno())
         self.line = WorkerLine(self._socket)
         """For any thread: what it is told."""
         self.memory_life = MemoryLife(self._life())
@@ -124,7 +132,7 @@ class WorkerProcess:
     @property
     def descriptors(self) -> tuple[int, ...]:
         """What to wait on for reading; what the worker has closed is not among them."""
-        return tuple(self._open)
+        return (*self._open, self._note.fd) if self._note.open else tuple(self._open)
 
     @property
     def stopping(self) -> bool:
@@ -138,6 +146,7 @@ class WorkerProcess:
 
     def pump(self) -> list[Report]:
         """Read its output: reports are returned, lines go to the journal."""
+        self._read_note()
         for line in self._lines.feed(self._drain(self._child.output)):
             self._say(line)
         if left_out := self._lines.left_out():
@@ -197,6 +206,7 @@ class WorkerProcess:
         code = self._child.reap()
         self.memory_life.close()
         self.line.close()
+        self._note.close()
         self._context.orphans.forget(self.application)
         return self._why(code, memory)
 
@@ -217,18 +227,27 @@ class WorkerProcess:
     def _write(self, line: str) -> None:
         self._context.journal.write(line, self.application)
 
-    def _start(self, argv: list[str], work: Path, report_fd: int) -> Child:
+    def _read_note(self) -> None:
+        found = self._note.read()
+        if found:
+            self.unconfined = tuple(found)
+            self._write(f"keeper: {self.application}: what could not be taken away from its worker: {'; '.join(found)}")
+
+    def _start(self, entry: WorkerEntry, work: Path, report_fd: int) -> Child:
         try:
             with ExitStack() as kept:
                 settings_fd = _readable(self.release.settings)
                 kept.callback(os.close, settings_fd)
+                kept.callback(self._note.handed_over)
                 fds = {REPORT_FD_VARIABLE: report_fd, SETTINGS_FD_VARIABLE: settings_fd}
                 for variable, listener in self._listeners().items():
                     fds[variable] = kept.enter_context(listener).fileno()
-                env = worker_env(work, fds)
-                return self._context.starter(argv, env=env, cwd=str(work), inherit=tuple(fds.values()))
+                argv = worker_argv(self.release, work, replace(entry, note_fd=self._note.writer))
+                inherit = (*fds.values(), self._note.writer)
+                return self._context.starter(argv, env=worker_env(work, fds), cwd=str(work), inherit=inherit)
         except (EdgekitError, OSError):
             self._socket.close()
+            self._note.close()
             raise
 
     def _listeners(self) -> dict[str, socket.socket]:

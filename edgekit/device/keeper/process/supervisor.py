@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -9,6 +10,10 @@ from typing import Literal
 from edgekit.device.keeper.layout import Layout
 from edgekit.device.keeper.process.accounts import LeafAccounts, read_accounts
 from edgekit.device.keeper.process.cgroup import Leaf, Limiter, MemoryFigures
+from edgekit.device.keeper.process.confinement.confined import confine, lacks_of
+from edgekit.device.keeper.process.confinement.device_program import hold_devices
+from edgekit.device.keeper.process.confinement.devices import device_rules
+from edgekit.device.keeper.process.confinement.users import Owner
 from edgekit.device.keeper.process.life import Exit, WorkerContext, WorkerProcess
 from edgekit.device.keeper.update.health import patience
 from edgekit.device.keeper.update.releases import Release
@@ -53,6 +58,7 @@ class Supervisor:
         self._start_at_s: float | None = None
         self._delay_s = FIRST_DELAY_S
         self._limits_note = ""
+        self._lacks: tuple[str, ...] = ()
         self._clear_by_s: float | None = None
         self.restarts = 0
         self.oom_kills = 0
@@ -170,6 +176,7 @@ class Supervisor:
             limits=how,
             limits_note=self._limits_note if process else "",
             preview=process is not None and process.previewed,
+            unconfined=(*self._lacks, *process.unconfined) if process else (),
         )
 
     def _state(self, process: WorkerProcess | None) -> Literal["stopped", "starting", "running", "backoff"]:
@@ -210,15 +217,13 @@ class Supervisor:
 
     def _start(self, release: Release) -> list[Reported | Ended]:
         self._start_at_s = None
-        work = self._layout.work(self._application)
         try:
             self.check(release)
             leaf = self._leaf(release)
             if self._clear_by_s is not None:  # look again soon, without waiting
                 self._start_at_s = self._context.clock() + _LOOK_S
                 return []
-            self._make(work)
-            self._process = WorkerProcess(self._context, release, work, leaf)
+            self._process = self._enter(release, leaf)
         except (EdgekitError, OSError) as error:
             self._clear_by_s = None
             self.last_exit = f"did not start: {error}"
@@ -267,13 +272,30 @@ class Supervisor:
             raise EdgekitError(f"{leaf.path} does not get empty", hint="a driver hangs: reboot the board")
         return False
 
+    def _enter(self, release: Release, leaf: Leaf | None) -> WorkerProcess:
+        """Start the worker, confined; what this keeper cannot confine is said."""
+        work, users = self._layout.work(self._application), self._context.users
+        self._make(work)
+        owner = users.owner(work) if users else None
+        self._own(work, owner)
+        entry = confine(release, work, self._layout, leaf=leaf.path if leaf else None, owner=owner)
+        lacks = lacks_of(entry, shared=bool(users and owner and users.shared(owner)))
+        devices = hold_devices(leaf.path, device_rules(release.plan), os.uname().machine) if leaf else "no cgroup v2"
+        self._lacks = (*lacks, *([f"devices: {devices}"] if devices else []))
+        process = WorkerProcess(self._context, release, work, leaf, entry)
+        if self._lacks:
+            self._write(f"keeper: {self._application} is not confined in all: {'; '.join(self._lacks)}")
+        return process
+
     def _make(self, work: Path) -> None:
         """Make the worker's folder. It may be there already on a disk that cannot be written to."""
-        disk, owner = self._context.disk, self._context.owner
-        disk.make_folders(work.parent)
-        disk.make_folder(work, 0o750)
-        if owner and work.stat().st_uid != owner.uid:
-            disk.set_owner(work, owner.uid, owner.gid)
+        self._context.disk.make_folders(work.parent)
+        self._context.disk.make_folder(work, 0o750)
+
+    def _own(self, work: Path, owner: Owner | None) -> None:
+        """A new folder becomes its worker's; one with another worker's files in it takes longer: `enter` does that."""
+        if owner and work.stat().st_uid == 0:
+            self._context.disk.set_owner(work, owner.uid, owner.gid)
 
     def _write(self, line: str) -> None:
         self._context.journal.write(line, self._application)

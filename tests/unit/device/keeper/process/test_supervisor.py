@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -288,7 +289,7 @@ class TestLimits:
         bench.supervisor.start(released(bench))
         bench.supervisor.step()
         assert seen == [str(64 << 20)]
-        assert str(leaf) in bench.starter.last.argv
+        assert json.loads(bench.starter.last.argv[5])["leaf"] == str(leaf)
         status = bench.supervisor.status()
         assert (status.limits, status.cpuset_cpus, status.memory_current) == ("enforced", "0", 1 << 20)
 
