@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgekit.executor.sent_program import joined
+from edgekit.host.provision.hardening import HARDENING
 from edgekit.schema.board import TRIAL_UNIT, UNIT, BoardPaths
 from edgekit.schema.fleet import Device
 
-_UNIT_TEXT = """\
+_UNIT_TEXT = f"""\
 [Unit]
 Description=edgekit's keeper: installs, starts and restores the application
 After=local-fs.target
@@ -33,7 +34,7 @@ Slice=edgekit.slice
 RuntimeDirectory=edgekit
 RuntimeDirectoryMode=0755
 OOMScoreAdjust=-500
-
+{HARDENING}
 [Install]
 WantedBy=multi-user.target
 """
