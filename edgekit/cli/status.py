@@ -121,6 +121,8 @@ def _worker(found: ApplicationStatus) -> list[str]:
     lines.append(f"  memory    {memory}, {counted(worker.oom_kills, 'OOM kill')}")
     note = f" ({worker.limits_note})" if worker.limits_note else ""
     lines.append(f"  limits    {worker.limits}{note}, CPUs {worker.cpuset_cpus or 'all'}")
+    if worker.work_max and worker.pid:
+        lines.append(f"  folder    {format_bytes(worker.work_bytes)} of {format_bytes(worker.work_max)}")
     if worker.unconfined:
         lines.append(f"  confined  but for: {'; '.join(worker.unconfined)}")
     return lines + [f"  shares    CPUs {share.cpus} with {share.application}" for share in found.shares_cpus]

@@ -290,6 +290,10 @@ class WorkerStatus:
     """Why limits are advisory, or empty."""
     preview: bool = False
     """Whether it shows pictures."""
+    work_bytes: int = 0
+    """What its folder took on disk at the last look."""
+    work_max: int = 0
+    """What it may take; 0 from a keeper that does not look."""
     unconfined: tuple[str, ...] = ()
     """What this board could not take away from it, each with the reason."""
 

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.board
 
 
 def workers(edgekit: Edgekit, name: str) -> list[str]:
-    return edgekit.on_board(name, "pgrep -u edgekit-worker || true").split()
+    return edgekit.on_board(name, "pgrep -u 60800 || true").split()
 
 
 def test_provisioning_twice_changes_nothing(edgekit: Edgekit, provisioned: str) -> None:

@@ -58,7 +58,7 @@ def test_logs_and_doctor(edgekit: Edgekit, deployed: str) -> None:
 
 def test_the_worker_is_not_root(edgekit: Edgekit, deployed: str) -> None:
     pid = edgekit.status(deployed)["worker"]["pid"]
-    assert edgekit.on_board(deployed, f"stat -c %U /proc/{pid}") == "edgekit-worker"
+    assert edgekit.on_board(deployed, f"stat -c %u /proc/{pid}") == "60800"
     assert "edgekit " not in edgekit.on_board(deployed, "id -Gn edgekit-worker") + " "
 
 

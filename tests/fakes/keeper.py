@@ -24,6 +24,7 @@ from edgekit.device.keeper.status import Figures
 from edgekit.device.keeper.update.board_settings import SettingsFiles
 from edgekit.device.keeper.update.patches import Patches
 from edgekit.device.keeper.update.releases import References, Releases
+from edgekit.device.keeper.update.reserve import DiskReserve
 from edgekit.device.keeper.update.store import Chunk, Store
 from edgekit.errors import EdgekitError
 from edgekit.executor import Executor
@@ -83,11 +84,13 @@ class Bench:
             orphans=orphans,
             users=None,
             clock=self.clock,
+            watches_folders=False,
             previews=WorkerSockets(disk=self.disk, folder=self.layout.previews_dir, group=None, wanted=shows_pictures),
             servers=WorkerSockets(disk=self.disk, folder=self.layout.servers_dir, group=None, wanted=serves_models),
         )
         self.isolated: list[frozenset[int]] = []
         """The CPUs that were to be kept free of others, turn by turn."""
+        self.reserve = DiskReserve(self.disk, self.layout.reserve_file)
         self.limiter = limiter or Limiter(tree=None, note="no cgroups in this test")
         context = KeeperContext(
             layout=self.layout,
@@ -97,6 +100,7 @@ class Bench:
             journal=self.journal,
             limiter=self.limiter,
             workers=self.workers,
+            reserve=self.reserve,
             memory=BoardMemory(total_bytes=memory_bytes),
             isolate=self.isolated.append,
             clock=self.clock,

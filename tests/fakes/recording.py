@@ -74,6 +74,10 @@ class RecordingFilesystem(QuickFilesystem):
         super().extend(path, offset, data)
         self.note(Call(kind="extend", path=self.below(path), data=data, number=offset))
 
+    def overwrite(self, path: Path, data: bytes) -> None:
+        super().overwrite(path, data)
+        self._note(Call(kind="write", path=self._below(path), data=data))
+
     def set_mode(self, path: Path, mode: int) -> None:
         super().set_mode(path, mode)
         self.note(Call(kind="mode", path=self.below(path), number=mode))

@@ -3,7 +3,8 @@
 Behaviours: `healthy`, `exits` (code 3 with a reason), `crashes` (SIGSEGV), `hangs` (reports once, then never),
 `silent` (never reports), `floods` (healthy, and reports and prints as much as it can), `unhealthy` (0 frames a
 second), `settings` (says its settings, unhealthy if `least` is 0.9), `golden` (golden frames fail), `hungry` (eats
-memory until killed), `stubborn` (healthy, ignores SIGTERM and the end of its keeper, and has a child that does too).
+memory until killed), `fills` and `fills later` (write to their folder without end), `stubborn` (healthy, ignores
+SIGTERM and the end of its keeper, and has a child that does too).
 """
 
 from __future__ import annotations
@@ -59,6 +60,9 @@ while True:
         sys.exit(3)
     if behaviour == "crashes":
         os.kill(os.getpid(), signal.SIGSEGV)
+    if behaviour == "fills" or (behaviour == "fills later" and frames > 40):
+        with open("filled", "ab") as file:
+            file.write(os.urandom(1 << 18))
     if behaviour == "hungry" and frames > 3:
         eaten.append(bytearray(b"x") * (8 << 20))
     if stubborn:

@@ -14,6 +14,7 @@ from edgekit.device.keeper.process.life import WorkerContext
 from edgekit.device.keeper.update.activation import State
 from edgekit.device.keeper.update.board_settings import SettingsFiles
 from edgekit.device.keeper.update.releases import Release, Releases
+from edgekit.device.keeper.update.reserve import DiskReserve
 from edgekit.schema.control import ReleaseRef, WorkerStatus
 from edgekit.schema.plan import LimitsPlan
 from edgekit.schema.report import Report
@@ -31,6 +32,7 @@ class KeeperContext:
     limiter: Limiter
     workers: WorkerContext
     memory: BoardMemory
+    reserve: DiskReserve
     isolate: Callable[[frozenset[int]], object] = lambda _: None
     """Has CPUs to the applications alone; see `Isolation.keep`."""
     clock: Callable[[], float]

@@ -55,7 +55,7 @@ class ReleaseDriver:
         self._mark = 0
         self._broken = ""
         self._examination: Examination | None = None
-        self._saved = SavedState(context.layout.state_file(name), context.disk, context.wall_clock())
+        self._saved = SavedState(context.layout.state_file(name), context.disk, context.wall_clock(), context.reserve)
         known = self.state.failure
         self.apply(Started(at_s=context.wall_clock()))
         failure = self.state.failure

@@ -59,6 +59,14 @@ class Filesystem:
             while piece := file.read(_PIECE_BYTES):
                 self.extend(target, file.tell() - len(piece), piece)
 
+    def overwrite(self, path: Path, data: bytes) -> None:
+        """Write over a file that is there, in the room that it has, and cut it; not durable before `sync_file`."""
+        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            file.truncate(len(data))
+
     @contextmanager
     def lent(self, path: Path) -> Iterator[int]:
         """A file, empty at first, that the keeper alone can open, as a descriptor for another process to write to."""

@@ -19,6 +19,8 @@ class Layout:
         """Blobs by digest."""
         self.incoming_dir = self.state_dir / "incoming"
         """Blobs on their way, one `.part` each."""
+        self.reserve_file = self.state_dir / "reserve"
+        """Room for a state where the disk is full."""
         self.releases_dir = self.state_dir / "releases"
         """Installed releases: folders of hard links into the store."""
         self.applications_dir = Path(paths.applications_dir)

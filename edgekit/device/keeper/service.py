@@ -7,6 +7,7 @@ import grp
 import os
 import pwd
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -37,6 +38,7 @@ from edgekit.device.keeper.update.board_settings import SettingsFiles
 from edgekit.device.keeper.update.patch_child import PatchStarter
 from edgekit.device.keeper.update.patches import Patches
 from edgekit.device.keeper.update.releases import Releases
+from edgekit.device.keeper.update.reserve import DiskReserve
 from edgekit.device.keeper.update.store import Store
 from edgekit.errors import InputError, LockHeld
 from edgekit.executor.child import start_child
@@ -60,6 +62,7 @@ def run(layout: Layout, program: Path, environ: Mapping[str, str]) -> int:
     owner, group = _accounts(layout)
     disk = Filesystem()
     _make_folders(layout, disk)
+    tempfile.tempdir = str(layout.run_dir)  # signatures are checked by files, also while the disk is full
     with only_one(layout, disk):
         journal = Journal(stderr_sink(_STDERR, layout.log_file.with_suffix(".log.1"), disk), time.time)
         notifier = Notifier(environ, time.monotonic)
@@ -158,9 +161,11 @@ def _assemble(layout: Layout, limiter: Limiter, workers: WorkerContext, notifier
         workers=workers,
         memory=read_memory(workers.proc),
         isolate=Isolation(limiter.tree, LocalExecutor(), workers.journal.write).keep,
+        reserve=DiskReserve(disk, layout.reserve_file),
         clock=time.monotonic,
         wall_clock=time.time,
     )
+    context.reserve.keep()
     keeper = Keeper(context, notifier)
     sha256 = sha256_file(program) if program.is_file() else ""
     return Services(

@@ -19,7 +19,7 @@ _CAPABILITIES = (
     *("CHOWN", "FOWNER", "DAC_OVERRIDE", "DAC_READ_SEARCH"),  # workers' folders
     *("KILL", "SYS_PTRACE", "SYS_NICE", "SYS_RESOURCE"),  # ends, finds and limits what workers started
 )
-_WRITTEN = ("/var/lib/edgekit", "/etc/edgekit", "/usr/lib/edgekit", "/tmp")  # noqa: S108  signatures are checked there
+_WRITTEN = ("/var/lib/edgekit", "/etc/edgekit", "/usr/lib/edgekit")
 _REFUSED_CALLS = ("clock", "cpu-emulation", "debug", "keyring", "module", "obsolete", "raw-io", "reboot", "swap")
 
 HARDENING = f"""\

@@ -69,6 +69,8 @@ class WorkerContext:
     servers: WorkerSockets
     """Where they serve models."""
     proc: Path = Path("/proc")
+    watches_folders: bool = True
+    """Whether what a worker's folder takes is looked at."""
 
 
 class WorkerProcess:

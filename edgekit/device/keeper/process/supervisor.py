@@ -15,6 +15,7 @@ from edgekit.device.keeper.process.confinement.device_program import hold_device
 from edgekit.device.keeper.process.confinement.devices import device_rules
 from edgekit.device.keeper.process.confinement.users import Owner
 from edgekit.device.keeper.process.life import Exit, WorkerContext, WorkerProcess
+from edgekit.device.keeper.process.work_quota import WatchedWorker, WorkRoom, WorkWatch
 from edgekit.device.keeper.update.health import patience
 from edgekit.device.keeper.update.releases import Release
 from edgekit.errors import EdgekitError, RolloutError
@@ -59,6 +60,8 @@ class Supervisor:
         self._delay_s = FIRST_DELAY_S
         self._limits_note = ""
         self._lacks: tuple[str, ...] = ()
+        self._room = WorkRoom()
+        self._folder: WorkWatch | None = None
         self._clear_by_s: float | None = None
         self.restarts = 0
         self.oom_kills = 0
@@ -82,7 +85,9 @@ class Supervisor:
     @property
     def descriptors(self) -> tuple[int, ...]:
         """What to wait on for reading."""
-        return self._process.descriptors if self._process else ()
+        folder = self._folder
+        watched = (folder.fd,) if folder and folder.running else ()
+        return (*self._process.descriptors, *watched) if self._process else ()
 
     @property
     def wake_at_s(self) -> float | None:
@@ -176,6 +181,8 @@ class Supervisor:
             limits=how,
             limits_note=self._limits_note if process else "",
             preview=process is not None and process.previewed,
+            work_bytes=self._folder.used_bytes if self._folder else 0,
+            work_max=limits.work_max if limits else 0,
             unconfined=(*self._lacks, *process.unconfined) if process else (),
         )
 
@@ -189,6 +196,7 @@ class Supervisor:
         happened: list[Reported | Ended] = [Reported(report=report) for report in process.pump()]
         if ended:
             return happened + self._reap(process)
+        self._look_at_folder(process)
         process.expire()
         until_s, reason = _patience(process)
         if not process.stopping and self._context.clock() >= until_s:
@@ -198,6 +206,9 @@ class Supervisor:
     def _reap(self, process: WorkerProcess) -> list[Reported | Ended]:
         exit_ = process.finish()
         self._process = None
+        if self._folder:
+            self._folder.close()
+            self._folder = None
         self.last_exit = exit_.reason
         self.oom_kills += exit_.out_of_memory
         wanted = self._release is process.release
@@ -283,9 +294,33 @@ class Supervisor:
         devices = hold_devices(leaf.path, device_rules(release.plan), os.uname().machine) if leaf else "no cgroup v2"
         self._lacks = (*lacks, *([f"devices: {devices}"] if devices else []))
         process = WorkerProcess(self._context, release, work, leaf, entry)
+        self._folder = self._watch_folder(process, work) if self._context.watches_folders else None
         if self._lacks:
             self._write(f"keeper: {self._application} is not confined in all: {'; '.join(self._lacks)}")
         return process
+
+    def _watch_folder(self, process: WorkerProcess, work: Path) -> WorkWatch:
+        release = process.release
+        worker = WatchedWorker(
+            digest=release.ref.digest,
+            work=work,
+            work_max=release.plan.limits.work_max,
+            pid=process.pid,
+            leaf=process.leaf,
+            proc=self._context.proc,
+        )
+        return WorkWatch(worker, self._room)
+
+    def _look_at_folder(self, process: WorkerProcess) -> None:
+        """End a worker that fills the disk."""
+        folder = self._folder
+        if folder is None or not folder.running:
+            return
+        reason = folder.verdict()
+        if reason and not process.stopping:
+            process.kill(reason)
+        elif not reason and not folder.running:
+            self._write(f"keeper: {self._application}: its folder is watched no more: it cannot be read")
 
     def _make(self, work: Path) -> None:
         """Make the worker's folder. It may be there already on a disk that cannot be written to."""

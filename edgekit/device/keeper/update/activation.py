@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import get_args
 
 from edgekit.device.keeper.filesystem import Filesystem
+from edgekit.device.keeper.update.reserve import DiskReserve
 from edgekit.errors import InputError, RolloutError
 from edgekit.schema.control import ActivationPhase, ReleaseFailure, ReleaseRef
 from edgekit.schema.message import Message, NewerWord, from_message, to_message
@@ -206,9 +207,10 @@ def save_state(path: Path, state: State, disk: Filesystem) -> None:
 class SavedState:
     """One application's state, and its file."""
 
-    def __init__(self, path: Path, disk: Filesystem, at_s: float) -> None:
+    def __init__(self, path: Path, disk: Filesystem, at_s: float, reserve: DiskReserve | None = None) -> None:
         self._path = path
         self._disk = disk
+        self._reserve = reserve
         self.state = load_state(path, disk, at_s)
         self.lost = set_aside(path).exists()
         """Whether an older state could not be read, and with it which releases are this application's."""
@@ -233,7 +235,13 @@ class SavedState:
                 with self._disk.explain_full(self._path.parents[1], _STATE_BYTES):
                     self._disk.keep_folder(self._path.parent)
                     save_state(self._path, new, self._disk)
-            except (RolloutError, OSError) as error:
+                if self._reserve:
+                    self._reserve.renew()
+            except RolloutError as error:  # the disk is full
+                trouble = self._spend(new, error)
+                if trouble and isinstance(event, (Activate, Settled)):
+                    raise RolloutError(trouble, hint="free space on the device, or check its disk") from error
+            except OSError as error:
                 trouble = f"the state {new.phase} could not be saved: {error}"
                 if isinstance(event, (Activate, Settled)) and not self._is_there(new):
                     raise RolloutError(trouble, hint="free space on the device, or check its disk") from error
@@ -243,6 +251,17 @@ class SavedState:
             with contextlib.suppress(OSError):
                 self._disk.remove(set_aside(self._path))
         return trouble
+
+    def _spend(self, new: State, error: RolloutError) -> str:
+        """Save a state in the room that is kept for it: it may be the one that takes away what fills the disk.
+
+        Returns:
+            Why that was not possible, or empty.
+        """
+        kept = self._reserve is not None and self._reserve.replace(self._path, to_message(new))
+        if kept or self._is_there(new):
+            return ""
+        return f"the state {new.phase} could not be saved: {error}"
 
     def _is_there(self, state: State) -> bool:
         """Whether the file holds this state, durably or not."""

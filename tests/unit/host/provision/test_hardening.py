@@ -34,7 +34,7 @@ def test_capabilities_are_those_of_its_duties() -> None:
 def test_disks_are_for_reading_but_for_its_own_folders() -> None:
     assert LINES["ProtectSystem"] == "strict"
     written = [path.lstrip("-") for path in LINES["ReadWritePaths"].split()]
-    assert {"/var/lib/edgekit", "/etc/edgekit", "/tmp"} <= set(written)
+    assert set(written) == {"/var/lib/edgekit", "/etc/edgekit", "/usr/lib/edgekit"}
     assert LINES["RuntimeDirectory"] == "edgekit"
 
 

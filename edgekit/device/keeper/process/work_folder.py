@@ -1,0 +1,102 @@
+"""How much a worker's folder takes on disk, told without trust in what lies there: a worker may have made it to harm.
+
+No more is looked at than a bound, no link is followed, and a file without a name counts as long as it is open.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+MAX_FILES = 100_000
+"""Files and folders: a disk runs out of inodes as of bytes."""
+MAX_DEPTH = 64
+_LOOKED_AT = 4 * MAX_FILES
+_LINKED, _OPEN = 10_000, 20_000
+_BLOCK_BYTES = 512
+"""Of `st_blocks`, whatever the file system's own are. Source: stat(2)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderUse:
+    """What a folder takes."""
+
+    bytes: int
+    files: int
+    """At most as many as were looked at."""
+    deeper: bool
+    """Whether folders lie deeper than was looked."""
+
+
+def measure(folder: Path) -> FolderUse:
+    """Count what lies in a folder; what goes away meanwhile is not there.
+
+    Raises:
+        OSError: the folder itself cannot be read.
+    """
+    counted = _Counted()
+    top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    stack = [(top, os.scandir(top))]
+    try:
+        while stack and counted.files < _LOOKED_AT:
+            fd, entries = stack[-1]
+            entry = next(entries, None)
+            if entry is None:
+                os.close(stack.pop()[0])
+                continue
+            with suppress(OSError):
+                found = entry.stat(follow_symlinks=False)
+                counted.add(found)
+                if stat.S_ISDIR(found.st_mode):
+                    if len(stack) >= MAX_DEPTH:
+                        counted.deeper = True
+                    else:
+                        inner = os.open(entry.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
+                        stack.append((inner, os.scandir(inner)))
+    finally:
+        for fd, entries in stack:
+            entries.close()
+            os.close(fd)
+    return FolderUse(bytes=counted.bytes, files=counted.files, deeper=counted.deeper)
+
+
+def nameless_bytes(folder: Path, pids: Iterable[int], proc: Path) -> int:
+    """What files of the folder's disk take that these processes hold, and that have no name any more."""
+    device = folder.stat().st_dev
+    found: dict[int, int] = {}
+    for count, path in enumerate(_held(pids, proc)):
+        if count >= _OPEN:
+            break
+        with suppress(OSError):
+            held = path.stat()
+            if stat.S_ISREG(held.st_mode) and not held.st_nlink and held.st_dev == device:
+                found[held.st_ino] = held.st_blocks * _BLOCK_BYTES
+    return sum(found.values())
+
+
+class _Counted:
+    def __init__(self) -> None:
+        self.bytes = self.files = 0
+        self.deeper = False
+        self._linked: set[int] = set()
+
+    def add(self, found: os.stat_result) -> None:
+        """Count a file, whatever number of names it has, once."""
+        self.files += 1
+        if found.st_nlink > 1 and not stat.S_ISDIR(found.st_mode):
+            if found.st_ino in self._linked:
+                return
+            if len(self._linked) < _LINKED:
+                self._linked.add(found.st_ino)
+        self.bytes += found.st_blocks * _BLOCK_BYTES
+
+
+def _held(pids: Iterable[int], proc: Path) -> Iterator[Path]:
+    for pid in pids:
+        for name in ("fd", "map_files"):
+            with suppress(OSError):
+                yield from (proc / str(pid) / name).iterdir()

@@ -1,0 +1,151 @@
+"""Ends a worker whose folder takes more than its quota, by a thread of its own: a disk may be slow, or hang.
+
+Not the file system's own quotas: none of the boards' images switches them on, and only an unmounted disk can be given
+them. What is written between two looks is bounded by the disk's free space, which is looked at each second.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edgekit.device.keeper.process.cgroup import Leaf
+from edgekit.device.keeper.process.work_folder import MAX_DEPTH, MAX_FILES, FolderUse, measure, nameless_bytes
+from edgekit.schema.units import format_bytes
+
+_LOOK_S, _MEASURE_S = 1.0, 30.0
+_LEAST_STEP_BYTES = 1 << 20
+_SHARE = 20
+"""Measuring takes a twentieth of the time at most."""
+
+
+class WorkRoom:
+    """What one application's folder may take, over all lives of its workers.
+
+    A release that finds the folder beyond its quota, as one does that another one is rolled back to, may run and add
+    little; the one that filled it is ended whenever it has.
+    """
+
+    def __init__(self) -> None:
+        self._borne: FolderUse | None = None
+        self._filled_by = ""
+
+    def judge(self, digest: str, use: FolderUse, work_max: int, *, first: bool) -> str:
+        """Why a release's worker is to be ended, or empty; `first` is what it found when it was started."""
+        if use.bytes <= work_max and use.files <= MAX_FILES and not use.deeper:
+            self._borne, self._filled_by = None, ""
+            return ""
+        if self._borne is None or (first and self._filled_by not in ("", digest)):
+            self._borne, self._filled_by = use, "" if first else digest
+        reason = self._beyond(use, work_max, its_own=self._filled_by == digest)
+        if reason:
+            self._filled_by = digest
+        return reason
+
+    def _beyond(self, use: FolderUse, work_max: int, *, its_own: bool) -> str:
+        borne = self._borne
+        assert borne is not None
+        allowed_bytes = work_max if its_own else max(work_max, borne.bytes + (work_max >> 4))
+        allowed_files = MAX_FILES if its_own else max(MAX_FILES, borne.files + (MAX_FILES >> 4))
+        if use.bytes > allowed_bytes:
+            return f"its folder takes {format_bytes(use.bytes)} on disk, work_max is {format_bytes(work_max)}"
+        if use.files > allowed_files:
+            return f"its folder holds more than {MAX_FILES} files"
+        if use.deeper and (its_own or not borne.deeper):
+            return f"its folder has more than {MAX_DEPTH} folders inside each other"
+        return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchedWorker:
+    """Whose folder is watched."""
+
+    digest: str
+    work: Path
+    work_max: int
+    pid: int
+    leaf: Leaf | None
+    proc: Path
+
+    def use(self) -> FolderUse:
+        """What its folder takes, with files that have no name any more. Raises OSError."""
+        found = measure(self.work)
+        pids = self.leaf.pids() if self.leaf else (self.pid,)
+        return replace(found, bytes=found.bytes + nameless_bytes(self.work, pids, self.proc))
+
+
+class WorkWatch:
+    """One worker's folder, for as long as it lives. `fd` can be read when there is a verdict."""
+
+    def __init__(self, worker: WatchedWorker, room: WorkRoom) -> None:
+        self._worker = worker
+        self._room = room
+        self._over = threading.Event()
+        self.fd, self._told = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self.used_bytes = 0
+        """At the last look."""
+        self.looked = False
+        self._reason = ""
+        self.running = True
+        """Whether it looks on; it does not where the folder cannot be read, or no thread is to be had."""
+        try:
+            threading.Thread(target=self._watch, name="work", daemon=True).start()
+        except RuntimeError:  # no thread to be had: the worker runs all the same
+            self.running = False
+            os.close(self._told)
+
+    def verdict(self) -> str:
+        """Why the worker is to be ended, once; empty before that."""
+        if not self.running:
+            return ""
+        with suppress(BlockingIOError):
+            self.running = bool(os.read(self.fd, 1))
+            return self._reason
+        return ""
+
+    def close(self) -> None:
+        """Look no more. A thread that a disk holds ends when the disk lets it go."""
+        self.running = False
+        self._over.set()
+        os.close(self.fd)
+
+    def _watch(self) -> None:
+        try:
+            self._look_on()
+        except OSError:  # the folder is gone, or its disk
+            return
+        finally:
+            os.close(self._told)
+
+    def _look_on(self) -> None:
+        next_s, free, first = 0.0, 0, True
+        while True:
+            began_s, now_free = time.monotonic(), _free_bytes(self._worker.work)
+            if began_s >= next_s or free - now_free >= self._step_bytes():
+                use = self._worker.use()
+                if self._over.is_set():
+                    return
+                self.used_bytes, self.looked = use.bytes, True
+                self._reason = self._room.judge(self._worker.digest, use, self._worker.work_max, first=first)
+                if self._reason:
+                    os.write(self._told, b"!")
+                    return
+                took_s = time.monotonic() - began_s
+                next_s, free, first = began_s + took_s + max(_MEASURE_S, _SHARE * took_s), now_free, False
+                if self._over.wait(_SHARE * took_s):
+                    return
+            if self._over.wait(_LOOK_S):
+                return
+
+    def _step_bytes(self) -> int:
+        """How much less room on the disk makes it worth a look: half of what the folder may still take."""
+        return max(_LEAST_STEP_BYTES, (self._worker.work_max - self.used_bytes) // 2)
+
+
+def _free_bytes(folder: Path) -> int:
+    found = os.statvfs(folder)
+    return found.f_bfree * found.f_frsize

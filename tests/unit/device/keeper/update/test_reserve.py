@@ -1,0 +1,69 @@
+"""A state is saved where nothing else can be: in room that is kept for it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+from edgekit.device.keeper.update.activation import Activate, SavedState, load_state
+from edgekit.device.keeper.update.reserve import RESERVE_BYTES, DiskReserve
+from edgekit.schema.control import ReleaseRef
+from tests.fakes.recording import QuickFilesystem
+
+CANDIDATE = Activate(candidate=ReleaseRef(digest="ab" * 32, application="sorter", version="1.0.0", signer="ann"))
+
+
+class FullFilesystem(QuickFilesystem):
+    """Takes nothing that needs more room than there is already, while it is full."""
+
+    full = True
+
+    def write(self, path: Path, data: bytes) -> None:
+        if self.full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        super().write(path, data)
+
+    def extend(self, path: Path, offset: int, data: bytes) -> None:
+        if self.full and data:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        super().extend(path, offset, data)
+
+
+def kept(tmp_path: Path) -> tuple[FullFilesystem, DiskReserve, Path]:
+    disk = FullFilesystem()
+    reserve = DiskReserve(disk, tmp_path / "reserve")
+    disk.full = False
+    reserve.keep()
+    disk.full = True
+    assert (tmp_path / "reserve").stat().st_blocks * 512 >= RESERVE_BYTES
+    (tmp_path / "sorter").mkdir()
+    return disk, reserve, tmp_path / "sorter/state.json"
+
+
+def test_a_full_disk_takes_a_state_and_has_its_reserve_back_when_there_is_room(tmp_path: Path) -> None:
+    disk, reserve, path = kept(tmp_path)
+    saved = SavedState(path, disk, 0.0, reserve)
+    assert saved.apply(CANDIDATE) == ""
+    assert load_state(path, disk, 0.0).candidate == CANDIDATE.candidate or saved.state.phase == "activating"
+    assert b'"activating"' in path.read_bytes()
+    assert not (tmp_path / "reserve").exists()
+    disk.full = False
+    reserve.renew()
+    assert (tmp_path / "reserve").stat().st_size == RESERVE_BYTES
+
+
+def test_without_a_reserve_it_says_that_the_disk_is_full(tmp_path: Path) -> None:
+    disk = FullFilesystem()
+    assert not DiskReserve(disk, tmp_path / "reserve").replace(tmp_path / "state.json", b"x")
+
+
+def test_a_reserve_with_two_names_is_a_state_and_left_alone(tmp_path: Path) -> None:
+    """What a power cut between two folders may leave."""
+    disk, reserve, path = kept(tmp_path)
+    path.hardlink_to(tmp_path / "reserve")
+    assert not reserve.replace(path, b"new")
+    assert path.stat().st_size == RESERVE_BYTES
+    disk.full = False
+    reserve.keep()
+    assert (tmp_path / "reserve").stat().st_nlink == 1
