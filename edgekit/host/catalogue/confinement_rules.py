@@ -27,5 +27,8 @@ def _without_network(recipe: Recipe) -> Iterator[Mistake]:
             found.append(f"sinks.{name}")
         elif isinstance(sink, PreviewSink) and sink.port is not None:
             found.append(f"sinks.{name}.port")
+    found = [f"pipeline.{key}" for key in found]
+    if recipe.serve.port and any(model.serve for model in recipe.models.values()):
+        found.append("serve.port")
     for key in found:
-        yield Mistake(f"pipeline.{key}", 'needs the network, and limits.network is "none"')
+        yield Mistake(key, 'needs the network, and limits.network is "none"')

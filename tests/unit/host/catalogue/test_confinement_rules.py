@@ -39,6 +39,13 @@ def test_without_network_no_source_and_no_sink_needs_it() -> None:
     assert mistakes(made(sinks=sinks, camera=CAMERA)) == []
 
 
+def test_models_are_served_without_network_by_the_keepers_socket_alone() -> None:
+    served = {name: replace(model, serve=True) for name, model in RECIPE.models.items()}
+    assert mistakes(replace(made(network="none"), models=served)) == ["serve.port"]
+    inner = replace(made(network="none"), models=served, serve=replace(RECIPE.serve, port=0))
+    assert mistakes(inner) == []
+
+
 @pytest.mark.parametrize(("work", "found"), [(Bytes(255 << 20), ["limits.work_max"]), (Bytes(272 << 20), [])])
 def test_the_folder_has_room_for_what_sinks_keep(work: Bytes, found: list[str]) -> None:
     assert mistakes(made(sinks={"clips": CLIPS, "broker": MQTT}, work_max=work)) == found

@@ -84,7 +84,7 @@ def test_a_worker_with_a_realtime_lane_may_have_it_and_is_ended_where_it_never_w
         "while True: pass\n"
     )
     done = entered(replace(ENTRY, realtime_us=200_000), sys.executable, "-I", "-S", "-c", spin)
-    if "sched_setscheduler" in done.stderr:
+    if "PermissionError" in done.stderr:
         pytest.skip("this kernel gives no realtime scheduling here")
     assert done.stdout.split() == ["200000", "200000"]
     assert done.returncode in (-signal.SIGXCPU, -signal.SIGKILL)
