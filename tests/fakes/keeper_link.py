@@ -24,10 +24,10 @@ from edgekit.schema.control import (
     ReleaseRef,
     Request,
     Status,
-    WorkerStatus,
 )
 from edgekit.schema.manifest import Manifest
 from edgekit.schema.message import from_message, to_line, to_message_data
+from edgekit.schema.worker_status import WorkerStatus
 from edgekit.trust import sha256_bytes
 from tests.fakes.patching import patched
 

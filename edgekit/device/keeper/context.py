@@ -15,9 +15,10 @@ from edgekit.device.keeper.update.activation import State
 from edgekit.device.keeper.update.board_settings import SettingsFiles
 from edgekit.device.keeper.update.releases import Release, Releases
 from edgekit.device.keeper.update.reserve import DiskReserve
-from edgekit.schema.control import ReleaseRef, WorkerStatus
+from edgekit.schema.control import ReleaseRef
 from edgekit.schema.plan import LimitsPlan
 from edgekit.schema.report import Report
+from edgekit.schema.worker_status import WorkerStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

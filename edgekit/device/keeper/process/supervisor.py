@@ -19,9 +19,9 @@ from edgekit.device.keeper.process.work_quota import WatchedWorker, WorkRoom, Wo
 from edgekit.device.keeper.update.health import patience
 from edgekit.device.keeper.update.releases import Release
 from edgekit.errors import EdgekitError, RolloutError
-from edgekit.schema.control import WorkerStatus
 from edgekit.schema.report import Report
 from edgekit.schema.units import format_cpus
+from edgekit.schema.worker_status import WorkerStatus
 
 FIRST_DELAY_S, LAST_DELAY_S = 1.0, 60.0
 STEADY_S = 60.0

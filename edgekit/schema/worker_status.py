@@ -1,0 +1,36 @@
+"""What the keeper says of an application's worker, as part of `control.ApplicationStatus`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from edgekit.schema.message import NewerWord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerStatus:
+    """The worker process and its cgroup."""
+
+    pid: int
+    """0 where none runs."""
+    state: Literal["stopped", "starting", "running", "backoff"] | NewerWord
+    restarts: int
+    last_exit: str
+    """`exited with code 3`, `killed by SIGSEGV`, `out of memory: ...`, or empty."""
+    oom_kills: int
+    memory_current: int
+    memory_peak: int
+    memory_max: int
+    cpuset_cpus: str
+    limits: Literal["enforced", "advisory", "none"] | NewerWord
+    limits_note: str
+    """Why limits are advisory, or empty."""
+    preview: bool = False
+    """Whether it shows pictures."""
+    work_bytes: int = 0
+    """What its folder took on disk at the last look."""
+    work_max: int = 0
+    """What it may take; 0 from a keeper that does not look."""
+    unconfined: tuple[str, ...] = ()
+    """What this board could not take away from it, each with the reason."""
