@@ -79,7 +79,7 @@ class Story:
         self.disk = RecordingFilesystem(root, backwards=backwards)
         self.backwards = backwards
         self.steps: list[Step] = []
-        self._bench = Bench(root, disk=self.disk)
+        self._bench = Bench(root, disk=self.disk, boot="the first boot")
         self._fails = ""
         self._bench.starter.on_start = self._act
         self._live()
@@ -199,7 +199,7 @@ class CutDisk:
         self._root = root
         self.keepers = KeeperFolder(root)
         self.keepers.come_up()
-        self.bench = Bench(root, disk=QuickFilesystem(backwards=backwards))
+        self.bench = Bench(root, disk=QuickFilesystem(backwards=backwards), boot="the boot after the cut")
         self.bench.starter.on_start = pulse
         self.bench.turn(times=2)
 

@@ -62,6 +62,7 @@ class Bench:
         limiter: Limiter | None = None,
         memory_bytes: int = 0,
         executor: Executor | None = None,
+        boot: str = "",
     ) -> None:
         self.layout = make_layout(root)
         self.clock = Clock()
@@ -105,6 +106,7 @@ class Bench:
             isolate=self.isolated.append,
             clock=self.clock,
             wall_clock=lambda: self.wall_s,
+            boot=boot,
         )
         self.keeper = Keeper(context, Notifier({}, self.clock))
         self.figures = Figures(keeper=self.keeper, store=self.store, keeper_sha256="ab")

@@ -40,6 +40,8 @@ class KeeperContext:
     """Monotonic seconds."""
     wall_clock: Callable[[], float]
     """Seconds since the epoch."""
+    boot: str = ""
+    """This boot's name; empty where the system has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import replace
 
+from edgekit.device.keeper.boot_count import BootCount
 from edgekit.device.keeper.context import Footprint, KeeperContext
 from edgekit.device.keeper.open_tickets import OpenTickets, title
 from edgekit.device.keeper.process.supervisor import Ended, Reported, Supervisor
@@ -61,6 +62,8 @@ class ReleaseDriver:
         failure = self.state.failure
         if failure and (failure != known or not failure.digest):
             self._log(failure.reason)
+        self._boots = BootCount(context, self.apply, self._log)
+        self._boots.leave_unhealthy(self.state)
 
     @property
     def state(self) -> State:
@@ -115,6 +118,7 @@ class ReleaseDriver:
         self._judge()
         self._leave_damaged()
         self._give_up()
+        self._boots.look(self.state, self.supervisor.process, healthy=not self.unhealthy())
         self._reconcile()
         self._answer_starts()
 
@@ -299,6 +303,7 @@ class ReleaseDriver:
         self._mark = self._context.journal.count
         self.footprint.keep(self.references)
         self.footprint.note(release)
+        self._boots.starting(self.state)
         self.supervisor.start(release)
         self.supervisor.step()
         health, now = release.plan.health, self._clock()

@@ -164,6 +164,7 @@ def _assemble(layout: Layout, limiter: Limiter, workers: WorkerContext, notifier
         reserve=DiskReserve(disk, layout.reserve_file),
         clock=time.monotonic,
         wall_clock=time.time,
+        boot=_boot(workers.proc),
     )
     context.reserve.keep()
     keeper = Keeper(context, notifier)
@@ -184,6 +185,14 @@ def _assemble(layout: Layout, limiter: Limiter, workers: WorkerContext, notifier
         ),
         locks=DeploymentLocks(),
     )
+
+
+def _boot(proc: Path) -> str:
+    """This boot's name. Source: random(4), boot_id."""
+    try:
+        return (proc / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""
 
 
 def _listen_to_signals(keeper: Keeper) -> None:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_args
+from typing import Annotated, get_args
 
 from edgekit.device.keeper.filesystem import Filesystem
 from edgekit.device.keeper.update.reserve import DiskReserve
 from edgekit.errors import InputError, RolloutError
+from edgekit.schema.bounds import Between
 from edgekit.schema.control import ActivationPhase, ReleaseFailure, ReleaseRef
 from edgekit.schema.message import Message, NewerWord, from_message, to_message
 
@@ -34,6 +35,10 @@ class State(Message):
     """The one on trial."""
     failure: ReleaseFailure | None = None
     """The last one."""
+    boots: Annotated[int, Between(0, 1 << 31)] = 0
+    """In how many boots the committed release was started since it was healthy: see `boot_count`."""
+    boot: str = ""
+    """The last of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +92,28 @@ class Started:
     at_s: float
 
 
-UpdateEvent = Activate | BecameHealthy | LostHealth | Settled | ReleaseFailed | Restored | Stop | Resume | Started
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Starting:
+    """The committed release is about to be started for the first time in this boot."""
+
+    boot: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvedHealthy:
+    """The committed release was healthy for as long as a trial asks for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeverHealthy:
+    """The committed release was not healthy in any of its boots."""
+
+    failure: ReleaseFailure
+
+
+UpdateEvent = (Activate | BecameHealthy | LostHealth | Settled | ReleaseFailed | Restored | Stop | Resume | Started) | (
+    Starting | ProvedHealthy | NeverHealthy
+)
 AT_REST: frozenset[ActivationPhase] = frozenset({"idle", "running", "stopped"})
 """No activation is going on."""
 
@@ -113,6 +139,8 @@ def next_state(state: State, event: UpdateEvent) -> State:
             return replace(state, phase="running")
         case Started(at_s=at_s):
             return _after_start(state, at_s)
+        case Starting() | ProvedHealthy() | NeverHealthy() if state.phase == "running":
+            return _after_boot(state, event)
     return state
 
 
@@ -158,6 +186,18 @@ def _after_start(state: State, at_s: float) -> State:
     if state.phase == "stopped":
         phase = "stopped"
     return replace(state, phase=phase, candidate=None, failure=failure)
+
+
+def _after_boot(state: State, event: Starting | ProvedHealthy | NeverHealthy) -> State:
+    """The committed release is counted, or left after too many boots."""
+    match event:
+        case Starting(boot=boot):
+            return replace(state, boots=state.boots + 1, boot=boot)
+        case ProvedHealthy():
+            return replace(state, boots=0)
+        case NeverHealthy(failure=failure) if state.previous:
+            return State(phase="running", current=state.previous, failure=failure)
+    return state
 
 
 def load_state(path: Path, disk: Filesystem, at_s: float) -> State:
