@@ -179,7 +179,7 @@ def activate(bench: Bench, release: FakeRelease, settings: bytes) -> None:
     raise AssertionError("the activation does not come to an end")
 
 
-def truth(bench: Bench, keeper: bytes) -> Truth:
+def truth(bench: Bench, keeper: bytes = b"") -> Truth:
     """What the keeper holds to be committed, and which one it is."""
     found = []
     for name in bench.keeper.names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -276,6 +277,42 @@ def test_a_keeper_that_is_killed_in_an_activation_comes_back_with_the_old_releas
     assert status.current is not None
     assert status.last_failure is not None
     assert (status.current.digest, status.last_failure.digest) == (good.digest, silent.digest)
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["once", "and in its recovery, five times"])
+@pytest.mark.parametrize(
+    ("phase", "behaviour"), [("activating", "silent"), ("settling", "healthy"), ("rolling_back", "exits")]
+)
+def test_a_keeper_that_is_killed_in_any_phase_comes_back_with_one_whole_release(
+    device: Device, phase: str, behaviour: str, again: bool
+) -> None:
+    keeper = device.spawn()
+    good, bad = device.release("healthy"), device.release(behaviour, "2.0.0")
+    assert device.deploy(good).kind == "done"
+    with device.talk() as client:
+        client.upload(bad)
+        client.send("activate", digest=bad.digest)
+        while (event := client.event()).kind != "state" or event.data["phase"] != phase:
+            assert event.kind not in ("done", "error"), event
+        os.kill(keeper, signal.SIGKILL)
+    eventually(lambda: not alive(keeper))
+    for number in range(5 if again else 0):
+        argv = [PYTHON, "-I", str(device.pyz), "run", "--prefix", str(device.prefix)]
+        short = subprocess.Popen(argv, stderr=subprocess.DEVNULL, start_new_session=True)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            short.wait(0.05 + 0.15 * number)
+        short.kill()
+        short.wait()
+    device.spawn()
+    status = eventually(lambda: found if (found := device.application()).healthy else None)
+    assert status.current is not None and status.phase == "running"
+    assert status.current.digest in {good.digest, bad.digest} if phase == "settling" else {good.digest}
+    eventually(lambda: len(workers_of(device)) == 1)
+    other = device.release("healthy", "3.0.0")
+    for release in (other, good):
+        assert device.deploy(release).kind == "done"
+    current = device.application().current
+    assert current is not None and current.digest == good.digest
 
 
 def test_a_worker_that_ignores_sigterm_is_killed_with_its_children(device: Device) -> None:

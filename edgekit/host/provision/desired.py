@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,7 +31,6 @@ RestartSec=1
 KillMode=mixed
 TimeoutStopSec=20
 Delegate=yes
-Slice=edgekit.slice
 RuntimeDirectory=edgekit
 RuntimeDirectoryMode=0755
 OOMScoreAdjust=-500
@@ -117,6 +117,7 @@ def unit_file(unit: str) -> str:
     return f"/etc/systemd/system/{unit}"
 
 
+@functools.cache
 def guard_text() -> bytes:
     """The program that puts the old keeper back when a new one fails: see `sent.keeper_guard`."""
     return joined(_SENT / f"{name}.py" for name in _GUARD_MODULES) + b"\n\nsys.exit(guard(sys.argv[1:]))\n"

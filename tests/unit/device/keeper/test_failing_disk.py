@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import shutil
 from collections.abc import Iterator
@@ -12,7 +13,8 @@ import pytest
 from edgekit.errors import EdgekitError
 from tests.fakes.crash_story import BAD, FIRST, ONE, OTHER, TWO, activate, truth
 from tests.fakes.keeper import Bench, pulse
-from tests.fakes.recording import Call, RecordingFilesystem
+from tests.fakes.recording import Call, QuickBoardDisk, RecordingBoardDisk, RecordingFilesystem
+from tests.fakes.switches import BROKEN, NEWER, OLDER, KeeperFolder
 
 SYNCS = ("sync", "sync folder", "sync all")
 GROWING = ("write", "extend", "rename", "link", "mkdir")
@@ -28,8 +30,8 @@ class RefusingFilesystem(RecordingFilesystem):
         self.mended = False
         self.refused = False
 
-    def _note(self, call: Call) -> None:
-        super()._note(call)
+    def note(self, call: Call) -> None:
+        super().note(call)
         if self.mended or call.kind not in self._kinds:
             return
         self._seen += 1
@@ -103,3 +105,49 @@ def test_whatever_call_is_refused_memory_and_disk_say_the_same(
         for child in (*bench.starter.children, *again.starter.children):
             child.end(0)
     assert outcomes == {True, False}
+
+
+class RefusingBoardDisk(RecordingBoardDisk):
+    """The same for what provisioning and the guard write: a full disk, once or from then on."""
+
+    def __init__(self, keeper: RecordingFilesystem, *, at: int, once: bool) -> None:
+        super().__init__(keeper)
+        self._at, self._once, self._seen = at, once, 0
+        self.refused = False
+
+    def write(self, path: str, content: bytes, mode: int) -> None:
+        self._refuse(path)
+        super().write(path, content, mode)
+
+    def symlink(self, path: str, to: str) -> None:
+        self._refuse(path)
+        super().symlink(path, to)
+
+    def _refuse(self, path: str) -> None:
+        self._seen += 1
+        if self._seen == self._at or (self._seen > self._at and not self._once):
+            self.refused = True
+            raise OSError(errno.ENOSPC, "refused", path)
+
+
+@pytest.mark.parametrize("once", [True, False], ids=["once", "from then on"])
+@pytest.mark.parametrize("keeper", [NEWER, BROKEN], ids=["a good keeper", "one that is no good"])
+def test_a_disk_that_is_full_at_any_write_of_a_switch_leaves_a_whole_keeper(
+    tmp_path: Path, keeper: bytes, once: bool
+) -> None:
+    for at in range(1, 100):
+        root = tmp_path / str(at)
+        Bench(root)
+        folder = KeeperFolder(root)
+        folder.begin()
+        disk = RefusingBoardDisk(RecordingFilesystem(root), at=at, once=once)
+        with contextlib.suppress(OSError):
+            folder.switch(keeper, disk, passes=keeper == NEWER)
+        folder.come_up()
+        assert folder.whole
+        assert folder.program in (OLDER, *([NEWER] if keeper == NEWER else [])), "one that is no good never stays"
+        folder.switch(NEWER if folder.program == OLDER else OLDER, QuickBoardDisk(), passes=True)
+        assert folder.whole
+        if not disk.refused:
+            assert at > 5
+            return
