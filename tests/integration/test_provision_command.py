@@ -118,8 +118,6 @@ def test_a_key_that_the_device_trusts_is_not_dropped_without_a_word(desk: Path) 
     settings = desk / "device/etc/edgekit"
     settings.mkdir(parents=True)
     (settings / "allowed_signers").write_text(bob)
-    fingerprint = run("keys", "show", cwd=desk)
-    assert fingerprint.returncode == 0
     shown = subprocess.run(["ssh-keygen", "-l", "-f", "bob.pub"], cwd=desk, capture_output=True, text=True, check=True)
     refused = run("provision", "gate", "--plan", cwd=desk)
     assert refused.returncode == 2, refused.stderr
@@ -130,5 +128,6 @@ def test_a_key_that_the_device_trusts_is_not_dropped_without_a_word(desk: Path) 
     (desk / "signers").write_text(f"{run('keys', 'show', cwd=desk).stdout}{bob}")
     kept = run("provision", "gate", "--plan", "--allowed-signers", "signers", cwd=desk)
     assert kept.returncode == 0 and "may sign no more" not in kept.stderr, kept.stderr
-    dropped = run("provision", "gate", "--plan", "--drop-signers", cwd=desk)
+    dropped = run("provision", "gate", "--plan", "--drop-signers", "--json", cwd=desk)
     assert dropped.returncode == 0 and "may sign no more: bob@lab" in dropped.stderr, dropped.stderr
+    assert [one["fingerprint"] for one in json.loads(dropped.stdout)["dropped"]] == [shown.stdout.split()[1]]

@@ -16,7 +16,7 @@ from edgekit.host.provision.desired import KeeperInstall
 from edgekit.host.provision.device import apply_provision, check_ready, look
 from edgekit.host.provision.keeper_zip import build_keeper
 from edgekit.host.provision.plan import DeviceChange, plan_provision
-from edgekit.host.provision.trusted_keys import dropped_keys
+from edgekit.host.provision.trusted_keys import DroppedKey, dropped_keys
 from edgekit.host.signers import Signer, check_you, parse_signers
 from edgekit.host.trust_chain import TrustChain
 from edgekit.host.user import user_at_machine
@@ -72,6 +72,8 @@ class Provisioned:
     changes: tuple[str, ...]
     applied: bool
     signers: tuple[DeviceSigner, ...]
+    dropped: tuple[DroppedKey, ...] = ()
+    """Who could sign for it before, and cannot any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,9 +117,9 @@ def provision_device(name: str, options: ProvisionOptions, access: DeviceAccess,
     )
     with access.executor(device) as executor:
         _check_board(device, executor, station)
-        changes = _carry_out(desired, executor, options, station)
+        changes, dropped = _carry_out(desired, executor, options, station)
     texts = tuple(change.what for change in changes)
-    return Provisioned(device=name, changes=texts, applied=not options.plan, signers=signers.signers)
+    return Provisioned(device=name, changes=texts, applied=not options.plan, signers=signers.signers, dropped=dropped)
 
 
 def _first_trust(signers: SignerFile, access: DeviceAccess, options: ProvisionOptions, station: Workstation) -> bytes:
@@ -169,12 +171,12 @@ def _check_board(device: Device, executor: Executor, station: Workstation) -> No
 
 def _carry_out(
     desired: KeeperInstall, executor: Executor, options: ProvisionOptions, station: Workstation
-) -> tuple[DeviceChange, ...]:
+) -> tuple[tuple[DeviceChange, ...], tuple[DroppedKey, ...]]:
     name, progress = desired.device.name, station.progress
     with progress.step(f"{name}: looking at what is there"):
         present = look(desired, executor)
     check_ready(desired, present, name)
-    _check_nobody_is_dropped(desired, present, options, station)
+    dropped = _check_nobody_is_dropped(desired, present, options, station)
     changes = plan_provision(desired, present)
     for change in changes:
         progress.note(f"  {'would ' if options.plan else ''}{change.what}")
@@ -182,12 +184,12 @@ def _carry_out(
         with progress.step(f"{name}: {counted(len(changes), 'change')}"):
             sudo = desired.systemd and present["uid"] != 0
             apply_provision(desired, executor, changes, holder=user_at_machine(), sudo=sudo)
-    return changes
+    return changes, dropped
 
 
 def _check_nobody_is_dropped(
     desired: KeeperInstall, present: dict[str, Any], options: ProvisionOptions, station: Workstation
-) -> None:
+) -> tuple[DroppedKey, ...]:
     """Show whose signatures would not count any more. Raises InputError where the user has not said so."""
     dropped = dropped_keys(desired, present, time.time())
     for key in dropped:
@@ -199,6 +201,7 @@ def _check_nobody_is_dropped(
             hint=f"edgekit provision {name} --allowed-signers FILE, with their line in FILE too, keeps them; "
             "--drop-signers shuts them out",
         )
+    return dropped
 
 
 def read_signers(given: Path | None, station: Workstation, *, without_me: bool) -> SignerFile:

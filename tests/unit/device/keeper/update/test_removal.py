@@ -23,7 +23,7 @@ class CutFilesystem(RecordingFilesystem):
         super().__init__(root)
         self._left = calls
 
-    def _note(self, call: Call) -> None:
+    def note(self, call: Call) -> None:
         self._left -= 1
         if self._left < 0:
             raise PowerCut
