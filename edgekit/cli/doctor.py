@@ -17,18 +17,23 @@ if TYPE_CHECKING:
     from edgekit.host.workflow.doctor import Diagnosis
 
 
-@examples("edgekit doctor gate-7", "edgekit doctor gate-7 out/line")
+@examples(
+    "edgekit doctor gate-7", "edgekit doctor gate-7 out/line", "edgekit doctor gate-7 --profile gate-7.profile.json"
+)
 def doctor(
     ctx: typer.Context,
     device: DeviceArgument,
     release: Annotated[Path | None, typer.Argument(help="A release's folder: also what it needs there.")] = None,
+    profile: Annotated[
+        Path | None, typer.Option(help="What `edgekit profile` has written: is the board in that state.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Say what is missing on a device for edgekit, and for a release; exit code 8 when something is."""
     from edgekit.host.workflow.doctor import diagnose
 
     output = output_for(as_json)
-    found = diagnose(device, release, access_of(ctx), workstation_of(ctx, output))
+    found = diagnose(device, release, access_of(ctx), workstation_of(ctx, output), profile)
     result = {
         "device": device,
         "target": found.target,

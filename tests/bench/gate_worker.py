@@ -7,6 +7,7 @@ All is the release's own, but for what counts frames at the sinks. Counting begi
 
 from __future__ import annotations
 
+import cmath
 import json
 import os
 import sys
@@ -14,6 +15,14 @@ import time
 from pathlib import Path
 
 WARM_S, PATIENCE_S = 3.0, 120.0
+PERIOD_S = 0.1
+"""Between two pictures of a gate's camera."""
+
+
+def phase(captured_s: list[float]) -> float:
+    """When pictures come, as a part of the time between two: the mean on a circle."""
+    turns = [cmath.exp(2j * cmath.pi * one / PERIOD_S) for one in captured_s]
+    return cmath.phase(sum(turns)) / (2 * cmath.pi) % 1.0
 
 
 def main() -> None:
@@ -29,13 +38,23 @@ def main() -> None:
     from edgekit.schema.filling import fill_plan
     from edgekit.schema.message import from_message, to_line
     from edgekit.schema.plan import WorkerPlan
+    from edgekit.stage import Frame
+
+    captured: dict[str, list[float]] = {}
+
+    class Figures(ArrivalFigures):
+        """Also keeps when frames were captured."""
+
+        def arrive(self, frame: Frame) -> None:
+            captured.setdefault(frame.stream, []).append(frame.captured_s)
+            super().arrive(frame)
 
     plan = from_message(WorkerPlan, (release / "plan.json").read_bytes(), "plan.json")
     plan = only_enabled(fill_plan(plan, settings, "the settings"))
     factory = StageFactory(plan, release, load_runners(plan, release, work / "engines"))
     assert plan.golden is not None
     assert not check_golden(plan.golden, factory)
-    figures = ArrivalFigures()
+    figures = Figures()
     pipeline = Pipeline(factory, open_ends(factory, Arguments(release=release, work=work), figures), figures)
     pipeline.start()
     reports, began_s, live_s = RunningReports(pipeline, ""), time.monotonic(), 0.0
@@ -54,6 +73,7 @@ def main() -> None:
     answer = {
         "latencies_ms": [round(one * 1000, 3) for one in figures.latencies_s],
         "fps": fps,
+        "phases": [phase(captured[name]) for name in plan.sources],
         "leases": {feed.leases.stream: feed.leases.held for feed in pipeline.feeds},
     }
     print(json.dumps(answer), flush=True)

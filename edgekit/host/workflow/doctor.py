@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from edgekit.errors import EdgekitError
+from edgekit.executor import Executor
 from edgekit.host.catalogue.detect import match_target
 from edgekit.host.fit.condition import judge_condition
 from edgekit.host.fit.engine_fit import EngineVerdict, judge_each
 from edgekit.host.fit.finding import Finding
 from edgekit.host.fit.negotiate import judge_login
+from edgekit.host.fit.profiled import judge_profile
+from edgekit.host.link.client import KeeperClient
 from edgekit.host.release.folder import open_release
 from edgekit.host.workflow.deploy_plan import PlanJob, ask_keeper
 from edgekit.host.workflow.devices import DeviceAccess
 from edgekit.host.workflow.fitting import device_facts, judge_device, known_targets
+from edgekit.host.workflow.profiles import read_profile
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.fleet import Device
 from edgekit.schema.manifest import Manifest
 from edgekit.schema.target import Target
+from edgekit.schema.telemetry import ClockRate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +54,9 @@ class Diagnosis:
         return bool(self.not_taken) or any(item.severity == "refuse" for item in self.findings)
 
 
-def diagnose(name: str, release: Path | None, access: DeviceAccess, station: Workstation) -> Diagnosis:
+def diagnose(
+    name: str, release: Path | None, access: DeviceAccess, station: Workstation, profile: Path | None = None
+) -> Diagnosis:
     """Read a device's facts and judge them.
 
     Args:
@@ -55,21 +64,34 @@ def diagnose(name: str, release: Path | None, access: DeviceAccess, station: Wor
         release: a release's folder, whose needs are judged too; None for the keeper's alone.
         access: the way there.
         station: this machine.
+        profile: what `edgekit profile` wrote: whether the board is in that state is judged too.
 
     Raises:
         NothingSelected: there is no such device.
-        InputError: there is no release.
+        InputError: there is no release, or no profile.
         Unreachable: the device does not answer.
     """
     manifest = open_release(release).manifest if release else None
+    measured = read_profile(profile) if profile else None
     device = access.find(name)
     with access.executor(device) as executor, station.progress.step(f"{name}: reading its facts"):
         facts = device_facts(device, executor, manifest)
+        clocks = _clocks_of(device, executor) if measured else ()
     found = diagnose_facts(device, facts, manifest, known_targets(station), now_s=time.time())
+    if measured is not None:
+        found = replace(found, findings=(*found.findings, *judge_profile(measured, facts, clocks)))
     if release is None or found.refused:
         return found
     figures = ask_keeper(PlanJob(release=release), name, access, station, count=False)
     return replace(found, not_taken=figures.refused)
+
+
+def _clocks_of(device: Device, executor: Executor) -> tuple[ClockRate, ...]:
+    """What the board's sensors tell of its clocks; nothing where no keeper reads them."""
+    with suppress(EdgekitError), KeeperClient(device, executor) as keeper:
+        board = keeper.status().board
+        return board.clocks if board else ()
+    return ()
 
 
 def diagnose_facts(

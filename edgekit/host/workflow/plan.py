@@ -11,6 +11,7 @@ from edgekit.errors import InputError
 from edgekit.host.catalogue.recipes import read_recipe
 from edgekit.host.catalogue.targets import find_target
 from edgekit.host.engine.backends import choose_backend
+from edgekit.host.fit.profiled import judge_clocks
 from edgekit.host.forecast.ask import ask_forecast, ask_models
 from edgekit.host.forecast.memory import Cameras, MemoryForecast, foretell_memory
 from edgekit.host.forecast.picture import draw_lanes
@@ -18,7 +19,7 @@ from edgekit.host.release.folder import open_release, read_plan
 from edgekit.host.release.names import MANIFEST
 from edgekit.host.release.plan import plan_worker
 from edgekit.host.workflow.devices import DeviceAccess
-from edgekit.host.workflow.profiles import other_state, read_profile
+from edgekit.host.workflow.profiles import read_profile
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.board import reserve_bytes
 from edgekit.schema.control import Status
@@ -249,7 +250,7 @@ def _warnings(
     elif profile.target != plan.target:
         found.append(f"the profile was measured on {profile.target}, and this is for {plan.target}")
     if profile is not None and status is not None and status.board is not None:
-        found += other_state(profile, status.board.clocks)
+        found += map(str, judge_clocks(profile, status.board.clocks))
     return tuple(found)
 
 

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 import edgekit
-from edgekit.errors import InputError
+from edgekit.errors import InputError, Unreachable
+from edgekit.executor import Stream
 from edgekit.host.catalogue.targets import list_targets
 from edgekit.host.settings import settings_from
 from edgekit.host.workflow.doctor import diagnose, diagnose_facts
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.fleet import Device
 from edgekit.schema.manifest import EngineEntry
-from edgekit.schema.reader import from_raw
+from edgekit.schema.message import to_message
+from edgekit.schema.reader import from_raw, to_raw
 from edgekit.sent.facts.report import facts as probe
 from tests.fakes.boards.tree import build_board
 from tests.fakes.devices import FactsExecutor, access_to
 from tests.fakes.notes import Notes
+from tests.fakes.profiles import profile
 from tests.fakes.releases import make_release
 from tests.fakes.workstations import workstation_in
 
@@ -47,6 +52,26 @@ def test_what_the_keeper_needs_is_looked_for_without_a_release(rock: DeviceFacts
     assert found.refused
     process = dataclasses.replace(DEVICE, service="process", prefix="/opt/ek")
     assert diagnose_facts(process, dataclasses.replace(rock, systemd=""), None, TARGETS, now_s=1000.0).findings == ()
+
+
+class NoKeeper(FactsExecutor):
+    """Nobody tells its clocks."""
+
+    def open(self, argv: Sequence[str]) -> Stream:
+        raise Unreachable("no keeper", hint="provision it")
+
+
+def test_another_state_than_the_profile_s_is_told_and_refuses_nothing(rock: DeviceFacts, tmp_path: Path) -> None:
+    gpu = dataclasses.replace(rock.accelerators[0], power_mode="25W")
+    facts = dataclasses.replace(rock, accelerators=(gpu,))
+    file = tmp_path / "p.json"
+    file.write_bytes(to_message(dataclasses.replace(profile({}), power_mode="15W")))
+    access = access_to({"gate": NoKeeper(to_raw(facts) | {"clock_s": time.time()})})
+    found = diagnose("gate", None, access, workstation_in(tmp_path), file)
+    (told,) = [item for item in found.findings if item.subject == "the power mode"]
+    assert (told.severity, told.found) == ("warn", "25W") and "15W, in which line was measured" in told.needed
+    with pytest.raises(InputError, match="cannot be read"):
+        diagnose("gate", None, access, workstation_in(tmp_path), tmp_path / "gone.json")
 
 
 def test_an_engine_is_judged_by_itself_and_for_the_release(rock: DeviceFacts) -> None:

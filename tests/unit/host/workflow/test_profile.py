@@ -9,13 +9,12 @@ import pytest
 
 from edgekit.errors import InputError, RolloutError
 from edgekit.host.workflow.profile import ProfileOptions, profile_release
-from edgekit.host.workflow.profiles import other_state, read_profile
+from edgekit.host.workflow.profiles import read_profile
 from edgekit.schema.message import to_message
 from edgekit.schema.plan import WorkerPlan
 from edgekit.schema.source import FileSource
-from edgekit.schema.telemetry import ClockRate
 from tests.fakes.devices import access_to
-from tests.fakes.keeper_link import APPLICATION, STATUS, FakeLink
+from tests.fakes.keeper_link import APPLICATION, FakeLink
 from tests.fakes.profiles import profile, two_lanes
 from tests.fakes.releases import make_release
 from tests.fakes.workstations import workstation_in
@@ -68,21 +67,3 @@ def test_what_is_no_profile_is_told_with_what_makes_one(tmp_path: Path) -> None:
     assert caught.value.hint == "edgekit profile DEVICE RELEASE makes one"
     file.write_bytes(to_message(profile({})))
     assert read_profile(file) == profile({})
-
-
-def test_other_clocks_than_those_that_it_was_measured_with_are_told() -> None:
-    then = (
-        ClockRate(clock="cpu0", hertz=1_000_000_000, limit_hertz=1_728_000_000),
-        ClockRate(clock="gpu", hertz=306_000_000, limit_hertz=1_020_000_000),
-        ClockRate(clock="memory", hertz=204_000_000),
-    )
-    measured = dataclasses.replace(profile({}), clocks=then)
-    now = (
-        ClockRate(clock="cpu0", hertz=700_000_000, limit_hertz=1_113_600_000),
-        ClockRate(clock="gpu", hertz=900_000_000, limit_hertz=1_019_000_000),
-        ClockRate(clock="memory", hertz=2_133_000_000, limit_hertz=2_133_000_000),
-    )
-    (text,) = other_state(measured, now)
-    assert "clock cpu0 may rise to 1114 MHz, and was measured with 1728 MHz" in text
-    assert other_state(measured, then) == () == other_state(measured, ())
-    assert STATUS.board is None, "a keeper that reads no sensors tells no clocks"
