@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from edgekit.schema.bounds import Between
-from edgekit.schema.memory import MOST_SITES, ByteCount, Count
+from edgekit.schema.memory import MOST_SITES, ByteCount, Count, Seconds
 from edgekit.schema.message import Message
 
 MAX_ORDER_BYTES = 4096
@@ -38,6 +38,8 @@ class MemoryReading:
     """Below this it is no more."""
     limit_bytes: ByteCount
     """Where the kernel steps in."""
+    read_s: Seconds = 0.0
+    """When: CLOCK_MONOTONIC, which all processes of a board share; 0: nobody says."""
     stalled: bool = False
     """Whether some of the worker had to wait for memory just now, whatever it uses."""
 

@@ -26,13 +26,14 @@ class Thresholds:
     end: int
     limit: int
 
-    def reading(self, used_bytes: int, *, stalled: bool) -> MemoryReading:
-        """What a worker that uses so much is told."""
+    def reading(self, used_bytes: int, *, stalled: bool, now_s: float) -> MemoryReading:
+        """What a worker that uses so much now is told."""
         return MemoryReading(
             used_bytes=used_bytes,
             begin_bytes=self.begin,
             end_bytes=self.end,
             limit_bytes=self.limit,
+            read_s=now_s,
             stalled=stalled,
         )
 
@@ -78,7 +79,7 @@ class Gauge:
         due_s = self.told_s + (TIGHT_S if tight else AFTER_S)
         if now_s < due_s or not (tight or here._goes_on(now_s, degraded=degraded)):
             return here, None
-        return replace(here, told_s=now_s), here.thresholds.reading(used_bytes, stalled=stalled)
+        return replace(here, told_s=now_s), here.thresholds.reading(used_bytes, stalled=stalled, now_s=now_s)
 
     def _goes_on(self, now_s: float, *, degraded: bool) -> bool:
         return degraded or now_s - self.tight_s < _LINGER_S

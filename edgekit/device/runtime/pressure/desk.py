@@ -40,6 +40,8 @@ class PressureDesk:
         """One reading."""
         now_s, figures = self._clock(), self._figures
         figures.used_bytes, figures.limit_bytes = reading.used_bytes, reading.limit_bytes
+        if reading.read_s and reading.read_s <= self._ladder.changed_s:
+            return  # from before the last step: on a busy board several wait, and each would cost another one
         self._ladder, step = self._ladder.see(reading, now_s)
         if step is None:
             return

@@ -41,7 +41,7 @@ def test_a_worker_is_told_when_it_is_tight_and_how_tight(tmp_path: Path) -> None
     for at_s, current in enumerate((50, 84, 90)):
         uses(tmp_path, current)
         life.look(float(at_s))
-    assert told == [MemoryReading(used_bytes=90, begin_bytes=85, end_bytes=75, limit_bytes=100)]
+    assert told == [MemoryReading(used_bytes=90, begin_bytes=85, end_bytes=75, limit_bytes=100, read_s=2.0)]
     uses(tmp_path, 60)
     life.look(3.0)
     assert told[-1].used_bytes == 60, "and that it is no more"

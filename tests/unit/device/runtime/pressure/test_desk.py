@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -38,6 +39,18 @@ def test_steps_are_told_with_their_cause(caplog: pytest.LogCaptureFixture) -> No
     ]
     assert (figures.taken, figures.steps) == ((), {"clips": 1, "fps": 1})
     assert (figures.used_bytes, figures.limit_bytes) == (60 * MIB, 100 * MIB)
+
+
+def test_what_was_read_before_the_last_step_does_not_cost_another_one() -> None:
+    """A worker that had no time finds several readings; what they say is over."""
+    clock, figures = Clock(), PressureFigures()
+    desk = PressureDesk(RUNGS, lambda *_: None, figures, clock)
+    desk.see(replace(reading(99), read_s=clock() - 1.0))
+    clock.advance(1.0)
+    desk.see(replace(reading(99), read_s=clock() - 1.5))
+    assert figures.taken == ("clips",)
+    desk.see(replace(reading(99), read_s=clock() - 0.5))
+    assert figures.taken == ("clips", "fps 1/2")
 
 
 def test_a_stall_is_named() -> None:
