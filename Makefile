@@ -7,7 +7,7 @@ READY := .venv/.ready
 SUITE ?= bookworm
 PYTEST := $(BIN)/pytest -n $(or $(WORKERS),auto) --maxprocesses 8
 
-.PHONY: help setup packages demo check lint test test-fresh test-wheels test-gpu golden bench bench-wheels bench-deploy bench-engine bench-runtime bench-sandbox soak-cameras lock lock-debian clean
+.PHONY: help setup packages demo check lint test test-fresh test-wheels test-gpu golden bench bench-wheels bench-deploy bench-engine bench-runtime bench-sandbox soak soak-cameras lock lock-debian clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##|^[a-z-]+: *##' Makefile | sed -E 's/:[^#]*## ?/\t/' | expand -t 12
@@ -75,8 +75,11 @@ bench-deploy: needs-test setup  ## what a deployment sends and costs, against sc
 bench-sandbox: setup  ## what the build sandbox costs for each program
 	$(BIN)/python tests/bench/bench_sandbox.py $(if $(JSON),--json $(JSON))
 
+soak: needs-soak setup  ## four RTSP cameras with cuts for HOURS=1: no memory, picture, thread or descriptor may leak
+	$(BIN)/python tests/soak/soak.py --cameras 4 --minutes $$(awk 'BEGIN { print 60 * $(or $(HOURS),1) }') $(if $(JSON),--json $(JSON))
+
 soak-cameras: needs-soak setup  ## eight RTSP cameras that fail in every way for MINUTES=10; nothing may grow, no secret be told
-	$(BIN)/python tests/soak/soak_cameras.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(JSON),--json $(JSON))
+	$(BIN)/python tests/soak/soak.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(JSON),--json $(JSON))
 
 lock: setup      ## resolve requirements.lock anew
 	$(BIN)/uv pip compile -q --no-config --universal --python-version 3.10 --generate-hashes --extra dev --no-emit-index-url \

@@ -1,11 +1,11 @@
-"""Eight cameras of a real RTSP server, one worker for them all, and what can happen to each."""
+"""Cameras of a real RTSP server, one worker for them all, and what can happen to each."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,6 +27,11 @@ OPEN_S = 3.0
 """For a connection, its first key frame, and the second until the next report."""
 HOLD_S = 15.0
 USER = "edge"
+CAMERAS = {"cut": "h265", "hangs": "h264", "frozen": "h264", "gone": "mjpeg", "well": "h264"}
+CAMERAS |= {"refused": "h264", "silent": "h264", "garbage": "h264"}
+"""By what happens to each, with what it sends."""
+FOUR = ("cut", "hangs", "gone", "well")
+"""Those of a site as it is where all is well but the cables."""
 DOORS = ("refused", "silent", "garbage")
 """Cameras that somebody else can stand in for: their server with another password, nobody, no camera at all."""
 
@@ -42,20 +47,19 @@ class CameraSite:
 
 
 @contextlib.contextmanager
-def camera_site(folder: Path) -> Iterator[CameraSite]:
-    """Start cameras and worker in an empty folder. Pictures are small: how many a decoder has at the moment is chance,
-    and at 1080p that would hide what leaks."""
+def camera_site(folder: Path, names: Collection[str] = tuple(CAMERAS)) -> Iterator[CameraSite]:
+    """Start these cameras and a worker in an empty folder. Pictures are small: how many a decoder has at the moment is
+    chance, and at 1080p that would hide what leaks."""
     passwords = tuple(f"{secrets.token_urlsafe(9)}@/:{word}" for word in ("right", "wrong"))
     files = [folder / "password", folder / "wrong-password"]
     for file, password in zip(files, passwords, strict=True):
         file.write_text(password)
-    pictures = {"cut": "h265", "hangs": "h264", "frozen": "h264", "gone": "mjpeg", "well": "h264"}
-    pictures |= {"refused": "h264", "silent": "h264", "garbage": "h264"}
+    pictures = {name: codec for name, codec in CAMERAS.items() if name in names}
     numbers = {name: number for number, name in enumerate(pictures)}
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(rtsp_server(*pictures.values(), login=(USER, files[0])))
         stranger = stack.enter_context(rtsp_server(*pictures.values(), login=(USER, files[1])))
-        doors = {name: stack.enter_context(doorway(server.port)) for name in DOORS}
+        doors = {name: stack.enter_context(doorway(server.port)) for name in DOORS if name in names}
         urls = {name: doors.get(name, server).url(number) for name, number in numbers.items()}
         (folder / "worker").mkdir()
         networks.save(yolo.detector(), folder / "worker/net.onnx")
@@ -64,7 +68,7 @@ def camera_site(folder: Path) -> Iterator[CameraSite]:
         behind = {"refused": stranger.port, "silent": b"", "garbage": b"SSH-2.0-OpenSSH_9.2\r\n"}
         faults = {
             **server_faults(server, numbers),
-            **{name: door_fault(name, doors[name], server.port, behind[name]) for name in DOORS},
+            **{name: door_fault(name, door, server.port, behind[name]) for name, door in doors.items()},
         }
         yield CameraSite(worker=worker, faults=faults, passwords=passwords)
 
@@ -107,7 +111,7 @@ def plan_for(urls: dict[str, str]) -> WorkerPlan:
 
 def server_faults(server: RtspServer, numbers: dict[str, int]) -> dict[str, CameraFault]:
     """What the cameras themselves do."""
-    return {
+    found = {
         "cut": CameraFault(
             about="its connection ends",
             begin=lambda: server.do(f"cut {numbers['cut']}"),
@@ -137,6 +141,7 @@ def server_faults(server: RtspServer, numbers: dict[str, int]) -> dict[str, Came
             back_within_s=BACKOFF_S + OPEN_S,
         ),
     }
+    return {name: fault for name, fault in found.items() if name in numbers}
 
 
 def door_fault(name: str, door: Doorway, right: int, wrong: int | bytes) -> CameraFault:

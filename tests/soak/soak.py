@@ -1,8 +1,10 @@
-"""`make soak-cameras`: one worker, eight cameras of a real RTSP server, and a fault of its own for each but one.
+"""`make soak`, `make soak-cameras`: one worker, cameras of a real RTSP server, and a fault of its own for each but one.
 
-    soak_cameras.py [--minutes N] [--json FILE]
+    soak.py [--cameras 4|8] [--minutes N] [--json FILE]
 
-Ends with 1 where a camera was told or back too late, another one noticed it, something grew, or a secret was told.
+Ends with 1 where a camera was told or back too late, another one noticed it, something grew or leaked (memory,
+pictures, threads, descriptors), or a secret was told. That memory grows by less than 1 MiB an hour takes half an hour
+to show.
 Limits are what the worker promises on a machine that has time; `SLACK_S` is for one that has not.
 """
 
@@ -29,13 +31,16 @@ from edgekit.device.keeper.process.growth import growth  # noqa: E402
 from edgekit.schema.report import Report, StreamReport  # noqa: E402
 from tests.fakes.secret_search import spellings, tellers, texts_under, visible_texts  # noqa: E402
 from tests.fakes.vitals import descriptors, rss_mib, threads  # noqa: E402
-from tests.soak.camera_site import USER, CameraSite, camera_site  # noqa: E402
+from tests.soak.camera_site import CAMERAS, FOUR, USER, CameraSite, camera_site  # noqa: E402
 from tests.soak.faults import CameraTrial  # noqa: E402
 
 STAGGER_S, SLACK_S = 4.0, 10.0
 SETTLE_S, QUIET_S = 3.0, 12.0
 """After each round every camera is live for so long; memory is compared once it has settled."""
 MOST_MIB_PER_H = 1.0
+LONG_S = 1800.0
+"""A run of so long has to show that memory does not grow; a shorter one that nobody sees it grow."""
+HELD_S = 10.0
 PATIENCE_S = 120.0
 CONSOLE = Console(width=None if sys.stdout.isatty() else 130)
 
@@ -50,6 +55,8 @@ class Samples:
     threads: list[list[str]] = field(default_factory=list)
     descriptors: list[int] = field(default_factory=list)
     """While every camera was live."""
+    leaks: set[str] = field(default_factory=set)
+    """Pictures that somebody still had after their frame's end, at a quiet time."""
     tellers: set[str] = field(default_factory=set)
     """What held a secret."""
 
@@ -61,6 +68,7 @@ class CameraSoak:
         self.site, self.samples = site, Samples()
         self.trials = {name: CameraTrial(fault) for name, fault in site.faults.items()}
         self.last: dict[str, StreamReport] = {}
+        self.report: Report | None = None
         self._secrets = frozenset[bytes]().union(*(spellings(USER, one) for one in site.passwords))
         self._seconds, self._began = 60 * minutes, False
 
@@ -82,6 +90,7 @@ class CameraSoak:
         self._watch(time.monotonic() + SETTLE_S)
         before = len(self.samples.memory)
         self._watch(time.monotonic() + QUIET_S - SETTLE_S)
+        self.samples.leaks |= set(leaks_of(self.report))
         at_s, mib = zip(*self.samples.memory[before:], strict=True)
         self.samples.quiet.append((statistics.median(at_s), statistics.median(mib)))
 
@@ -96,9 +105,14 @@ class CameraSoak:
         samples, slope = self.samples, growth(self.samples.quiet)
         if slope.verdict(MOST_MIB_PER_H) == "grows":
             found.append(f"memory grows by {slope.per_hour:.2f} ± {slope.bound:.2f} MiB/h")
+        elif self._seconds >= LONG_S and slope.verdict(MOST_MIB_PER_H) != "steady":
+            found.append(f"memory: {slope.per_hour:+.2f} ± {slope.bound:.2f} MiB/h, nobody can say that it is steady")
+        found += sorted(samples.leaks)
         if more := [names for names in samples.threads if len(names) > len(samples.threads[0])]:
             found.append(f"threads: {samples.threads[0]} at first, {max(more, key=len)} later, {len(more)} times")
-        if samples.descriptors[-1] > samples.descriptors[0]:
+        if not samples.descriptors:
+            found.append("descriptors: the cameras were never live all at once")
+        elif samples.descriptors[-1] > samples.descriptors[0]:
             found.append(f"descriptors: {samples.descriptors[0]} at first, {samples.descriptors[-1]} at the end")
         folder = self.site.worker.log.parent
         texts = {**texts_under(folder), **visible_texts()}
@@ -127,6 +141,7 @@ class CameraSoak:
         now_s, worker = time.monotonic(), self.site.worker
         self.samples.tellers |= set(tellers({"a report": b"".join(worker.said)}, self._secrets))
         worker.said.clear()
+        self.report = report
         self.last = {stream.name: stream for stream in report.streams}
         for name, stream in self.last.items():
             if name in self.trials:
@@ -137,6 +152,31 @@ class CameraSoak:
             samples.threads.append(threads(pid))
             if all(stream.state == "live" for stream in self.last.values()):
                 samples.descriptors.append(descriptors(pid))
+
+
+def leaks_of(report: Report | None) -> list[str]:
+    """Pictures that nobody should have any more: their frames have ended, or stand still."""
+    if report is None or report.memory is None:
+        return ["leases: the worker tells nothing of them"]
+    found = [f"leases: {one.stream} has {one.held} of {one.most}" for one in report.memory.leases if one.outlived]
+    for one in report.memory.holders:
+        if one.outlives or one.age_s >= HELD_S:
+            found.append(f"leases: {one.place or 'somebody'} of lane {one.lane} has a picture of {one.stream}")
+    return found
+
+
+def figure_of(soak: CameraSoak) -> dict[str, object]:
+    """The slope, as benchmarks write theirs."""
+    slope = growth(soak.samples.quiet)
+    return {
+        "name": "rss_slope_mib_per_h",
+        "median": slope.per_hour,
+        "spread": slope.bound,
+        "bar": MOST_MIB_PER_H,
+        "better": "lower",
+        "unit": "MiB/h",
+        "n": slope.n,
+    }
 
 
 def table_of(soak: CameraSoak) -> Table:
@@ -169,17 +209,22 @@ def outcome(soak: CameraSoak, complaints: list[str]) -> dict[str, object]:
         "rss": [(round(at_s - samples.memory[0][0], 1), round(mib, 2)) for at_s, mib in samples.memory],
         "quiet": [(round(at_s - samples.memory[0][0], 1), round(mib, 2)) for at_s, mib in samples.quiet],
         "threads": [min(map(len, samples.threads)), max(map(len, samples.threads))],
-        "descriptors": [samples.descriptors[0], samples.descriptors[-1]],
+        "descriptors": [samples.descriptors[0], samples.descriptors[-1]] if samples.descriptors else [],
+        "figures": [figure_of(soak)],
         "complaints": complaints,
     }
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cameras", type=int, choices=(4, 8), default=8, help="a site, or one of each fault")
     parser.add_argument("--minutes", type=float, default=10.0, help="how long faults come")
     parser.add_argument("--json", type=Path, help="write what was found, and every sample of memory, to this file")
     wanted = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="edgekit-soak-") as folder, camera_site(Path(folder)) as site:
+    with (
+        tempfile.TemporaryDirectory(prefix="edgekit-soak-") as folder,
+        camera_site(Path(folder), FOUR if wanted.cameras == 4 else tuple(CAMERAS)) as site,
+    ):
         soak = CameraSoak(site, wanted.minutes)
         soak.run()
         complaints = soak.complaints()
@@ -190,6 +235,8 @@ def main() -> int:
         f"memory: {samples.memory[-1][1]:.1f} MiB, at most {max(mib for _, mib in samples.memory):.1f}; between rounds "
         f"{slope.per_hour:+.2f} ± {slope.bound:.2f} MiB/h in the last {slope.seconds:.0f} s ({slope.n} rounds, 95 %): "
         f"{slope.verdict(MOST_MIB_PER_H)}\n"
+        f"rss_slope_mib_per_h {slope.per_hour:+.2f} ± {slope.bound:.2f}\n"
+        f"leases that leaked: {len(samples.leaks)}\n"
         f"threads: {found['threads']}, descriptors at first and at the end: {found['descriptors']}\n"
         f"load of this machine: {os.getloadavg()}"
     )
