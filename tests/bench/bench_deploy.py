@@ -27,6 +27,7 @@ from measure import Figure, compared, cpu_seconds, machine, paired_costs, second
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
+from deploy_switch import switches  # noqa: E402
 from edgekit.host.link.client import KeeperClient  # noqa: E402
 from edgekit.host.progress import Silent  # noqa: E402
 from edgekit.host.release.folder import open_release  # noqa: E402
@@ -251,6 +252,12 @@ def attacks(rounds: int) -> Iterator[Figure]:
     yield Figure(name="urgent_answer_s", bar=5, **longest, **common)
 
 
+def switch(rounds: int) -> Iterator[Figure]:
+    """Downtime of a good switch, and time of a roll-back from the first sign that it is needed."""
+    with board() as site:
+        yield from switches(site, rounds)
+
+
 PARTS: dict[str, Callable[[int], Iterator[Figure]]] = {
     "noop": lambda _: no_change(),
     "config": lambda _: config_change(),
@@ -258,6 +265,7 @@ PARTS: dict[str, Callable[[int], Iterator[Figure]]] = {
     "unlike": lambda _: unlike(),
     "push": push,
     "attacks": attacks,
+    "switch": switch,
     "reconnect": lambda _: reconnect(),
     "opencv": lambda _: delta(
         "delta_opencv", "opencv-python-headless==4.11.0.86", "opencv-python-headless==4.12.0.88", 38

@@ -1,0 +1,120 @@
+"""How long a board sees nothing: in a good switch from one release to the next, and in one that goes back by itself.
+
+The shipped recipe, by real keeper and workers on this machine. Somebody looks at the application all the time, as fast
+as the keeper answers; what counts is what they see, and so is rounded up by one look.
+"""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from edgekit.schema.board import BoardPaths
+from edgekit.sent.keeper_socket import KeeperSocket
+from measure import Figure, machine, spread
+from tests.fakes.bad_releases import altered, wrong_weights
+from tests.integration.test_deploy import Site
+
+ROOT = Path(__file__).parents[2]
+ROLLBACK_BAR_S = 10.0
+PAUSE_S = 0.005
+
+
+@dataclass(slots=True)
+class Looks:
+    """What was seen, and when."""
+
+    seen: list[tuple[float, Mapping[str, Any]]] = field(default_factory=list)
+
+    def longest_gap_s(self) -> float:
+        """Between two looks at a healthy application with nothing but others in between."""
+        well = [at_s for at_s, found in self.seen if _well(found)]
+        return max(after - before for before, after in pairwise(well))
+
+    def rollback_s(self) -> float:
+        """From the first sign that the release on trial fails to a healthy look at the one before."""
+        sign_s = next(at_s for at_s, found in self.seen if _fails(found))
+        later = ((at_s, found) for at_s, found in self.seen if at_s > sign_s)
+        return next(at_s for at_s, found in later if found["phase"] == "running" and _well(found)) - sign_s
+
+
+def _frames(found: Mapping[str, Any]) -> int:
+    return int((found.get("report") or {}).get("frames", 0))
+
+
+def _well(found: Mapping[str, Any]) -> bool:
+    return bool(found.get("healthy")) and _frames(found) > 0
+
+
+def _fails(found: Mapping[str, Any]) -> bool:
+    return found["phase"] == "rolling_back" or (found.get("report") or {}).get("phase") == "failed"
+
+
+@contextmanager
+def looking(site: Site) -> Iterator[Looks]:
+    """Look at the one application there is until the block ends."""
+    looks, over = Looks(), threading.Event()
+
+    def look() -> None:
+        keeper = KeeperSocket(BoardPaths(prefix=str(site.prefix)).socket, patience_s=60.0)
+        while not over.is_set():
+            found = keeper.ask("status")["applications"]
+            looks.seen.append((time.monotonic(), found[0]))
+            time.sleep(PAUSE_S)
+        keeper.close()
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield looks
+    finally:
+        over.set()
+        thread.join()
+
+
+def switches(site: Site, rounds: int) -> Iterator[Figure]:
+    """Good and bad releases in turn."""
+    built = site.folder / "built"
+    _carry_out(site, 0, "build", str(ROOT / "recipes/sorting-line"), "--target", "host", "--out", str(built))
+    _carry_out(site, 0, "deploy", str(built), "board")
+    downtimes, rollbacks = [], []
+    for number in range(rounds):
+        good = altered(built, site.folder / f"good-{number}", version=f"1.1.{number}", key=site.key)
+        bad = altered(built, site.folder / f"bad-{number}", version=f"2.0.{number}", key=site.key, model=wrong_weights)
+        with looking(site) as looks:
+            _carry_out(site, 0, "deploy", str(good), "board")
+        downtimes.append(looks.longest_gap_s())
+        with looking(site) as looks:
+            _carry_out(site, 8, "deploy", str(bad), "board")
+            time.sleep(1.0)
+        rollbacks.append(looks.rollback_s())
+    yield _seconds("switch_downtime_s", downtimes, None, "between two healthy looks, a good release after another")
+    yield _seconds("rollback_s", rollbacks, ROLLBACK_BAR_S, "wrong weights: from the first sign to the old one healthy")
+
+
+def _carry_out(site: Site, code: int, *words: str) -> None:
+    process = site.start(*words)
+    _, err = process.communicate(timeout=900)
+    assert process.returncode == code, err
+
+
+def _seconds(name: str, values: list[float], bar: float | None, against: str) -> Figure:
+    return Figure(
+        name=name,
+        ratio=None,
+        bar=bar,
+        better="lower",
+        against=against,
+        median=statistics.median(values),
+        spread=spread(values),
+        unit="s",
+        n=len(values),
+        machine=machine(),
+    )

@@ -1,0 +1,59 @@
+"""The shipped recipe with one thing wrong that no build would have let through: the golden frames refuse it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes.bad_releases import altered, swapped_channels, wrong_scale, wrong_weights
+from tests.fakes.eventually import eventually
+from tests.integration.test_deploy import Site, running_site
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
+
+ROOT = Path(__file__).parents[2]
+LIMIT_S = 900
+"""For a command on a busy machine."""
+
+
+def carry_out(site: Site, *words: str) -> tuple[int, str]:
+    process = site.start(*words)
+    _, err = process.communicate(timeout=LIMIT_S)
+    return process.returncode, err
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    """A device on this machine that runs the recipe."""
+    with running_site() as site:
+        recipe, built = str(ROOT / "recipes/sorting-line"), str(site.folder / "built")
+        for words in (
+            ("provision", "board"),
+            ("build", recipe, "--target", "host", "--out", built),
+            ("deploy", built, "board"),
+        ):
+            code, err = carry_out(site, *words)
+            assert code == 0, err
+        yield site
+
+
+@pytest.mark.parametrize(
+    ("fault", "changes"),
+    [
+        ("weights", {"model": wrong_weights}),
+        ("channels", {"plan": swapped_channels}),
+        ("scale", {"plan": wrong_scale}),
+    ],
+)
+def test_golden_frames_refuse_it_and_the_good_one_runs_again(site: Site, fault: str, changes: dict[str, Any]) -> None:
+    before = site.status()["current"]
+    bad = altered(site.folder / "built", site.folder / fault, version="2.0.0", key=site.key, **changes)
+    code, err = carry_out(site, "deploy", str(bad), "board")
+    assert code == 8, err
+    status = site.status()
+    assert status["current"] == before
+    assert "golden frames failed" in status["last_failure"]["reason"]
+    eventually(lambda: site.status()["healthy"])
