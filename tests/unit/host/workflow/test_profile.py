@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edgekit.errors import InputError, RolloutError
+from edgekit.executor import Completed
 from edgekit.host.workflow.profile import ProfileOptions, profile_release
 from edgekit.host.workflow.profiles import read_profile
 from edgekit.schema.message import to_message
 from edgekit.schema.plan import WorkerPlan
+from edgekit.schema.profile import Profile, ProfileReply
 from edgekit.schema.source import FileSource
-from tests.fakes.devices import access_to
+from edgekit.sent.facts.report import facts as probe
+from edgekit.trust import sha256_file
+from tests.fakes.boards.tree import build_board
+from tests.fakes.devices import FactsExecutor, access_to
 from tests.fakes.keeper_link import APPLICATION, FakeLink
 from tests.fakes.profiles import profile, two_lanes
 from tests.fakes.releases import make_release
@@ -67,3 +76,80 @@ def test_what_is_no_profile_is_told_with_what_makes_one(tmp_path: Path) -> None:
     assert caught.value.hint == "edgekit profile DEVICE RELEASE makes one"
     file.write_bytes(to_message(profile({})))
     assert read_profile(file) == profile({})
+
+
+class Board(FakeLink):
+    """A board with a release on it that measures, or does not."""
+
+    there = True
+    measures = Completed(argv=(), returncode=0, stdout=b"", stderr=b"")
+
+    def run(self, argv: Sequence[str], **options: Any) -> Completed:
+        """See `Executor.run`."""
+        asked.append((tuple(argv), options.get("stdin", b"")))
+        if argv[0] == "test":
+            return Completed(argv=tuple(argv), returncode=not self.there, stdout=b"", stderr=b"")
+        if "--release" in argv:
+            return self.measures
+        return FactsExecutor(facts()).run(argv, **options)  # type: ignore[no-any-return]
+
+
+asked: list[tuple[tuple[str, ...], bytes]] = []
+
+
+@functools.cache
+def facts() -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as made:
+        raw = probe(str(build_board("orin-nano-jp62", Path(made) / "root")), "/var/lib")
+    return raw | {"disk_free_bytes": 8 << 30, "uid": 0, "clock_s": 1000.0}
+
+
+def answered(**fields: object) -> Completed:
+    measured = profile({})
+    given: dict[str, object] = {
+        "sizes": measured.sizes,
+        "engines": measured.engines,
+        "memory": measured.memory,
+        **fields,
+    }
+    reply = to_message(ProfileReply(**given))  # type: ignore[arg-type]
+    return Completed(argv=(), returncode=0, stdout=reply, stderr=b"")
+
+
+def on_board(board: Board, release: Path, folder: Path) -> Profile:
+    asked.clear()
+    options = ProfileOptions(out=folder / "p.json")
+    return profile_release("gate-7", release, options, access_to({"gate-7": board}), workstation_in(folder))
+
+
+def test_a_board_measures_what_is_installed_there_as_the_worker_s_user(release: Path, tmp_path: Path) -> None:
+    board = Board()
+    board.measures = answered(notes=("sink broker was left out",))
+    made = on_board(board, release, tmp_path)
+    digest = sha256_file(release / "manifest.json")
+    (argv, request) = next((argv, stdin) for argv, stdin in asked if "--release" in argv)
+    assert argv[argv.index("--release") + 1] == f"/var/lib/edgekit/releases/{digest}"
+    assert argv[-2:] == ("--user", "edgekit-worker") and b"its own source, belt" in request
+    assert (made.device, made.release, made.notes) == ("gate-7", digest, ("sink broker was left out",))
+    assert "Orin" in made.machine and made.power_mode, "as the board says"
+    assert read_profile(tmp_path / "p.json") == made
+
+
+def test_a_release_that_is_not_there_or_cannot_be_measured_is_told_with_a_cure(release: Path, tmp_path: Path) -> None:
+    board = Board()
+    board.there = False
+    with pytest.raises(RolloutError, match="is not on gate-7") as caught:
+        on_board(board, release, tmp_path)
+    assert f"edgekit deploy {release} gate-7 && edgekit stop gate-7" in caught.value.hint
+    board.there = True
+    board.measures = answered(failure="golden frames failed", hint="build again")
+    with pytest.raises(InputError, match="on gate-7: golden frames failed"):
+        on_board(board, release, tmp_path)
+    old = b"No module named edgekit.device.runtime.profiling"
+    board.measures = Completed(argv=(), returncode=1, stdout=b"", stderr=old)
+    with pytest.raises(RolloutError, match="built by an edgekit that measures nothing"):
+        on_board(board, release, tmp_path)
+    board.measures = Completed(argv=(), returncode=-9, stdout=b"", stderr=b"")
+    with pytest.raises(InputError, match="ended while it was measured on gate-7, with signal 9"):
+        on_board(board, release, tmp_path)
+    assert not (tmp_path / "p.json").exists()
