@@ -35,6 +35,7 @@ from edgekit.cli.schema import schema
 from edgekit.cli.session import JsonFlag
 from edgekit.cli.status import status
 from edgekit.cli.streams import NobodyReads, discard_stdout, prepare_streams, settle_stdout
+from edgekit.cli.trace import trace
 from edgekit.cli.verbs import Verbs, hand_down_json
 from edgekit.cli.view import view
 from edgekit.errors import EdgekitError, InputError, Interrupted
@@ -67,7 +68,7 @@ def _root(
 
 
 _VERBS = (build, colour, demo, deploy, doctor, golden, init, logs, mem, metrics, provision, remove, rollback, schema)
-for _verb in (*_VERBS, plan, profile, start, status, stop, view):
+for _verb in (*_VERBS, plan, profile, start, status, stop, trace, view):
     app.command()(_verb)
 
 

@@ -12,6 +12,7 @@ from typing import Annotated
 from edgekit.schema.bounds import Between
 from edgekit.schema.memory import MOST_SITES, ByteCount, Count, Seconds
 from edgekit.schema.message import Message
+from edgekit.schema.trace import TraceQuestion
 
 MAX_ORDER_BYTES = 4096
 
@@ -50,3 +51,4 @@ class Order(Message):
 
     memory: MemoryReading | None = None
     python: PythonQuestion | None = None
+    trace: TraceQuestion | None = None

@@ -13,6 +13,7 @@ from edgekit.schema.bounds import Between
 from edgekit.schema.memory import WorkerMemory
 from edgekit.schema.message import Message, NewerWord
 from edgekit.schema.pressure import PressureReport
+from edgekit.schema.trace import TraceReport
 
 MAX_REPORT_BYTES = 1 << 20
 REPORT_FD_VARIABLE = "EDGEKIT_REPORT_FD"
@@ -157,6 +158,8 @@ class Report(Message):
     memory: WorkerMemory | None = None
     """Where it is; None before the pipeline runs."""
     serving: ServingReport | None = None
+    trace: TraceReport | None = None
+    """Of the record that it was asked for last; None: of none."""
     metrics: str = ""
     """The worker's figures in Prometheus's text format."""
 

@@ -17,6 +17,7 @@ from edgekit.device.runtime.reporting import RunningReports
 from edgekit.device.runtime.server.start import model_server
 from edgekit.device.runtime.stages.factory import StageFactory
 from edgekit.device.runtime.streams import PipelineFigures
+from edgekit.device.runtime.tracing import Traced, Tracing
 from edgekit.device.runtime.worker_memory import MemoryTeller
 from edgekit.errors import InputError
 from edgekit.schema.filling import fill_plan
@@ -50,8 +51,9 @@ def run(arguments: Arguments, reporter: Reporter, wake_fd: int) -> int:
         server.start()
     python, relief = PythonWatch(), PipelineRelief(pipeline)
     pressure = PressureDesk(relief.rungs(plan), relief.act, figures.pressure)
-    reporter.obey(OrderDesk(python, pressure).obey)
-    reporter.follow(RunningReports(pipeline, golden, memory=MemoryTeller(engines, python)).make)
+    tracing = Tracing(Traced(application=plan.application, pipeline=pipeline, work=arguments.work))
+    reporter.obey(OrderDesk(python, pressure, tracing.ask).obey)
+    reporter.follow(tracing.telling(RunningReports(pipeline, golden, memory=MemoryTeller(engines, python)).make))
     reporter.turn("running")
     while reporter.wait(wake_fd, _LOOK_EVERY_S) and not pipeline.ended and pipeline.failure is None:
         pass
@@ -59,6 +61,7 @@ def run(arguments: Arguments, reporter: Reporter, wake_fd: int) -> int:
         reporter.turn("failed", failure.message)
     if server is not None:
         server.drain()  # what waits in line is answered when that closes
+    tracing.stop()
     clean = pipeline.stop()
     if server is not None:
         server.close(_HANG_UP_S)

@@ -7,14 +7,16 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from edgekit.device.runtime.pipeline import Pipeline
+from edgekit.device.runtime.reporter import Make
 from edgekit.device.runtime.schedule.pinning import give_way
 from edgekit.device.runtime.schedule.recorder import Recorder
 from edgekit.device.runtime.schedule.replay import traced_lane
+from edgekit.schema.report import Phase, Report
 from edgekit.schema.trace import MAX_NUMBERS_BYTES, TRACE_FILE, TraceHeader, TraceQuestion, TraceReport, pack_record
 
 
@@ -53,6 +55,14 @@ class Tracing:
         self.report = TraceReport(number=question.number, state="recording")
         self._thread = threading.Thread(target=self._record, args=(question,), name="trace", daemon=True)
         self._thread.start()
+
+    def telling(self, make: Make) -> Make:
+        """Reports as `make` makes them, with how the last record is doing."""
+
+        def told(phase: Phase, message: str, uptime_s: float) -> Report:
+            return replace(make(phase, message, uptime_s), trace=self.report)
+
+        return told
 
     def stop(self) -> None:
         """End what is being recorded; what there is of it is written."""

@@ -11,6 +11,7 @@ from edgekit.device.keeper.control.lock_verbs import LockVerbs
 from edgekit.device.keeper.control.locks import DeploymentLocks
 from edgekit.device.keeper.control.memory_verb import MemoryVerb
 from edgekit.device.keeper.control.ticket import Ticket
+from edgekit.device.keeper.control.trace_verb import TraceVerb
 from edgekit.device.keeper.control.trust_verbs import TrustVerbs
 from edgekit.device.keeper.control.wire import Wire
 from edgekit.device.keeper.filesystem import Filesystem
@@ -83,6 +84,7 @@ class Session:
             "logs": self._logs,
             "metrics": self._metrics,
             "memory": MemoryVerb(services.keeper, self._choose).memory,
+            "trace": TraceVerb(services.keeper, self._choose, lambda: wire.gone).trace,
             "clips": self._clips.clips,
             "clip": self._clips.clip,
         }
