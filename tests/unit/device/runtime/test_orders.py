@@ -6,11 +6,17 @@ import logging
 
 import pytest
 
+from edgekit.device.runtime.figures import PressureFigures
+from edgekit.device.runtime.order_desk import OrderDesk
 from edgekit.device.runtime.orders import OrderReader
+from edgekit.device.runtime.pressure.desk import PressureDesk
+from edgekit.device.runtime.python_memory import PythonWatch
 from edgekit.schema.message import to_line
 from edgekit.schema.order import MAX_ORDER_BYTES, MemoryReading, Order, PythonQuestion
+from edgekit.schema.trace import TraceQuestion
 
 ASK = Order(python=PythonQuestion(number=3, seconds=1.0, sites=5))
+TRACE = Order(trace=TraceQuestion(number=4, seconds=2.0))
 READING = Order(memory=MemoryReading(used_bytes=5, begin_bytes=4, end_bytes=3, limit_bytes=6, stalled=True))
 
 
@@ -39,3 +45,11 @@ def test_a_line_without_end_takes_no_memory_and_nothing_of_it_counts() -> None:
 def test_a_whole_line_that_is_too_long_is_no_order() -> None:
     padded = to_line(ASK).rstrip(b"\n") + b" " * MAX_ORDER_BYTES + b"\n"
     assert OrderReader().feed(padded + to_line(READING)) == [READING]
+
+
+def test_each_order_goes_to_who_does_it() -> None:
+    recorded: list[TraceQuestion] = []
+    desk = OrderDesk(PythonWatch(), PressureDesk((), lambda *_: None, PressureFigures()), recorded.append)
+    for order in OrderReader().feed(to_line(TRACE)):
+        desk.obey(order)
+    assert recorded == [TraceQuestion(number=4, seconds=2.0)]
