@@ -6,8 +6,9 @@ All paths are relative to the release's folder. Keeper and worker read this file
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
+from edgekit.schema.bounds import Between
 from edgekit.schema.message import MUST_UNDERSTAND, Message
 from edgekit.schema.pressure import Pressure
 from edgekit.schema.recipe import ColourContract, DropPolicy, Golden, Health, Network
@@ -44,6 +45,10 @@ class EnginePlan:
     """Jetson: the DLA core that it was compiled for; -1 is the GPU."""
     tail: str = field(default="", metadata=MUST_UNDERSTAND)
     """ONNX file that the CPU runs on the engine's outputs; its own are the model's. Empty: none."""
+    priority: Annotated[int, Between(0, 100)] = 0
+    """Among engines on the same accelerator."""
+    weight: Annotated[float, Between(0.01, 100)] = 1.0
+    """Its share of it, among those of the same priority."""
 
     @property
     def contract(self) -> ColourContract:

@@ -93,6 +93,7 @@ class TracedStream:
     weight: Annotated[float, Between(above=0)] = 1.0
     deadline_s: _Time | None = None
     max_wait_s: _Time | None = None
+    patience: Annotated[float, Between(0, 1e6)] = 0.0
     costs_s: Annotated[tuple[_Time, ...], Length(0, 4096)] = ()
     """The last ones, the newest last."""
     cost_at_s: _Time | None = None

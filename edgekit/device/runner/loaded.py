@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgekit.device.runner.slots import TIMEOUT_S, EngineContext, Slot, SlotPool, SlotUse, SlotWatch
+from edgekit.device.runner.slots import TIMEOUT_S, EngineContext, Slot, SlotGate, SlotPool, SlotUse, SlotWatch
 from edgekit.device.runner.tensors import (
     InputBuffers,
     InputPool,
@@ -83,6 +83,10 @@ class Runner:
     def slots(self) -> int:
         """How many inferences may run at the same time."""
         return self._slots.count
+
+    def share(self, gate: SlotGate) -> None:
+        """Go through this to an accelerator that other engines use too; before anybody takes a slot."""
+        self._slots.gate = gate
 
     def watch(self, watch: SlotWatch | None) -> None:
         """Have this called for each slot that is given back from now on; None: nobody any more."""

@@ -173,6 +173,16 @@ class SlotTurn(NamedTuple):
 SlotWatch: TypeAlias = Callable[[SlotTurn], None]
 
 
+class SlotGate(Protocol):
+    """Leads to an accelerator that other engines use too. Its places are numbered as slots are."""
+
+    def enter(self, prefers: tuple[int, ...], timeout_s: float, closed: Callable[[], bool]) -> int | None:
+        """Wait for a place, rather one of those that are preferred; None: none in time, or `closed` has become true."""
+
+    def leave(self, place: int, took_s: float) -> None:
+        """The place is free again after so long."""
+
+
 class SlotPool:
     """Hands contexts out as slots. Threads share it; whoever finds none free sleeps until it is his turn.
 
@@ -201,9 +211,12 @@ class SlotPool:
         """How long those who have them waited."""
         self.watch: SlotWatch | None = None
         """Called for each slot that is given back, while there is one."""
+        self.gate: SlotGate | None = None
+        """Decides who is next, where others use the accelerator too. Set before anybody takes a slot."""
         self._times, self._busy_s, self._waited_s = 0, 0.0, 0.0
         self._free = deque(contexts)
-        self._order = {id(context): number for number, context in enumerate(self._free)}
+        self._all = tuple(self._free)
+        self._order = {id(context): number for number, context in enumerate(self._all)}
         self.count = len(self._free)
         self._waiting: deque[object] = deque()
         self._closed = False
@@ -211,24 +224,45 @@ class SlotPool:
 
     def take(self, inputs: InputBuffers | None, timeout_s: float) -> Slot:
         """A slot, of those that are free rather one that reads `inputs` where they lie. Raises EngineError."""
-        mine, asked_s = object(), self._clock()
+        asked_s = self._clock()
+        if self.gate is not None:
+            return self._take_place(self.gate, inputs, timeout_s, asked_s)
+        mine = object()
         with self._changed:
             self._waiting.append(mine)
             try:
                 if not self._changed.wait_for(lambda: self._closed or self._is_next(mine), timeout_s):
-                    raise EngineError(f"none of {self.count} slots became free within {timeout_s:g} s", hint=self._hint)
+                    raise self._none_free(timeout_s)
             finally:
                 self._waiting.remove(mine)
                 self._changed.notify_all()
             if self._closed:
-                raise EngineError("the engine is closed", hint="report this")
+                raise _closed()
             context = next((one for one in self._free if inputs is not None and one.accepts(inputs)), self._free[0])
-            self._free.remove(context)
-            self._taken_s[id(context)] = now_s = self._clock()
-            self._times += 1
-            self._waits_s[id(context)] = now_s - asked_s
-            self._waited_s += now_s - asked_s
+            return self._taken(context, asked_s)
+
+    def _take_place(self, gate: SlotGate, inputs: InputBuffers | None, timeout_s: float, asked_s: float) -> Slot:
+        """The slot of the place that the accelerator gives."""
+        prefers = [number for number, one in enumerate(self._all) if inputs is not None and one.accepts(inputs)]
+        place = gate.enter(tuple(prefers), timeout_s, lambda: self._closed)
+        with self._changed:
+            if place is not None and not self._closed:
+                return self._taken(self._all[place], asked_s)
+        if place is not None:
+            gate.leave(place, 0.0)
+        raise _closed() if self._closed else self._none_free(timeout_s)
+
+    def _taken(self, context: EngineContext, asked_s: float) -> Slot:
+        """With the lock held."""
+        self._free.remove(context)
+        self._taken_s[id(context)] = now_s = self._clock()
+        self._times += 1
+        self._waits_s[id(context)] = now_s - asked_s
+        self._waited_s += now_s - asked_s
         return Slot(self, context, self._specs)
+
+    def _none_free(self, timeout_s: float) -> EngineError:
+        return EngineError(f"none of {self.count} slots became free within {timeout_s:g} s", hint=self._hint)
 
     @property
     def use(self) -> SlotUse:
@@ -249,8 +283,11 @@ class SlotPool:
             self._busy_s += took_s
             self._free.append(context)
             self._changed.notify_all()
+        place = self._order[id(context)]
+        if self.gate is not None:
+            self.gate.leave(place, took_s)
         if (watch := self.watch) is not None:
-            watch(SlotTurn(began_s, took_s, waited_s, self._order[id(context)]))
+            watch(SlotTurn(began_s, took_s, waited_s, place))
 
     def close(self, timeout_s: float) -> None:
         """Hand out no more, and wait for those that are out. Raises EngineError where one stays out."""
@@ -261,4 +298,9 @@ class SlotPool:
                 out = self.count - len(self._free)
                 raise EngineError(f"{out} of {self.count} slots are still taken after {timeout_s:g} s", hint=self._hint)
             self._free.clear()
+            self._all = ()
             self.count = 0
+
+
+def _closed() -> EngineError:
+    return EngineError("the engine is closed", hint="report this")

@@ -14,6 +14,7 @@ from edgekit.device.runtime.pressure.relief import PipelineRelief
 from edgekit.device.runtime.python_memory import PythonWatch
 from edgekit.device.runtime.reporter import Reporter
 from edgekit.device.runtime.reporting import RunningReports
+from edgekit.device.runtime.schedule.accelerator import share_accelerators
 from edgekit.device.runtime.server.start import model_server
 from edgekit.device.runtime.stages.factory import StageFactory
 from edgekit.device.runtime.streams import PipelineFigures
@@ -40,6 +41,7 @@ def run(arguments: Arguments, reporter: Reporter, wake_fd: int) -> int:
     plan = only_enabled(fill_plan(plan, arguments.settings, f"settings of {plan.application}"))
     reporter.turn("starting", "loading engines")
     runners, engines = load_measured(plan, arguments.release, arguments.work / "engines")
+    accelerators = share_accelerators(plan.engines, runners)
     factory = StageFactory(plan, arguments.release, runners)
     golden = _golden(factory, reporter)
     reporter.turn("starting", "opening sources and sinks")
@@ -51,7 +53,8 @@ def run(arguments: Arguments, reporter: Reporter, wake_fd: int) -> int:
         server.start()
     python, relief = PythonWatch(), PipelineRelief(pipeline)
     pressure = PressureDesk(relief.rungs(plan), relief.act, figures.pressure)
-    tracing = Tracing(Traced(application=plan.application, pipeline=pipeline, work=arguments.work))
+    traced = Traced(application=plan.application, pipeline=pipeline, accelerators=accelerators, work=arguments.work)
+    tracing = Tracing(traced)
     reporter.obey(OrderDesk(python, pressure, tracing.ask).obey)
     reporter.follow(tracing.telling(RunningReports(pipeline, golden, memory=MemoryTeller(engines, python)).make))
     reporter.turn("running")

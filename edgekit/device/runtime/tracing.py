@@ -13,6 +13,7 @@ from pathlib import Path
 
 from edgekit.device.runtime.pipeline import Pipeline
 from edgekit.device.runtime.reporter import Make
+from edgekit.device.runtime.schedule.accelerator import SharedAccelerator
 from edgekit.device.runtime.schedule.pinning import give_way
 from edgekit.device.runtime.schedule.recorder import Recorder
 from edgekit.device.runtime.schedule.replay import traced_lane
@@ -26,6 +27,8 @@ class Traced:
 
     application: str
     pipeline: Pipeline
+    accelerators: tuple[SharedAccelerator, ...] = ()
+    """Those that engines share."""
     work: Path
     """The worker's folder: the record is `schema.trace.TRACE_FILE` in it, and each takes the place of the last."""
 
@@ -85,7 +88,8 @@ class Tracing:
         pipeline, recorder = self._traced.pipeline, Recorder(self._most_bytes)
         began_s, began_wall_s = self._clock(), self._wall_clock()
         try:
-            lanes = tuple(traced_lane(lane.scheduler, lane.queues.record(recorder)) for lane in pipeline.lanes)
+            lanes = [traced_lane(lane.scheduler, lane.queues.record(recorder)) for lane in pipeline.lanes]
+            lanes += [traced_lane(one.scheduler, one.record(recorder)) for one in self._traced.accelerators]
             for worker in pipeline.workers:
                 worker.figures.recorder = recorder
             for name, runner in self._traced.pipeline.runners.items():
@@ -107,7 +111,7 @@ class Tracing:
             pid=os.getpid(),
             full=recorder.full,
             names=recorder.names,
-            lanes=lanes,
+            lanes=tuple(lanes),
             threads={worker.name: worker.thread.tid for worker in pipeline.workers},
         )
         return pack_record(header, recorder.numbers)
@@ -115,6 +119,8 @@ class Tracing:
     def _let_go(self) -> None:
         for lane in self._traced.pipeline.lanes:
             lane.queues.record(None)
+        for accelerator in self._traced.accelerators:
+            accelerator.record(None)
         for worker in self._traced.pipeline.workers:
             worker.figures.recorder = None
         for runner in self._traced.pipeline.runners.values():

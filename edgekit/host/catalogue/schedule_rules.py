@@ -13,11 +13,23 @@ from edgekit.schema.stages import WithoutModel
 def schedule_mistakes(recipe: Recipe) -> Iterator[Mistake]:
     """Every mistake in threads and deadlines that no field shows alone."""
     yield from _threads(recipe)
+    yield from _waits(recipe)
     for name, source in recipe.pipeline.sources.items():
         fast = isinstance(source, (FileSource, ImagesSource, SyntheticSource)) and source.pace == "fast"
         if fast and source.deadline_ms is not None:
             wanted = 'is for frames that come at their own time: leave it out, or write pace = "camera"'
             yield Mistake(f"pipeline.sources.{name}.deadline_ms", wanted)
+
+
+def _waits(recipe: Recipe) -> Iterator[Mistake]:
+    """Who may wait for ever has to stand below all others: else one that stands below it is served before it."""
+    lowest = min((source.priority for source in recipe.pipeline.sources.values()), default=0)
+    for name, source in recipe.pipeline.sources.items():
+        if source.max_wait_s == "never" and source.priority > lowest:
+            wanted = (
+                f'may be "never" for the lowest priority alone, which is {lowest}: give it seconds, or that priority'
+            )
+            yield Mistake(f"pipeline.sources.{name}.max_wait_s", wanted)
 
 
 def _threads(recipe: Recipe) -> Iterator[Mistake]:

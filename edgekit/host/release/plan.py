@@ -287,6 +287,8 @@ def _engine(entry: EngineEntry, recipe: Recipe, lanes: dict[str, LanePlan]) -> E
         cpus=tuple(sorted({cpu for stage in stages for cpu in lanes[stage.lane].cpus})),
         dla_core=core,
         tail=entry.tail,
+        priority=model.priority,
+        weight=model.weight,
     )
 
 

@@ -35,6 +35,8 @@ class StreamRule(NamedTuple):
     deadline_s: float = inf
     """From capture to the last sink."""
     max_wait_s: float = inf
+    patience: float = 0.0
+    """Without a deadline: how many times what it takes itself it may wait behind longer work; 0: any."""
 
 
 class Asking(NamedTuple):

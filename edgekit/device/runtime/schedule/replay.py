@@ -56,6 +56,7 @@ def _traced_stream(name: str, scheduler: Scheduler, state: SchedulerState) -> Tr
         weight=known.weight,
         deadline_s=_finite(known.deadline_s),
         max_wait_s=_finite(known.max_wait_s),
+        patience=known.patience,
         costs_s=costs.samples,
         cost_at_s=_finite(costs.at_s),
         cost_bound_s=costs.bound_s,
@@ -115,6 +116,7 @@ def _rule(one: TracedStream) -> StreamRule:
         weight=one.weight,
         deadline_s=inf if one.deadline_s is None else one.deadline_s,
         max_wait_s=inf if one.max_wait_s is None else one.max_wait_s,
+        patience=one.patience,
     )
 
 

@@ -156,11 +156,16 @@ class Scheduler:
     def _guards(self, now_s: float) -> tuple[Guard, ...]:
         if self.places == 1:
             return ()
-        return tuple(
-            Guard(stream, rule.priority, rule.deadline_s - self._cost_s(stream, now_s) - self._rest_s(stream, now_s))
-            for stream, rule in self.rules.items()
-            if rule.deadline_s < inf and now_s - self._came_s.get(stream, -inf) < _COMES_S
-        )
+        found = []
+        for stream, rule in self.rules.items():
+            if now_s - self._came_s.get(stream, -inf) >= _COMES_S:
+                continue
+            if rule.deadline_s < inf:
+                slack_s = rule.deadline_s - self._cost_s(stream, now_s) - self._rest_s(stream, now_s)
+                found.append(Guard(stream, rule.priority, slack_s))
+            elif rule.patience and (cost_s := self._cost_s(stream, now_s)):
+                found.append(Guard(stream, rule.priority, rule.patience * cost_s))
+        return tuple(found)
 
     def _rest_s(self, stream: str, now_s: float) -> float:
         """See `rest`; asked for a decision."""

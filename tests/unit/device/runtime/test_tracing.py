@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ import pytest
 from edgekit.device.runner.loaded import LoadedEngine, Runner
 from edgekit.device.runner.tensors import InputBuffers, Tensors, TensorSpec, plain_inputs
 from edgekit.device.runtime.pipeline import Ends, Pipeline
+from edgekit.device.runtime.schedule.accelerator import SharedAccelerator
+from edgekit.device.runtime.schedule.decide import StreamRule
 from edgekit.device.runtime.schedule.replay import replay
 from edgekit.device.runtime.streams import PipelineFigures
 from edgekit.device.runtime.tracing import Traced, Tracing
@@ -147,3 +150,22 @@ def test_a_record_that_cannot_be_written_is_told_and_the_next_one_can(traced: Tr
     (taken / "full").unlink()
     taken.rmdir()
     assert written(tracing, traced, 5, seconds=0.1).header.application == "gate"
+
+
+def test_decisions_about_a_shared_accelerator_are_recorded_too(traced: Traced) -> None:
+    accelerator = SharedAccelerator("npu", 1, {"detector": StreamRule(), "other": StreamRule(patience=4.0)})
+    tracing = Tracing(replace(traced, accelerators=(accelerator,)))
+    tracing.ask(TraceQuestion(number=6, seconds=30.0))
+    eventually(lambda: accelerator.scheduler.recorder is not None)
+    for engine in ("detector", "other", "detector"):
+        gate = accelerator.gate(engine)
+        place = gate.enter((), 1.0, lambda: False)
+        assert place == 0
+        gate.leave(place, 0.01)
+    tracing.stop()
+    assert accelerator.scheduler.recorder is None
+    record = unpack_record((traced.work / TRACE_FILE).read_bytes())
+    decided = [record.name(numbers[1]) for kind, numbers in record.entries() if kind is TraceKind.DECIDED]
+    assert decided.count("accelerator npu") == 3
+    assert record.header.lanes[-1].streams[1].patience == 4.0
+    assert replay(record).differences == ()

@@ -30,6 +30,7 @@ RULES = st.builds(
     weight=st.floats(0.5, 3),
     deadline_s=st.sampled_from([0.05, 0.2, 0.5, inf]),
     max_wait_s=st.sampled_from([0.3, inf]),
+    patience=st.sampled_from([0.0, 1.0, 4.0]),
 )
 CAMERAS = st.lists(st.tuples(st.floats(0.02, 0.5), st.floats(0.005, 0.2), RULES), min_size=1, max_size=6)
 
