@@ -43,8 +43,7 @@ FEATURES: tuple[str, ...] = (
 `settings`: releases may declare them, and `activate` brings them. `provenance`: how a release was made is kept with it.
 `trust`: trust files and permits are judged, and `hello` says which version is in force.
 `preview`: workers are given a socket for viewers, and `edgekitd.pyz connect --preview NAME` leads there.
-`clips`: it lists the clips of an application and hands them out.
-`memory`: it tells where an application's memory is.
+`clips`: it lists the clips of an application and hands them out. `memory`: it tells where an application's memory is.
 `trace`: it has workers record their schedulers.
 `patches`: files, and the manifest, may come as patches (`schema.patch`).
 `leases`: it knows `ping`, keeps a lock that was taken with `lease` for as long as it hears of its client, and lets
@@ -120,17 +119,15 @@ class Request(Message):
     memory     application, sites, seconds: done.data: a `schema.memory.MemoryAnswer`. With `sites`, so many lines of
                Python code are in it, of those that allocated most in the `seconds` from now on; an event `progress`
                comes before the wait for that
-    trace      application, seconds: has the worker record what its scheduler is told and decides, and waits for that.
-               Then an event `progress` for each part of the record, whose data is a `schema.trace.TracePiece`;
-               done.data: application, bytes of the record
+    trace      application, seconds: has the worker record its scheduler, and waits for that. Then an event `progress` for
+               each part, whose data is a `schema.trace.TracePiece`; done.data: application, bytes of the record
     clips      application: an event `progress` for each clip of its committed release's sinks, whose data is a
                `schema.clips.KeptClip`; done.data: application
     clip       application, sink, file, offset: done.data: a `schema.clips.ClipPiece`
 
     `rollback`, `start`, `stop`, `remove`, `memory`, `trace`, `clips` and `clip` may leave `application` empty where the
-    device has only one. `rollback`, `start`, `stop` and `remove` take the lock, for `holder`, if this connection does
-    not have it. They and `lock` take it from whoever has it with `break_lock`, and say whom they took it from as
-    `progress`.
+    device has only one. The first four take the lock, for `holder`, if this connection does not have it. They and `lock`
+    take it from whoever has it with `break_lock`, and say whom they took it from as `progress`.
     """
 
     verb: Verb

@@ -31,7 +31,7 @@ _NUMBERS = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
+class _AskedWorker:
     """A worker that was asked for a record."""
 
     supervisor: Supervisor
@@ -73,7 +73,7 @@ class TraceVerb:
         if found is None or process is None or process.report is None or process.report.phase != "running":
             raise NothingSelected(f"{application} does not run, or not yet", hint="edgekit status says why")
         question = TraceQuestion(number=next(_NUMBERS), seconds=request.seconds)
-        asked = _Asked(supervisor=found.supervisor, process=process, question=question)
+        asked = _AskedWorker(supervisor=found.supervisor, process=process, question=question)
         yield Event(kind="progress", message=f"recording {application} for {request.seconds:g} s")
         if not self._wait_for_record(asked):
             return
@@ -84,7 +84,7 @@ class TraceVerb:
             yield Event(kind="progress", data=data)
         yield Event(kind="done", data={"application": application, "bytes": sent})
 
-    def _wait_for_record(self, asked: _Asked) -> bool:
+    def _wait_for_record(self, asked: _AskedWorker) -> bool:
         """Whether the record is written; false where nobody waits for it any more.
 
         Raises:
@@ -122,7 +122,7 @@ def _is_written(application: str, report: TraceReport) -> bool:
     )
 
 
-def _silent(asked: _Asked, *, begun: bool) -> EdgekitError:
+def _silent(asked: _AskedWorker, *, begun: bool) -> EdgekitError:
     name = asked.process.application
     if asked.supervisor.process is not asked.process:
         return Unreachable(f"the worker of {name} ended before its record did", hint="edgekit logs says why")
