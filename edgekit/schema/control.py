@@ -119,15 +119,15 @@ class Request(Message):
     memory     application, sites, seconds: done.data: a `schema.memory.MemoryAnswer`. With `sites`, so many lines of
                Python code are in it, of those that allocated most in the `seconds` from now on; an event `progress`
                comes before the wait for that
-    trace      application, seconds: has the worker record its scheduler, and waits for that. Then an event `progress` for
-               each part, whose data is a `schema.trace.TracePiece`; done.data: application, bytes of the record
+    trace      application, seconds: has the worker record its scheduler, and waits for that. Then an event `progress`
+               for each part, whose data is a `schema.trace.TracePiece`; done.data: application, bytes of the record
     clips      application: an event `progress` for each clip of its committed release's sinks, whose data is a
                `schema.clips.KeptClip`; done.data: application
     clip       application, sink, file, offset: done.data: a `schema.clips.ClipPiece`
 
     `rollback`, `start`, `stop`, `remove`, `memory`, `trace`, `clips` and `clip` may leave `application` empty where the
-    device has only one. The first four take the lock, for `holder`, if this connection does not have it. They and `lock`
-    take it from whoever has it with `break_lock`, and say whom they took it from as `progress`.
+    device has only one. The first four take the lock, for `holder`, if this connection does not have it. They and
+    `lock` take it from whoever has it with `break_lock`, and say whom they took it from as `progress`.
     """
 
     verb: Verb
