@@ -6,14 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from edgekit.schema.bounds import Between, Length, Matches
-from edgekit.schema.names import (
-    ApplicationName,
-    FileName,
-    InnerPath,
-    OneLine,
-    SemanticVersion,
-    TableName,
-)
+from edgekit.schema.names import ApplicationName, FileName, InnerPath, OneLine, SemanticVersion, TableName
 from edgekit.schema.pressure import Pressure
 from edgekit.schema.serve import Serve
 from edgekit.schema.settings import Setting
