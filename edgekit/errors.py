@@ -7,7 +7,27 @@ command or an edit that helps, `details` is another program's output, whole. Onl
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
+
+Cause = Literal[
+    "",
+    "accelerator",
+    "bad_model",
+    "camera_gone",
+    "colour_mismatch",
+    "damaged",
+    "disk_full",
+    "engine_version",
+    "golden",
+    "key_age",
+    "missing_library",
+    "out_of_memory",
+    "port_taken",
+    "signature",
+    "unhealthy",
+    "wrong_board",
+]
+"""What lies behind an error, where whoever raises it knows: `edgekit why` names it. Empty: the message says it all."""
 
 
 class EdgekitError(Exception):
@@ -15,11 +35,12 @@ class EdgekitError(Exception):
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, message: str, *, hint: str, details: str = "") -> None:
+    def __init__(self, message: str, *, hint: str, details: str = "", cause: Cause = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.details = details
+        self.cause: Cause = cause
 
 
 class InputError(EdgekitError):

@@ -145,4 +145,4 @@ def _check(contract: ColourContract) -> None:
 
 
 def _contradiction(what: str, hint: str) -> InputError:
-    return InputError(f"the model's input contract says {what}", hint=hint)
+    return InputError(f"the model's input contract says {what}", hint=hint, cause="colour_mismatch")

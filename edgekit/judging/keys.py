@@ -10,12 +10,13 @@ import struct
 from collections.abc import Collection, Iterable
 from datetime import datetime, timezone
 
-from edgekit.errors import TrustError
+from edgekit.errors import Cause, TrustError
 from edgekit.judging.packages import check_rule
 from edgekit.schema.trust import DAY_S, MAX_REVOKED, MAX_SIGNERS, DowngradePermit, TrustDocument, TrustedKey
 
 MAX_VERSION, MAX_TIME_S = 1 << 31, 1 << 40
 _MAX_DAYS = 3650
+_OLD = "is older than"
 _KEY_TYPE = re.compile(r"(ssh|ecdsa|sk-ssh|sk-ecdsa)-[a-z0-9@.-]{1,60}")
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -83,7 +84,7 @@ def why_refused(document: TrustDocument, fingerprint: str, time_s: float, *, goi
     if key.until_s:
         return f"key {fingerprint} of {key.name} was retired on {day(key.until_s)}"
     if time_s >= end_of(document, key):
-        return f"key {fingerprint} of {key.name} is older than {document.max_days} days"
+        return f"key {fingerprint} of {key.name} {_OLD} {document.max_days} days"
     return ""
 
 
@@ -122,6 +123,7 @@ def check_enough(
         raise TrustError(
             f"the device's trust file counts only until {day(document.expires_s)}, and here it is {day(time_s)}",
             hint="edgekit keys renew makes a new version, which the next deploy brings; a wrong clock is to be set",
+            cause="key_age",
         )
     reasons = {one: why_refused(document, one, time_s, going_back=going_back) for one in sorted(set(signed_by))}
     counted = tuple(one for one, reason in reasons.items() if not reason)
@@ -132,11 +134,12 @@ def check_enough(
         keys = f"{document.threshold} {'key' if document.threshold == 1 else 'different keys'}"
         message = f"{what} needs the signatures of {keys} and has {len(counted)}" + (f"; {why}" if why else "")
         raise TrustError(message, hint="another signer adds theirs: edgekit release sign RELEASE")
-    raise TrustError(f"{what} is refused: {why}", hint=_cure(why))
+    cause: Cause = "key_age" if _OLD in why else ""
+    raise TrustError(f"{what} is refused: {why}", hint=_cure(why), cause=cause)
 
 
 def _cure(why: str) -> str:
-    if "older than" in why:
+    if _OLD in why:
         return (
             "edgekit keys rotate makes a new key; then build again and deploy. If the device's clock is wrong, set it"
         )

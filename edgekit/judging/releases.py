@@ -64,10 +64,11 @@ def check_board(manifest: Manifest, device: DeviceIdentity, machine: str) -> Non
     """
     hint = "edgekit doctor DEVICE RELEASE says what fits; build it for the device's own target"
     if manifest.requires.arch != machine:
-        raise TrustError(f"the release is for {manifest.requires.arch}, and the device is {machine}", hint=hint)
+        message = f"the release is for {manifest.requires.arch}, and the device is {machine}"
+        raise TrustError(message, hint=hint, cause="wrong_board")
     if device.target and manifest.target != device.target:
         message = f"the release is for the target {manifest.target}, and the device is a {device.target}"
-        raise TrustError(message, hint=hint)
+        raise TrustError(message, hint=hint, cause="wrong_board")
 
 
 def check_plan_fits(manifest: Manifest, plan: WorkerPlan) -> None:

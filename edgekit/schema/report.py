@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
+from edgekit.errors import Cause
 from edgekit.schema.bounds import Between
 from edgekit.schema.memory import WorkerMemory
 from edgekit.schema.message import Message, NewerWord
@@ -68,6 +69,8 @@ class StreamReport:
     """How long it has been in this state."""
     message: str = ""
     """Why it is in this state, where that is not plain."""
+    cause: Cause | NewerWord = ""
+    """The same as one of `edgekit.errors.Cause`, where that is known."""
     frames: Count = 0
     """Frames that reached the sinks since the start."""
     fps: Amount = 0.0
@@ -130,6 +133,10 @@ class Report(Message):
     phase: Phase | NewerWord
     message: str = ""
     """What it is doing, or why it failed."""
+    cause: Cause | NewerWord = ""
+    """Why it failed, where that is known."""
+    hint: str = ""
+    """What helps where it failed, where that is known."""
     uptime_s: Amount = 0.0
     frames: Count = 0
     """Frames that reached the sinks since the start."""

@@ -224,6 +224,7 @@ def disk_full(needed_bytes: int, free_bytes: int) -> RolloutError:
     return RolloutError(
         f"disk full: needs {format_bytes(needed_bytes)}, free {format_bytes(free_bytes)}",
         hint="free space on the device and deploy again: what arrived whole is kept",
+        cause="disk_full",
     )
 
 
@@ -232,6 +233,7 @@ def no_inodes() -> RolloutError:
     return RolloutError(
         "disk full: it has no inodes left for more files, whatever its free space",
         hint="delete files on the device, many small ones first (df -i shows it), and deploy again",
+        cause="disk_full",
     )
 
 

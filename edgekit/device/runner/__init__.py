@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import cast
 
 from edgekit.device.runner.loaded import Runner
-from edgekit.errors import InputError
+from edgekit.errors import EdgekitError, InputError
 from edgekit.schema.plan import EnginePlan
 
 __all__ = ["RUNNERS", "Runner", "load"]
@@ -35,13 +35,19 @@ def load(engine: EnginePlan, release: Path, *, cache: Path | None = None) -> Run
         cache: where a runner may keep what makes the next start faster.
 
     Raises:
-        InputError: no runner of that kind here, or the engine does not take what the contract says.
+        EdgekitError: no runner of that kind here; or the engine cannot be loaded, or does not take what the contract
+            says, and its cause says which.
     """
     module = RUNNERS.get(engine.runner)
     if module is None:
         raise InputError(f"no runner for {engine.runner} in this release", hint=f"known: {', '.join(RUNNERS)}")
-    runner = cast(Runner, importlib.import_module(module).load(engine, release, cache=cache))
-    if not engine.tail:
-        return runner
-    tail = importlib.import_module(_TAIL)
-    return cast(Runner, tail.with_tail(runner, engine, release / engine.tail, cache))
+    loader = importlib.import_module(module)
+    try:
+        runner = cast(Runner, loader.load(engine, release, cache=cache))
+        if not engine.tail:
+            return runner
+        tail = importlib.import_module(_TAIL)
+        return cast(Runner, tail.with_tail(runner, engine, release / engine.tail, cache))
+    except EdgekitError as error:
+        error.cause = error.cause or "bad_model"
+        raise

@@ -66,7 +66,9 @@ def open_gpu() -> Gpu:
     try:
         return Gpu(importlib.import_module("pycuda.driver"))
     except ImportError as error:
-        raise EngineError("there is no pycuda here", hint="build the release again", details=str(error)) from None
+        raise EngineError(
+            "there is no pycuda here", hint="build the release again", details=str(error), cause="missing_library"
+        ) from None
 
 
 class HostBuffer:

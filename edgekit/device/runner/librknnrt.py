@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from edgekit.errors import EngineError, InputError
+from edgekit.errors import Cause, EngineError, InputError
 
 LIBRARIES = ("/usr/lib/librknnrt.so", "/usr/lib/aarch64-linux-gnu/librknnrt.so", "librknnrt.so")
 CORES = (1, 2, 4)
@@ -44,6 +44,14 @@ _FAILURES: Mapping[int, tuple[str, str]] = MappingProxyType(
         -11: ("the engine is of an old kind", _UPDATE),
         -12: ("the engine is of another optimisation level", _UPDATE),
         -13: ("the engine is for another SoC", "build for this board: edgekit target probe"),
+    }
+)
+_CAUSES: Mapping[int, Cause] = MappingProxyType(
+    {
+        **dict.fromkeys((-1, -2, -3), "accelerator"),
+        -4: "out_of_memory",
+        **dict.fromkeys((-6, -11, -12), "engine_version"),
+        **dict.fromkeys((-10, -13), "wrong_board"),
     }
 )
 
@@ -178,10 +186,11 @@ def open_library(candidates: Iterable[str] = LIBRARIES) -> Librknnrt:
         except OSError as error:
             tried.append(str(error))
         except AttributeError as error:
-            raise InputError(f"{name} is too old: {error}", hint=_UPDATE) from None
+            raise InputError(f"{name} is too old: {error}", hint=_UPDATE, cause="engine_version") from None
     raise InputError(
         f"librknnrt.so cannot be loaded: {tried[-1] if tried else 'no place to look'}",
         hint="install the board maker's package that has /usr/lib/librknnrt.so",
+        cause="missing_library",
     )
 
 
@@ -210,13 +219,15 @@ class Librknnrt:
         code = self._calls[name](*arguments)
         if code:
             reason, hint = _FAILURES.get(code, ("it gave an unknown code", _UPDATE))
-            raise EngineError(f"{name}: {reason} ({code})", hint=hint)
+            raise EngineError(f"{name}: {reason} ({code})", hint=hint, cause=_CAUSES.get(code, ""))
 
     def create_memory(self, handle: c.c_uint64, size: int) -> Any:
         """A pointer to memory that the NPU sees, too. Raises EngineError."""
         found = self._calls["rknn_create_mem"](handle, size)
         if not found:
-            raise EngineError(f"rknn_create_mem: there are no {size} bytes for the NPU", hint=_FAILURES[-4][1])
+            raise EngineError(
+                f"rknn_create_mem: there are no {size} bytes for the NPU", hint=_FAILURES[-4][1], cause="out_of_memory"
+            )
         return found
 
 

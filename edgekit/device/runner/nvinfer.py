@@ -11,30 +11,39 @@ from collections import deque
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from edgekit.errors import EngineError
+from edgekit.errors import Cause, EngineError
 
 MODULE = "tensorrt"
 _MAX_LINES = 200
 _MAX_LINE = 1000
 _T = TypeVar("_T")
-_CURES = (
-    ("expecting library version", "build the engine again: it was made by another version of TensorRT"),
-    ("incompatible device, expecting compute", "build the engine on a device of the same kind"),
-    ("Version tag does not match", "build the engine again: it was made by another version of TensorRT"),
-    ("incompatible serialization version", "build the engine again: it was made by another version of TensorRT"),
-    ("Platform specific tag mismatch", "build the engine on a device of the same kind"),
-    ("magicTag", "this file is no TensorRT engine: build the release again"),
-    ("MAGIC_TAG", "this file is no TensorRT engine: build the release again"),
-    ("header.size == blobSize", "the engine is cut short: build the release again"),
-    ("Target GPU SM", "this TensorRT knows no such GPU: take the one of the board's own JetPack"),
-    ("CUDA initialization failure", "no usable GPU or driver: nvidia-smi, or dmesg | grep -i nvgpu"),
-    ("cudaError", "no usable GPU or driver: nvidia-smi, or dmesg | grep -i nvgpu"),
-    ("Could not find any implementation for node", "often memory: close other programs, lower tactic_dram, or reboot"),
-    ("NvMapMemAlloc", "the board is out of memory for its GPU: close other programs, or reboot"),
-    ("no optimization profile has been defined", "export the model with fixed sizes"),
-    ("TensorRT has no such operator", "replace the operator, or end the model before it"),
+_OTHER_VERSION = "build the engine again: it was made by another version of TensorRT"
+_OTHER_BOARD = "build the engine on a device of the same kind"
+_NO_GPU = "no usable GPU or driver: nvidia-smi, or dmesg | grep -i nvgpu"
+_LITTLE_MEMORY = "often memory: close other programs, lower tactic_dram, or reboot"
+_CURES: tuple[tuple[str, Cause, str], ...] = (
+    ("expecting library version", "engine_version", _OTHER_VERSION),
+    ("incompatible device, expecting compute", "wrong_board", _OTHER_BOARD),
+    ("Version tag does not match", "engine_version", _OTHER_VERSION),
+    ("incompatible serialization version", "engine_version", _OTHER_VERSION),
+    ("Platform specific tag mismatch", "wrong_board", _OTHER_BOARD),
+    ("magicTag", "bad_model", "this file is no TensorRT engine: build the release again"),
+    ("MAGIC_TAG", "bad_model", "this file is no TensorRT engine: build the release again"),
+    ("header.size == blobSize", "bad_model", "the engine is cut short: build the release again"),
+    ("Target GPU SM", "wrong_board", "this TensorRT knows no such GPU: take the one of the board's own JetPack"),
+    ("CUDA initialization failure", "accelerator", _NO_GPU),
+    ("cudaError", "accelerator", _NO_GPU),
+    ("Could not find any implementation for node", "", _LITTLE_MEMORY),
+    (
+        "NvMapMemAlloc",
+        "out_of_memory",
+        "the board is out of memory for its GPU: close other programs, or reboot",
+    ),
+    ("no optimization profile has been defined", "bad_model", "export the model with fixed sizes"),
+    ("TensorRT has no such operator", "bad_model", "replace the operator, or end the model before it"),
 )
-"""What helps, by part of what TensorRT says. Source: texts read from libnvinfer 8.5 to 11 and from RTX 1.7.1."""
+"""What it means and what helps, by part of what TensorRT says. Source: texts read from libnvinfer 8.5 to 11 and from
+RTX 1.7.1."""
 
 
 class Nvinfer:
@@ -81,8 +90,10 @@ class Nvinfer:
         first = output or next((line for line in lines if line.startswith("error: ")), next(iter(lines), ""))
         reason = first.removeprefix("error: ").removeprefix("warning: ") or "it does not say why"
         logged = "\n".join([output, *lines])
-        hint = next((cure for part, cure in _CURES if part in logged), "see what TensorRT logged, below")
-        return EngineError(f"TensorRT failed at {doing}: {reason}", hint=hint, details="\n".join(lines))
+        cause, hint = next(
+            ((cause, cure) for part, cause, cure in _CURES if part in logged), ("", "see what TensorRT logged, below")
+        )
+        return EngineError(f"TensorRT failed at {doing}: {reason}", hint=hint, details="\n".join(lines), cause=cause)
 
 
 @lru_cache(maxsize=1)
@@ -99,6 +110,7 @@ def open_nvinfer(module: str = MODULE) -> Nvinfer:
             f"there is no Python module {module} here",
             hint="on a Jetson: apt-get install python3-libnvinfer, from JetPack's own archive",
             details=str(error),
+            cause="missing_library",
         ) from None
 
 

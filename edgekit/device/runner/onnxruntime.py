@@ -23,11 +23,13 @@ from edgekit.device.runner.tensors import (
     picture_name,
     plain_inputs,
 )
-from edgekit.errors import EngineError, InputError
+from edgekit.errors import Cause, EngineError, InputError
 from edgekit.schema.plan import EnginePlan
 
 _ERRORS_ONLY = 3
 _PROVIDERS = ["CPUExecutionProvider"]
+_NEWER = "Unsupported model IR version"
+"""Begins what ONNX Runtime says of a model that a newer one wrote. Source: onnxruntime/core/graph/model.cc."""
 _HINT = "correct models.<name>.input in recipe.toml, or export the model again"
 _DTYPES: Mapping[str, np.dtype[Any]] = MappingProxyType(
     {
@@ -94,7 +96,8 @@ def open_session(engine: EnginePlan, path: Path, cache: Path | None) -> Any:
             session = _session(path, _options(engine, optimise=True), optimised)
         except Exception as error:  # onnxruntime's errors share no class of their own
             message = f"engine {path.name} cannot be loaded: {error}"
-            raise InputError(message, hint="build the release again") from error
+            cause: Cause = "engine_version" if _NEWER in str(error) else "bad_model"
+            raise InputError(message, hint="build the release again", cause=cause) from error
     return session
 
 

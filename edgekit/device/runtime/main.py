@@ -44,10 +44,10 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     except EdgekitError as error:
         sys.stderr.write(f"error: {error.message}\nhint: {error.hint}\n")
         golden = error.message.removeprefix(GOLDEN) if isinstance(error, GoldenError) else ""
-        reporter.turn("failed", error.message, golden=golden)
+        reporter.fail(error, golden=golden)
     except (Exception, SystemExit) as error:  # a recipe's own code may call sys.exit while a stage is made
         traceback.print_exc(file=sys.stderr)
-        reporter.turn("failed", f"{type(error).__name__}: {error}")
+        reporter.fail(error)
     finally:
         reporter.stop()
     return EXIT_FAILED

@@ -162,7 +162,8 @@ class Pipeline:
                 return thread.failure
         failed = [stream for stream in self.figures.streams.values() if stream.state == "failed"]
         if failed and self.ended:
-            return EdgekitError(f"source {failed[0].name}: {failed[0].message}", hint="see the log")
+            message = f"source {failed[0].name}: {failed[0].message}"
+            return EdgekitError(message, hint="see the log", cause=failed[0].cause)
         return None
 
     def drops(self) -> Drops:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from edgekit.device.runtime.orders import OrderReader
+from edgekit.errors import EdgekitError
+from edgekit.judging.error_causes import cause_of
 from edgekit.schema.message import to_line
 from edgekit.schema.order import Order
 from edgekit.schema.report import Phase, Report
@@ -43,6 +45,8 @@ class Reporter:
         self._began_s = clock()
         self._phase: Phase = "starting"
         self._message = ""
+        self._failure: Report | None = None
+        """What every report says of a failure."""
         self._make: Make = _without_figures
         self._orders = OrderReader()
         self._obey: Obey = _nobody
@@ -69,23 +73,35 @@ class Reporter:
         """Hand what the keeper orders to this from now on, on the thread that calls `wait`."""
         self._obey = obey
 
-    def turn(self, phase: Phase, message: str = "", *, golden: str = "") -> None:
+    def turn(self, phase: Phase, message: str = "") -> None:
         """The worker does something else now; says so at once.
 
         Args:
             phase: what it does.
             message: more about it.
-            golden: how golden frames ended, for this one report.
         """
         with self._lock:
             self._phase, self._message = phase, message
-            report = self._make(phase, message, self._clock() - self._began_s)
-            self._send(replace(report, golden=golden) if golden else report)
+            self._send(self._now())
+
+    def fail(self, error: BaseException, *, golden: str = "") -> None:
+        """The worker cannot go on; says so at once, with what lies behind it and what helps.
+
+        Args:
+            error: why.
+            golden: how golden frames ended, where they are the reason.
+        """
+        hint = error.hint if isinstance(error, EdgekitError) else ""
+        message = error.message if isinstance(error, EdgekitError) else f"{type(error).__name__}: {error}"
+        with self._lock:
+            self._phase, self._message = "failed", message
+            self._failure = Report(phase="failed", cause=cause_of(error), hint=hint, golden=golden)
+            self._send(self._now())
 
     def report(self) -> None:
         """Say again what it does."""
         with self._lock:
-            self._send(self._make(self._phase, self._message, self._clock() - self._began_s))
+            self._send(self._now())
 
     def wait(self, wake_fd: int, seconds: float) -> bool:
         """Wait for a signal, the keeper's end or the time; False once the worker shall stop."""
@@ -99,6 +115,13 @@ class Reporter:
         for order in self._orders.feed(raw):
             self._obey(order)
         return bool(raw)
+
+    def _now(self) -> Report:
+        report, failure = self._make(self._phase, self._message, self._clock() - self._began_s), self._failure
+        if failure is None:
+            return report
+        golden = failure.golden or report.golden
+        return replace(report, cause=failure.cause, hint=failure.hint, golden=golden)
 
     def _repeat(self) -> None:
         while not self._wait(REPORT_EVERY_S):

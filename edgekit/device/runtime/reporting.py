@@ -118,6 +118,7 @@ class RunningReports:
             state="stalled" if stuck else stream.state,
             since_s=round(max(0.0, now_s - since_s), 3),  # it may have turned since `now_s`
             message=stream.message,
+            cause=stream.cause,
             frames=stream.frames,
             fps=round(window.fps, 2),
             wanted_fps=round(stream.wanted_fps, 2),

@@ -61,7 +61,7 @@ def run(arguments: Arguments, reporter: Reporter, wake_fd: int) -> int:
     while reporter.wait(wake_fd, _LOOK_EVERY_S) and not pipeline.ended and pipeline.failure is None:
         pass
     if (failure := pipeline.failure) is not None:
-        reporter.turn("failed", failure.message)
+        reporter.fail(failure)
     if server is not None:
         server.drain()  # what waits in line is answered when that closes
     tracing.stop()
@@ -97,5 +97,7 @@ def _golden(factory: StageFactory, reporter: Reporter) -> str:
     wrong = check_golden(golden, factory)
     if wrong:
         message = "failed: " + "; ".join(wrong)
-        raise GoldenError(f"{GOLDEN}{message}", hint="compare model, contract and engine with the recipe's")
+        raise GoldenError(
+            f"{GOLDEN}{message}", hint="compare model, contract and engine with the recipe's", cause="golden"
+        )
     return "passed"

@@ -19,6 +19,7 @@ from edgekit.device.runtime.frames.stream import (
     StreamStarted,
 )
 from edgekit.device.runtime.server.figures import ServingFigures
+from edgekit.errors import Cause
 from edgekit.schema.report import StreamState
 from edgekit.stage import Frame, StreamInfo
 
@@ -69,6 +70,7 @@ class StreamFigures:
         self.state: StreamState = "connecting"
         self.since_s = self.began_s = clock()
         self.message = ""
+        self.cause: Cause = ""
         self.passes = 0
         """How often its clip began again."""
         self.reconnects = 0
@@ -90,11 +92,11 @@ class StreamFigures:
         stated = self.info.fps if self.info else 0.0
         return min(stated or self._most_fps or 0.0, self._most_fps or stated)
 
-    def turn(self, state: StreamState, message: str = "") -> None:
+    def turn(self, state: StreamState, message: str = "", cause: Cause = "") -> None:
         """The stream is in another state, or in the same one for another reason."""
         if state != self.state:
             self.since_s = self._clock()
-        self.state, self.message = state, message
+        self.state, self.message, self.cause = state, message, cause
 
     def note(self, entry: Entry) -> None:
         """Its source gives this."""
@@ -105,10 +107,10 @@ class StreamFigures:
                     self.passes += entry.again == "pass"
                     self.reconnects += entry.again == "reconnect"
                 self.turn("live")
-            case StreamLost(state=state, reason=reason):
-                self.turn(state, reason)
-            case StreamEnded(reason=reason, failed=failed):
-                self.turn("failed" if failed else "ended", reason)
+            case StreamLost(state=state, reason=reason, cause=cause):
+                self.turn(state, reason, cause)
+            case StreamEnded(reason=reason, failed=failed, cause=cause):
+                self.turn("failed" if failed else "ended", reason, cause)
             case StreamGap() | Frame():
                 pass
 

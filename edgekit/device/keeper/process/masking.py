@@ -37,6 +37,7 @@ class Mask:
         return replace(
             report,
             message=self.text(report.message),
+            hint=self.text(report.hint),
             golden=report.golden if report.golden == "passed" else self.text(report.golden),
             counts={self.text(name): count for name, count in report.counts.items()},
             streams=tuple(replace(stream, message=self.text(stream.message)) for stream in report.streams),

@@ -123,6 +123,14 @@ class BoardTrust:
             return found.version if found else 0
         return 0
 
+    @property
+    def signed_s(self) -> int:
+        """The newest time that somebody has signed and that was believed; 0 where there is none."""
+        with contextlib.suppress(TrustError):
+            found = self.document()
+            return max(self.floors().time_s, found.issued_s if found else 0)
+        return 0
+
     def device(self) -> DeviceIdentity:
         """What the device was told it is. Raises TrustError where that cannot be read."""
         file = self._layout.identity_file
@@ -154,6 +162,13 @@ class BoardTrust:
         Raises:
             TrustError: they are not of enough keys that count now.
         """
+        try:
+            return self._verified(message, signatures, what, namespace, going_back=going_back)
+        except TrustError as error:
+            error.cause = error.cause or "signature"
+            raise
+
+    def _verified(self, message: bytes, signatures: bytes, what: str, namespace: str, *, going_back: bool) -> Believed:
         trust = self.document()
         if trust is None:
             return self._verify_by_list(message, signatures, what, namespace)

@@ -112,11 +112,13 @@ def spec_of(stated: Stated, matrix: Matrix | None, range_: Range | None, name: s
         raise InputError(
             f"source {name}: its pixel format is {pixel_format}, known are {known}",
             hint="encode it again: ffmpeg -i CLIP -pix_fmt yuv420p ...",
+            cause="colour_mismatch",
         )
     if pixel_format in YUV_FORMATS and stated.matrix != UNSPECIFIED and stated.matrix not in MATRICES:
         raise InputError(
             f"source {name}: its matrix has the number {stated.matrix} of H.273, known are {sorted(MATRICES)}",
             hint="encode it as BT.709: ffmpeg -i CLIP -vf scale=out_color_matrix=bt709 -colorspace bt709 ...",
+            cause="colour_mismatch",
         )
     stated_range: Range | None = "full" if pixel_format in FULL else RANGES.get(stated.range)
     agreed: Range = agree(stated_range, range_, name, "range")
@@ -143,12 +145,14 @@ def agree(stated: T | None, declared: T | None, name: str, what: str) -> T:
         raise InputError(
             f"source {name}: the stream says {what} {stated}, the recipe says {declared}",
             hint=f"take {what} out of the recipe's source, or correct the clip",
+            cause="colour_mismatch",
         )
     agreed = stated or declared
     if agreed is None:
         raise InputError(
             f"source {name}: neither the stream nor the recipe says its {what}",
             hint=f'write it in the recipe: pipeline.sources.{name}.{what} = "..."',
+            cause="colour_mismatch",
         )
     return agreed
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from edgekit.errors import Cause
 from edgekit.stage import Frame, StreamInfo
 
 Again = Literal["pass", "reconnect", "change"]
@@ -57,6 +58,7 @@ class StreamLost:
     stream: str
     state: Lost
     reason: str
+    cause: Cause = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,7 @@ class StreamEnded:
     reason: str
     failed: bool = False
     """Whether it should have gone on."""
+    cause: Cause = ""
 
 
 StreamEvent: TypeAlias = StreamStarted | StreamGap | StreamRestarted | StreamLost | StreamEnded

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from edgekit.device.runtime.schedule.pinning import name_thread, pin_thread, put_before_others
 from edgekit.errors import EdgekitError, InputError
+from edgekit.judging.error_causes import cause_of
 
 
 class PinnedThread:
@@ -65,4 +66,4 @@ class PinnedThread:
             self.failure = error
         except Exception as error:
             traceback.print_exc(file=sys.stderr)
-            self.failure = EdgekitError(f"lane {self.name} ended: {error}", hint="see the log")
+            self.failure = EdgekitError(f"lane {self.name} ended: {error}", hint="see the log", cause=cause_of(error))

@@ -18,6 +18,7 @@ from edgekit.device.runtime.sources.easing import Easing
 from edgekit.device.runtime.sources.source import CanBeLeft, FrameSource
 from edgekit.device.runtime.streams import StreamFigures
 from edgekit.errors import EdgekitError
+from edgekit.judging.error_causes import cause_of
 from edgekit.stage import Frame
 
 LOST = "lost"
@@ -69,7 +70,7 @@ class Feed:
         except (Exception, SystemExit) as error:  # a thread would end by the second without a word
             traceback.print_exc(file=sys.stderr)
             reason = error.message if isinstance(error, EdgekitError) else f"{type(error).__name__}: {error}"
-            self._hand_on(StreamEnded(stream=self.stream.name, reason=reason, failed=True))
+            self._hand_on(StreamEnded(stream=self.stream.name, reason=reason, failed=True, cause=cause_of(error)))
 
     def turn(self, entries: Iterator[Entry]) -> bool:
         """Take the next entry from the source and hand it on; False at the end, or when the lanes are closed."""

@@ -117,7 +117,7 @@ class PipelineConnection:
             self._child = start(argv, env=_ENVIRONMENT, cwd="/", inherit=[theirs.fileno()])
         except InputError as error:
             self._line.close()
-            raise CameraLost("down", error.message) from None
+            raise CameraLost("down", error.message) from error
         finally:
             theirs.close()
         self._poll = select.poll()

@@ -21,8 +21,9 @@ from edgekit.device.runtime.frames.stream import (
     StreamStarted,
 )
 from edgekit.device.runtime.sources.stillness import signature
-from edgekit.errors import EdgekitError
+from edgekit.errors import Cause, EdgekitError
 from edgekit.imaging.image import Image
+from edgekit.judging.error_causes import cause_of
 from edgekit.schema.source import CameraOptions
 from edgekit.stage import Frame, StreamInfo
 
@@ -167,12 +168,12 @@ class LiveCamera:
             try:
                 yield from self._connected(figures)
             except CameraLost as lost:
-                yield from self._lose(lost.state, self._hide(lost.reason))
+                yield from self._lose(lost.state, self._hide(lost.reason), cause_of(lost))
             except EdgekitError as error:
-                yield from self._lose("down", self._hide(f"{error.message} ({error.hint})"))
+                yield from self._lose("down", self._hide(f"{error.message} ({error.hint})"), cause_of(error))
             except Exception as error:  # drivers and decoders fail in many ways, and none may end the stream
                 _LOG.warning("%s", self._hide("".join(traceback.format_exception(error))))
-                yield from self._lose("down", self._hide(f"{type(error).__name__}: {error}"))
+                yield from self._lose("down", self._hide(f"{type(error).__name__}: {error}"), cause_of(error))
             if not self._stopped.is_set():
                 self._wait(self._backoff.pause_s())
 
@@ -240,11 +241,11 @@ class LiveCamera:
         _LOG.info("stream %s is live", self.name)
         self._state, self._reason = None, ""
 
-    def _lose(self, state: Lost, reason: str) -> Iterator[Entry]:
+    def _lose(self, state: Lost, reason: str, cause: Cause) -> Iterator[Entry]:
         if self._live_s is not None and self._clock() - self._live_s >= _STEADY_S:
             self._backoff.reset()
         self._live_s = None
         if (state, reason) != (self._state, self._reason):
             self._state, self._reason = state, reason
             _LOG.warning("stream %s is %s: %s", self.name, state, reason)
-            yield StreamLost(stream=self.name, state=state, reason=reason)
+            yield StreamLost(stream=self.name, state=state, reason=reason, cause=cause)

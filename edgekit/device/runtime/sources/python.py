@@ -14,8 +14,9 @@ import numpy as np
 from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.frames.stream import Entry, StreamEnded, StreamLost, StreamRestarted, StreamStarted
 from edgekit.device.runtime.stages import close_stage, import_entry
-from edgekit.errors import InputError
+from edgekit.errors import Cause, InputError
 from edgekit.imaging.image import Pixels, RgbImage, Yuv420Image, no_picture
+from edgekit.judging.error_causes import cause_of
 from edgekit.schema.reader import from_raw
 from edgekit.schema.source import PythonSource
 from edgekit.stage import Frame, GivenPicture, ModelResult, SourceContext, StreamInfo
@@ -74,22 +75,23 @@ class OwnSource:
     def entries(self, figures: LaneFigures) -> Iterator[Entry]:
         """See `FrameSource.entries`."""
         pause_s = _FIRST_PAUSE_S
+        cause: Cause
         while not self._stopped.is_set():
             before = self._sequence
             try:
                 yield from self._pictures(figures)
-                reason = "its pictures have ended"
+                reason, cause = "its pictures have ended", ""
             except (Exception, SystemExit) as error:  # whatever a recipe's code raises
                 if not self.live:
                     raise
                 self._context.log.exception("it failed")
-                reason = f"{type(error).__name__}: {error}"
+                reason, cause = f"{type(error).__name__}: {error}", cause_of(error)
             if self._stopped.is_set():
                 return
             if not self.live:
                 yield StreamEnded(stream=self.name, reason=reason)
                 return
-            yield StreamLost(stream=self.name, state="down", reason=reason)
+            yield StreamLost(stream=self.name, state="down", reason=reason, cause=cause)
             pause_s = _FIRST_PAUSE_S if self._sequence > before else min(2 * pause_s, self._source.backoff_s)
             self._wait(pause_s)
 

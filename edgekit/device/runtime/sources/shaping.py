@@ -67,7 +67,7 @@ class Shaped:
                         if not self.live:
                             raise
                         fits = False
-                        yield StreamLost(stream=self.name, state="down", reason=error.message)
+                        yield StreamLost(stream=self.name, state="down", reason=error.message, cause=error.cause)
                         continue
                     fits = True
                     yield replace(entry, info=self.info)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.device.runtime.reporter import Reporter
+from edgekit.errors import InputError
 from edgekit.schema.message import from_message
 from edgekit.schema.report import Phase, Report
 from tests.fakes.clock import Clock
@@ -76,10 +78,32 @@ def test_once_it_runs_reports_have_figures(line: Line) -> None:
 
 def test_how_golden_frames_ended_is_said(line: Line) -> None:
     reporter = Reporter(line.fd, Clock())
-    reporter.turn("failed", "golden frames failed: no disc", golden="failed: no disc")
-    assert line.next().golden == "failed: no disc"
+    reporter.fail(InputError("golden frames failed: no disc", hint="look", cause="golden"), golden="failed: no disc")
     reporter.report()
-    assert line.next().phase == "failed"
+    for _ in range(2):
+        said = line.next()
+        assert (said.phase, said.golden) == ("failed", "failed: no disc")
+
+
+def test_what_lies_behind_a_failure_and_what_helps_is_said_until_the_end(line: Line) -> None:
+    reporter = Reporter(line.fd, Clock())
+    reporter.fail(InputError("engine a.onnx cannot be loaded", hint="build it again", cause="bad_model"))
+    reporter.report()
+    for _ in range(2):
+        said = line.next()
+        assert (said.message, said.cause, said.hint) == (
+            "engine a.onnx cannot be loaded",
+            "bad_model",
+            "build it again",
+        )
+
+
+def test_what_nobody_expected_is_said_with_its_kind(line: Line) -> None:
+    reporter = Reporter(line.fd, Clock())
+    reporter.fail(OSError(errno.EADDRINUSE, "Address already in use"))
+    said = line.next()
+    assert (said.phase, said.cause, said.hint) == ("failed", "port_taken", "")
+    assert said.message == "OSError: [Errno 98] Address already in use"
 
 
 def test_it_waits_for_the_time_a_signal_or_the_keepers_end(line: Line) -> None:

@@ -41,6 +41,9 @@ def test_nothing_is_masked_where_there_is_no_secret() -> None:
 
 
 def test_what_a_sink_says_is_masked_and_its_name_and_figures_are_not() -> None:
+    failed = Report(phase="failed", message="refuses 12345", cause="camera_gone", hint="is 12345 right?")
+    masked = Mask(["12345"]).report(failed)
+    assert (masked.message, masked.hint, masked.cause) == ("refuses ***", "is *** right?", "camera_gone")
     said = Report(phase="running", sinks=(SinkReport(name="12345", message="refuses 12345", sent=12345),))
     (sink,) = Mask(["12345"]).report(said).sinks
     assert sink == SinkReport(name="12345", message="refuses ***", sent=12345)
