@@ -36,6 +36,7 @@ FEATURES: tuple[str, ...] = (
     "memory",
     "leases",
     "trace",
+    "why",
 )
 """What this keeper can do and one of the same protocol perhaps cannot: the host asks before it uses one.
 
@@ -44,7 +45,7 @@ FEATURES: tuple[str, ...] = (
 `trust`: trust files and permits are judged, and `hello` says which version is in force.
 `preview`: workers are given a socket for viewers, and `edgekitd.pyz connect --preview NAME` leads there.
 `clips`: it lists the clips of an application and hands them out. `memory`: it tells where an application's memory is.
-`trace`: it has workers record their schedulers.
+`trace`: it has workers record their schedulers. `why`: it remembers what went wrong, and tells.
 `patches`: files, and the manifest, may come as patches (`schema.patch`).
 `leases`: it knows `ping`, keeps a lock that was taken with `lease` for as long as it hears of its client, and lets
 others break it.
@@ -75,6 +76,7 @@ Verb = Literal[
     "trace",
     "clips",
     "clip",
+    "why",
 ]
 
 ActivationPhase = Literal["idle", "activating", "settling", "running", "rolling_back", "stopped"]
@@ -123,6 +125,7 @@ class Request(Message):
                for each part, whose data is a `schema.trace.TracePiece`; done.data: application, bytes of the record
     clips      application: an event `progress` for each clip of its committed release's sinks, whose data is a
                `schema.clips.KeptClip`; done.data: application
+    why        application: done.data: a `schema.incident.Incidents`, of it and of the board; empty: of any
     clip       application, sink, file, offset: done.data: a `schema.clips.ClipPiece`
 
     `rollback`, `start`, `stop`, `remove`, `memory`, `trace`, `clips` and `clip` may leave `application` empty where the

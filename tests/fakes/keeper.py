@@ -11,6 +11,8 @@ from edgekit.device.keeper.control.locks import DeploymentLocks
 from edgekit.device.keeper.control.session import Services
 from edgekit.device.keeper.control.ticket import Ticket
 from edgekit.device.keeper.filesystem import Filesystem
+from edgekit.device.keeper.incidents.board_watch import ClockWatch
+from edgekit.device.keeper.incidents.recorder import IncidentRecorder
 from edgekit.device.keeper.layout import Layout
 from edgekit.device.keeper.loop import Keeper
 from edgekit.device.keeper.notify import Notifier
@@ -93,12 +95,15 @@ class Bench:
         """The CPUs that were to be kept free of others, turn by turn."""
         self.reserve = DiskReserve(self.disk, self.layout.reserve_file)
         self.limiter = limiter or Limiter(tree=None, note="no cgroups in this test")
+        watch = ClockWatch(self.clock, lambda: self.wall_s + self.clock.now_s, lambda: self.releases.trust.signed_s)
+        self.recorder = IncidentRecorder(self.layout, self.disk, self.journal, self.clock, watch)
         context = KeeperContext(
             layout=self.layout,
             disk=self.disk,
             releases=self.releases,
             settings=self.settings,
             journal=self.journal,
+            recorder=self.recorder,
             limiter=self.limiter,
             workers=self.workers,
             reserve=self.reserve,
@@ -124,6 +129,7 @@ class Bench:
             store=self.store,
             patches=self.patches,
             journal=self.journal,
+            recorder=self.recorder,
             figures=self.figures,
             locks=DeploymentLocks(),
         )

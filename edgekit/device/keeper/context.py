@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from edgekit.device.keeper.admission import BoardMemory, Claimed
 from edgekit.device.keeper.filesystem import Filesystem
+from edgekit.device.keeper.incidents.recorder import IncidentRecorder
 from edgekit.device.keeper.layout import Layout
 from edgekit.device.keeper.process.cgroup import Limiter
 from edgekit.device.keeper.process.journal import Journal
@@ -30,6 +31,7 @@ class KeeperContext:
     releases: Releases
     settings: SettingsFiles
     journal: Journal
+    recorder: IncidentRecorder
     limiter: Limiter
     workers: WorkerContext
     memory: BoardMemory

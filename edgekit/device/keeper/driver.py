@@ -7,8 +7,10 @@ from dataclasses import replace
 
 from edgekit.device.keeper.boot_count import BootCount
 from edgekit.device.keeper.context import Footprint, KeeperContext
+from edgekit.device.keeper.incidents.release_notes import ReleaseNotes, SeenFailure
 from edgekit.device.keeper.open_tickets import OpenTickets, title
 from edgekit.device.keeper.process.supervisor import Ended, Reported, Supervisor
+from edgekit.device.keeper.process.worker_exit import Exit
 from edgekit.device.keeper.update.activation import (
     Activate,
     BecameHealthy,
@@ -26,11 +28,11 @@ from edgekit.device.keeper.update.activation import (
 from edgekit.device.keeper.update.examination import Examination
 from edgekit.device.keeper.update.health import Probation, judge, observe, verdict
 from edgekit.device.keeper.update.releases import Release
-from edgekit.errors import EdgekitError, RolloutError
-from edgekit.schema.control import ReleaseFailure, ReleaseRef
+from edgekit.errors import Cause, EdgekitError, RolloutError
+from edgekit.judging.error_causes import cause_of
+from edgekit.schema.control import ReleaseRef
 from edgekit.schema.report import Report
 
-_TAIL_LINES = 20
 _SUSPECT_RESTARTS = 3
 """So many starts that came to nothing, and the release is read whole: its disk may rot."""
 
@@ -53,7 +55,7 @@ class ReleaseDriver:
         self._candidate: Release | None = None
         self._probation: Probation | None = None
         self._healthy_by_s = 0.0
-        self._mark = 0
+        self._notes = ReleaseNotes(name, context)
         self._broken = ""
         self._examination: Examination | None = None
         self._saved = SavedState(context.layout.state_file(name), context.disk, context.wall_clock(), context.reserve)
@@ -62,8 +64,11 @@ class ReleaseDriver:
         failure = self.state.failure
         if failure and (failure != known or not failure.digest):
             self._log(failure.reason)
+            self._notes.interrupted(failure)
         self._boots = BootCount(context, self.apply, self._log)
         self._boots.leave_unhealthy(self.state)
+        if self.state.failure and self.state.failure != failure:
+            self._notes.interrupted(self.state.failure)
 
     @property
     def state(self) -> State:
@@ -91,6 +96,7 @@ class ReleaseDriver:
         self.keep_settings(release)
         self.apply(Activate(candidate=release.ref))
         self._examination = None  # it looks at what ran before
+        self._notes.begin_release()
         self.footprint.note(release)
         self._candidate, self._probation = release, None
 
@@ -102,6 +108,7 @@ class ReleaseDriver:
         self.apply(Resume())
         self._broken = ""
         self._examination = None  # what it looks at may have been laid out anew since
+        self._notes.begin_release()
         if self.unhealthy() and (self.supervisor.restarts or self._clock() >= self._healthy_by_s):
             self.supervisor.stop()
         release = self.supervisor.release
@@ -113,8 +120,8 @@ class ReleaseDriver:
             match event:
                 case Reported(report=report):
                     self._heard(report)
-                case Ended(reason=reason):
-                    self._lost(reason)
+                case Ended(exit=exit_):
+                    self._lost(exit_)
         self._judge()
         self._leave_damaged()
         self._give_up()
@@ -163,13 +170,14 @@ class ReleaseDriver:
         if self.state.phase == "rolling_back" and report.phase == "running":
             self._restored("")
 
-    def _lost(self, reason: str) -> None:
+    def _lost(self, exit_: Exit) -> None:
         if self.state.phase in ("activating", "settling"):
-            self._fail(reason)
+            self._fail(SeenFailure.ended("rolled_back", exit_))
         elif self.state.phase == "running" and self.state.current:
-            self._saved.note(ReleaseFailed(failure=self._failure(self.state.current, reason, ())))
-            self._mark = self._context.journal.count
-            self.waiting.unhealthy(self.state.current, reason)
+            failure = self._notes.failed(self.state.current, SeenFailure.ended("restarted", exit_))
+            self._saved.note(ReleaseFailed(failure=failure))
+            self._notes.begin()
+            self.waiting.unhealthy(self.state.current, exit_.reason)
             if self.supervisor.restarts == _SUSPECT_RESTARTS:
                 self._examine()
 
@@ -190,13 +198,15 @@ class ReleaseDriver:
                 if standing == "settled":
                     self._commit()
             case "failed":
-                self._fail(reason)
+                cause: Cause = "golden" if reason.startswith("golden") else "unhealthy"
+                self._fail(SeenFailure(kind="rolled_back", reason=reason, cause=cause, report=process.report))
 
     def _commit(self) -> None:
         try:
             self.apply(Settled())
         except RolloutError as error:
-            self._fail(f"it was healthy, but could not be committed: {error.message}")
+            reason = f"it was healthy, but could not be committed: {error.message}"
+            self._fail(SeenFailure(kind="rolled_back", reason=reason, cause=cause_of(error), hint=error.hint))
             return
         ref = self.state.current
         self._probation = self._candidate = None
@@ -204,11 +214,12 @@ class ReleaseDriver:
         self._collect_settings()
         self.waiting.committed(ref)
 
-    def _fail(self, reason: str) -> None:
+    def _fail(self, seen: SeenFailure) -> None:
         """End a probation badly: the release that ran before is wanted again."""
         ref = self.state.candidate
         assert ref is not None
-        failure = self._failure(ref, reason, self._probation.probes if self._probation else ())
+        probes = self._probation.probes if self._probation else ()
+        failure = self._notes.failed(ref, replace(seen, probes=probes))
         self._probation = self._candidate = None
         self._healthy_by_s = 0.0
         self.apply(ReleaseFailed(failure=failure))
@@ -244,7 +255,7 @@ class ReleaseDriver:
         if not stuck:
             return
         if self.state.phase in ("activating", "settling"):
-            self._fail(stuck)
+            self._fail(SeenFailure(kind="rolled_back", reason=stuck))
         if self.state.phase == "rolling_back":
             self._restored(f", which cannot be started: {stuck}")
         self.waiting.fail(RolloutError(f"{self.name} does not stop: {stuck}", hint="reboot the device"))
@@ -271,7 +282,8 @@ class ReleaseDriver:
             return
         try:
             release = self._context.settings.kept(self._context.releases.committed(previous), current, previous)
-            self._saved.note(ReleaseFailed(failure=self._failure(current, reason, wrong)))
+            seen = SeenFailure(kind="rolled_back", reason=reason, probes=wrong, cause="damaged")
+            self._saved.note(ReleaseFailed(failure=self._notes.failed(current, seen)))
             self.begin(release)
         except (EdgekitError, OSError) as error:
             self._log(f"{title(previous)} cannot take its place: {error}")
@@ -298,9 +310,10 @@ class ReleaseDriver:
         except (EdgekitError, OSError) as error:
             self._broken = f"{title(ref)} cannot be started: {error}"
             self._log(self._broken)
+            self._notes.failed(ref, SeenFailure(kind="not_started", reason=self._broken, cause=cause_of(error)))
             self._restored(f", but {error}")
             return
-        self._mark = self._context.journal.count
+        self._notes.begin()
         self.footprint.keep(self.references)
         self.footprint.note(release)
         self._boots.starting(self.state)
@@ -327,19 +340,6 @@ class ReleaseDriver:
     def _collect_settings(self, *more: ReleaseRef) -> None:
         refs = (*more, self.state.current, self.state.previous)
         self._context.settings.collect(self.name, {ref.settings for ref in refs if ref})
-
-    def _failure(self, ref: ReleaseRef, reason: str, probes: tuple[str, ...]) -> ReleaseFailure:
-        tail = self._context.journal.tail(_TAIL_LINES, self._mark, self.name)
-        return ReleaseFailure(
-            digest=ref.digest,
-            application=ref.application,
-            version=ref.version,
-            reason=reason,
-            probes=probes,
-            log_tail=tuple(line.text for line in tail),
-            at_s=self._context.wall_clock(),
-            settings=ref.settings,
-        )
 
     def _log(self, text: str) -> None:
         self._context.journal.write(f"keeper: {text}", self.name)

@@ -48,6 +48,12 @@ class Layout:
         """What the device was told it is."""
         self.floors_file = self.state_dir / "floors.json"
         """Counters and a time below which nothing goes; they outlive the applications that set them."""
+        self.incidents_dir = self.state_dir / "incidents"
+        """What went wrong: a file per application, and the board's own."""
+        self.run_incidents_dir = self.run_dir / "incidents"
+        """The same while the disk takes nothing."""
+        self.run_mark = self.incidents_dir / "running.json"
+        """There while the keeper runs."""
 
     @property
     def owned(self) -> bool:

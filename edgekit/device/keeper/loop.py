@@ -167,6 +167,7 @@ class Keeper:
             except Exception as error:  # a request must not end the keeper
                 self._context.journal.write(f"keeper: a request failed: {traceback.format_exc()}")
                 ticket.fail(_failed(error))
+        self._context.recorder.look()
         for application in list(self._applications.values()):
             self._turn(application)
         self._context.isolate(self._isolated())
@@ -236,6 +237,7 @@ class Keeper:
         self._context.workers.previews.forget(application.name)
         self._context.workers.servers.forget(application.name)
         self._context.journal.forget(application.name)
+        self._context.recorder.forget(application.name)
         self._context.journal.write(f"keeper: {application.name} is removed")
         ticket.done(f"{application.name} is removed")
 

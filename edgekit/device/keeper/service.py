@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from edgekit.device.keeper.admission import read_memory
@@ -21,6 +22,8 @@ from edgekit.device.keeper.control.listener import ControlServer
 from edgekit.device.keeper.control.locks import DeploymentLocks
 from edgekit.device.keeper.control.session import Services
 from edgekit.device.keeper.filesystem import Filesystem
+from edgekit.device.keeper.incidents.board_watch import ClockWatch, RunMark
+from edgekit.device.keeper.incidents.recorder import IncidentRecorder
 from edgekit.device.keeper.layout import Layout
 from edgekit.device.keeper.loop import Keeper
 from edgekit.device.keeper.memory_watch import MemoryWatch
@@ -84,6 +87,8 @@ def run(layout: Layout, program: Path, environ: Mapping[str, str]) -> int:
         server = ControlServer(services, layout.socket, group=group, log=journal.write)
         services.keeper.step()
         server.start()
+        mark = RunMark(layout.run_mark, disk, time.time)
+        services.recorder.start(mark.begin, mark.end)
         with suppress(RuntimeError):  # no thread to be had: the next client's clearing out does it too
             threading.Thread(target=services.keeper.folders.clear, name="clear", daemon=True).start()
         watch = MemoryWatch(services.keeper.workers, time.monotonic, journal.write)
@@ -94,6 +99,7 @@ def run(layout: Layout, program: Path, environ: Mapping[str, str]) -> int:
         notifier.stopping()
         watch.stop()
         server.close()
+        services.recorder.close()
     return 0
 
 
@@ -151,12 +157,16 @@ def _assemble(layout: Layout, limiter: Limiter, workers: WorkerContext, notifier
     releases = Releases(layout, disk, store, LocalExecutor())
     releases.tidy()
     settings = SettingsFiles(layout, disk)
+    steady = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+    watch = ClockWatch(steady, time.time, lambda: releases.trust.signed_s)
+    recorder = IncidentRecorder(layout, disk, workers.journal, time.monotonic, watch)
     context = KeeperContext(
         layout=layout,
         disk=disk,
         releases=releases,
         settings=settings,
         journal=workers.journal,
+        recorder=recorder,
         limiter=limiter,
         workers=workers,
         memory=read_memory(workers.proc),
@@ -177,6 +187,7 @@ def _assemble(layout: Layout, limiter: Limiter, workers: WorkerContext, notifier
         store=store,
         patches=Patches(layout, disk, store, PatchStarter(program, start_child)),
         journal=workers.journal,
+        recorder=recorder,
         figures=Figures(
             keeper=keeper,
             store=store,

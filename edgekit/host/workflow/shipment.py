@@ -185,7 +185,7 @@ class Shipment:
     def _offers(self, *, packs: bool) -> Iterator[Outgoing]:
         """The ways to offer the manifest, the one of fewest bytes first."""
         new, signature = self.release.manifest_bytes, self.release.signature
-        usual = {"signature_bytes": len(signature)}
+        usual = {"application": self.release.manifest.application, "signature_bytes": len(signature)}
         bases = [base for base in (self.release if self._offered else None, self._base) if base]
         for base in (*bases, None) if packs else ():
             patch = make_patch(base.manifest_bytes if base else b"", new)

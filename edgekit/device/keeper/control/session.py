@@ -13,8 +13,10 @@ from edgekit.device.keeper.control.memory_verb import MemoryVerb
 from edgekit.device.keeper.control.ticket import Ticket
 from edgekit.device.keeper.control.trace_verb import TraceVerb
 from edgekit.device.keeper.control.trust_verbs import TrustVerbs
+from edgekit.device.keeper.control.why_verbs import WhyVerbs
 from edgekit.device.keeper.control.wire import Wire
 from edgekit.device.keeper.filesystem import Filesystem
+from edgekit.device.keeper.incidents.recorder import IncidentRecorder
 from edgekit.device.keeper.loop import Keeper
 from edgekit.device.keeper.metrics import metrics_text
 from edgekit.device.keeper.process.journal import KEPT_LINES, Journal
@@ -46,6 +48,7 @@ class Services:
     store: Store
     patches: Patches
     journal: Journal
+    recorder: IncidentRecorder
     figures: Figures
     locks: DeploymentLocks
 
@@ -63,6 +66,7 @@ class Session:
         self._skip_chunks = False
         self._untidy = False
         self._clips = ClipVerbs(services.keeper, self._choose, self._committed)
+        self._why = WhyVerbs(services.recorder, services.keeper)
         self._verbs: dict[str, Callable[[Request, bytearray], Iterator[Event]]] = {
             "hello": self._hello,
             "status": self._status,
@@ -87,6 +91,7 @@ class Session:
             "trace": TraceVerb(services.keeper, self._choose, lambda: wire.gone).trace,
             "clips": self._clips.clips,
             "clip": self._clips.clip,
+            "why": self._why.why,
         }
 
     def answer(self, request: Request, payload: bytearray) -> Iterator[Event]:
@@ -102,7 +107,8 @@ class Session:
         elif self._skip_chunks:
             return
         try:
-            yield from self._verbs[request.verb](request, payload)
+            events = self._verbs[request.verb](request, payload)
+            yield from self._why.recorded(request, events, lambda: self._offered)
         finally:
             self._locks.rest()
 

@@ -22,6 +22,7 @@ from edgekit.device.keeper.process.memory_gauge import thresholds_of
 from edgekit.device.keeper.process.memory_life import LifeContext, MemoryLife
 from edgekit.device.keeper.process.orphans import Orphans
 from edgekit.device.keeper.process.reports import read_report
+from edgekit.device.keeper.process.worker_exit import Exit, oom_kills, signal_name
 from edgekit.device.keeper.process.worker_line import WorkerLine
 from edgekit.device.keeper.process.worker_sockets import WorkerSockets, shows_pictures
 from edgekit.device.keeper.update.board_settings import secret_values
@@ -42,14 +43,6 @@ _PIECES = 16
 """Read at most so many at a time: a worker that floods its log cannot keep the keeper from its watchdog."""
 _MAX_LINES, _MAX_REPORTS = 500, 8
 """Of what was read at a time, the latest: a worker that floods with short ones cannot either."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exit:
-    """Why a worker ended, in words."""
-
-    reason: str
-    out_of_memory: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +88,7 @@ class WorkerProcess:
         self._mask = Mask(secret_values(release.plan, release.settings))
         self._lines = LineCutter(MAX_LINE_BYTES, most=_MAX_LINES)
         self._reports = LineCutter(MAX_REPORT_BYTES, most=_MAX_REPORTS)
-        self._oom_kills_before = leaf.figures().oom_kills if leaf else 0
+        self._oom_kills_before = leaf.figures().oom_kills if leaf else oom_kills(context.proc)
         self._socket, theirs = socket.socketpair()
         with theirs:
             self._socket.setblocking(False)
@@ -210,7 +203,12 @@ class WorkerProcess:
         self.line.close()
         self._note.close()
         self._context.orphans.forget(self.application)
-        return self._why(code, memory)
+        figures = {
+            "ran_s": self._context.clock() - self.started_s,
+            "memory_peak_bytes": memory.peak or self._peak_bytes,
+            "memory_max_bytes": self.release.plan.limits.memory_max,
+        }
+        return replace(self._why(code, memory), report=self.report, figures=figures)
 
     def _life(self) -> LifeContext:
         return LifeContext(
@@ -292,18 +290,23 @@ class WorkerProcess:
         if memory.oom_kills > self._oom_kills_before:
             limit = format_bytes(self.release.plan.limits.memory_max)
             peak = format_bytes(memory.peak or self._peak_bytes)
-            return Exit(reason=f"out of memory: killed at memory_max {limit} (peak {peak})", out_of_memory=True)
+            return Exit(
+                reason=f"out of memory: killed at memory_max {limit} (peak {peak})",
+                out_of_memory=True,
+                cause="out_of_memory",
+            )
         if self._killed_because:
             return Exit(reason=self._killed_because)
         if self.stopping and code in (0, -signal.SIGTERM):
             return Exit(reason="stopped")
+        if code == -signal.SIGKILL and self.leaf is None and oom_kills(self._context.proc) > self._oom_kills_before:
+            reason = f"out of memory: killed by the kernel (peak {format_bytes(self._peak_bytes)}), as none was left"
+            return Exit(reason=reason, out_of_memory=True, cause="out_of_memory")
         if code < 0:
-            return Exit(reason=f"killed by {_signal_name(-code)}{_MEANING.get(-code, '')}")
-        message = self.report.message if self.report and self.report.phase == "failed" else ""
-        return Exit(reason=f"exited with code {code}" + (f": {message}" if message else ""))
-
-
-_MEANING: dict[int, str] = {signal.SIGXCPU: ": a realtime lane computed for too long and never waited"}
+            return Exit(reason=f"killed by {signal_name(-code)}")
+        failed = self.report if self.report and self.report.phase == "failed" else None
+        message = f": {failed.message}" if failed and failed.message else ""
+        return Exit(reason=f"exited with code {code}{message}", cause=failed.cause if failed else "")
 
 
 def _readable(content: bytes) -> int:
@@ -316,13 +319,6 @@ def _readable(content: bytes) -> int:
         os.close(fd)
         raise
     return fd
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def _resident(status: Path) -> MemoryFigures:

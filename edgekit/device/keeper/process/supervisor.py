@@ -14,11 +14,13 @@ from edgekit.device.keeper.process.confinement.confined import confine, lacks_of
 from edgekit.device.keeper.process.confinement.device_program import hold_devices
 from edgekit.device.keeper.process.confinement.devices import device_rules
 from edgekit.device.keeper.process.confinement.users import Owner
-from edgekit.device.keeper.process.life import Exit, WorkerContext, WorkerProcess
+from edgekit.device.keeper.process.life import WorkerContext, WorkerProcess
 from edgekit.device.keeper.process.work_quota import WatchedWorker, WorkRoom, WorkWatch
+from edgekit.device.keeper.process.worker_exit import Exit
 from edgekit.device.keeper.update.health import patience
 from edgekit.device.keeper.update.releases import Release
 from edgekit.errors import EdgekitError, RolloutError
+from edgekit.judging.error_causes import cause_of
 from edgekit.schema.report import Report
 from edgekit.schema.units import format_cpus
 from edgekit.schema.worker_status import WorkerStatus
@@ -43,7 +45,7 @@ class Reported:
 class Ended:
     """The worker has ended without being asked, or could not be started."""
 
-    reason: str
+    exit: Exit
 
 
 class Supervisor:
@@ -224,7 +226,7 @@ class Supervisor:
         self._start_at_s = self._context.clock() + self._delay_s
         self._delay_s = min(2 * self._delay_s, LAST_DELAY_S)
         self.restarts += 1
-        return [Ended(reason=exit_.reason)]
+        return [Ended(exit=exit_)]
 
     def _start(self, release: Release) -> list[Reported | Ended]:
         self._start_at_s = None
@@ -239,7 +241,7 @@ class Supervisor:
             self._clear_by_s = None
             self.last_exit = f"did not start: {error}"
             self._write(f"keeper: worker {self.last_exit}")
-            return self._retry(Exit(reason=self.last_exit), ran_s=0.0)
+            return self._retry(Exit(reason=self.last_exit, cause=cause_of(error)), ran_s=0.0)
         limits = "" if leaf else f", limits are advisory: {self._limits_note}"
         ref = release.ref
         name = f"{ref.application} {ref.version} ({ref.digest[:12]})"

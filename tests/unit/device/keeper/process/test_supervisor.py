@@ -106,7 +106,7 @@ def test_an_end_is_told_in_words(running: LoneBench, code: int, reason: str) -> 
     if code == 3:
         child.report(Report(phase="failed", message="no camera"))
     child.end(code)
-    assert running.supervisor.step()[-1] == Ended(reason=reason)
+    assert reasons(running.supervisor.step()) == [reason]
     status = running.supervisor.status()
     assert (status.pid, status.state, status.last_exit, status.restarts) == (0, "backoff", reason, 1)
 
@@ -142,7 +142,7 @@ def test_a_worker_that_reports_no_more_is_killed(running: LoneBench) -> None:
     assert running.supervisor.wake_at_s == pytest.approx(running.clock() + 0.01)
     running.clock.advance(0.02)
     running.supervisor.step()
-    assert running.supervisor.step() == [Ended(reason="no report for 1 s")]
+    assert reasons(running.supervisor.step()) == ["no report for 1 s"]
 
 
 def test_a_worker_may_take_its_time_to_the_first_report(bench: LoneBench) -> None:
@@ -153,10 +153,15 @@ def test_a_worker_may_take_its_time_to_the_first_report(bench: LoneBench) -> Non
     assert not bench.starter.last.ended()
     bench.clock.advance(0.2)
     bench.supervisor.step()
-    assert bench.supervisor.step() == [Ended(reason="no report for 5 s")]
+    assert reasons(bench.supervisor.step()) == ["no report for 5 s"]
 
 
 LOADING = Report(phase="starting", message="loading the engine")
+
+
+def reasons(events: list[Reported | Ended]) -> list[str]:
+    """Why workers ended, in words."""
+    return [event.exit.reason for event in events if isinstance(event, Ended)]
 
 
 def tick(bench: LoneBench, report: Report, seconds: float) -> list[Reported | Ended]:
@@ -175,7 +180,7 @@ def test_a_worker_that_reports_while_it_loads_has_until_start_s(bench: LoneBench
     bench.supervisor.start(released(bench))
     bench.supervisor.step()
     assert tick(bench, LOADING, 5.0) == []
-    assert tick(bench, LOADING, 1.0) == [Ended(reason="no frame within 5 s of its start")]
+    assert reasons(tick(bench, LOADING, 1.0)) == ["no frame within 5 s of its start"]
 
 
 def test_a_loading_worker_that_falls_silent_is_not_waited_for_until_start_s(bench: LoneBench) -> None:
@@ -184,13 +189,13 @@ def test_a_loading_worker_that_falls_silent_is_not_waited_for_until_start_s(benc
     tick(bench, LOADING, 2.0)
     bench.clock.advance(0.6)
     bench.supervisor.step()
-    assert bench.supervisor.step() == [Ended(reason="no report for 1 s")]
+    assert reasons(bench.supervisor.step()) == ["no report for 1 s"]
 
 
 def test_a_worker_that_reports_and_lets_no_frame_through_is_ended_and_started_again(running: LoneBench) -> None:
     first = running.starter.last
     assert tick(running, replace(HEALTHY, idle_s=1.0), 20.0) == []
-    assert tick(running, replace(HEALTHY, idle_s=1.1), 1.0) == [Ended(reason="no frame for 1 s")]
+    assert reasons(tick(running, replace(HEALTHY, idle_s=1.1), 1.0)) == ["no frame for 1 s"]
     assert first.ended()
     running.clock.advance(1.0)
     running.supervisor.step()
@@ -236,7 +241,7 @@ def test_what_a_worker_leaves_behind_is_killed(running: LoneBench) -> None:
 def test_a_worker_that_cannot_start_is_tried_again(bench: LoneBench) -> None:
     bench.starter.error = InputError("no python", hint="install it")
     bench.supervisor.start(released(bench))
-    assert bench.supervisor.step() == [Ended(reason="did not start: no python")]
+    assert reasons(bench.supervisor.step()) == ["did not start: no python"]
     assert bench.supervisor.status().state == "backoff"
     bench.starter.error = None
     bench.clock.advance(1)
@@ -276,7 +281,7 @@ class TestLimits:
         for _ in range(110):
             ended += bench.supervisor.step()
             bench.clock.advance(0.1)
-        assert ended == [Ended(reason=f"did not start: {leaf} does not get empty")]
+        assert reasons(ended) == [f"did not start: {leaf} does not get empty"]
         (leaf / "cgroup.procs").write_text("")
         bench.clock.advance(1.0)
         bench.supervisor.step()
@@ -299,12 +304,12 @@ class TestLimits:
         bench.supervisor.step()
         set_memory(leaf, current=0, peak=64 << 20, oom_kill=2)
         bench.starter.last.end(-signal.SIGKILL)
-        assert bench.supervisor.step() == [Ended(reason="out of memory: killed at memory_max 64.0 MiB (peak 64.0 MiB)")]
+        assert reasons(bench.supervisor.step()) == ["out of memory: killed at memory_max 64.0 MiB (peak 64.0 MiB)"]
         assert bench.supervisor.status().oom_kills == 1
         bench.clock.advance(1)
         bench.supervisor.step()
         bench.starter.last.end(-signal.SIGKILL)
-        assert bench.supervisor.step() == [Ended(reason="killed by SIGKILL")]
+        assert reasons(bench.supervisor.step()) == ["killed by SIGKILL"]
 
     def test_without_memory_peak_the_highest_seen_is_told(self, bench: LoneBench, tree: Path) -> None:
         leaf = make_leaf(tree)
