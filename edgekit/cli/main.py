@@ -38,6 +38,7 @@ from edgekit.cli.streams import NobodyReads, discard_stdout, prepare_streams, se
 from edgekit.cli.trace import trace
 from edgekit.cli.verbs import Verbs, hand_down_json
 from edgekit.cli.view import view
+from edgekit.cli.why import why
 from edgekit.errors import EdgekitError, InputError, Interrupted
 from edgekit.host.settings import Settings, settings_from
 
@@ -68,7 +69,7 @@ def _root(
 
 
 _VERBS = (build, colour, demo, deploy, doctor, golden, init, logs, mem, metrics, provision, remove, rollback, schema)
-for _verb in (*_VERBS, plan, profile, start, status, stop, trace, view):
+for _verb in (*_VERBS, plan, profile, start, status, stop, trace, view, why):
     app.command()(_verb)
 
 

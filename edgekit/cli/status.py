@@ -59,7 +59,7 @@ def describe(device: str, found: Status) -> list[str]:
     lines += _sensors(found.board) if found.board else []
     lines += [f"  lock      {name} is being deployed by {holder}" for name, holder in sorted(found.locks.items())]
     for application in found.applications:
-        lines += ["", *_application(application)]
+        lines += ["", *_application(device, application)]
     return lines
 
 
@@ -89,7 +89,7 @@ def _clock(clock: ClockRate) -> str:
     return f"{clock.clock} {clock.hertz / 1e6:.0f}{limit} MHz"
 
 
-def _application(found: ApplicationStatus) -> list[str]:
+def _application(device: str, found: ApplicationStatus) -> list[str]:
     lines = [f"{found.application}: {_release(found.current)}", f"  phase     {found.phase}"]
     if found.current or found.unhealthy_because:
         lines.append(f"  healthy   {_health(found)}")
@@ -97,7 +97,7 @@ def _application(found: ApplicationStatus) -> list[str]:
         lines.append(f"  candidate {_release(found.candidate)}")
     if found.previous:
         lines.append(f"  previous  {_release(found.previous)}")
-    return [*lines, *_worker(found), *(_report(found.report) if found.report else []), *_failure(found)]
+    return [*lines, *_worker(found), *(_report(found.report) if found.report else []), *_failure(device, found)]
 
 
 def _health(found: ApplicationStatus) -> str:
@@ -176,7 +176,7 @@ def _serving(serving: ServingReport) -> str:
     return f"{', '.join(serving.models)} at {', '.join(serving.addresses) or 'no address'}{why}: {counts}"
 
 
-def _failure(found: ApplicationStatus) -> list[str]:
+def _failure(device: str, found: ApplicationStatus) -> list[str]:
     failure = found.last_failure
     if failure is None:
         return []
@@ -184,4 +184,5 @@ def _failure(found: ApplicationStatus) -> list[str]:
     name = f"{failure.application} {failure.version} {failure.digest[:12]}".strip()
     lines = [f"  last failure, {at}: {name or found.application}"]
     lines += [f"    {failure.reason}", *(f"    {probe}" for probe in failure.probes)]
-    return [*lines, *(f"    | {line}" for line in failure.log_tail)]
+    lines += [f"    | {line}" for line in failure.log_tail]
+    return [*lines, f"  why       edgekit why {device} {found.application}"]

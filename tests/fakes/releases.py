@@ -3,7 +3,8 @@
 Behaviours: `healthy`, `exits` (code 3 with a reason), `crashes` (SIGSEGV), `hangs` (reports once, then never),
 `silent` (never reports), `floods` (healthy, and reports and prints as much as it can), `unhealthy` (0 frames a
 second), `settings` (says its settings, unhealthy if `least` is 0.9), `golden` (golden frames fail), `hungry` (eats
-memory until killed), `fills` and `fills later` (write to their folder without end), `stubborn` (healthy, ignores
+memory until killed), `falls` (healthy for 20 reports, then exits), `fills` and `fills later` (write to their folder
+without end), `stubborn` (healthy, ignores
 SIGTERM and the end of its keeper, and has a child that does too).
 """
 
@@ -57,6 +58,9 @@ while True:
     frames += 1
     if behaviour == "exits" and frames > 2:
         report(phase="failed", message="the camera is gone")
+        sys.exit(3)
+    if behaviour == "falls" and frames > 20:
+        report(phase="failed", message="the sensor gave up")
         sys.exit(3)
     if behaviour == "crashes":
         os.kill(os.getpid(), signal.SIGSEGV)
