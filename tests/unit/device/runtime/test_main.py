@@ -47,7 +47,8 @@ def test_a_release_that_cannot_be_read_is_a_failure_with_a_reason(
 ) -> None:
     (tmp_path / "plan.json").write_text("{")
     reports = reports_of_failure(tmp_path)
-    assert [(one.phase, one.message) for one in reports[:2]] == [
+    said = list(dict.fromkeys((one.phase, one.message) for one in reports))  # a slow machine has time to repeat itself
+    assert said[:2] == [
         ("starting", "loading libraries"),
         ("starting", "reading the plan"),
     ]
