@@ -63,8 +63,7 @@ class Session:
         self._incoming = Incoming(services.patches, services.store)
         self._trust = TrustVerbs(services.releases.trust, services.keeper, services.journal)
         self._locks = LockVerbs(services.locks, self, wire, services.journal)
-        self._skip_chunks = False
-        self._untidy = False
+        self._skip_chunks = self._untidy = False
         self._clips = ClipVerbs(services.keeper, self._choose, self._committed)
         self._why = WhyVerbs(services.recorder, services.keeper)
         self._verbs: dict[str, Callable[[Request, bytearray], Iterator[Event]]] = {
@@ -107,8 +106,7 @@ class Session:
         elif self._skip_chunks:
             return
         try:
-            events = self._verbs[request.verb](request, payload)
-            yield from self._why.recorded(request, events, lambda: self._offered)
+            yield from self._why.recorded(request, self._verbs[request.verb](request, payload), lambda: self._offered)
         finally:
             self._locks.rest()
 
