@@ -152,7 +152,7 @@ class Story:
         activate(self._bench, release, settings)
 
     def _prune(self) -> None:
-        self._bench.releases.collect(self._bench.keeper.references)
+        self._bench.releases.clearing.collect(self._bench.keeper.references)
 
     def _wait(self, _ticket: Ticket) -> None:
         self._bench.turn(times=6)
@@ -164,18 +164,18 @@ class Story:
             child.pulse = HEALTHY
 
 
-def activate(bench: Bench, release: FakeRelease, settings: bytes) -> None:
-    """Have a release tried, until it is committed or taken back."""
+def activate(bench: Bench, release: FakeRelease, settings: bytes) -> Ticket:
+    """Have a release tried, until it is committed or taken back; the ticket knows what is told then."""
     trusted = bench.releases.trusted(release.digest)
     found = bench.keeper.application(release.plan.application)
     current = found.state.current if found else None
     given = bench.settings.given(trusted, settings, current) if settings else bench.settings.kept(trusted, current)
-    bench.keeper.activate(given)
+    ticket = bench.keeper.activate(given)
     for _ in range(40):
         bench.turn()
         found = bench.keeper.application(release.plan.application)
         if found and not found.busy:
-            return
+            return ticket
     raise AssertionError("the activation does not come to an end")
 
 
@@ -228,7 +228,7 @@ class CutDisk:
             assert self.bench.current == release.digest
             self._check_whole(release.digest)
         self.bench.keeper.folders.clear()
-        self.bench.releases.collect(self.bench.keeper.references)
+        self.bench.releases.clearing.collect(self.bench.keeper.references)
         left = [path.name for path in self.bench.layout.releases_dir.iterdir()]
         assert {TWO.digest, BAD.digest} <= set(left) <= set(RELEASES), left
         assert not list(self.bench.layout.applications_dir.glob("*.gone"))

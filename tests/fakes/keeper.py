@@ -24,8 +24,9 @@ from edgekit.device.keeper.process.supervisor import Supervisor
 from edgekit.device.keeper.process.worker_sockets import WorkerSockets, serves_models, shows_pictures
 from edgekit.device.keeper.status import Figures
 from edgekit.device.keeper.update.board_settings import SettingsFiles
+from edgekit.device.keeper.update.clearing_out import References
 from edgekit.device.keeper.update.patches import Patches
-from edgekit.device.keeper.update.releases import References, Releases
+from edgekit.device.keeper.update.releases import Releases
 from edgekit.device.keeper.update.reserve import DiskReserve
 from edgekit.device.keeper.update.store import Chunk, Store
 from edgekit.errors import EdgekitError
@@ -72,7 +73,7 @@ class Bench:
         self.starter = FakeStarter()
         self.journal = Journal(lambda data: None, lambda: 5.0)
         self.keygen = FakeKeygen()
-        self.store = Store(self.layout, self.disk, reserve_bytes=0)
+        self.store = Store(self.layout, self.disk, reserve_bytes=0, clock=self.clock)
         self.patches = Patches(self.layout, self.disk, self.store, LocalPatching())
         self.wall_s = 5.0
         """What the board's clock says: at first that it was lost."""
@@ -168,7 +169,7 @@ class Bench:
 
     def collect(self, *digests: str) -> None:
         """Clear out all but these releases."""
-        self.releases.collect(lambda: References(digests=digests))
+        self.releases.clearing.collect(lambda: References(digests=digests))
 
     def application(self, name: str = "sorter") -> Application:
         """What the keeper turns."""

@@ -157,7 +157,14 @@ def workers_of(device: Device) -> list[int]:
 @contextmanager
 def running_device() -> Iterator[Device]:
     """A folder to spawn a keeper in; it is ended afterwards."""
-    prefix = Path(tempfile.mkdtemp(prefix="ek"))
+    device = prepare(Path(tempfile.mkdtemp(prefix="ek")))
+    yield device
+    device.keeper("halt")
+    shutil.rmtree(device.prefix)
+
+
+def prepare(prefix: Path) -> Device:
+    """Lay out what a keeper needs, with a key that it trusts."""
     key = prefix / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
     signers = prefix / "etc/edgekit/allowed_signers"
@@ -166,9 +173,7 @@ def running_device() -> Iterator[Device]:
     device = Device(prefix, key)
     device.pyz.parent.mkdir(parents=True)
     device.pyz.write_bytes(build_keeper())
-    yield device
-    device.keeper("halt")
-    shutil.rmtree(prefix)
+    return device
 
 
 @pytest.fixture

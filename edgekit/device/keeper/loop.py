@@ -18,8 +18,9 @@ from edgekit.device.keeper.control.ticket import Ticket
 from edgekit.device.keeper.notify import Notifier
 from edgekit.device.keeper.process.accounts import LeafAccounts
 from edgekit.device.keeper.process.life import WorkerProcess
+from edgekit.device.keeper.update.clearing_out import References
 from edgekit.device.keeper.update.folders import ApplicationFolders
-from edgekit.device.keeper.update.releases import References, Release
+from edgekit.device.keeper.update.releases import Release
 from edgekit.device.keeper.waker import Waker
 from edgekit.errors import EdgekitError, NothingSelected, RolloutError, Unreachable
 

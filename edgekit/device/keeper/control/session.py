@@ -112,15 +112,15 @@ class Session:
 
     def tidy(self) -> None:
         """Delete what is no longer used; called when the client has its answer."""
-        if not self._untidy:
+        if not (self._untidy or self._to.releases.clearing.overdue):
             return
         self._untidy = False
         self._to.releases.claims.drop(self)
         self._to.keeper.folders.clear()
         try:
-            self._to.releases.collect(self._to.keeper.references)
-        except OSError as error:  # what is left goes the next time
-            self._to.journal.write(f"keeper: could not clear out: {error}")
+            self._to.releases.clearing.collect(self._to.keeper.references)
+        except OSError as error:  # what is left goes later
+            self._to.journal.write(f"keeper: not all that is unused could be deleted; it is tried again: {error}")
 
     @property
     def engaged(self) -> bool:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import platform
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from edgekit.device.keeper.filesystem import Filesystem
 from edgekit.device.keeper.layout import Layout
 from edgekit.device.keeper.update.board_trust import BoardTrust, Standing
 from edgekit.device.keeper.update.claims import Claims
+from edgekit.device.keeper.update.clearing_out import UNFINISHED, ClearingOut
 from edgekit.device.keeper.update.examination import Doubts
 from edgekit.device.keeper.update.release_files import (
     MANIFEST,
@@ -39,8 +39,6 @@ from edgekit.schema.provenance import read_statement, signed_bytes
 from edgekit.trust import sha256_bytes
 
 _NEW = Standing()
-_UNFINISHED = ".tmp"
-"""Ends the name of a folder that is being made or removed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,15 +75,6 @@ class Release:
     """When the key that signed it counts no more; 0 where no trust file says."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class References:
-    """Which releases the board's applications need."""
-
-    digests: Collection[str]
-    lost: Collection[str] = ()
-    """Applications whose state is lost: none of their releases may be removed."""
-
-
 class Releases:
     """What is installed below one prefix. Callers hold the deployment lock of the application that they change."""
 
@@ -102,6 +91,7 @@ class Releases:
         self._store = store
         self.trust = BoardTrust(layout, disk, executor, wall_clock)
         self.claims, self.doubts = Claims(), Doubts(layout)
+        self.clearing = ClearingOut(layout, disk, store, self.claims)
 
     def tidy(self) -> None:
         """Remove what a power cut left half laid out. Before anything else: its links make torn blobs look whole.
@@ -109,7 +99,7 @@ class Releases:
         What a broken or read-only disk does not let go stays: the keeper comes up. Installing hashes every blob anyhow.
         """
         for name in self._disk.names(self._layout.releases_dir):
-            if name.endswith(_UNFINISHED):
+            if name.endswith(UNFINISHED):
                 with contextlib.suppress(OSError):
                     take_apart(self._disk, self._layout.release(name))
 
@@ -183,7 +173,7 @@ class Releases:
         if self.installed(offered.digest):
             self._keep_signatures(offered)
             return
-        aside = self._layout.releases_dir / f"{offered.digest}{_UNFINISHED}"
+        aside = self._layout.releases_dir / f"{offered.digest}{UNFINISHED}"
         take_apart(self._disk, aside)
         with self._disk.explain_full(self._layout.state_dir, len(offered.manifest_json)):
             try:
@@ -194,7 +184,7 @@ class Releases:
                 take_apart(self._disk, aside)
                 raise
         if self._layout.release(offered.digest).is_dir():  # not whole: what a cut removal or a bad disk left
-            self._remove(self._layout.release(offered.digest))
+            self.clearing.remove(self._layout.release(offered.digest))
         self._disk.rename(aside, self._layout.release(offered.digest))
         self.doubts.drop(offered.digest)
         self._disk.sync_folder(self._layout.releases_dir)
@@ -251,42 +241,6 @@ class Releases:
                 f"{PLAN} is of {plan.application}, the release of {ref.application}", hint="build it again"
             )
         return Release(ref=ref, path=path, plan=plan)
-
-    def collect(self, references: Callable[[], References]) -> None:
-        """Remove releases that no application needs, what was left half done, and the blobs that are then unused.
-
-        What a deployment under way has claimed stays; no other claims anything meanwhile.
-
-        Args:
-            references: which releases are needed, asked once the claims stand still.
-        """
-        with self.claims.all() as (releases, blobs):
-            found = references()
-            kept = {*releases, *found.digests}
-            for name in self._disk.names(self._layout.releases_dir):
-                folder = self._layout.release(name)
-                if folder.name.partition(".")[0] not in kept and not self._is_of(folder, found.lost):
-                    self._remove(folder)
-            self._store.collect(blobs)
-
-    def _is_of(self, folder: Path, applications: Collection[str]) -> bool:
-        """Whether a whole release is one of these applications'."""
-        if not applications or folder.suffix == _UNFINISHED:
-            return False
-        try:
-            return json.loads((folder / MANIFEST).read_bytes())["application"] in applications
-        except (OSError, ValueError, KeyError, TypeError):
-            return False
-
-    def _remove(self, folder: Path) -> None:
-        """Remove a folder that, from its first file on, no longer passes for a release, whenever the power goes."""
-        if folder.suffix != _UNFINISHED:
-            aside = folder.with_name(f"{folder.name}.gone{_UNFINISHED}")
-            take_apart(self._disk, aside)
-            self._disk.rename(folder, aside)
-            self._disk.sync_folder(self._layout.releases_dir)
-            folder = aside
-        take_apart(self._disk, folder)
 
     def _check_installed(self, digest: str) -> None:
         """Raise NothingSelected where a release is not there, RolloutError where it is not whole."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,11 +43,32 @@ class Chunk:
 class Store:
     """The blobs below one prefix."""
 
-    def __init__(self, layout: Layout, disk: Filesystem, *, reserve_bytes: int = RESERVE_BYTES) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        disk: Filesystem,
+        *,
+        reserve_bytes: int = RESERVE_BYTES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Look at nothing yet.
+
+        Args:
+            layout: where things lie.
+            disk: the way there.
+            reserve_bytes: see `RESERVE_BYTES`.
+            clock: monotonic seconds: a board's wall clock may jump by years.
+        """
         self._layout = layout
         self._disk = disk
         self._reserve_bytes = reserve_bytes
+        self.clock = clock
+        self._counting = threading.Lock()
         self._size_bytes: int | None = None
+        self._changes = 0
+        """How often what the store holds has changed: a count that was begun before is none of what it holds now."""
+        self._parts: dict[str, tuple[int, float]] = {}
+        """What lay in `incoming` at the last clearing out: its size, and since when it has that."""
         self._sealed: dict[str, tuple[int, ...]] = {}
         self._begun: set[Path] = set()
         self._deriving = threading.Lock()
@@ -123,7 +144,7 @@ class Store:
         return path
 
     def collect(self, wanted: Iterable[str] = ()) -> None:
-        """Remove blobs that no release links to, and parts that have not grown for a day.
+        """Remove blobs that no release links to, and parts that have not grown for a day of this keeper's.
 
         Args:
             wanted: digests to leave alone all the same.
@@ -132,13 +153,10 @@ class Store:
         for blob in self._blobs():
             if _links(blob) == 1 and blob.name.split(".")[0] not in spared:
                 self._disk.remove(blob)
-        for name in self._disk.names(self._layout.incoming_dir):
-            part = self._layout.incoming_dir / name
-            if time.time() - part.stat().st_mtime > _PART_AGE_S:
-                self._disk.remove(part)
+        self._clear_parts()
         self._sealed.clear()
         self._begun.clear()
-        self._size_bytes = None
+        self._changed()
 
     @property
     def folder(self) -> Path:
@@ -148,15 +166,38 @@ class Store:
     @property
     def size_bytes(self) -> int:
         """All blobs together; counted again after a change."""
-        size = self._size_bytes
+        with self._counting:
+            size, changes = self._size_bytes, self._changes
         if size is None:
-            size = self._size_bytes = sum(_size(blob) for blob in self._blobs())
+            size = sum(_size(blob) for blob in self._blobs())
+            with self._counting:
+                if changes == self._changes:
+                    self._size_bytes = size
         return size
 
     @property
     def free_bytes(self) -> int:
         """Free for this store."""
         return self._disk.free_bytes(self._layout.state_dir)
+
+    def _changed(self) -> None:
+        """What the store holds is another thing now."""
+        with self._counting:
+            self._changes += 1
+            self._size_bytes = None
+
+    def _clear_parts(self) -> None:
+        now = self.clock()
+        before, self._parts = self._parts, {}
+        for name in self._disk.names(self._layout.incoming_dir):
+            part = self._layout.incoming_dir / name
+            size, since_s = _size(part), now
+            if name in before and before[name][0] == size:
+                since_s = before[name][1]
+            if now - since_s > _PART_AGE_S:
+                self._disk.remove(part)
+            else:
+                self._parts[name] = size, since_s
 
     def _blobs(self) -> Iterator[Path]:
         for name in self._disk.names(self._layout.store_dir):
@@ -187,7 +228,7 @@ class Store:
     def _forget(self, path: Path) -> None:
         self._disk.remove(path)
         self._sealed.pop(path.name, None)
-        self._size_bytes = None
+        self._changed()
 
     def _part_bytes(self, sha256: str, size: int, application: str) -> int:
         """What can be kept of an interrupted transfer: never all of it, so that the last piece seals it."""
@@ -212,7 +253,7 @@ class Store:
             self._disk.make_folder(blob.parent)
             self._disk.rename(part, blob)
         self._sealed[blob.name] = _stamp(blob)
-        self._size_bytes = None
+        self._changed()
 
     def _derive(self, path: Path, entry: FileEntry) -> bool:
         """Make a variant of a blob, missing or damaged, from the other one; an empty blob from nothing."""
@@ -231,7 +272,7 @@ class Store:
             raise
         self._disk.set_mode(aside, 0o555 if entry.executable else 0o444)
         self._disk.rename(aside, path)
-        self._size_bytes = None
+        self._changed()
         return True
 
 

@@ -220,7 +220,7 @@ def test_a_removed_one_is_gone_at_once_and_its_releases_with_the_next_clearing(
     assert not bench.layout.application("counter").exists()
     bench.keeper.folders.clear()
     assert [path.name for path in bench.layout.applications_dir.iterdir()] == ["sorter"]
-    bench.releases.collect(bench.keeper.references)
+    bench.releases.clearing.collect(bench.keeper.references)
     assert [path.name for path in bench.layout.releases_dir.iterdir()] == [SORTER.digest]
     untouched.check()
     assert [found.application for found in Bench(bench.layout.prefix).figures.status({}).applications] == ["sorter"]
@@ -273,11 +273,11 @@ def test_a_board_with_a_broken_application_runs_the_other_and_says_so(bench: Ben
 def test_releases_of_an_application_whose_state_is_lost_are_not_cleared_out(bench: Bench) -> None:
     bench.layout.state_file("counter").write_bytes(b"{")
     again = Bench(bench.layout.prefix)
-    again.releases.collect(again.keeper.references)
+    again.releases.clearing.collect(again.keeper.references)
     assert again.releases.installed(COUNTER.digest)
     assert again.releases.installed(SORTER.digest)
     again.commit(NEXT)
-    again.releases.collect(again.keeper.references)
+    again.releases.clearing.collect(again.keeper.references)
     assert not again.releases.installed(COUNTER.digest)
     assert again.releases.installed(NEXT.digest)
 

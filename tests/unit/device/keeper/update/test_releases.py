@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.device.keeper.filesystem import Filesystem
-from edgekit.device.keeper.update.releases import References
+from edgekit.device.keeper.update.clearing_out import References
 from edgekit.errors import NothingSelected, RolloutError, TrustError
 from edgekit.host.release.statement import make_statement
 from edgekit.schema.message import to_line, to_message
@@ -219,9 +219,9 @@ def test_releases_of_a_lost_state_stay_and_what_is_no_release_goes(bench: Bench)
     unfinished = bench.layout.releases_dir / f"{'5' * 64}.tmp"
     unfinished.mkdir()
     (unfinished / "manifest.json").write_text('{"application": "sorter"}')
-    bench.releases.collect(lambda: References(digests=(), lost=("sorter",)))
+    bench.releases.clearing.collect(lambda: References(digests=(), lost=("sorter",)))
     assert [path.name for path in bench.layout.releases_dir.iterdir()] == [release.digest]
-    bench.releases.collect(lambda: References(digests=()))
+    bench.releases.clearing.collect(lambda: References(digests=()))
     assert not list(bench.layout.releases_dir.iterdir())
 
 
