@@ -87,16 +87,16 @@ def test_whatever_call_is_refused_memory_and_disk_say_the_same(
 ) -> None:
     outcomes = set()
     for bench, disk in boards(tmp_path, kinds, number, every=every, once=once):
-        old = truth(bench)
+        old = truth(bench, b"")
         told = deploy(bench)
         bench.turn(times=3)
-        now = truth(bench)
+        now = truth(bench, b"")
         assert ("is committed" in told) == (bench.current == TWO.digest), "what is on the disk decides what is told"
         assert bench.status("counter").healthy and bench.status("sorter").healthy
         again = Bench(tmp_path / "board")
         again.starter.on_start = pulse
         again.turn(times=3)
-        assert truth(again) == now, "a restart changes nothing"
+        assert truth(again, b"") == now, "a restart changes nothing"
         assert again.status("sorter").healthy
         disk.mended = True
         for release in (TWO, BAD):
