@@ -154,8 +154,9 @@ class ReleaseDriver:
             RolloutError: a state that promises something could not be saved, and is not entered.
         """
         before = self.state.phase
-        trouble = self._saved.apply(event) if saved else self._saved.note(event)
-        if trouble:
+        if not saved:
+            self._saved.note(event)
+        elif trouble := self._saved.apply(event):
             self._log(trouble)
         if self.state.phase != before:
             self.waiting.announce(self.state.phase, self.summary())

@@ -126,7 +126,10 @@ class Filesystem:
         os.rename(source.name, target.name, src_dir_fd=source_folder, dst_dir_fd=target_folder)
 
     def remove_within(self, path: Path, folder: int) -> None:
-        """As `remove`, by the last part of the path, below an open folder; a link goes and not what it names."""
+        """Remove a file that is there, by the last part of its path, below an open folder.
+
+        A link goes, and not what it names.
+        """
         os.unlink(path.name, dir_fd=folder)
 
     def remove_folder_within(self, path: Path, folder: int) -> None:

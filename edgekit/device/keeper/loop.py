@@ -23,6 +23,7 @@ from edgekit.device.keeper.update.folders import ApplicationFolders
 from edgekit.device.keeper.update.releases import Release
 from edgekit.device.keeper.waker import Waker
 from edgekit.errors import EdgekitError, NothingSelected, RolloutError, Unreachable
+from edgekit.schema.control import ReleaseRef
 
 _TURN_S, _BUSY_TURN_S = 10.0, 0.5
 _STANDSTILL_S = 5.0
@@ -83,10 +84,14 @@ class Keeper:
         """One application, for a look at it; for any thread."""
         return self._applications.get(name)
 
+    def current(self, name: str) -> ReleaseRef | None:
+        """The committed release of an application; for any thread."""
+        found = self._applications.get(name)
+        return found.state.current if found else None
+
     def runs_badly(self, application: str, digest: str) -> bool:
         """Whether a release is an application's committed one, and its worker not healthy; for any thread."""
-        found = self._applications.get(application)
-        current = found.state.current if found else None
+        found, current = self._applications.get(application), self.current(application)
         return bool(found and current and current.digest == digest and found.view().unhealthy_because)
 
     def workers(self) -> tuple[WorkerProcess, ...]:

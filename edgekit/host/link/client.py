@@ -23,7 +23,6 @@ ANSWER_S = 120.0
 ACTIVATION_S = 900.0
 """The same while it lays out or starts a release: a worker may take long to report for the first time."""
 _OUTBOX_BYTES = 256 << 10
-_PING_WRITE_S = 5.0
 
 Watch = Callable[[Event], None]
 
@@ -233,13 +232,12 @@ class KeeperClient:
         self.trust_version = hello.trust_version
 
     def _ping(self) -> None:
-        """Let the keeper hear of this side, unless it does anyhow."""
+        """Let the keeper hear of this side, unless it does anyhow. Why it hung up is for who asks next."""
         if not self._talking.acquire(blocking=False):
             return
         try:
             self._pack("ping", b"", {})
-            self._stream.settimeout(_PING_WRITE_S)
-            self._flush()
+            self._write()
         finally:
             self._talking.release()
 
@@ -248,18 +246,21 @@ class KeeperClient:
 
     def _flush(self) -> None:
         """Write what waits. A keeper that hung up in the middle may have sent why, which is the better error."""
-        data, self._outbox = bytes(self._outbox), bytearray()
         try:
-            if self._pace is None:
-                self._stream.write(data)
-                return
-            for at in range(0, len(data), SLICE_BYTES):
-                self._pace.take(len(data[at : at + SLICE_BYTES]))
-                self._stream.settimeout(ANSWER_S)
-                self._stream.write(data[at : at + SLICE_BYTES])
+            self._write()
         except Unreachable:
             self._look_for_refusal()
             raise
+
+    def _write(self) -> None:
+        """Write what waits, at the pace that is allowed."""
+        data, self._outbox = bytes(self._outbox), bytearray()
+        slice_bytes = SLICE_BYTES if self._pace else max(1, len(data))
+        for at in range(0, len(data), slice_bytes):
+            if self._pace:
+                self._pace.take(len(data[at : at + slice_bytes]))
+            self._stream.settimeout(ANSWER_S)
+            self._stream.write(data[at : at + slice_bytes])
 
     def _look_for_refusal(self) -> None:
         self._stream.settimeout(0)

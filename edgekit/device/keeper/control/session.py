@@ -165,11 +165,12 @@ class Session:
         missing = () if installed else self._to.store.missing(offered.sizes, application)
         if missing:
             self._to.patches.remember(application, offered.digest, manifest_json)
+        current = self._to.keeper.current(application)
         offer = Offer(
             digest=offered.digest,
             signer=offered.signer,
             installed=installed,
-            current=self._trust.standing(application).current == offered.digest,
+            current=current is not None and current.digest == offered.digest,
             missing=missing,
             begun=self._to.patches.begun(application, offered.sizes) if missing else (),
             disk_free_bytes=self._to.store.free_bytes,
@@ -234,8 +235,7 @@ class Session:
         self._to.releases.claims.put(self, digest)
         release = self._to.releases.trusted(digest, self._standing)
         self._trust.keep_floor(release.ref.application, signed_s=release.signed_s, ends_s=release.ends_s)
-        found = self._to.keeper.application(release.ref.application)
-        current, settings = found.state.current if found else None, self._to.settings
+        current, settings = self._to.keeper.current(release.ref.application), self._to.settings
         release = settings.given(release, bytes(payload), current) if payload else settings.kept(release, current)
         yield from self._change(release.ref.application, lambda: self._try(release), {"digest": digest})
 
@@ -244,9 +244,8 @@ class Session:
         yield from self._locks.locked(application, request)
         found = self._to.keeper.application(application)
         if found is None or found.state.previous is None:
-            raise NothingSelected(
-                f"there is no release of {application} to go back to", hint="edgekit deploy another release"
-            )
+            message = f"there is no release of {application} to go back to"
+            raise NothingSelected(message, hint="edgekit deploy another release")
         current, previous = found.state.current, found.state.previous
         # What has changed in the board since belongs to it, and not to the release.
         release = self._to.settings.kept(self._to.releases.trusted(previous.digest, going_back=True), current, previous)
@@ -277,8 +276,7 @@ class Session:
 
     def _committed(self, application: str) -> Release:
         """The application's committed release. Raises NothingSelected where it has none."""
-        found = self._to.keeper.application(application)
-        current = found.state.current if found else None
+        current = self._to.keeper.current(application)
         if current is None:
             raise NothingSelected(f"{application} has no committed release", hint="edgekit deploy a release of it")
         return self._to.releases.committed(current)
@@ -325,9 +323,8 @@ class Session:
             raise NothingSelected("the device has no application", hint="edgekit deploy a release")
         listed = ", ".join(names)
         if request.application:
-            raise NothingSelected(
-                f"there is no application {request.application[:80]!r} on the device", hint=f"it has: {listed}"
-            )
+            message = f"there is no application {request.application[:80]!r} on the device"
+            raise NothingSelected(message, hint=f"it has: {listed}")
         raise NothingSelected(f"the device has several applications: {listed}", hint="name one of them")
 
     def _logs(self, request: Request, _payload: bytearray) -> Iterator[Event]:

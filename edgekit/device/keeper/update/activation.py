@@ -310,7 +310,6 @@ class SavedState:
         except OSError:
             return False
 
-    def note(self, event: UpdateEvent) -> str:
+    def note(self, event: UpdateEvent) -> None:
         """Be in the next state without saving it: for what a restart may forget. Nothing goes wrong with that."""
         self.state = next_state(self.state, event)
-        return ""

@@ -45,6 +45,17 @@ def test_none_come_between_a_request_and_its_answer() -> None:
         assert link.asked[-1].verb == "ping"
 
 
+def test_why_a_keeper_hung_up_is_left_to_who_speaks_next() -> None:
+    over = Event(kind="error", message="nothing was heard of you for 60 s", exit_code=7, hint="deploy again")
+    link = FakeLink(refuse={"ping": over}, breaks=[("status", 1)])
+    with KeeperClient(DEVICE, link) as keeper:
+        keeper.lock("sorter", "ann@desk")
+        keeper._ping()
+        keeper._ping()
+        with pytest.raises(Unreachable, match="nothing was heard of you"):
+            keeper.ask("status")
+
+
 def test_an_older_keeper_gets_none_and_breaks_no_lock() -> None:
     link = FakeLink(features=("applications",))
     with KeeperClient(DEVICE, link, ping_s=0.01) as keeper:
