@@ -219,7 +219,7 @@ def _unpacked(body: memoryview, most: int, json_length: int) -> memoryview:
         raise Refusal(413, f"the request unpacks to more than this model's {most} bytes")
     lead = -json_length % _ALIGNED
     room = _aligned(lead + len(data))
-    room[lead:] = data
+    np.copyto(np.frombuffer(room, np.uint8)[lead:], np.frombuffer(data, np.uint8))
     return room[lead:]
 
 
