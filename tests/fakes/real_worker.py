@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -9,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import edgekit
+from edgekit.host.travels import WORKER, travelling_files
 from edgekit.schema.plan import LanePlan, StagePlan, WorkerPlan
 from edgekit.schema.recipe import Health
 from edgekit.schema.sink import RecipeSink
@@ -51,7 +53,13 @@ def drawn_plan(sinks: dict[str, RecipeSink], *streams: str, version: str = "1.0.
 def real_release(
     plan: WorkerPlan, sign: Callable[[bytes], bytes], truth: bytes = _TRUTH, extra: Mapping[str, bytes] | None = None
 ) -> FakeRelease:
-    """The release of a plan, with the module of its stage; its packages are this checkout's and the tests' Python's."""
-    package = f"__path__ = [{str(_PACKAGE)!r}]\n__version__ = {edgekit.__version__!r}\n"
-    own = {"site/edgekit/__init__.py": package.encode(), "app/truth.py": truth}
-    return make_release(plan=plan, extra={**own, **(extra or {})}, sign=sign)
+    """The release of a plan, with the module of its stage; packages of others are those of the tests' Python.
+
+    It carries the worker as a build's release does: a worker sees nothing of the checkout, wherever that lies.
+    """
+    return make_release(plan=plan, extra={**_worker(), "app/truth.py": truth, **(extra or {})}, sign=sign)
+
+
+@functools.cache
+def _worker() -> dict[str, bytes]:
+    return {f"site/edgekit/{name}": (_PACKAGE / name).read_bytes() for name in travelling_files(_PACKAGE, WORKER)}

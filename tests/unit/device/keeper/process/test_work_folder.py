@@ -52,7 +52,7 @@ def test_what_lies_too_deep_is_said(tmp_path: Path) -> None:
         path.mkdir()
     before = len(list(Path("/proc/self/fd").iterdir()))
     assert measure(tmp_path).deeper
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before  # fewer where others' were collected meanwhile
     assert not measure(tmp_path / "/".join(["d"] * 8)).deeper
 
 
