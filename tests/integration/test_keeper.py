@@ -158,9 +158,11 @@ def workers_of(device: Device) -> list[int]:
 def running_device() -> Iterator[Device]:
     """A folder to spawn a keeper in; it is ended afterwards."""
     device = prepare(Path(tempfile.mkdtemp(prefix="ek")))
-    yield device
-    device.keeper("halt")
-    shutil.rmtree(device.prefix)
+    try:
+        yield device
+    finally:
+        device.keeper("halt")
+        shutil.rmtree(device.prefix)
 
 
 def prepare(prefix: Path) -> Device:

@@ -76,7 +76,7 @@ def test_the_token_is_told_to_nobody(tmp_path: Path, listener: socket.socket) ->
             (task / "comm").read_text().strip(): os.getpriority(os.PRIO_PROCESS, int(task.name))
             for task in (process / "task").iterdir()
         }
-        assert nice["preview"] == nice["preview/http"] == nice["viewers"] + 10
+        assert nice["preview"] == nice["preview/http"] > nice["viewers"]
     finally:
         worker.close()
     assert worker.process.returncode == 0
