@@ -71,12 +71,15 @@ class CameraSoak:
         self.report: Report | None = None
         self._secrets = frozenset[bytes]().union(*(spellings(USER, one) for one in site.passwords))
         self._seconds, self._began = 60 * minutes, False
+        self._at_first: list[str] = []
+        """Threads before the first fault, and after everything has been at work: a sink's begins with its first line."""
 
     def run(self) -> None:
         """Rounds until the time is over."""
         self._until_all_live(PATIENCE_S)
         self._began = True
         self._be_quiet()
+        self._at_first = max(self.samples.threads, key=len)
         until_s = time.monotonic() + self._seconds
         while time.monotonic() < until_s and not any(trial.waits for trial in self.trials.values()):
             begin_s = time.monotonic()
@@ -108,8 +111,8 @@ class CameraSoak:
         elif self._seconds >= LONG_S and slope.verdict(MOST_MIB_PER_H) != "steady":
             found.append(f"memory: {slope.per_hour:+.2f} ± {slope.bound:.2f} MiB/h, nobody can say that it is steady")
         found += sorted(samples.leaks)
-        if more := [names for names in samples.threads if len(names) > len(samples.threads[0])]:
-            found.append(f"threads: {samples.threads[0]} at first, {max(more, key=len)} later, {len(more)} times")
+        if more := [names for names in samples.threads if len(names) > len(self._at_first)]:
+            found.append(f"threads: {self._at_first} at first, {max(more, key=len)} later, {len(more)} times")
         if not samples.descriptors:
             found.append("descriptors: the cameras were never live all at once")
         elif samples.descriptors[-1] > samples.descriptors[0]:
