@@ -32,6 +32,7 @@ CAMERAS |= {"refused": "h264", "silent": "h264", "garbage": "h264"}
 """By what happens to each, with what it sends."""
 FOUR = ("cut", "hangs", "gone", "well")
 """Those of a site as it is where all is well but the cables."""
+SINKS = ("lines",)
 DOORS = ("refused", "silent", "garbage")
 """Cameras that somebody else can stand in for: their server with another password, nobody, no camera at all."""
 
@@ -101,7 +102,7 @@ def plan_for(urls: dict[str, str]) -> WorkerPlan:
         StagePlan(name="follow", kind="bytetrack", lane="look", engine="", entry="", options={}),
         engines={"net": EnginePlan(runner="onnxruntime", path="net.onnx", input=contract, threads=1)},
         sources=dict(sources),
-        sinks={"lines": JsonlSink(kind="jsonl", path="lines.jsonl", lane="look")},
+        sinks={name: JsonlSink(kind="jsonl", path=f"{name}.jsonl", lane="look") for name in SINKS},
         lanes={name: LanePlan(cpus=cpus, queue=2, drop="drop_oldest") for name in ("decode", "look")},
     )
     secret = TextSetting(kind="text", about="The cameras' password.", secret=True)
