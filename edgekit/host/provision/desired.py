@@ -31,6 +31,7 @@ RestartSec=1
 KillMode=mixed
 TimeoutStopSec=20
 Delegate=yes
+Slice=edgekit.slice
 RuntimeDirectory=edgekit
 RuntimeDirectoryMode=0755
 OOMScoreAdjust=-500

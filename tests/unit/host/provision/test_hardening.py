@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from edgekit.device.keeper.process.isolation import SLICES
 from edgekit.host.provision.desired import _UNIT_TEXT
 from tests.fakes.eventually import PATIENCE_S
 
@@ -48,6 +49,11 @@ def test_the_views_that_workers_get_can_be_made() -> None:
 @pytest.mark.parametrize("name", ["PrivateTmp", "PrivateDevices", "ProtectClock", "DeviceAllow", "RestrictRealtime"])
 def test_cameras_and_lanes_are_left_what_they_need(name: str) -> None:
     assert name not in LINES
+
+
+def test_it_is_not_among_those_whom_applications_keep_off_their_cpus() -> None:
+    assert (LINES["Slice"], LINES["Delegate"]) == ("edgekit.slice", "yes")
+    assert LINES["Slice"] not in SLICES
 
 
 def test_systemd_itself_finds_it_less_exposed(tmp_path: Path) -> None:
