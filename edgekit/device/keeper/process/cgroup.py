@@ -166,7 +166,7 @@ class CgroupTree:
         (self.path / "cgroup.subtree_control").write_text(enable)
 
     def confine_keeper(self, cpus: str) -> None:
-        """Have the keeper itself, and what it starts besides workers, run on these CPUs; empty: on any."""
+        """Have the keeper itself, and what it starts besides workers, run on these CPUs."""
         with contextlib.suppress(OSError):
             (self.path / "keeper/cpuset.cpus").write_text(f"{cpus}\n")
 

@@ -20,7 +20,7 @@ from edgekit.schema.units import format_cpus, parse_cpus
 SLICES = ("system.slice", "user.slice", "init.scope")
 """Where systemd keeps everything that is not in a slice of its own, as the keeper and its workers are."""
 _TIMEOUT_S = 20.0
-_PRESENT = Path("/sys/devices/system/cpu/online")
+_PRESENT = Path("/sys/devices/system/cpu/present")
 _SET_BEFORE = Path("/run/systemd/system.control/system.slice.d/50-AllowedCPUs.conf")
 """There where somebody has confined system.slice since this boot: a keeper before this one. Source: systemctl(1)."""
 
@@ -32,7 +32,7 @@ class Isolation:
         tree: the keeper's cgroups; None where limits are not enforced.
         executor: runs systemctl.
         log: writes a line to the journal.
-        present: the kernel's list of CPUs that are online.
+        present: the kernel's list of CPUs that there are.
         set_before: there where a keeper before this one has confined others.
     """
 
@@ -90,7 +90,7 @@ class Isolation:
             return
         if self._tree is None or not self._in_own_slice(self._tree):
             return
-        rest = format_cpus(self._there() - cpus) if cpus else ""
+        rest = format_cpus(self._there() - cpus)  # all, at the end: systemd does not undo what an empty list asks it to
         faults = [fault for name in SLICES if (fault := self._set(name, rest))]
         self._tree.confine_keeper(rest)
         if faults:
@@ -115,7 +115,7 @@ class Isolation:
         return frozenset(parse_cpus(self._present.read_text().strip()))
 
     def _set(self, unit: str, cpus: str) -> str:
-        """Confine one unit; empty: no more. Gives what went wrong."""
+        """Confine one unit. Gives what went wrong."""
         argv = ["systemctl", "set-property", "--runtime", unit, f"AllowedCPUs={cpus}"]
         try:
             done = self._executor.run(argv, timeout_s=_TIMEOUT_S)

@@ -23,18 +23,18 @@ class Board:
         path = make_tree(folder, own=own)
         (path / "keeper").mkdir()
         self.own_cpus = path / "keeper/cpuset.cpus"
-        (folder / "online").write_text("0-7\n")
+        (folder / "present").write_text("0-7\n")
         self.set_before = folder / "50-AllowedCPUs.conf"
         self.systemctl = ScriptedExecutor(**answers)  # type: ignore[arg-type]
         self.lines: list[str] = []
         self._tree = CgroupTree(path) if enforced else None
-        self._online = folder / "online"
+        self._present = folder / "present"
         self.isolation = self.keeper()
 
     def keeper(self) -> Isolation:
         """A keeper that has just started."""
         return Isolation(
-            self._tree, self.systemctl, self.lines.append, present=self._online, set_before=self.set_before
+            self._tree, self.systemctl, self.lines.append, present=self._present, set_before=self.set_before
         )
 
     def keep(self, *cpus: int) -> None:
@@ -55,8 +55,8 @@ def test_all_others_keep_to_the_other_cpus_until_nobody_asks_for_it(tmp_path: Pa
     assert board.lines == ["keeper: CPUs 4-5 are the applications' alone; all others run on 0-3,6-7"]
     board.systemctl.asked.clear()
     board.keep()
-    assert board.asked == [f"set-property --runtime {name} AllowedCPUs=" for name in SLICES]
-    assert board.own_cpus.read_text() == "\n"
+    assert board.asked == [f"set-property --runtime {name} AllowedCPUs=0-7" for name in SLICES]
+    assert board.own_cpus.read_text() == "0-7\n"
 
 
 def test_systemd_is_asked_for_changes_alone(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_what_a_keeper_left_that_was_killed_is_undone(tmp_path: Path) -> None:
     board.set_before.write_text("[Slice]\nAllowedCPUs=0-3\n")
     board.isolation = board.keeper()
     board.keep()
-    assert board.asked == [f"set-property --runtime {name} AllowedCPUs=" for name in SLICES]
+    assert board.asked == [f"set-property --runtime {name} AllowedCPUs=0-7" for name in SLICES]
 
 
 @pytest.mark.parametrize(
