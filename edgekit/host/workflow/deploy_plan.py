@@ -12,7 +12,7 @@ from edgekit.executor.local import LocalExecutor
 from edgekit.host.link.board_settings import OutgoingSettings, outgoing_settings
 from edgekit.host.link.client import KeeperClient
 from edgekit.host.link.outgoing_trust import OutgoingTrust
-from edgekit.host.release.folder import open_release, read_plan
+from edgekit.host.release.folder import ReleaseFolder, open_release, read_plan
 from edgekit.host.workflow.devices import DeviceAccess
 from edgekit.host.workflow.fitting import DeviceFit, FleetFit, ask_devices
 from edgekit.host.workflow.past_releases import deltas_of
@@ -126,7 +126,7 @@ class PlanJob:
 
 
 def plan_deploys(job: PlanJob, names: Sequence[str], access: DeviceAccess, station: Workstation) -> DeployPlan:
-    """Ask many devices at once. What becomes of each is a value, never an error.
+    """Ask many devices at once. What becomes of each is a value.
 
     Args:
         job: which release.
@@ -137,49 +137,59 @@ def plan_deploys(job: PlanJob, names: Sequence[str], access: DeviceAccess, stati
     Raises:
         InputError: there is no release.
         NothingSelected: there is no such device.
+        TrustError: the user's key does not sign the permit, or does not do alone.
     """
     fit = ask_devices(job.release, names, access, station)
+    questions = KeeperQuestions(
+        folder=open_release(job.release), access=access, station=station, limits=job.limits, permit=job.permit
+    )
 
     def one(found: DeviceFit) -> TransferFigures:
         if not found.fits:
             return TransferFigures(device=found.device, unknown=found.unreachable or found.fault or "it does not fit")
-        return ask_keeper(job, found.device, access, station)
+        return questions.ask(found.device)
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         transfers = tuple(pool.map(one, fit.devices))
     return DeployPlan(**{field.name: getattr(fit, field.name) for field in fields(fit)}, transfers=transfers)
 
 
-def ask_keeper(
-    job: PlanJob, device: str, access: DeviceAccess, station: Workstation, *, count: bool = True
-) -> TransferFigures:
-    """Ask one device's keeper what it would do with a release. Nothing of its files is sent, and nothing changes there.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeeperQuestions:
+    """What keepers would do with a release. Nothing of its files is sent, and nothing changes there."""
 
-    Args:
-        job: which release.
-        device: its name.
-        access: the way there.
-        station: this machine.
-        count: count bytes, too, which makes the patches that would be sent.
+    folder: ReleaseFolder
+    access: DeviceAccess
+    station: Workstation
+    limits: SendLimits = SendLimits()
+    permit: bool = False
+    """As with `PlanJob`."""
+    count: bool = True
+    """Count bytes, too: it makes the patches that would be sent."""
 
-    Raises:
-        InputError: there is no release.
-    """
-    folder, found = open_release(job.release), access.find(device)
-    try:
+    def ask(self, device: str) -> TransferFigures:
+        """Ask one device's keeper; for any thread.
+
+        Raises:
+            NothingSelected: there is no such device.
+            InputError: the trust file on this machine is damaged.
+            TrustError: the user's key does not sign the permit, or does not do alone.
+        """
+        found, access, folder = self.access.find(device), self.access, self.folder
         question = KeeperQuestion(
             shipment=Shipment(
                 device=device,
                 release=outgoing_release(folder),
-                progress=station.progress,
-                deltas=deltas_of(station),
-                limits=job.limits,
+                progress=self.station.progress,
+                deltas=deltas_of(self.station),
+                limits=self.limits,
             ),
             settings=lambda: outgoing_settings(access.inventory, device, read_plan(folder), LocalExecutor()),
-            trust=trust_for(found, access.inventory, station, permitted=folder if job.permit else None),
-            count=count,
+            trust=trust_for(found, access.inventory, self.station, permitted=folder if self.permit else None),
+            count=self.count,
         )
-        with access.executor(found) as executor, KeeperClient(found, executor) as keeper:
-            return question.ask(keeper)
-    except EdgekitError as error:
-        return TransferFigures(device=device, unknown=f"{error.message}: {error.hint}")
+        try:
+            with access.executor(found) as executor, KeeperClient(found, executor) as keeper:
+                return question.ask(keeper)
+        except EdgekitError as error:
+            return TransferFigures(device=device, unknown=f"{error.message}: {error.hint}")

@@ -17,7 +17,7 @@ from edgekit.host.fit.negotiate import judge_login
 from edgekit.host.fit.profiled import judge_profile
 from edgekit.host.link.client import KeeperClient
 from edgekit.host.release.folder import open_release
-from edgekit.host.workflow.deploy_plan import PlanJob, ask_keeper
+from edgekit.host.workflow.deploy_plan import KeeperQuestions
 from edgekit.host.workflow.devices import DeviceAccess
 from edgekit.host.workflow.fitting import device_facts, judge_device, known_targets
 from edgekit.host.workflow.profiles import read_profile
@@ -71,7 +71,8 @@ def diagnose(
         InputError: there is no release, or no profile.
         Unreachable: the device does not answer.
     """
-    manifest = open_release(release).manifest if release else None
+    folder = open_release(release) if release else None
+    manifest = folder.manifest if folder else None
     measured = read_profile(profile) if profile else None
     device = access.find(name)
     with access.executor(device) as executor, station.progress.step(f"{name}: reading its facts"):
@@ -80,9 +81,9 @@ def diagnose(
     found = diagnose_facts(device, facts, manifest, known_targets(station), now_s=time.time())
     if measured is not None:
         found = replace(found, findings=(*found.findings, *judge_profile(measured, facts, clocks)))
-    if release is None or found.refused:
+    if folder is None or found.refused:
         return found
-    figures = ask_keeper(PlanJob(release=release), name, access, station, count=False)
+    figures = KeeperQuestions(folder=folder, access=access, station=station, count=False).ask(name)
     return replace(found, not_taken=figures.refused)
 
 

@@ -17,6 +17,8 @@ from edgekit.host.link.outgoing_trust import OutgoingTrust, counter_of
 from edgekit.host.release.counter import next_counter
 from edgekit.host.release.folder import open_release
 from edgekit.host.workflow.cosign import cosign_release
+from edgekit.host.workflow.deploy_plan import KeeperQuestions
+from edgekit.host.workflow.devices import DeviceAccess
 from edgekit.host.workflow.permit import make_permit, trust_for
 from edgekit.host.workflow.trust import add_signer, begin_trust
 from edgekit.host.workflow.trust_change import chain_of
@@ -39,15 +41,11 @@ GATE = Device(name="gate-7", address="root@gate-7")
 
 
 class TrustingLink(FakeLink):
-    """A device that says that it goes by some version of a trust file, and keeps what it is brought."""
-
-    says_version = 1
+    """A device that keeps what it is brought."""
 
     def answer(self, request: Request, payload: bytes) -> list[Event]:
         """See `FakeLink.answer`."""
         events = super().answer(request, payload)
-        if request.verb == "hello":
-            return [replace(events[0], data={**events[0].data, "trust_version": self.says_version})]
         if request.verb in ("trust", "permit"):
             self.blobs[f"{request.verb} {len(self.blobs)}"] = payload
         return events
@@ -66,8 +64,7 @@ HERE = OutgoingTrust(after=versions_after, newest_version=lambda: 3, permit=b"pe
 )
 def test_a_device_is_brought_what_it_lacks(says: int, brought: list[bytes], told: bool) -> None:
     """One without a trust file is given none by a deployment; one that claims to be ahead is only told of."""
-    link, notes = TrustingLink(), Notes()
-    link.says_version = says
+    link, notes = TrustingLink(trust_version=says), Notes()
     with KeeperClient(GATE, link) as keeper:
         HERE.bring(keeper, "gate-7", notes)
     assert list(link.blobs.values()) == brought
@@ -75,7 +72,7 @@ def test_a_device_is_brought_what_it_lacks(says: int, brought: list[bytes], told
 
 
 def test_an_older_keeper_is_brought_nothing_and_takes_no_permit() -> None:
-    link = TrustingLink(features=("zlib",))
+    link = TrustingLink(features=("zlib",), trust_version=1)
     with KeeperClient(GATE, link) as keeper:
         HERE.bring(keeper, "gate-7", Notes())
         with pytest.raises(InputError, match="cannot take permits") as caught:
@@ -124,6 +121,9 @@ def test_no_permit_is_made_that_a_device_would_refuse(tmp_path: Path) -> None:
     with pytest.raises(TrustError, match="2 keys would have to sign a permit") as caught:
         trust_for(GATE, inventory, station, permitted=folder)
     assert "edgekit rollback" in caught.value.hint
+    access = DeviceAccess(inventory=replace(inventory, devices={GATE.name: GATE}), connect=lambda _: FakeLink())
+    with pytest.raises(TrustError, match="2 keys would have to sign a permit"):
+        KeeperQuestions(folder=folder, access=access, station=station, permit=True).ask(GATE.name)
     assert not trust_for(GATE, inventory, station, permitted=None).permit
 
 
