@@ -63,7 +63,8 @@ class Isolation:
             self._asked, self._wanted = True, cpus
             if self._thread is None or not self._thread.is_alive():
                 try:
-                    self._thread = threading.Thread(target=self._work, name="isolate", daemon=True)
+                    # No daemon: a keeper that is stopped ends when others have their CPUs back.
+                    self._thread = threading.Thread(target=self._work, name="isolate")
                     self._thread.start()
                 except RuntimeError:  # no thread is to be had: the next turn tries again
                     self._thread, self._asked = None, False

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -91,6 +94,29 @@ def test_where_it_cannot_be_nothing_is_touched_and_the_journal_says_why(
     board.keep(*cpus)
     assert board.asked == [] and len(board.lines) == 1
     assert "cannot be kept free of others: " in board.lines[0] and board.lines[0].endswith(why)
+
+
+def test_a_keeper_that_is_stopped_ends_when_others_have_their_cpus_back(tmp_path: Path) -> None:
+    """The last thing that its loop asks for."""
+    asked, program = tmp_path / "asked", tmp_path / "systemctl"
+    program.write_text(f'#!/bin/sh\nsleep 0.1\necho "$4" >> {asked}\n')
+    program.chmod(0o755)
+    make_tree(tmp_path, own=OWN)
+    (tmp_path / "present").write_text("0-7\n")
+    keeper = (
+        "import sys; from pathlib import Path\n"
+        "from edgekit.device.keeper.process.cgroup import CgroupTree\n"
+        "from edgekit.device.keeper.process.isolation import Isolation\n"
+        "from edgekit.executor.local import LocalExecutor\n"
+        f"folder = Path({str(tmp_path)!r})\n"
+        f"tree = CgroupTree(folder / 'cgroup{OWN}')\n"
+        "isolation = Isolation(tree, LocalExecutor(), print, present=folder / 'present', set_before=folder / 'no')\n"
+        "isolation.keep(frozenset({4}))\n"
+        "isolation.keep(frozenset())\n"
+    )
+    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    subprocess.run([sys.executable, "-c", keeper], env=env, check=True, timeout=PATIENCE_S, capture_output=True)
+    assert asked.read_text().split()[-len(SLICES) :] == ["AllowedCPUs=0-7"] * len(SLICES)
 
 
 def test_a_systemd_that_refuses_is_told_in_its_own_words(tmp_path: Path) -> None:
