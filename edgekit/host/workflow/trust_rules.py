@@ -48,12 +48,11 @@ def revoke(station: Workstation, what: str) -> TrustState:
         NothingSelected: no such key.
         InputError: nobody could sign any more.
     """
-    digest = _digest(what)
 
     def change(document: TrustDocument) -> TrustDocument:
-        if digest:
-            return replace(document, revoked_releases=tuple(dict.fromkeys([*document.revoked_releases, digest])))
         found = [one for one, key in by_fingerprint(document).items() if what in (one, key.name)]
+        if not found and (digest := _digest(what)):
+            return replace(document, revoked_releases=tuple(dict.fromkeys([*document.revoked_releases, digest])))
         if len(found) != 1:
             many = f"{len(found)} keys are {what}'s" if found else f"there is no key {what}"
             raise NothingSelected(

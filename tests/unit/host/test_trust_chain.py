@@ -214,7 +214,9 @@ def test_several_sign_and_a_lone_one_does_not_do(
     assert bring(board, ann) == 4
 
 
-def test_what_is_revoked_stays_so(tmp_path: Path, ann: Workstation, bob: Workstation, board: Bench) -> None:
+def test_what_is_revoked_stays_so(
+    tmp_path: Path, ann: Workstation, bob: Workstation, board: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     begin_trust(ann)
     with pytest.raises(InputError, match="1 key had to sign and 0 could") as caught:
         revoke(ann, show_trust(ann).keys[0].fingerprint)
@@ -223,6 +225,8 @@ def test_what_is_revoked_stays_so(tmp_path: Path, ann: Workstation, bob: Worksta
         revoke(ann, "eve")
     add_signer(ann, lines_of(bob, tmp_path / "bobs-line"))
     bobs = next(key for key in show_trust(ann).keys if not key.you)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / bobs.fingerprint).mkdir(parents=True)  # a folder of that name is not meant
     assert revoke(ann, bobs.fingerprint).revoked_keys == (bobs.fingerprint,)
     after = revoke(ann, "ab" * 32)
     assert after.revoked_releases == ("ab" * 32,) and after.keys[1].state == "revoked"
