@@ -114,8 +114,9 @@ class Session:
         """Delete what is no longer used; called when the client has its answer."""
         if not (self._untidy or self._to.releases.clearing.overdue):
             return
+        if self._untidy:  # else what it has sent by now is still wanted
+            self._to.releases.claims.drop(self)
         self._untidy = False
-        self._to.releases.claims.drop(self)
         self._to.keeper.folders.clear()
         try:
             self._to.releases.clearing.collect(self._to.keeper.references)

@@ -10,6 +10,7 @@ import pytest
 from edgekit.device.keeper.control.session import Session
 from edgekit.device.keeper.update.clearing_out import AGAIN_S
 from edgekit.schema.control import Request
+from tests.fakes.hands import Hands
 from tests.fakes.keeper import Bench
 from tests.fakes.recording import QuickFilesystem
 from tests.fakes.releases import make_plan, make_release
@@ -81,3 +82,21 @@ def test_what_goes_on_failing_is_told(tmp_path: Path) -> None:
     assert any("could be deleted; it is tried again" in line.text for line in bench.journal.tail(9))
     bench.clock.advance(AGAIN_S + 1)
     assert bench.releases.clearing.overdue
+
+
+def test_what_a_deployment_has_sent_stays_while_others_things_are_tried_again(tmp_path: Path) -> None:
+    disk = Stuck()
+    bench = Bench(tmp_path, disk=disk)
+    bench.install(RELEASES[0])
+    bench.commit(RELEASES[1])
+    disk.stuck = RELEASES[0].digest
+    with pytest.raises(OSError, match="Input/output error"):
+        bench.collect(RELEASES[1].digest)
+    hands = Hands(bench)
+    offer = hands.offer(RELEASES[2])
+    for blob in offer.missing:
+        hands.ask("chunk", RELEASES[2].blobs[blob.sha256], sha256=blob.sha256)
+    bench.clock.advance(AGAIN_S + 1)
+    hands.ask("ping")
+    hands.ask("install", digest=RELEASES[2].digest)
+    assert RELEASES[2].digest in there(bench)
