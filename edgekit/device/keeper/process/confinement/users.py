@@ -55,12 +55,12 @@ class Users:
 
     def _uid(self, work: Path) -> int | None:
         owned = {path: _owner_of(path) for path in self._applications_dir.glob("*/work")}
+        self._given = {path: uid for path, uid in self._given.items() if path in owned}  # of those that are still there
         if owned.get(work) in _USERS:
             return owned[work]
         if work in self._given:
             return self._given[work]
-        others = {path: uid for path, uid in self._given.items() if path in owned}
-        taken = {*owned.values(), *others.values()}
+        taken = {*owned.values(), *self._given.values()}
         return next((uid for uid in _USERS if uid not in taken), None)
 
 

@@ -45,6 +45,16 @@ def test_the_user_of_one_that_is_gone_is_given_again(tmp_path: Path) -> None:
     assert given.owner(work(tmp_path, "other")).uid == 60_800
 
 
+def test_one_that_comes_back_does_not_get_the_user_that_another_one_has_by_now(tmp_path: Path) -> None:
+    given = Users(TEMPLATE, tmp_path)
+    given.owner(work(tmp_path, "one"))
+    (tmp_path / "one/work").rmdir()
+    (tmp_path / "one").rmdir()
+    other = given.owner(work(tmp_path, "other"))
+    again = given.owner(work(tmp_path, "one"))
+    assert (other.uid, again.uid) == (60_800, 60_801)
+
+
 def test_past_the_last_number_workers_share_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(users, "_USERS", range(60_800, 60_801))
     given = Users(TEMPLATE, tmp_path)
