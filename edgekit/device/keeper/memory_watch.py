@@ -41,11 +41,11 @@ class MemoryWatch:
         """Look no more."""
         self._stopped.set()
 
-    def look(self) -> None:
-        """Once at each."""
+    def look(self, told: frozenset[int] = frozenset()) -> None:
+        """Once at each; `told` are the descriptors on which the kernel said something meanwhile."""
         for worker in self._workers():
             try:
-                worker.memory_life.look(self._clock())
+                worker.memory_life.look(self._clock(), told)
             except Exception:  # of one worker: the others are looked at all the same
                 fault = traceback.format_exc()
                 if fault != self._fault:
@@ -54,13 +54,17 @@ class MemoryWatch:
 
     def _run(self) -> None:
         while not self._stopped.wait(_LEAST_S):
-            self._sleep()
-            self.look()
+            self.look(self._sleep())
 
-    def _sleep(self) -> None:
-        """Until the next look, or until the kernel says of a worker that it met a limit, or waits for memory."""
+    def _sleep(self) -> frozenset[int]:
+        """Until the next look, or until the kernel says of a worker that it met a limit, or waits for memory.
+
+        It says so to whoever polls first, once: so where it did is handed on. Source: Linux, kernel/sched/psi.c,
+        psi_trigger_poll.
+        """
         poll = select.poll()
         for worker in self._workers():
             for fd in worker.memory_life.descriptors:
                 poll.register(fd, select.POLLPRI)
-        poll.poll(1000 * (LOOK_EVERY_S - _LEAST_S))
+        found = poll.poll(1000 * (LOOK_EVERY_S - _LEAST_S))
+        return frozenset(fd for fd, event in found if event & select.POLLPRI and not event & select.POLLERR)

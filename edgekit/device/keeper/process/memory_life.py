@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,15 +62,20 @@ class MemoryLife:
         """Those on which POLLPRI asks for a look at once."""
         return tuple(fd for fd in (self._events, self._stalls) if fd is not None)
 
-    def look(self, now_s: float) -> None:
-        """Take a sample where one is due, and tell the worker what it has to know."""
+    def look(self, now_s: float, told: frozenset[int] = frozenset()) -> None:
+        """Take a sample where one is due, and tell the worker what it has to know.
+
+        Args:
+            now_s: monotonic.
+            told: those `descriptors` on which POLLPRI came since the last look.
+        """
         context = self._context
         if self._ring.is_due(now_s):
             used = kept_bytes(context.leaf.path if context.leaf else None, context.process)
             if used:  # else it is just beginning, or gone
                 self._ring.add(now_s, used)
         if self._gauge is not None:
-            self._weigh(self._gauge, now_s)
+            self._weigh(self._gauge, now_s, stalled=self._stalls in told)
 
     def growth(self) -> MemoryGrowth | None:
         """How it grew; None before anything is known."""
@@ -93,8 +97,9 @@ class MemoryLife:
                 os.close(fd)
             self._events = self._stalls = self._gauge = None
 
-    def _weigh(self, gauge: Gauge, now_s: float) -> None:
-        context, degraded, stalled = self._context, self._context.degraded(), self._has_stalled()
+    def _weigh(self, gauge: Gauge, now_s: float, *, stalled: bool) -> None:
+        self._rearm()
+        context, degraded = self._context, self._context.degraded()
         roughly = group_charged_bytes(context.leaf.path) if context.leaf else process_used_bytes(context.process)
         if not gauge.wants_exact(roughly, stalled=stalled, degraded=degraded, now_s=now_s):
             return
@@ -103,14 +108,9 @@ class MemoryLife:
         if reading is not None:
             context.tell(reading)
 
-    def _has_stalled(self) -> bool:
-        """Whether the kernel has told of a stall since the last look; and have it tell of events again."""
+    def _rearm(self) -> None:
+        """Have the kernel tell of events again."""
         with self._lock:
             if self._events is not None:
                 with contextlib.suppress(OSError):  # the cgroup is being removed
                     os.pread(self._events, 4096, 0)
-            if self._stalls is None:
-                return False
-            poll = select.poll()
-            poll.register(self._stalls, select.POLLPRI)
-            return any(event & select.POLLPRI and not event & select.POLLERR for _, event in poll.poll(0))

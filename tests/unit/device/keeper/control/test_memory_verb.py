@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from edgekit.schema.memory import (
 from edgekit.schema.message import from_message_data
 from edgekit.schema.report import Report, SinkReport
 from tests.fakes.cgroups import make_leaf, make_tree
+from tests.fakes.eventually import eventually
 from tests.fakes.keeper import Bench
 from tests.fakes.releases import make_release
 
@@ -139,8 +141,33 @@ def test_a_worker_whose_memory_cannot_be_looked_at_costs_the_others_nothing(tmp_
         memory_life = None
 
     watch = MemoryWatch(lambda: (Broken(), good), bench.clock, said.append)  # type: ignore[arg-type,return-value]
-    looked: list[float] = []
-    good.memory_life.look = looked.append  # type: ignore[method-assign]
+    looked: list[frozenset[int]] = []
+    good.memory_life.look = lambda _now_s, told: looked.append(told)  # type: ignore[method-assign]
     watch.look()
-    watch.look()
-    assert len(looked) == 2 and len(said) == 1 and "broken" in said[0], "it is told once"
+    watch.look(frozenset({7}))
+    assert looked == [frozenset(), {7}] and len(said) == 1 and "broken" in said[0], "it is told once"
+
+
+def test_what_the_kernel_says_between_two_looks_is_known_at_the_second(tmp_path: Path) -> None:
+    """It says it to who polls first. Data out of band stand for a stall: they come as POLLPRI, too."""
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as ours:
+        theirs, _ = server.accept()
+        looked: list[frozenset[int]] = []
+
+        class Life:
+            descriptors = (theirs.fileno(),)
+
+            def look(self, _now_s: float, told: frozenset[int]) -> None:
+                looked.append(told)
+
+        class Worker:
+            application, memory_life = "sorter", Life()
+
+        watch = MemoryWatch(lambda: (Worker(),), lambda: 0.0, [].append)  # type: ignore[arg-type,return-value]
+        watch.start()
+        eventually(lambda: bool(looked))
+        assert not any(looked)
+        ours.send(b"!", socket.MSG_OOB)
+        eventually(lambda: {theirs.fileno()} in looked)
+        watch.stop()
+        theirs.close()

@@ -70,6 +70,19 @@ def test_nothing_is_told_once_it_has_ended(tmp_path: Path) -> None:
     assert told == [] and life.descriptors == ()
 
 
+def test_a_stall_that_the_kernel_told_of_is_told_whatever_is_used(tmp_path: Path) -> None:
+    """Also where whoever waited for it has polled it away."""
+    told: list[MemoryReading] = []
+    (tmp_path / "memory.pressure").write_text("")
+    life = life_of(tmp_path, told)
+    uses(tmp_path, 5)
+    life.look(0.0)
+    assert told == []
+    life.look(1.0, frozenset(life.descriptors))
+    assert [(one.used_bytes, one.stalled) for one in told] == [(5, True)]
+    life.close()
+
+
 def test_a_kernel_without_stalls_or_events_is_looked_at_all_the_same(tmp_path: Path) -> None:
     told: list[MemoryReading] = []
     life = life_of(tmp_path, told)
