@@ -242,6 +242,7 @@ class Supervisor:
             self.last_exit = f"did not start: {error}"
             self._write(f"keeper: worker {self.last_exit}")
             return self._retry(Exit(reason=self.last_exit, cause=cause_of(error)), ran_s=0.0)
+        self._watch_folder(self._process)
         limits = "" if leaf else f", limits are advisory: {self._limits_note}"
         ref = release.ref
         name = f"{ref.application} {ref.version} ({ref.digest[:12]})"
@@ -296,22 +297,26 @@ class Supervisor:
         devices = hold_devices(leaf.path, device_rules(release.plan), os.uname().machine) if leaf else "no cgroup v2"
         self._lacks = (*lacks, *([f"devices: {devices}"] if devices else []))
         process = WorkerProcess(self._context, release, work, leaf, entry)
-        self._folder = self._watch_folder(process, work) if self._context.watches_folders else None
         if self._lacks:
             self._write(f"keeper: {self._application} is not confined in all: {'; '.join(self._lacks)}")
         return process
 
-    def _watch_folder(self, process: WorkerProcess, work: Path) -> WorkWatch:
+    def _watch_folder(self, process: WorkerProcess) -> None:
+        if not self._context.watches_folders:
+            return
         release = process.release
         worker = WatchedWorker(
             digest=release.ref.digest,
-            work=work,
+            work=self._layout.work(self._application),
             work_max=release.plan.limits.work_max,
             pid=process.pid,
             leaf=process.leaf,
             proc=self._context.proc,
         )
-        return WorkWatch(worker, self._room)
+        try:
+            self._folder = WorkWatch(worker, self._room)
+        except (OSError, RuntimeError) as error:  # no descriptors or no thread to be had: the worker runs all the same
+            self._write(f"keeper: {self._application}: its folder is not watched: {error}")
 
     def _look_at_folder(self, process: WorkerProcess) -> None:
         """End a worker that fills the disk."""

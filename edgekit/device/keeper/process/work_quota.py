@@ -82,6 +82,7 @@ class WorkWatch:
     """One worker's folder, for as long as it lives. `fd` can be read when there is a verdict."""
 
     def __init__(self, worker: WatchedWorker, room: WorkRoom) -> None:
+        """Look from now on. Raises OSError or RuntimeError where no descriptors, or no thread, are to be had."""
         self._worker = worker
         self._room = room
         self._over = threading.Event()
@@ -91,12 +92,13 @@ class WorkWatch:
         self.looked = False
         self._reason = ""
         self.running = True
-        """Whether it looks on; it does not where the folder cannot be read, or no thread is to be had."""
+        """Whether it looks on; it does not where the folder cannot be read."""
         try:
             threading.Thread(target=self._watch, name="work", daemon=True).start()
-        except RuntimeError:  # no thread to be had: the worker runs all the same
-            self.running = False
+        except RuntimeError:
+            self.close()
             os.close(self._told)
+            raise
 
     def verdict(self) -> str:
         """Why the worker is to be ended, once; empty before that."""

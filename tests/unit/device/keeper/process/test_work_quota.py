@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from edgekit.device.keeper.process import work_quota
+from edgekit.device.keeper.process import supervisor, work_quota
 from edgekit.device.keeper.process.work_folder import MAX_FILES, FolderUse
 from edgekit.device.keeper.process.work_quota import WatchedWorker, WorkRoom, WorkWatch
 from tests.fakes.eventually import eventually
+from tests.fakes.keeper import Bench
+from tests.fakes.releases import make_release
 
 MAX = 100 << 20
 BAD, GOOD = "bad", "good"
@@ -85,3 +89,26 @@ def test_a_folder_that_goes_away_is_watched_no_more(tmp_path: Path) -> None:
     watch = WorkWatch(watched(tmp_path / "gone"), WorkRoom())
     eventually(lambda: not watch.verdict() and not watch.running)
     watch.close()
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EMFILE, "Too many open files"), RuntimeError("can't start new thread")]
+)
+def test_a_worker_whose_folder_cannot_be_watched_is_the_supervisors_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(supervisor, "WorkWatch", refuse)
+    bench = Bench(tmp_path)
+    bench.workers = replace(bench.workers, watches_folders=True)
+    lone, release = bench.lone_supervisor(), make_release()
+    bench.install(release)
+    lone.start(bench.releases.trusted(release.digest))
+    assert lone.step() == []
+    assert lone.process is not None and len(bench.starter.children) == 1
+    assert f"keeper: sorter: its folder is not watched: {error}" in [line.text for line in bench.journal.tail(9)]
+    lone.stop()
+    lone.step()
+    assert lone.stopped
