@@ -236,9 +236,9 @@ class WorkerProcess:
     def _start(self, entry: WorkerEntry, work: Path, report_fd: int) -> Child:
         try:
             with ExitStack() as kept:
+                kept.callback(self._note.handed_over)
                 settings_fd = _readable(self.release.settings)
                 kept.callback(os.close, settings_fd)
-                kept.callback(self._note.handed_over)
                 fds = {REPORT_FD_VARIABLE: report_fd, SETTINGS_FD_VARIABLE: settings_fd}
                 for variable, listener in self._listeners().items():
                     fds[variable] = kept.enter_context(listener).fileno()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,14 +39,13 @@ def measure(folder: Path) -> FolderUse:
         OSError: the folder itself cannot be read.
     """
     counted = _Counted()
-    top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    stack = [(top, os.scandir(top))]
+    stack = [_opened(os.fspath(folder))]
     try:
         while stack and counted.files < _LOOKED_AT:
-            fd, entries = stack[-1]
-            entry = next(entries, None)
+            level = stack[-1]
+            entry = next(level.entries, None)
             if entry is None:
-                os.close(stack.pop()[0])
+                stack.pop().kept.close()
                 continue
             with suppress(OSError):
                 found = entry.stat(follow_symlinks=False)
@@ -55,12 +54,10 @@ def measure(folder: Path) -> FolderUse:
                     if len(stack) >= MAX_DEPTH:
                         counted.deeper = True
                     else:
-                        inner = os.open(entry.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
-                        stack.append((inner, os.scandir(inner)))
+                        stack.append(_opened(entry.name, level.fd))
     finally:
-        for fd, entries in stack:
-            entries.close()
-            os.close(fd)
+        for level in stack:
+            level.kept.close()
     return FolderUse(bytes=counted.bytes, files=counted.files, deeper=counted.deeper)
 
 
@@ -76,6 +73,22 @@ def nameless_bytes(folder: Path, pids: Iterable[int], proc: Path) -> int:
             if stat.S_ISREG(held.st_mode) and not held.st_nlink and held.st_dev == device:
                 found[held.st_ino] = held.st_blocks * _BLOCK_BYTES
     return sum(found.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OpenFolder:
+    fd: int
+    entries: Iterator[os.DirEntry[str]]
+    kept: ExitStack
+    """Closes both."""
+
+
+def _opened(name: str, within: int | None = None) -> _OpenFolder:
+    """A folder, by its name in an opened one. Raises OSError, and leaves nothing open then."""
+    with ExitStack() as kept:
+        fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=within)
+        kept.callback(os.close, fd)
+        return _OpenFolder(fd=fd, entries=kept.enter_context(os.scandir(fd)), kept=kept.pop_all())
 
 
 class _Counted:

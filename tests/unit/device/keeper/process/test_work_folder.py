@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import resource
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from edgekit.device.keeper.process import work_folder
 from edgekit.device.keeper.process.work_folder import MAX_DEPTH, measure, nameless_bytes
+from tests.fakes.vitals import descriptors
 
 MIB = 1 << 20
 
@@ -70,3 +74,21 @@ def test_a_folder_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "work").symlink_to("/")
     with pytest.raises(OSError, match="work"):
         measure(tmp_path / "work")
+
+
+def test_what_cannot_be_listed_for_want_of_descriptors_leaves_none_open(tmp_path: Path) -> None:
+    """A folder takes two, and only one is left."""
+    (tmp_path / "inner").mkdir()
+    gc.collect()
+    before = descriptors(os.getpid())
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    for spare in (1, 3):  # for the folder itself, and for the one in it
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free + spare, hard))
+        try:
+            with suppress(OSError):
+                measure(tmp_path)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert descriptors(os.getpid()) == before
