@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgekit.device.keeper.process.kernel_files import as_number, number_of, table_of, text_of
+
 MEMORY_PARTS = ("anon", "file", "kernel", "shmem", "slab", "sock", "pagetables", "inactive_file")
 """Of `memory.stat`; the last one lies in `file`, and can be taken back at once."""
 RESOURCES = ("cpu", "io", "memory")
@@ -34,14 +36,14 @@ class LeafAccounts:
 
 def read_accounts(leaf: Path) -> LeafAccounts:
     """Read a cgroup's counters; of one that is gone there are none."""
-    stat, cpu = _counts(leaf / "memory.stat"), _counts(leaf / "cpu.stat")
+    stat, cpu = table_of(leaf / "memory.stat"), table_of(leaf / "cpu.stat")
     return LeafAccounts(
         memory={part: stat[part] for part in MEMORY_PARTS if part in stat},
-        memory_events=_counts(leaf / "memory.events"),
+        memory_events=table_of(leaf / "memory.events"),
         waited_s=read_waits(leaf, "{}.pressure"),
         cpu_s=_seconds(cpu, "usage_usec"),
         throttled_s=_seconds(cpu, "throttled_usec"),
-        tasks=_number(_text(leaf / "pids.current")),
+        tasks=number_of(leaf / "pids.current"),
     )
 
 
@@ -54,35 +56,13 @@ def read_waits(folder: Path, name: str) -> dict[tuple[str, str], float]:
     """
     found: dict[tuple[str, str], float] = {}
     for resource in RESOURCES:
-        for line in _text(folder / name.format(resource)).splitlines():
+        for line in text_of(folder / name.format(resource)).splitlines():
             kind, *pairs = line.split() or [""]
-            total_us = _number(dict(pair.partition("=")[::2] for pair in pairs).get("total", ""))
+            total_us = as_number(dict(pair.partition("=")[::2] for pair in pairs).get("total", ""))
             if total_us is not None:
                 found[resource, kind] = total_us / 1e6
     return found
 
 
-def _counts(file: Path) -> dict[str, int]:
-    """A file of names and numbers, one pair a line."""
-    found: dict[str, int] = {}
-    for line in _text(file).splitlines():
-        name, _, text = line.partition(" ")
-        number = _number(text)
-        if number is not None:
-            found[name] = number
-    return found
-
-
 def _seconds(counts: Mapping[str, int], name: str) -> float | None:
     return counts[name] / 1e6 if name in counts else None
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.strip().isdigit() else None
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text()
-    except OSError:
-        return ""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgekit.device.keeper.process.kernel_files import number_of, table_of
 from edgekit.errors import RolloutError
 from edgekit.schema.plan import LimitsPlan
 from edgekit.schema.units import format_cpus, parse_cpus
@@ -69,9 +70,9 @@ class Leaf:
     def figures(self) -> MemoryFigures:
         """What the kernel counts for this leaf now."""
         return MemoryFigures(
-            current=int(self._read("memory.current") or 0),
-            peak=int(self._read("memory.peak") or 0),
-            oom_kills=self._event("oom_kill"),
+            current=number_of(self.path / "memory.current") or 0,
+            peak=number_of(self.path / "memory.peak") or 0,
+            oom_kills=table_of(self.path / "memory.events").get("oom_kill", 0),
             pressure_some_avg10=self._pressure(),
         )
 
@@ -132,13 +133,6 @@ class Leaf:
             return (self.path / name).read_text().strip()
         except OSError:
             return ""
-
-    def _event(self, name: str) -> int:
-        for line in self._read("memory.events").splitlines():
-            key, _, count = line.partition(" ")
-            if key == name:
-                return int(count)
-        return 0
 
     def _pressure(self) -> float:
         some = self._read("memory.pressure").partition("\n")[0]

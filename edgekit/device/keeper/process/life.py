@@ -16,6 +16,7 @@ from edgekit.device.keeper.process.confinement.confined import WorkerEntry
 from edgekit.device.keeper.process.confinement.note import Note
 from edgekit.device.keeper.process.confinement.users import Users
 from edgekit.device.keeper.process.journal import MAX_LINE_BYTES, Journal, LineCutter
+from edgekit.device.keeper.process.kernel_files import table_of
 from edgekit.device.keeper.process.launch import worker_argv, worker_env
 from edgekit.device.keeper.process.masking import Mask
 from edgekit.device.keeper.process.memory_gauge import thresholds_of
@@ -323,9 +324,5 @@ def _readable(content: bytes) -> int:
 
 def _resident(status: Path) -> MemoryFigures:
     """Source: proc_pid_status(5), VmRSS and VmHWM."""
-    try:
-        fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
-    except OSError:
-        return MemoryFigures()
-    current, peak = (int(fields.get(name, "0 kB").split()[0]) << 10 for name in ("VmRSS", "VmHWM"))
-    return MemoryFigures(current=current, peak=peak)
+    fields = table_of(status)
+    return MemoryFigures(current=fields.get("VmRSS", 0) << 10, peak=fields.get("VmHWM", 0) << 10)

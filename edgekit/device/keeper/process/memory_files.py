@@ -1,7 +1,5 @@
 """What the kernel counts of a worker's memory: read from its cgroup, or where there is none from its process.
 
-A file that is not there, or not as it should be, says nothing: it must not end who reads it.
-
 Source: Linux, Documentation/admin-guide/cgroup-v2.rst, "Memory Interface Files"; proc_pid_status(5);
 proc_pid_smaps_rollup(5); Documentation/gpu/drm-usage-stats.rst; Documentation/driver-api/dma-buf.rst.
 """
@@ -11,31 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from edgekit.device.keeper.process.kernel_files import number_of, table_of, text_of
 from edgekit.schema.memory import AcceleratorMemory, GroupMemory, ProcessMemory
 from edgekit.schema.plain_text import plain_text
 
-_MOST_READ_BYTES = 1 << 18
 MOST_PROCESSES, MOST_OWNERS = 16, 32
 _MOST_DESCRIPTORS = 1024
 _NVMAP = Path("/sys/kernel/debug/nvmap/iovmm/clients")
-
-
-def table_of(path: Path, separator: str | None = None) -> dict[str, int]:
-    """A file of lines such as `anon 4096` or `VmRSS:  12 kB`: numbers by name; empty where it cannot be read."""
-    found = {}
-    for line in _read(path).splitlines():
-        name, *values = line.split(separator)
-        if values and (words := values[0].split()) and words[0].isdigit():
-            found[name.strip().rstrip(":")] = int(words[0])
-    return found
 
 
 def group_memory(leaf: Path) -> GroupMemory:
     """A leaf's account."""
     stat = table_of(leaf / "memory.stat")
     return GroupMemory(
-        current_bytes=_number(leaf / "memory.current"),
-        peak_bytes=_number(leaf / "memory.peak"),
+        current_bytes=number_of(leaf / "memory.current") or 0,
+        peak_bytes=number_of(leaf / "memory.peak") or 0,
         anon_bytes=stat.get("anon", 0),
         file_bytes=stat.get("file", 0),
         shmem_bytes=stat.get("shmem", 0),
@@ -54,12 +42,12 @@ def group_used_bytes(leaf: Path) -> int:
     A worker that writes clips fills its limit with pages of files, and is in no trouble. Source: Kubernetes,
     "Node-pressure Eviction", the working set.
     """
-    return max(0, _number(leaf / "memory.current") - table_of(leaf / "memory.stat").get("inactive_file", 0))
+    return max(0, (number_of(leaf / "memory.current") or 0) - table_of(leaf / "memory.stat").get("inactive_file", 0))
 
 
 def group_charged_bytes(leaf: Path) -> int:
     """All that a leaf is charged for: cheap to read, and never less than it uses."""
-    return _number(leaf / "memory.current")
+    return number_of(leaf / "memory.current") or 0
 
 
 def process_used_bytes(process: Path) -> int:
@@ -92,12 +80,12 @@ def accelerator_memories(proc: Path, pids: Iterable[int], nvmap: Path = _NVMAP) 
 
 
 def _process(folder: Path, pid: int) -> ProcessMemory | None:
-    rollup, status = table_of(folder / "smaps_rollup", ":"), table_of(folder / "status", ":")
+    rollup, status = table_of(folder / "smaps_rollup"), table_of(folder / "status")
     if "Rss" not in rollup:
         return None
     return ProcessMemory(
         pid=pid,
-        name=plain_text(_read(folder / "comm").strip())[:64],
+        name=plain_text(text_of(folder / "comm").strip())[:64],
         resident_bytes=rollup["Rss"] << 10,
         proportional_bytes=rollup.get("Pss", 0) << 10,
         anon_bytes=status.get("RssAnon", 0) << 10,
@@ -108,7 +96,7 @@ def _process(folder: Path, pid: int) -> ProcessMemory | None:
 
 def _nvmap(clients: Path, pids: tuple[int, ...]) -> Iterator[AcceleratorMemory]:
     """Lines CLIENT PROCESS PID SIZE, sizes as `<n>K`, the last one the total. Source: NVIDIA, nvmap_dev.c."""
-    for line in _read(clients).splitlines():
+    for line in text_of(clients).splitlines():
         words = line.split()
         if len(words) == 4 and words[2].isdigit() and int(words[2]) in pids and words[3][:-1].isdigit():
             owner = f"process {words[2]}, {plain_text(words[1])[:64]}"
@@ -123,7 +111,7 @@ def _of_descriptors(fdinfo: Path, pid: int) -> Iterator[AcceleratorMemory]:
     except OSError:
         return
     for file in files:
-        words = dict(line.split(":", 1) for line in _read(file).splitlines() if ":" in line)
+        words = dict(line.split(":", 1) for line in text_of(file).splitlines() if ":" in line)
         if "drm-driver" in words:  # one client may have several descriptors: it counts once
             for name, value in words.items():
                 if name.startswith(("drm-resident-", "drm-memory-")):
@@ -148,16 +136,3 @@ def _amount(text: str) -> int:
     if not words or not words[0].isdigit():
         return 0
     return int(words[0]) << {"KiB": 10, "MiB": 20}.get(words[1] if len(words) > 1 else "", 0)
-
-
-def _number(path: Path) -> int:
-    text = _read(path).strip()
-    return int(text) if text.isdigit() else 0
-
-
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.read(_MOST_READ_BYTES).decode(errors="replace")
-    except OSError:
-        return ""

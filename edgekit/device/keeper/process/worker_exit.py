@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgekit.device.keeper.process.kernel_files import table_of
 from edgekit.errors import Cause
 from edgekit.schema.message import NewerWord
 from edgekit.schema.report import Report
@@ -42,8 +43,4 @@ def oom_kills(proc: Path) -> int:
     It is 0 before Linux 4.13. Where a worker has no cgroup of its own it says whose SIGKILL that was.
     Source: Linux, mm/vmstat.c, oom_kill.
     """
-    try:
-        lines = (proc / "vmstat").read_text().splitlines()
-        return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
-    except OSError:
-        return 0
+    return table_of(proc / "vmstat").get("oom_kill", 0)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from edgekit.device.keeper.process.kernel_files import table_of
 from edgekit.device.keeper.process.memory_files import (
     MOST_OWNERS,
     accelerator_memories,
@@ -15,7 +16,6 @@ from edgekit.device.keeper.process.memory_files import (
     kept_bytes,
     process_memories,
     process_used_bytes,
-    table_of,
 )
 
 STAT = """anon 104857600
@@ -132,4 +132,4 @@ def test_owners_without_end_are_bounded(tmp_path: Path) -> None:
 def test_lines_with_colons_and_without(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("VmRSS:\t  12 kB\nName:\tx y\n")
-    assert table_of(file) == {"VmRSS": 12} == table_of(file, ":")
+    assert table_of(file) == {"VmRSS": 12}

@@ -1,0 +1,40 @@
+"""Small files in which the kernel tells figures: of cgroups, of processes, of the whole board.
+
+One that is not there, or not as it should be, says nothing: it must not end who reads it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_MOST_READ_BYTES = 1 << 18
+
+
+def text_of(path: Path) -> str:
+    """A file's text, 256 KiB of it at most; empty where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(_MOST_READ_BYTES).decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def number_of(path: Path) -> int | None:
+    """A file of one number; None where there is none."""
+    return as_number(text_of(path).strip())
+
+
+def table_of(path: Path) -> dict[str, int]:
+    """A file of lines such as `anon 4096` or `VmRSS:  12 kB`: numbers by name; empty where it cannot be read."""
+    found = {}
+    for line in text_of(path).splitlines():
+        name, *values = line.split()[:2] or [""]
+        number = as_number(values[0]) if values else None
+        if number is not None:
+            found[name.rstrip(":")] = number
+    return found
+
+
+def as_number(text: str) -> int | None:
+    """A number as the kernel writes them; None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() else None
