@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edgekit.device.keeper.context import KeeperContext
+from edgekit.device.keeper.incidents.release_notes import ReleaseNotes, SeenFailure
 from edgekit.device.keeper.open_tickets import title
 from edgekit.device.keeper.process.life import WorkerProcess
 from edgekit.device.keeper.update.activation import NeverHealthy, ProvedHealthy, Starting, State, UpdateEvent
 from edgekit.errors import EdgekitError
-from edgekit.schema.control import ReleaseFailure, ReleaseRef
 
 MOST_BOOTS = 3
 """After so many the release before it runs, where there is one."""
@@ -23,17 +23,22 @@ class BootCount:
     """One application's. Starts within one boot count once: a keeper that is started anew proves nothing."""
 
     def __init__(
-        self, context: KeeperContext, apply: Callable[[UpdateEvent], None], log: Callable[[str], None]
+        self,
+        context: KeeperContext,
+        notes: ReleaseNotes,
+        apply: Callable[[UpdateEvent], None],
+        log: Callable[[str], None],
     ) -> None:
         """Begin.
 
         Args:
             context: with this boot's name; nothing is counted where it has none.
+            notes: put on record that a release was left.
             apply: saves what is counted.
             log: gets what was decided.
         """
         self._context = context
-        self._apply, self._log = apply, log
+        self._notes, self._apply, self._log = notes, apply, log
         self._healthy_since_s: float | None = None
 
     def leave_unhealthy(self, state: State) -> None:
@@ -47,7 +52,7 @@ class BootCount:
         except (EdgekitError, OSError) as error:
             self._log(f"{reason}, and {title(previous)} cannot take its place: {error}")
             return
-        self._apply(NeverHealthy(failure=self._failure(current, reason)))
+        self._apply(NeverHealthy(failure=self._notes.failed(current, SeenFailure(kind="rolled_back", reason=reason))))
         self._log(f"{reason}: back to {title(previous)}")
 
     def starting(self, state: State) -> None:
@@ -68,15 +73,3 @@ class BootCount:
 
     def _is_over(self, state: State) -> bool:
         return state.boots >= MOST_BOOTS and self._context.boot not in ("", state.boot)
-
-    def _failure(self, ref: ReleaseRef, reason: str) -> ReleaseFailure:
-        return ReleaseFailure(
-            digest=ref.digest,
-            application=ref.application,
-            version=ref.version,
-            reason=reason,
-            probes=(),
-            log_tail=(),
-            at_s=self._context.wall_clock(),
-            settings=ref.settings,
-        )

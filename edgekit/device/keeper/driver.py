@@ -65,10 +65,8 @@ class ReleaseDriver:
         if failure and (failure != known or not failure.digest):
             self._log(failure.reason)
             self._notes.interrupted(failure)
-        self._boots = BootCount(context, self.apply, self._log)
+        self._boots = BootCount(context, self._notes, self.apply, self._log)
         self._boots.leave_unhealthy(self.state)
-        if self.state.failure and self.state.failure != failure:
-            self._notes.interrupted(self.state.failure)
 
     @property
     def state(self) -> State:

@@ -52,6 +52,9 @@ def test_the_fourth_boot_is_one_of_the_release_before(root: Path) -> None:
     assert failure.reason == f"sorter 2.0.0 ({SECOND.digest[:12]}) was not healthy in 3 starts of the device"
     assert bench.application().state.previous is None, "nothing to roll back to: that release is no good"
     assert any(": back to sorter 1.0.0" in line.text for line in bench.journal.tail(50))
+    bench.recorder.flush()
+    *_, told = bench.recorder.told("sorter")
+    assert (told.kind, told.version, told.reason) == ("rolled_back", "2.0.0", failure.reason)
 
 
 def test_the_count_is_on_disk_before_the_worker_starts(root: Path) -> None:
