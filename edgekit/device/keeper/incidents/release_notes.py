@@ -113,7 +113,7 @@ class ReleaseNotes:
     def _streak(self, seen: SeenFailure) -> dict[str, float]:
         if seen.kind != "restarted":
             return {}
-        self._quick_ends = self._quick_ends + 1 if seen.figures.get("ran_s", 0.0) < STEADY_S else 1
+        self._quick_ends = self._quick_ends + 1 if seen.figures.get("ran_s", 0.0) < STEADY_S else 0
         return {"quick_ends": float(self._quick_ends)}
 
 

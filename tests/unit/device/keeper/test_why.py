@@ -103,6 +103,22 @@ def test_one_that_runs_for_long_between_its_ends_is_in_no_loop(tmp_path: Path) -
     assert cause_of_last(bench) == "crash"
 
 
+def test_an_end_after_a_long_run_is_none_of_those_soon_after_a_start(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.commit(release("1.0.0"))
+    for _ in range(70):
+        bench.turn(1.0)
+    causes = []
+    for _ in range(4):
+        bench.child().end(-11)
+        bench.turn(0.1, times=2)
+        causes.append(cause_of_last(bench))
+        bench.turn(10.0)
+        bench.turn(0.1)
+    assert causes == ["crash", "crash", "crash", "crash_loop"]
+    assert told(bench)[-1].figures["quick_ends"] == 3.0
+
+
 def test_a_trial_that_the_keeper_did_not_see_the_end_of_is_on_record_at_its_next_start(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.commit(release("1.0.0"))
