@@ -87,7 +87,7 @@ def run(layout: Layout, program: Path, environ: Mapping[str, str]) -> int:
         server = ControlServer(services, layout.socket, group=group, log=journal.write)
         services.keeper.step()
         server.start()
-        mark = RunMark(layout.run_mark, disk, time.time)
+        mark = RunMark(layout.run_mark, disk, time.time, _boot(workers.proc))
         services.recorder.start(mark.begin, mark.end)
         with suppress(RuntimeError):  # no thread to be had: the next client's clearing out does it too
             threading.Thread(target=services.keeper.folders.clear, name="clear", daemon=True).start()
@@ -199,7 +199,7 @@ def _assemble(layout: Layout, limiter: Limiter, workers: WorkerContext, notifier
 
 
 def _boot(proc: Path) -> str:
-    """This boot's name. Source: random(4), boot_id."""
+    """This boot's name, another one after each boot. Source: random(4), boot_id."""
     try:
         return (proc / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except (OSError, ValueError):

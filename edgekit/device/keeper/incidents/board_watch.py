@@ -57,19 +57,27 @@ class _Running(Message):
 class RunMark:
     """A file that is there while the keeper runs: one that is there at its start was left by an end without warning."""
 
-    def __init__(self, path: Path, disk: Filesystem, wall: Callable[[], float], proc: Path = Path("/proc")) -> None:
-        self._path, self._disk, self._wall, self._proc = path, disk, wall, proc
+    def __init__(self, path: Path, disk: Filesystem, wall: Callable[[], float], boot: str) -> None:
+        """Put nothing yet.
+
+        Args:
+            path: where the mark lies.
+            disk: the way there.
+            wall: seconds since the epoch.
+            boot: this boot's name; empty where the system has none.
+        """
+        self._path, self._disk, self._wall, self._boot = path, disk, wall, boot
 
     def begin(self) -> Incident | None:
         """Put the mark; what the one before tells, where there is one."""
-        boot, before = self._boot(), self._left()
+        before = self._left()
         with contextlib.suppress(OSError):
             self._disk.make_folders(self._path.parent)
-            self._disk.replace(self._path, to_message(_Running(boot=boot, at_s=self._wall())))
+            self._disk.replace(self._path, to_message(_Running(boot=self._boot, at_s=self._wall())))
         if before is None:
             return None
         figures = {"started_s": before.at_s}
-        if before.boot == boot:
+        if before.boot == self._boot:
             reason = "the keeper was ended without having stopped: killed, or by its watchdog"
             return Incident(kind="keeper", at_s=self._wall(), reason=reason, figures=figures)
         reason = "the board began anew without having been shut down: its power went, or its kernel stopped"
@@ -87,10 +95,3 @@ class RunMark:
             return None
         except (InputError, OSError):  # torn: it was there
             return _Running(boot="", at_s=0.0)
-
-    def _boot(self) -> str:
-        """Source: random(4), boot_id: another one after each boot."""
-        try:
-            return (self._proc / "sys/kernel/random/boot_id").read_text().strip()
-        except OSError:
-            return ""

@@ -46,15 +46,10 @@ class Board:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.boot("first")
-
-    def boot(self, name: str) -> None:
-        folder = self.root / "proc/sys/kernel/random"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "boot_id").write_text(f"{name}\n")
+        self.boot = "first"
 
     def mark(self) -> RunMark:
-        return RunMark(self.root / "incidents/running.json", QuickFilesystem(), lambda: 5.0, self.root / "proc")
+        return RunMark(self.root / "incidents/running.json", QuickFilesystem(), lambda: 5.0, self.boot)
 
 
 def test_a_keeper_that_was_killed_and_a_power_cut_are_told_apart(tmp_path: Path) -> None:
@@ -62,7 +57,7 @@ def test_a_keeper_that_was_killed_and_a_power_cut_are_told_apart(tmp_path: Path)
     assert board.mark().begin() is None
     killed = board.mark().begin()
     assert killed is not None and killed.kind == "keeper"
-    board.boot("second")
+    board.boot = "second"
     cut = board.mark().begin()
     assert cut is not None and cut.kind == "power"
     assert cut.figures == {"started_s": 5.0}
@@ -73,7 +68,7 @@ def test_a_clean_stop_leaves_nothing_to_tell(tmp_path: Path) -> None:
     mark = board.mark()
     mark.begin()
     mark.end()
-    board.boot("second")
+    board.boot = "second"
     assert board.mark().begin() is None
 
 
