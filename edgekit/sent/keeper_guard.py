@@ -27,8 +27,8 @@ from edgekit.sent.keeper_trial import (
     KeeperTrial,
     Watched,
     failing,
-    from_text,
     judge_keeper,
+    load_trial,
     observe_keeper,
     on_start,
     to_text,
@@ -54,11 +54,7 @@ class Switch:
 
     def load(self) -> KeeperTrial | None:
         """The saved trial; None where there is none that could be read."""
-        try:
-            with open(self.file, "rb") as file:
-                return from_text(file.read(1 << 20))
-        except OSError:
-            return None
+        return load_trial(self.file)
 
     def save(self, trial: KeeperTrial) -> None:
         """Make a phase durable, before its work begins."""
@@ -217,12 +213,12 @@ class TrialWatch:
             return
         if trial.phase == "armed":
             self._service.begin(self._switch, trial)
-        runs = self._wait(trial)
+        runs = self._wait()
         trial = self._switch.load()
         if trial is not None and trial.phase == "failing":
             self._finish(trial, runs=runs)
 
-    def _wait(self, trial: KeeperTrial | None) -> bool:
+    def _wait(self) -> bool:
         """Look until the new keeper has passed, or is taken back; whether one that is taken back may still run."""
         began_s, watched = self._clock(), None
         while (trial := self._switch.load()) is not None and trial.phase in ("armed", "started"):

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 OPEN = ("armed", "started", "failing")
+MOST_BYTES = 1 << 20
 SILENT_S = 20.0
 """A keeper that answered, and then does not for so long, is gone."""
 
@@ -75,6 +76,15 @@ def from_text(data: bytes) -> KeeperTrial | None:
     limits = (trial.ready_s, trial.settle_s, trial.healthy_s)
     sound = all(isinstance(limit, (int, float)) and 0 <= limit <= 3600 for limit in limits)
     return trial if named and sound else None
+
+
+def load_trial(path: str) -> KeeperTrial | None:
+    """The saved trial; None where there is none that could be read."""
+    try:
+        with open(path, "rb") as file:
+            return from_text(file.read(MOST_BYTES))
+    except OSError:
+        return None
 
 
 def on_start(trial: KeeperTrial, boot: str) -> KeeperTrial:

@@ -27,7 +27,7 @@ from typing import Any
 
 from edgekit.sent.board_disk import BoardDisk
 from edgekit.sent.keeper_socket import KeeperSocket, RefusedByKeeper, see_keeper
-from edgekit.sent.keeper_trial import KeeperTrial, from_text, to_text
+from edgekit.sent.keeper_trial import KeeperTrial, load_trial, to_text
 
 LARGEST_SHOWN = 1 << 20
 
@@ -88,7 +88,7 @@ def text_of(path: str) -> str:
 
 def trial_state(path: str, guard: str) -> dict[str, Any]:
     """Whether a new keeper is on trial, which copy is its way back, and whether somebody watches."""
-    trial = from_text(text_of(path).encode())
+    trial = load_trial(path)
     if trial is None or not trial.open:
         return {}
     return {"old": trial.old, "watched": is_watched(guard)}
@@ -190,14 +190,14 @@ def arm(step: dict[str, Any], disk: BoardDisk) -> None:
 
 def unit_before(unit: str, file: str) -> str:
     """The service's file that the old keeper ran by: that of a trial which broke off, else the present one."""
-    broken_off = from_text(text_of(file).encode())
+    broken_off = load_trial(file)
     return broken_off.unit_before if broken_off and broken_off.open else text_of(unit) if unit else ""
 
 
 def wait_for_verdict(path: str) -> None:
     """Return once the new keeper has passed its trial. Raises OSError where it did not, or nobody judges it."""
     began_s = time.monotonic()
-    while (trial := from_text(text_of(path).encode())) is not None and trial.open:
+    while (trial := load_trial(path)) is not None and trial.open:
         if time.monotonic() - began_s > 4 * trial.ready_s + trial.settle_s + trial.healthy_s:
             raise OSError(f"its trial does not come to an end: {path} is {trial.phase}")
         time.sleep(0.5)
