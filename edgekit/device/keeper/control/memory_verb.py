@@ -30,6 +30,7 @@ class MemoryVerb:
         self,
         keeper: Keeper,
         choose: Callable[[Request], str],
+        gone: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], object] = time.sleep,
     ) -> None:
@@ -38,10 +39,12 @@ class MemoryVerb:
         Args:
             keeper: knows the workers.
             choose: gives the application that a request is about.
+            gone: whether nobody waits for the answer any more.
             clock: monotonic seconds.
             wait: lets so many seconds pass.
         """
-        self._keeper, self._choose, self._clock, self._wait = keeper, choose, clock, wait
+        self._keeper, self._choose, self._gone = keeper, choose, gone
+        self._clock, self._wait = clock, wait
 
     def memory(self, request: Request, _payload: bytearray) -> Iterator[Event]:
         """Answer `memory`."""
@@ -70,7 +73,7 @@ class MemoryVerb:
         question = PythonQuestion(number=number, seconds=request.seconds, sites=request.sites)
         until_s = self._clock() + request.seconds + _LATE_S
         told = process.line.tell(Order(python=question))
-        while self._clock() < until_s and supervisor.process is process:
+        while self._clock() < until_s and supervisor.process is process and not self._gone():
             told = told or process.line.tell(Order(python=question))
             memory = process.report.memory if process.report else None
             if memory is not None and memory.python is not None and memory.python.number == number:

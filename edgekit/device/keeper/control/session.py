@@ -86,7 +86,7 @@ class Session:
             "settings": self._settings,
             "logs": self._logs,
             "metrics": self._metrics,
-            "memory": MemoryVerb(services.keeper, self._choose).memory,
+            "memory": MemoryVerb(services.keeper, self._choose, lambda: wire.gone).memory,
             "trace": TraceVerb(services.keeper, self._choose, lambda: wire.gone).trace,
             "clips": self._clips.clips,
             "clip": self._clips.clip,

@@ -25,6 +25,7 @@ from edgekit.schema.message import from_message_data
 from edgekit.schema.report import Report, SinkReport
 from tests.fakes.cgroups import make_leaf, make_tree
 from tests.fakes.eventually import eventually
+from tests.fakes.hands import Hands
 from tests.fakes.keeper import Bench
 from tests.fakes.releases import make_release
 
@@ -48,7 +49,7 @@ def committed(root: Path, limiter: Limiter | None = None) -> Bench:
 
 
 def asked(bench: Bench, request: Request) -> MemoryAnswer:
-    verb = MemoryVerb(bench.keeper, lambda _request: "sorter", bench.clock, bench.turn)
+    verb = MemoryVerb(bench.keeper, lambda _request: "sorter", lambda: False, bench.clock, bench.turn)
     *_, done = verb.memory(request, bytearray())
     return from_message_data(MemoryAnswer, done.data, "answer")
 
@@ -97,7 +98,7 @@ def test_the_worker_is_asked_for_its_allocations_and_its_own_answer_waited_for(t
         bench.turn(1.0)
 
     child.pulse = report(999_999)  # an answer to somebody else's question
-    verb = MemoryVerb(bench.keeper, lambda _request: "sorter", bench.clock, wait)
+    verb = MemoryVerb(bench.keeper, lambda _request: "sorter", lambda: False, bench.clock, wait)
     progress, done = verb.memory(Request(verb="memory", sites=4, seconds=2.0), bytearray())
     assert progress.message == "watching what sorter allocates for 2 s"
     found = from_message_data(MemoryAnswer, done.data, "answer")
@@ -120,6 +121,15 @@ def test_a_worker_that_ends_meanwhile_ends_the_wait(tmp_path: Path) -> None:
     with pytest.raises(Unreachable):
         asked(bench, Request(verb="memory", sites=1, seconds=300.0))
     assert bench.clock() - began_s < 2
+
+
+def test_who_has_gone_is_waited_for_no_more(tmp_path: Path) -> None:
+    """Else clients that ask and hang up take all places for minutes."""
+    bench = committed(tmp_path)
+    hands, began_s = Hands(bench), bench.clock()
+    with pytest.raises(Unreachable):
+        hands.ask("memory", sites=1, seconds=300.0)
+    assert bench.clock() - began_s < 5
 
 
 @pytest.mark.parametrize(
