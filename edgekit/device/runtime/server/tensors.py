@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from types import MappingProxyType
 from typing import Any
 
@@ -29,6 +30,7 @@ DATATYPES: Mapping[str, np.dtype[Any]] = MappingProxyType(
 """The protocol's names. BYTES and BF16 are no tensors of engines here."""
 NAMES: Mapping[np.dtype[Any], str] = MappingProxyType({dtype: name for name, dtype in DATATYPES.items()})
 _BINARY = "binary_data_size"
+_IN_DATA = frozenset({int, float, bool, list})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +169,8 @@ def _from_json(entry: Mapping[str, Any], spec: TensorSpec) -> Tensor:
     if not isinstance(data, list):
         raise unusable(f"input {spec.name} has no data, and no {_BINARY}")
     try:
+        if not _is_of_numbers(data):
+            raise ValueError
         made = np.array(data)
         if made.dtype.kind not in "biuf" or (made.dtype.kind == "f" and spec.dtype.kind != "f"):
             raise ValueError
@@ -177,6 +181,17 @@ def _from_json(entry: Mapping[str, Any], spec: TensorSpec) -> Tensor:
         wanted = f"{math.prod(spec.shape)} numbers of {NAMES[spec.dtype]}"
         raise unusable(f"input {spec.name}: data are not {wanted}") from None
     return cast
+
+
+def _is_of_numbers(data: list[Any]) -> bool:
+    """Whether there is nothing else in it: beside one long text an array would give each number as much room."""
+    rows = [data]
+    while rows:
+        kinds = set(map(type, chain.from_iterable(rows)))
+        if not kinds <= _IN_DATA:
+            return False
+        rows = [one for one in chain.from_iterable(rows) if isinstance(one, list)] if list in kinds else []
+    return True
 
 
 def _outputs(raw: Mapping[str, Any], specs: Sequence[TensorSpec]) -> Mapping[str, bool]:
