@@ -11,6 +11,7 @@ import socket
 import time
 from typing import Any
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 ASK_S = 10.0
@@ -24,6 +25,8 @@ _SEND_BUFFER_BYTES = 64 << 10
 """In the kernel, for each connection that is sent pictures: more would only be older ones on their way."""
 _PIECE_BYTES = 60 << 10
 """Less than workers' MALLOC_MMAP_THRESHOLD_."""
+_ASKING = (h11.IDLE, h11.SEND_BODY)
+"""A client's states while some of its request, or of its next one, is still to come. Source: h11, "State machines"."""
 
 
 class _Watched(H11Protocol):
@@ -111,8 +114,7 @@ class ManyRequests(_Watched):
             self._asks_since_s, self._bytes = time.monotonic(), 0
         self._bytes += len(data)
         super().data_received(data)
-        cycle = self.cycle
-        if cycle is not None and not cycle.more_body:
+        if self.conn.their_state not in _ASKING:
             self._asks_since_s = None
 
     def _asks_for_s(self, now_s: float) -> float:

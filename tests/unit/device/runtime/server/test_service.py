@@ -7,7 +7,6 @@ import json
 import re
 import socket
 import threading
-import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.device.runtime.server import connections
 from edgekit.device.runtime.server.tensors import MAX_JSON_BYTES
 from edgekit.schema.serve import Serve
 from tests.fakes.eventually import PATIENCE_S, eventually
@@ -108,6 +106,7 @@ FIRST = {"name": "images", "datatype": "FP32", "shape": list(IMAGES)}
         ({"inputs": [{**FIRST, "data": [1.0]}]}, "data are not 27648 numbers of FP32"),
         ({"inputs": [{**FIRST, "data": ["a"] * 27648}]}, "data are not"),
         ({"inputs": [{**FIRST, "data": [[1], [1, 2]]}]}, "data are not"),
+        ({"inputs": [{**FIRST, "data": [None] * 27648}]}, "data are not"),
         ({"inputs": [{**FIRST, "data": "no"}]}, "has no data"),
         ({**changed(0), "outputs": [{"name": "most"}]}, "no output 'most', it has: more, less"),
         ({**changed(0), "outputs": [{"name": "more", "parameters": {"classification": 3}}]}, "classification"),
@@ -282,71 +281,3 @@ def test_a_port_that_another_program_has_is_opened_once_it_is_free(tmp_path: Pat
     with bench:
         eventually(lambda: bench.figures.addresses)
         assert bench.figures.trouble == "" and bench.ask("GET", "/v2")[0] == 200
-
-
-@pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in (("ASK_S", 0.3), ("STILL_S", 0.3), ("LOOK_EVERY_S", 0.05)):
-        monkeypatch.setattr(connections, name, seconds)
-    monkeypatch.setattr(connections, "SLOWEST_BYTES_S", 1e9)
-
-
-BEGUN = b"POST /v2/models/net/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
-
-
-@pytest.mark.parametrize("sent", [b"", b"GET /v2", BEGUN, BEGUN + b"half", b"GET /v2 HTTP/1.1\r\nHost: x\r\n\r\nGET /"])
-def test_who_does_not_go_on_asking_is_hung_up_on(hurried: None, bench: ServingBench, sent: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", bench.port), timeout=PATIENCE_S) as client:
-        client.sendall(sent)
-        try:
-            while client.recv(4096):
-                pass
-        except ConnectionResetError:
-            pass
-    eventually(lambda: bench.figures.under_way == 0)
-    assert bench.ask("GET", "/v2")[0] == 200
-
-
-def test_who_drips_bytes_holds_no_place_for_long(hurried: None, bench: ServingBench) -> None:
-    with socket.create_connection(("127.0.0.1", bench.port), timeout=PATIENCE_S) as client:
-        client.sendall(BEGUN)
-        with pytest.raises(OSError):
-            for _ in range(10_000):
-                client.sendall(b"x")
-                time.sleep(0.02)
-    eventually(lambda: bench.figures.under_way == 0)
-
-
-def test_connections_are_kept_between_requests_and_are_not_without_number(bench: ServingBench) -> None:
-    connection = bench.connect()
-    for _ in range(3):
-        connection.request("GET", "/v2")
-        assert connection.getresponse().read()
-    opened = [socket.create_connection(("127.0.0.1", bench.port), timeout=PATIENCE_S) for _ in range(80)]
-    eventually(lambda: _hung_up(opened) >= 15)
-    connection.request("GET", "/v2")
-    assert connection.getresponse().status == 200, "who was there before stays"
-    connection.close()
-    for one in opened:
-        one.close()
-    eventually(lambda: _answers(bench))
-
-
-def _answers(bench: ServingBench) -> bool:
-    try:
-        return bench.ask("GET", "/v2")[0] == 200
-    except OSError:
-        return False
-
-
-def _hung_up(clients: list[socket.socket]) -> int:
-    count = 0
-    for client in clients:
-        client.setblocking(False)
-        try:
-            count += client.recv(1) == b""
-        except BlockingIOError:
-            pass
-        except ConnectionResetError:
-            count += 1
-    return count
