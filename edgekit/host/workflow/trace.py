@@ -68,7 +68,7 @@ def record_trace(name: str, wanted: WantedTrace, access: DeviceAccess, progress:
     record = unpack_record(raw)
     streams = summarise(record)
     content = to_chrome(record, raw, name)
-    file = wanted.out or Path(f"{_plain(name)}-{application}.trace.json")
+    file = wanted.out or Path(f"{_plain(f'{name}-{application}')}.trace.json")
     file.write_bytes(content)
     return WrittenTrace(
         device=name,
@@ -102,5 +102,5 @@ def replay_trace(file: Path, executor: Executor) -> ReplayReply:
 
 
 def _plain(name: str) -> str:
-    """A device's name as part of a file's: it may be USER@HOST:PORT."""
+    """What to call a file: a device may be USER@HOST:PORT, and what it calls its application may be a path."""
     return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name).lstrip(".-") or "device"

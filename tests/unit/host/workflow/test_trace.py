@@ -24,6 +24,9 @@ RAW = pack_record(TraceHeader(application="gate-watch", began_s=5.0, began_wall_
 class RecordingKeeper:
     """Has one record."""
 
+    def __init__(self, application: str) -> None:
+        self.application = application
+
     def check_can(self, feature: str, what: str) -> None:
         pass
 
@@ -31,19 +34,20 @@ class RecordingKeeper:
         from edgekit.schema.control import Event
 
         watch(Event(kind="progress", data={"offset": 0, "data": base64.b64encode(RAW).decode()}))
-        return {"application": "gate-watch", "bytes": len(RAW)}
+        return {"application": self.application, "bytes": len(RAW)}
 
 
 class OneDevice:
     """The way to it; counts how often it was gone."""
 
-    def __init__(self) -> None:
+    def __init__(self, application: str = "gate-watch") -> None:
         self.times = 0
+        self.application = application
 
     @contextmanager
     def keeper(self, _name: str) -> Iterator[RecordingKeeper]:
         self.times += 1
-        yield RecordingKeeper()
+        yield RecordingKeeper(self.application)
 
 
 def test_the_file_is_named_after_device_and_application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,6 +58,16 @@ def test_the_file_is_named_after_device_and_application(tmp_path: Path, monkeypa
     assert json.loads((tmp_path / done.file).read_bytes())["otherData"]["device"] == "root@10.0.0.7:22"
     assert replay_trace(tmp_path / done.file, LocalExecutor()).decisions == 0
     assert record_trace("../x", WantedTrace(), access, Silent()).file == "x-gate-watch.trace.json"
+
+
+def test_a_device_that_lies_about_its_application_does_not_choose_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for application in ("/../../there", str(tmp_path / "there")):
+        done = record_trace("gate-7", WantedTrace(), cast(DeviceAccess, OneDevice(application)), Silent())
+        assert "/" not in done.file and (tmp_path / "here" / done.file).is_file()
 
 
 @pytest.mark.parametrize("out", [Path("nowhere/t.json"), Path()])
