@@ -128,7 +128,12 @@ def to_chrome(record: TraceRecord, raw: bytes, device: str) -> bytes:
             _KEY: base64.b64encode(raw).decode(),
         },
     }
-    return json.dumps(trace, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    try:
+        return json.dumps(trace, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    except ValueError:  # also of the half of a surrogate pair in a name
+        raise InputError(
+            "the record has times or names that no trace can hold", hint="record it again: edgekit trace DEVICE"
+        ) from None
 
 
 def _end_flows(events: list[Event]) -> None:

@@ -56,6 +56,14 @@ RAW = packed(
 )
 
 
+@pytest.mark.parametrize("lie", [{"at_s": 1e305}, {"device": "gate-\ud800"}])
+def test_what_no_trace_can_hold_is_refused_in_words(lie: dict[str, Any]) -> None:
+    raw = packed((TraceKind.CAME, lie.get("at_s", 1000.0), INFER, NORTH, 1, 1000.0))
+    with pytest.raises(InputError, match="times or names that no trace can hold") as refused:
+        to_chrome(unpack_record(raw), raw, lie.get("device", "gate-7"))
+    assert "edgekit trace DEVICE" in refused.value.hint
+
+
 def drawn(raw: bytes = RAW) -> list[dict[str, Any]]:
     trace = json.loads(to_chrome(unpack_record(raw), raw, "gate-7"))
     return list(trace["traceEvents"])
