@@ -19,6 +19,7 @@ from edgekit.host.release.folder import open_release, read_plan
 from edgekit.host.release.names import MANIFEST
 from edgekit.host.release.plan import plan_worker
 from edgekit.host.workflow.devices import DeviceAccess
+from edgekit.host.workflow.out_file import check_out_file
 from edgekit.host.workflow.profiles import read_profile
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.board import reserve_bytes
@@ -104,6 +105,8 @@ def plan_ahead(recipe: Path, options: PlanOptions, access: DeviceAccess, station
         NothingSelected: there is no such device.
         Unreachable: it does not answer.
     """
+    if options.picture is not None:
+        check_out_file(options.picture, "--picture")
     plan, models = _plan_of(recipe, options, station)
     profile = read_profile(options.profile) if options.profile else None
     if profile is not None and profile.application != plan.application:

@@ -18,6 +18,7 @@ from edgekit.host.link.client import KeeperClient
 from edgekit.host.probe import read_facts
 from edgekit.host.release.folder import ReleaseFolder, open_release, read_plan
 from edgekit.host.workflow.devices import DeviceAccess
+from edgekit.host.workflow.out_file import check_out_file
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.board import WORKER_USER, BoardPaths
 from edgekit.schema.facts import DeviceFacts
@@ -84,10 +85,12 @@ def profile_release(
 
     Raises:
         NothingSelected: there is no such device.
-        InputError: there is no release, it is for other machines, or its pipeline fails on the clips.
+        InputError: there is no release, it is for other machines, its pipeline fails on the clips, or the profile can
+            be no file.
         RolloutError: the release is not on the device, or applications run there.
         Unreachable: the device does not answer.
     """
+    check_out_file(options.out, "--out")
     folder = open_release(release)
     plan = read_plan(folder)
     if plan is None:
@@ -172,7 +175,7 @@ def _ask(
     argv += ["--user", place.user] if place.user else []
     timeout_s = _BESIDE_S + len(request.clips) * (request.seconds + 60)
     done = executor.run(argv, timeout_s=timeout_s, stdin=to_message(request), env=_ENVIRONMENT)
-    if done.returncode and _MODULE in done.errors:
+    if done.returncode and f"No module named {_MODULE}" in done.errors:
         raise RolloutError(
             f"this release of {plan.application} was built by an edgekit that measures nothing",
             hint=f"build and deploy it again, with edgekit {edgekit.__version__}",

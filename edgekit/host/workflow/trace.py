@@ -13,6 +13,7 @@ from edgekit.host.own_folder import temporary_folder
 from edgekit.host.progress import Progress
 from edgekit.host.tracing import StreamSummary, record_in, summarise, to_chrome
 from edgekit.host.workflow.devices import DeviceAccess
+from edgekit.host.workflow.out_file import check_out_file
 from edgekit.schema.message import from_message
 from edgekit.schema.trace import ReplayReply, unpack_record
 
@@ -61,8 +62,8 @@ def record_trace(name: str, wanted: WantedTrace, access: DeviceAccess, progress:
         InputError: the keeper there is older.
         Unreachable: the worker does not answer.
     """
-    if wanted.out is not None and (wanted.out.is_dir() or not wanted.out.parent.is_dir()):
-        raise InputError(f"{wanted.out} can be no file", hint="name a file in a folder that is there: --out FILE")
+    if wanted.out is not None:
+        check_out_file(wanted.out, "--out")
     with access.keeper(name) as keeper:
         application, raw = receive_record(keeper, wanted.application, wanted.seconds, progress.note)
     record = unpack_record(raw)

@@ -103,6 +103,9 @@ def test_the_picture_is_written_and_nothing_can_be_drawn_without_a_profile(desk:
     with pytest.raises(InputError, match="nothing to draw") as caught:
         desk.ahead(desk.release(two_lanes()), picture=file)
     assert "--profile" in caught.value.hint
+    with pytest.raises(InputError, match="can be no file") as caught:
+        desk.ahead(desk.release(two_lanes()), picture=desk.folder / "nowhere/lanes.svg")
+    assert "--picture FILE" in caught.value.hint
 
 
 @pytest.mark.parametrize(

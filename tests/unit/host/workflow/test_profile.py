@@ -63,6 +63,19 @@ def test_a_release_for_another_machine_is_not_run_here(tmp_path: Path) -> None:
     assert "--target host" in caught.value.hint
 
 
+@pytest.mark.parametrize("out", ["nowhere/p.json", "."])
+def test_a_profile_that_cannot_be_written_is_known_before_anything_is_measured(
+    out: str, release: Path, tmp_path: Path
+) -> None:
+    board = Board()
+    board.measures = answered()
+    asked.clear()
+    options = ProfileOptions(out=tmp_path / out)
+    with pytest.raises(InputError, match="can be no file") as refused:
+        profile_release("gate-7", release, options, access_to({"gate-7": board}), workstation_in(tmp_path))
+    assert not asked and "--out FILE" in refused.value.hint
+
+
 def test_what_is_no_profile_is_told_with_what_makes_one(tmp_path: Path) -> None:
     file = tmp_path / "p.json"
     for content, message in ((None, "cannot be read: No such file"), (b"{", "not JSON"), (b"{}", "edgekit")):
@@ -148,6 +161,12 @@ def test_a_release_that_is_not_there_or_cannot_be_measured_is_told_with_a_cure(r
     old = b"No module named edgekit.device.runtime.profiling"
     board.measures = Completed(argv=(), returncode=1, stdout=b"", stderr=old)
     with pytest.raises(RolloutError, match="built by an edgekit that measures nothing"):
+        on_board(board, release, tmp_path)
+    source = (
+        b"Traceback (most recent call last):\n    import runpy; runpy.run_module('edgekit.device.runtime.profiling')\n"
+    )
+    board.measures = Completed(argv=(), returncode=1, stdout=b"", stderr=source + b"MemoryError\n")
+    with pytest.raises(InputError, match="ended while it was measured on gate-7, with exit code 1"):
         on_board(board, release, tmp_path)
     board.measures = Completed(argv=(), returncode=-9, stdout=b"", stderr=b"")
     with pytest.raises(InputError, match="ended while it was measured on gate-7, with signal 9"):
