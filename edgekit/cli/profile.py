@@ -63,11 +63,15 @@ def profile(
 def parse_size(text: str) -> tuple[int, int]:
     """Width and height. Raises InputError."""
     from edgekit.errors import InputError
+    from edgekit.schema.profile import MAX_SIDE_PX
 
     found = _SIZE.fullmatch(text)
     if found is None:
         raise InputError(f"--size {text} is no size of pictures", hint="write it as 1280x720")
-    return int(found[1]), int(found[2])
+    width_px, height_px = int(found[1]), int(found[2])
+    if max(width_px, height_px) > MAX_SIDE_PX:
+        raise InputError(f"--size {text} is too large", hint=f"neither side can be more than {MAX_SIDE_PX}")
+    return width_px, height_px
 
 
 def _file_name(device: str) -> str:

@@ -16,6 +16,7 @@ from edgekit.schema.telemetry import ClockRate
 FORMAT = 1
 MAX_PROFILE_BYTES = 4 << 20
 MAX_CLIP_BYTES = 64 << 20
+MAX_SIDE_PX = 16_384
 SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 """The parts of all samples that do not exceed the values in `Cost.spread_ms`."""
 DECODE = "decode"
@@ -25,7 +26,7 @@ Milliseconds = Annotated[float, Between(0, 3_600_000)]
 Count = Annotated[int, Between(0, 1 << 53)]
 Bytes = Annotated[int, Between(0, 1 << 53)]
 Rate = Annotated[float, Between(0, 4096)]
-Side = Annotated[int, Between(1, 16_384)]
+Side = Annotated[int, Between(1, MAX_SIDE_PX)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

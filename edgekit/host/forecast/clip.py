@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,10 +94,10 @@ def read_clip(file: Path) -> MadeClip:
 
 def _moving(
     shown: Sequence[npt.NDArray[np.uint8]], width_px: int, height_px: int, each: int
-) -> list[npt.NDArray[np.uint8]]:
+) -> Iterator[npt.NDArray[np.uint8]]:
+    """One picture after the other: those of a second at 4K take gigabytes."""
     random = np.random.default_rng(0)
     noise = random.integers(0, _NOISE + 1, (height_px, width_px, 1), np.uint8)
-    found: list[npt.NDArray[np.uint8]] = []
     for pixels in shown:
         large = cv2.resize(pixels, (round(width_px * _MARGIN) + 2, round(height_px * _MARGIN) + 2))
         for number in range(each):
@@ -105,8 +105,7 @@ def _moving(
             top = number * (large.shape[0] - height_px) // each
             window = large[top : top + height_px, left : left + width_px]
             noisy = cv2.add(window, np.roll(noise, 37 * number, axis=1).repeat(3, axis=2))
-            found.append(np.asarray(noisy, np.uint8))
-    return found
+            yield np.asarray(noisy, np.uint8)
 
 
 def _blocks() -> npt.NDArray[np.uint8]:

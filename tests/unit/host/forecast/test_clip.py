@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 from itertools import pairwise
 from pathlib import Path
 
@@ -39,6 +40,15 @@ def test_pictures_wander_and_no_two_frames_are_the_same(tmp_path: Path) -> None:
 def test_without_pictures_blocks_move_and_odd_sizes_are_made_even() -> None:
     made = make_clip((), (161, 97), 5.0)
     assert (made.width_px, made.height_px) == (160, 96) and "blocks" in made.about
+
+
+def test_a_long_clip_is_made_in_the_memory_of_a_few_pictures() -> None:
+    tracemalloc.start()
+    try:
+        make_clip((), (1280, 720), 60.0)
+        assert tracemalloc.get_traced_memory()[1] < 16 * 1280 * 720 * 3
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_recording_is_taken_as_it_is(tmp_path: Path) -> None:
