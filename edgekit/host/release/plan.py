@@ -102,7 +102,7 @@ def plan_worker(
             cpuset_cpus=cpus,
             cpu_weight=recipe.limits.cpu_weight or 0,
             cpu_max=recipe.limits.cpu_max or 0.0,
-            isolate=_isolate(recipe.limits, cpus, target) and not advisory,
+            isolate=not advisory and _isolate(recipe.limits, cpus, target),
             pids_max=recipe.limits.pids_max,
             pictures_max=recipe.limits.pictures_max or recipe.limits.memory_max // 8,
             advisory=advisory,

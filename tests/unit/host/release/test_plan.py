@@ -98,6 +98,7 @@ def test_cpu_time_needs_the_kernels_controller_for_it() -> None:
 def test_all_cpus_cannot_be_kept_free_of_others() -> None:
     assert plan_worker(recipe(isolate=True, cpus=3), FOUR, [ENGINE], has_app=False).limits.isolate
     assert not plan_worker(recipe(isolate=True, cpus=1), HOST, [ENGINE], has_app=False).limits.isolate, "only advice"
+    assert not plan_worker(recipe(isolate=True, cpus=4), HOST, [ENGINE], has_app=False).limits.isolate, "nor refused"
     with pytest.raises(InputError, match=r"limits\.isolate keeps all others off CPUs 0-3, and board has no more"):
         plan_worker(recipe(isolate=True, cpus=4), FOUR, [ENGINE], has_app=False)
 
