@@ -12,6 +12,8 @@ from collections.abc import Callable
 from edgekit.errors import EdgekitError
 from edgekit.schema.control_bounds import PING_S
 
+_STOP_S = 1.0
+
 
 class Pings:
     """Sends them on a thread of its own until `stop`."""
@@ -26,11 +28,13 @@ class Pings:
         self._ping = ping
         self._every_s = every_s
         self._stopped = threading.Event()
-        threading.Thread(target=self._run, name="pings", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name="pings", daemon=True)
+        self._thread.start()
 
     def stop(self) -> None:
-        """Send no more."""
+        """Send no more. One under way is waited for, but not for long: behind it what it is written to is closed."""
         self._stopped.set()
+        self._thread.join(_STOP_S)
 
     def _run(self) -> None:
         while not self._stopped.wait(self._every_s):

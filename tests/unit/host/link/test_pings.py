@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, field
 
 import pytest
@@ -88,6 +89,21 @@ def test_a_dead_link_is_left_to_who_speaks_next(error: Exception) -> None:
     pings = Pings(line, 0.001)
     eventually(lambda: line.tries > 2)
     pings.stop()
+
+
+def test_one_under_way_is_waited_for_as_its_stream_is_closed_next() -> None:
+    """Else it is written to whatever has the descriptor's number by then."""
+    began, done = threading.Event(), threading.Event()
+
+    def ping() -> None:
+        began.set()
+        time.sleep(0.1)
+        done.set()
+
+    pings = Pings(ping, 0.001)
+    assert began.wait(10)
+    pings.stop()
+    assert done.is_set()
 
 
 def test_a_client_says_who_it_is_when_it_changes_something() -> None:
