@@ -7,22 +7,17 @@ from typing import Annotated
 
 import typer
 
-from edgekit.cli.complete import device_names
-from edgekit.cli.keeper_session import keeper_of
+from edgekit.cli.keeper_session import DeviceArgument, keeper_of
 from edgekit.cli.session import JsonFlag, output_for
 from edgekit.cli.verbs import examples
 
-_Device = Annotated[
-    str,
-    typer.Argument(help="A name from fleet.toml, a running board, or USER@HOST[:PORT].", autocompletion=device_names),
-]
 _Application = Annotated[str, typer.Argument(help="Whose worker's own figures; none: those of all workers.")]
 
 
 @examples("edgekit metrics gate-7", "edgekit metrics gate-7 sorting-line", "edgekit metrics --dashboard")
 def metrics(
     ctx: typer.Context,
-    device: _Device = "",
+    device: DeviceArgument = "",
     application: _Application = "",
     dashboard: Annotated[bool, typer.Option("--dashboard", help="Print a Grafana dashboard of them instead.")] = False,
     as_json: JsonFlag = False,

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgekit.cli.complete import device_names
-from edgekit.cli.keeper_session import OneApplication, access_of
+from edgekit.cli.keeper_session import DeviceArgument, OneApplication, access_of
 from edgekit.cli.session import JsonFlag, local, output_for
 from edgekit.cli.verbs import examples
 from edgekit.errors import InputError
@@ -28,12 +27,7 @@ if TYPE_CHECKING:
 )
 def trace(
     ctx: typer.Context,
-    device: Annotated[
-        str,
-        typer.Argument(
-            help="A name from fleet.toml, a running board, or USER@HOST[:PORT].", autocompletion=device_names
-        ),
-    ] = "",
+    device: DeviceArgument = "",
     application: OneApplication = "",
     seconds: Annotated[float, typer.Option(min=0.1, max=300, help="How long to record.")] = 20.0,
     out: Annotated[Path | None, typer.Option(help="The file; without it DEVICE-APPLICATION.trace.json.")] = None,
