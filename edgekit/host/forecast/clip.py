@@ -14,6 +14,7 @@ import numpy.typing as npt
 from av.error import FFmpegError
 
 from edgekit.errors import InputError
+from edgekit.host.forecast.constants import STREAM_BITS_A_PIXEL
 from edgekit.imaging.picture_file import read_picture_file
 from edgekit.schema.profile import MAX_CLIP_BYTES
 
@@ -22,8 +23,6 @@ _MARGIN = 1.04
 """Pictures are made a little larger, and a window wanders over them: a still picture costs a decoder nothing."""
 _NOISE = 5
 """Levels of a sensor's noise, for the same reason."""
-_BITS_PER_PIXEL = 0.08
-"""About 4 Mbit/s at 1080p and 25 pictures a second, as network cameras are usually set."""
 _BT709, _LIMITED = 1, 1
 """Source: ITU-T H.273 (2021), table 4; FFmpeg, AVColorRange."""
 
@@ -56,7 +55,7 @@ def make_clip(pictures: Sequence[Path], size: tuple[int, int] | None, fps: float
     with av.open(made, "w", format="mp4") as clip:
         stream = clip.add_stream("libx264", rate=round(fps), options={"preset": "veryfast", "tune": "zerolatency"})
         stream.width, stream.height, stream.pix_fmt = width_px, height_px, "yuv420p"
-        stream.bit_rate = int(_BITS_PER_PIXEL * width_px * height_px * fps)
+        stream.bit_rate = int(STREAM_BITS_A_PIXEL * width_px * height_px * fps)
         stream.gop_size = max(1, round(2 * fps))
         stream.codec_context.colorspace, stream.codec_context.color_range = _BT709, _LIMITED
         for pixels in _moving(shown, width_px, height_px, max(2, round(fps * _SECONDS_EACH))):

@@ -14,6 +14,7 @@ from edgekit.host.forecast.constants import (
     LIBRARIES_BYTES,
     REFERENCES,
     RUNTIME_BYTES,
+    STREAM_BITS_A_PIXEL,
     SURFACE_BYTES_A_PIXEL,
 )
 from edgekit.schema.plan import WorkerPlan
@@ -25,8 +26,6 @@ _LINES_BYTES, _OUTBOX_BYTES = 4 << 20, 1 << 20
 """What waits in memory at most: of a jsonl sink for its disk, of a sink that sends for its broker or server."""
 _KEY_S = 2.0
 """Between key pictures of a camera, as a rule; a clip begins with one."""
-_BITS_A_PIXEL = 0.08
-"""Of a camera's stream: about 4 Mbit/s at 1080p and 25 pictures a second."""
 _FLOAT_BYTES = 4
 _MACROBLOCK = 16
 
@@ -152,7 +151,7 @@ def _sinks(plan: WorkerPlan, cameras: Cameras) -> Iterator[MemoryLine]:
         usual = most = 0
         match sink:
             case ClipSink():
-                bits = _BITS_A_PIXEL * cameras.width_px * cameras.height_px * cameras.fps
+                bits = STREAM_BITS_A_PIXEL * cameras.width_px * cameras.height_px * cameras.fps
                 usual = int(min(sink.buffer, bits / 8 * (sink.before_s + _KEY_S))) * cameras.count
                 most = sink.buffer * cameras.count
             case JsonlSink():
