@@ -136,7 +136,7 @@ def plan_ahead(recipe: Path, options: PlanOptions, access: DeviceAccess, station
         loads=reply.loads,
         most_cameras=reply.most,
         board=board,
-        board_bytes=status.memory_total_bytes - reserve_bytes(status.memory_total_bytes) if status else 0,
+        board_bytes=_usable_bytes(status) if status else 0,
         refusals=_refusals(memory, board, status),
         warnings=_warnings(plan, profile, memory, models.keys() - taken.keys(), status),
         picture=picture,
@@ -215,6 +215,11 @@ def _board(plan: WorkerPlan, memory: MemoryForecast, status: Status) -> tuple[Bo
     )
 
 
+def _usable_bytes(status: Status) -> int:
+    """What applications may use together."""
+    return status.memory_total_bytes - reserve_bytes(status.memory_total_bytes)
+
+
 def _refusals(memory: MemoryForecast, board: tuple[BoardShare, ...], status: Status | None) -> tuple[str, ...]:
     found = []
     if not memory.fits:
@@ -223,7 +228,7 @@ def _refusals(memory: MemoryForecast, board: tuple[BoardShare, ...], status: Sta
             f"{format_bytes(memory.memory_max)}: raise limits.memory_max, or take fewer or smaller cameras"
         )
     if status is not None and status.memory_total_bytes:
-        usable = status.memory_total_bytes - reserve_bytes(status.memory_total_bytes)
+        usable = _usable_bytes(status)
         promised = sum(share.memory_max for share in board)
         if promised > usable:
             listed = " + ".join(f"{share.application} {format_bytes(share.memory_max)}" for share in board)
