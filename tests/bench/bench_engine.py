@@ -40,7 +40,7 @@ from edgekit.host.workflow.engines import engine_bench
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.reader import from_raw
 from edgekit.schema.recipe import Recipe
-from measure import Figure, machine, paired, seconds, spread
+from measure import Figure, measured, paired, seconds
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
@@ -108,11 +108,7 @@ def fresh(shared: EngineBench, folder: Path) -> EngineBench:
 
 
 def figure(name: str, values: list[float], unit: str, against: str, **fields: Any) -> Figure:
-    usual = {"ratio": None, "bar": None, "better": "lower", "n": len(values), "machine": machine()}
-    wide = spread(values) if len(values) > 1 else 0.0
-    return Figure(
-        name=name, median=statistics.median(values), spread=wide, unit=unit, against=against, **{**usual, **fields}
-    )
+    return dataclasses.replace(measured(name, values, unit=unit, against=against), **fields)
 
 
 def measure_rknn(shops: list[Shop], shared: EngineBench, folder: Path, table: Table) -> list[Figure]:

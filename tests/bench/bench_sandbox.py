@@ -14,7 +14,7 @@ from edgekit.executor.local import LocalExecutor
 from edgekit.host.progress import Silent
 from edgekit.host.sandbox.box import Box
 from edgekit.host.sandbox.sandbox import Sandbox, SandboxWay, usual_ways
-from measure import Figure, machine, seconds, spread
+from measure import Figure, measured, seconds
 
 N = 31
 
@@ -30,18 +30,7 @@ def start_cost(way: SandboxWay, work: Path) -> Figure | None:
     for _ in range(N):
         inside = seconds(lambda: caged.run(["/bin/true"], box, timeout_s=60))
         costs.append(1000 * (inside - seconds(lambda: bare.run(["/bin/true"], box, timeout_s=60))))
-    return Figure(
-        name=f"sandbox_{way.kind}_ms",
-        ratio=None,
-        bar=None,
-        better="lower",
-        against="the same program without a sandbox",
-        median=sorted(costs)[N // 2],
-        spread=spread(costs),
-        unit="ms",
-        n=N,
-        machine=machine(),
-    )
+    return measured(f"sandbox_{way.kind}_ms", costs, unit="ms", against="the same program without a sandbox")
 
 
 def main() -> None:

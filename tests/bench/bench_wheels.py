@@ -35,7 +35,7 @@ from edgekit.host.settings import settings_from
 from edgekit.host.unpack import unpack_member
 from edgekit.host.wheel.cross.paths import CrossPaths
 from edgekit.host.wheel.debian import Debian
-from measure import Figure, compared, machine, seconds, spread
+from measure import Figure, compared, measured, seconds
 
 PACKAGES = {"psutil==7.2.2": (), "msgpack==1.2.4": ("cython",), "ujson==6.1.0": ("setuptools-scm",)}
 """C, Cython, and C++, with what each needs to be built."""
@@ -214,27 +214,11 @@ def cross_vs_native(product: Product, folder: Path, rounds: int) -> Figure:
     return compared("cross_vs_native", ratio, times, bar=0.8, better="lower", against=against)
 
 
-def timed(name: str, against: str, bar: float | None, times: list[float]) -> Figure:
-    """A figure that is a time."""
-    return Figure(
-        name=name,
-        ratio=None,
-        bar=bar,
-        better="lower",
-        against=against,
-        median=statistics.median(times),
-        spread=spread(times),
-        unit="s",
-        n=len(times),
-        machine=machine(),
-    )
-
-
 def cached_wheel(product: Product) -> Figure:
     """The same wheel again, from the cache: the whole command."""
     product.build("ujson==6.1.0")
     times = [seconds(lambda: product.build("ujson==6.1.0")) for _ in range(7)]
-    return timed("cached_wheel_s", "the whole command", 1.0, times)
+    return measured("cached_wheel_s", times, unit="s", bar=1.0, against="the whole command")
 
 
 def resolution() -> Figure:
@@ -257,7 +241,7 @@ def resolution() -> Figure:
         subprocess.run(argv, input=text, check=True, capture_output=True, timeout=300)
 
     resolve()
-    return timed("resolve_12_s", "metadata warm", None, [seconds(resolve) for _ in range(7)])
+    return measured("resolve_12_s", [seconds(resolve) for _ in range(7)], unit="s", against="metadata warm")
 
 
 def first_use(product: Product, folder: Path) -> Figure:
@@ -276,7 +260,7 @@ def first_use(product: Product, folder: Path) -> Figure:
     first = seconds(build)
     shutil.rmtree(cold.wheels)
     again = seconds(build)
-    return timed("first_use_s", "a build with a warm compiler", None, [first - again] * 2)
+    return measured("first_use_s", [first - again], unit="s", against="a build with a warm compiler")
 
 
 def main() -> None:

@@ -6,7 +6,6 @@ as the keeper answers; what counts is what they see, and so is rounded up by one
 
 from __future__ import annotations
 
-import statistics
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -18,7 +17,7 @@ from typing import Any
 
 from edgekit.schema.board import BoardPaths
 from edgekit.sent.keeper_socket import KeeperSocket
-from measure import Figure, machine, spread
+from measure import Figure, measured
 from tests.fakes.bad_releases import altered, wrong_weights
 from tests.integration.test_deploy import Site
 
@@ -95,26 +94,13 @@ def switches(site: Site, rounds: int) -> Iterator[Figure]:
             _carry_out(site, 8, "deploy", str(bad), "board")
             time.sleep(1.0)
         rollbacks.append(looks.rollback_s())
-    yield _seconds("switch_downtime_s", downtimes, None, "between two healthy looks, a good release after another")
-    yield _seconds("rollback_s", rollbacks, ROLLBACK_BAR_S, "wrong weights: from the first sign to the old one healthy")
+    seen = "between two healthy looks, a good release after another"
+    yield measured("switch_downtime_s", downtimes, unit="s", against=seen)
+    back = "wrong weights: from the first sign to the old one healthy"
+    yield measured("rollback_s", rollbacks, unit="s", bar=ROLLBACK_BAR_S, against=back)
 
 
 def _carry_out(site: Site, code: int, *words: str) -> None:
     process = site.start(*words)
     _, err = process.communicate(timeout=900)
     assert process.returncode == code, err
-
-
-def _seconds(name: str, values: list[float], bar: float | None, against: str) -> Figure:
-    return Figure(
-        name=name,
-        ratio=None,
-        bar=bar,
-        better="lower",
-        against=against,
-        median=statistics.median(values),
-        spread=spread(values),
-        unit="s",
-        n=len(values),
-        machine=machine(),
-    )

@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 
@@ -33,16 +33,21 @@ def compared(
     name: str, ratio: float, costs: list[float], *, bar: float | None, better: Literal["higher", "lower"], against: str
 ) -> Figure:
     """A figure that is a ratio, beside the product's own seconds."""
+    return replace(measured(name, costs, unit="s", bar=bar, against=against), ratio=ratio, better=better)
+
+
+def measured(name: str, values: list[float], *, unit: str, bar: float | None = None, against: str = "") -> Figure:
+    """A figure that is measured by itself, the lower the better."""
     return Figure(
         name=name,
-        ratio=ratio,
+        ratio=None,
         bar=bar,
-        better=better,
+        better="lower",
         against=against,
-        median=statistics.median(costs),
-        spread=spread(costs),
-        unit="s",
-        n=len(costs),
+        median=statistics.median(values),
+        spread=spread(values),
+        unit=unit,
+        n=len(values),
         machine=machine(),
     )
 
@@ -68,7 +73,9 @@ def cpu_seconds(argv: list[str], env: Mapping[str, str]) -> float:
 
 
 def spread(values: list[float]) -> float:
-    """Distance of the quartiles."""
+    """Distance of the quartiles; 0 of a single value."""
+    if len(values) < 2:
+        return 0.0
     low, _, high = statistics.quantiles(values, n=4)
     return high - low
 

@@ -137,7 +137,7 @@ def _measure(worker: WatchedWorker, peer: FfmpegPeer, rounds: int) -> list[Figur
             better="lower",
             against=f"ffmpeg to null; CPU a frame, 1080p, {FPS} fps, one decoder thread a camera",
             median=statistics.median(costs),
-            spread=spread(costs) if rounds > 1 else 0.0,
+            spread=spread(costs),
             unit="ms",
             n=rounds,
             machine=machine(),

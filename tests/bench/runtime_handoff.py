@@ -39,7 +39,7 @@ from edgekit.imaging.copying import copy_picture, planes_of
 from edgekit.imaging.image import FrameSpec, Yuv420Image
 from edgekit.schema.plan import LanePlan
 from edgekit.stage import Frame
-from measure import Figure, compared, machine, spread
+from measure import Figure, compared, measured
 
 FRAMES, UNPACED = 300, 3000
 _ROOM, _UNPACED_ROOM = 6, 30
@@ -277,7 +277,7 @@ SCHEMES: dict[str, Callable[[], Scheme]] = {
 
 def figures(rounds: int) -> list[Figure]:
     """Ratios of the peers' latency and CPU time to the lane's, and the objects that frames leave behind."""
-    found, cpus = measured(rounds)
+    found, cpus = taking_turns(rounds)
 
     def of(name: str, what: str) -> list[float]:
         return cpus[name] if what == "cpu" else [getattr(one, what) for one in found[name]]
@@ -303,7 +303,7 @@ def figures(rounds: int) -> list[Figure]:
     ]
 
 
-def measured(rounds: int) -> tuple[dict[str, list[Round]], dict[str, list[float]]]:
+def taking_turns(rounds: int) -> tuple[dict[str, list[Round]], dict[str, list[float]]]:
     """Latencies of all schemes, and CPU seconds of two, by round."""
     found: dict[str, list[Round]] = {name: [] for name in SCHEMES}
     cpus: dict[str, list[float]] = {"lane": [], "copy": []}
@@ -347,15 +347,5 @@ def frame_blocks() -> Figure:
     before = sys.getallocatedblocks()
     held = [decoder.frame(number) for number in range(100)]
     under_way = (sys.getallocatedblocks() - before) / len(held)
-    return Figure(
-        name="frame_blocks",
-        ratio=None,
-        bar=10,
-        better="lower",
-        against=f"sys.getallocatedblocks; under way a frame is {under_way:.0f} objects",
-        median=statistics.median(left),
-        spread=spread(left),
-        unit="left by a frame",
-        n=len(left),
-        machine=machine(),
-    )
+    said = f"sys.getallocatedblocks; under way a frame is {under_way:.0f} objects"
+    return measured("frame_blocks", left, unit="left by a frame", bar=10, against=said)

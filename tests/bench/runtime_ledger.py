@@ -11,7 +11,7 @@ import statistics
 from rich.console import Console
 
 from gate_site import GATES, GateSite, edgekit, gate_site
-from measure import Figure, machine, spread
+from measure import Figure, measured
 
 NUMBERS, SECONDS = (1, 2, 4), 8.0
 CONSOLE = Console(stderr=True)
@@ -23,20 +23,8 @@ def figures(rounds: int) -> list[Figure]:
         site.profile(10.0)
         errors = {number: error(site, number, rounds) for number in NUMBERS}
     worst = max(errors, key=lambda number: statistics.median(errors[number]))
-    return [
-        Figure(
-            name="ledger_error_percent",
-            ratio=None,
-            bar=10.0,
-            better="lower",
-            against=f"memory charged at its peak; {', '.join(map(str, NUMBERS))} cameras, the worst: {worst}",
-            median=statistics.median(errors[worst]),
-            spread=spread(errors[worst]) if rounds > 1 else 0.0,
-            unit="%",
-            n=rounds,
-            machine=machine(),
-        )
-    ]
+    said = f"memory charged at its peak; {', '.join(map(str, NUMBERS))} cameras, the worst: {worst}"
+    return [measured("ledger_error_percent", errors[worst], unit="%", bar=10.0, against=said)]
 
 
 def error(site: GateSite, number: int, rounds: int) -> list[float]:

@@ -16,7 +16,7 @@ from edgekit.host.release.folder import open_release, read_plan
 from edgekit.host.workflow.profiles import read_profile
 from edgekit.schema.forecast import ForecastRequest, LoadForecast
 from gate_site import GateSite, Ran, gate_site
-from measure import Figure, machine, spread
+from measure import Figure, measured
 
 NUMBERS, SECONDS = (1, 2, 4), 12.0
 CONSOLE = Console(stderr=True)
@@ -32,20 +32,8 @@ def figures(rounds: int) -> list[Figure]:
             for name, values in errors_of(site, number, rounds).items()
         }
     worst = max(errors, key=lambda name: statistics.median(errors[name]))
-    return [
-        Figure(
-            name="planner_error_percent",
-            ratio=None,
-            bar=15.0,
-            better="lower",
-            against=f"a real worker's fps and p99 with 1, 2 and 4 RTSP cameras; the worst: {worst}",
-            median=statistics.median(errors[worst]),
-            spread=spread(errors[worst]) if rounds > 1 else 0.0,
-            unit="%",
-            n=rounds,
-            machine=machine(),
-        )
-    ]
+    said = f"a real worker's fps and p99 with 1, 2 and 4 RTSP cameras; the worst: {worst}"
+    return [measured("planner_error_percent", errors[worst], unit="%", bar=15.0, against=said)]
 
 
 def errors_of(site: GateSite, number: int, rounds: int) -> dict[str, list[float]]:

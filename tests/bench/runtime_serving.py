@@ -26,7 +26,7 @@ from edgekit.schema.recipe import ColourContract
 from edgekit.schema.serve import Serve
 from edgekit.schema.sink import JsonlSink
 from edgekit.schema.source import SyntheticSource
-from measure import Figure, compared, machine, seconds, spread
+from measure import Figure, compared, measured, seconds
 from tests.fakes import networks
 from tests.fakes.plan_worker import PlanWorker
 from tests.fakes.plans import small_plan
@@ -149,15 +149,4 @@ def _scrape() -> Figure:
                 time.sleep(0.5)
             costs = [seconds(ask) * 1e3 for _ in range(_SCRAPES)]
             lines = ask().count("\n")
-    return Figure(
-        name="scrape_ms",
-        ratio=None,
-        bar=20.0,
-        better="lower",
-        against=f"{_CAMERAS} cameras, {lines} lines",
-        median=statistics.median(costs),
-        spread=spread(costs),
-        unit="ms",
-        n=len(costs),
-        machine=machine(),
-    )
+    return measured("scrape_ms", costs, unit="ms", bar=20.0, against=f"{_CAMERAS} cameras, {lines} lines")

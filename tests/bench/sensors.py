@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from edgekit.device.telemetry.sensors import Sensors
 from edgekit.host.provision.keeper_zip import build_keeper
 from edgekit.host.toml_file import read_table
 from edgekit.schema.telemetry import TELEMETRY_FD_VARIABLE
-from measure import Figure, machine, spread
+from measure import Figure, measured
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
@@ -35,9 +34,9 @@ def sensor_figures() -> list[Figure]:
         pyz.write_bytes(build_keeper())
         starts = [_one_child(pyz) for _ in range(_STARTS)]
     return [
-        _figure("telemetry_reading_cpu_ms", readings, "ms"),
-        _figure("telemetry_start_cpu_ms", [cpu_ms for cpu_ms, _ in starts], "ms"),
-        _figure("telemetry_rss_mib", [mib for _, mib in starts], "MiB"),
+        measured("telemetry_reading_cpu_ms", readings, unit="ms"),
+        measured("telemetry_start_cpu_ms", [cpu_ms for cpu_ms, _ in starts], unit="ms"),
+        measured("telemetry_rss_mib", [mib for _, mib in starts], unit="MiB"),
     ]
 
 
@@ -66,18 +65,3 @@ def _one_child(pyz: Path) -> tuple[float, float]:
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return 1000 * cpu_s, int(status.partition("VmHWM:")[2].split()[0]) / 1024
-
-
-def _figure(name: str, values: list[float], unit: str) -> Figure:
-    return Figure(
-        name=name,
-        ratio=None,
-        bar=None,
-        better="lower",
-        against="",
-        median=statistics.median(values),
-        spread=spread(values),
-        unit=unit,
-        n=len(values),
-        machine=machine(),
-    )
