@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from edgekit.schema.accelerators import AcceleratorUse
 from edgekit.schema.message import MUST_UNDERSTAND, Message, NewerWord
 from edgekit.schema.report import Report
 from edgekit.schema.settings import Setting
@@ -304,6 +305,8 @@ class ApplicationStatus:
     last_failure: ReleaseFailure | None = None
     shares_cpus: tuple[CpuShare, ...] = ()
     """Which other applications may use its CPUs."""
+    accelerators: AcceleratorUse | None = None
+    """What it may use of the board's; None from a keeper that does not look."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 from edgekit.errors import TrustError
+from edgekit.schema.accelerators import AcceleratorUse
 from edgekit.schema.message import Message
 from edgekit.schema.target import AcceleratorKind
 
@@ -83,6 +84,7 @@ class Requires:
     disk_bytes: int
     cgroup_controllers: tuple[str, ...]
     """Empty where limits are advisory."""
+    accelerators: AcceleratorUse = AcceleratorUse()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

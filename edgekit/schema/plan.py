@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+from edgekit.schema.accelerators import GPU, AcceleratorUse, BusyPercent
 from edgekit.schema.bounds import Between
 from edgekit.schema.message import MUST_UNDERSTAND, Message
 from edgekit.schema.pressure import Pressure
@@ -20,6 +21,8 @@ from edgekit.schema.target import AcceleratorKind
 
 PICTURE_KERNEL = "edgekit_picture"
 """The kernel in `EnginePlan.picture_kernel`: its name in picture.cu."""
+NPU_CORES = 3
+"""Of RK3588, the one SoC whose NPU edgekit serves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +46,12 @@ class EnginePlan:
     """CPUs of the lanes that run it, for its further threads; none: wherever the process may run."""
     dla_core: int = field(default=-1, metadata=MUST_UNDERSTAND)
     """Jetson: the DLA core that it was compiled for; -1 is the GPU."""
+    npu_cores: tuple[int, ...] = ()
+    """Rockchip: the NPU's cores that it computes on; none: all."""
     tail: str = field(default="", metadata=MUST_UNDERSTAND)
     """ONNX file that the CPU runs on the engine's outputs; its own are the model's. Empty: none."""
     priority: Annotated[int, Between(0, 100)] = 0
-    """Among engines on the same accelerator."""
+    """Among engines on the same accelerator; of all processes' on a GPU."""
     weight: Annotated[float, Between(0.01, 100)] = 1.0
     """Its share of it, among those of the same priority."""
 
@@ -55,6 +60,15 @@ class EnginePlan:
         """`input`, of an engine that is known to take a picture."""
         assert self.input is not None, "it takes a picture"
         return self.input
+
+    @property
+    def accelerators(self) -> tuple[str, ...]:
+        """Where it computes, beside the CPU."""
+        if self.runner == "rknn":
+            return tuple(f"NPU core {core}" for core in self.npu_cores or range(NPU_CORES))
+        if self.runner == "tensorrt":
+            return (f"DLA core {self.dla_core}",) if self.dla_core >= 0 else (GPU,)
+        return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +118,8 @@ class LimitsPlan:
     network: Network = field(default="yes", metadata=MUST_UNDERSTAND)
     devices: tuple[str, ...] = ()
     """Device nodes that it may open beside those of its runner and sources."""
+    share_accelerators: bool = False
+    """Whether other applications that agree too may use its NPU and DLA cores."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,4 +153,12 @@ class WorkerPlan(Message):
     """Models that are served, each with the lane that runs it for its clients."""
     pressure: Pressure = Pressure()
     """What is given up when memory is tight; its order is filled in."""
+    busy_percent: BusyPercent = field(default_factory=dict)
+    """Of each accelerator's time, what it takes by its profile."""
     warnings: tuple[str, ...] = ()
+
+    @property
+    def accelerators(self) -> AcceleratorUse:
+        """What it takes of the board's."""
+        used = sorted({name for engine in self.engines.values() for name in engine.accelerators})
+        return AcceleratorUse(used=tuple(used), shared=self.limits.share_accelerators, busy_percent=self.busy_percent)

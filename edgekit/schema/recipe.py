@@ -259,6 +259,10 @@ class Limits:
     """`none`: it can make no connection, nor take one; its preview is seen through `edgekit view` all the same."""
     devices: Annotated[tuple[DevicePath, ...], Length(0, 32)] = ()
     """Device nodes that its own code opens: "/dev/ttyUSB0". Those of its runner, cameras and decoders need no name."""
+    npu_cores: Annotated[tuple[Annotated[int, Between(0, 15)], ...], Length(1, 16)] | Literal["auto"] = "auto"
+    """Cores of a Rockchip NPU that its models compute on; `auto`: all. One application alone has a core, or a DLA's."""
+    share_accelerators: bool = False
+    """Whether other applications that say this too may use its NPU and DLA cores. Priorities hold within one alone."""
     limits: Literal["enforced", "advisory"] = "enforced"
     """`advisory`: run also where cgroups cannot hold these, and say so."""
 

@@ -153,6 +153,7 @@ def make_release(
             memory_bytes=0,
             disk_bytes=0,
             cgroup_controllers=(),
+            accelerators=plan.accelerators,
         ),
         files=tuple(entries),
         wheels=(),

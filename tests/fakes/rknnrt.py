@@ -56,7 +56,8 @@ class FakeRuntime:
         path: Path = ENGINE,
         picture: str = "",
         rga: Librga | None = None,
+        npu_cores: tuple[int, ...] = (),
         **options: Any,
     ) -> Runner:
-        plan = EnginePlan(runner="rknn", path="m.rknn", input=contract, picture=picture, threads=1)
+        plan = EnginePlan(runner="rknn", path="m.rknn", input=contract, picture=picture, threads=1, npu_cores=npu_cores)
         return open_runner(plan, path, system=NpuSystem(libraries=(self.path,), rga=rga), **options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from edgekit.device.keeper.admission import BoardMemory, Claimed
+from edgekit.device.keeper.admission import BoardMemory, Claimed, claim_of
 from edgekit.device.keeper.filesystem import Filesystem
 from edgekit.device.keeper.incidents.recorder import IncidentRecorder
 from edgekit.device.keeper.layout import Layout
@@ -16,8 +16,8 @@ from edgekit.device.keeper.update.activation import State
 from edgekit.device.keeper.update.board_settings import SettingsFiles
 from edgekit.device.keeper.update.releases import Release, Releases
 from edgekit.device.keeper.update.reserve import DiskReserve
+from edgekit.judging.accelerators import either
 from edgekit.schema.control import ReleaseRef
-from edgekit.schema.plan import LimitsPlan
 from edgekit.schema.report import Report
 from edgekit.schema.worker_status import WorkerStatus
 
@@ -59,30 +59,31 @@ class ApplicationView:
 
 
 class Footprint:
-    """The limits of an application's releases, as far as their plans have been read."""
+    """What an application's releases may use, as far as their plans have been read."""
 
     def __init__(self, application: str) -> None:
         self._application = application
-        self._limits: dict[str, LimitsPlan] = {}
+        self._claims: dict[str, Claimed] = {}
 
     def note(self, release: Release) -> None:
-        """Remember a release's limits."""
-        self._limits = {**self._limits, release.ref.digest: release.plan.limits}
+        """Remember what a release may use."""
+        self._claims = {**self._claims, release.ref.digest: claim_of(release.plan)}
 
     def keep(self, digests: Collection[str]) -> None:
         """Forget all others."""
-        self._limits = {digest: limits for digest, limits in self._limits.items() if digest in digests}
+        self._claims = {digest: claim for digest, claim in self._claims.items() if digest in digests}
 
     def knows(self, ref: ReleaseRef) -> bool:
-        """Whether a release's limits were noted."""
-        return ref.digest in self._limits
+        """Whether a release was noted."""
+        return ref.digest in self._claims
 
     def of(self, *refs: ReleaseRef | None) -> Claimed:
-        """What any one of these releases may use: the most memory, and all CPUs."""
-        limits = [self._limits[ref.digest] for ref in refs if ref and ref.digest in self._limits]
+        """What any one of these releases may use: the most memory, all CPUs, all accelerators."""
+        claims = [self._claims[ref.digest] for ref in refs if ref and ref.digest in self._claims]
         return Claimed(
             application=self._application,
-            memory_bytes=max((limit.memory_max for limit in limits), default=0),
-            cpus=frozenset(cpu for limit in limits for cpu in limit.cpuset_cpus),
-            advisory=all(limit.advisory for limit in limits),
+            memory_bytes=max((claim.memory_bytes for claim in claims), default=0),
+            cpus=frozenset(cpu for claim in claims for cpu in claim.cpus),
+            advisory=all(claim.advisory for claim in claims),
+            accelerators=either(claim.accelerators for claim in claims),
         )

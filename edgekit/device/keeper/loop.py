@@ -11,7 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from queue import SimpleQueue
 
-from edgekit.device.keeper.admission import MAX_APPLICATIONS, BoardMemory, Claimed, check_memory, shared_cpus
+from edgekit.device.keeper.admission import (
+    MAX_APPLICATIONS,
+    BoardMemory,
+    Claimed,
+    check_accelerators,
+    check_memory,
+    claim_of,
+    claim_of_offer,
+    doubts,
+)
 from edgekit.device.keeper.application import Application
 from edgekit.device.keeper.context import ApplicationView, KeeperContext
 from edgekit.device.keeper.control.ticket import Ticket
@@ -24,6 +33,7 @@ from edgekit.device.keeper.update.releases import Release
 from edgekit.device.keeper.waker import Waker
 from edgekit.errors import EdgekitError, NothingSelected, RolloutError, Unreachable
 from edgekit.schema.control import ReleaseRef
+from edgekit.schema.manifest import Requires
 
 _TURN_S, _BUSY_TURN_S = 10.0, 0.5
 _STANDSTILL_S = 5.0
@@ -108,15 +118,18 @@ class Keeper:
         found = {name: one.supervisor.accounts() for name, one in self._applications.items()}
         return {name: accounts for name, accounts in found.items() if accounts is not None}
 
-    def check_room(self, application: str, memory_bytes: int) -> None:
+    def check_room(self, application: str, requires: Requires) -> None:
         """See, before a byte of a release moves, that another application fits; for any thread.
 
         Raises:
-            RolloutError: there are too many, or their memory limits are more than the board has.
+            RolloutError: there are too many, their memory limits are more than the board has, or so are their
+                accelerators.
         """
-        new = Claimed(application=application, memory_bytes=memory_bytes, cpus=frozenset())
-        self._check_number(application)
-        check_memory(new, self._claimed(), self._context.memory)
+        new, others = claim_of_offer(application, requires), self._claimed()
+        if not new.advisory:
+            self._check_number(application)
+        check_memory(new, others, self._context.memory)
+        check_accelerators(new, others)
 
     def activate(self, release: Release) -> Ticket:
         """Ask for a release to be tried and committed."""
@@ -211,20 +224,19 @@ class Keeper:
     def _activate(self, release: Release, ticket: Ticket) -> None:
         name = release.ref.application
         application = self._applications.get(name)
-        limits = release.plan.limits
-        cpus = frozenset(limits.cpuset_cpus)
-        new = Claimed(application=name, memory_bytes=limits.memory_max, cpus=cpus, advisory=limits.advisory)
+        new, others = claim_of(release.plan), self._claimed()
         self._check_number(name)
-        check_memory(new, self._claimed(), self._context.memory)
-        shares = shared_cpus(new, self._claimed())
-        notes = tuple(f"{name} shares CPUs {share.cpus} with {share.application}" for share in shares)
+        check_memory(new, others, self._context.memory)
+        check_accelerators(new, others)
         if application is None:
             application = Application(name, self._context)
-        application.begin(release, ticket, notes)
+        application.begin(release, ticket, tuple(doubts(new, others)))
         self._applications = {**self._applications, name: application}
 
     def _start(self, application: Application, ticket: Ticket) -> None:
-        check_memory(application.claim_of_current(), self._claimed(), self._context.memory)
+        claim, others = application.claim_of_current(), self._claimed()
+        check_memory(claim, others, self._context.memory)
+        check_accelerators(claim, others)
         application.resume(ticket)
 
     def _forget(self, application: Application) -> None:

@@ -92,4 +92,5 @@ def _status(found: ApplicationView, view: KeeperView, with_metrics: bool) -> App
         report=without_metrics(report) if report and not with_metrics else report,
         last_failure=state.failure,
         shares_cpus=shared_cpus(found.claimed, (other.claimed for other in view.applications)),
+        accelerators=found.claimed.accelerators,
     )

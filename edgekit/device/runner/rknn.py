@@ -1,4 +1,4 @@
-"""RKNN engines on RK3588's NPU: a slot for each core, one context a core, all on the same weights."""
+"""RKNN engines on RK3588's NPU: a slot for each core that is theirs, one context a core, all on the same weights."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class NpuSystem:
 
 
 def load(plan: EnginePlan, release: Path, *, cache: Path | None = None) -> Runner:  # noqa: ARG001  nothing to keep
-    """Load an engine onto every NPU core; see `open_runner`."""
+    """Load an engine onto the NPU cores that its plan names; see `open_runner`."""
     return open_runner(plan, release / plan.path, system=NpuSystem(rga=rga_for(plan)))
 
 
@@ -86,16 +86,16 @@ def open_runner(
     path: Path,
     *,
     system: NpuSystem | None = None,
-    cores: Sequence[int] = CORES,
+    cores: Sequence[int] = (),
     mapped: bool = False,
 ) -> Runner:
-    """Load an engine onto every NPU core.
+    """Load an engine onto NPU cores.
 
     Args:
         plan: its plan.
         path: the `.rknn` file.
         system: the board's libraries; None: those at their usual places, without RGA.
-        cores: masks of the cores to use.
+        cores: masks of the cores to use; none: those that the plan names, or all.
         mapped: let the NPU read and write memory that is shared with it, instead of having the runtime copy.
 
     Raises:
@@ -103,6 +103,7 @@ def open_runner(
         EngineError: the runtime refuses the engine.
     """
     system = system or NpuSystem()
+    cores = cores or tuple(1 << core for core in plan.npu_cores) or CORES
     mapped = mapped or system.rga is not None
     contexts: list[CopiedContext | MappedContext] = []
     with contextlib.ExitStack() as held:  # frees duplicates before the context that they share weights with

@@ -68,7 +68,7 @@ def plan_worker(
             drop=lane.drop,
         )
     _check_realtime(recipe, engines)
-    served = _served(recipe)
+    served, npu_cores = _served(recipe), _npu_cores(recipe.limits, target)
     return WorkerPlan(
         application=recipe.name,
         version=recipe.version,
@@ -76,7 +76,7 @@ def plan_worker(
         python_path=target.os.python_path,
         site="site",
         app="app" if has_app else "",
-        engines={entry.name: _engine(entry, recipe, lanes) for entry in engines},
+        engines={entry.name: _engine(entry, recipe, lanes, npu_cores) for entry in engines},
         sources={
             name: dataclasses.replace(source, path=_carried(source.path))
             if isinstance(source, (FileSource, ImagesSource))
@@ -109,6 +109,7 @@ def plan_worker(
             work_max=work_max(recipe),
             network=recipe.limits.network,
             devices=recipe.limits.devices,
+            share_accelerators=recipe.limits.share_accelerators,
         ),
         health=recipe.health,
         golden=_golden(recipe.golden),
@@ -189,6 +190,7 @@ def requires_of(plan: WorkerPlan, target: Target, disk_bytes: int) -> Requires:
         memory_bytes=plan.limits.memory_max,
         disk_bytes=disk_bytes,
         cgroup_controllers=() if plan.limits.advisory else _controllers(shares=_shares(plan.limits)),
+        accelerators=plan.accelerators,
     )
 
 
@@ -268,7 +270,18 @@ def _options(stage: RecipeStage) -> dict[str, Any]:
     return options
 
 
-def _engine(entry: EngineEntry, recipe: Recipe, lanes: dict[str, LanePlan]) -> EnginePlan:
+def _npu_cores(limits: Limits, target: Target) -> tuple[int, ...]:
+    """The NPU's cores that models compute on; none where it has none. Raises InputError for one that is not there."""
+    there = max((one.npu_cores for one in target.accelerators if one.kind == "rknn"), default=0)
+    if limits.npu_cores == "auto" or not there:
+        return tuple(range(there))
+    if beyond := [core for core in limits.npu_cores if core >= there]:
+        message = f"recipe.toml: limits.npu_cores names core {beyond[0]}, {target.name} has {there} NPU cores"
+        raise InputError(message, hint=f"cores go from 0 to {there - 1}")
+    return tuple(sorted(set(limits.npu_cores)))
+
+
+def _engine(entry: EngineEntry, recipe: Recipe, lanes: dict[str, LanePlan], npu_cores: tuple[int, ...]) -> EnginePlan:
     model = recipe.models[entry.name]
     contract = _pixels(model.contract) if entry.runner == "rknn" else model.input
     core = model.dla_core if entry.runner == "tensorrt" and model.dla_core is not None else -1
@@ -286,6 +299,7 @@ def _engine(entry: EngineEntry, recipe: Recipe, lanes: dict[str, LanePlan]) -> E
         threads=model.threads,
         cpus=tuple(sorted({cpu for stage in stages for cpu in lanes[stage.lane].cpus})),
         dla_core=core,
+        npu_cores=npu_cores if entry.runner == "rknn" else (),
         tail=entry.tail,
         priority=model.priority,
         weight=model.weight,

@@ -22,6 +22,8 @@ from edgekit.host.workflow.devices import DeviceAccess
 from edgekit.host.workflow.out_file import check_out_file
 from edgekit.host.workflow.profiles import read_profile
 from edgekit.host.workflow.workstation import Workstation
+from edgekit.judging.accelerators import find_overuse, not_added_up
+from edgekit.schema.accelerators import AcceleratorUse
 from edgekit.schema.board import reserve_bytes
 from edgekit.schema.control import Status
 from edgekit.schema.forecast import ForecastReply, ForecastRequest, LoadForecast, ModelsRequest
@@ -137,7 +139,7 @@ def plan_ahead(recipe: Path, options: PlanOptions, access: DeviceAccess, station
         most_cameras=reply.most,
         board=board,
         board_bytes=_usable_bytes(status) if status else 0,
-        refusals=_refusals(memory, board, status),
+        refusals=_refusals(plan, memory, board, status),
         warnings=_warnings(plan, profile, memory, models.keys() - taken.keys(), status),
         picture=picture,
     )
@@ -220,8 +222,10 @@ def _usable_bytes(status: Status) -> int:
     return status.memory_total_bytes - reserve_bytes(status.memory_total_bytes)
 
 
-def _refusals(memory: MemoryForecast, board: tuple[BoardShare, ...], status: Status | None) -> tuple[str, ...]:
-    found = []
+def _refusals(
+    plan: WorkerPlan, memory: MemoryForecast, board: tuple[BoardShare, ...], status: Status | None
+) -> tuple[str, ...]:
+    found, others = [], _accelerators(status)
     if not memory.fits:
         found.append(
             f"memory: {format_bytes(memory.usual_bytes)} are needed and memory_max is "
@@ -236,7 +240,14 @@ def _refusals(memory: MemoryForecast, board: tuple[BoardShare, ...], status: Sta
                 f"memory_max of all applications is more than the device has for them: {listed} = "
                 f"{format_bytes(promised)} of {format_bytes(usable)}: lower limits.memory_max, or stop one of them"
             )
+    found += [f"{one.message}: {one.hint}" for one in find_overuse(plan.application, plan.accelerators, others)]
     return tuple(found)
+
+
+def _accelerators(status: Status | None) -> Mapping[str, AcceleratorUse]:
+    """What each application of a board takes of its accelerators, as far as its keeper tells."""
+    applications = status.applications if status else ()
+    return {one.application: one.accelerators for one in applications if one.accelerators is not None}
 
 
 def _warnings(
@@ -259,6 +270,7 @@ def _warnings(
         found.append(f"the profile was measured on {profile.target}, and this is for {plan.target}")
     if profile is not None and status is not None and status.board is not None:
         found += map(str, judge_clocks(profile, status.board.clocks))
+    found += not_added_up(plan.application, plan.accelerators, _accelerators(status))
     return tuple(found)
 
 

@@ -157,8 +157,7 @@ class Session:
             manifest_json = self._to.patches.manifest(request.base, request.size_bytes, manifest_json)
         offered = self._to.releases.open_offer(manifest_json, signature)
         application, requires = offered.manifest.application, offered.manifest.requires
-        if requires.cgroup_controllers:
-            self._to.keeper.check_room(application, requires.memory_bytes)
+        self._to.keeper.check_room(application, requires)
         self._to.releases.claims.put(self, offered.digest, offered.sizes, len(manifest_json))
         self._offered = offered
         doubtful = self._to.keeper.runs_badly(application, offered.digest)

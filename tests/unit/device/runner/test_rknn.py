@@ -56,6 +56,18 @@ def test_pictures_go_in_and_named_outputs_come_out(fake, mapped):
     runner.close()
 
 
+@pytest.mark.parametrize(("planned", "masks"), [((), [1, 2, 4]), ((2,), [4]), ((0, 2), [1, 4])])
+def test_it_computes_on_the_cores_of_its_plan_alone(fake, planned, masks):
+    runner = fake.load(npu_cores=planned)
+    slots = [runner.take() for _ in range(runner.slots)]
+    for slot in slots:
+        slot.submit({runner.picture: picture()})
+    assert [slot.wait()["conv2"].flat[2] for slot in slots] == masks
+    for slot in slots:
+        slot.release()
+    runner.close()
+
+
 @pytest.mark.parametrize("mapped", [False, True])
 def test_further_inputs_and_outputs_by_name(fake, mapped):
     fake.model("images=1x16x16x3 +size=1x2 boxes=1x4x8x8 scores=1x10")

@@ -13,7 +13,7 @@ from edgekit.schema.manifest import EngineEntry
 from edgekit.schema.pressure import RELIEFS, Pressure, Relief
 from edgekit.schema.reader import from_toml
 from edgekit.schema.recipe import Limits, Recipe, RecipeLane, RecipePipeline
-from edgekit.schema.target import CpuCluster, Memory, Os, Target
+from edgekit.schema.target import Accelerator, CpuCluster, Memory, Os, Target
 from edgekit.schema.units import Bytes, Cpus
 
 RECIPE = Path(__file__).parents[4] / "recipes" / "sorting-line" / "recipe.toml"
@@ -118,6 +118,21 @@ def test_a_model_on_the_cpu_gets_no_realtime_lane() -> None:
     on_npu = dataclasses.replace(ENGINE, runner="rknn")
     lanes = plan_worker(wanted, RK3588, [on_npu], has_app=False).lanes
     assert [name for name, lane in lanes.items() if lane.realtime] == [with_model]
+
+
+def test_models_compute_on_the_npu_cores_that_the_recipe_names() -> None:
+    board = dataclasses.replace(RK3588, accelerators=(Accelerator(kind="rknn", npu_cores=3),))
+    on_npu = dataclasses.replace(ENGINE, runner="rknn")
+    auto = plan_worker(recipe(), board, [on_npu], has_app=False)
+    assert auto.engines["parts"].npu_cores == (0, 1, 2) and not auto.limits.share_accelerators
+    plan = plan_worker(recipe(npu_cores=(2, 0), share_accelerators=True), board, [on_npu], has_app=False)
+    assert plan.engines["parts"].npu_cores == (0, 2)
+    use = requires_of(plan, board, 0).accelerators
+    assert use.used == ("NPU core 0", "NPU core 2") and use.shared
+    with pytest.raises(InputError, match=r"limits\.npu_cores names core 3, board has 3 NPU cores"):
+        plan_worker(recipe(npu_cores=(3,)), board, [on_npu], has_app=False)
+    on_cpu = plan_worker(recipe(npu_cores=(3,)), RK3588, [ENGINE], has_app=False)
+    assert on_cpu.accelerators.used == (), "a target without an NPU takes nothing of one"
 
 
 def test_a_position_beyond_the_last_is_refused() -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from edgekit.errors import InputError
 from edgekit.host.workflow.plan import PlanOptions, PlanResult, plan_ahead
+from edgekit.schema.accelerators import AcceleratorUse
 from edgekit.schema.message import to_message
-from edgekit.schema.plan import WorkerPlan
+from edgekit.schema.plan import EnginePlan, WorkerPlan
 from edgekit.schema.profile import DECODE, Profile
 from tests.fakes.devices import access_to
 from tests.fakes.keeper_link import APPLICATION, WORKER, FakeLink
@@ -88,6 +89,21 @@ def test_all_applications_of_a_board_count_together(desk: Desk) -> None:
     assert [(one.application, one.memory_max // MIB) for one in found.board] == [("line", 200), ("sorter", 900)]
     (text,) = found.refusals
     assert "line 200.0 MiB + sorter 900.0 MiB = 1.1 GiB of 960.0 MiB" in text
+
+
+def test_a_core_that_another_application_has_is_told_before_a_byte_moves(desk: Desk) -> None:
+    engine = EnginePlan(runner="rknn", path="net.rknn", input=None, threads=1, npu_cores=(0, 1))
+    plan = dataclasses.replace(two_lanes(), engines={"net": engine})
+    desk.link.application = dataclasses.replace(APPLICATION, accelerators=AcceleratorUse(used=("NPU core 1",)))
+    found = desk.ahead(desk.release(plan), device="gate-7", size=(640, 360))
+    (text,) = found.refusals
+    assert "line computes on NPU core 1, which sorter has, and neither line nor sorter agrees to share: write" in text
+    agreed = AcceleratorUse(used=("NPU core 1",), shared=True, busy_percent={"NPU core 1": 90.0})
+    desk.link.application = dataclasses.replace(APPLICATION, accelerators=agreed)
+    plan = dataclasses.replace(plan, limits=dataclasses.replace(plan.limits, share_accelerators=True))
+    found = desk.ahead(desk.release(plan), device="gate-7", size=(640, 360))
+    assert found.refusals == ()
+    assert "how busy NPU core 1 will be is not known: line was built without a profile of it" in found.warnings
 
 
 def test_an_application_that_is_there_already_is_not_counted_twice(desk: Desk) -> None:
