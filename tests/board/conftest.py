@@ -148,11 +148,12 @@ def fake(
     memory_max: int = LIMITS.memory_max,
     isolate: bool = False,
     work_max: int = LIMITS.work_max,
+    health: Health = HEALTH,
     **extra: bytes,
 ) -> FakeRelease:
     """A release for the board whose worker behaves as told, signed by this run's user."""
     limits = replace(LIMITS, memory_max=memory_max, isolate=isolate, work_max=work_max)
-    plan = make_plan(application=application, version=version, health=HEALTH)
+    plan = make_plan(application=application, version=version, health=health)
     plan = replace(plan, limits=limits, target="virt-arm64")
     made = make_release(behaviour, plan=plan, period_s=period_s, extra=extra)
     requires = Requires(
