@@ -6,6 +6,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 
 from edgekit.device.runtime.figures import PressureFigures
 from edgekit.device.runtime.pressure.ladder import Ladder, LadderStep, Rung
@@ -41,7 +42,7 @@ class PressureDesk:
         now_s, figures = self._clock(), self._figures
         figures.used_bytes, figures.limit_bytes = reading.used_bytes, reading.limit_bytes
         if reading.read_s and reading.read_s <= self._ladder.changed_s:
-            return  # from before the last step: on a busy board several wait, and each would cost another one
+            return  # from before the last step was done: on a busy board several wait, and each would cost another one
         self._ladder, step = self._ladder.see(reading, now_s)
         if step is None:
             return
@@ -50,7 +51,9 @@ class PressureDesk:
             self._act(step, taken)
         except Exception:  # whatever a sink raises: the next step may help
             _LOG.warning("step %s failed: %s", step.rung, traceback.format_exc())
-        figures.cause, figures.changed_s = _cause(reading, step), now_s
+        done_s = self._clock()  # giving up what waits in queues may take half a second itself, beside busy lanes
+        self._ladder = replace(self._ladder, changed_s=done_s)
+        figures.cause, figures.changed_s = _cause(reading, step), done_s
         figures.taken = tuple(map(str, taken))
         if step.down:
             relief = step.rung.relief

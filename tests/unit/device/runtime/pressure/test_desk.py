@@ -53,6 +53,21 @@ def test_what_was_read_before_the_last_step_does_not_cost_another_one() -> None:
     assert figures.taken == ("clips", "fps 1/2")
 
 
+def test_what_was_read_while_a_step_was_being_made_does_not_cost_another_one() -> None:
+    """Beside busy lanes it takes a while to give up what waits in queues, and only then is it free."""
+    clock, figures = Clock(), PressureFigures()
+    desk = PressureDesk(RUNGS, lambda *_: clock.advance(0.6), figures, clock)
+    desk.see(replace(reading(99), read_s=clock()))
+    clock.advance(0.1)
+    desk.see(replace(reading(99), read_s=clock() - 0.2))
+    assert figures.taken == ("clips",)
+    desk.see(replace(reading(90), read_s=clock()))
+    assert figures.taken == ("clips",), "half a second from when it was done"
+    clock.advance(0.5)
+    desk.see(replace(reading(90), read_s=clock()))
+    assert figures.taken == ("clips", "fps 1/2")
+
+
 def test_a_stall_is_named() -> None:
     figures = PressureFigures()
     PressureDesk(RUNGS, lambda *_: None, figures, Clock()).see(reading(40, stalled=True))
