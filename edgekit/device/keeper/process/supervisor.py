@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -30,6 +30,7 @@ STEADY_S = 60.0
 """A worker that ran for so long starts with the first delay again."""
 _CLEAR_S, _LOOK_S = 10.0, 0.05
 """How long a killed worker's processes may take to vanish, and how often to look."""
+_LAST_LOOK_S = 0.5
 _STUCK_S = 30.0
 """A killed worker that is still there after so long stays for as long as it likes."""
 
@@ -206,14 +207,11 @@ class Supervisor:
         return happened
 
     def _reap(self, process: WorkerProcess) -> list[Reported | Ended]:
-        exit_ = process.finish()
+        wanted = self._release is process.release
+        exit_ = self._seen_full(process.finish(), asked=not wanted)
         self._process = None
-        if self._folder:
-            self._folder.close()
-            self._folder = None
         self.last_exit = exit_.reason
         self.oom_kills += exit_.out_of_memory
-        wanted = self._release is process.release
         ref = process.release.ref
         self._write(f"keeper: {ref.application} {ref.version}: worker {exit_.reason}")
         if not wanted:
@@ -289,7 +287,8 @@ class Supervisor:
     def _enter(self, release: Release, leaf: Leaf | None) -> WorkerProcess:
         """Start the worker, confined; what this keeper cannot confine is said."""
         work, users = self._layout.work(self._application), self._context.users
-        self._make(work)
+        self._context.disk.make_folders(work.parent)
+        self._context.disk.make_folder(work, 0o750)  # may be there already on a disk that cannot be written to
         owner = users.owner(work) if users else None
         self._own(work, owner)
         entry = confine(release, work, self._layout, leaf=leaf.path if leaf else None, owner=owner)
@@ -329,10 +328,11 @@ class Supervisor:
         elif not reason and not folder.running:
             self._write(f"keeper: {self._application}: its folder is watched no more: it cannot be read")
 
-    def _make(self, work: Path) -> None:
-        """Make the worker's folder. It may be there already on a disk that cannot be written to."""
-        self._context.disk.make_folders(work.parent)
-        self._context.disk.make_folder(work, 0o750)
+    def _seen_full(self, exit_: Exit, *, asked: bool) -> Exit:
+        """Why a worker ended, with what a last look at its folder shows; that is watched no more."""
+        folder, self._folder = self._folder, None
+        reason = folder.close(last_look_s=0.0 if asked or exit_.cause else _LAST_LOOK_S) if folder else ""
+        return replace(exit_, reason=f"{reason} ({exit_.reason})") if reason not in exit_.reason else exit_
 
     def _own(self, work: Path, owner: Owner | None) -> None:
         """A new folder becomes its worker's; one with another worker's files in it takes longer: `enter` does that."""

@@ -93,10 +93,12 @@ class WorkWatch:
         self._reason = ""
         self.running = True
         """Whether it looks on; it does not where the folder cannot be read."""
+        self._looks_again = False
+        self._thread = threading.Thread(target=self._watch, name="work", daemon=True)
         try:
-            threading.Thread(target=self._watch, name="work", daemon=True).start()
+            self._thread.start()
         except RuntimeError:
-            self.close()
+            os.close(self.fd)
             os.close(self._told)
             raise
 
@@ -109,15 +111,28 @@ class WorkWatch:
             return self._reason
         return ""
 
-    def close(self) -> None:
-        """Look no more. A thread that a disk holds ends when the disk lets it go."""
-        self.running = False
+    def close(self, *, last_look_s: float = 0.0) -> str:
+        """Look no more. A thread that a disk holds ends when the disk lets it go.
+
+        Args:
+            last_look_s: wait so long at most for one more look. A worker that fills its folder may fail of that itself,
+                at its largest file or a full disk, before anybody has seen it.
+
+        Returns:
+            Why the worker was to be ended; empty: it was not, as far as was seen.
+        """
+        self.running, self._looks_again = False, last_look_s > 0
         self._over.set()
+        self._thread.join(last_look_s)
+        self._looks_again = False
         os.close(self.fd)
+        return self._reason
 
     def _watch(self) -> None:
         try:
             self._look_on()
+            if self._looks_again and self.looked and not self._reason:
+                self._look(first=False)
         except OSError:  # the folder is gone, or its disk
             return
         finally:
@@ -128,11 +143,7 @@ class WorkWatch:
         while True:
             began_s, now_free = time.monotonic(), _free_bytes(self._worker.work)
             if began_s >= next_s or free - now_free >= self._step_bytes():
-                use = self._worker.use()
-                if self._over.is_set():
-                    return
-                self.used_bytes, self.looked = use.bytes, True
-                self._reason = self._room.judge(self._worker.digest, use, self._worker.work_max, first=first)
+                self._look(first=first)
                 if self._reason:
                     os.write(self._told, b"!")
                     return
@@ -142,6 +153,13 @@ class WorkWatch:
                     return
             if self._over.wait(_LOOK_S):
                 return
+
+    def _look(self, *, first: bool) -> None:
+        use = self._worker.use()
+        if self._over.is_set() and not self._looks_again:
+            return
+        self.used_bytes, self.looked = use.bytes, True
+        self._reason = self._room.judge(self._worker.digest, use, self._worker.work_max, first=first)
 
     def _step_bytes(self) -> int:
         """How much less room on the disk makes it worth a look: half of what the folder may still take."""

@@ -85,6 +85,17 @@ def test_the_watch_tells_of_a_folder_that_fills_up(tmp_path: Path, monkeypatch: 
     watch.close()
 
 
+def test_a_worker_that_failed_of_its_full_folder_is_told_apart_by_a_last_look(tmp_path: Path) -> None:
+    """Its own write failed before anybody had seen the folder full."""
+    for last_look_s, seen in ((60.0, "on disk, work_max is 1.0 MiB"), (0.0, "")):
+        (tmp_path / "large").unlink(missing_ok=True)
+        watch = WorkWatch(watched(tmp_path), WorkRoom())
+        eventually(lambda watch=watch: watch.looked)
+        (tmp_path / "large").write_bytes(os.urandom(8 << 20))
+        assert watch.close(last_look_s=last_look_s).endswith(seen)
+        assert not watch.running and bool(watch.used_bytes >> 20) == bool(seen)
+
+
 def test_a_folder_that_goes_away_is_watched_no_more(tmp_path: Path) -> None:
     watch = WorkWatch(watched(tmp_path / "gone"), WorkRoom())
     eventually(lambda: not watch.verdict() and not watch.running)
