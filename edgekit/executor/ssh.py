@@ -250,16 +250,21 @@ def _communicate(channel: paramiko.Channel, argv: Sequence[str], stdin: bytes, d
 
 
 def _drain(channel: paramiko.Channel, into: Bounded, deadline: float) -> None:
-    """Take what comes until the end of the output, or until the program has ended and nothing came for a while."""
+    """Take what comes until the end of the output, or until the program has ended and nothing came for a while.
+
+    sshd tells the end before it has read the last output: the while begins when the end is known.
+    """
+    ended = False
     while True:
         left = deadline - time.monotonic()
-        channel.settimeout(max(0.0, min(left, LINGER_S)))
+        channel.settimeout(LINGER_S if ended else max(0.0, min(left, LINGER_S)))
         try:
             data = channel.recv(_PIECE_BYTES)
         except TimeoutError:
-            if channel.exit_status_ready():
+            if ended:
                 return
-            if left <= LINGER_S:
+            ended = channel.exit_status_ready()
+            if left <= LINGER_S and not ended:
                 raise
             continue
         if not data:
