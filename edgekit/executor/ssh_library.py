@@ -18,5 +18,7 @@ try:
 finally:
     if _KEPT_OUT:
         del _MODULES["invoke"]
+# Whoever imported paramiko before this module had invoke imported with it.
+vars(paramiko.config).update(invoke=None, invoke_import_error=ImportError("edgekit runs nothing for ssh_config"))
 
 __all__ = ["paramiko"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -103,6 +105,23 @@ def test_match_counts_but_runs_nothing(tmp_path: Path) -> None:
     assert resolve(tmp_path, "Match host gate-*\n User root\n").user == "root"
     with pytest.raises(InputError, match="Match exec"):
         resolve(tmp_path, "Match exec true\n User root\n")
+
+
+def test_it_runs_nothing_either_where_others_imported_paramiko_before(tmp_path: Path) -> None:
+    """A stage, a script or a test: an import's order must not decide whether a command of ssh_config runs."""
+    program = f"""
+import paramiko
+import subprocess
+import sys
+from pathlib import Path
+from edgekit.executor.address import parse_address
+from edgekit.executor.ssh_config import resolve_login
+config = paramiko.SSHConfig.from_text("Match exec 'touch {tmp_path}/ran'")
+resolve_login(parse_address("gate-7"), config, user="ann", home=Path({str(tmp_path)!r}))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "InputError: ssh_config has a Match exec" in done.stderr
+    assert not (tmp_path / "ran").exists()
 
 
 def test_wildcards_and_exceptions_of_hosts_count(tmp_path: Path) -> None:
