@@ -75,6 +75,9 @@ def _text(found: PlanResult) -> RenderableType:
     if found.board:
         each = ", ".join(f"{one.application} {format_bytes(one.memory_max)}" for one in found.board)
         parts.append(f"on the board together: {each}; there are {format_bytes(found.board_bytes)} for applications")
+    if found.busy_percent:
+        each = ", ".join(f"{name} {percent:.4g} %" for name, percent in found.busy_percent.items())
+        parts.append(f"accelerators busy: {each}")
     if found.loads:
         parts += ["", f"times, as measured on {found.profiled}:", *_loads(found)]
     parts += [f"lanes over time: {found.picture}"] if found.picture else []

@@ -13,6 +13,7 @@ from edgekit.cli.verbs import examples
 from edgekit.schema.units import counted, format_bytes, format_cpus
 
 if TYPE_CHECKING:
+    from edgekit.schema.accelerators import AcceleratorUse
     from edgekit.schema.control import ApplicationStatus, ReleaseRef, Status
     from edgekit.schema.report import Report, ServingReport, StreamReport
     from edgekit.schema.telemetry import BoardTelemetry, ClockRate
@@ -100,6 +101,13 @@ def _application(device: str, found: ApplicationStatus) -> list[str]:
     return [*lines, *_worker(found), *(_report(found.report) if found.report else []), *_failure(device, found)]
 
 
+def _accelerators(use: AcceleratorUse) -> str:
+    """Each with how busy it is by the application's profile."""
+    busy = {name: f" {percent:.4g} %" for name, percent in use.busy_percent.items()}
+    listed = ", ".join(f"{name}{busy.get(name, '')}" for name in use.used)
+    return f"{listed}, which it shares" if use.shared else listed
+
+
 def _health(found: ApplicationStatus) -> str:
     if found.healthy:
         return "yes"
@@ -121,6 +129,8 @@ def _worker(found: ApplicationStatus) -> list[str]:
     lines.append(f"  memory    {memory}, {counted(worker.oom_kills, 'OOM kill')}")
     note = f" ({worker.limits_note})" if worker.limits_note else ""
     lines.append(f"  limits    {worker.limits}{note}, CPUs {worker.cpuset_cpus or 'all'}")
+    if found.accelerators and found.accelerators.used:
+        lines.append(f"  computes  on {_accelerators(found.accelerators)}")
     if worker.work_max and worker.pid:
         lines.append(f"  folder    {format_bytes(worker.work_bytes)} of {format_bytes(worker.work_max)}")
     if worker.unconfined:

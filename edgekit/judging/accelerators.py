@@ -45,8 +45,8 @@ def find_overuse(application: str, use: AcceleratorUse, others: Mapping[str, Acc
         busy = _busy(accelerator, {application: use, **beside})
         together = sum(busy.values())
         if application in busy and together > _FULL_PERCENT:
-            listed = " + ".join(f"{name} {percent:.0f} %" for name, percent in busy.items())
-            total = f" = {together:.0f} %" if len(busy) > 1 else ""
+            listed = " + ".join(f"{name} {percent:.4g} %" for name, percent in busy.items())
+            total = f" = {together:.4g} %" if len(busy) > 1 else ""
             yield Overuse(
                 f"{accelerator} has not enough time for its applications: {listed}{total} of 100 %",
                 "lower max_fps of sources in recipe.toml, or take a faster model",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgekit.errors import InputError
@@ -12,6 +12,7 @@ from edgekit.host.catalogue.recipes import read_recipe
 from edgekit.host.catalogue.targets import find_target
 from edgekit.host.engine.backends import choose_backend
 from edgekit.host.fit.profiled import judge_clocks
+from edgekit.host.forecast.accelerators import busy_percent, pictures_a_second
 from edgekit.host.forecast.ask import ask_forecast, ask_models
 from edgekit.host.forecast.memory import Cameras, MemoryForecast, foretell_memory
 from edgekit.host.forecast.picture import draw_lanes
@@ -87,6 +88,8 @@ class PlanResult:
     """All applications of the device, this one first."""
     board_bytes: int = 0
     """What they may use together: the device's memory less its reserve."""
+    busy_percent: dict[str, float] = field(default_factory=dict)
+    """Of each accelerator's time, what this application takes by its profile, or by that which it was built with."""
     refusals: tuple[str, ...] = ()
     """Why it cannot run, each with the sum."""
     warnings: tuple[str, ...] = ()
@@ -118,6 +121,9 @@ def plan_ahead(recipe: Path, options: PlanOptions, access: DeviceAccess, station
         )
     status = _status_of(options.device, access) if options.device else None
     cameras = _cameras_of(plan, profile, options)
+    if profile is not None:
+        pictures = pictures_a_second(plan, cameras.fps, cameras.count)
+        plan = dataclasses.replace(plan, busy_percent=busy_percent(plan, profile, pictures))
     reply = _times(plan, profile, cameras, station) if profile else ForecastReply()
     load = next((one for one in reply.loads if one.cameras == cameras.count), None)
     if load is not None:
@@ -139,6 +145,7 @@ def plan_ahead(recipe: Path, options: PlanOptions, access: DeviceAccess, station
         most_cameras=reply.most,
         board=board,
         board_bytes=_usable_bytes(status) if status else 0,
+        busy_percent=plan.busy_percent,
         refusals=_refusals(plan, memory, board, status),
         warnings=_warnings(plan, profile, memory, models.keys() - taken.keys(), status),
         picture=picture,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edgekit.cli.status import describe
+from edgekit.schema.accelerators import AcceleratorUse
 from edgekit.schema.control import CpuShare, ReleaseFailure, ReleaseRef
 from edgekit.schema.report import DropReport, LaneReport, Report, ServingReport, SinkReport, StreamReport
 from edgekit.schema.telemetry import (
@@ -182,3 +183,13 @@ def test_served_models_say_where_and_how_often() -> None:
     found = replace(RUNNING, report=replace(REPORT, serving=closed))
     lines = describe("gate-7", replace(STATUS, applications=(found,)))
     assert any(line.startswith("  serving   net at no address (port 8000 at 127.0.0.1 cannot be") for line in lines)
+
+
+def test_accelerators_stand_with_what_they_are_busy() -> None:
+    use = AcceleratorUse(used=("NPU core 0", "NPU core 1"), busy_percent={"NPU core 0": 30.5})
+    lines = describe("gate-7", replace(STATUS, applications=(replace(RUNNING, accelerators=use),)))
+    assert "  computes  on NPU core 0 30.5 %, NPU core 1" in lines
+    lines = describe(
+        "gate-7", replace(STATUS, applications=(replace(RUNNING, accelerators=replace(use, shared=True)),))
+    )
+    assert any(line.endswith("NPU core 1, which it shares") for line in lines)

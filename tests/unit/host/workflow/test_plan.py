@@ -106,6 +106,20 @@ def test_a_core_that_another_application_has_is_told_before_a_byte_moves(desk: D
     assert "how busy NPU core 1 will be is not known: line was built without a profile of it" in found.warnings
 
 
+def test_time_on_accelerators_is_added_up_over_the_board(desk: Desk) -> None:
+    plan = dataclasses.replace(
+        two_lanes(), engines={"net": EnginePlan(runner="tensorrt", path="net.plan", input=None, threads=1)}
+    )
+    measured = desk.profile(profile({**COSTS, "see": cost(1.0, wait_ms=30.0)}))
+    busy = AcceleratorUse(used=("GPU",), busy_percent={"GPU": 70.5})
+    desk.link.application = dataclasses.replace(APPLICATION, accelerators=busy)
+    found = desk.ahead(desk.release(plan), profile=measured, device="gate-7", cameras=1)
+    assert found.busy_percent == {"GPU": 30.0}
+    assert "GPU has not enough time for its applications: line 30 % + sorter 70.5 % = 100.5 %" in found.refusals[0]
+    slower = desk.ahead(desk.release(plan), profile=measured, device="gate-7", cameras=1, fps=5.0)
+    assert slower.busy_percent == {"GPU": 15.0} and slower.refusals == ()
+
+
 def test_an_application_that_is_there_already_is_not_counted_twice(desk: Desk) -> None:
     desk.link.application = dataclasses.replace(APPLICATION, application="line")
     found = desk.ahead(desk.release(two_lanes()), device="gate-7", size=(640, 360))
