@@ -33,6 +33,10 @@ def build(
     key: Annotated[Path | None, typer.Option(help="Signing key, or the public half of one in your agent.")] = None,
     builder: Annotated[str, typer.Option(help="Device that compiles engines, where only such a board can.")] = "",
     update_lock: Annotated[bool, typer.Option("--update-lock", help="Resolve anew; write the recipe's lock.")] = False,
+    profile: Annotated[
+        Path | None,
+        typer.Option(help="What edgekit profile measured of it."),
+    ] = None,
     verify: Annotated[
         Path | None, typer.Option(help="A release: make it again without any cache, and compare every byte.")
     ] = None,
@@ -51,6 +55,7 @@ def build(
     output = output_for(as_json)
     if verify is not None:
         given = {"--target": target, "--out": out, "--key": key, "--builder": builder, "--update-lock": update_lock}
+        given["--profile"] = profile
         if unused := [name for name, value in given.items() if value]:
             raise InputError(
                 f"--verify takes everything from the release, and {unused[0]} is given too",
@@ -68,7 +73,7 @@ def build(
     from edgekit.schema.reader import to_raw
 
     began = time.monotonic()
-    options = BuildOptions(out=out, key=key, builder=builder, update_lock=update_lock)
+    options = BuildOptions(out=out, key=key, builder=builder, update_lock=update_lock, profile=profile)
     built = build_release(recipe, target, options, workstation_of(ctx, output))
     made = built.release
     words = f"{made.path}: {built.application} {built.version} for {made.target}, {made.digest[:12]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 import os
 import shutil
@@ -13,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from edgekit.schema.message import to_message
+from tests.fakes.profiles import profile
 from tests.integration.test_build import ROOT, User, require
 from tests.unit.host.test_git import git
 
@@ -103,6 +106,19 @@ def test_a_second_machine_makes_the_same_release_and_proves_it(
     assert not any(words.startswith("source: ") for words in found["commits"])
     assert found["files"] == sum(path.is_file() for path in (release / "files").rglob("*"))
     assert not list((other.home / "k/edgekit").glob(".edgekit-verify-*")), "its cache is gone"
+
+
+def test_what_was_measured_is_taken_from_the_release_and_never_measured_again(bench: Bench, tmp_path: Path) -> None:
+    measured = dataclasses.replace(profile({}), application="sorting-line", target="host")
+    (tmp_path / "p.json").write_bytes(to_message(measured))
+    done = bench.machine.run(
+        *("build", str(bench.recipe), "--target", "host", "--out", str(tmp_path / "out")),
+        *("--profile", str(tmp_path / "p.json"), "--json"),
+    )
+    assert done.returncode == 0 and json.loads(done.stdout)["digest"] != bench.digest, done.stderr
+    (tmp_path / "p.json").unlink()
+    found = bench.machine.verified(tmp_path / "out", str(bench.recipe), code=0)
+    assert found["same"] is True and found["inputs"] == []
 
 
 def test_what_a_release_was_made_from_is_shown_without_anybodys_password(bench: Bench, other: Machine) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from edgekit.schema.plan import WorkerPlan
 from edgekit.schema.profile import Profile, SizeProfile
 from edgekit.schema.source import ImagesSource, PythonSource, RecipeSource, SyntheticSource, V4l2Source
@@ -31,6 +33,13 @@ def busy_percent(plan: WorkerPlan, profile: Profile, pictures_a_second: float) -
             part = wait_ms / 1000 * pictures_a_second / len(engine.accelerators)
             found[name] = found.get(name, 0.0) + 100 * part
     return {name: round(percent, 1) for name, percent in sorted(found.items()) if name not in unknown}
+
+
+def with_busy_percent(plan: WorkerPlan, profile: Profile) -> WorkerPlan:
+    """A plan that states what its sources' pictures keep accelerators busy; others come as fast as when measured."""
+    usual_fps = max(size.fps for size in profile.sizes)
+    busy = busy_percent(plan, profile, pictures_a_second(plan, usual_fps))
+    return dataclasses.replace(plan, busy_percent=busy)
 
 
 def pictures_a_second(plan: WorkerPlan, usual_fps: float, cameras: int = 0) -> float:

@@ -12,6 +12,8 @@ from edgekit.errors import InputError
 MANIFEST, SIGNATURE, FILES, PLAN = "manifest.json", "manifest.json.sig", "files", "plan.json"
 PROVENANCE = "provenance.json"
 """How it was made: a DSSE envelope. See `edgekit.schema.provenance`."""
+PROFILE = "profile.json"
+"""Among its files: what it was measured to cost, where it was built with that. See `edgekit.schema.profile`."""
 
 
 def check_out(out: Path) -> None:

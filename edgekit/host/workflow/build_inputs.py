@@ -33,6 +33,8 @@ class BuildOptions:
     """Device that compiles engines; empty: one that the fleet names."""
     update_lock: bool = False
     """Resolve Python packages anew, and write the recipe's lock."""
+    profile: Path | None = None
+    """What `edgekit profile` has measured of the application on such a board: the release states what it costs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,7 @@ class JobOutline:
     out: Path
     given: tuple[str, ...] = ()
     """Requirements that are files, by digest: they may lie outside the recipe's folder, or behind links in it."""
+    profile: Path | None = None
 
 
 def outline_of(recipe: Path, target: str, options: BuildOptions, settings: Settings) -> JobOutline | None:
@@ -63,7 +66,9 @@ def outline_of(recipe: Path, target: str, options: BuildOptions, settings: Setti
     if not (plain and isinstance(name, str) and isinstance(version, str) and key.is_file()):
         return None
     out = options.out or default_out(name, version, found)
-    return JobOutline(folder=file.parent, target=found, key=key, builder=options.builder, out=out)
+    return JobOutline(
+        folder=file.parent, target=found, key=key, builder=options.builder, out=out, profile=options.profile
+    )
 
 
 def default_out(name: str, version: str, target: Target) -> Path:
@@ -87,6 +92,7 @@ def inputs_of(outline: JobOutline, settings: Settings) -> Inputs:
             settings.fleet_file,
             settings.pyenv_root / "versions",
             Path(sysconfig.get_path("purelib")),
+            *((outline.profile,) if outline.profile else ()),
             *git_files(outline.folder),
             *git_files(Path(edgekit.__file__).parent),
         ),

@@ -17,6 +17,7 @@ from edgekit.host.engine.compile import PlannedEngine, find_pictures
 from edgekit.host.engine.engine import Engine
 from edgekit.host.git import git_state
 from edgekit.host.link.inventory import fleet_name
+from edgekit.host.release.names import PROFILE
 from edgekit.host.release.resources import (
     ReadFiles,
     commit_resource,
@@ -35,6 +36,7 @@ from edgekit.host.workflow.release_job import ReleaseJob
 from edgekit.host.workflow.site import runners_for
 from edgekit.host.workflow.wheels import WheelTools, lock_file
 from edgekit.host.workflow.workstation import Workstation
+from edgekit.schema.message import to_message
 from edgekit.schema.provenance import (
     BUILD_TYPE,
     EDGEKIT_SOURCE,
@@ -112,6 +114,8 @@ def given_inputs(job: ReleaseJob, station: Workstation) -> GivenInputs:
         folder_resource("edgekit's data for cross-building", station.settings.data_dir / "cross"),
         *(Resource(name=name, uri=package_url(name, version(name))) for name in _LIBRARIES),
     )
+    if job.profile:
+        resources += (Resource(name=PROFILE, digest={"sha256": sha256_bytes(to_message(job.profile))}),)
     path = state.path or job.folder.folder.absolute().name
     return GivenInputs(began=began, files=files, resources=resources, path=path)
 

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import edgekit
 from edgekit.host.engine.engine import Engine
+from edgekit.host.forecast.accelerators import with_busy_percent
 from edgekit.host.preflight import require
 from edgekit.host.release.assemble import Content, Signed, encode_manifest, write_release
 from edgekit.host.release.counter import next_counter
 from edgekit.host.release.envelope import seal
+from edgekit.host.release.names import PROFILE
 from edgekit.host.release.plan import plan_worker, requires_of
 from edgekit.host.release.record import Built, BuiltRelease
 from edgekit.host.release.sbom import make_sbom
@@ -113,7 +115,8 @@ def make_parts(
 def _plan(job: ReleaseJob, engines: tuple[Engine, ...]) -> WorkerPlan:
     entries = [engine.entry for engine in engines]
     folder = job.folder
-    return plan_worker(folder.recipe, job.target, entries, has_app=folder.app is not None, places=folder.places)
+    plan = plan_worker(folder.recipe, job.target, entries, has_app=folder.app is not None, places=folder.places)
+    return with_busy_percent(plan, job.profile) if job.profile else plan
 
 
 def assemble_release(job: ReleaseJob, parts: ReleaseParts, station: Workstation) -> BuiltRelease:
@@ -164,7 +167,9 @@ def content_of(job: ReleaseJob, parts: ReleaseParts) -> Content:
             files[path] = part.folder / entry.path
             known[path] = dataclasses.replace(entry, path=path)
     sbom = make_sbom(job.folder.recipe, site.locked.wheels, parts.entries, site.wheels.folder)
-    return Content(files=files, texts={"plan.json": to_message(parts.plan), "sbom.cdx.json": sbom}, known=known)
+    texts = {"plan.json": to_message(parts.plan), "sbom.cdx.json": sbom}
+    texts |= {PROFILE: to_message(job.profile)} if job.profile else {}
+    return Content(files=files, texts=texts, known=known)
 
 
 def manifest_of(job: ReleaseJob, parts: ReleaseParts, files: tuple[FileEntry, ...]) -> Manifest:

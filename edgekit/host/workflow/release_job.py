@@ -15,7 +15,9 @@ from edgekit.host.release.names import check_out
 from edgekit.host.requirements import names_file
 from edgekit.host.settings import Settings
 from edgekit.host.workflow.build_inputs import BuildOptions, JobOutline, default_out
+from edgekit.host.workflow.profiles import read_profile
 from edgekit.host.workflow.workstation import Workstation
+from edgekit.schema.profile import Profile
 from edgekit.schema.target import Target
 
 
@@ -29,6 +31,9 @@ class ReleaseJob:
     builder: str
     out: Path
     update_lock: bool
+    profile: Profile | None = None
+    """What the application costs on such a board; None: nobody has measured it."""
+    profile_file: Path | None = None
 
 
 def read_job(recipe: Path, target: str, options: BuildOptions, settings: Settings) -> ReleaseJob:
@@ -54,7 +59,21 @@ def read_job(recipe: Path, target: str, options: BuildOptions, settings: Setting
         builder=options.builder,
         out=out,
         update_lock=options.update_lock,
+        profile=_profile(options.profile, folder, found) if options.profile else None,
+        profile_file=options.profile,
     )
+
+
+def _profile(file: Path, folder: RecipeFolder, target: Target) -> Profile:
+    """A profile of this application on such a board. Raises InputError for another."""
+    profile = read_profile(file)
+    if (profile.application, profile.target) != (folder.recipe.name, target.name):
+        raise InputError(
+            f"{file} is of {profile.application} on {profile.target}, and {folder.recipe.name} is built for "
+            f"{target.name}",
+            hint="measure it there: edgekit profile DEVICE RELEASE; or leave --profile out",
+        )
+    return profile
 
 
 def outline_of_job(job: ReleaseJob, station: Workstation) -> JobOutline:
@@ -66,6 +85,7 @@ def outline_of_job(job: ReleaseJob, station: Workstation) -> JobOutline:
         builder=job.builder,
         out=job.out,
         given=_given_files(job, station),
+        profile=job.profile_file,
     )
 
 

@@ -18,8 +18,10 @@ from edgekit.host.engine.engine import Engine
 from edgekit.host.notes import Notes
 from edgekit.host.release.assemble import encode_manifest
 from edgekit.host.release.compare import Remade, commit_differences, input_differences
+from edgekit.host.release.names import FILES, PROFILE
 from edgekit.host.release.replace import folder_beside
 from edgekit.host.wheel.lock import LockedFile, answers, format_lock, parse_lock
+from edgekit.host.workflow.profiles import read_profile
 from edgekit.host.workflow.provenance import given_inputs, wanted_by
 from edgekit.host.workflow.release import ReleaseParts, content_of, make_parts, manifest_of
 from edgekit.host.workflow.release_job import ReleaseJob
@@ -139,7 +141,16 @@ def _no_cache(station: Workstation) -> Iterator[Workstation]:
 
 def _job(folder: RecipeFolder, release: TrustedRelease, station: Workstation) -> ReleaseJob:
     target: Target = find_target(release.folder.manifest.target, station.settings)
-    return ReleaseJob(folder=folder, target=target, key=_NO_KEY, builder="", out=release.folder.path, update_lock=False)
+    profile = release.folder.path / FILES / PROFILE
+    return ReleaseJob(
+        folder=folder,
+        target=target,
+        key=_NO_KEY,
+        builder="",
+        out=release.folder.path,
+        update_lock=False,
+        profile=read_profile(profile) if profile.is_file() else None,  # nobody measures the same twice
+    )
 
 
 def _kept_engines(release: TrustedRelease) -> dict[str, Engine]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edgekit.host.forecast.accelerators import busy_percent, pictures_a_second
+from edgekit.host.forecast.accelerators import busy_percent, pictures_a_second, with_busy_percent
 from edgekit.schema.plan import EnginePlan, StagePlan, WorkerPlan
 from edgekit.schema.source import ImagesSource, V4l2Source
 from tests.fakes.profiles import camera, cost, profile, two_lanes
@@ -53,6 +53,13 @@ def test_the_dearest_size_counts() -> None:
     large = replace(made.sizes[0], width_px=1280, costs={"net": cost(1.0, wait_ms=7.0)})
     made = replace(made, sizes=(*made.sizes, large))
     assert busy_percent(planned(net=engine("tensorrt")), made, 10.0) == {"GPU": 7.0}
+
+
+def test_a_plan_states_it_for_its_own_sources() -> None:
+    plan = planned(net=engine("tensorrt"))
+    plan = replace(plan, sources={"north": camera(), "south": camera(max_fps=4.0)})
+    stated = with_busy_percent(plan, profile({"net": cost(1.0, wait_ms=10.0)}))
+    assert stated.busy_percent == {"GPU": 14.0} and stated.accelerators.busy_percent == {"GPU": 14.0}
 
 
 def test_streams_bring_what_they_say_and_no_more_than_they_may() -> None:

@@ -17,7 +17,9 @@ from edgekit.host.workflow.build import build_release
 from edgekit.host.workflow.build_inputs import BuildOptions, inputs_of, outline_of
 from edgekit.host.workflow.release_job import outline_of_job, read_job
 from edgekit.host.workflow.workstation import Workstation
+from edgekit.schema.message import to_message
 from tests.fakes.notes import Notes
+from tests.fakes.profiles import profile
 from tests.fakes.workstations import workstation_in
 from tests.unit.host.test_git import git
 
@@ -82,6 +84,24 @@ def test_what_the_user_leaves_open_is_filled_in(station: Workstation, tmp_path: 
     other.touch()
     job = read_job(RECIPE, TARGET, BuildOptions(key=other, out=tmp_path / "out"), station.settings)
     assert (job.key, job.out) == (other, tmp_path / "out")
+
+
+def test_a_profile_is_of_this_application_on_such_a_board(station: Workstation, tmp_path: Path) -> None:
+    file = tmp_path / "p.json"
+    options = BuildOptions(profile=file)
+    with pytest.raises(InputError, match="cannot be read") as caught:
+        build_release(RECIPE, TARGET, options, station)
+    assert "edgekit profile DEVICE RELEASE" in caught.value.hint
+    measured = profile({})
+    file.write_bytes(to_message(measured))
+    with pytest.raises(
+        InputError, match="is of line on rk3588-debian12, and sorting-line is built for rk3588-debian12"
+    ):
+        build_release(RECIPE, TARGET, options, station)
+    measured = dataclasses.replace(measured, application="sorting-line")
+    file.write_bytes(to_message(measured))
+    job = read_job(RECIPE, TARGET, options, station.settings)
+    assert job.profile == measured and file in inputs_of(outline_of_job(job, station), station.settings).files
 
 
 def test_an_unchanged_build_starts_no_program_and_repeats_its_notes(station: Workstation, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from edgekit.host.engine.engine import Engine
 from edgekit.host.keys import make_key
 from edgekit.host.release.envelope import open_sealed
 from edgekit.host.release.folder import open_release
+from edgekit.host.release.names import PROFILE
 from edgekit.host.release.plan import plan_worker
 from edgekit.host.wheel.resolve import Locked
 from edgekit.host.workflow.build_inputs import BuildOptions
@@ -21,7 +22,9 @@ from edgekit.host.workflow.release import ReleaseParts, assemble_release, conten
 from edgekit.host.workflow.release_job import ReleaseJob, read_job
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.manifest import EngineEntry, WheelEntry
-from edgekit.trust import sha256_file
+from edgekit.schema.message import to_message
+from edgekit.trust import sha256_bytes, sha256_file
+from tests.fakes.profiles import profile
 from tests.fakes.workstations import workstation_in
 from tests.unit.host.workflow.test_build import RECIPE
 
@@ -70,6 +73,15 @@ def parts(job: ReleaseJob, station: Workstation, tmp_path: Path) -> ReleaseParts
         plan=plan_worker(job.folder.recipe, job.target, [ENTRY], has_app=True),
         making=making_of(job, given_inputs(job, station), site, (), station),
     )
+
+
+def test_what_was_measured_travels_and_is_stated(job: ReleaseJob, parts: ReleaseParts, station: Workstation) -> None:
+    assert PROFILE not in content_of(job, parts).texts
+    measured = dataclasses.replace(profile({}), application="sorting-line")
+    job = dataclasses.replace(job, profile=measured)
+    assert content_of(job, parts).texts[PROFILE] == to_message(measured)
+    stated = {one.name: one.digest for one in given_inputs(job, station).resources}
+    assert stated[PROFILE] == {"sha256": sha256_bytes(to_message(measured))}
 
 
 def test_everything_has_its_place(job: ReleaseJob, parts: ReleaseParts) -> None:
