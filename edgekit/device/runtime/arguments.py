@@ -24,6 +24,8 @@ class Arguments:
 
     release: Path
     work: Path
+    golden_only: bool = False
+    """Whether it runs golden frames and ends: no source, sink or client."""
     settings: Mapping[str, object] = field(default_factory=dict)
     """The board's own values, by the settings' names."""
     preview: socket.socket | None = None

@@ -70,8 +70,9 @@ def _arguments(argv: Sequence[str]) -> Arguments:
     parser = argparse.ArgumentParser(prog="edgekit-worker")
     parser.add_argument("--release", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--golden", action="store_true", help="run golden frames, and end")
     found = parser.parse_args(argv)
-    return Arguments(release=found.release, work=found.work)
+    return Arguments(release=found.release, work=found.work, golden_only=found.golden)
 
 
 def _wake_on_signals() -> int:

@@ -24,6 +24,7 @@ from edgekit.errors import InputError
 from edgekit.schema.filling import fill_plan
 from edgekit.schema.message import from_message
 from edgekit.schema.plan import WorkerPlan
+from edgekit.schema.report import Report
 
 _LOOK_EVERY_S = 0.25
 _HANG_UP_S = 1.0
@@ -34,7 +35,7 @@ def run(arguments: Arguments, reporter: Reporter, wake_fd: int) -> int:
     """Run one release until it ends, fails, or shall stop.
 
     Raises:
-        EdgekitError: it cannot be run, or its golden frames differ.
+        EdgekitError: it cannot be run, or its golden frames differ, or there are none and they are all that is wanted.
     """
     reporter.turn("starting", "reading the plan")
     plan = from_message(WorkerPlan, (arguments.release / "plan.json").read_bytes(), "plan.json")
@@ -44,6 +45,8 @@ def run(arguments: Arguments, reporter: Reporter, wake_fd: int) -> int:
     accelerators = share_accelerators(plan.engines, runners)
     factory = StageFactory(plan, arguments.release, runners)
     golden = _golden(factory, reporter)
+    if arguments.golden_only:
+        return _end_here(golden, reporter)
     reporter.turn("starting", "opening sources and sinks")
     figures = PipelineFigures()
     pipeline = Pipeline(factory, open_ends(factory, arguments, figures), figures)
@@ -87,6 +90,17 @@ def only_enabled(plan: WorkerPlan) -> WorkerPlan:
     if plan.sources and not sources:
         raise InputError("every source is switched off on this board", hint="set enabled = true for one of them")
     return replace(plan, sources=sources)
+
+
+def _end_here(golden: str, reporter: Reporter) -> int:
+    """Golden frames were all that was wanted: say how they went."""
+    if not golden:
+        raise InputError("the release has no golden frames", hint="leave out --golden")
+    reporter.follow(
+        lambda phase, message, uptime_s: Report(phase=phase, message=message, uptime_s=uptime_s, golden=golden)
+    )
+    reporter.turn("stopping", f"golden frames {golden}")
+    return 0
 
 
 def _golden(factory: StageFactory, reporter: Reporter) -> str:

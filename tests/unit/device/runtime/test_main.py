@@ -33,10 +33,14 @@ def handlers() -> Iterator[None]:
 
 
 def reports_of_failure(release: Path) -> list[Report]:
+    return reports_of(release, code=3)
+
+
+def reports_of(release: Path, *words: str, code: int) -> list[Report]:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        argv = ["--release", str(release), "--work", str(release)]
-        assert main(argv, {REPORT_FD_VARIABLE: str(theirs.fileno())}) == 3
+        argv = ["--release", str(release), "--work", str(release), *words]
+        assert main(argv, {REPORT_FD_VARIABLE: str(theirs.fileno())}) == code
         theirs.close()
         return [from_message(Report, line, "worker") for line in ours.makefile("rb")]
 
@@ -65,6 +69,19 @@ def test_golden_frames_that_differ_are_reported_as_such(tmp_path: Path) -> None:
     reports = reports_of_failure(tmp_path)
     assert "failed: 0.png: no disc at 1,1" in [one.golden for one in reports]
     assert reports[-1].message == "golden frames failed: 0.png: no disc at 1,1"
+
+
+@pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize(("golden", "code"), [(True, 0), (False, 3)])
+def test_golden_frames_alone_open_no_source_and_no_sink(tmp_path: Path, golden: bool, code: int) -> None:
+    cv2.imwrite(str(tmp_path / "0.png"), np.zeros((8, 16, 3), np.uint8))
+    (tmp_path / "expected.json").write_text('{"0.png": []}')
+    plan = small_plan(golden=Golden(frames=("0.png",), expected="expected.json") if golden else None)
+    (tmp_path / "plan.json").write_bytes(to_message(plan))
+    before = sorted(path.name for path in tmp_path.iterdir())
+    reports = reports_of(tmp_path, "--golden", code=code)
+    assert (reports[-1].golden, reports[-1].phase) == (("passed", "stopping") if golden else ("", "failed"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
 @pytest.mark.usefixtures("handlers")
