@@ -12,11 +12,13 @@ from edgekit.device.keeper.control.ticket import Ticket
 from edgekit.device.keeper.layout import Layout
 from edgekit.schema.message import to_message
 from edgekit.schema.plan import StagePlan
+from edgekit.schema.recipe import Golden
+from edgekit.schema.report import Report
 from edgekit.schema.settings import BoardSettings, NumberSetting, SettingPlace
 from edgekit.trust import sha256_bytes
 from tests.fakes.child import FakeChild
 from tests.fakes.crashes import CrashModel, Image, after, put_down
-from tests.fakes.keeper import HEALTHY, Bench, make_layout, pulse
+from tests.fakes.keeper import Bench, make_layout, pulse
 from tests.fakes.recording import QuickBoardDisk, QuickFilesystem, RecordingBoardDisk, RecordingFilesystem
 from tests.fakes.releases import FakeRelease, make_plan, make_release
 from tests.fakes.switches import BROKEN, NEWER, OLDER, KeeperFolder
@@ -31,7 +33,8 @@ def _release(application: str, version: str, behaviour: str = "healthy") -> Fake
         stage = StagePlan(name="own", kind="python", lane="all", engine="", entry="a:B", options={"least": 0.5})
         least = NumberSetting(kind="number", about="Below it a box is dropped.", default=0.5)
         place = SettingPlace(setting="least", keys=("stages", "own", "options", "least"))
-        plan = replace(plan, stages=(stage,), settings={"least": least}, places=(place,))
+        golden = Golden(frames=("frame.png",), expected="frames.json")
+        plan = replace(plan, stages=(stage,), settings={"least": least}, places=(place,), golden=golden)
     own = {
         "app/own.py": f"{application} {version}".encode(),
         "engines/net.onnx": f"weights {version}".encode() * 50,
@@ -80,7 +83,8 @@ class Story:
         self.backwards = backwards
         self.steps: list[Step] = []
         self._bench = Bench(root, disk=self.disk, boot="the first boot")
-        self._fails = ""
+        self._bench.available_bytes = 1 << 40
+        self._fails = self._refuses = ""
         self._bench.starter.on_start = self._act
         self._live()
 
@@ -119,8 +123,10 @@ class Story:
         self._do("deploy the second release", lambda: self._deploy(TWO, SECOND))
         self._fails = BAD.digest
         self._do("a trial that fails", lambda: self._deploy(BAD, FIRST))
+        self._fails, self._refuses = "", BAD.digest
+        self._do("golden frames that refuse it beside the old one", lambda: self._deploy(BAD, FIRST))
+        self._refuses = ""
         self._do("prune", self._prune)
-        self._fails = ""
         self._do("roll back", lambda: self._activate(ONE, FIRST))
         self._do("stop", lambda: self._wait(bench.keeper.stop("sorter")))
         self._do("start", lambda: self._wait(bench.keeper.start("sorter")))
@@ -158,10 +164,13 @@ class Story:
         self._bench.turn(times=6)
 
     def _act(self, child: FakeChild) -> None:
-        if self._fails and self._fails in " ".join(child.argv):
+        words = " ".join(child.argv)
+        if self._fails and self._fails in words and "--golden" not in child.argv:
             child.end(1)
+        elif self._refuses and self._refuses in words:
+            child.report(Report(phase="failed", golden="failed: off by 9 px", cause="golden"))
         else:
-            child.pulse = HEALTHY
+            pulse(child)
 
 
 def activate(bench: Bench, release: FakeRelease, settings: bytes) -> Ticket:
@@ -201,6 +210,7 @@ class CutDisk:
         self.keepers.come_up()
         self.bench = Bench(root, disk=QuickFilesystem(backwards=backwards), boot="the boot after the cut")
         self.bench.starter.on_start = pulse
+        self.bench.available_bytes = 1 << 40
         self.bench.turn(times=2)
 
     def check(self, allowed: set[Truth]) -> None:

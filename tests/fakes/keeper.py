@@ -20,6 +20,7 @@ from edgekit.device.keeper.process.cgroup import Limiter
 from edgekit.device.keeper.process.journal import Journal
 from edgekit.device.keeper.process.life import WorkerContext
 from edgekit.device.keeper.process.orphans import Orphans
+from edgekit.device.keeper.process.post import usual_post
 from edgekit.device.keeper.process.supervisor import Supervisor
 from edgekit.device.keeper.process.worker_sockets import WorkerSockets, serves_models, shows_pictures
 from edgekit.device.keeper.status import Figures
@@ -41,6 +42,7 @@ from tests.fakes.releases import FakeRelease
 from tests.fakes.signers import FakeKeygen
 
 HEALTHY = Report(phase="running", fps=10.0, frames=5, golden="passed")
+GOLDEN_PASSED = Report(phase="stopping", golden="passed")
 
 
 def make_layout(root: Path) -> Layout:
@@ -94,6 +96,8 @@ class Bench:
         )
         self.isolated: list[frozenset[int]] = []
         """The CPUs that were to be kept free of others, turn by turn."""
+        self.available_bytes = 0
+        """Memory that is free now; 0: nothing runs beside a worker."""
         self.reserve = DiskReserve(self.disk, self.layout.reserve_file)
         self.limiter = limiter or Limiter(tree=None, note="no cgroups in this test")
         watch = ClockWatch(self.clock, lambda: self.wall_s + self.clock.now_s, lambda: self.releases.trust.signed_s)
@@ -109,6 +113,7 @@ class Bench:
             workers=self.workers,
             reserve=self.reserve,
             memory=BoardMemory(total_bytes=memory_bytes),
+            available_bytes=lambda: self.available_bytes,
             isolate=self.isolated.append,
             clock=self.clock,
             wall_clock=lambda: self.wall_s,
@@ -119,7 +124,7 @@ class Bench:
 
     def lone_supervisor(self, application: str = "sorter") -> Supervisor:
         """A supervisor that no keeper turns."""
-        return Supervisor(application, self.layout, self.limiter, self.workers)
+        return Supervisor(usual_post(application, self.layout), self.layout, self.limiter, self.workers)
 
     def services(self) -> Services:
         return Services(
@@ -202,8 +207,11 @@ class Bench:
 
 
 def pulse(child: FakeChild) -> None:
-    """A healthy worker."""
-    child.pulse = HEALTHY
+    """A healthy worker, or golden frames that pass."""
+    if "--golden" in child.argv:
+        child.report(GOLDEN_PASSED)
+    else:
+        child.pulse = HEALTHY
 
 
 def outcome(ticket: Ticket) -> str | EdgekitError:

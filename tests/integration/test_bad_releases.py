@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from tests.fakes.bad_releases import altered, swapped_channels, wrong_scale, wrong_weights
-from tests.fakes.eventually import eventually
 from tests.integration.test_deploy import Site, running_site
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
@@ -48,12 +47,22 @@ def site() -> Iterator[Site]:
         ("scale", {"plan": wrong_scale}),
     ],
 )
-def test_golden_frames_refuse_it_and_the_good_one_runs_again(site: Site, fault: str, changes: dict[str, Any]) -> None:
-    before = site.status()["current"]
+def test_golden_frames_refuse_it_beside_the_good_one_which_never_stops(
+    site: Site, fault: str, changes: dict[str, Any]
+) -> None:
+    before = site.status()
+    assert before["healthy"]
     bad = altered(site.folder / "built", site.folder / fault, version="2.0.0", key=site.key, **changes)
     code, err = carry_out(site, "deploy", str(bad), "board")
     assert code == 8, err
+    assert "2.0.0 was refused: golden frames failed" in err and "trying golden frames of" in err
     status = site.status()
-    assert status["current"] == before
+    assert status["current"] == before["current"]
     assert "golden frames failed" in status["last_failure"]["reason"]
-    eventually(lambda: site.status()["healthy"])
+    worker = status["worker"]
+    assert (worker["pid"], worker["restarts"]) == (before["worker"]["pid"], before["worker"]["restarts"])
+    assert status["report"]["uptime_s"] > before["report"]["uptime_s"] and status["healthy"]
+    assert status["report"]["frames"] > before["report"]["frames"]
+    assert not list((site.prefix / "var/lib/edgekit/apps").glob("*/golden"))
+    told = site.edgekit("why", "board", "--json").json["last"]
+    assert (told["cause"], "was refused" in told["sentence"]) == ("golden", True)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgekit.device.keeper.process.kernel_files import table_of
 from edgekit.errors import RolloutError
 from edgekit.judging.accelerators import find_overuse, not_added_up
 from edgekit.schema.accelerators import AcceleratorUse
@@ -71,13 +72,12 @@ class BoardMemory:
 
 def read_memory(proc: Path) -> BoardMemory:
     """Source: proc_meminfo(5), MemTotal."""
-    try:
-        for line in (proc / "meminfo").read_text().splitlines():
-            if line.startswith("MemTotal:"):
-                return BoardMemory(total_bytes=int(line.split()[1]) << 10)
-    except (OSError, ValueError, IndexError):
-        pass
-    return BoardMemory(total_bytes=0)
+    return BoardMemory(total_bytes=table_of(proc / "meminfo").get("MemTotal", 0) << 10)
+
+
+def read_available(proc: Path) -> int:
+    """Memory that is free or can be freed now; 0 where it is not known. Source: proc_meminfo(5), MemAvailable."""
+    return table_of(proc / "meminfo").get("MemAvailable", 0) << 10
 
 
 def check_memory(new: Claimed, others: Iterable[Claimed], memory: BoardMemory) -> None:

@@ -35,6 +35,8 @@ class KeeperContext:
     limiter: Limiter
     workers: WorkerContext
     memory: BoardMemory
+    available_bytes: Callable[[], int]
+    """Memory that is free or can be freed now; 0 where it is not known."""
     reserve: DiskReserve
     isolate: Callable[[frozenset[int]], object] = lambda _: None
     """Has CPUs to the applications alone; see `Isolation.keep`."""

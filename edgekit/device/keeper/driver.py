@@ -9,6 +9,7 @@ from edgekit.device.keeper.boot_count import BootCount
 from edgekit.device.keeper.context import Footprint, KeeperContext
 from edgekit.device.keeper.incidents.release_notes import ReleaseNotes, SeenFailure
 from edgekit.device.keeper.open_tickets import OpenTickets, title
+from edgekit.device.keeper.process.post import usual_post
 from edgekit.device.keeper.process.supervisor import Ended, Reported, Supervisor
 from edgekit.device.keeper.process.worker_exit import Exit
 from edgekit.device.keeper.update.activation import (
@@ -42,7 +43,7 @@ class ReleaseDriver:
 
     def __init__(self, name: str, context: KeeperContext) -> None:
         self.name = name
-        self.supervisor = Supervisor(name, context.layout, context.limiter, context.workers)
+        self.supervisor = Supervisor(usual_post(name, context.layout), context.layout, context.limiter, context.workers)
         """Of the worker."""
         self.waiting = OpenTickets(name)
         """Those who asked for something."""

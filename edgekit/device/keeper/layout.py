@@ -87,3 +87,7 @@ class Layout:
     def work(self, application: str) -> Path:
         """The folder that an application's worker may write to."""
         return self.application(application) / "work"
+
+    def golden_work(self, application: str) -> Path:
+        """The folder of what runs a new release's golden frames beside that worker; gone afterwards."""
+        return self.application(application) / "golden"

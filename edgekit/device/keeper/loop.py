@@ -27,6 +27,7 @@ from edgekit.device.keeper.control.ticket import Ticket
 from edgekit.device.keeper.notify import Notifier
 from edgekit.device.keeper.process.accounts import LeafAccounts
 from edgekit.device.keeper.process.life import WorkerProcess
+from edgekit.device.keeper.process.supervisor import Supervisor
 from edgekit.device.keeper.update.clearing_out import References
 from edgekit.device.keeper.update.folders import ApplicationFolders
 from edgekit.device.keeper.update.releases import Release
@@ -154,7 +155,7 @@ class Keeper:
 
     def run(self) -> None:
         """Turn the loop until `close`."""
-        while not (self._closing and all(found.supervisor.stopped for found in self._applications.values())):
+        while not (self._closing and all(found.stopped for found in self._applications.values())):
             try:
                 self.sleep()
                 self.step()
@@ -166,14 +167,14 @@ class Keeper:
 
     def sleep(self) -> None:
         """Wait until there is something to do."""
-        descriptors = [fd for found in self._sound() for fd in found.supervisor.descriptors]
+        descriptors = [fd for one in self._supervisors() for fd in one.descriptors]
         pause_s, began_s = self._pause_s(), self._clock()
         self.waker.sleep(descriptors, pause_s)
         late_s = self._clock() - began_s - pause_s
         if late_s > _STANDSTILL_S:
             self._context.journal.write(f"keeper: woke {late_s:.0f} s late: the machine stood still")
-            for application in self._applications.values():
-                application.supervisor.spare()
+            for supervisor in self._supervisors():
+                supervisor.spare()
 
     def step(self) -> None:
         """One turn: take what was posted, and turn every application."""
@@ -209,9 +210,10 @@ class Keeper:
                 self._context.journal.write(f"keeper: {application.name} cannot be looked after: {fault}")
             application.waiting.fail(_failed(error))
 
-    def _sound(self) -> list[Application]:
-        """Those that can be looked after: what is unread of another would keep the loop awake for nothing."""
-        return [found for found in self._applications.values() if found.name not in self._faults]
+    def _supervisors(self) -> list[Supervisor]:
+        """Of those that can be looked after: what is unread of another would keep the loop awake for nothing."""
+        sound = [found for found in self._applications.values() if found.name not in self._faults]
+        return [supervisor for found in sound for supervisor in found.supervisors]
 
     def _isolated(self) -> frozenset[int]:
         """CPUs that running applications want to themselves."""
@@ -286,7 +288,7 @@ class Keeper:
         longest = _BUSY_TURN_S if self._closing or any(found.busy for found in applications) else _TURN_S
         if self._notifier.watchdog_s:
             longest = min(longest, self._notifier.watchdog_s / 4)
-        due = [found.supervisor.wake_at_s for found in self._sound()]
+        due = [supervisor.wake_at_s for supervisor in self._supervisors()]
         first = min((at_s for at_s in due if at_s is not None), default=None)
         return longest if first is None else min(longest, max(0.0, first - self._clock()) + 0.01)
 

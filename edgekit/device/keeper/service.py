@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from edgekit.device.keeper.admission import read_memory
+from edgekit.device.keeper.admission import read_available, read_memory
 from edgekit.device.keeper.allocator import return_memory
 from edgekit.device.keeper.context import KeeperContext
 from edgekit.device.keeper.control.listener import ControlServer
@@ -170,6 +170,7 @@ def _assemble(layout: Layout, limiter: Limiter, workers: WorkerContext, notifier
         limiter=limiter,
         workers=workers,
         memory=read_memory(workers.proc),
+        available_bytes=partial(read_available, workers.proc),
         isolate=Isolation(limiter.tree, LocalExecutor(), workers.journal.write).keep,
         reserve=DiskReserve(disk, layout.reserve_file),
         clock=time.monotonic,

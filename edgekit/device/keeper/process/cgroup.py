@@ -23,6 +23,10 @@ _PERIOD_US, _LEAST_QUOTA_US = 100_000, 1000
 """Of `cpu.max`. Source: Linux, Documentation/scheduler/sched-bwc.rst."""
 
 
+_SECOND_WEIGHT = 25
+"""Of 10,000; 100 is the usual one."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryFigures:
     """What a leaf uses and has suffered. Zero where the kernel does not tell."""
@@ -42,8 +46,12 @@ class Leaf:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def limit(self, limits: LimitsPlan) -> None:
+    def limit(self, limits: LimitsPlan, *, gives_way: bool = False) -> None:
         """Put the limits in place; the worker joins afterwards.
+
+        Args:
+            limits: what the kernel is told.
+            gives_way: whether it has a fifth of the CPU time only where others want it, as far as leaves share it.
 
         Raises:
             RolloutError: the kernel does not take one of them, or the CPUs are not there.
@@ -56,6 +64,8 @@ class Leaf:
         self._put("pids.max", str(limits.pids_max))
         if limits.cpu_weight:
             self._put("cpu.weight", str(limits.cpu_weight))
+        if gives_way:
+            self._put("cpu.weight", str(_SECOND_WEIGHT), optional=True)
         if limits.cpu_max:
             self._put("cpu.max", f"{max(_LEAST_QUOTA_US, round(limits.cpu_max * _PERIOD_US))} {_PERIOD_US}")
         self._put("cpuset.cpus", format_cpus(limits.cpuset_cpus))

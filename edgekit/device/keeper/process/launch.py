@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from edgekit.device.keeper.process.confinement.confined import WorkerEntry, entry_argv
+from edgekit.device.keeper.process.post import Post
 from edgekit.device.keeper.update.releases import Release
 from edgekit.schema.board import WORKER_USER
 
@@ -17,7 +18,7 @@ BOOT = (
     "import runpy, sys; sys.path[:0] = sys.argv.pop(1).split(':');"
     " runpy.run_module('edgekit.device.runtime', run_name='__main__', alter_sys=True)"
 )
-"""Runs as `python -I -c BOOT SITE[:APP] --release DIR --work DIR`: the release's packages come before the system's."""
+"""`python -I -c BOOT SITE[:APP] [--golden] --release DIR --work DIR`: a release's packages come before the system's."""
 
 _ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "65536"}
 """glibc gives a picture's memory back when it is freed, and does not raise this threshold by itself: else pictures come
@@ -25,18 +26,18 @@ to lie in heaps, which stay large once eight cameras came back together. Source:
 _THREAD_POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
-def worker_argv(release: Release, work: Path, entry: WorkerEntry) -> list[str]:
+def worker_argv(release: Release, post: Post, entry: WorkerEntry) -> list[str]:
     """The command that starts a release's worker.
 
     Args:
         release: what to run.
-        work: the worker's writable folder.
+        post: where, and what for.
         entry: what it is confined to first.
     """
     plan = release.plan
     packages = ":".join(str(release.path / folder) for folder in (plan.site, plan.app) if folder)
-    words = ("-I", "-c", BOOT, packages, "--release", str(release.path), "--work", str(work))
-    return entry_argv(entry, [plan.python_path, *words])
+    words = ["-I", "-c", BOOT, packages, *(["--golden"] if post.golden_only else [])]
+    return entry_argv(entry, [plan.python_path, *words, "--release", str(release.path), "--work", str(post.work)])
 
 
 def worker_env(work: Path, fds: Mapping[str, int]) -> dict[str, str]:

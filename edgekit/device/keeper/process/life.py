@@ -22,6 +22,7 @@ from edgekit.device.keeper.process.masking import Mask
 from edgekit.device.keeper.process.memory_gauge import thresholds_of
 from edgekit.device.keeper.process.memory_life import LifeContext, MemoryLife
 from edgekit.device.keeper.process.orphans import Orphans
+from edgekit.device.keeper.process.post import Post
 from edgekit.device.keeper.process.reports import read_report
 from edgekit.device.keeper.process.worker_exit import Exit, oom_kills, signal_name
 from edgekit.device.keeper.process.worker_line import WorkerLine
@@ -71,7 +72,7 @@ class WorkerProcess:
     """A running worker. Its constructor starts it; `finish` frees everything."""
 
     def __init__(
-        self, context: WorkerContext, release: Release, work: Path, leaf: Leaf | None, entry: WorkerEntry
+        self, context: WorkerContext, release: Release, post: Post, leaf: Leaf | None, entry: WorkerEntry
     ) -> None:
         self.release = release
         self.unconfined: tuple[str, ...] = ()
@@ -79,6 +80,7 @@ class WorkerProcess:
         self.leaf = leaf
         self.report: Report | None = None
         self._context = context
+        self._post = post
         self._peak_bytes = 0
         self._killed_because = ""
         self._kill_at_s: float | None = None
@@ -94,14 +96,14 @@ class WorkerProcess:
         with theirs:
             self._socket.setblocking(False)
             self._note = Note()
-            self._child = self._start(entry, work, theirs.fileno())
+            self._child = self._start(entry, theirs.fileno())
         self.line = WorkerLine(self._socket)
         """For any thread: what it is told."""
         self.memory_life = MemoryLife(self._life())
         """Looked at by the keeper's memory thread."""
         self._open = [self._socket.fileno(), self._child.output]
         self.started_s = self.heard_s = context.clock()
-        trouble = context.orphans.record(self.application, self._child.pid)
+        trouble = context.orphans.record(post.name, self._child.pid)
         if trouble:
             self._write(f"keeper: the note about process {self.pid} could not be written: {trouble}")
 
@@ -203,7 +205,7 @@ class WorkerProcess:
         self.memory_life.close()
         self.line.close()
         self._note.close()
-        self._context.orphans.forget(self.application)
+        self._context.orphans.forget(self._post.name)
         figures = {
             "ran_s": self._context.clock() - self.started_s,
             "memory_peak_bytes": memory.peak or self._peak_bytes,
@@ -223,7 +225,8 @@ class WorkerProcess:
     def _say(self, line: bytes) -> None:
         """A line of the worker's own, which cannot pass for one of the keeper's."""
         text = plain_text(self._mask.line(line).decode(errors="replace"))
-        self._write(f"worker: {text}" if text.lstrip().startswith("keeper:") else text)
+        whose = "golden: " if self._post.golden_only else "worker: " if text.lstrip().startswith("keeper:") else ""
+        self._write(f"{whose}{text}")
 
     def _write(self, line: str) -> None:
         self._context.journal.write(line, self.application)
@@ -234,7 +237,7 @@ class WorkerProcess:
             self.unconfined = tuple(found)
             self._write(f"keeper: {self.application}: what could not be taken away from its worker: {'; '.join(found)}")
 
-    def _start(self, entry: WorkerEntry, work: Path, report_fd: int) -> Child:
+    def _start(self, entry: WorkerEntry, report_fd: int) -> Child:
         try:
             with ExitStack() as kept:
                 kept.callback(self._note.handed_over)
@@ -243,9 +246,9 @@ class WorkerProcess:
                 fds = {REPORT_FD_VARIABLE: report_fd, SETTINGS_FD_VARIABLE: settings_fd}
                 for variable, listener in self._listeners().items():
                     fds[variable] = kept.enter_context(listener).fileno()
-                argv = worker_argv(self.release, work, replace(entry, note_fd=self._note.writer))
-                inherit = (*fds.values(), self._note.writer)
-                return self._context.starter(argv, env=worker_env(work, fds), cwd=str(work), inherit=inherit)
+                argv = worker_argv(self.release, self._post, replace(entry, note_fd=self._note.writer))
+                env, inherit = worker_env(self._post.work, fds), (*fds.values(), self._note.writer)
+                return self._context.starter(argv, env=env, cwd=str(self._post.work), inherit=inherit)
         except (EdgekitError, OSError):
             self._socket.close()
             self._note.close()

@@ -15,6 +15,7 @@ from edgekit.device.keeper.process.confinement.device_program import hold_device
 from edgekit.device.keeper.process.confinement.devices import device_rules
 from edgekit.device.keeper.process.confinement.users import Owner
 from edgekit.device.keeper.process.life import WorkerContext, WorkerProcess
+from edgekit.device.keeper.process.post import Post
 from edgekit.device.keeper.process.work_quota import WatchedWorker, WorkRoom, WorkWatch
 from edgekit.device.keeper.process.worker_exit import Exit
 from edgekit.device.keeper.update.health import patience
@@ -52,8 +53,8 @@ class Ended:
 class Supervisor:
     """One worker at a time. Not thread-safe: the keeper's loop owns it; `status` may be read from anywhere."""
 
-    def __init__(self, application: str, layout: Layout, limiter: Limiter, context: WorkerContext) -> None:
-        self._application = application
+    def __init__(self, post: Post, layout: Layout, limiter: Limiter, context: WorkerContext) -> None:
+        self._post = post
         self._layout = layout
         self._limiter = limiter
         self._context = context
@@ -168,9 +169,7 @@ class Supervisor:
         process, release = self._process, self._release
         limits = process.release.plan.limits if process else release.plan.limits if release else None
         memory = process.memory() if process else MemoryFigures()
-        how: Literal["enforced", "advisory", "none"] = "none"
-        if process:
-            how = "enforced" if process.leaf else "advisory"
+        how: Literal["enforced", "advisory"] = "enforced" if process and process.leaf else "advisory"
         return WorkerStatus(
             pid=process.pid if process else 0,
             state=self._state(process),
@@ -181,7 +180,7 @@ class Supervisor:
             memory_peak=memory.peak,
             memory_max=limits.memory_max if limits else 0,
             cpuset_cpus=format_cpus(limits.cpuset_cpus) if limits else "",
-            limits=how,
+            limits=how if process else "none",
             limits_note=self._limits_note if process else "",
             preview=process is not None and process.previewed,
             work_bytes=self._folder.used_bytes if self._folder else 0,
@@ -242,9 +241,9 @@ class Supervisor:
             return self._retry(Exit(reason=self.last_exit, cause=cause_of(error)), ran_s=0.0)
         self._watch_folder(self._process)
         limits = "" if leaf else f", limits are advisory: {self._limits_note}"
-        ref = release.ref
-        name = f"{ref.application} {ref.version} ({ref.digest[:12]})"
-        self._write(f"keeper: {name} started as process {self._process.pid}{limits}")
+        name = f"{release.ref.application} {release.ref.version} ({release.ref.digest[:12]})"
+        what = "golden frames of " if self._post.golden_only else ""
+        self._write(f"keeper: {what}{name} started as process {self._process.pid}{limits}")
         return []
 
     def _leaf(self, release: Release) -> Leaf | None:
@@ -255,11 +254,11 @@ class Supervisor:
         self._limits_note = self._limiter.note
         if self._limiter.tree is None:
             return None
-        leaf = self._limiter.tree.leaf(self._application)
+        leaf = self._limiter.tree.leaf(self._post.name)
         try:
             if not self._clear(leaf):
                 return None
-            leaf.limit(release.plan.limits)
+            leaf.limit(release.plan.limits, gives_way=self._post.golden_only)
         except RolloutError as error:
             if not release.plan.limits.advisory:
                 raise
@@ -286,18 +285,18 @@ class Supervisor:
 
     def _enter(self, release: Release, leaf: Leaf | None) -> WorkerProcess:
         """Start the worker, confined; what this keeper cannot confine is said."""
-        work, users = self._layout.work(self._application), self._context.users
+        work, users = self._post.work, self._context.users
         self._context.disk.make_folders(work.parent)
         self._context.disk.make_folder(work, 0o750)  # may be there already on a disk that cannot be written to
-        owner = users.owner(work) if users else None
+        owner = users.owner(self._post.owned_as) if users else None
         self._own(work, owner)
-        entry = confine(release, work, self._layout, leaf=leaf.path if leaf else None, owner=owner)
+        entry = confine(release, self._post, self._layout, leaf=leaf.path if leaf else None, owner=owner)
         lacks = lacks_of(entry, shared=bool(users and owner and users.shared(owner)))
         devices = hold_devices(leaf.path, device_rules(release.plan), os.uname().machine) if leaf else "no cgroup v2"
         self._lacks = (*lacks, *([f"devices: {devices}"] if devices else []))
-        process = WorkerProcess(self._context, release, work, leaf, entry)
+        process = WorkerProcess(self._context, release, self._post, leaf, entry)
         if self._lacks:
-            self._write(f"keeper: {self._application} is not confined in all: {'; '.join(self._lacks)}")
+            self._write(f"keeper: {self._post.name} is not confined in all: {'; '.join(self._lacks)}")
         return process
 
     def _watch_folder(self, process: WorkerProcess) -> None:
@@ -306,7 +305,7 @@ class Supervisor:
         release = process.release
         worker = WatchedWorker(
             digest=release.ref.digest,
-            work=self._layout.work(self._application),
+            work=self._post.work,
             work_max=release.plan.limits.work_max,
             pid=process.pid,
             leaf=process.leaf,
@@ -315,7 +314,7 @@ class Supervisor:
         try:
             self._folder = WorkWatch(worker, self._room)
         except (OSError, RuntimeError) as error:  # no descriptors or no thread to be had: the worker runs all the same
-            self._write(f"keeper: {self._application}: its folder is not watched: {error}")
+            self._write(f"keeper: {self._post.name}: its folder is not watched: {error}")
 
     def _look_at_folder(self, process: WorkerProcess) -> None:
         """End a worker that fills the disk."""
@@ -326,7 +325,7 @@ class Supervisor:
         if reason and not process.stopping:
             process.kill(reason)
         elif not reason and not folder.running:
-            self._write(f"keeper: {self._application}: its folder is watched no more: it cannot be read")
+            self._write(f"keeper: {self._post.name}: its folder is watched no more: it cannot be read")
 
     def _seen_full(self, exit_: Exit, *, asked: bool) -> Exit:
         """Why a worker ended, with what a last look at its folder shows; that is watched no more."""
@@ -340,7 +339,7 @@ class Supervisor:
             self._context.disk.set_owner(work, owner.uid, owner.gid)
 
     def _write(self, line: str) -> None:
-        self._context.journal.write(line, self._application)
+        self._context.journal.write(line, self._post.application)
 
 
 def _patience(process: WorkerProcess) -> tuple[float, str]:

@@ -44,20 +44,27 @@ class ApplicationFolders:
             OSError: the disk does not let it go; it is still there, whole.
         """
         folder = self._layout.application(application)
-        self._disk.rename(folder, self._aside(folder))
+        self._disk.rename(folder, self._aside(application))
         self._disk.sync_folder(folder.parent)
 
+    def forget_golden(self, application: str) -> None:
+        """Take away what golden frames beside its worker left; what does not go now goes before the next ones."""
+        folder = self._layout.golden_work(application)
+        if folder.is_dir():
+            with contextlib.suppress(OSError):
+                self._disk.rename(folder, self._aside(application))
+
     def clear(self) -> None:
-        """Delete what `forget` took away. A worker may have left much: not for the keeper's loop."""
+        """Delete what was taken away. A worker may have left much: not for the keeper's loop."""
         with self._clearing, contextlib.suppress(OSError):
             for name in self._disk.names(self._layout.applications_dir):
                 if name.endswith(_GONE):
                     take_apart(self._disk, self._layout.application(name))
 
-    def _aside(self, folder: Path) -> Path:
+    def _aside(self, application: str) -> Path:
         """A name that is free: one of the same name may be waiting to be deleted."""
         for number in range(1000):
-            aside = folder.with_name(f"{folder.name}.{number}{_GONE}")
+            aside = self._layout.application(f"{application}.{number}{_GONE}")
             if not aside.exists():
                 return aside
-        raise FileExistsError(f"{folder}: too many folders wait to be deleted")
+        raise FileExistsError(f"{application}: too many folders wait to be deleted")

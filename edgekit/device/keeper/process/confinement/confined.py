@@ -14,6 +14,7 @@ from pathlib import Path
 from edgekit.device.keeper.layout import Layout
 from edgekit.device.keeper.process.confinement.refused_calls import refusing_filter
 from edgekit.device.keeper.process.confinement.users import Owner
+from edgekit.device.keeper.process.post import Post
 from edgekit.device.keeper.update.releases import Release
 
 _ENTER = (pkgutil.get_data(__package__, "enter.py") or b"").decode() + "\nmain()\n"
@@ -56,6 +57,8 @@ class WorkerEntry:
     """A folder that becomes that user's; empty: it is."""
     note_fd: int
     """Where it says what could not be taken away."""
+    oom_score: int
+    """Of the kernel, for when memory runs out."""
     largest_file_bytes: int
     realtime_us: int
     """Its lanes may ask for realtime scheduling, and compute for so long without waiting; 0: they may not."""
@@ -71,9 +74,9 @@ def entry_argv(entry: WorkerEntry, argv: Sequence[str]) -> list[str]:
     return [sys.executable, "-I", "-S", "-c", _ENTER, json.dumps(asdict(entry)), *argv]
 
 
-def confine(release: Release, work: Path, layout: Layout, *, leaf: Path | None, owner: Owner | None) -> WorkerEntry:
+def confine(release: Release, post: Post, layout: Layout, *, leaf: Path | None, owner: Owner | None) -> WorkerEntry:
     """What a release's worker is started with; without the descriptor for the note."""
-    limits = release.plan.limits
+    limits, work = release.plan.limits, post.work
     there = work.lstat().st_uid
     network = limits.network != "none"
     return WorkerEntry(
@@ -81,6 +84,7 @@ def confine(release: Release, work: Path, layout: Layout, *, leaf: Path | None, 
         owner=owner.numbers() if owner else (),
         adopt=str(work) if owner and there != owner.uid else "",
         note_fd=-1,
+        oom_score=post.oom_score,
         largest_file_bytes=max(limits.work_max, limits.memory_max),
         realtime_us=_REALTIME_US if any(lane.realtime for lane in release.plan.lanes.values()) else 0,
         world=_world(release, work, layout) if os.geteuid() == 0 else None,

@@ -49,7 +49,7 @@ def main() -> None:
         with open(entry["leaf"] + "/cgroup.procs", "w") as file:
             file.write("0")
     with open("/proc/self/oom_score_adj", "w") as file:
-        file.write("500")
+        file.write(str(entry["oom_score"]))
     os.umask(0o022)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if entry["largest_file_bytes"]:

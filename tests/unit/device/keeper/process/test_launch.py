@@ -15,6 +15,7 @@ import pytest
 from edgekit.device.keeper.process.confinement.confined import WorkerEntry, confine, entry_argv
 from edgekit.device.keeper.process.confinement.users import Owner
 from edgekit.device.keeper.process.launch import worker_argv, worker_env
+from edgekit.device.keeper.process.post import Post, usual_post
 from edgekit.schema.plan import LanePlan
 from tests.fakes.keeper import Bench
 from tests.fakes.releases import make_plan, make_release
@@ -24,6 +25,7 @@ ENTRY = WorkerEntry(
     owner=(),
     adopt="",
     note_fd=-1,
+    oom_score=500,
     largest_file_bytes=0,
     realtime_us=0,
     world=None,
@@ -67,8 +69,9 @@ def test_the_release_comes_before_the_systems_packages(tmp_path: Path) -> None:
     work = bench.layout.work("sorter")
     work.mkdir(parents=True)
     owner = Owner(uid=5, gid=6, groups=(7, 8))
-    entry = confine(found, work, bench.layout, leaf=tmp_path / "leaf", owner=owner)
-    argv = worker_argv(found, work, replace(entry, note_fd=7))
+    post = usual_post("sorter", bench.layout)
+    entry = confine(found, post, bench.layout, leaf=tmp_path / "leaf", owner=owner)
+    argv = worker_argv(found, post, replace(entry, note_fd=7))
     told = json.loads(argv[5])
     assert (told["leaf"], told["owner"], told["adopt"]) == (str(tmp_path / "leaf"), [5, 6, 7, 8], str(work))
     assert (argv[6], told["note_fd"], told["network"]) == (sys.executable, 7, True)
@@ -97,7 +100,8 @@ def test_the_right_to_realtime_is_given_where_a_lane_asks_for_it(tmp_path: Path)
     release = make_release(plan=replace(plan, lanes={"gate": lane}))
     bench.install(release)
     found = bench.releases.trusted(release.digest)
-    assert confine(found, tmp_path, bench.layout, leaf=None, owner=None).realtime_us == 1_000_000
+    post = Post(application="sorter", work=tmp_path, owned_as=tmp_path)
+    assert confine(found, post, bench.layout, leaf=None, owner=None).realtime_us == 1_000_000
 
 
 def test_nothing_of_the_keepers_environment_is_handed_on(tmp_path: Path) -> None:
