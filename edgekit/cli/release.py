@@ -11,6 +11,7 @@ from edgekit.cli.session import JsonFlag, output_for, workstation_of
 from edgekit.cli.verbs import Verbs, examples
 
 if TYPE_CHECKING:
+    from edgekit.host.workflow.release_signers import ReleaseSigners
     from edgekit.host.workflow.trusted_release import TrustedRelease
     from edgekit.schema.provenance import Resource
 
@@ -31,11 +32,14 @@ def show(
 
     Exit code 6 where something is not what it must be.
     """
+    from edgekit.host.workflow.release_signers import signers_of
     from edgekit.host.workflow.trusted_release import open_trusted
     from edgekit.schema.reader import to_raw
 
     output = output_for(as_json)
-    found = open_trusted(release, allowed_signers, workstation_of(ctx, output))
+    station = workstation_of(ctx, output)
+    found = open_trusted(release, allowed_signers, station)
+    signers = signers_of(found.folder, allowed_signers or station.settings.allowed_signers, station)
     manifest = found.folder.manifest
     facts = {
         "release": str(release),
@@ -46,11 +50,14 @@ def show(
         "files": len(manifest.files),
         "bytes": sum(entry.bytes for entry in manifest.files),
         "signer": found.signer,
+        "signers": to_raw(signers.signers),
+        "signers_counting": signers.counting,
+        "signers_needed": signers.needed,
         "provenance_signer": found.provenance.signer,
         "key": found.provenance.key,
         "provenance": to_raw(found.provenance.statement),
     }
-    output.result(facts, "\n".join(_words(found)))
+    output.result(facts, "\n".join(_words(found, signers)))
 
 
 @app.command()
@@ -69,7 +76,7 @@ def sign(
     output.result(done, f"{release}: signed by {done.signatures} keys" if done.signatures > 1 else f"{release}: signed")
 
 
-def _words(found: TrustedRelease) -> list[str]:
+def _words(found: TrustedRelease, signers: ReleaseSigners) -> list[str]:
     from edgekit.host.workflow.trusted_release import describe_sources
     from edgekit.schema.units import counted, format_bytes
 
@@ -79,7 +86,8 @@ def _words(found: TrustedRelease) -> list[str]:
     size = format_bytes(sum(entry.bytes for entry in manifest.files))
     return [
         f"{manifest.application} {manifest.version} for {manifest.target}, {found.folder.digest}",
-        f"whole: {counted(len(manifest.files), 'file')}, {size}; signed by {found.signer}",
+        f"whole: {counted(len(manifest.files), 'file')}, {size}",
+        *signers.lines(),
         f"made by {run.builder.id} on {run.metadata.startedOn}; that is signed by {found.provenance.signer}, "
         f"{found.provenance.key}",
         f"with edgekit {inside.edgekit} on Python {inside.python}, {inside.machine}",
