@@ -11,7 +11,7 @@ from edgekit.device.keeper.admission import Claimed
 from edgekit.device.keeper.context import ApplicationView, KeeperContext
 from edgekit.device.keeper.control.ticket import Ticket
 from edgekit.device.keeper.driver import ReleaseDriver
-from edgekit.device.keeper.golden_trial import Asked, GoldenTrial, why_not_beside
+from edgekit.device.keeper.golden_trial import AskedActivation, GoldenTrial, why_not_beside
 from edgekit.device.keeper.open_tickets import OpenTickets, title
 from edgekit.device.keeper.process.supervisor import Supervisor
 from edgekit.device.keeper.update.activation import AT_REST, ReleaseFailed, State, Stop
@@ -126,7 +126,7 @@ class Application:
             self._driver.keep_settings(release)
             self.resume(ticket)
             return
-        asked = Asked(release=release, ticket=ticket, notes=notes)
+        asked = AskedActivation(release=release, ticket=ticket, notes=notes)
         if release.plan.golden is None or current is None or self.state.phase != "running" or self._driver.unhealthy():
             self._activate(asked)  # nothing runs well that could be spared anything
             return
@@ -192,7 +192,7 @@ class Application:
         trial = self._pending
         return f"activating: {trial.summary()}" if trial else self._driver.summary()
 
-    def _activate(self, asked: Asked) -> None:
+    def _activate(self, asked: AskedActivation) -> None:
         """Begin an activation. Raises EdgekitError where it is refused, and nothing has changed."""
         self._driver.begin(asked.release)
         self.waiting.activation(asked.ticket, asked.notes)

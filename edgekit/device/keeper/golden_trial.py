@@ -32,7 +32,7 @@ _ENGINE_SHARE = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class AskedActivation:
     """An activation that somebody waits for."""
 
     release: Release
@@ -42,7 +42,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class GoldenOutcome:
     """How golden frames went beside the old release."""
 
     refused: SeenFailure | None = None
@@ -80,7 +80,7 @@ def _needed_bytes(release: Release) -> int:
 class GoldenTrial:
     """One of them, from its start to its end. The keeper's loop turns it."""
 
-    def __init__(self, asked: Asked, beside: ReleaseRef, context: KeeperContext) -> None:
+    def __init__(self, asked: AskedActivation, beside: ReleaseRef, context: KeeperContext) -> None:
         """Start it with the next step.
 
         Args:
@@ -93,7 +93,7 @@ class GoldenTrial:
         self.called_off = False
         self._notes = ReleaseNotes(asked.release.ref.application, context)
         self._context = context
-        self._outcome: Outcome | None = None
+        self._outcome: GoldenOutcome | None = None
         self._post = golden_post(asked.release.ref.application, context.layout)
         self.supervisor = Supervisor(self._post, context.layout, context.limiter, context.workers)
         self._folders = ApplicationFolders(context.layout, context.disk)
@@ -118,15 +118,15 @@ class GoldenTrial:
                 case Reported(report=report):
                     self._heard(report)
                 case Ended(exit=exit_):
-                    self._decide(Outcome(unknown=self._why(exit_)))
+                    self._decide(GoldenOutcome(unknown=self._why(exit_)))
 
     def call_off(self, error: EdgekitError) -> None:
         """Come to nothing: whoever waits for the activation is told why."""
         self.called_off = True
-        self._decide(Outcome())
+        self._decide(GoldenOutcome())
         self.asked.ticket.fail(error)
 
-    def settle(self, go_on: Callable[[Asked], None]) -> ReleaseFailure | None:
+    def settle(self, go_on: Callable[[AskedActivation], None]) -> ReleaseFailure | None:
         """Clear up, and go on with the activation or refuse it; once it is over.
 
         Args:
@@ -159,13 +159,13 @@ class GoldenTrial:
 
     def _heard(self, report: Report) -> None:
         if report.golden == "passed":
-            self._decide(Outcome())
+            self._decide(GoldenOutcome())
         elif report.golden:
             seen = SeenFailure(kind="refused", reason=f"golden frames {report.golden}", cause="golden", report=report)
-            self._decide(Outcome(refused=replace(seen, hint=report.hint)))
+            self._decide(GoldenOutcome(refused=replace(seen, hint=report.hint)))
         elif report.phase == "failed" and report.cause in _TELLING:
             seen = SeenFailure(kind="refused", reason=report.message, cause=report.cause, report=report)
-            self._decide(Outcome(refused=replace(seen, hint=report.hint)))
+            self._decide(GoldenOutcome(refused=replace(seen, hint=report.hint)))
 
     def _why(self, exit_: Exit) -> str:
         """Why the process ended before it had anything to say of golden frames."""
@@ -173,7 +173,7 @@ class GoldenTrial:
         late = exit_.figures.get("ran_s", 0.0) >= limit_s
         return f"they were not through within start_s {limit_s:g}" if late else exit_.reason
 
-    def _decide(self, outcome: Outcome) -> None:
+    def _decide(self, outcome: GoldenOutcome) -> None:
         """The first one counts, and ends it."""
         if self._outcome is None:
             self._outcome = outcome
