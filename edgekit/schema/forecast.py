@@ -8,7 +8,7 @@ from typing import Annotated
 from edgekit.schema.bounds import Between, Length
 from edgekit.schema.message import Message
 from edgekit.schema.plan import EnginePlan, WorkerPlan
-from edgekit.schema.profile import Bytes, Profile, Rate, Side
+from edgekit.schema.profile import MAX_RHYTHM, Bytes, Profile, Rate, Side
 
 MOST_CAMERAS = 64
 MAX_SPANS = 5000
@@ -31,8 +31,9 @@ class ForecastRequest(Message):
     """How long each run is, on the virtual clock."""
     runs: Annotated[int, Between(1, 64)] = 4
     """With other distances between the cameras' pictures each time."""
-    phases: Annotated[tuple[Annotated[float, Between(0, 1)], ...], Length(0, MOST_CAMERAS)] = ()
-    """When each camera's pictures come, as a part of the time between two; further cameras, or all: at random."""
+    phases: Annotated[tuple[Annotated[float, Between(0, MAX_RHYTHM)], ...], Length(0, MOST_CAMERAS)] = ()
+    """When a key picture of each camera comes, counted in times between two pictures; further cameras, or all: at
+    random. The others come before and after it, evenly."""
     seek_most: bool = True
     """Whether to look for the largest number that keeps up."""
 
@@ -48,7 +49,7 @@ class LoadForecast:
     p99_ms: float
     """Capture to sink, with cameras whose pictures come at different times."""
     together_p99_ms: float
-    """Where the pictures of all cameras come at the same moment: as late as it gets."""
+    """Where the pictures of all cameras come at the same moment, key pictures too: as late as it gets."""
     dropped_ratio: float
     """Of all frames, by the scheduler, queues and leases."""
     drops: dict[str, int] = field(default_factory=dict)

@@ -19,6 +19,8 @@ MAX_CLIP_BYTES = 64 << 20
 MAX_SIDE_PX = 16_384
 SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 """The parts of all samples that do not exceed the values in `Cost.spread_ms`."""
+MAX_RHYTHM = 600
+"""Pictures whose decoding is kept one by one."""
 DECODE = "decode"
 """The work of a source's own thread on one picture, beside the stages' names."""
 
@@ -45,6 +47,11 @@ class Cost:
     """Of the wall time: what it sleeps until an accelerator is done, on average; 0 where the CPU does it all."""
     spread_ms: Annotated[tuple[Milliseconds, ...], Length(len(SHARES), len(SHARES), "one for each of SHARES")]
     """CPU time's distribution."""
+    pause_ms: Annotated[tuple[Milliseconds, ...], Length(len(SHARES), len(SHARES), "one for each of SHARES")] = (
+        0.0,
+    ) * len(SHARES)
+    """That of the time in which the thread neither computed nor waited for a CPU: mostly for the interpreter's lock.
+    What an accelerator takes is in `wait_ms` alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +81,11 @@ class SizeProfile:
     frames: Count
     costs: Annotated[dict[str, Cost], Length(1, 256)]
     """By stage and sink, and `decode`."""
+    met: Annotated[dict[str, Cost], Length(0, 256)] = field(default_factory=dict)
+    """The same of frames that met others: while several such streams were played, another thread was at work too.
+    Caches, memory, what CPUs share and the interpreter's lock make them cost more."""
+    decode_ms: Annotated[tuple[Milliseconds, ...], Length(0, MAX_RHYTHM)] = ()
+    """CPU time of `decode`, picture after picture, from a key picture on up to another. Empty: not known."""
     overheads_ms: Annotated[dict[str, Milliseconds], Length(0, 256)] = field(default_factory=dict)
     """CPU time a frame that a lane's thread takes beside its stages, by lane; `decode`: a source's thread."""
     beside_ms: Milliseconds = 0.0

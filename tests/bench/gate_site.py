@@ -41,7 +41,7 @@ class Ran:
     latencies_ms: tuple[float, ...]
     fps: Mapping[str, float]
     phases: tuple[float, ...]
-    """When each camera's pictures came, as a part of the time between two."""
+    """When each camera's key pictures came, in times between two pictures."""
     memory_bytes: int
     """Anonymous, shared and the kernel's, at the peak of their sum."""
     file_bytes: int

@@ -15,14 +15,14 @@ import time
 from pathlib import Path
 
 WARM_S, PATIENCE_S = 3.0, 120.0
-PERIOD_S = 0.1
-"""Between two pictures of a gate's camera."""
+KEY_EVERY, PERIOD_S = 10, 0.1
+"""A gate's camera begins with a key picture, and each tenth is one; between two of its pictures."""
 
 
 def phase(captured_s: list[float]) -> float:
-    """When pictures come, as a part of the time between two: the mean on a circle."""
-    turns = [cmath.exp(2j * cmath.pi * one / PERIOD_S) for one in captured_s]
-    return cmath.phase(sum(turns)) / (2 * cmath.pi) % 1.0
+    """When key pictures come, in times between two pictures: the mean on a circle."""
+    turns = [cmath.exp(2j * cmath.pi * one / (KEY_EVERY * PERIOD_S)) for one in captured_s]
+    return cmath.phase(sum(turns)) / (2 * cmath.pi) % 1.0 * KEY_EVERY
 
 
 def main() -> None:
@@ -43,10 +43,11 @@ def main() -> None:
     captured: dict[str, list[float]] = {}
 
     class Figures(ArrivalFigures):
-        """Also keeps when frames were captured."""
+        """Also keeps when key pictures were captured."""
 
         def arrive(self, frame: Frame) -> None:
-            captured.setdefault(frame.stream, []).append(frame.captured_s)
+            if not frame.sequence % KEY_EVERY:
+                captured.setdefault(frame.stream, []).append(frame.captured_s)
             super().arrive(frame)
 
     plan = from_message(WorkerPlan, (release / "plan.json").read_bytes(), "plan.json")

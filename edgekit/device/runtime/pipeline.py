@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import Protocol
 
 import cv2
 
@@ -32,6 +34,7 @@ from edgekit.device.runtime.stages import check_threads
 from edgekit.device.runtime.stages.factory import StageFactory
 from edgekit.device.runtime.streams import PipelineFigures
 from edgekit.errors import EdgekitError
+from edgekit.schema.source import RecipeSource
 
 _STOP_S = 2.0
 
@@ -47,8 +50,23 @@ class Ends:
     sinks: Mapping[str, Sink]
 
 
-def open_ends(factory: StageFactory, arguments: Arguments, figures: PipelineFigures) -> Ends:
+class OpensSource(Protocol):
+    """Opens a source of a plan; see `open_source`."""
+
+    def __call__(self, name: str, source: RecipeSource, release: Path, tap: PacketTap | None = None, /) -> FrameSource:
+        """Open it."""
+
+
+def open_ends(
+    factory: StageFactory, arguments: Arguments, figures: PipelineFigures, opens: OpensSource = open_source
+) -> Ends:
     """Open the sources and sinks of a plan.
+
+    Args:
+        factory: has the plan, and the release's folder.
+        arguments: the worker's.
+        figures: sinks count there.
+        opens: opens each source.
 
     Raises:
         InputError: one cannot be opened.
@@ -71,7 +89,7 @@ def open_ends(factory: StageFactory, arguments: Arguments, figures: PipelineFigu
     sources: dict[str, FrameSource] = {}
     for name, source in plan.sources.items():
         takers = [taker for sink in keeping if (taker := sink.taker(name)) is not None]
-        sources[name] = open_source(name, source, release, PacketTap(name, takers) if takers else None)
+        sources[name] = opens(name, source, release, PacketTap(name, takers) if takers else None)
     return Ends(sources=sources, sinks=sinks)
 
 

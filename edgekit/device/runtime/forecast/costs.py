@@ -7,11 +7,19 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from edgekit.schema.profile import SHARES, Cost, SizeProfile
 
 _UNDER_WAY = 2
 """Frames of a measured run that were between two steps when it ended."""
+
+
+class Extra(NamedTuple):
+    """What a step takes beyond what it takes alone, in seconds."""
+
+    cpu_s: float = 0.0
+    pause_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,14 +30,18 @@ class StepWork:
     cpu_s: float
     wait_s: float = 0.0
     """On an accelerator, after it."""
+    pause_s: float = 0.0
+    """What the thread sleeps before it computes: for the interpreter's lock, a device, a file."""
+    more: Extra = Extra()
+    """What is added where another thread is inside a step meanwhile."""
     is_sink: bool = False
 
 
-def draw_s(cost: Cost, share: float) -> float:
-    """The CPU time that this share of all frames do not exceed, in seconds."""
+def draw_s(spread_ms: Sequence[float], share: float) -> float:
+    """The time that this share of all frames do not exceed, in seconds."""
     place = min(bisect_right(SHARES, share), len(SHARES) - 1)
     low, high = SHARES[place - 1], SHARES[place]
-    first, second = cost.spread_ms[place - 1], cost.spread_ms[place]
+    first, second = spread_ms[place - 1], spread_ms[place]
     return (first + (second - first) * (share - low) / (high - low)) / 1000
 
 
@@ -72,6 +84,7 @@ class StepCosts:
         self.overhead_s, self._draw = size.overheads_ms.get(lane.name, 0.0) / 1000, draw
         """What the thread does with each frame beside them: it keeps the next one waiting. What of it the frame itself
         waits for is in the hand-off."""
+        self._met = size.met
         counts = [cost.count for _, cost, _ in self._known]
         self._come = counts[0] if counts else 1
         """Frames that came to this lane while it was measured."""
@@ -86,9 +99,16 @@ class StepCosts:
         for name, cost, is_sink in self._known:
             if luck > cost.count + _UNDER_WAY:
                 return FrameWork(works=tuple(works), goes_on=False)
-            cpu_s = draw_s(cost, self._draw.random())
-            works.append(StepWork(name=name, cpu_s=cpu_s, wait_s=cost.wait_ms / 1000, is_sink=is_sink))
+            works.append(self._work(name, cost, is_sink=is_sink))
         return FrameWork(works=tuple(works), goes_on=luck <= self._left + _UNDER_WAY)
+
+    def _work(self, name: str, cost: Cost, *, is_sink: bool) -> StepWork:
+        """One step, and by what it would be longer with company: as long as others that were as long among theirs."""
+        met, luck, lull = self._met.get(name, cost), self._draw.random(), self._draw.random()
+        cpu_s, pause_s = draw_s(cost.spread_ms, luck), draw_s(cost.pause_ms, lull)
+        more = Extra(max(0.0, draw_s(met.spread_ms, luck) - cpu_s), max(0.0, draw_s(met.pause_ms, lull) - pause_s))
+        wait_s = cost.wait_ms / 1000
+        return StepWork(name=name, cpu_s=cpu_s, wait_s=wait_s, pause_s=pause_s, more=more, is_sink=is_sink)
 
     @property
     def mean_cpu_s(self) -> float:

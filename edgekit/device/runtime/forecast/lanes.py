@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import floor
 from typing import NamedTuple
 
 import numpy as np
 
-from edgekit.device.runtime.forecast.costs import FrameWork, StepCosts, StepWork
-from edgekit.device.runtime.forecast.processors import Clock, Cpus, Slots
+from edgekit.device.runtime.forecast.costs import Extra, FrameWork, StepCosts, StepWork
+from edgekit.device.runtime.forecast.processors import Clock, Cpus, Slots, Then
 from edgekit.device.runtime.frames.leases import StreamLeases, let_go, pass_on
 from edgekit.device.runtime.schedule.decide import StreamRule
 from edgekit.device.runtime.schedule.queues import LaneQueues
@@ -18,9 +19,25 @@ from edgekit.device.runtime.schedule.scheduler import Scheduler
 from edgekit.imaging.image import RgbImage
 from edgekit.schema.forecast import Span
 from edgekit.schema.plan import LanePlan
+from edgekit.schema.profile import DECODE
 from edgekit.stage import Frame
 
 _LOOK_AGAIN_S = 0.001
+
+
+@dataclass(slots=True, eq=False)
+class Company:
+    """Threads that are inside a step, as a profile counts those that meet."""
+
+    inside: int = 0
+    entered: int = 0
+    """How often one has begun."""
+
+    def enter(self) -> int:
+        """One more; which one it is."""
+        self.inside += 1
+        self.entered += 1
+        return self.entered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +52,29 @@ class Surroundings:
     arrived: Callable[[Frame], None]
     """Called at each sink."""
     worked: Callable[[Span], None]
+    company: Company = field(default_factory=Company)
+
+    def do(self, allowed: Sequence[int], step: StepWork, then: Then) -> None:
+        """Have a thread do a step on one of these CPUs, and then go on. Who meets others takes longer."""
+        met, entered = self.company.inside > 0, self.company.enter()
+
+        def done() -> None:
+            nonlocal met
+            if not met and any(step.more) and self.company.entered != entered:
+                met = True
+                self._take(allowed, *step.more, done)
+            else:
+                self.company.inside -= 1
+                then()
+
+        extra = step.more if met else Extra()
+        self._take(allowed, step.cpu_s + extra.cpu_s, step.pause_s + extra.pause_s, done)
+
+    def _take(self, allowed: Sequence[int], cpu_s: float, pause_s: float, then: Then) -> None:
+        if pause_s:
+            self.clock.after(pause_s, lambda: self.cpus.work(allowed, cpu_s, then))
+        else:
+            self.cpus.work(allowed, cpu_s, then)
 
 
 class _Task(NamedTuple):
@@ -119,7 +159,7 @@ class ToldLane:
             else:
                 done()
 
-        self.around.cpus.work(self.plan.cpus, first.cpu_s, wait)
+        self.around.do(self.plan.cpus, first, wait)
 
     def _finish(self, task: _Task) -> None:
         frame, began_s, now_s = task.frame, task.began_s, self.around.clock.now_s
@@ -170,6 +210,8 @@ class ToldCamera:
     leases: StreamLeases
     entry: tuple[ToldLane, ...]
     around: Surroundings
+    rhythm_s: Sequence[float] = ()
+    """What decoding each picture of its clip takes, over and over; none: what `costs` draws."""
     live: bool
     """A camera's pictures count from their arrival; a clip is decoded ahead of each picture's time."""
     captured: int = field(init=False, default=0)
@@ -181,15 +223,17 @@ class ToldCamera:
     _busy: bool = field(init=False, default=False)
     _began_s: float = field(init=False, default=0.0)
     _sequence: int = field(init=False, default=-1)
+    _place_in_clip: float = field(init=False, default=0.0)
 
     @property
     def busy_ratio(self) -> float:
         """How busy decoding keeps its thread."""
         return self.decoded * self.costs.mean_s / self.period_s
 
-    def begin(self, phase_s: float) -> None:
-        """Give pictures from a time on."""
-        self.around.clock.at(phase_s, self._capture)
+    def begin(self, phase: float) -> None:
+        """Give pictures: the first of its clip so many periods from now, and until then those before it."""
+        self._place_in_clip = -floor(phase) * self.decoded
+        self.around.clock.at((phase - floor(phase)) * self.period_s, self._capture)
 
     def _capture(self) -> None:
         self.captured += 1
@@ -203,8 +247,16 @@ class ToldCamera:
         if not self._due:
             return
         captured_s, self._began_s = self._due.popleft(), self.around.clock.now_s
-        cpu_s = self.decoded * sum(work.cpu_s for work in self.costs.of_frame().works)
-        self.around.cpus.work(self.lane.cpus, cpu_s, lambda: self._hand_on(captured_s))
+        self.around.do(self.lane.cpus, self._decoding(), lambda: self._hand_on(captured_s))
+
+    def _decoding(self) -> StepWork:
+        """Of one picture that goes on, and those before it that do not."""
+        (work,) = self.costs.of_frame().works or (StepWork(name=DECODE, cpu_s=0.0),)
+        if not self.rhythm_s:
+            return replace(work, cpu_s=self.decoded * work.cpu_s)
+        first, self._place_in_clip = self._place_in_clip, self._place_in_clip + self.decoded
+        some = range(int(first), int(self._place_in_clip))
+        return replace(work, cpu_s=sum(self.rhythm_s[k % len(self.rhythm_s)] for k in some))
 
     def _hand_on(self, captured_s: float) -> None:
         """Put a picture in line. A recording waits for room, a camera waits for nobody."""

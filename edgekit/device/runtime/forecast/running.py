@@ -80,10 +80,10 @@ class Run:
 
     def play(self) -> None:
         """Let the time pass."""
-        period_s = 1 / self.wanted_fps
+        clip = max(1, len(self._size.decode_ms))
         for number, camera in enumerate(self._cameras):
             given = self._request.phases[number : number + 1]
-            camera.begin(period_s * (given[0] if given else self._draw.random()))
+            camera.begin(given[0] if given else clip * self._draw.random())
         if self._size.beside_ms:
             self.clock.at(self._draw.uniform(0, _BESIDE_S), self._report)
         self.clock.run(self.length_s)
@@ -130,6 +130,7 @@ class Run:
             leases=StreamLeases(name, most, PicturePool(0, self.clock), self.clock),
             entry=entry,
             around=self._around,
+            rhythm_s=tuple(one / 1000 for one in self._size.decode_ms),
             live=_is_live(source),
         )
 

@@ -26,6 +26,7 @@ from edgekit.schema.profile import (
     SizeProfile,
 )
 from edgekit.schema.sink import MqttSink, PythonSink, WebhookSink
+from edgekit.schema.source import CameraOptions
 from edgekit.schema.telemetry import ClockRate
 
 _CLIP = "clip.mp4"
@@ -78,10 +79,11 @@ def _measured(asked: _Asked, interpreter: int) -> ProfileReply:
         release=release, work=work, runners=runners, seconds=request.seconds, patience_s=asked.patience_s
     )
     sizes: list[SizeProfile] = []
+    is_camera = isinstance(next(iter(plan.sources.values())), CameraOptions)
     for clip in request.clips:
         with _file_of(clip, work) as file:
             played = with_clip(plan, str(file)) if file else _first_alone(plan)
-            sizes.append(player.play(played, clip.about))
+            sizes.append(player.play(played, clip.about, as_camera=is_camera and file is not None))
     return ProfileReply(
         sizes=tuple(sizes),
         engines=engines,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,27 @@ def resident(proc: Path = PROC) -> Resident:
             if name in found:
                 found[name] = int(value.split()[0]) << 10
     return Resident(own_bytes=found["RssAnon"] + found["RssShmem"], file_bytes=found["RssFile"])
+
+
+class CpuWait:
+    """How long the calling thread has waited for a CPU. Source: Linux, sched-stats.rst, /proc/<pid>/schedstat."""
+
+    def __init__(self, proc: Path = PROC) -> None:
+        """Open nothing yet: a thread's own file is the one that it opens itself."""
+        self._proc, self._fd = proc, -1
+
+    def __call__(self) -> float | None:
+        """Seconds; None where the kernel does not tell."""
+        try:
+            if self._fd < 0:
+                self._fd = os.open(self._proc / "thread-self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
+            return int(os.pread(self._fd, 128, 0).split()[1]) / 1e9
+        except (OSError, ValueError, IndexError):
+            return None
+
+    def __del__(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
 
 
 def cpu_by_thread(proc: Path = PROC) -> dict[int, float]:

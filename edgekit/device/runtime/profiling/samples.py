@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from edgekit.device.runtime.figures import LaneFigures
+from edgekit.device.runtime.profiling.resident import CpuWait
 from edgekit.device.runtime.streams import PipelineFigures, quantile
 from edgekit.schema.profile import SHARES, Cost
 from edgekit.stage import Frame
@@ -20,21 +21,54 @@ class Sample(NamedTuple):
 
     wall_s: float
     cpu_s: float
+    queued_s: float | None = None
+    """What it waited for a CPU; None where the kernel does not tell."""
+    met: bool = False
+    """Whether another thread was inside a call meanwhile."""
+
+    @property
+    def pause_s(self) -> float:
+        """What it neither computed nor waited for a CPU: it waited for the interpreter's lock, a device, a file."""
+        return 0.0 if self.queued_s is None else max(0.0, self.wall_s - self.cpu_s - self.queued_s)
 
 
 class SampledFigures(LaneFigures):
     """One thread's work, kept call by call. Written by it alone; others read once it has ended."""
 
     def __init__(
-        self, name: str, clock: Callable[[], float], cpu_clock: Callable[[], float] = time.thread_time
+        self,
+        name: str,
+        clock: Callable[[], float],
+        cpu_clock: Callable[[], float] = time.thread_time,
+        queued: Callable[[], float | None] | None = None,
+        company: list[SampledFigures] | None = None,
     ) -> None:
-        """Nothing yet; `cpu_clock` tells the calling thread's CPU time in seconds."""
+        """Nothing yet.
+
+        Args:
+            name: the thread's.
+            clock: monotonic seconds.
+            cpu_clock: the calling thread's CPU time in seconds.
+            queued: how long it has waited for a CPU, in seconds; None: as the kernel says.
+            company: all threads of the pipeline; this one joins them.
+        """
         super().__init__(name, clock)
         self.samples: dict[str, deque[Sample]] = {}
+        self.calls = 0
+        """Begun so far."""
         self._cpu_clock, self._began_cpu_s = cpu_clock, 0.0
+        self._queued = queued or CpuWait()
+        self._began_queued_s: float | None = None
+        self._company = [] if company is None else company
+        self._company.append(self)
+        self._met, self._others = False, 0
 
     def begin(self, stage: str) -> None:
         """See `LaneFigures.begin`."""
+        self.calls += 1
+        self._met = any(one.call is not None for one in self._company if one is not self)
+        self._others = self._calls_of_others()
+        self._began_queued_s = self._queued()
         super().begin(stage)
         self._began_cpu_s = self._cpu_clock()
 
@@ -43,9 +77,15 @@ class SampledFigures(LaneFigures):
         cpu_s, call = self._cpu_clock() - self._began_cpu_s, self.call
         if call is not None:
             stage, since_s = call
-            sample = Sample(self._clock() - since_s, cpu_s)
+            wall_s, before_s, after_s = self._clock() - since_s, self._began_queued_s, self._queued()
+            queued_s = None if before_s is None or after_s is None else after_s - before_s
+            met = self._met or self._calls_of_others() != self._others
+            sample = Sample(wall_s, cpu_s, queued_s, met)
             self.samples.setdefault(stage, deque(maxlen=_MOST)).append(sample)
         super().end()
+
+    def _calls_of_others(self) -> int:
+        return sum(one.calls for one in self._company) - self.calls
 
 
 class ArrivalFigures(PipelineFigures):
@@ -73,6 +113,7 @@ def cost_of(samples: Iterable[Sample], *, waits: bool) -> Cost:
     """
     some = list(samples)
     wall, cpu = sorted(one.wall_s for one in some), sorted(one.cpu_s for one in some)
+    pauses = sorted(0.0 if waits else one.pause_s for one in some)
     wait_s = max(0.0, quantile(wall, 0.5) - quantile(cpu, 0.5)) if waits else 0.0
     return Cost(
         count=len(some),
@@ -82,6 +123,7 @@ def cost_of(samples: Iterable[Sample], *, waits: bool) -> Cost:
         cpu_p95_ms=_ms(quantile(cpu, 0.95)),
         wait_ms=_ms(wait_s),
         spread_ms=tuple(_ms(quantile(cpu, share)) for share in SHARES),
+        pause_ms=tuple(_ms(quantile(pauses, share)) for share in SHARES),
     )
 
 

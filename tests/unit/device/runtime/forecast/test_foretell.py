@@ -10,7 +10,7 @@ from edgekit.device.runtime.forecast.foretell import foretell
 from edgekit.errors import InputError
 from edgekit.schema.forecast import ForecastReply, ForecastRequest
 from edgekit.schema.plan import WorkerPlan
-from edgekit.schema.profile import DECODE, Cost, Profile
+from edgekit.schema.profile import DECODE, SHARES, Cost, Profile
 from edgekit.schema.recipe import Health
 from edgekit.schema.source import FileSource
 from tests.fakes.profiles import camera, cost, profile, two_lanes
@@ -107,6 +107,40 @@ def test_given_phases_are_taken_and_the_same_request_has_the_same_answer() -> No
     apart = ask(two_lanes(), profile(COSTS), 2, phases=(0.0, 0.5))
     assert apart.loads[0].p99_ms == pytest.approx(17, abs=0.01)
     assert ask(two_lanes(), profile(COSTS), 3) == ask(two_lanes(), profile(COSTS), 3)
+
+
+def test_key_pictures_that_come_together_make_each_other_later_than_others() -> None:
+    gop = profile(COSTS, decode_ms=(20.0, *(1.0,) * 9))
+    (together,) = ask(two_lanes(), gop, 2, phases=(0.0, 0.0)).loads
+    (apart,) = ask(two_lanes(), gop, 2, phases=(0.0, 5.0)).loads
+    assert together.p99_ms == pytest.approx(2 * 20 + 10 + 10 + 3, abs=3)
+    assert together.together_p99_ms == pytest.approx(together.p99_ms, abs=0.1)
+    assert apart.p99_ms == pytest.approx(20 + 1 + 13, abs=0.1), "a key picture waits for a small one at most"
+
+
+def test_a_camera_s_first_pictures_are_those_before_its_key_picture() -> None:
+    (load,) = ask(two_lanes(), profile(COSTS, decode_ms=(40.0, 1.0, 1.0, 1.0)), 2, phases=(0.25, 2.5)).loads
+    assert load.p99_ms == pytest.approx(40 + 1 + 13, abs=0.1), (
+        "the other one's key picture comes a quarter of a round later"
+    )
+    assert load.p50_ms == pytest.approx(1 + 13, abs=0.1)
+
+
+def test_what_meets_others_takes_as_long_as_was_measured_of_such() -> None:
+    met = profile(COSTS, met={"see": cost(16.0)})
+    assert ask(two_lanes(), met, 1).loads[0].p99_ms == pytest.approx(17, abs=0.01), "it is alone"
+    for apart in (0.0, 0.05):  # its neighbour begins before it, or while it is at work
+        (load,) = ask(two_lanes(), met, 2, phases=(0.0, apart)).loads
+        assert load.p99_ms == pytest.approx(17 + 6 + 16, abs=7)
+        assert load.p50_ms > 17 + 5
+    assert ask(two_lanes(), met, 2, phases=(0.0, 5.5)).loads[0].p99_ms == pytest.approx(17, abs=0.01)
+
+
+def test_who_pauses_leaves_its_cpu_to_others() -> None:
+    slow = replace(cost(10.0), pause_ms=(20.0,) * len(SHARES))
+    (load,) = ask(two_lanes(cpus=(0, 0, 0)), profile({**COSTS, "see": slow})).loads
+    assert load.p50_ms == pytest.approx(4 + 20 + 10 + 3, abs=0.01)
+    assert load.cpus == {"0": pytest.approx(0.17, abs=0.01)} and load.lanes["detect"] == pytest.approx(0.3, abs=0.01)
 
 
 def test_a_piece_of_the_run_can_be_drawn() -> None:

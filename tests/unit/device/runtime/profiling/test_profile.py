@@ -85,6 +85,9 @@ def test_stages_cost_what_they_take_of_the_cpu_and_nothing_printed_is_an_answer(
     work = size.costs["work"]
     assert 4.0 <= work.cpu_p50_ms < 6.0 and work.p50_ms >= 7.0, "it sleeps too, and that is no CPU time"
     assert work.wait_ms == 0, "there is no accelerator that it could wait for"
+    assert work.pause_ms[6] == pytest.approx(3.0, abs=1.0), "neither did it wait for a CPU"
+    assert size.met["work"].count >= 8, "others like it were played beside it"
+    assert len(size.decode_ms) >= 20 and max(size.decode_ms) > 0
     assert size.costs["lines"].count == pytest.approx(work.count / 2, abs=2), "every other frame ends in the stage"
     assert set(size.overheads_ms) == {DECODE, "all", "out"}
     assert size.p99_ms >= size.p50_ms >= 7.0 and size.pictures >= 1

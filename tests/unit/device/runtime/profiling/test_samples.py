@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from edgekit.device.runtime.profiling.resident import cpu_by_thread, resident
+from edgekit.device.runtime.profiling.resident import CpuWait, cpu_by_thread, resident
 from edgekit.device.runtime.profiling.samples import ArrivalFigures, Sample, SampledFigures, cost_of
 from edgekit.schema.profile import SHARES
 from tests.fakes.clock import Clock
@@ -33,6 +35,42 @@ def test_what_is_no_cpu_time_is_an_accelerator_s_only_where_there_is_one() -> No
     assert waits.cpu_p95_ms == 4 and waits.spread_ms == (4.0,) * len(SHARES)
 
 
+def test_what_is_neither_computing_nor_waiting_for_a_cpu_is_a_pause() -> None:
+    wall, cpu, queued = Clock(), Clock(), Clock()
+    figures = SampledFigures("lane", wall, cpu, queued)
+    figures.begin("see")
+    wall.advance(0.010)
+    cpu.advance(0.004)
+    queued.advance(0.001)
+    figures.end()
+    (sample,) = figures.samples["see"]
+    assert sample.pause_s == pytest.approx(0.005)
+    assert cost_of([sample], waits=False).pause_ms == (pytest.approx(5.0),) * len(SHARES)
+    assert cost_of([sample], waits=True).pause_ms == (0.0,) * len(SHARES), "an accelerator's time is `wait_ms`"
+    assert Sample(0.010, 0.004).pause_s == 0, "a kernel that does not tell"
+
+
+def test_calls_that_overlap_have_met_whoever_began_first() -> None:
+    clock, company = Clock(), list[SampledFigures]()
+    first, second = (SampledFigures(name, clock, clock, clock, company) for name in ("detect", "follow"))
+    first.begin("alone")
+    first.end()
+    first.begin("long")
+    second.begin("within")
+    second.end()
+    first.end()
+    second.begin("after")
+    second.end()
+    found = {stage: some[0].met for one in company for stage, some in one.samples.items()}
+    assert found == {"alone": False, "long": True, "within": True, "after": False}
+
+
+def test_a_thread_that_waits_for_its_cpu_is_told_of_by_the_kernel(tmp_path: Path) -> None:
+    waited = CpuWait()
+    assert (before := waited()) is not None and (after := waited()) is not None and after >= before >= 0
+    assert CpuWait(tmp_path)() is None
+
+
 def test_latencies_are_kept_once_for_each_frame() -> None:
     clock = Clock()
     figures = ArrivalFigures(clock)
@@ -50,7 +88,5 @@ def test_this_process_has_memory_and_a_thread_that_has_worked() -> None:
     assert max(cpu_by_thread().values()) > 0
 
 
-def test_a_kernel_that_does_not_tell_is_no_fault(tmp_path: object) -> None:
-    from pathlib import Path
-
-    assert resident(Path(str(tmp_path))).own_bytes == 0 and cpu_by_thread(Path(str(tmp_path))) == {}
+def test_a_kernel_that_does_not_tell_is_no_fault(tmp_path: Path) -> None:
+    assert resident(tmp_path).own_bytes == 0 and cpu_by_thread(tmp_path) == {}

@@ -1,0 +1,147 @@
+"""What was measured while a clip was played, as a profile has it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from edgekit.device.runtime.graph import plan_graph
+from edgekit.device.runtime.pipeline import Pipeline
+from edgekit.device.runtime.profiling.samples import ArrivalFigures, Sample, SampledFigures, cost_of
+from edgekit.device.runtime.streams import quantile
+from edgekit.schema.plan import WorkerPlan
+from edgekit.schema.profile import DECODE, MAX_RHYTHM, Cost, SizeProfile
+
+_UNDISTURBED = 0.1
+"""What latency has beside the stages is taken from the quickest frames: that is the kernel's, not a neighbour's."""
+_LEAST_MET = 8
+"""Fewer calls that met others tell nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """What was seen from outside."""
+
+    used_s: Mapping[int, float]
+    """CPU time of each thread."""
+    passed_s: float
+    memory_bytes: int
+    pictures: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """A plan that was played."""
+
+    plan: WorkerPlan
+    pipeline: Pipeline
+    figures: ArrivalFigures
+    seen: Observed
+    keys: tuple[int, ...]
+    """Which pictures of the first camera, counted from its first, were key pictures; none where it is no camera."""
+
+    def samples(self) -> dict[str, list[Sample]]:
+        """All calls, by stage, sink and `decode`."""
+        found: dict[str, list[Sample]] = {}
+        for worker in self.pipeline.workers:
+            assert isinstance(worker.figures, SampledFigures)
+            for stage, some in worker.figures.samples.items():
+                found.setdefault(stage, []).extend(some)
+        return found
+
+
+def size_profile(played: Played, about: str) -> SizeProfile:
+    """What one stream costs. `about` says in words what was played."""
+    plan, pipeline, figures, watched = played.plan, played.pipeline, played.figures, played.seen
+    samples = played.samples()
+    overheads_ms: dict[str, float] = {}
+    known = set()
+    for worker in pipeline.workers:
+        assert isinstance(worker.figures, SampledFigures)
+        lane = DECODE if worker in pipeline.feeds else worker.name.rpartition(".")[0] or worker.name
+        calls = max((len(some) for some in worker.figures.samples.values()), default=0)
+        inside_s = sum(one.cpu_s for some in worker.figures.samples.values() for one in some)
+        known.add(worker.thread.tid)
+        if calls:
+            overhead_s = max(0.0, watched.used_s.get(worker.thread.tid, 0.0) - inside_s) / calls
+            overheads_ms[lane] = max(overheads_ms.get(lane, 0.0), round(overhead_s * 1000, 4))
+    beside_s = sum(seconds for tid, seconds in watched.used_s.items() if tid not in known)
+    stream = next(iter(figures.streams.values()))
+    assert stream.info is not None, "a frame has come"
+    latencies = sorted(figures.latencies_s)
+    on_accelerators = _waiting_stages(plan)
+    costs = {stage: cost_of(some, waits=stage in on_accelerators) for stage, some in samples.items()}
+    return SizeProfile(
+        width_px=max(1, stream.info.spec.width_px),
+        height_px=max(1, stream.info.spec.height_px),
+        codec=stream.info.codec,
+        fps=round(len(latencies) / watched.passed_s, 3),
+        clip=about,
+        frames=len(latencies),
+        costs=costs,
+        decode_ms=_rhythm_ms(played),
+        overheads_ms=overheads_ms,
+        beside_ms=round(beside_s / watched.passed_s * 1000, 4),
+        handoff_ms=_handoff_ms(played, samples, latencies),
+        p50_ms=round(quantile(latencies, 0.5) * 1000, 3),
+        p99_ms=round(quantile(latencies, 0.99) * 1000, 3),
+        memory_bytes=watched.memory_bytes,
+        pictures=watched.pictures,
+    )
+
+
+def costs_of_meeting(played: Played) -> dict[str, Cost]:
+    """What calls cost that met others, of those that did often enough."""
+    on_accelerators = _waiting_stages(played.plan)
+    met = {stage: [one for one in some if one.met] for stage, some in played.samples().items()}
+    return {
+        stage: cost_of(some, waits=stage in on_accelerators) for stage, some in met.items() if len(some) >= _LEAST_MET
+    }
+
+
+def _rhythm_ms(played: Played) -> tuple[float, ...]:
+    """Decoding, picture after picture. Raises nothing: where no key picture was seen it begins anywhere."""
+    feed = played.pipeline.feeds[0].figures
+    assert isinstance(feed, SampledFigures)
+    samples = feed.samples.get(DECODE, ())
+    return between_keys([one.cpu_s for one in samples], feed.calls - len(samples), played.keys)
+
+
+def between_keys(taken_s: Sequence[float], first: int, keys: Sequence[int]) -> tuple[float, ...]:
+    """Pictures from one key picture up to another, as many as are kept, in milliseconds.
+
+    Args:
+        taken_s: each picture's time, in seconds.
+        first: the first one's number.
+        keys: numbers of key pictures, ascending.
+    """
+    some = taken_s[:]
+    inside = [key - first for key in keys if 0 <= key - first <= len(some)]
+    if inside:
+        some = some[inside[0] :]
+        ends = [key - inside[0] for key in inside[1:] if key - inside[0] <= MAX_RHYTHM]
+        some = some[: ends[-1]] if ends else some
+    return tuple(round(one * 1000, 4) for one in some[:MAX_RHYTHM])
+
+
+def _waiting_stages(plan: WorkerPlan) -> frozenset[str]:
+    """Stages that sleep until an accelerator is done: ONNX Runtime computes on the thread that calls it."""
+    return frozenset(
+        stage.name for stage in plan.stages if stage.engine and plan.engines[stage.engine].runner != "onnxruntime"
+    )
+
+
+def _handoff_ms(played: Played, samples: Mapping[str, list[Sample]], latencies: list[float]) -> float:
+    """What is left of the usual latency when its stages are taken away, for each lane on the way."""
+    graph = plan_graph(played.plan)
+    first = next((node for node in graph.lanes if node.sinks), graph.lanes[-1])
+    way = [name for node in graph.lanes if node.stages for name in node.stages] + list(first.sinks[:1])
+    way += [DECODE] if played.pipeline.feeds[0].source.live else []
+    waiting = _waiting_stages(played.plan)
+    inside_s = 0.0
+    for name in way:
+        if some := samples.get(name):
+            times = sorted(one.wall_s if name in waiting else one.cpu_s + one.pause_s for one in some)
+            inside_s += quantile(times, _UNDISTURBED)
+    lanes = len([node for node in graph.lanes if node.stages]) or 1
+    return round(max(0.0, quantile(latencies, _UNDISTURBED) - inside_s) / lanes * 1000, 4)
