@@ -15,6 +15,7 @@ import pytest
 from tests.fakes.crash_story import CutDisk, Story
 from tests.fakes.crashes import LOSSES
 
+pytestmark = pytest.mark.timeout(1800)
 PARTS = 12
 LEAST_DISKS = 3000
 
