@@ -9,12 +9,17 @@ import ctypes
 import ctypes.util
 import functools
 import lzma
+from collections.abc import Mapping
 
 from edgekit.schema.patch import dictionary_bytes
 
 _PRESET = 6
 _NICE_BYTES = 273
 """LZMA's longest match: patches consist of long ones."""
+_AARCH64 = b"\x7fELF", b"\xb7\x00"
+"""How such a file begins, and its machine at byte 18. Source: elf.h, EM_AARCH64."""
+_INSTRUCTIONS = {"lc": 0, "lp": 2, "pb": 2}
+"""Instructions of four bytes each: what stands at the same byte of them is alike, more than what stands before."""
 _FILTER_LZMA2, _FILTERS_END = 0x21, 0xFFFFFFFFFFFFFFFF
 _OK, _BUFFER_TOO_SMALL = 0, 10
 
@@ -53,21 +58,28 @@ def make_patch(base: bytes, new: bytes) -> bytes | None:
     Returns:
         None where the patch is as large as the file, or this machine has no liblzma for a base.
     """
-    options = {"preset": _PRESET, "dict_size": dictionary_bytes(len(base), len(new)), "nice_len": _NICE_BYTES}
+    options = {"dict_size": dictionary_bytes(len(base), len(new)), "nice_len": _NICE_BYTES, **_contexts(new)}
     if not base:
+        options["preset"] = _PRESET
         packed = lzma.compress(new, format=lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA2, **options}])
         return packed if len(packed) < len(new) else None
     library = _library()
-    return _encoded(library, base, new) if library is not None else None
+    return _encoded(library, base, new, options) if library is not None else None
 
 
-def _encoded(library: ctypes.CDLL, base: bytes, new: bytes) -> bytes | None:
+def _contexts(new: bytes) -> dict[str, int]:
+    """What LZMA takes for alike where a file is no text, which is its usual. A patch says it to who applies it."""
+    begin, machine = _AARCH64
+    return _INSTRUCTIONS if new.startswith(begin) and new[18:20] == machine else {}
+
+
+def _encoded(library: ctypes.CDLL, base: bytes, new: bytes, chosen: Mapping[str, int]) -> bytes | None:
     options = _Options()
     if library.lzma_lzma_preset(ctypes.byref(options), ctypes.c_uint32(_PRESET)):
         return None
-    options.dict_size = dictionary_bytes(len(base), len(new))
+    for name, value in chosen.items():
+        setattr(options, name, value)
     options.preset_dict, options.preset_dict_size = base, len(base)
-    options.nice_len = _NICE_BYTES
     filters = (_Filter * 2)(
         _Filter(_FILTER_LZMA2, ctypes.cast(ctypes.byref(options), ctypes.c_void_p)), _Filter(_FILTERS_END, None)
     )
