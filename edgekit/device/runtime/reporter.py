@@ -9,8 +9,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from edgekit.device.runtime.orders import OrderReader
+from edgekit.device.runtime.schedule.pinning import name_thread
 from edgekit.errors import EdgekitError
 from edgekit.judging.error_causes import cause_of
 from edgekit.schema.message import to_line
@@ -124,6 +126,7 @@ class Reporter:
         return replace(report, cause=failure.cause, hint=failure.hint, golden=golden)
 
     def _repeat(self) -> None:
+        name_thread(threading.current_thread().name, threading.get_native_id(), Path("/proc"))
         while not self._wait(REPORT_EVERY_S):
             self.report()
 
