@@ -115,8 +115,10 @@ def _measured(profile: Profile, size: SizeProfile, plan: WorkerPlan, cameras: Ca
         yield _line(f"engine {name}", engine.memory_bytes, "profile")
     yield _line("golden frames, arenas", memory.ready_bytes - memory.libraries_bytes - engines, "profile")
     yield _line("lanes, sinks, reports", size.memory_bytes - size.stream_bytes - memory.ready_bytes, "profile")
-    more = max(0, cameras.pictures - max(1, size.pictures)) * _surface(cameras)
-    yield from _cameras(cameras, size.stream_bytes + more, _most_pictures(plan) - cameras.pictures, "profile")
+    # Fewer than where it was measured, too: a clip that a slow board falls behind with fills every queue.
+    more = (cameras.pictures - max(1, size.pictures)) * _surface(cameras)
+    each = max(0, size.stream_bytes + more)
+    yield from _cameras(cameras, each, _most_pictures(plan) - cameras.pictures, "profile")
 
 
 def _assumed(plan: WorkerPlan, cameras: Cameras, models: Mapping[str, int]) -> Iterator[MemoryLine]:

@@ -44,6 +44,14 @@ def test_pictures_that_wait_take_more_than_where_it_was_measured() -> None:
     assert crowded.most_bytes == pytest.approx(calm.most_bytes, rel=0.01), "leases bound them"
 
 
+def test_cameras_take_less_than_a_clip_that_a_slow_board_fell_behind_with() -> None:
+    behind = profile({}, pictures=4)
+    calm, same = (foretell_memory(PLAN, replace(CAMERAS, pictures=pictures), behind, {}) for pictures in (1, 4))
+    surface = SURFACE_BYTES_A_PIXEL * 640 * 368
+    assert same.usual_bytes - calm.usual_bytes == pytest.approx(4 * 3 * surface, rel=0.01)
+    assert by_owner(foretell_memory(PLAN, CAMERAS, profile({}, pictures=40), {}))["interpreter"] == 12
+
+
 def test_without_a_profile_constants_and_models_measured_here_tell() -> None:
     contract = ColourContract(width_px=320, height_px=192, order="RGB")
     engine = EnginePlan(runner="onnxruntime", path="/m.onnx", input=contract, threads=1)
