@@ -51,7 +51,7 @@ class EnginePlan:
     tail: str = field(default="", metadata=MUST_UNDERSTAND)
     """ONNX file that the CPU runs on the engine's outputs; its own are the model's. Empty: none."""
     priority: Annotated[int, Between(0, 100)] = 0
-    """Among engines on the same accelerator; of all processes' on a GPU."""
+    """Among the application's engines on the same accelerator."""
     weight: Annotated[float, Between(0.01, 100)] = 1.0
     """Its share of it, among those of the same priority."""
 

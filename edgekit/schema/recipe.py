@@ -181,7 +181,7 @@ class Model:
     dla_core: Annotated[int, Between(0, 7)] | None = None
     """Jetson: the DLA core that runs what it can of the model, the GPU takes the rest; unset: the GPU alone."""
     priority: Annotated[int, Between(0, 100)] = 0
-    """Whose inferences go first where several models share an NPU or a DLA core: the highest."""
+    """Whose inferences go first where several models share an accelerator: the highest. What runs goes on."""
     weight: Annotated[float, Between(0.01, 100)] = 1.0
     """Its share of that accelerator's time among models of the same priority, where there is too little."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import onnxruntime as ort
 import pytest
 
 from edgekit.device.builder.tensorrt import build
+from edgekit.device.runner.cuda import open_gpu
 from edgekit.device.runner.cuda_probe import probe_cuda
+from edgekit.device.runner.cuda_streams import LIBRARY, PriorityStream, open_stream
 from edgekit.device.runner.tensorrt import open_runner
 from edgekit.errors import EngineError
 from edgekit.executor.local import LocalExecutor
@@ -40,6 +43,16 @@ def gpu() -> None:
 
     cuda.init()
     print(f"\n{cuda.Device(0).name()}, CUDA {found.driver}, TensorRT {tensorrt.__version__}")
+
+
+def test_a_models_priority_is_its_streams() -> None:
+    gpu, level = open_gpu(), ctypes.c_int()
+    with gpu.current():
+        stream = open_stream(gpu, 100)
+        assert isinstance(stream, PriorityStream)
+        code = ctypes.CDLL(LIBRARY).cuStreamGetPriority(ctypes.c_void_p(stream.handle), ctypes.byref(level))
+        stream.close()
+    assert code == 0 and level.value == stream.level < 0
 
 
 @pytest.mark.parametrize("name", SIZES)

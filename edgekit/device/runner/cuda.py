@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -71,6 +71,29 @@ def open_gpu() -> Gpu:
         ) from None
 
 
+class GpuStream(Protocol):
+    """What work on the GPU is put into, in order. The context must be current for every call."""
+
+    @property
+    def handle(self) -> int:
+        """As TensorRT takes it."""
+
+    def upload(self, block: Any, array: npt.NDArray[Any]) -> None:
+        """Copy pinned memory to the GPU's, a block of pycuda's, in the stream."""
+
+    def download(self, array: npt.NDArray[Any], block: Any) -> None:
+        """Copy the GPU's memory to pinned memory, in the stream."""
+
+    def mark(self) -> None:
+        """Note all work that is in the stream: `wait` waits for that."""
+
+    def wait(self) -> None:
+        """Sleep until what was marked is done. Raises EngineError, or pycuda's own, where the GPU failed."""
+
+    def close(self) -> None:
+        """Give it back; what is in it still ends. May be called twice."""
+
+
 class HostBuffer:
     """Pinned memory of the host that the GPU reads and writes where it lies: nothing is copied on Orin."""
 
@@ -81,10 +104,10 @@ class HostBuffer:
         self._pinned: Any = self.array.base
         self.address = int(self._pinned.get_device_pointer())
 
-    def fetch(self, stream: Any) -> None:
+    def fetch(self, stream: GpuStream) -> None:
         """The GPU wrote it in place."""
 
-    def give(self, stream: Any) -> None:
+    def give(self, stream: GpuStream) -> None:
         """The GPU reads it in place."""
 
     def free(self) -> None:
@@ -98,19 +121,18 @@ class DeviceBuffer:
 
     def __init__(self, gpu: Gpu, shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
         """Allocate. The context must be current."""
-        self._cuda = gpu.cuda
         self.array: npt.NDArray[Any] = gpu.cuda.pagelocked_empty(shape, dtype)
         self._pinned: Any = self.array.base
         self._block = gpu.cuda.mem_alloc(max(1, self.array.nbytes))
         self.address = int(self._block)
 
-    def fetch(self, stream: Any) -> None:
+    def fetch(self, stream: GpuStream) -> None:
         """Copy to the host, behind what the stream does before."""
-        self._cuda.memcpy_dtoh_async(self.array, self._block, stream)
+        stream.download(self.array, self._block)
 
-    def give(self, stream: Any) -> None:
+    def give(self, stream: GpuStream) -> None:
         """Copy to the GPU, before what the stream does next."""
-        self._cuda.memcpy_htod_async(self._block, self.array, stream)
+        stream.upload(self._block, self.array)
 
     def free(self) -> None:
         """Free both."""

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgekit.device.runner.cuda import Buffer, DeviceBuffer, Gpu, HostBuffer, open_gpu
+from edgekit.device.runner.cuda import Buffer, DeviceBuffer, Gpu, GpuStream, HostBuffer, open_gpu
+from edgekit.device.runner.cuda_streams import LIBRARY, open_stream
 from edgekit.device.runner.loaded import LoadedEngine, Runner, no_filler, spare_sets
 from edgekit.device.runner.nvinfer import Nvinfer, open_nvinfer
 from edgekit.device.runner.tensors import (
@@ -43,6 +44,8 @@ class GpuSystem:
     gpu: Gpu
     kernel: bytes = b""
     """The cubin that converts frames, into inputs that are mapped; empty: the CPU does."""
+    driver: str = LIBRARY
+    """The GPU's driver, which makes streams with priorities."""
 
 
 def load(plan: EnginePlan, release: Path, *, cache: Path | None = None) -> Runner:  # noqa: ARG001  nothing to keep
@@ -81,7 +84,9 @@ def open_runner(
         sets = [_input_buffers(gpu, loaded.inputs, kind, held) for _ in range(slots + spare_sets(slots))]
         contexts = []
         for own in sets[:slots]:
-            contexts.append(GpuContext(system, loaded, own, kind))
+            stream = open_stream(gpu, plan.priority, system.driver)
+            held.callback(stream.close)
+            contexts.append(GpuContext(system, loaded, own, kind, stream))
             held.callback(contexts[-1].close)
         filler = _filler(system) if system.kernel and mapped else no_filler
         resources = held.pop_all()
@@ -197,18 +202,24 @@ def _input_buffers(gpu: Gpu, specs: Iterable[TensorSpec], kind: type[Buffer], he
 class GpuContext:
     """One execution context with its stream and memory. See `EngineContext`; it works by itself from `start` on."""
 
-    def __init__(self, system: GpuSystem, loaded: _DeserializedEngine, inputs: GpuInputs, kind: type[Buffer]) -> None:
+    def __init__(
+        self,
+        system: GpuSystem,
+        loaded: _DeserializedEngine,
+        inputs: GpuInputs,
+        kind: type[Buffer],
+        stream: GpuStream,
+    ) -> None:
         """Fix all sizes, and take memory for the outputs. The GPU's context must be current."""
         self.inputs: InputBuffers = inputs
         self._nvinfer = nvinfer = system.nvinfer
         self._gpu = gpu = system.gpu
+        self._stream = stream
         self._held = contextlib.ExitStack()
         self._made: dict[str, Buffer] = {}
         with contextlib.ExitStack() as held:
             doing = "making an execution context"
             self._context = context = nvinfer.check(loaded.engine.create_execution_context(), doing)
-            self._stream = gpu.cuda.Stream()
-            self._done = gpu.event()
             for spec in loaded.inputs:  # they fix what outputs have
                 nvinfer.check(context.set_input_shape(spec.name, spec.shape), "fixing the input's size")
             self.specs = tuple(self._fixed(spec) for spec in loaded.outputs)
@@ -235,7 +246,7 @@ class GpuContext:
                 for buffer in self._made.values():
                     buffer.fetch(stream)
             finally:  # also where it fails: copies of inputs may be under way
-                self._done.record(stream)
+                stream.mark()
 
     def finish(self) -> Tensors:
         """See `EngineContext.finish`."""
@@ -245,13 +256,11 @@ class GpuContext:
     def cancel(self) -> None:
         """See `EngineContext.cancel`: sleeps until the stream is through."""
         with self._gpu.current():
-            self._done.synchronize()
+            self._stream.wait()
 
     def close(self) -> None:
         """Free everything; the context first, which uses the rest. The GPU's context must be current."""
         self._context = None
-        self._done = None
-        self._stream = None
         self._made.clear()
         self._held.close()
 

@@ -24,6 +24,7 @@ FILES = (
     "device/runner/tensorrt.py",
     "device/runner/cuda.py",
     "device/runner/cuda_picture.py",
+    "device/runner/cuda_streams.py",
     "device/builder/tensorrt.py",
     "device/builder/accounting.py",
 )
