@@ -96,6 +96,16 @@ class StagePlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PictureCosts:
+    """What frames of one size cost on the board that the release was profiled on."""
+
+    width_px: int
+    height_px: int
+    lanes_ms: dict[str, Annotated[float, Between(0, 3_600_000)]]
+    """By lane: of each of its steps what 95 of 100 frames do not exceed, added up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LimitsPlan:
     """Values for the cgroup leaf, as the kernel takes them."""
 
@@ -155,6 +165,8 @@ class WorkerPlan(Message):
     """What is given up when memory is tight; its order is filled in."""
     busy_percent: BusyPercent = field(default_factory=dict)
     """Of each accelerator's time, what it takes by its profile."""
+    costs: tuple[PictureCosts, ...] = ()
+    """What the scheduler takes work to cost until it has seen some; none: it knows nothing then."""
     warnings: tuple[str, ...] = ()
 
     @property

@@ -56,6 +56,21 @@ def test_the_plan_foretells_memory_times_and_how_many_cameras_fit(desk: Path) ->
     assert "such cameras keep up" in words and "together" in words
 
 
+def test_a_release_starts_from_its_profile_s_costs_unless_another_engine_was_measured(desk: Path) -> None:
+    build = ("build", str(RECIPE), "--target", "host", "--out", "again", "--profile")
+    answer(desk, *build, "p.json")
+    (costs,) = json.loads((desk / "again/files/plan.json").read_text())["costs"]
+    measured = json.loads((desk / "p.json").read_text())
+    steps = measured["sizes"][0]["costs"]
+    assert (costs["width_px"], costs["height_px"]) == (640, 360)
+    assert costs["lanes_ms"]["detect"] == pytest.approx(steps["scale"]["p95_ms"] + steps["see"]["p95_ms"], abs=0.001)
+    measured["engines"]["street"]["sha256"] = "0" * 64
+    (desk / "stale.json").write_text(json.dumps(measured))
+    refused = run(*build, "stale.json", cwd=desk)
+    assert refused.returncode == 2 and "is stale: model street had another engine then" in refused.stderr
+    assert "build without --profile" in refused.stderr
+
+
 def test_a_limit_that_cannot_hold_is_refused_with_the_sum(desk: Path) -> None:
     found = answer(desk, "plan", str(RECIPE), "--target", "host", "--cameras", "8", "--size", "3840x2160", code=8)
     (reason,) = found["refusals"]

@@ -248,6 +248,11 @@ class Pipeline:
             rules={name: rule_of(source) for name, source in plan.sources.items()},
             served=self._served(node.name),
             live=frozenset(name for name, source in self._ends.sources.items() if source.live and entry),
+            expected_s={
+                (one.width_px, one.height_px): one.lanes_ms[node.name] / 1000
+                for one in plan.costs
+                if node.name in one.lanes_ms
+            },
             failed=lambda stream: self.figures.streams[stream].fail(),
             advisory=plan.limits.advisory,
             clock=self._clock,

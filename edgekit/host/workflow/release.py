@@ -13,6 +13,7 @@ from edgekit.host.engine.engine import Engine
 from edgekit.host.forecast.accelerators import with_busy_percent
 from edgekit.host.preflight import require
 from edgekit.host.release.assemble import Content, Signed, encode_manifest, write_release
+from edgekit.host.release.costs import planned_costs
 from edgekit.host.release.counter import next_counter
 from edgekit.host.release.envelope import seal
 from edgekit.host.release.names import PROFILE
@@ -34,7 +35,7 @@ from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.manifest import FORMAT, SIGNATURE_NAMESPACE, EngineEntry, FileEntry, Manifest
 from edgekit.schema.message import to_message
 from edgekit.schema.plan import WorkerPlan
-from edgekit.trust import sha256_bytes, sign
+from edgekit.trust import sha256_bytes, sha256_file, sign
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +102,9 @@ def make_parts(
     engines = do_engine_work(work, station)
     making = making_of(job, given, site, tuple(zip(work.planned, engines, strict=True)), station)
     plan = _plan(dataclasses.replace(job, folder=settled.folder), engines)
+    if job.profile:
+        digests = {engine.entry.name: sha256_file(engine.file) for engine in engines}
+        plan = dataclasses.replace(plan, costs=planned_costs(plan, digests, job.profile))
     kernel = gpu_kernel_for(plan, target, station)
     return ReleaseParts(
         site=site,

@@ -10,7 +10,7 @@ from functools import partial
 
 from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.frames.leases import let_go, note_done, note_step, pass_on
-from edgekit.device.runtime.frames.stream import Entry, StreamEnded
+from edgekit.device.runtime.frames.stream import Entry, StreamEnded, StreamRestarted, StreamStarted
 from edgekit.device.runtime.schedule.decide import StreamRule
 from edgekit.device.runtime.schedule.queues import LaneQueues
 from edgekit.device.runtime.schedule.scheduler import Scheduler
@@ -64,6 +64,8 @@ class Lane:
     """Streams whose source waits for nobody: where `drop` says `block`, their newest frames win."""
     served: Mapping[str, StreamRule] = field(default_factory=dict)
     """Streams of requests from outside, beside `streams`, and their rules: nobody waits for their end."""
+    expected_s: Mapping[tuple[int, int], float] = field(default_factory=dict)
+    """What a frame is taken to cost here until some were seen, by its picture's width and height."""
     failed: Callable[[str], None] = lambda _stream: None
     """Called with the stream of each frame that a step fails on."""
     advisory: bool = False
@@ -155,6 +157,10 @@ class Lane:
             elif left is not None:
                 self._pass_on(left)
             return
+        if isinstance(entry, (StreamStarted, StreamRestarted)):
+            size = (entry.info.spec.width_px, entry.info.spec.height_px)
+            if size in self.expected_s:
+                self.queues.expect(entry.stream, self.expected_s[size])
         for one in self.crews:  # no other thread is at work on this stream
             for step in one.steps:
                 step.event(entry)

@@ -13,14 +13,12 @@ from edgekit.device.runtime.schedule.order import StreamOrder
 from edgekit.device.runtime.schedule.recorder import Recorder
 from edgekit.device.runtime.schedule.scheduler import Scheduler, SchedulerState
 from edgekit.device.runtime.schedule.served import ServedRequest
-from edgekit.device.runtime.schedule.stream_queue import StreamQueue
+from edgekit.device.runtime.schedule.stream_queue import MAX_EVENTS, StreamQueue
 from edgekit.schema.recipe import DropPolicy
 from edgekit.stage import Frame
 
 CLOSING = "closing"
 """Why frames end that wait, or are on their way, when the pipeline stops."""
-_MAX_EVENTS = 32
-"""Events of one stream that wait; whoever brings more has to wait. Frames have a bound of their own."""
 
 
 class LaneQueues:
@@ -206,6 +204,13 @@ class LaneQueues:
             if self._several and self._entries:
                 self._wake_next()
 
+    def expect(self, stream: str, seconds: float) -> None:
+        """Take a stream's frames to cost so much, where nothing is known of them: as if one had, just now."""
+        now_s = self.clock()
+        with self._lock:
+            if self.counts and not self._scheduler.cost_s(stream, now_s):
+                self._scheduler.end(stream, seconds, now_s, places=0)
+
     def wake(self) -> None:
         """Let whoever waits look again: a stream may have become ready."""
         if self._entries:  # who puts one in now wakes them too
@@ -223,7 +228,7 @@ class LaneQueues:
                 self._drop(queue.take_oldest_frame(), cause)
             self._entries -= count
             queue.since_s = None  # nothing of it waits any more
-            self._tell_of_room(queue)
+            queue.tell_of_room(self.most, closed=self._closed)
         for call in self.on_taken:
             call()
 
@@ -242,7 +247,7 @@ class LaneQueues:
                     self._drop(entry, CLOSING)
                 queue.entries.clear()
                 queue.frames = 0
-                self._tell_of_room(queue)
+                queue.tell_of_room(self.most, closed=self._closed)
             self._entries = 0
             self._wake_next()
 
@@ -252,7 +257,7 @@ class LaneQueues:
         return self._policy
 
     def _has_room(self, stream: str, queue: StreamQueue, coming: int = 0) -> bool:
-        return queue.events < _MAX_EVENTS and (queue.frames + coming < self.most or self._policy_of(stream) != "block")
+        return queue.events < MAX_EVENTS and (queue.frames + coming < self.most or self._policy_of(stream) != "block")
 
     def _tell_those_before(self) -> None:
         self._emptied = False  # before the calls: what is taken out after this has its own
@@ -292,7 +297,7 @@ class LaneQueues:
                     self._drop(found.pop(), act.cause)
                     self._entries -= 1
                     self._emptied = True
-                    self._tell_of_room(found)
+                    found.tell_of_room(self.most, closed=self._closed)
                     continue
             elif self.counts and isinstance(found.entries[0][1], Frame):
                 self._scheduler.begin(found.stream, self.clock())
@@ -319,7 +324,7 @@ class LaneQueues:
                 self._scheduler.move(-1)
                 queue.event_under_way = True
         if queue.sought:
-            self._tell_of_room(queue)
+            queue.tell_of_room(self.most, closed=self._closed)
         if self._entries:
             self._wake_next()
         return entry
@@ -329,15 +334,6 @@ class LaneQueues:
         if self._idle and not self._woken:
             self._woken = True
             self._sleep.release()
-
-    def _tell_of_room(self, queue: StreamQueue) -> None:
-        """Wake the thread that waits to put something in, when half of its queue is empty. With the lock held.
-
-        Woken for each frame, it would put in one and sleep again, and both threads would do nothing else.
-        """
-        if queue.sought and (self._closed or (queue.frames <= self.most // 2 and queue.events < _MAX_EVENTS)):
-            queue.sought = False
-            queue.room.wake()
 
     def _drop(self, entry: Entry, cause: str) -> None:
         """A frame ends here, and its picture with it. With the lock held."""

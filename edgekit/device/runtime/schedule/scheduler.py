@@ -129,16 +129,17 @@ class Scheduler:
 
     def left_s(self, stream: str, now_s: float) -> float:
         """How long a frame of a stream takes from here on to the last sink; 0 where nothing is known."""
-        return self._cost_s(stream, now_s) + self.rest(stream, now_s)
+        return self.cost_s(stream, now_s) + self.rest(stream, now_s)
 
-    def _cost_s(self, stream: str, now_s: float) -> float:
+    def cost_s(self, stream: str, now_s: float) -> float:
+        """How long a frame of a stream takes its places here; 0 where nothing is known."""
         costs = self._costs.get(stream)
         return costs.bound_s(now_s) if costs is not None else 0.0
 
     def _waiting(self, one: Asking, now_s: float) -> Waiting:
         stream = one.stream
         rule = self._rule(stream)
-        cost_s = self._cost_s(stream, now_s)
+        cost_s = self.cost_s(stream, now_s)
         self._came_s[stream] = now_s
         return Waiting(
             stream=stream,
@@ -161,9 +162,9 @@ class Scheduler:
             if now_s - self._came_s.get(stream, -inf) >= _COMES_S:
                 continue
             if rule.deadline_s < inf:
-                slack_s = rule.deadline_s - self._cost_s(stream, now_s) - self._rest_s(stream, now_s)
+                slack_s = rule.deadline_s - self.cost_s(stream, now_s) - self._rest_s(stream, now_s)
                 found.append(Guard(stream, rule.priority, slack_s))
-            elif rule.patience and (cost_s := self._cost_s(stream, now_s)):
+            elif rule.patience and (cost_s := self.cost_s(stream, now_s)):
                 found.append(Guard(stream, rule.priority, rule.patience * cost_s))
         return tuple(found)
 

@@ -10,6 +10,9 @@ from edgekit.device.runtime.schedule.order import StreamOrder
 from edgekit.device.runtime.wakeup import WakeUp
 from edgekit.stage import Frame
 
+MAX_EVENTS = 32
+"""Events of one stream that wait; whoever brings more has to wait. Frames have a bound of their own."""
+
 
 class StreamQueue:
     """Entries in their order. Whoever uses it holds the line's lock."""
@@ -60,6 +63,19 @@ class StreamQueue:
         both = StreamGap(stream=event.stream, missing=last[1].missing + event.missing)
         self.entries[-1] = (last[0], both)
         return True
+
+    def tell_of_room(self, most: int, *, closed: bool) -> None:
+        """Wake the thread that waits to put something in, when half of the queue is empty, or the line is closed.
+
+        Woken for each frame, it would put in one and sleep again, and both threads would do nothing else.
+
+        Args:
+            most: how many frames wait at most.
+            closed: whether nothing more is taken.
+        """
+        if self.sought and (closed or (self.frames <= most // 2 and self.events < MAX_EVENTS)):
+            self.sought = False
+            self.room.wake()
 
     def pop(self) -> Entry:
         """The first one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from edgekit.device.runtime.frames.stream import StreamGap, StreamRestarted
 from edgekit.device.runtime.pipeline import Pipeline
 from edgekit.device.runtime.schedule.queues import LaneQueues
+from edgekit.schema.plan import PictureCosts
 from edgekit.stage import Frame
 from tests.fakes.clock import Clock
 from tests.fakes.eventually import PATIENCE_S, eventually
@@ -119,6 +121,18 @@ def test_a_slow_sink_on_a_lane_of_its_own_costs_the_others_nothing() -> None:
     assert [text for text in fast.seen if " " not in text] == ["a0", "a1", "a2", "a3", "a4"]
     assert slow.seen == ["a started", "a4", "a ended"]
     assert pipeline.drops() == {("a", "slow", "drop_oldest"): 4}
+
+
+def test_a_lane_starts_from_what_the_release_s_profile_says_that_its_work_costs() -> None:
+    factory = FakeFactory({"work": lambda frame: frame}, ["a"], {"out": "all"})
+    costs = (
+        PictureCosts(width_px=640, height_px=360, lanes_ms={"all": 12.5, "other": 1.0}),
+        PictureCosts(width_px=1920, height_px=1080, lanes_ms={"other": 1.0}),
+    )
+    factory.plan = dataclasses.replace(factory.plan, costs=costs)
+    made = fake_pipeline([FakeSource("a", 1)], {"out": FakeSink()}, factory=factory)
+    expected = {lane.name: lane.expected_s for lane in made.lanes}
+    assert expected.pop("all") == {(640, 360): 0.0125} and not any(expected.values())
 
 
 def test_latency_counts_from_capture_and_of_the_whole_way() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -97,6 +98,45 @@ def test_a_stage_that_fails_costs_one_frame_and_is_told() -> None:
     assert other.seen == ["a0", "a2"]
     assert made.crews[0].figures.drops == {("a", "one", "error"): 1} and failed == ["a"]
     assert made.crews[0].figures.call is None
+
+
+def started(width_px: int = 16) -> StreamRestarted:
+    info = stream_info("a")
+    spec = replace(info.spec, width_px=width_px)
+    return StreamRestarted(info=replace(info, spec=spec), again="reconnect", reason="")
+
+
+def size_of(entry: StreamRestarted) -> tuple[int, int]:
+    return (entry.info.spec.width_px, entry.info.spec.height_px)
+
+
+def test_a_frame_that_its_planned_cost_makes_late_is_dropped_before_anything_was_measured() -> None:
+    clock, rules, start = Clock(), {"a": StreamRule(deadline_s=0.05)}, started()
+    step = FakeStep("see", lambda frame: clock.advance(0.04) or frame)  # type: ignore[func-returns-value]
+    planned = lane(step, clock=clock, rules=rules, expected_s={size_of(start): 0.04})
+    put(planned, start)
+    run(planned)
+    put(planned, frame(0, "a", captured_s=clock() - 0.02))
+    run(planned)
+    assert step.seen == [start] and planned.queues.drops() == {("a", "deadline"): 1}
+
+
+def test_pictures_of_another_size_are_tried_and_what_was_measured_counts_more_than_the_plan() -> None:
+    clock, rules, start = Clock(), {"a": StreamRule(deadline_s=0.05)}, started()
+    for expected_s in ({size_of(start): 0.04}, {(99, 99): 0.04}):
+        step = FakeStep("see", lambda frame: clock.advance(0.001) or frame)  # type: ignore[func-returns-value]
+        made = lane(step, clock=clock, rules=rules, expected_s=expected_s)
+        put(made, start)
+        run(made)
+        known = made.scheduler.cost_s("a", clock())
+        assert known == expected_s.get(size_of(start), 0.0)
+        for number in range(72):
+            put(made, frame(number, "a", captured_s=clock()))
+            run(made)
+        assert made.scheduler.cost_s("a", clock()) == pytest.approx(0.001), "the plan was one sample among 64"
+        put(made, start)
+        run(made)
+        assert made.scheduler.cost_s("a", clock()) == pytest.approx(0.001), "a camera that is back was measured"
 
 
 def test_time_in_stages_is_counted_also_where_they_fail() -> None:
