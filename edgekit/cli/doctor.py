@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from edgekit.host.fit.engine_fit import EngineVerdict
     from edgekit.host.fit.finding import Finding
     from edgekit.host.workflow.doctor import Diagnosis
+    from edgekit.schema.worker_status import Confinement
 
 
 @examples(
@@ -40,6 +41,7 @@ def doctor(
         "findings": found.findings,
         "engines": found.engines,
         "rga": found.rga,
+        "confinement": found.confinement,
         "warnings": found.warnings,
         "not_taken": found.not_taken,
     }
@@ -53,12 +55,23 @@ def finding_line(finding: Finding) -> str:
     return f"{'' if finding.severity == 'refuse' else 'warning: '}{finding}"
 
 
+def confinement_line(found: Confinement) -> str:
+    """What workers there are kept from, for people."""
+    folders = "by the file system's quota" if found.folders == "quota" else "by watching it"
+    if found.lacks:
+        what = f", but for {'; '.join(found.lacks)}"
+    else:
+        what = ": limits and devices by cgroup v2, a user, files, /tmp and /dev/shm of its own, system calls taken away"
+    return f"each worker is confined{what}; its folder is kept within work_max {folders}"
+
+
 def _lines(found: Diagnosis) -> list[str]:
     by_engine = {item for verdict in found.engines for item in verdict.findings}
     return [
         f"{found.device}: {found.title}, target {found.target or 'unknown'}",
         *(f"  {finding_line(item)}" for item in found.findings if item not in by_engine),
         *([f"  RGA can convert frames: {found.rga}"] if found.rga else []),
+        *([f"  {confinement_line(found.confinement)}"] if found.confinement else []),
         *(line for verdict in found.engines for line in _engine_lines(verdict)),
         *([f"  the release is not taken: {found.not_taken}"] if found.not_taken else []),
         *(f"  warning: {text}" for text in found.warnings),

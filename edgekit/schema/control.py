@@ -21,7 +21,7 @@ from edgekit.schema.message import MUST_UNDERSTAND, Message, NewerWord
 from edgekit.schema.report import Report
 from edgekit.schema.settings import Setting
 from edgekit.schema.telemetry import BoardTelemetry
-from edgekit.schema.worker_status import WorkerStatus
+from edgekit.schema.worker_status import Confinement, WorkerStatus
 
 PROTOCOL = 1
 """Version of the framing alone; what else a keeper can do is in its features."""
@@ -329,6 +329,8 @@ class Status(Message):
     disk_free_bytes: int
     board: BoardTelemetry | None = None
     """What its sensors say; None from a keeper that reads none."""
+    confinement: Confinement | None = None
+    """None from a keeper that does not tell."""
 
     def find(self, application: str) -> ApplicationStatus | None:
         """One application; None where the device does not have it."""

@@ -9,6 +9,16 @@ from edgekit.schema.message import NewerWord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Confinement:
+    """What a board lets its keeper take away from workers."""
+
+    lacks: tuple[str, ...] = ()
+    """What it cannot, each with the reason; none: all that edgekit knows of."""
+    folders: Literal["watched", "quota"] | NewerWord = "watched"
+    """How a worker's folder is kept within its `work_max`: by looks at it, or by the file system."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerStatus:
     """The worker process and its cgroup."""
 

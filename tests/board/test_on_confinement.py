@@ -47,6 +47,7 @@ def test_nothing_is_left_unconfined_and_the_other_application_runs(edgekit: Edge
         assert status["worker"]["unconfined"] == []
         assert status["healthy"], status["unhealthy_because"]
     assert "confined" not in edgekit.ok("status", attacked).out
+    assert "each worker is confined: limits and devices by cgroup v2, a user" in edgekit.ok("doctor", attacked).out
 
 
 def test_the_keepers_service_is_hardened(edgekit: Edgekit, attacked: str) -> None:

@@ -145,6 +145,7 @@ def test_a_login_shell_that_greets_stands_in_nobodys_way(site: Site) -> None:
     assert done.code == 0, done.err
     probed = site.edgekit("doctor", "board", "--json")
     assert probed.json["findings"] is not None, probed.err
+    assert "a user of its own: this keeper is not the system's" in probed.json["confinement"]["lacks"]
     deployed = site.edgekit("deploy", str(site.release("greeted")), "board", "--json")
     assert deployed.code == 0, deployed.err
     assert site.status()["phase"] == "running"

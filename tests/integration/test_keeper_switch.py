@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,6 +90,28 @@ def test_a_good_keeper_stays_and_the_application_is_healthy_under_it(board: Boar
     assert (Path(board.at.program_dir) / old).is_file()
     assert len(board.processes()) == 1
     assert board.site.edgekit("deploy", str(board.site.release("after")), "board").code == 0
+
+
+def test_nobody_deploys_while_a_keeper_is_on_trial_unless_they_insist(board: Board) -> None:
+    """Else a release that is not healthy would end the trial of a keeper that is."""
+    before = board.seen()
+    assert before
+
+    def asked_in_the_trial() -> tuple[int, str]:
+        eventually(lambda: (seen := board.seen()) is not None and seen.sha256 != before.sha256)
+        asker = KeeperSocket(board.at.socket)
+        with pytest.raises(RefusedByKeeper) as caught:
+            asker.ask("lock", application="sorter", holder="bob@lab")
+        asker.ask("lock", application="sorter", holder="bob@lab", break_lock=True)
+        asker.close()
+        return caught.value.exit_code, str(caught.value)
+
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(asked_in_the_trial)
+        board.switch(keeper_that("good") + bytes(2), {**PATIENT, "settle_s": 12.0})
+        code, words = asked.result()
+    assert code == LockHeld.exit_code and "a new keeper is on trial on the device" in words
+    assert board.site.edgekit("deploy", str(board.site.release("once over")), "board").code == 0
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,8 @@ class Layout:
         """Where the keeper answers."""
         self.settings_dir = Path(paths.settings_dir) / "apps"
         """Settings by application."""
+        self.keeper_trial = Path(paths.keeper_trial)
+        """How the last switch from one keeper to the next goes, or went: the guard's file."""
         self.allowed_signers = Path(paths.allowed_signers)
         """Who may sign releases where there is no trust file, in OpenSSH's format."""
         self.trust_file = Path(paths.trust_file)

@@ -28,7 +28,9 @@ from edgekit.device.keeper.layout import Layout
 from edgekit.device.keeper.loop import Keeper
 from edgekit.device.keeper.memory_watch import MemoryWatch
 from edgekit.device.keeper.notify import Notifier
+from edgekit.device.keeper.own_trial import OwnTrial
 from edgekit.device.keeper.process.cgroup import Limiter, find_limiter, is_delegated
+from edgekit.device.keeper.process.confinement.confined import confinement_here
 from edgekit.device.keeper.process.confinement.users import Owner, Users
 from edgekit.device.keeper.process.isolation import Isolation
 from edgekit.device.keeper.process.journal import Journal, stderr_sink
@@ -194,8 +196,9 @@ def _assemble(layout: Layout, limiter: Limiter, workers: WorkerContext, notifier
             store=store,
             keeper_sha256=sha256,
             sensors=BoardSensors(program, start_child).latest if sha256 else None,
+            confinement=confinement_here(limiter, workers.users),
         ),
-        locks=DeploymentLocks(),
+        locks=DeploymentLocks(on_trial=OwnTrial(layout.keeper_trial, sha256).open),
     )
 
 

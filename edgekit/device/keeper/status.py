@@ -17,6 +17,7 @@ from edgekit.device.keeper.update.store import Store
 from edgekit.schema.control import FEATURES, PROTOCOL, ApplicationStatus, Hello, Status
 from edgekit.schema.report import without_metrics
 from edgekit.schema.telemetry import BoardTelemetry
+from edgekit.schema.worker_status import Confinement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,8 @@ class Figures:
     """Of the program that runs, not of the one that a link may name by now."""
     sensors: Callable[[], BoardTelemetry] | None = None
     """Reads the board's sensors; None where nothing can."""
+    confinement: Confinement | None = None
+    """What it can take away from workers."""
     pid: Callable[[], int] = os.getpid
     proc: Path = Path("/proc")
 
@@ -75,6 +78,7 @@ class Figures:
             store_bytes=self.store.size_bytes,
             disk_free_bytes=self.store.free_bytes,
             board=self.sensors() if self.sensors else None,
+            confinement=self.confinement,
         )
 
 

@@ -22,11 +22,12 @@ from edgekit.host.workflow.devices import DeviceAccess
 from edgekit.host.workflow.fitting import device_facts, judge_device, known_targets
 from edgekit.host.workflow.profiles import read_profile
 from edgekit.host.workflow.workstation import Workstation
+from edgekit.schema.control import Status
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.fleet import Device
 from edgekit.schema.manifest import Manifest
 from edgekit.schema.target import Target
-from edgekit.schema.telemetry import ClockRate
+from edgekit.schema.worker_status import Confinement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,8 @@ class Diagnosis:
     """The library of an RK3588's 2D engine, which a recipe's `sampling = "any"` uses; empty where it cannot."""
     warnings: tuple[str, ...]
     """What could not be read there."""
+    confinement: Confinement | None = None
+    """Of workers there; None where no keeper tells."""
     not_taken: str = ""
     """Why its keeper would not take the release, with the cure; empty where it would, or there is no keeper yet."""
 
@@ -77,9 +80,12 @@ def diagnose(
     device = access.find(name)
     with access.executor(device) as executor, station.progress.step(f"{name}: reading its facts"):
         facts = device_facts(device, executor, manifest)
-        clocks = _clocks_of(device, executor) if measured else ()
+        status = _status_of(device, executor)
     found = diagnose_facts(device, facts, manifest, known_targets(station), now_s=time.time())
+    if status is not None:
+        found = replace(found, confinement=confinement_of(status))
     if measured is not None:
+        clocks = status.board.clocks if status and status.board else ()
         found = replace(found, findings=(*found.findings, *judge_profile(measured, facts, clocks)))
     if folder is None or found.refused:
         return found
@@ -87,12 +93,19 @@ def diagnose(
     return replace(found, not_taken=figures.refused)
 
 
-def _clocks_of(device: Device, executor: Executor) -> tuple[ClockRate, ...]:
-    """What the board's sensors tell of its clocks; nothing where no keeper reads them."""
+def _status_of(device: Device, executor: Executor) -> Status | None:
+    """What its keeper says; None where there is none, or none that answers."""
     with suppress(EdgekitError), KeeperClient(device, executor) as keeper:
-        board = keeper.status().board
-        return board.clocks if board else ()
-    return ()
+        return keeper.status()
+    return None
+
+
+def confinement_of(status: Status) -> Confinement | None:
+    """What the board takes away from workers; what it could not from one that runs is added. None: it does not tell."""
+    if status.confinement is None:
+        return None
+    lacks = [*status.confinement.lacks, *(lack for one in status.applications for lack in one.worker.unconfined)]
+    return replace(status.confinement, lacks=tuple(dict.fromkeys(lacks)))
 
 
 def diagnose_facts(

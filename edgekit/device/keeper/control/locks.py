@@ -14,6 +14,8 @@ MAX_LOCKS = 64
 """Of all connections together: one client cannot make the keeper grow with names."""
 BREAK_S = 10.0
 """How long who breaks a lock waits for what is just being done under it: two must never write the same files."""
+_ON_TRIAL = "a new keeper is on trial on the device, and would be judged by what is changed now: nothing is changed"
+_AFTER_TRIAL = "wait some minutes until it has passed or is taken back, and try again; or insist: --break-lock"
 
 
 @dataclass(slots=True)
@@ -29,14 +31,21 @@ class _Lock:
 class DeploymentLocks:
     """One lock per application. A connection that was robbed of one is told so at its next step, and gets no other."""
 
-    def __init__(self, wall_clock: Callable[[], float] = time.time, break_s: float = BREAK_S) -> None:
+    def __init__(
+        self,
+        wall_clock: Callable[[], float] = time.time,
+        break_s: float = BREAK_S,
+        on_trial: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Begin with none held.
 
         Args:
             wall_clock: seconds since the epoch.
             break_s: see `BREAK_S`.
+            on_trial: whether this keeper may be taken back: then locks are given to those alone who take them by force.
         """
         self._wall_clock = wall_clock
+        self._on_trial = on_trial
         self._break_s = break_s
         self._changed = threading.Condition()
         self._held: dict[str, _Lock] = {}
@@ -67,7 +76,8 @@ class DeploymentLocks:
             Whom it was taken from and since when they had it, in a sentence; empty where it was free.
 
         Raises:
-            LockHeld: somebody else has it, whom the message names; this connection was robbed; too many are held.
+            LockHeld: somebody else has it, whom the message names; this connection was robbed; too many are held; this
+                keeper is on trial.
         """
         holder = plain_text(holder)
         with self._changed:
@@ -77,6 +87,8 @@ class DeploymentLocks:
                 self._changed.wait_for(lambda: not self._is_at_work(application), self._break_s)
                 self._check_robbed(owner)
                 found = self._held.get(application)
+            if (found is None or found.owner is not owner) and not by_force and self._on_trial():
+                raise LockHeld(_ON_TRIAL, hint=_AFTER_TRIAL)
             if found is None:
                 self._check_number()
             elif found.owner is not owner and (not by_force or found.at_work):

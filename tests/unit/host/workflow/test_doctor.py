@@ -10,19 +10,24 @@ from pathlib import Path
 import pytest
 
 import edgekit
+from edgekit.cli.doctor import confinement_line
+from edgekit.device.keeper.process.cgroup import Limiter
+from edgekit.device.keeper.process.confinement.confined import confinement_here
 from edgekit.errors import InputError, Unreachable
 from edgekit.executor import Stream
 from edgekit.host.catalogue.targets import list_targets
 from edgekit.host.settings import settings_from
-from edgekit.host.workflow.doctor import diagnose, diagnose_facts
+from edgekit.host.workflow.doctor import confinement_of, diagnose, diagnose_facts
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.fleet import Device
 from edgekit.schema.manifest import EngineEntry
 from edgekit.schema.message import to_message
 from edgekit.schema.reader import from_raw, to_raw
+from edgekit.schema.worker_status import Confinement
 from edgekit.sent.facts.report import facts as probe
 from tests.fakes.boards.tree import build_board
 from tests.fakes.devices import FactsExecutor, access_to
+from tests.fakes.keeper_link import APPLICATION, STATUS, WORKER
 from tests.fakes.notes import Notes
 from tests.fakes.profiles import profile
 from tests.fakes.releases import make_release
@@ -74,6 +79,32 @@ def test_another_state_than_the_profile_s_is_told_and_refuses_nothing(rock: Devi
         diagnose("gate", None, access, workstation_in(tmp_path), tmp_path / "gone.json")
 
 
+def test_what_workers_are_kept_from_is_what_the_keeper_says_and_what_a_worker_lacks() -> None:
+    here = Confinement(lacks=("limits: no cgroups on this system",))
+    worker = dataclasses.replace(
+        WORKER, unconfined=("limits: no cgroups on this system", "system calls taken away: no")
+    )
+    runs = dataclasses.replace(APPLICATION, worker=worker)
+    found = confinement_of(dataclasses.replace(STATUS, confinement=here, applications=(runs,)))
+    assert found is not None
+    assert confinement_line(found) == (
+        "each worker is confined, but for limits: no cgroups on this system; system calls taken away: no; "
+        "its folder is kept within work_max by watching it"
+    )
+    assert confinement_of(STATUS) is None, "an older keeper does not tell"
+    whole = confinement_line(Confinement())
+    assert whole.startswith("each worker is confined: limits and devices by cgroup v2") and "but for" not in whole
+
+
+def test_a_keeper_without_cgroups_and_users_says_so_before_any_worker_runs() -> None:
+    found = confinement_here(Limiter(tree=None, note="no cgroups on this system: limits need cgroup v2"), None)
+    assert found.lacks[:3] == (
+        "limits: no cgroups on this system: limits need cgroup v2",
+        "devices: no cgroup v2",
+        "a user of its own: this keeper is not the system's",
+    )
+
+
 def test_an_engine_is_judged_by_itself_and_for_the_release(rock: DeviceFacts) -> None:
     engine = EngineEntry(
         name="parts", runner="rknn", path="e", model_sha256="0" * 64, facts={"platform": "rk3576", "format": "rknn 6"}
@@ -108,7 +139,7 @@ def test_a_release_for_another_board_is_a_warning(rock: DeviceFacts) -> None:
 
 def test_the_device_is_asked_once_and_let_go(rock: DeviceFacts, tmp_path: Path) -> None:
     raw = probe(str(build_board("rock-5b", tmp_path / "root")), "/var/lib")
-    board, notes = FactsExecutor(raw | {"clock_s": 0.0}), Notes()
+    board, notes = NoKeeper(raw | {"clock_s": 0.0}), Notes()
     station = workstation_in(tmp_path / "home", notes)
     found = diagnose("gate", None, access_to({"gate": board}), station)
     assert found.title == rock.model and "the clock" in [item.subject for item in found.findings]

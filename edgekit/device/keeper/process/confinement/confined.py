@@ -12,10 +12,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from edgekit.device.keeper.layout import Layout
+from edgekit.device.keeper.process.cgroup import Limiter
 from edgekit.device.keeper.process.confinement.refused_calls import refusing_filter
-from edgekit.device.keeper.process.confinement.users import Owner
+from edgekit.device.keeper.process.confinement.users import Owner, Users
 from edgekit.device.keeper.process.post import Post
 from edgekit.device.keeper.update.releases import Release
+from edgekit.schema.worker_status import Confinement
 
 _ENTER = (pkgutil.get_data(__package__, "enter.py") or b"").decode() + "\nmain()\n"
 """Read and never imported here: a board's Python may lack what it needs. Read now, while the keeper's file is there."""
@@ -26,6 +28,8 @@ _REALTIME_US = 1_000_000
 """How long a realtime thread may compute without waiting for anything: then SIGXCPU ends the worker, as nothing else
 would get the CPU any more. Source: Linux, getrlimit(2), RLIMIT_RTTIME."""
 MAX_NOTE_BYTES = 4096
+_NO_USER = "a user of its own: this keeper is not the system's"
+_NO_WORLD = "files, /tmp and /dev/shm of its own: the keeper is not root"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,10 +101,22 @@ def lacks_of(entry: WorkerEntry, *, shared: bool) -> list[str]:
     """What the keeper itself knows that it cannot take away."""
     found = []
     if not entry.owner or shared:
-        found.append("a user of its own" + ("" if shared else ": this keeper is not the system's"))
+        found.append("a user of its own" if shared else _NO_USER)
     if entry.world is None:
-        found.append("files, /tmp and /dev/shm of its own: the keeper is not root")
+        found.append(_NO_WORLD)
     return found
+
+
+def confinement_here(limiter: Limiter, users: Users | None) -> Confinement:
+    """What this keeper can take away from workers, as far as is known before one runs."""
+    lacks = []
+    if limiter.tree is None:
+        lacks += [f"limits: {limiter.note}", "devices: no cgroup v2"]
+    if users is None:
+        lacks.append(_NO_USER)
+    if os.geteuid() != 0:
+        lacks.append(_NO_WORLD)
+    return Confinement(lacks=tuple(lacks))
 
 
 def read_note(raw: bytes) -> list[str]:

@@ -116,3 +116,16 @@ def test_what_takes_long_is_not_broken_off_and_what_was_given_back_meanwhile_is_
     assert caught.value.holder == "bob@desk"
     locks.release("bob's connection", "sorter")
     assert locks.take("sorter", "ann's connection", "ann", by_force=True) == ""
+
+
+def test_a_keeper_on_trial_gives_locks_to_those_alone_who_insist() -> None:
+    trials = [True]
+    locks = DeploymentLocks(on_trial=lambda: trials[-1])
+    with pytest.raises(LockHeld, match="a new keeper is on trial on the device") as caught:
+        locks.take("sorter", "ann's connection", "ann")
+    assert "--break-lock" in caught.value.hint and not locks.holders
+    assert locks.take("sorter", "bob's connection", "bob", by_force=True) == ""
+    locks.take("sorter", "bob's connection", "")
+    trials.append(False)
+    locks.take("counter", "ann's connection", "ann")
+    assert locks.holders == {"sorter": "bob", "counter": "ann"}
