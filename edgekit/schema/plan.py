@@ -50,6 +50,8 @@ class EnginePlan:
     """Rockchip: the NPU's cores that it computes on; none: all."""
     tail: str = field(default="", metadata=MUST_UNDERSTAND)
     """ONNX file that the CPU runs on the engine's outputs; its own are the model's. Empty: none."""
+    gathers: bool = False
+    """Its stages give it one picture at a time, and it runs those of several threads together, up to `input.batch`."""
     priority: Annotated[int, Between(0, 100)] = 0
     """Among the application's engines on the same accelerator."""
     weight: Annotated[float, Between(0.01, 100)] = 1.0

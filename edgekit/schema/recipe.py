@@ -60,8 +60,8 @@ class ColourContract:
     bars: Brightness | Annotated[tuple[Brightness, ...], Length(3, 3, "R, G, B")] = 0
     """Colour of a letterbox's bars, 0..255, before mean and scale: one number, or R, G, B whatever `order` is."""
     batch: Annotated[int, Between(1, 64)] = 1
-    """How many pictures the engine takes at once, for stages that have several of a frame: `crops`. RK3588's NPU takes
-    one at a time all the same."""
+    """How many pictures the engine takes at once: of one frame in `crops`, else of the streams whose frames are there.
+    RK3588's NPU takes one at a time all the same."""
     sampling: Literal["linear", "area", "any"] = "linear"
     """How a picture gets smaller, as it did in training: `linear` as OpenCV and most detectors do it, `area` averages
     all pixels, as resizing with antialiasing does. `any` lets hardware of the board scale in its own way, RK3588's RGA,

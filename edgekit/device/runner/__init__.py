@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import cast
 
+from edgekit.device.runner.batches import gathering
 from edgekit.device.runner.loaded import Runner
 from edgekit.errors import EdgekitError, InputError
 from edgekit.schema.plan import EnginePlan
@@ -44,10 +45,10 @@ def load(engine: EnginePlan, release: Path, *, cache: Path | None = None) -> Run
     loader = importlib.import_module(module)
     try:
         runner = cast(Runner, loader.load(engine, release, cache=cache))
-        if not engine.tail:
-            return runner
-        tail = importlib.import_module(_TAIL)
-        return cast(Runner, tail.with_tail(runner, engine, release / engine.tail, cache))
+        if engine.tail:
+            tail = importlib.import_module(_TAIL)
+            runner = cast(Runner, tail.with_tail(runner, engine, release / engine.tail, cache))
+        return gathering(runner) if engine.gathers else runner
     except EdgekitError as error:
         error.cause = error.cause or "bad_model"
         raise

@@ -94,10 +94,6 @@ def _plain(key: str, model: Model) -> Iterator[Mistake]:
         yield Mistake(f"{key}.calibration", "are pictures, and the model takes none: leave it out")
 
 
-def _batch(model: Model) -> int:
-    return model.input.batch if model.input is not None else 1
-
-
 def _contract(key: str, contract: ColourContract) -> Iterator[Mistake]:
     for name, numbers in (("mean", contract.means), ("scale", contract.scales)):
         if len(numbers) != contract.channels:
@@ -249,9 +245,6 @@ def _givers(product: Product) -> str:
 def _models(recipe: Recipe) -> Iterator[Mistake]:
     for name, stage in recipe.pipeline.stages.items():
         model = "" if isinstance(stage, (WithoutModel, PythonStage)) else model_of(stage, recipe.models)
-        if isinstance(stage, PreprocessStage) and model in recipe.models and _batch(recipe.models[model]) > 1:
-            wanted = f"expected 1: stage {name} makes one picture of a frame; several are for a model of stage crops"
-            yield Mistake(f"models.{model}.input.batch", wanted)
         if model in recipe.models and recipe.models[model].input is None and isinstance(stage, _OF_PICTURES):
             wanted = f"expected a model that takes a picture: {stage.kind} is for those, and {model!r} has no input"
             yield Mistake(f"pipeline.stages.{name}.model", wanted)

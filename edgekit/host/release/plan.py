@@ -18,7 +18,7 @@ from edgekit.schema.sink import MqttSink, PythonSink, RecipeSink, ScoreSink, Web
 from edgekit.schema.source import FileSource, ImagesSource
 from edgekit.schema.stages import RecipeStage, lane_of_model, model_of
 from edgekit.schema.stages.detect import DetectStage
-from edgekit.schema.stages.engine import InferStage
+from edgekit.schema.stages.engine import InferStage, PreprocessStage
 from edgekit.schema.stages.own import PythonStage
 from edgekit.schema.stages.pictures import CropsStage
 from edgekit.schema.target import Target
@@ -301,9 +301,16 @@ def _engine(entry: EngineEntry, recipe: Recipe, lanes: dict[str, LanePlan], npu_
         dla_core=core,
         npu_cores=npu_cores if entry.runner == "rknn" else (),
         tail=entry.tail,
+        gathers=contract is not None and contract.batch > 1 and gathers(recipe, entry.name),
         priority=model.priority,
         weight=model.weight,
     )
+
+
+def gathers(recipe: Recipe, model: str) -> bool:
+    """Whether a model is given the picture of one frame at a time; `crops` gives several of one frame."""
+    stages = recipe.pipeline.stages.values()
+    return any(isinstance(stage, PreprocessStage) and model_of(stage, recipe.models) == model for stage in stages)
 
 
 def _pixels(contract: ColourContract) -> ColourContract:

@@ -126,7 +126,7 @@ def _loaded(plan: WorkerPlan, release: Path, cache: Path) -> tuple[dict[str, Eng
         engines[name] = EngineCost(
             runner=engine.runner,
             sha256=hashlib.sha256((release / engine.path).read_bytes()).hexdigest(),
-            slots=runner.slots,
+            slots=engine.contract.batch if engine.gathers else runner.slots,
             stage=next((one.name for one in plan.stages if one.engine == name and one.kind != "preprocess"), ""),
             memory_bytes=max(runner.memory_bytes, resident().own_bytes - before, 0),
         )

@@ -134,6 +134,8 @@ def accelerator_of(engine: EnginePlan) -> str:
     """Where an engine computes, if others may have to wait for it there; empty: nobody has to."""
     if engine.runner == "rknn":
         return "npu"
+    if engine.gathers:  # its places are not the accelerator's
+        return ""
     return f"dla{engine.dla_core}" if engine.dla_core >= 0 else ""
 
 

@@ -135,6 +135,16 @@ def test_models_compute_on_the_npu_cores_that_the_recipe_names() -> None:
     assert on_cpu.accelerators.used == (), "a target without an NPU takes nothing of one"
 
 
+def test_a_batch_of_pictures_is_gathered_over_streams() -> None:
+    made = recipe()
+    contract = dataclasses.replace(made.models["parts"].contract, batch=4)
+    several = dataclasses.replace(made, models={"parts": dataclasses.replace(made.models["parts"], input=contract)})
+    on_npu = dataclasses.replace(ENGINE, runner="rknn")
+    plans = [plan_worker(one, RK3588, [engine], has_app=False) for one, engine in
+             ((made, ENGINE), (several, ENGINE), (several, on_npu))]  # fmt: skip
+    assert [plan.engines["parts"].gathers for plan in plans] == [False, True, False], "an NPU takes one at a time"
+
+
 def test_a_position_beyond_the_last_is_refused() -> None:
     made = recipe()
     lanes = {**made.pipeline.lanes, "camera": RecipeLane(cpus=Cpus((7,)))}
