@@ -30,6 +30,7 @@ def main() -> None:
     settings = json.load(sys.stdin)
     from edgekit.device.runtime.arguments import Arguments
     from edgekit.device.runtime.golden import check_golden
+    from edgekit.device.runtime.interpreter import settled
     from edgekit.device.runtime.pipeline import Pipeline, open_ends
     from edgekit.device.runtime.profiling.samples import ArrivalFigures
     from edgekit.device.runtime.reporting import RunningReports
@@ -59,16 +60,19 @@ def main() -> None:
     pipeline = Pipeline(factory, open_ends(factory, Arguments(release=release, work=work), figures), figures)
     pipeline.start()
     reports, began_s, live_s = RunningReports(pipeline, ""), time.monotonic(), 0.0
-    while not live_s or time.monotonic() - live_s < WARM_S + seconds:
-        to_line(reports.make())
-        if not live_s and all(stream.state == "live" for stream in figures.streams.values()):
-            live_s = time.monotonic()
-        if live_s and time.monotonic() - live_s < WARM_S:
-            figures.latencies_s.clear()
-            counted_s = time.monotonic()
-            before = {name: stream.frames for name, stream in figures.streams.items()}
-        assert live_s or time.monotonic() - began_s < PATIENCE_S, "cameras did not come"
-        time.sleep(1.0)
+    with settled(pipeline.is_busy) as collector:
+        while not live_s or time.monotonic() - live_s < WARM_S + seconds:
+            to_line(reports.make())
+            if not live_s and all(stream.state == "live" for stream in figures.streams.values()):
+                live_s = time.monotonic()
+            if live_s and time.monotonic() - live_s < WARM_S:
+                figures.latencies_s.clear()
+                counted_s = time.monotonic()
+                before = {name: stream.frames for name, stream in figures.streams.items()}
+            assert live_s or time.monotonic() - began_s < PATIENCE_S, "cameras did not come"
+            for _ in range(4):  # as often as a worker looks
+                time.sleep(0.25)
+                collector.look()
     passed_s = time.monotonic() - counted_s
     fps = {name: (stream.frames - before[name]) / passed_s for name, stream in figures.streams.items()}
     answer = {

@@ -20,16 +20,19 @@ from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.frames.stream import StreamEnded, StreamEvent
 from edgekit.device.runtime.schedule.decide import StreamRule
 from edgekit.device.runtime.schedule.lanes import Crew, Lane
+from edgekit.device.runtime.schedule.queues import LaneQueues
+from edgekit.device.runtime.schedule.scheduler import Scheduler
 from edgekit.imaging.image import RgbImage
 from edgekit.schema.plan import LanePlan
 from edgekit.stage import Frame
-from measure import Figure, compared
+from measure import Figure, compared, measured
 from runtime_handoff import alone
 
 SECONDS, FPS, DEADLINE_S = 4.0, 30, 0.066
 SHORT_S, LONG_S, THREADS = 0.008, 0.3, 2
 CAMERA_FRAMES = int(SECONDS * FPS)
 LONG_STREAMS, LONG_FPS = 3, 4
+MANY = 64
 SLOTS, HOT_FRAMES, HOT_S = 3, 90, 0.02
 _PIXEL = np.zeros((1, 1, 3), np.uint8)
 _SPEC = TensorSpec(name="x", shape=(1,), dtype=np.dtype(np.float32))
@@ -62,7 +65,35 @@ def figures(rounds: int) -> list[Figure]:
     return [
         compared("blocked_p99_ratio", ratio, beside, bar=1.5, better="lower", against=said),
         compared("three_slots_vs_one", faster, three, bar=2.5, better="higher", against="the same frames in one slot"),
+        measured(
+            "decision_64_streams_us", [decision_us(MANY) for _ in range(rounds)], unit="us", against=said_of_one()
+        ),
     ]
+
+
+def said_of_one() -> str:
+    """What a decision takes where one stream waits, in words."""
+    return f"CPU time of a decision while all wait; where one of them does: {decision_us(1):.1f} us"
+
+
+def decision_us(waiting: int) -> float:
+    """CPU time in which a line of `MANY` streams with deadlines gives its next frame, the median.
+
+    Args:
+        waiting: how many of them have a frame there.
+    """
+    rules = {f"s{number}": StreamRule(priority=number % 3, deadline_s=3600.0) for number in range(MANY)}
+    line, took_s = LaneQueues(4, "drop_oldest", Scheduler(rules)), []
+    for turn in range(50):
+        for stream in list(rules)[:waiting]:
+            line.put(frame(stream, turn))
+        began_s = time.thread_time()
+        entry = line.poll(lambda _stream: True)
+        took_s.append(time.thread_time() - began_s)
+        while entry is not None:
+            line.done(entry, line.clock())
+            entry = line.poll(lambda _stream: True)
+    return statistics.median(took_s) * 1e6
 
 
 def _first_come(runs: list[list[float]]) -> str:

@@ -158,6 +158,10 @@ class Pipeline:
         """Of feeds and lanes."""
         return tuple(worker.thread for worker in self.workers)
 
+    def is_busy(self) -> bool:
+        """Whether a thread is inside a decoder, a stage or a sink."""
+        return any(worker.figures.call is not None for worker in self.workers)
+
     @property
     def runners(self) -> Mapping[str, Runner]:
         """The loaded engines, by model."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from edgekit.device.runtime.arguments import EXIT_FAILED, GOLDEN, Arguments, GoldenError
 from edgekit.device.runtime.engine_memory import load_measured
 from edgekit.device.runtime.golden import check_golden
+from edgekit.device.runtime.interpreter import settled
 from edgekit.device.runtime.order_desk import OrderDesk
 from edgekit.device.runtime.pipeline import Pipeline, open_ends
 from edgekit.device.runtime.pressure.desk import PressureDesk
@@ -61,8 +62,9 @@ def run(arguments: Arguments, reporter: Reporter, wake_fd: int) -> int:
     reporter.obey(OrderDesk(python, pressure, tracing.ask).obey)
     reporter.follow(tracing.telling(RunningReports(pipeline, golden, memory=MemoryTeller(engines, python)).make))
     reporter.turn("running")
-    while reporter.wait(wake_fd, _LOOK_EVERY_S) and not pipeline.ended and pipeline.failure is None:
-        pass
+    with settled(pipeline.is_busy) as collector:
+        while reporter.wait(wake_fd, _LOOK_EVERY_S) and not pipeline.ended and pipeline.failure is None:
+            collector.look()
     if (failure := pipeline.failure) is not None:
         reporter.fail(failure)
     if server is not None:

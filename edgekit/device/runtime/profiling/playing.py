@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from edgekit.device.runtime.arguments import Arguments
+from edgekit.device.runtime.interpreter import Collector, settled
 from edgekit.device.runtime.pipeline import Pipeline, open_ends
 from edgekit.device.runtime.profiling.as_camera import StandInCameras
 from edgekit.device.runtime.profiling.played import Observed, Played, costs_of_meeting, size_profile
@@ -94,13 +95,14 @@ class ClipPlayer:
         pipeline = Pipeline(factory, ends, figures, self.clock, of_thread=of_thread)
         pipeline.start()
         try:
-            seen = self._watch(pipeline, figures, seconds)
+            with settled(pipeline.is_busy) as collector:
+                seen = self._watch(pipeline, figures, seconds, collector)
         finally:
             pipeline.stop()
         keys = next((tuple(clip.keys) for clip in cameras.clips.values()), ())
         return Played(plan=plan, pipeline=pipeline, figures=figures, seen=seen, keys=keys)
 
-    def _watch(self, pipeline: Pipeline, figures: ArrivalFigures, seconds: float) -> Observed:
+    def _watch(self, pipeline: Pipeline, figures: ArrivalFigures, seconds: float, collector: Collector) -> Observed:
         """Let it warm up, then note what it takes, until its time is over. Raises InputError where it fails."""
         began_s = self.clock()
         while len(figures.latencies_s) < _LEAST_FRAMES or self.clock() - began_s < _WARM_S:
@@ -121,6 +123,7 @@ class ClipPlayer:
         memory_bytes = pictures = 0
         while self.clock() - start_s < seconds and not pipeline.ended:
             self._look(pipeline)
+            collector.look()
             if self.clock() - start_s > reported * _REPORT_EVERY_S:
                 began_cpu_s, reported = time.thread_time(), reported + 1
                 to_line(reports.make())  # as a worker's reporter does, beside the lanes
