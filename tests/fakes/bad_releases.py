@@ -99,6 +99,16 @@ def wrong_scale(plan: Plan) -> None:
     engine["input"]["scale"] = 1.0
 
 
+def gated(min_fps: float, *, start_s: float) -> Callable[[Plan], None]:
+    """As fast as the device can, and no slower than so many frames a second, `start_s` after its start."""
+
+    def change(plan: Plan) -> None:
+        plan["sources"]["belt"]["pace"] = "fast"
+        plan["health"].update(min_fps=min_fps, start_s=start_s, settle_s=3.0)
+
+    return change
+
+
 def repeated(times: int) -> Callable[[onnx.ModelProto], None]:
     """The same answers for so many times the work: each pass takes nought times the last one's answer in."""
 
