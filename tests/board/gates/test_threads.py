@@ -189,9 +189,9 @@ def test_each_thread_is_where_the_plan_says(desk: GateBoard, broker: Broker) -> 
     with listening(broker) as listener:
         eventually(lambda: listener.of("edgekit/desk/online")[-1:] == [True], limit_s=240)
     assert desk.do(ASK % ("image", [1, 3, 90, 160], 3 * 90 * 160)) == "parts"
+    eventually(lambda: "lines 2 other 0" in threads(desk), limit_s=240)  # there from the first line on
     found = threads(desk)
-    print(*sorted(found), sep="\n")
-    assert found == PLAN
+    assert found == PLAN, sorted(found.items())
 
 
 def test_everybody_else_keeps_off_its_cpus(desk: GateBoard) -> None:

@@ -1,0 +1,115 @@
+"""What `edgekit plan` foretells of gate-watch's memory on a real arm64 kernel, against what that charges to its worker.
+
+Cameras are RTSP servers on this machine, in slow motion: an emulated board finds things in about one picture a second.
+Of times only what is foretold is printed beside what came: they hang on whatever else runs on this machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgekit.executor.local import LocalExecutor
+from edgekit.host.demo.broker import demo_broker
+from edgekit.host.demo.cameras import clip_cameras
+from tests.board.conftest import ROOT, eventually
+from tests.board.gates.conftest import NAME, GateBoard
+
+pytestmark = [pytest.mark.board, pytest.mark.timeout(1800)]
+
+RECIPE = ROOT / "recipes/gate-watch"
+GATES = ("north", "south", "east", "west")
+FPS, SECONDS = 0.5, 15
+MIB = 1 << 20
+ERROR_PERCENT = 10
+LEAF = "/sys/fs/cgroup/edgekit.slice/edgekitd.service/app-gate-watch/memory.stat"
+SAMPLE = f"""python3 -Sc '
+import time
+most, until = (0, 0), time.monotonic() + {SECONDS}
+while time.monotonic() < until:
+    stat = dict(line.split() for line in open("{LEAF}"))
+    own = sum(int(stat[name]) for name in ("anon", "shmem", "kernel"))
+    most = max(most, (own, int(stat["file"]) - int(stat["shmem"])))
+    time.sleep(0.1)
+print(*most)'"""
+"""Source: Linux, Documentation/admin-guide/cgroup-v2.rst, memory.stat."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """The board with gate-watch on it, and the profile that was taken there."""
+
+    board: GateBoard
+    profile: Path
+
+    given: Mapping[str, object]
+    """Its settings, but for which cameras there are."""
+
+    def see(self, count: int) -> tuple[int, int]:
+        """Bytes that the worker takes of its own with so many cameras, at most; and those of files then."""
+        self.choose(count)
+        self.board.edgekit.ok("settings", "push", NAME, "gate-watch")
+        eventually(lambda: len(self.live()) == count, limit_s=300)
+        own, files = map(int, self.board.do(SAMPLE).split())
+        return own, files
+
+    def choose(self, count: int) -> None:
+        """Write down which cameras there are."""
+        self.board.give("gate-watch", {**self.given, **{f"has_{gate}": k < count for k, gate in enumerate(GATES)}})
+
+    def live(self) -> list[dict[str, Any]]:
+        """Streams whose camera is there."""
+        return [one for one in self.board.status("gate-watch")["report"]["streams"] if one["state"] == "live"]
+
+    def foretold(self, count: int) -> dict[str, Any]:
+        """What `edgekit plan` says of so many."""
+        argv = ("plan", str(self.board.release), "--profile", str(self.profile), "--cameras", str(count))
+        found: dict[str, Any] = self.board.edgekit.ok(*argv, "--fps", str(FPS), "--json").json
+        return found
+
+
+@pytest.fixture(scope="module")
+def site(gates: GateBoard, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Cameras, a broker, and a profile of one camera's clip."""
+    folder: Path = tmp_path_factory.mktemp("site")
+    folder.chmod(0o700)
+    clips = [str(RECIPE / "clips" / f"{gate}.mp4") for gate in GATES]
+    here = LocalExecutor()
+    with (
+        demo_broker(here, folder, "gate-watch", "p4ss-gate-watch") as broker,
+        clip_cameras(here, RECIPE / "serve.py", clips, fps=FPS) as cameras,
+    ):
+        key = folder / "camera.key"
+        key.touch(mode=0o600)
+        key.write_text("none")
+        given = {gate: cameras.url(number, "10.0.2.2") for number, gate in enumerate(GATES)}
+        given |= {"camera_password": key, "stall_s": 60.0, "broker": "10.0.2.2", "broker_port": broker.port}
+        given |= {"broker_user": broker.user, "broker_password": broker.password}
+        site = Site(gates, folder / "profile.json", given)
+        site.choose(1)
+        gates.edgekit.ok("deploy", str(gates.release), NAME)
+        gates.edgekit.ok("stop", NAME, "gate-watch")
+        argv = ("profile", NAME, str(gates.release), "--clip", clips[0], "--out", str(site.profile))
+        gates.edgekit.ok(*argv, "--seconds", "15")
+        gates.edgekit.ok("start", NAME, "gate-watch")
+        yield site
+        gates.remove("gate-watch")
+
+
+def test_memory_of_cameras_is_what_was_foretold(site: Site) -> None:
+    errors: dict[int, float] = {}
+    for count in (1, 2, 4):
+        own, files = site.see(count)
+        told = site.foretold(count)
+        foretold, load = told["memory_usual_bytes"], told["loads"][-1]
+        errors[count] = 100 * (foretold - own) / own
+        came = [(one["fps"], one["p99_ms"]) for one in site.live()]
+        print(
+            f"{count} cameras: {foretold / MIB:.1f} MiB foretold, {own / MIB:.1f} charged, {files / MIB:.1f} of files"
+        )
+        print(f"  {load['fps']:.2f} fps and p99 {load['p99_ms']:.0f} ms foretold, (fps, p99) {came}")
+    assert max(map(abs, errors.values())) <= ERROR_PERCENT, errors
