@@ -7,7 +7,7 @@ READY := .venv/.ready
 SUITE ?= bookworm
 PYTEST := $(BIN)/pytest -n $(or $(WORKERS),auto) --maxprocesses 8
 
-.PHONY: help setup packages demo check lint test test-fresh test-wheels test-gpu test-powercut golden bench bench-wheels bench-deploy bench-engine bench-runtime bench-sandbox soak soak-cameras lock lock-debian clean
+.PHONY: help setup packages demo check lint test test-fresh test-wheels test-gpu test-board test-powercut golden bench bench-wheels bench-deploy bench-engine bench-runtime bench-sandbox soak soak-cameras lock lock-debian clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##|^[a-z-]+: *##' Makefile | sed -E 's/:[^#]*## ?/\t/' | expand -t 12
@@ -52,6 +52,9 @@ test-wheels: needs-test setup  ## cross-build many packages from source, and try
 
 test-gpu: setup  ## on a machine with TensorRT, pycuda and a GPU; PYTHON=python3 of a Jetson has the first
 	$(BIN)/pytest -m gpu -rs -s tests/gpu
+
+test-board: needs-test setup  ## all that the virtual board shows, with what takes many minutes of it
+	$(BIN)/pytest -m board -n 0 tests/board
 
 test-powercut: needs-test setup  ## the power of a virtual board goes at N=50 random moments; SEED=NUMBER: the same ones again
 	POWERCUTS=$(or $(N),50) SEED=$(SEED) $(BIN)/pytest -n 0 -s tests/board/test_on_powercuts.py

@@ -17,7 +17,7 @@ import pytest
 from tests.board.conftest import Edgekit, eventually
 from tests.fakes.bad_releases import altered, needing, swapped_channels, wrong_scale, wrong_weights
 
-pytestmark = [pytest.mark.board, pytest.mark.timeout(3000)]
+pytestmark = [pytest.mark.board, pytest.mark.long, pytest.mark.timeout(3000)]
 
 BOARD = "releases"
 MEMORY_RATIO = 4 / 3

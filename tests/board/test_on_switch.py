@@ -147,6 +147,7 @@ def files_of_unit(board: Board) -> list[tuple[str, bytes]]:
     return files_of(KeeperInstall(device=board.device, keeper=b"", allowed_signers=b"", identity=b""))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("cut", ["reboot", "power-cut"])
 def test_a_board_that_goes_down_in_the_middle_comes_back_with_the_old_one(
     edgekit: Edgekit, provisioned: str, cut: str

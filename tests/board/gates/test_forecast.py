@@ -19,7 +19,7 @@ from edgekit.host.demo.cameras import clip_cameras
 from tests.board.conftest import ROOT, eventually
 from tests.board.gates.conftest import NAME, GateBoard
 
-pytestmark = [pytest.mark.board, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.board, pytest.mark.long, pytest.mark.timeout(1800)]
 
 RECIPE = ROOT / "recipes/gate-watch"
 GATES = ("north", "south", "east", "west")
