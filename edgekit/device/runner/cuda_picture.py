@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.device.runner.cuda import DeviceBuffer, Gpu, HostBuffer
+from edgekit.device.runner.cuda_streams import OrdinaryStream
 from edgekit.device.runner.tensors import Tensor
 from edgekit.errors import EngineError
 from edgekit.imaging.conversion import Converter
@@ -115,7 +116,8 @@ class GpuFiller:
         width, height = plan.contract.width_px, plan.contract.height_px
         self._grid = (-(-width // _BLOCK[0]), -(-height // _BLOCK[1]), 1)
         with ExitStack() as held:
-            self._stream, self._done = gpu.cuda.Stream(), gpu.event()
+            self._stream = OrdinaryStream(gpu)
+            held.callback(self._stream.close)
             sizes = (kernel_plan.source_size, kernel_plan.chroma_size, kernel_plan.chroma_size)
             self._planes = [_pinned(gpu, held, size[::-1], np.uint8) for size in sizes]
             self._job_memory = _pinned(gpu, held, (ctypes.sizeof(PictureJob),), np.uint8)
@@ -138,10 +140,10 @@ class GpuFiller:
         job.out, job.out_channel_bytes, job.out_row_bytes, job.out_pixel_bytes = address, *strides
         with self._gpu.current():
             self._kernel.function(
-                np.uintp(self._job_memory.address), block=_BLOCK, grid=self._grid, stream=self._stream
+                np.uintp(self._job_memory.address), block=_BLOCK, grid=self._grid, stream=self._stream.own
             )
-            self._done.record(self._stream)
-            self._done.synchronize()
+            self._stream.mark()
+            self._stream.wait()
 
     def close(self) -> None:
         """Free its memory. May be called twice."""
@@ -173,8 +175,8 @@ class GpuFiller:
         held.callback(buffer.free)
         np.copyto(buffer.array, array)
         buffer.give(self._stream)
-        self._done.record(self._stream)
-        self._done.synchronize()
+        self._stream.mark()
+        self._stream.wait()
         return buffer.address
 
 

@@ -67,6 +67,11 @@ class OrdinaryStream:
         self._stream, self._done = gpu.cuda.Stream(), gpu.event()
 
     @property
+    def own(self) -> Any:
+        """pycuda's stream itself: its kernels are launched in no other."""
+        return self._stream
+
+    @property
     def handle(self) -> int:
         """See `GpuStream.handle`."""
         return int(self._stream.handle)
