@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
+from edgekit.host.release.folder import open_release, read_plan
 from edgekit.schema.message import to_message
-from tests.fakes.profiles import profile
+from edgekit.schema.profile import EngineCost
+from tests.fakes.profiles import cost, profile
 from tests.integration.test_build import ROOT, User, require
 from tests.unit.host.test_git import git
 
@@ -109,7 +111,18 @@ def test_a_second_machine_makes_the_same_release_and_proves_it(
 
 
 def test_what_was_measured_is_taken_from_the_release_and_never_measured_again(bench: Bench, tmp_path: Path) -> None:
-    measured = dataclasses.replace(profile({}), application="sorting-line", target="host")
+    folder = open_release(bench.release)
+    plan, digests = read_plan(folder), {entry.path: entry.sha256 for entry in folder.manifest.files}
+    assert plan is not None
+    measured = dataclasses.replace(
+        profile({stage.name: cost(1.0) for stage in plan.stages}),
+        application="sorting-line",
+        target="host",
+        engines={
+            name: EngineCost(runner=engine.runner, sha256=digests[engine.path], slots=1, memory_bytes=1 << 20)
+            for name, engine in plan.engines.items()
+        },
+    )
     (tmp_path / "p.json").write_bytes(to_message(measured))
     done = bench.machine.run(
         *("build", str(bench.recipe), "--target", "host", "--out", str(tmp_path / "out")),
