@@ -14,12 +14,10 @@ from datetime import datetime, timezone
 from types import MappingProxyType
 
 from edgekit.judging.cause_hints import HINTS
-from edgekit.schema.incident import Incident, TroubledStream
+from edgekit.schema.incident import CRASH_LOOP_ENDS, Incident, TroubledStream
 from edgekit.schema.trust import DAY_S
 from edgekit.schema.units import format_bytes
 
-LOOP = 3
-"""So many ends in a row, each soon after the start, are a crash loop."""
 _ABOUT_BOARD = frozenset({"clock", "keeper", "power"})
 _DOING: Mapping[str, str] = MappingProxyType(
     {
@@ -159,7 +157,7 @@ def _ended(incident: Incident, before: Iterable[Incident]) -> str:
         return last[-1] if last else "power"
     if not _BY_ITSELF.search(incident.reason):
         return "other"
-    if incident.figures.get("quick_ends", 0) >= LOOP:
+    if incident.figures.get("quick_ends", 0) >= CRASH_LOOP_ENDS:
         return "crash_loop"
     return "hang" if incident.reason.startswith(("no report", "no frame")) else "crash"
 

@@ -21,6 +21,8 @@ MAX_LINE = 300
 MAX_LINES = 12
 MAX_PROBES = 8
 MAX_STREAMS = 8
+CRASH_LOOP_ENDS = 3
+"""So many ends in a row, each soon after the start, are a crash loop."""
 MAX_TOLD = 32
 """Incidents in one answer."""
 

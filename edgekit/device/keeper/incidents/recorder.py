@@ -18,7 +18,16 @@ from edgekit.device.keeper.incidents.evidence import Evidence
 from edgekit.device.keeper.incidents.incident_file import IncidentFile
 from edgekit.device.keeper.layout import Layout
 from edgekit.device.keeper.process.journal import Journal
-from edgekit.schema.incident import MAX_LINE, MAX_LINES, MAX_PROBES, MAX_STREAMS, MAX_TEXT, MAX_TOLD, Incident
+from edgekit.schema.incident import (
+    CRASH_LOOP_ENDS,
+    MAX_LINE,
+    MAX_LINES,
+    MAX_PROBES,
+    MAX_STREAMS,
+    MAX_TEXT,
+    MAX_TOLD,
+    Incident,
+)
 from edgekit.schema.names import is_application_name
 from edgekit.schema.plain_text import plain_text
 
@@ -177,7 +186,8 @@ class IncidentRecorder:
         with self._guard:
             self._last[name] = incident
         power_of_two = incident.count & (incident.count - 1) == 0
-        if power_of_two and self._may_write(name):
+        tells_more = incident.figures.get("quick_ends") == CRASH_LOOP_ENDS  # from now on it has another cause
+        if (power_of_two or tells_more) and self._may_write(name):
             self._write(name, incident)
 
     def _place(self, incident: Incident) -> str:

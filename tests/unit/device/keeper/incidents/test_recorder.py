@@ -99,6 +99,16 @@ def test_the_same_over_and_over_is_one_incident_and_few_writes(books: Books) -> 
     assert again.recorder.told("sorter")[-1].count == 65
 
 
+def test_that_it_became_a_crash_loop_outlives_the_power(books: Books) -> None:
+    """It does with the third end, and counts of one, two and four are written for their own sake."""
+    for ends in range(1, 4):
+        seen = Incident(kind="restarted", application="sorter", reason="fell", figures={"quick_ends": float(ends)})
+        books.recorder.record(seen)
+        books.recorder.flush()
+    (found,) = Books(books.layout.prefix).recorder.told("sorter")
+    assert (found.count, found.figures["quick_ends"]) == (3, 3.0)
+
+
 def test_jumps_of_the_clock_count_each(books: Books) -> None:
     for _ in range(3):
         books.note("the clock jumped", "", kind="clock")
