@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,14 @@ def faults(name: str, raw: Any) -> list[str]:
     return [error.json_path for error in validator(name).iter_errors(raw)]
 
 
-def test_committed_schemas_are_fresh() -> None:
-    assert {file.name: file.read_bytes() for file in COMMITTED.iterdir()} == schema_files(), "make golden"
+def test_committed_schemas_are_fresh(tmp_path: Path) -> None:
+    """By a process of its own, as users have: `typing` keeps one of annotations that are equal, of whichever test wrote
+    it first, and orders what an annotation lists as that one does."""
+    subprocess.run(
+        [sys.executable, "-m", "edgekit.cli.main", "schema", "--out", str(tmp_path)], check=True, capture_output=True
+    )
+    made = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    assert {file.name: file.read_bytes() for file in COMMITTED.iterdir()} == made, "make golden"
 
 
 @pytest.mark.parametrize("name", ["fleet", "recipe", "target"])
