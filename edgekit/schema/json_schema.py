@@ -128,7 +128,12 @@ def _keywords(bound: Any, kind: Any) -> dict[str, Any]:
             found = {"pattern": f"^(?:{pattern})$"}
         case _:
             raise TypeError(bound)
-    return {key: value for key, value in found.items() if value is not None}
+    return {key: _plain(value) for key, value in found.items() if value is not None}
+
+
+def _plain(value: Any) -> Any:
+    """600 for 600.0: of annotations that are equal `typing` keeps whichever was read first, by whatever module."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _table(cls: Any) -> dict[str, Any]:
