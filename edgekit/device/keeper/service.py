@@ -34,6 +34,7 @@ from edgekit.device.keeper.process.confinement.confined import confinement_here
 from edgekit.device.keeper.process.confinement.users import Owner, Users
 from edgekit.device.keeper.process.isolation import Isolation
 from edgekit.device.keeper.process.journal import Journal, stderr_sink
+from edgekit.device.keeper.process.kernel_files import boot_name
 from edgekit.device.keeper.process.life import WorkerContext
 from edgekit.device.keeper.process.orphans import Orphans
 from edgekit.device.keeper.process.worker_sockets import WorkerSockets, serves_models, shows_pictures
@@ -89,7 +90,7 @@ def run(layout: Layout, program: Path, environ: Mapping[str, str]) -> int:
         server = ControlServer(services, layout.socket, group=group, log=journal.write)
         services.keeper.step()
         server.start()
-        mark = RunMark(layout.run_mark, disk, time.time, _boot(workers.proc))
+        mark = RunMark(layout.run_mark, disk, time.time, boot_name(workers.proc))
         services.recorder.start(mark.begin, mark.end)
         with suppress(RuntimeError):  # no thread to be had: the next client's clearing out does it too
             threading.Thread(target=services.keeper.folders.clear, name="clear", daemon=True).start()
@@ -177,7 +178,7 @@ def _assemble(layout: Layout, limiter: Limiter, workers: WorkerContext, notifier
         reserve=DiskReserve(disk, layout.reserve_file),
         clock=time.monotonic,
         wall_clock=time.time,
-        boot=_boot(workers.proc),
+        boot=boot_name(workers.proc),
     )
     context.reserve.keep()
     keeper = Keeper(context, notifier)
@@ -200,14 +201,6 @@ def _assemble(layout: Layout, limiter: Limiter, workers: WorkerContext, notifier
         ),
         locks=DeploymentLocks(on_trial=OwnTrial(layout.keeper_trial, sha256).open),
     )
-
-
-def _boot(proc: Path) -> str:
-    """This boot's name, another one after each boot. Source: random(4), boot_id."""
-    try:
-        return (proc / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except (OSError, ValueError):
-        return ""
 
 
 def _listen_to_signals(keeper: Keeper) -> None:

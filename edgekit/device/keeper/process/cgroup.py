@@ -21,8 +21,6 @@ CONTROLLERS = ("cpu", "cpuset", "io", "memory", "pids")
 _NEEDED = frozenset({"cpuset", "memory", "pids"})
 _PERIOD_US, _LEAST_QUOTA_US = 100_000, 1000
 """Of `cpu.max`. Source: Linux, Documentation/scheduler/sched-bwc.rst."""
-
-
 _SECOND_WEIGHT = 25
 """Of 10,000; 100 is the usual one."""
 

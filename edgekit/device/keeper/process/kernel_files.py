@@ -35,6 +35,11 @@ def table_of(path: Path) -> dict[str, int]:
     return found
 
 
+def boot_name(proc: Path) -> str:
+    """This boot's name, another one after each boot; empty where it is not told. Source: random(4), boot_id."""
+    return text_of(proc / "sys/kernel/random/boot_id").strip()
+
+
 def as_number(text: str) -> int | None:
     """A number as the kernel writes them; None for anything else."""
     return int(text) if text.isascii() and text.isdigit() else None

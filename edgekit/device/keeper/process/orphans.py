@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgekit.device.keeper.filesystem import Filesystem
+from edgekit.device.keeper.process.kernel_files import boot_name
 from edgekit.executor.processes import process_stat
 from edgekit.schema.report import REPORT_FD_VARIABLE
 
@@ -44,7 +45,7 @@ class Orphans:
         """
         found = process_stat(pid, proc=self._proc)
         if found:
-            note = json.dumps({"pid": pid, "started": found.started, "boot": self._boot()})
+            note = json.dumps({"pid": pid, "started": found.started, "boot": boot_name(self._proc)})
             try:
                 self._disk.write(self._note(application), note.encode())
             except OSError as error:
@@ -89,7 +90,7 @@ class Orphans:
             pid, started, boot = int(noted["pid"]), noted["started"], noted["boot"]
         except (OSError, ValueError, KeyError, TypeError):
             return 0
-        return pid if pid > 1 and boot == self._boot() and self._started(pid) in ("", started) else 0
+        return pid if pid > 1 and boot == boot_name(self._proc) and self._started(pid) in ("", started) else 0
 
     def _session(self, leader: int) -> set[int]:
         """Processes of a worker's session: the kernel gives its number to nobody else while one is left."""
@@ -101,12 +102,6 @@ class Orphans:
                     if f"{REPORT_FD_VARIABLE}=".encode() in (entry / "environ").read_bytes():
                         found.add(int(entry.name))
         return found
-
-    def _boot(self) -> str:
-        try:
-            return (self._proc / "sys/kernel/random/boot_id").read_text().strip()
-        except OSError:
-            return ""
 
     def _started(self, pid: int) -> str:
         """Start time in clock ticks since boot, empty where it has ended."""
