@@ -301,13 +301,13 @@ def _engine(entry: EngineEntry, recipe: Recipe, lanes: dict[str, LanePlan], npu_
         dla_core=core,
         npu_cores=npu_cores if entry.runner == "rknn" else (),
         tail=entry.tail,
-        gathers=contract is not None and contract.batch > 1 and gathers(recipe, entry.name),
+        gathers=contract is not None and contract.batch > 1 and _gathers(recipe, entry.name),
         priority=model.priority,
         weight=model.weight,
     )
 
 
-def gathers(recipe: Recipe, model: str) -> bool:
+def _gathers(recipe: Recipe, model: str) -> bool:
     """Whether a model is given the picture of one frame at a time; `crops` gives several of one frame."""
     stages = recipe.pipeline.stages.values()
     return any(isinstance(stage, PreprocessStage) and model_of(stage, recipe.models) == model for stage in stages)

@@ -102,9 +102,6 @@ def make_parts(
     engines = do_engine_work(work, station)
     making = making_of(job, given, site, tuple(zip(work.planned, engines, strict=True)), station)
     plan = _plan(dataclasses.replace(job, folder=settled.folder), engines)
-    if job.profile:
-        digests = {engine.entry.name: sha256_file(engine.file) for engine in engines}
-        plan = dataclasses.replace(plan, costs=planned_costs(plan, digests, job.profile))
     kernel = gpu_kernel_for(plan, target, station)
     return ReleaseParts(
         site=site,
@@ -120,7 +117,10 @@ def _plan(job: ReleaseJob, engines: tuple[Engine, ...]) -> WorkerPlan:
     entries = [engine.entry for engine in engines]
     folder = job.folder
     plan = plan_worker(folder.recipe, job.target, entries, has_app=folder.app is not None, places=folder.places)
-    return with_busy_percent(plan, job.profile) if job.profile else plan
+    if job.profile is None:
+        return plan
+    digests = {engine.entry.name: sha256_file(engine.file) for engine in engines}
+    return dataclasses.replace(with_busy_percent(plan, job.profile), costs=planned_costs(plan, digests, job.profile))
 
 
 def assemble_release(job: ReleaseJob, parts: ReleaseParts, station: Workstation) -> BuiltRelease:

@@ -115,7 +115,7 @@ def between_keys(taken_s: Sequence[float], first: int, keys: Sequence[int]) -> t
         first: the first one's number.
         keys: numbers of key pictures, ascending.
     """
-    some = taken_s[:]
+    some = taken_s
     inside = [key - first for key in keys if 0 <= key - first <= len(some)]
     if inside:
         some = some[inside[0] :]

@@ -75,17 +75,22 @@ def test_a_missed_gate_is_on_record_with_its_probes_and_the_streams_that_are_awa
     assert cause_of_last(bench) == "camera_gone"
 
 
-def test_restarts_are_counted_and_become_a_crash_loop(tmp_path: Path) -> None:
-    bench = Bench(tmp_path)
-    bench.commit(release("1.0.0"))
+def causes_of_ends(bench: Bench, ends: int) -> list[str]:
+    """Have the worker end so often, each time soon after its start; what is told after each."""
     causes = []
-    for _ in range(4):
+    for _ in range(ends):
         bench.child().end(-11)
         bench.turn(0.1, times=2)
         causes.append(cause_of_last(bench))
         bench.turn(10.0)
         bench.turn(0.1)
-    assert causes == ["crash", "crash", "crash_loop", "crash_loop"]
+    return causes
+
+
+def test_restarts_are_counted_and_become_a_crash_loop(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.commit(release("1.0.0"))
+    assert causes_of_ends(bench, 4) == ["crash", "crash", "crash_loop", "crash_loop"]
     (one,) = told(bench)
     assert (one.kind, one.count, one.figures["quick_ends"]) == ("restarted", 4, 4.0)
 
@@ -96,10 +101,7 @@ def test_one_that_runs_for_long_between_its_ends_is_in_no_loop(tmp_path: Path) -
     for _ in range(5):
         for _ in range(70):
             bench.turn(1.0)
-        bench.child().end(-11)
-        bench.turn(0.1, times=2)
-        bench.turn(10.0)
-        bench.turn(0.1)
+        causes_of_ends(bench, 1)
     assert cause_of_last(bench) == "crash"
 
 
@@ -108,14 +110,7 @@ def test_an_end_after_a_long_run_is_none_of_those_soon_after_a_start(tmp_path: P
     bench.commit(release("1.0.0"))
     for _ in range(70):
         bench.turn(1.0)
-    causes = []
-    for _ in range(4):
-        bench.child().end(-11)
-        bench.turn(0.1, times=2)
-        causes.append(cause_of_last(bench))
-        bench.turn(10.0)
-        bench.turn(0.1)
-    assert causes == ["crash", "crash", "crash", "crash_loop"]
+    assert causes_of_ends(bench, 4) == ["crash", "crash", "crash", "crash_loop"]
     assert told(bench)[-1].figures["quick_ends"] == 3.0
 
 

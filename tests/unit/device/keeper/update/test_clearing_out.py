@@ -69,14 +69,20 @@ def test_one_that_does_not_go_keeps_no_other_and_goes_later(tmp_path: Path) -> N
     assert not bench.releases.clearing.overdue
 
 
-def test_what_goes_on_failing_is_told(tmp_path: Path) -> None:
+def stuck_bench(root: Path) -> Bench:
+    """A keeper's board on whose disk one release does not let itself be deleted, and that was tried."""
     disk = Stuck()
-    bench = Bench(tmp_path, disk=disk)
+    bench = Bench(root, disk=disk)
     bench.install(RELEASES[0])
     bench.commit(RELEASES[1])
     disk.stuck = RELEASES[0].digest
     with pytest.raises(OSError, match="Input/output error"):
         bench.collect(RELEASES[1].digest)
+    return bench
+
+
+def test_what_goes_on_failing_is_told(tmp_path: Path) -> None:
+    bench = stuck_bench(tmp_path)
     bench.clock.advance(AGAIN_S + 1)
     ask(bench)
     assert any("could be deleted; it is tried again" in line.text for line in bench.journal.tail(9))
@@ -85,13 +91,7 @@ def test_what_goes_on_failing_is_told(tmp_path: Path) -> None:
 
 
 def test_what_a_deployment_has_sent_stays_while_others_things_are_tried_again(tmp_path: Path) -> None:
-    disk = Stuck()
-    bench = Bench(tmp_path, disk=disk)
-    bench.install(RELEASES[0])
-    bench.commit(RELEASES[1])
-    disk.stuck = RELEASES[0].digest
-    with pytest.raises(OSError, match="Input/output error"):
-        bench.collect(RELEASES[1].digest)
+    bench = stuck_bench(tmp_path)
     hands = Hands(bench)
     offer = hands.offer(RELEASES[2])
     for blob in offer.missing:
