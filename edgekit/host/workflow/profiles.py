@@ -22,7 +22,10 @@ def read_profile(file: Path) -> Profile:
         content = file.read_bytes()
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}", hint=hint) from None
-    profile = from_message(Profile, content, str(file))
+    try:
+        profile = from_message(Profile, content, str(file))
+    except InputError as error:
+        raise InputError(error.message, hint=hint, details=error.details) from None
     if profile.format != FORMAT:
         raise InputError(f"{file} has format {profile.format}, and this edgekit reads {FORMAT}", hint=hint)
     return profile

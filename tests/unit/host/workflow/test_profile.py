@@ -81,8 +81,9 @@ def test_what_is_no_profile_is_told_with_what_makes_one(tmp_path: Path) -> None:
     for content, message in ((None, "cannot be read: No such file"), (b"{", "not JSON"), (b"{}", "edgekit")):
         if content is not None:
             file.write_bytes(content)
-        with pytest.raises(InputError, match=message):
+        with pytest.raises(InputError, match=message) as caught:
             read_profile(file)
+        assert caught.value.hint == "edgekit profile DEVICE RELEASE makes one"
     file.write_bytes(to_message(dataclasses.replace(profile({}), format=2)))
     with pytest.raises(InputError, match="has format 2, and this edgekit reads 1") as caught:
         read_profile(file)

@@ -39,6 +39,12 @@ class Side:
     """And those that take the same picture in another form."""
 
 
+def size_hint(key: str, batch: int) -> str:
+    """What to do where a model does not take inputs of the recipe's size; `key` names them, `batch` is the recipe's."""
+    other = f", or leave batch = {batch} out: it may take one picture at a time" if batch > 1 else ""
+    return f"give {key} the size that it was exported for, or export it with that size fixed{other}"
+
+
 def prove(path: Path, given: Side, made: Side, pictures: Pixels) -> str:
     """Run both on pictures.
 
@@ -62,7 +68,7 @@ def prove(path: Path, given: Side, made: Side, pictures: Pixels) -> str:
         )
         raise EngineError(
             f"{path} does not run {size}: {found}",
-            hint="give the input in recipe.toml the size that it was exported for, or export it with that size fixed",
+            hint=size_hint("the input in recipe.toml", contract.batch if contract else 1),
         )
     expected = _answers(given, pictures)
     if isinstance(expected, str):

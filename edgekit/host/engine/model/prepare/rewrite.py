@@ -220,7 +220,7 @@ def _check(given: _Given, made: onnx.ModelProto) -> None:
     taken = ", ".join(map(str, inputs_of(given.proto)))
     raise EngineError(
         f"{given.path} takes {taken}, and at the size of {key} it contradicts itself: {faults[0]}",
-        hint=f"give {key} the size that it was exported for, or export it with that size fixed",
+        hint=proof.size_hint(key, given.model.input.batch if given.model.input else 1),
         details="\n".join(faults[1:]),
     )
 

@@ -192,6 +192,24 @@ def test_one_mistake_is_one_sentence_on_every_target(name: str, target: str, tmp
     assert raised.value.hint == hint
 
 
+def one_picture_inside() -> onnx.ModelProto:
+    """Open at its edge, and for one picture inside."""
+    graph = exports.Graph()
+    graph.conv("x", "c", 3, 4)
+    graph.node("Reshape", ["c", graph.sizes("shape", 32, 32)], "flat")
+    graph.node("MatMul", ["flat", graph.kernel("w", 32, 5)], "y")
+    return graph.model({"x": (exports.FLOAT, ["n", 3, 32, 32])}, {"y": (exports.FLOAT, [32, 5])})
+
+
+def test_what_takes_no_batch_is_told_to_be_asked_for_none_which_cures(tmp_path: Path) -> None:
+    target, bench = find_target("virt-arm64", SETTINGS), bench_in(tmp_path)
+    (tmp_path / "m.onnx").write_bytes(one_picture_inside().SerializeToString())
+    with pytest.raises(EngineError) as raised:
+        compile_models(recipe_of(Export(make=one_picture_inside, input={"batch": 2})), tmp_path, target, bench)
+    assert raised.value.hint.endswith("size fixed, or leave batch = 2 out: it may take one picture at a time")
+    compile_models(recipe_of(Export(make=one_picture_inside)), tmp_path, target, bench)
+
+
 def test_an_engine_names_what_was_rewritten_and_is_proven_once(tmp_path: Path) -> None:
     export, bench = EXPORTS["torchvision"], bench_in(tmp_path)
     (tmp_path / "m.onnx").write_bytes(export.make().SerializeToString())
