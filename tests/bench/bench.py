@@ -6,8 +6,6 @@ The keeper's figures are of a real one, started in process mode in a folder of i
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import json
 import os
 import statistics
 import subprocess
@@ -18,11 +16,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Column, Table
-
 from edgekit.host.provision.keeper_zip import build_keeper
 from measure import Figure, compared, cpu_seconds, machine, paired, paired_costs, spread
+from parts import Parts, take
 from sensors import sensor_figures
 
 ROOT = Path(__file__).parents[2]
@@ -106,28 +102,18 @@ def keeper_figures() -> list[Figure]:
     ]
 
 
-def show(figures: list[Figure]) -> None:
-    """Print the table."""
-    table = Table(Column("name", no_wrap=True), "ratio", "bar", "against", "median", "spread", "unit", "n")
-    for figure in figures:
-        ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}"
-        bar = "" if figure.bar is None else f"{'>=' if figure.better == 'higher' else '<='} {figure.bar:g}"
-        row = (figure.name, ratio, bar, figure.against, f"{figure.median:.3g}", f"{figure.spread:.2g}", figure.unit)
-        table.add_row(*row, str(figure.n))
-    console = Console(width=None if sys.stdout.isatty() else 150)
-    console.print(table)
-    console.print(figures[0].machine)
-
-
 def main() -> None:
     """Take the figures, print them, write them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     wanted = parser.parse_args()
-    figures = [help_vs_python(), cached_build_vs_python(), *keeper_figures(), *sensor_figures()]
-    show(figures)
-    if wanted.json:
-        wanted.json.write_text(json.dumps([dataclasses.asdict(figure) for figure in figures], indent=2) + "\n")
+    parts: Parts = {
+        "help": lambda: [help_vs_python()],
+        "build": lambda: [cached_build_vs_python()],
+        "keeper": keeper_figures,
+        "sensors": sensor_figures,
+    }
+    take(parts, wanted.json)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ sorted tar, packed by xz.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import io
 import json
 import lzma
@@ -20,10 +19,11 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-from bench import show
 from measure import Figure, compared, cpu_seconds, machine, paired_costs, seconds, spread
+from parts import take
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
@@ -280,10 +280,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=PARTS, default=list(PARTS), help="some parts")
     parser.add_argument("--rounds", type=int, default=5, help="pairs of push and its peer")
     wanted = parser.parse_args()
-    figures = [found for name in wanted.only for found in PARTS[name](wanted.rounds)]
-    show(figures)
-    if wanted.json:
-        wanted.json.write_text(json.dumps([dataclasses.asdict(one) for one in figures], indent=2) + "\n")
+    take({name: partial(PARTS[name], wanted.rounds) for name in wanted.only}, wanted.json)
 
 
 if __name__ == "__main__":

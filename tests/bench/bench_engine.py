@@ -25,7 +25,6 @@ from rich.console import Console
 from rich.table import Table
 
 import edgekit
-from bench import show
 from edgekit.cli.output import Output
 from edgekit.errors import EdgekitError
 from edgekit.executor.local import LocalExecutor
@@ -41,6 +40,7 @@ from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.reader import from_raw
 from edgekit.schema.recipe import Recipe
 from measure import Figure, measured, paired, seconds
+from parts import Parts, take
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
@@ -175,14 +175,14 @@ def measure_onnxruntime(shops: list[Shop], shared: EngineBench, folder: Path, ta
     ]
 
 
-def measure_rtx(shops: list[Shop], folder: Path, table: Table) -> None:
-    """Our TensorRT path on a builder that needs no GPU; for the table alone."""
+def measure_rtx(shops: list[Shop], folder: Path, table: Table) -> list[Figure]:
+    """Our TensorRT path on a builder that needs no GPU; for the table of backends alone."""
     environment = folder / "rtx"
     subprocess.run([uv.find_uv_bin(), "venv", "-q", "--python", sys.executable, str(environment)], check=True)
     argv = [uv.find_uv_bin(), "pip", "install", "-q", "--python", str(environment / "bin/python"), *RTX]
     if subprocess.run(argv, check=False, capture_output=True).returncode:
         CONSOLE.print("no TensorRT-RTX figures: it cannot be fetched")
-        return
+        return []
     for shop in shops:
         argv = [str(environment / "bin/python"), "-c", DRIVER, str(shop.folder)]
         done = subprocess.run(argv, capture_output=True, text=True, check=True, env={"PYTHONPATH": str(ROOT)})
@@ -190,6 +190,7 @@ def measure_rtx(shops: list[Shop], folder: Path, table: Table) -> None:
         table.add_row(
             "tensorrt-rtx float32", shop.name, f"{took:.1f} s", f"{peak >> 20} MiB", "not run", f"{size >> 10} KiB"
         )
+    return []
 
 
 def main() -> None:
@@ -204,13 +205,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="edgekit-bench-") as scratch:
         folder = Path(scratch)
         shops = [Shop(folder, name) for name in NETWORKS]
-        figures = measure_rknn(shops, shared, folder, table)
-        figures += measure_onnxruntime(shops, shared, folder, table)
-        measure_rtx(shops, folder, table)
-    CONSOLE.print(table)
-    show(figures)
-    if wanted.json:
-        wanted.json.write_text(json.dumps([dataclasses.asdict(one) for one in figures], indent=1) + "\n")
+        parts: Parts = {
+            "rknn": lambda: measure_rknn(shops, shared, folder, table),
+            "onnxruntime": lambda: measure_onnxruntime(shops, shared, folder, table),
+            "tensorrt-rtx": lambda: measure_rtx(shops, folder, table),
+        }
+        try:
+            take(parts, wanted.json)
+        finally:
+            CONSOLE.print(table)
 
 
 if __name__ == "__main__":

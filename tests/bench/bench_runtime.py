@@ -8,10 +8,9 @@ A module has `figures(rounds: int) -> list[Figure]`. Names of figures stay stabl
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import importlib
-import json
 import sys
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -19,8 +18,8 @@ from rich.console import Console
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))  # modules use real servers and clips of tests/fakes
 
-from bench import show  # noqa: E402
 from measure import Figure  # noqa: E402
+from parts import take  # noqa: E402
 
 ROUNDS = 7
 _PREFIX = "runtime_"
@@ -32,12 +31,10 @@ def modules() -> list[str]:
     return sorted(file.stem.removeprefix(_PREFIX) for file in Path(__file__).parent.glob(f"{_PREFIX}*.py"))
 
 
-def gather(names: list[str], rounds: int) -> list[Figure]:
-    """Take the figures of some modules, one module after the other."""
-    figures: list[Figure] = []
-    for name in names:
-        CONSOLE.print(f"{name} ...")
-        figures += importlib.import_module(f"{_PREFIX}{name}").figures(rounds)
+def figures_of(name: str, rounds: int) -> list[Figure]:
+    """Take the figures of a module."""
+    CONSOLE.print(f"{name} ...")
+    figures: list[Figure] = importlib.import_module(f"{_PREFIX}{name}").figures(rounds)
     return figures
 
 
@@ -47,10 +44,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often each pair is taken")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     wanted = parser.parse_args()
-    figures = gather(wanted.only or modules(), wanted.rounds)
-    show(figures)
-    if wanted.json:
-        wanted.json.write_text(json.dumps([dataclasses.asdict(figure) for figure in figures], indent=2) + "\n")
+    take({name: partial(figures_of, name, wanted.rounds) for name in wanted.only or modules()}, wanted.json)
 
 
 if __name__ == "__main__":

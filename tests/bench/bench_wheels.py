@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import math
 import os
 import shutil
@@ -28,7 +27,6 @@ import uv
 from rich.console import Console
 
 import edgekit
-from bench import show
 from edgekit.executor.local import LocalExecutor
 from edgekit.host.progress import Silent
 from edgekit.host.settings import settings_from
@@ -36,6 +34,7 @@ from edgekit.host.unpack import unpack_member
 from edgekit.host.wheel.cross.paths import CrossPaths
 from edgekit.host.wheel.debian import Debian
 from measure import Figure, compared, measured, seconds
+from parts import Parts, take
 
 PACKAGES = {"psutil==7.2.2": (), "msgpack==1.2.4": ("cython",), "ujson==6.1.0": ("setuptools-scm",)}
 """C, Cython, and C++, with what each needs to be built."""
@@ -170,6 +169,7 @@ class Emulated:
         subprocess.run([*chroot, *argv, folder], check=True, capture_output=True, env=env, timeout=3000)
 
 
+@arm64_programs()
 def cross_vs_emulated(product: Product, folder: Path, rounds: int) -> Figure:
     """How many times faster, by the geometric mean over the packages of the median of paired ratios."""
     emulated = Emulated(folder, product)
@@ -274,14 +274,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="edgekit-bench-") as name:
         folder = Path(name)
         product = Product(folder)
-        with arm64_programs():
-            figures = [cross_vs_emulated(product, folder, wanted.rounds)]
-        figures.append(cross_vs_native(product, folder, wanted.rounds))
-        figures += [cached_wheel(product), resolution()]
-        figures.append(first_use(product, folder))
-    show(figures)
-    if wanted.json:
-        wanted.json.write_text(json.dumps([dataclasses.asdict(figure) for figure in figures], indent=2) + "\n")
+        parts: Parts = {
+            "emulated": lambda: [cross_vs_emulated(product, folder, wanted.rounds)],
+            "native": lambda: [cross_vs_native(product, folder, wanted.rounds)],
+            "cached": lambda: [cached_wheel(product)],
+            "resolution": lambda: [resolution()],
+            "first use": lambda: [first_use(product, folder)],
+        }
+        take(parts, wanted.json)
 
 
 if __name__ == "__main__":

@@ -117,10 +117,12 @@ def running_site() -> Iterator[Site]:
         )
         site.prefix.mkdir(mode=0o700)
         assert site.edgekit("keys", "init").code == 0
-        yield site
-        program = site.prefix / "usr/lib/edgekit/edgekitd.pyz"
-        if program.exists():
-            subprocess.run(["python3", "-I", program, "halt", "--prefix", site.prefix], check=True, timeout=60)
+        try:
+            yield site
+        finally:
+            program = site.prefix / "usr/lib/edgekit/edgekitd.pyz"
+            if program.exists():
+                subprocess.run(["python3", "-I", program, "halt", "--prefix", site.prefix], check=True, timeout=60)
     shutil.rmtree(folder)
 
 
