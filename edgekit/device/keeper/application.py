@@ -44,6 +44,11 @@ class Application:
         return (self.supervisor, *([self._trial.supervisor] if self._trial else []))
 
     @property
+    def wake_at_s(self) -> float | None:
+        """When it has something to do that no supervisor knows of."""
+        return self._driver.wake_at_s
+
+    @property
     def stopped(self) -> bool:
         """Whether no process of it is left and none is to come."""
         return all(supervisor.stopped for supervisor in self.supervisors)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import replace
 
 from edgekit.device.keeper.boot_count import BootCount
 from edgekit.device.keeper.context import Footprint, KeeperContext
+from edgekit.device.keeper.damage_watch import DamageWatch
 from edgekit.device.keeper.incidents.release_notes import ReleaseNotes, SeenFailure
 from edgekit.device.keeper.open_tickets import OpenTickets, title
+from edgekit.device.keeper.process.growing_delay import GrowingDelay
 from edgekit.device.keeper.process.post import usual_post
 from edgekit.device.keeper.process.supervisor import Ended, Reported, Supervisor
 from edgekit.device.keeper.process.worker_exit import Exit
@@ -26,15 +27,14 @@ from edgekit.device.keeper.update.activation import (
     UpdateEvent,
     wanted,
 )
-from edgekit.device.keeper.update.examination import Examination
 from edgekit.device.keeper.update.health import Probation, judge, observe, verdict
 from edgekit.device.keeper.update.releases import Release
 from edgekit.errors import Cause, EdgekitError, RolloutError
 from edgekit.judging.error_causes import cause_of
-from edgekit.schema.control import ReleaseRef
+from edgekit.schema.control import ReleaseFailure, ReleaseRef
 from edgekit.schema.report import Report
 
-_SUSPECT_RESTARTS = 3
+_SUSPECT_TRIES = 3
 """So many starts that came to nothing, and the release is read whole: its disk may rot."""
 
 
@@ -58,7 +58,9 @@ class ReleaseDriver:
         self._healthy_by_s = 0.0
         self._notes = ReleaseNotes(name, context)
         self._broken = ""
-        self._examination: Examination | None = None
+        """Why the wanted release could not be started; it is tried again."""
+        self._again_at_s, self._delay = 0.0, GrowingDelay()
+        self._damage = DamageWatch(context, self._notes, self._leave, self._log)
         self._saved = SavedState(context.layout.state_file(name), context.disk, context.wall_clock(), context.reserve)
         known = self.state.failure
         self.apply(Started(at_s=context.wall_clock()))
@@ -85,6 +87,11 @@ class ReleaseDriver:
         state = self.state
         return frozenset(ref.digest for ref in (state.current, state.previous, state.candidate) if ref)
 
+    @property
+    def wake_at_s(self) -> float | None:
+        """When a start that came to nothing is tried again."""
+        return self._again_at_s if self._broken and wanted(self.state) and not self.closing else None
+
     def begin(self, release: Release) -> None:
         """Put a release on trial.
 
@@ -94,7 +101,7 @@ class ReleaseDriver:
         self.supervisor.check(release)
         self.keep_settings(release)
         self.apply(Activate(candidate=release.ref))
-        self._examination = None  # it looks at what ran before
+        self._damage.forget()  # it looks at what ran before
         self._notes.begin_release()
         self.footprint.note(release)
         self._candidate, self._probation = release, None
@@ -106,7 +113,8 @@ class ReleaseDriver:
         """
         self.apply(Resume())
         self._broken = ""
-        self._examination = None  # what it looks at may have been laid out anew since
+        self._delay.reset()
+        self._damage.forget()  # what it looks at may have been laid out anew since
         self._notes.begin_release()
         if self.unhealthy() and (self.supervisor.restarts or self._clock() >= self._healthy_by_s):
             self.supervisor.stop()
@@ -122,7 +130,7 @@ class ReleaseDriver:
                 case Ended(exit=exit_):
                     self._lost(exit_)
         self._judge()
-        self._leave_damaged()
+        self._damage.step(self.state, closing=self.closing)
         self._give_up()
         self._boots.look(self.state, self.supervisor.process, healthy=not self.unhealthy())
         self._reconcile()
@@ -178,8 +186,8 @@ class ReleaseDriver:
             self._saved.note(ReleaseFailed(failure=failure))
             self._notes.begin()
             self.waiting.unhealthy(self.state.current, exit_.reason)
-            if self.supervisor.restarts == _SUSPECT_RESTARTS:
-                self._examine()
+            if self.supervisor.restarts == _SUSPECT_TRIES:
+                self._damage.look(self.state)
 
     def _judge(self) -> None:
         """Move a probation, or a roll-back, on."""
@@ -260,36 +268,6 @@ class ReleaseDriver:
             self._restored(f", which cannot be started: {stuck}")
         self.waiting.fail(RolloutError(f"{self.name} does not stop: {stuck}", hint="reboot the device"))
 
-    # A committed release whose disk rots
-
-    def _examine(self) -> None:
-        with contextlib.suppress(RuntimeError):  # no thread to be had: nothing is known, and the worker starts again
-            digests = [ref.digest for ref in (self.state.current, self.state.previous) if ref]
-            self._examination = Examination(digests, self._context.releases.doubts.damage)
-
-    def _leave_damaged(self) -> None:
-        """Go back to the release before where the current one is damaged and that one is whole."""
-        look, current, previous = self._examination, self.state.current, self.state.previous
-        if look is None or not look.over:
-            return
-        self._examination = None
-        wrong = look.wrong_with(current.digest) if current and self.state.phase == "running" else ()
-        if current is None or not wrong:
-            return
-        reason = f"{title(current)} is damaged on the device: {wrong[0]}"
-        self._log(f"{reason}; deploying it again mends it")
-        if previous is None or look.wrong_with(previous.digest) or self.closing:
-            return
-        try:
-            release = self._context.settings.kept(self._context.releases.committed(previous), current, previous)
-            seen = SeenFailure(kind="rolled_back", reason=reason, probes=wrong, cause="damaged")
-            self._saved.note(ReleaseFailed(failure=self._notes.failed(current, seen)))
-            self.begin(release)
-        except (EdgekitError, OSError) as error:
-            self._log(f"{title(previous)} cannot take its place: {error}")
-            return
-        self._context.releases.doubts.distrust(current.digest, wrong)
-
     # Making it so
 
     def _reconcile(self) -> None:
@@ -298,31 +276,47 @@ class ReleaseDriver:
         running = self.supervisor.release
         if running and (ref is None or not running.ref.same(ref)):
             self.supervisor.stop()
-        if ref and self.supervisor.stopped and not self._broken:
+        if ref and self.supervisor.stopped and not (self._broken and self._clock() < self._again_at_s):
             self._start(ref)
         if self.supervisor.stopped:
             self.waiting.stopped()
 
     def _start(self, ref: ReleaseRef) -> None:
         candidate = self._candidate
+        self._boots.starting(self.state)
         try:
             release = candidate if candidate and candidate.ref == ref else self._committed(ref)
         except (EdgekitError, OSError) as error:
-            self._broken = f"{title(ref)} cannot be started: {error}"
-            self._log(self._broken)
-            self._notes.failed(ref, SeenFailure(kind="not_started", reason=self._broken, cause=cause_of(error)))
-            self._restored(f", but {error}")
+            self._put_off(ref, error)
             return
+        self._broken = ""
+        self._delay.reset()
         self._notes.begin()
         self.footprint.keep(self.references)
         self.footprint.note(release)
-        self._boots.starting(self.state)
         self.supervisor.start(release)
         self.supervisor.step()
         health, now = release.plan.health, self._clock()
         if release is candidate:
             self._probation = Probation(health=health, golden=release.plan.golden is not None, started_s=now)
         self._healthy_by_s = now + health.start_s
+
+    def _put_off(self, ref: ReleaseRef, error: EdgekitError | OSError) -> None:
+        """Try again later: what is short, or does not answer, may be there then. What is damaged is looked into."""
+        known, self._broken = self._broken, f"{title(ref)} cannot be started: {error}"
+        self._again_at_s = self._clock() + self._delay.next_s()
+        new = self._broken != known
+        if new:
+            self._log(self._broken)
+            self._notes.failed(ref, SeenFailure(kind="not_started", reason=self._broken, cause=cause_of(error)))
+            self._restored(f", but {error}")
+        if (new and isinstance(error, EdgekitError)) or self._delay.tries == _SUSPECT_TRIES:
+            self._damage.look(self.state)
+
+    def _leave(self, failure: ReleaseFailure, release: Release) -> None:
+        """Try the release before in place of a damaged one."""
+        self._saved.note(ReleaseFailed(failure=failure))
+        self.begin(release)
 
     def _committed(self, ref: ReleaseRef) -> Release:
         return replace(self._context.releases.committed(ref), settings=self._context.settings.content(ref))

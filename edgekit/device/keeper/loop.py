@@ -212,8 +212,10 @@ class Keeper:
 
     def _supervisors(self) -> list[Supervisor]:
         """Of those that can be looked after: what is unread of another would keep the loop awake for nothing."""
-        sound = [found for found in self._applications.values() if found.name not in self._faults]
-        return [supervisor for found in sound for supervisor in found.supervisors]
+        return [supervisor for found in self._sound() for supervisor in found.supervisors]
+
+    def _sound(self) -> list[Application]:
+        return [found for found in self._applications.values() if found.name not in self._faults]
 
     def _isolated(self) -> frozenset[int]:
         """CPUs that running applications want to themselves."""
@@ -289,6 +291,7 @@ class Keeper:
         if self._notifier.watchdog_s:
             longest = min(longest, self._notifier.watchdog_s / 4)
         due = [supervisor.wake_at_s for supervisor in self._supervisors()]
+        due += [application.wake_at_s for application in self._sound()]
         first = min((at_s for at_s in due if at_s is not None), default=None)
         return longest if first is None else min(longest, max(0.0, first - self._clock()) + 0.01)
 

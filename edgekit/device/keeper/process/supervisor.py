@@ -14,6 +14,7 @@ from edgekit.device.keeper.process.confinement.confined import confine, lacks_of
 from edgekit.device.keeper.process.confinement.device_program import hold_devices
 from edgekit.device.keeper.process.confinement.devices import device_rules
 from edgekit.device.keeper.process.confinement.users import Owner
+from edgekit.device.keeper.process.growing_delay import GrowingDelay
 from edgekit.device.keeper.process.life import WorkerContext, WorkerProcess
 from edgekit.device.keeper.process.post import Post
 from edgekit.device.keeper.process.work_quota import WatchedWorker, WorkRoom, WorkWatch
@@ -26,7 +27,6 @@ from edgekit.schema.report import Report
 from edgekit.schema.units import format_cpus
 from edgekit.schema.worker_status import WorkerStatus
 
-FIRST_DELAY_S, LAST_DELAY_S = 1.0, 60.0
 STEADY_S = 60.0
 """A worker that ran for so long starts with the first delay again."""
 _CLEAR_S, _LOOK_S = 10.0, 0.05
@@ -61,7 +61,7 @@ class Supervisor:
         self._process: WorkerProcess | None = None
         self._release: Release | None = None
         self._start_at_s: float | None = None
-        self._delay_s = FIRST_DELAY_S
+        self._delay = GrowingDelay()
         self._limits_note = ""
         self._lacks: tuple[str, ...] = ()
         self._room = WorkRoom()
@@ -128,7 +128,7 @@ class Supervisor:
         assert self.stopped
         self._release = release
         self._start_at_s = self._context.clock()
-        self._delay_s = FIRST_DELAY_S
+        self._delay.reset()
         self._clear_by_s = None
         self.restarts = 0
 
@@ -219,9 +219,8 @@ class Supervisor:
 
     def _retry(self, exit_: Exit, ran_s: float) -> list[Reported | Ended]:
         if ran_s >= STEADY_S:
-            self._delay_s = FIRST_DELAY_S
-        self._start_at_s = self._context.clock() + self._delay_s
-        self._delay_s = min(2 * self._delay_s, LAST_DELAY_S)
+            self._delay.reset()
+        self._start_at_s = self._context.clock() + self._delay.next_s()
         self.restarts += 1
         return [Ended(exit=exit_)]
 

@@ -57,9 +57,9 @@ class Examination:
         """Whether it has come to its end."""
         return not self._thread.is_alive()
 
-    def wrong_with(self, digest: str) -> tuple[str, ...]:
-        """What is wrong with a release, once it is over."""
-        return self._found.get(digest, ("it cannot be read",))
+    def wrong_with(self, digest: str) -> tuple[str, ...] | None:
+        """What is wrong with a release, once it is over; None where that could not be seen."""
+        return self._found.get(digest)
 
     def _run(self) -> None:
         for digest in self._digests:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import stat
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ MANIFEST, SIGNATURE, PLAN = "manifest.json", "manifest.json.sig", "plan.json"
 STATEMENT, STATEMENT_SIGNATURE = "provenance.json", "provenance.json.sig"
 """How the release was made, and the signature over its DSSE encoding: what its envelope holds on the host."""
 _SHOWN = 5
+_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""What the keeper lacks for a while: it says nothing of the file that was to be read."""
 
 
 def read_manifest(manifest_json: bytes) -> Manifest:
@@ -68,7 +71,11 @@ def read_plan(path: Path) -> WorkerPlan:
 
 
 def flaws_of(folder: Path, digest: str) -> tuple[str, ...]:
-    """What of a release's files is missing or has another size. Contents are hashed when it is laid out."""
+    """What of a release's files is missing or has another size. Contents are hashed when it is laid out.
+
+    Raises:
+        OSError: files cannot be looked at now, whatever is in them; so in all that follows.
+    """
     try:
         manifest_json = (folder / MANIFEST).read_bytes()
         (folder / SIGNATURE).stat()
@@ -76,6 +83,7 @@ def flaws_of(folder: Path, digest: str) -> tuple[str, ...]:
             return (f"its {MANIFEST} was changed",)
         sizes = {entry["path"]: entry["bytes"] for entry in json.loads(manifest_json)["files"]}
     except (OSError, ValueError, KeyError, TypeError) as error:
+        _pass_on_shortage(error)
         return (f"its {MANIFEST} or signature cannot be read: {error}",)
     return tuple(f"{path} is missing or cut" for path, size in sizes.items() if _size(folder / path) != size)
 
@@ -100,8 +108,14 @@ def _digest(path: Path) -> str:
     """A file's SHA-256; empty where it cannot be read, as of a disk that gives no answer."""
     try:
         return sha256_file(path)
-    except OSError:
+    except OSError as error:
+        _pass_on_shortage(error)
         return ""
+
+
+def _pass_on_shortage(error: Exception) -> None:
+    if isinstance(error, OSError) and error.errno in _SHORTAGES:
+        raise error
 
 
 def _in_one_line(error: EdgekitError) -> str:
@@ -113,6 +127,7 @@ def _size(path: Path) -> int:
     """A regular file's size; -1 where there is none."""
     try:
         status = path.lstat()
-    except OSError:
+    except OSError as error:
+        _pass_on_shortage(error)
         return -1
     return status.st_size if stat.S_ISREG(status.st_mode) else -1

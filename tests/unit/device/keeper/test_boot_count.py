@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from edgekit.device.keeper.boot_count import MOST_BOOTS
+from edgekit.device.keeper.update import releases
 from edgekit.device.keeper.update.activation import State
+from edgekit.device.keeper.update.release_files import read_plan
 from edgekit.schema.message import from_message
+from edgekit.schema.plan import WorkerPlan
 from tests.fakes.child import FakeChild
 from tests.fakes.keeper import Bench, make_layout, pulse
 from tests.fakes.releases import make_plan, make_release
@@ -130,3 +133,18 @@ def test_a_disk_that_takes_nothing_keeps_no_release_from_running(root: Path) -> 
     bench.starter.on_start = pulse
     bench.turn(times=5)
     assert bench.view().unhealthy_because == ()
+
+
+def test_a_boot_in_which_the_release_could_not_even_be_read_counts(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = make_layout(root).release(SECOND.digest)
+
+    def read(path: Path) -> WorkerPlan:
+        if path == bad:
+            raise OSError(5, "Input/output error")
+        return read_plan(path)
+
+    monkeypatch.setattr(releases, "read_plan", read)
+    for number in range(MOST_BOOTS):
+        come_up(root, f"boot {number}")
+    assert saved(root).boots == MOST_BOOTS
+    assert come_up(root, "one too many").current == FIRST.digest

@@ -76,7 +76,7 @@ def rot(bench: Bench, *releases: FakeRelease) -> None:
     bench.child().end(1)
     for _ in range(60):
         bench.turn(1.0)
-        look = bench.application()._driver._examination
+        look = bench.application()._driver._damage._examination
         if look:
             look._thread.join(60)
 
@@ -131,7 +131,7 @@ def test_a_look_at_what_ran_before_judges_no_later_release(tmp_path: Path, monke
     bench.starter.on_start = lambda child: child.end(1)
     bench.child().end(1)
     bench.turn(1.0, times=30)
-    look = bench.application()._driver._examination
+    look = bench.application()._driver._damage._examination
     assert look is not None and not look.over, "it takes long on a slow card"
     bench.starter.on_start = pulse
     third = make_release(plan=make_plan(version="3.0.0"))
