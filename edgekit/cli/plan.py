@@ -72,8 +72,11 @@ def _text(found: PlanResult) -> RenderableType:
     seen = f"{counted(cameras.count, 'camera')} of {cameras.width_px}x{cameras.height_px} at {cameras.fps:g} fps"
     parts: list[RenderableType] = [f"{found.application} {found.version} for {found.target}, {seen}", ""]
     parts += _memory(found.memory)
+    if found.memory.accelerators:
+        beside = any(share.accelerator_bytes for share in found.board)
+        parts.append(f"what accelerators take {'comes beside memory_max' if beside else 'is charged to the process'}")
     if found.board:
-        each = ", ".join(f"{one.application} {format_bytes(one.memory_max)}" for one in found.board)
+        each = ", ".join(map(str, found.board))
         parts.append(f"on the board together: {each}; there are {format_bytes(found.board_bytes)} for applications")
     if found.busy_percent:
         each = ", ".join(f"{name} {percent:.4g} %" for name, percent in found.busy_percent.items())
@@ -92,6 +95,7 @@ def _memory(memory: MemoryForecast) -> list[RenderableType]:
 
     rows = [(one.owner, _mib(one.usual_bytes), _mib(one.most_bytes), one.known_from) for one in memory.lines]
     rows.append(("together", _mib(memory.usual_bytes), _mib(memory.most_bytes), ""))
+    rows += [(one.owner, _mib(one.usual_bytes), _mib(one.most_bytes), one.known_from) for one in memory.accelerators]
     limit = format_bytes(memory.memory_max)
     lines: list[RenderableType] = [
         table(("memory, MiB", "usual", "at most", "known from"), rows),

@@ -91,6 +91,11 @@ def _text(made: Profile, file: Path) -> RenderableType:
         f"clocks: {clocks or 'this machine tells none'}",
         f"memory: libraries {format_bytes(memory.libraries_bytes)}, "
         f"with engines and golden frames {format_bytes(memory.ready_bytes)}",
+        *(
+            f"engine {name}: {format_bytes(one.accelerator_bytes)} on its accelerator, beside that"
+            for name, one in made.engines.items()
+            if one.accelerator_bytes
+        ),
         *(f"note: {note}" for note in made.notes),
     ]
     parts: list[RenderableType] = ["\n".join(lines)]

@@ -65,7 +65,9 @@ class EngineCost:
     stage: str = ""
     """The stage that runs it, whose cost this is too."""
     memory_bytes: Bytes = 0
-    """Anonymous and shared memory that loading it took, and its first runs."""
+    """Anonymous and shared memory by which the process grew while it was loaded."""
+    accelerator_bytes: Bytes = 0
+    """What it takes on the accelerator to run, as the accelerator's library says; 0 where that is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from edgekit.schema.bounds import Between, Matches
 from edgekit.schema.names import FileName, FolderPath, MinorVersion, OneLine
-from edgekit.schema.units import Bytes, Cpus, SmallestUnit
+from edgekit.schema.units import Bytes, Cpus, SmallestUnit, version_tuple
 
 AcceleratorKind = Literal["onnxruntime", "tensorrt", "rknn"]
 Evidence = Literal["", "virtual board", "published outputs", "datasheet", "probe"]
@@ -123,6 +123,12 @@ class Target:
     accelerators: tuple[Accelerator, ...] = ()
     recognise: Recognise = Recognise()
     notes: str = ""
+
+    @property
+    def accelerators_apart(self) -> bool:
+        """Whether what engines take on an accelerator is in no account of a process. Source: NVIDIA nvmap, r39.2,
+        nvmap_alloc.c: pages are charged, and count as the task's; those of earlier releases and of rknpu are not."""
+        return version_tuple(self.os.l4t) < (39,)
 
     @property
     def cpus(self) -> tuple[int, ...]:

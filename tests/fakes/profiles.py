@@ -29,7 +29,7 @@ def cost(cpu_ms: float, wait_ms: float = 0.0, count: int = 100) -> Cost:
     )
 
 
-def profile(costs: Mapping[str, Cost], *, slots: int = 1, **size: object) -> Profile:
+def profile(costs: Mapping[str, Cost], *, slots: int = 1, accelerator: int = 6 * MIB, **size: object) -> Profile:
     """A profile of 640x360 at 10 fps."""
     given: dict[str, object] = {
         "width_px": 640,
@@ -54,7 +54,15 @@ def profile(costs: Mapping[str, Cost], *, slots: int = 1, **size: object) -> Pro
         device="bench",
         machine="a board",
         measured="2026-11-26T12:00:00+00:00",
-        engines={"net": EngineCost(runner="rknn", sha256="1" * 64, slots=slots, memory_bytes=10 * MIB)},
+        engines={
+            "net": EngineCost(
+                runner="rknn",
+                sha256="1" * 64,
+                slots=slots,
+                memory_bytes=10 * MIB,
+                accelerator_bytes=accelerator,
+            )
+        },
         sizes=(SizeProfile(**given),),  # type: ignore[arg-type]
         memory=MemoryProfile(
             interpreter_bytes=12 * MIB, libraries_bytes=30 * MIB, ready_bytes=45 * MIB, file_bytes=70 * MIB

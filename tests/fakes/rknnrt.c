@@ -254,7 +254,9 @@ int rknn_query(uint64_t handle, int command, void *answer, uint32_t size) {
     strcpy(answer, "2.3.2 (fake@2025-04-09T09:09:27)");
     strcpy((char *)answer + 256, "0.9.8");
     return OK;
-  case MEM_SIZE: memset(answer, 0, size); ((uint32_t *)answer)[0] = 4096; ((uint32_t *)answer)[1] = 8192; return OK;
+  case MEM_SIZE:
+    if (fails("rknn_query MEM_SIZE")) return failing_code;
+    memset(answer, 0, size); ((uint32_t *)answer)[0] = 4096; ((uint32_t *)answer)[1] = 8192; return OK;
   }
   fault("rknn_query: command %d is not known here", command);
   return PARAM_INVALID;

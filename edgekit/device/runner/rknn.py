@@ -39,7 +39,7 @@ from edgekit.device.runner.tensors import (
     picture_name,
     plain_inputs,
 )
-from edgekit.errors import InputError
+from edgekit.errors import EngineError, InputError
 from edgekit.schema.plan import EnginePlan
 
 if TYPE_CHECKING:
@@ -118,6 +118,7 @@ def open_runner(
         copied = () if mapped else tuple(plain_inputs(inputs) for _ in range(spare_sets(len(contexts))))
         spare = tuple(one for context in contexts if isinstance(context, MappedContext) for one in context.spare)
         outputs = tuple(_spec(one, np.dtype(np.float32)) for one in base.outputs())
+        memory_bytes = _memory_bytes(base, len(cores))
         filler = _filler(system.rga, spare, picture, held) if system.rga else no_filler
         resources = held.pop_all()
     return Runner(
@@ -129,9 +130,18 @@ def open_runner(
             spare=(*copied, *spare),
             close=resources.close,
             hint="see the kernel's log: dmesg | grep -i rknpu",
+            memory_bytes=memory_bytes,
             filler=filler,
         )
     )
+
+
+def _memory_bytes(base: Context, contexts: int) -> int:
+    """Duplicates share weights, and each has tensors between layers of its own. A runtime that does not tell runs."""
+    with contextlib.suppress(EngineError):
+        weights, internal = base.memory_bytes()
+        return weights + contexts * internal
+    return 0
 
 
 def _filler(

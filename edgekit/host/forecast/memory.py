@@ -62,6 +62,8 @@ class MemoryForecast:
     lines: tuple[MemoryLine, ...]
     file_bytes: int
     """Libraries' code and other pages of files: the kernel drops them where memory is short."""
+    accelerators: tuple[MemoryLine, ...] = ()
+    """What engines take on accelerators, which lies beside the process: the board has to have it too."""
     memory_max: int
 
     @property
@@ -73,6 +75,11 @@ class MemoryForecast:
     def most_bytes(self) -> int:
         """The sum of what it may take."""
         return sum(line.most_bytes for line in self.lines)
+
+    @property
+    def accelerator_bytes(self) -> int:
+        """The sum of what engines take on accelerators."""
+        return sum(line.usual_bytes for line in self.accelerators)
 
     @property
     def fits(self) -> bool:
@@ -96,6 +103,7 @@ def foretell_memory(
     return MemoryForecast(
         lines=tuple(line for line in (*begin, *_sinks(plan, cameras), *_kept(plan)) if line.most_bytes),
         file_bytes=profile.memory.file_bytes if profile else 0,
+        accelerators=tuple(_accelerators(profile)) if profile else (),
         memory_max=plan.limits.memory_max,
     )
 
@@ -119,6 +127,12 @@ def _measured(profile: Profile, size: SizeProfile, plan: WorkerPlan, cameras: Ca
     more = (cameras.pictures - max(1, size.pictures)) * _surface(cameras)
     each = max(0, size.stream_bytes + more)
     yield from _cameras(cameras, each, _most_pictures(plan) - cameras.pictures, "profile")
+
+
+def _accelerators(profile: Profile) -> Iterator[MemoryLine]:
+    for name, engine in profile.engines.items():
+        if engine.accelerator_bytes:
+            yield _line(f"accelerator: engine {name}", engine.accelerator_bytes, "profile")
 
 
 def _assumed(plan: WorkerPlan, cameras: Cameras, models: Mapping[str, int]) -> Iterator[MemoryLine]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,19 +20,20 @@ from edgekit.host.forecast.picture import draw_lanes
 from edgekit.host.release.folder import open_release, read_plan
 from edgekit.host.release.names import MANIFEST
 from edgekit.host.release.plan import plan_worker
+from edgekit.host.workflow.board_sum import BoardShare, BoardSum, add_up
 from edgekit.host.workflow.devices import DeviceAccess
 from edgekit.host.workflow.out_file import check_out_file
 from edgekit.host.workflow.profiles import read_profile
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.judging.accelerators import find_overuse, not_added_up
 from edgekit.schema.accelerators import AcceleratorUse
-from edgekit.schema.board import reserve_bytes
 from edgekit.schema.control import Status
 from edgekit.schema.forecast import ForecastReply, ForecastRequest, LoadForecast, ModelsRequest
 from edgekit.schema.manifest import EngineEntry
 from edgekit.schema.plan import EnginePlan, WorkerPlan
 from edgekit.schema.profile import Profile
 from edgekit.schema.source import CameraOptions
+from edgekit.schema.target import Target
 from edgekit.schema.units import format_bytes
 
 _SHOWN = (1, 2, 4, 8, 16)
@@ -59,16 +61,6 @@ class PlanOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BoardShare:
-    """What one application on the board may use, and has used."""
-
-    application: str
-    memory_max: int
-    peak_bytes: int
-    """As its kernel has counted; of the planned one what is foretold."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanResult:
     """What is foretold."""
 
@@ -79,15 +71,17 @@ class PlanResult:
     memory: MemoryForecast
     memory_usual_bytes: int
     memory_most_bytes: int
+    accelerator_bytes: int = 0
+    """What its engines take on accelerators: no part of the other two, nor of `memory_max`."""
     profiled: str = ""
     """Where and in which state the costs were measured; empty: nowhere, and nothing is said of times."""
     loads: tuple[LoadForecast, ...] = ()
     most_cameras: int = 0
     """So many keep up; 0 where that is not known, or not even one does."""
     board: tuple[BoardShare, ...] = ()
-    """All applications of the device, this one first."""
+    """All applications of the device, this one first; without a device this one alone, where its target is known."""
     board_bytes: int = 0
-    """What they may use together: the device's memory less its reserve."""
+    """What they may use together: the device's memory, or the target's, less its reserve."""
     busy_percent: dict[str, float] = field(default_factory=dict)
     """Of each accelerator's time, what this application takes by its profile, or by that which it was built with."""
     refusals: tuple[str, ...] = ()
@@ -130,7 +124,7 @@ def plan_ahead(recipe: Path, options: PlanOptions, access: DeviceAccess, station
         cameras = dataclasses.replace(cameras, pictures=max(1, load.pictures))
     taken = {} if profile else _models_here(models, station)
     memory = foretell_memory(plan, cameras, profile, taken)
-    board = _board(plan, memory, status) if status else ()
+    board = add_up(plan.application, memory, _target_of(plan, station), status)
     picture = _draw(plan, reply, cameras, options.picture) if options.picture else ""
     return PlanResult(
         application=plan.application,
@@ -140,11 +134,12 @@ def plan_ahead(recipe: Path, options: PlanOptions, access: DeviceAccess, station
         memory=memory,
         memory_usual_bytes=memory.usual_bytes,
         memory_most_bytes=memory.most_bytes,
+        accelerator_bytes=memory.accelerator_bytes,
         profiled=_profiled(profile) if profile else "",
         loads=reply.loads,
         most_cameras=reply.most,
-        board=board,
-        board_bytes=_usable_bytes(status) if status else 0,
+        board=board.shares,
+        board_bytes=board.usable_bytes,
         busy_percent=plan.busy_percent,
         refusals=_refusals(plan, memory, board, status),
         warnings=_warnings(plan, profile, memory, models.keys() - taken.keys(), status),
@@ -168,6 +163,13 @@ def _plan_of(recipe: Path, options: PlanOptions, station: Workstation) -> tuple[
     ]
     plan = plan_worker(folder.recipe, target, entries, has_app=folder.app is not None, places=folder.places)
     return plan, _on_cpu(plan, folder.folder.absolute())
+
+
+def _target_of(plan: WorkerPlan, station: Workstation) -> Target | None:
+    """Its target; None where a release was built for one that is not described here."""
+    with contextlib.suppress(InputError):
+        return find_target(plan.target, station.settings)
+    return None
 
 
 def _on_cpu(plan: WorkerPlan, below: Path) -> Mapping[str, EnginePlan]:
@@ -212,41 +214,14 @@ def _models_here(models: Mapping[str, EnginePlan], station: Workstation) -> Mapp
         return ask_models(ModelsRequest(engines=dict(models)), station.executor)
 
 
-def _board(plan: WorkerPlan, memory: MemoryForecast, status: Status) -> tuple[BoardShare, ...]:
-    own = BoardShare(application=plan.application, memory_max=memory.memory_max, peak_bytes=memory.usual_bytes)
-    others = (one for one in status.applications if one.application != plan.application and one.worker.memory_max)
-    return (
-        own,
-        *(
-            BoardShare(application=one.application, memory_max=one.worker.memory_max, peak_bytes=one.worker.memory_peak)
-            for one in others
-        ),
-    )
-
-
-def _usable_bytes(status: Status) -> int:
-    """What applications may use together."""
-    return status.memory_total_bytes - reserve_bytes(status.memory_total_bytes)
-
-
-def _refusals(
-    plan: WorkerPlan, memory: MemoryForecast, board: tuple[BoardShare, ...], status: Status | None
-) -> tuple[str, ...]:
+def _refusals(plan: WorkerPlan, memory: MemoryForecast, board: BoardSum, status: Status | None) -> tuple[str, ...]:
     found, others = [], _accelerators(status)
     if not memory.fits:
         found.append(
             f"memory: {format_bytes(memory.usual_bytes)} are needed and memory_max is "
             f"{format_bytes(memory.memory_max)}: raise limits.memory_max, or take fewer or smaller cameras"
         )
-    if status is not None and status.memory_total_bytes:
-        usable = _usable_bytes(status)
-        promised = sum(share.memory_max for share in board)
-        if promised > usable:
-            listed = " + ".join(f"{share.application} {format_bytes(share.memory_max)}" for share in board)
-            found.append(
-                f"memory_max of all applications is more than the device has for them: {listed} = "
-                f"{format_bytes(promised)} of {format_bytes(usable)}: lower limits.memory_max, or stop one of them"
-            )
+    found += [board.shortage] if board.shortage else []
     found += [f"{one.message}: {one.hint}" for one in find_overuse(plan.application, plan.accelerators, others)]
     return tuple(found)
 
@@ -273,12 +248,21 @@ def _warnings(
         found += [f"engine {name} is not in the sum: only its accelerator can tell what it takes" for name in beside]
         if any(isinstance(source, CameraOptions) for source in plan.sources.values()):
             found.append("cameras are taken for such of 1 to 4 reference pictures, as most are")
-    elif profile.target != plan.target:
-        found.append(f"the profile was measured on {profile.target}, and this is for {plan.target}")
+    else:
+        found += _doubts(plan, profile)
     if profile is not None and status is not None and status.board is not None:
         found += map(str, judge_clocks(profile, status.board.clocks))
     found += not_added_up(plan.application, plan.accelerators, _accelerators(status))
     return tuple(found)
+
+
+def _doubts(plan: WorkerPlan, profile: Profile) -> Iterator[str]:
+    """What a profile does not tell of a plan."""
+    if profile.target != plan.target:
+        yield f"the profile was measured on {profile.target}, and this is for {plan.target}"
+    for name, engine in sorted(profile.engines.items()):
+        if engine.runner != "onnxruntime" and not engine.accelerator_bytes:
+            yield f"what engine {name} takes on its accelerator is not known: the profile does not tell"
 
 
 def _profiled(profile: Profile) -> str:

@@ -128,7 +128,8 @@ def _loaded(plan: WorkerPlan, release: Path, cache: Path) -> tuple[dict[str, Eng
             sha256=hashlib.sha256((release / engine.path).read_bytes()).hexdigest(),
             slots=engine.contract.batch if engine.gathers else runner.slots,
             stage=next((one.name for one in plan.stages if one.engine == name and one.kind != "preprocess"), ""),
-            memory_bytes=max(runner.memory_bytes, resident().own_bytes - before, 0),
+            memory_bytes=max(resident().own_bytes - before, 0),
+            accelerator_bytes=runner.memory_bytes,
         )
     return engines, runners
 

@@ -269,6 +269,16 @@ def test_what_the_runtime_tells_of_itself(fake):
     context.close()
 
 
+def test_the_runner_tells_what_it_takes_on_the_npu_and_runs_where_the_runtime_does_not(fake):
+    runner = fake.load()
+    assert runner.memory_bytes == 4096 + 3 * 8192, "duplicates share the weights"
+    runner.close()
+    fake.fail("rknn_query MEM_SIZE", -1)
+    runner = fake.load()
+    assert runner.memory_bytes == 0 and runner.slots == 3
+    runner.close()
+
+
 def test_the_fake_sees_what_is_wrong(library):
     """A watcher that sees nothing would prove nothing."""
     fake = FakeRuntime(library)

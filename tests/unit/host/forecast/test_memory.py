@@ -32,6 +32,19 @@ def test_what_was_measured_comes_first_and_each_owner_has_a_line() -> None:
     assert found.file_bytes == 70 * MIB and found.fits
 
 
+def test_what_an_engine_takes_on_its_accelerator_is_no_part_of_the_process() -> None:
+    """A Jetson's GPU memory is in no cgroup's account: against `memory_max` the process alone counts, whole."""
+    large = profile({}, accelerator=500 * MIB)
+    found = foretell_memory(PLAN, CAMERAS, large, {})
+    (line,) = found.accelerators
+    assert (line.owner, line.usual_bytes, line.known_from) == ("accelerator: engine net", 500 * MIB, "profile")
+    assert found.accelerator_bytes == 500 * MIB and found.fits
+    assert found.lines == foretell_memory(PLAN, CAMERAS, profile({}), {}).lines
+    assert by_owner(found)["engine net"] == 10 and by_owner(found)["golden frames, arenas"] == 5
+    assert foretell_memory(PLAN, CAMERAS, profile({}, accelerator=0), {}).accelerators == ()
+    assert foretell_memory(PLAN, CAMERAS, None, {}).accelerators == (), "only a profile tells"
+
+
 def test_one_camera_more_is_one_stream_more() -> None:
     one, two = (foretell_memory(PLAN, replace(CAMERAS, count=count), profile({}), {}) for count in (1, 2))
     assert two.usual_bytes - one.usual_bytes == pytest.approx(4 * MIB, abs=MIB / 10)

@@ -10,9 +10,11 @@ import pytest
 from edgekit.errors import InputError
 from edgekit.host.workflow.plan import PlanOptions, PlanResult, plan_ahead
 from edgekit.schema.accelerators import AcceleratorUse
+from edgekit.schema.memory import EngineMemory, WorkerMemory
 from edgekit.schema.message import to_message
 from edgekit.schema.plan import EnginePlan, WorkerPlan
 from edgekit.schema.profile import DECODE, Profile
+from edgekit.schema.report import Report
 from tests.fakes.devices import access_to
 from tests.fakes.keeper_link import APPLICATION, WORKER, FakeLink
 from tests.fakes.profiles import MIB, cost, profile, two_lanes
@@ -85,10 +87,47 @@ def test_what_cannot_fit_is_refused_with_the_sum(desk: Desk) -> None:
 
 def test_all_applications_of_a_board_count_together(desk: Desk) -> None:
     desk.link.application = dataclasses.replace(APPLICATION, worker=dataclasses.replace(WORKER, memory_max=900 * MIB))
-    found = desk.ahead(desk.release(two_lanes()), profile=desk.profile(profile(COSTS)), device="gate-7")
+    measured = desk.profile(profile(COSTS, accelerator=0))
+    found = desk.ahead(desk.release(two_lanes()), profile=measured, device="gate-7")
     assert [(one.application, one.memory_max // MIB) for one in found.board] == [("line", 200), ("sorter", 900)]
     (text,) = found.refusals
     assert "line 200.0 MiB + sorter 900.0 MiB = 1.1 GiB of 960.0 MiB" in text
+
+
+def test_what_engines_take_on_accelerators_counts_for_the_board_and_not_for_the_limit(desk: Desk) -> None:
+    engine = EngineMemory(name="n", runner="rknn", file_bytes=1, loaded_bytes=1, accelerator_bytes=80 * MIB)
+    memory = WorkerMemory(engines=(engine,))
+    desk.link.application = dataclasses.replace(
+        APPLICATION,
+        worker=dataclasses.replace(WORKER, memory_max=600 * MIB),
+        report=Report(phase="running", memory=memory),
+    )
+    given = {"device": "gate-7", "profile": desk.profile(profile(COSTS, accelerator=70 * MIB))}
+    found = desk.ahead(desk.release(two_lanes()), **given)
+    assert (found.refusals, found.accelerator_bytes) == ((), 70 * MIB) and found.memory.fits
+    assert [str(one) for one in found.board] == [
+        "line 200.0 MiB + 70.0 MiB on accelerators",
+        "sorter 600.0 MiB + 80.0 MiB on accelerators",
+    ]
+    given["profile"] = desk.profile(profile(COSTS, accelerator=90 * MIB))
+    (text,) = desk.ahead(desk.release(two_lanes()), **given).refusals
+    assert "sorter 600.0 MiB + 80.0 MiB on accelerators = 970.0 MiB of 960.0 MiB" in text and "smaller models" in text
+
+
+def test_accelerators_have_to_fit_a_board_of_the_target_beside_the_limit(desk: Desk) -> None:
+    release, huge = desk.release(two_lanes()), desk.profile(profile(COSTS, accelerator=4000 * MIB))
+    (text,) = desk.ahead(release, profile=huge).refusals
+    assert "line 200.0 MiB + 3.9 GiB on accelerators" in text
+    charged = desk.release(dataclasses.replace(two_lanes(), target="jetson-orin-nano-4gb-jp72"))
+    found = desk.ahead(charged, profile=huge)
+    assert found.refusals == () and found.memory.accelerators, "L4T 39 has it in the process's account"
+    unknown = desk.ahead(desk.release(dataclasses.replace(two_lanes(), target="nowhere")), profile=huge)
+    assert unknown.refusals == () and unknown.board == ()
+
+
+def test_an_accelerator_that_does_not_tell_what_it_takes_is_named(desk: Desk) -> None:
+    found = desk.ahead(desk.release(two_lanes()), profile=desk.profile(profile(COSTS, accelerator=0)))
+    assert "what engine net takes on its accelerator is not known: the profile does not tell" in found.warnings
 
 
 def test_a_core_that_another_application_has_is_told_before_a_byte_moves(desk: Desk) -> None:

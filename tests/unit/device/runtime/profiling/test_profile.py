@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,12 +17,15 @@ from edgekit.device.runtime.profiling.profile import profile
 from edgekit.errors import InputError
 from edgekit.host.forecast.clip import make_clip
 from edgekit.schema.message import from_message, to_message
-from edgekit.schema.plan import LanePlan, StagePlan, WorkerPlan
+from edgekit.schema.plan import EnginePlan, LanePlan, StagePlan, WorkerPlan
 from edgekit.schema.profile import DECODE, PlayedClip, ProfileReply, ProfileRequest
+from edgekit.schema.recipe import ColourContract
 from edgekit.schema.sink import JsonlSink, MqttSink
 from edgekit.schema.source import RtspSource
 from tests.fakes.eventually import PATIENCE_S
+from tests.fakes.native import compile_library
 from tests.fakes.plans import small_plan
+from tests.fakes.rknnrt import CONTRACT, ENGINE
 
 WORK = b"""\
 import time
@@ -65,9 +69,9 @@ def release(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def measured(release: Path, request: ProfileRequest) -> ProfileReply:
+def measured(release: Path, request: ProfileRequest, **environment: str) -> ProfileReply:
     """As `edgekit profile` asks: a process of its own, by standard input and output."""
-    environ = {**os.environ, "PYTHONPATH": f"{Path.cwd()}:{release / 'app'}"}
+    environ = {**os.environ, "PYTHONPATH": f"{Path.cwd()}:{release / 'app'}", **environment}
     argv = [sys.executable, "-m", "edgekit.device.runtime.profiling", "--release", str(release)]
     done = subprocess.run(
         argv, input=to_message(request), capture_output=True, env=environ, timeout=PATIENCE_S, check=False
@@ -94,6 +98,23 @@ def test_stages_cost_what_they_take_of_the_cpu_and_nothing_printed_is_an_answer(
     memory = reply.memory
     assert 0 < memory.interpreter_bytes < memory.libraries_bytes <= memory.ready_bytes <= size.memory_bytes
     assert 0 <= size.stream_bytes < 32 << 20 and reply.kernel and reply.python
+
+
+def test_engines_on_the_cpu_take_memory_of_the_process_and_others_of_their_accelerator_too(release: Path) -> None:
+    compile_library("rknnrt.c", release)
+    shutil.copy(ENGINE, release / "net.rknn")
+    shutil.copy(Path("recipes/gate-watch/model.onnx"), release / "net.onnx")
+    contract = ColourContract(width_px=320, height_px=192, order="RGB")
+    engines = {
+        "npu": EnginePlan(runner="rknn", path="net.rknn", input=CONTRACT, threads=1, npu_cores=(0, 1)),
+        "cpu": EnginePlan(runner="onnxruntime", path="net.onnx", input=contract, threads=1),
+    }
+    (release / "plan.json").write_bytes(to_message(replace(plan_of("work:Work"), engines=engines)))
+    reply = measured(release, ProfileRequest(seconds=2.0, clips=(CLIP,)), LD_LIBRARY_PATH=str(release))
+    assert reply.failure == ""
+    npu, cpu = reply.engines["npu"], reply.engines["cpu"]
+    assert npu.accelerator_bytes == 4096 + 2 * 8192, "as the fake runtime says"
+    assert cpu.accelerator_bytes == 0 and cpu.memory_bytes > 1 << 20
 
 
 def test_a_stage_that_fails_on_every_frame_is_no_profile(release: Path) -> None:
