@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import onnx
@@ -22,6 +22,8 @@ from edgekit.trust import sha256_bytes, sign
 
 Plan = dict[str, Any]
 FLOAT_BYTES = 4
+LOOKS, TRIES = 10, 4
+REFUSED = 8
 
 
 def altered(
@@ -160,3 +162,55 @@ def needing(bytes_: int) -> Callable[[onnx.ModelProto], None]:
         assert graph.input[0].type.tensor_type.elem_type == TensorProto.FLOAT
 
     return change
+
+
+class TriedDevice(Protocol):
+    """A device that runs a good release, as a user of `edgekit` has it."""
+
+    def make(self, version: str, **changes: Any) -> Path:
+        """That release, altered."""
+        ...
+
+    def deploy(self, release: Path) -> tuple[int, str]:
+        """The exit code, and what was said."""
+        ...
+
+    def go_back(self) -> None:
+        """To the release before."""
+        ...
+
+    def status(self) -> dict[str, Any]:
+        """The application's."""
+        ...
+
+
+@dataclass(frozen=True)
+class Slowness:
+    """A model that takes `times` as long as the good one's, and a gate at `gate_ratio` of the good one's rate."""
+
+    times: int
+    gate_ratio: float
+    passes: int
+    """So often the good release runs its model for each frame: most of the work, as on a real board."""
+    start_s: float
+    """How long the slow one may take to come up to the gate."""
+
+
+def deploy_slower(device: TriedDevice, slowness: Slowness) -> tuple[int, str]:
+    """Deploy a good release, and a slower one behind a gate that the good one is above; what came of the slower one.
+
+    The good one's rate is the best of some looks, as anything else on this machine takes from it, and is measured again
+    where the slower one was taken: the machine became faster meanwhile.
+    """
+    patient = gated(0.1, start_s=10 * slowness.start_s)
+    code, said = device.deploy(device.make("3.0.0", plan=patient, model=repeated(slowness.passes)))
+    assert code == 0, said
+    slower = repeated(slowness.times * slowness.passes)
+    for number in range(1, TRIES + 1):
+        fps = max(device.status()["report"]["fps"] for _ in range(LOOKS))
+        gate = gated(slowness.gate_ratio * fps, start_s=slowness.start_s)
+        code, said = device.deploy(device.make(f"3.{number}.0", plan=gate, model=slower))
+        if code == REFUSED:
+            break
+        device.go_back()
+    return code, said
