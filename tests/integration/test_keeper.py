@@ -269,6 +269,22 @@ def test_a_killed_keeper_leaves_no_orphan_and_the_next_one_goes_on(device: Devic
     assert len(workers_of(device)) == children
 
 
+def test_a_keeper_that_follows_a_killed_one_leaves_a_release_that_rotted(device: Device) -> None:
+    keeper = device.spawn()
+    good, rotten = device.release("healthy"), device.release("healthy", "2.0.0")
+    assert device.deploy(good).kind == "done"
+    assert device.deploy(rotten).kind == "done"
+    os.kill(keeper, signal.SIGKILL)
+    eventually(lambda: not alive(keeper))
+    plan = device.prefix / "var/lib/edgekit/releases" / rotten.digest / "plan.json"
+    plan.chmod(0o644)
+    plan.write_bytes(plan.read_bytes().replace(b"2.0.0", b"2.0.1"))
+    device.spawn()
+    eventually(lambda: (ref := device.application().current) and ref.digest == good.digest)
+    status = eventually(lambda: found if (found := device.application()).healthy else None)
+    assert status.last_failure and "plan.json is damaged" in status.last_failure.reason
+
+
 def test_a_keeper_that_is_killed_in_an_activation_comes_back_with_the_old_release(device: Device) -> None:
     keeper = device.spawn()
     good = device.release("healthy")

@@ -112,6 +112,10 @@ class Application:
             claimed=self.claimed,
         )
 
+    def examine(self) -> None:
+        """Read what runs, and what it would go back to, whole beside it: the disk may hold anything."""
+        self._driver.examine()
+
     def begin(self, release: Release, ticket: Ticket, notes: tuple[str, ...]) -> None:
         """Try a release, and commit it when it stays healthy.
 
@@ -199,6 +203,7 @@ class Application:
 
     def _activate(self, asked: AskedActivation) -> None:
         """Begin an activation. Raises EdgekitError where it is refused, and nothing has changed."""
+        self._check_rest()  # what is damaged may have been left since golden frames began
         self._driver.begin(asked.release)
         self.waiting.activation(asked.ticket, asked.notes)
         self.waiting.announce(self.state.phase, self.summary())

@@ -121,6 +121,11 @@ class ReleaseDriver:
         release = self.supervisor.release
         self._healthy_by_s = self._clock() + (release.plan.health.start_s if release else 0.0)
 
+    def examine(self) -> None:
+        """Have the committed release, and the one before it, read whole; a damaged one is left."""
+        if self.state.phase == "running":
+            self._damage.look(self.state)
+
     def step(self) -> None:
         """One turn: look at the worker, decide, and make it so."""
         for event in self.supervisor.step():

@@ -148,6 +148,10 @@ class Keeper:
         """Ask for an application to be stopped and forgotten."""
         return self._post(lambda ticket: self._find(application).retire(ticket))
 
+    def examine(self) -> None:
+        """Have the releases of all applications read whole beside their workers; for any thread."""
+        self._post(self._examine)
+
     def close(self) -> None:
         """Let `run` return once all workers have ended. Safe in a signal handler and from any thread."""
         self._closing = True
@@ -242,6 +246,10 @@ class Keeper:
         check_memory(claim, others, self._context.memory)
         check_accelerators(claim, others)
         application.resume(ticket)
+
+    def _examine(self, _ticket: Ticket) -> None:
+        for application in self._applications.values():
+            application.examine()
 
     def _forget(self, application: Application) -> None:
         """Take an application away for good; one that stays after all says why."""

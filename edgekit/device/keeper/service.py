@@ -50,6 +50,7 @@ from edgekit.errors import InputError, LockHeld
 from edgekit.executor.child import start_child
 from edgekit.executor.local import LocalExecutor
 from edgekit.schema.board import CONTROL_GROUP, UNIT, WORKER_USER
+from edgekit.schema.incident import Incident
 from edgekit.trust import sha256_file
 
 _STDERR = 2
@@ -91,7 +92,7 @@ def run(layout: Layout, program: Path, environ: Mapping[str, str]) -> int:
         services.keeper.step()
         server.start()
         mark = RunMark(layout.run_mark, disk, time.time, boot_name(workers.proc))
-        services.recorder.start(mark.begin, mark.end)
+        services.recorder.start(partial(begin, mark, services.keeper), mark.end)
         with suppress(RuntimeError):  # no thread to be had: the next client's clearing out does it too
             threading.Thread(target=services.keeper.folders.clear, name="clear", daemon=True).start()
         watch = MemoryWatch(services.keeper.workers, time.monotonic, journal.write)
@@ -123,6 +124,19 @@ def only_one(layout: Layout, disk: Filesystem) -> Iterator[None]:
         file.write(str(os.getpid()).encode())
         file.flush()
         yield
+
+
+def begin(mark: RunMark, keeper: Keeper) -> Incident | None:
+    """Put the mark of a keeper that runs.
+
+    Returns:
+        What the one before tells, where it was left without warning: then all that runs, or would be gone back to, is
+        read whole, as the disk may hold anything.
+    """
+    found = mark.begin()
+    if found:
+        keeper.examine()
+    return found
 
 
 def _accounts(layout: Layout) -> tuple[Owner | None, int | None]:

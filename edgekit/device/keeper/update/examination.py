@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 from collections.abc import Callable, Collection
 
 from edgekit.device.keeper.layout import Layout
 from edgekit.device.keeper.update.release_files import damage_of, flaws_of
+
+_NICE = 19
+"""The least that a thread can have of processors, and of a disk whose scheduler goes by it: cameras come first."""
 
 
 class Doubts:
@@ -15,6 +20,8 @@ class Doubts:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._damaged: dict[str, tuple[str, ...]] = {}
+        self._whole: frozenset[str] = frozenset()
+        """Releases that were read, and nothing was wrong with them, since this keeper's start."""
 
     def flaws(self, digest: str) -> tuple[str, ...]:
         """What of a release is missing, has another size, or was found damaged. Contents are not read now."""
@@ -22,15 +29,22 @@ class Doubts:
 
     def damage(self, digest: str) -> tuple[str, ...]:
         """What is wrong with a release; reads every file of it. Raises OSError."""
-        return self.flaws(digest) or damage_of(self._layout.release(digest))
+        found = self.flaws(digest) or damage_of(self._layout.release(digest))
+        self._whole = self._whole - {digest} if found else self._whole | {digest}
+        return found
+
+    def unread_damage(self, digest: str) -> tuple[str, ...]:
+        """What is wrong with a release; reads it unless that was done since this keeper's start. Raises OSError."""
+        return self.flaws(digest) if digest in self._whole else self.damage(digest)
 
     def distrust(self, digest: str, found: tuple[str, ...]) -> None:
         """Count a release as not whole, for what is wrong with it, until it is laid out anew."""
         self._damaged = {**self._damaged, digest: found}
 
-    def drop(self, digest: str) -> None:
-        """A release was laid out anew."""
+    def laid_out(self, digest: str) -> None:
+        """A release was laid out anew, of files that were read."""
         self._damaged = {other: found for other, found in self._damaged.items() if other != digest}
+        self._whole = frozenset(one for one in self._whole if self._layout.release(one).is_dir()) | {digest}
 
 
 class Examination:
@@ -62,6 +76,8 @@ class Examination:
         return self._found.get(digest)
 
     def _run(self) -> None:
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         for digest in self._digests:
             try:
                 self._found[digest] = self._look(digest)

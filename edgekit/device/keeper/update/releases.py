@@ -22,6 +22,7 @@ from edgekit.device.keeper.update.release_files import (
     STATEMENT,
     STATEMENT_SIGNATURE,
     files_missing,
+    flaws_of,
     read_manifest,
     read_or_nothing,
     read_plan,
@@ -186,7 +187,7 @@ class Releases:
         if self._layout.release(offered.digest).is_dir():  # not whole: what a cut removal or a bad disk left
             self.clearing.remove(self._layout.release(offered.digest))
         self._disk.rename(aside, self._layout.release(offered.digest))
-        self.doubts.drop(offered.digest)
+        self.doubts.laid_out(offered.digest)
         self._disk.sync_folder(self._layout.releases_dir)
 
     def trusted(
@@ -201,22 +202,26 @@ class Releases:
 
         Raises:
             NothingSelected: it is not installed.
-            RolloutError: it is not whole.
+            RolloutError: it is not whole: its files are read unless they were since this keeper's start.
             TrustError: its manifest is not the signed one, its signer is trusted no more, or it is not for this device.
         """
-        self._check_installed(digest)
+        self._check_installed(digest, self.doubts.flaws(digest))
         path = self._layout.release(digest)
         manifest_json = (path / MANIFEST).read_bytes()
         believed = self.trust.verify(manifest_json, (path / SIGNATURE).read_bytes(), going_back=going_back)
         if sha256_bytes(manifest_json) != digest:
             raise TrustError(f"release {digest[:12]} was changed on the device", hint="deploy it again")
         self.trust.check_revoked(digest)
-        manifest, plan = read_manifest(manifest_json), read_plan(path)
-        check_plan_fits(manifest, plan)
+        manifest = read_manifest(manifest_json)
         check_board(manifest, self.trust.device(), platform.machine())
         stated = self._stated(path, digest, going_back=going_back)
         if not going_back:
             self.trust.judge(manifest, digest, stated, standing_of(manifest.application))
+        if found := self.doubts.unread_damage(digest):
+            self.doubts.distrust(digest, found)
+            self._check_installed(digest, found)
+        plan = read_plan(path)
+        check_plan_fits(manifest, plan)
         ref = ReleaseRef(
             digest=digest,
             application=plan.application,
@@ -229,11 +234,13 @@ class Releases:
     def committed(self, ref: ReleaseRef) -> Release:
         """A release that was activated before. Its signature is not asked again: a board whose clock is lost comes up.
 
+        It may have rotted where nothing else is to be had: what has the right size is started.
+
         Raises:
             NothingSelected: it is not installed.
-            RolloutError: it is not whole, or its plan cannot be read.
+            RolloutError: a file is missing or cut, or its plan cannot be read.
         """
-        self._check_installed(ref.digest)
+        self._check_installed(ref.digest, flaws_of(self._layout.release(ref.digest), ref.digest))
         path = self._layout.release(ref.digest)
         plan = read_plan(path)
         if plan.application != ref.application:
@@ -242,12 +249,11 @@ class Releases:
             )
         return Release(ref=ref, path=path, plan=plan)
 
-    def _check_installed(self, digest: str) -> None:
-        """Raise NothingSelected where a release is not there, RolloutError where it is not whole."""
+    def _check_installed(self, digest: str, flaws: tuple[str, ...]) -> None:
+        """Raise NothingSelected where a release is not there, RolloutError for what is wrong with it."""
         if not self._layout.release(digest).is_dir():
             hint = "edgekit deploy it first"
             raise NothingSelected(f"release {digest[:12]} is not on the device", hint=hint)
-        flaws = self.doubts.flaws(digest)
         if flaws:
             raise RolloutError(
                 f"release {digest[:12]} is not whole on the device: {flaws[0]}",

@@ -1,4 +1,4 @@
-"""A committed release that cannot be read when the keeper starts: the one before takes over, or it is tried again."""
+"""A committed release that cannot be read when the keeper starts, or rots: the one before takes over, or it goes on."""
 
 from __future__ import annotations
 
@@ -38,6 +38,9 @@ def harm(root: Path, release: FakeRelease, how: str) -> None:
         case "cut":
             (folder / ENGINE).chmod(0o644)
             (folder / ENGINE).write_bytes(b"")
+        case "rot":
+            (folder / ENGINE).chmod(0o644)
+            (folder / ENGINE).write_bytes((folder / ENGINE).read_bytes().swapcase())
         case "plan":
             (folder / "plan.json").unlink()
         case "manifest":
@@ -209,5 +212,45 @@ def test_a_roll_back_to_a_damaged_release_goes_on_to_the_one_before(root: Path) 
 
     bench.starter.on_start = behave
     bench.keeper.activate(bench.releases.trusted(third.digest))
+    turn(bench, 0.5, 20)
+    assert bench.current == FIRST.digest and bench.status().healthy
+
+
+def test_after_an_end_without_warning_a_damaged_release_is_left_though_its_worker_is_healthy(root: Path) -> None:
+    harm(root, SECOND, "rot")
+    bench = come_up(root)
+    assert bench.current == SECOND.digest and bench.status().healthy, "its start waits for nothing"
+    worker = bench.child()
+    bench.keeper.examine()
+    turn(bench, 0.5, 20)
+    assert bench.current == FIRST.digest and bench.status().healthy
+    assert worker.ended()
+    failure = bench.status().last_failure
+    assert failure and "engines/net.onnx is damaged" in failure.reason
+
+
+@pytest.mark.parametrize("damaged", [[], [FIRST], [FIRST, SECOND]], ids=["nothing", "the one before", "both"])
+def test_where_no_better_one_is_to_be_had_the_worker_goes_on(root: Path, damaged: list[FakeRelease]) -> None:
+    for release in damaged:
+        harm(root, release, "rot")
+    bench = come_up(root)
+    bench.keeper.examine()
+    turn(bench, 0.5, 20)
+    assert bench.current == SECOND.digest and bench.status().healthy
+    assert len(bench.starter.children) == 1
+    assert any("deploying it again mends it" in line.text for line in bench.journal.tail(100)) == (SECOND in damaged)
+
+
+def test_a_rotten_release_that_ran_is_refused_to_who_activates_it_and_still_is_what_is_gone_back_to(
+    tmp_path: Path,
+) -> None:
+    Bench(tmp_path).commit(FIRST)
+    harm(tmp_path, FIRST, "rot")
+    bench = come_up(tmp_path)
+    with pytest.raises(RolloutError, match=r"engines/net\.onnx is damaged"):
+        bench.releases.trusted(FIRST.digest)
+    bench.install(SECOND)
+    bench.starter.on_start = lambda child: child.end(1) if SECOND.digest in " ".join(child.argv) else pulse(child)
+    bench.keeper.activate(bench.releases.trusted(SECOND.digest))
     turn(bench, 0.5, 20)
     assert bench.current == FIRST.digest and bench.status().healthy

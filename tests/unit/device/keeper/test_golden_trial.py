@@ -170,6 +170,27 @@ def test_another_activation_is_told_that_one_is_going_on(beside: Beside) -> None
     assert isinstance(error, LockHeld) and "an activation of sorter is going on" in error.message
 
 
+def test_a_release_that_was_left_meanwhile_holds_the_activation_up(tmp_path: Path) -> None:
+    first = Bench(tmp_path)
+    first.commit(release("0.9.0"))
+    beside = Beside(tmp_path)
+    ticket = beside.activate()
+    file = beside.bench.layout.release(OLD.digest) / "own"
+    file.chmod(0o644)
+    file.write_bytes(b"1.0.1")
+    beside.bench.keeper.examine()
+    beside.bench.turn()
+    look = beside.bench.application()._driver._damage._examination
+    assert look is not None
+    look._thread.join(60)
+    beside.bench.turn(times=2)
+    assert beside.bench.state_phase == "activating"
+    beside.golden.report(GOLDEN_PASSED)
+    beside.bench.turn(times=2)
+    error = outcome(ticket)
+    assert isinstance(error, LockHeld) and "an activation of sorter is going on" in error.message
+
+
 @pytest.mark.parametrize(("ask", "says"), [("stop", "it was told to stop"), ("remove", "it is being removed")])
 def test_stopping_calls_it_off(beside: Beside, ask: str, says: str) -> None:
     ticket = beside.activate()

@@ -370,3 +370,24 @@ def test_a_rotten_file_is_found_when_asked_for_and_mended_by_the_next_deployment
     again.install(release)
     assert again.releases.installed(release.digest)
     assert file.read_bytes() == b"weights"
+
+
+@pytest.mark.parametrize("going_back", [False, True])
+def test_what_an_earlier_keeper_installed_is_read_before_it_is_activated_and_once(
+    bench: Bench, going_back: bool
+) -> None:
+    release = make_release(extra={"engines/net.onnx": b"weights"})
+    bench.install(release)
+    file = bench.layout.release(release.digest) / "engines/net.onnx"
+    whole = Bench(bench.layout.prefix)
+    assert whole.releases.trusted(release.digest, going_back=going_back)
+    file.chmod(0o644)
+    file.write_bytes(b"wEights")
+    assert whole.releases.trusted(release.digest, going_back=going_back), "it was read in this keeper's time"
+    again = Bench(bench.layout.prefix)
+    with pytest.raises(RolloutError, match=r"is not whole on the device: engines/net\.onnx is damaged") as caught:
+        again.releases.trusted(release.digest, going_back=going_back)
+    assert "edgekit deploy it again" in caught.value.hint
+    assert not again.releases.installed(release.digest), "the next offer asks for what is damaged"
+    again.install(release)
+    assert again.releases.trusted(release.digest, going_back=going_back)
