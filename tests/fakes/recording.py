@@ -76,7 +76,7 @@ class RecordingFilesystem(QuickFilesystem):
 
     def overwrite(self, path: Path, data: bytes) -> None:
         super().overwrite(path, data)
-        self._note(Call(kind="write", path=self._below(path), data=data))
+        self.note(Call(kind="write", path=self.below(path), data=data))
 
     def set_mode(self, path: Path, mode: int) -> None:
         super().set_mode(path, mode)

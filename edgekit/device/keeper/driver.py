@@ -99,7 +99,7 @@ class ReleaseDriver:
             RolloutError: its limits cannot be held here, or the state cannot be saved.
         """
         self.supervisor.check(release)
-        self.keep_settings(release)
+        release = self.keep_settings(release)
         self.apply(Activate(candidate=release.ref))
         self._damage.forget()  # it looks at what ran before
         self._notes.begin_release()
@@ -326,15 +326,20 @@ class ReleaseDriver:
     def _committed(self, ref: ReleaseRef) -> Release:
         return replace(self._context.releases.committed(ref), settings=self._context.settings.content(ref))
 
-    def keep_settings(self, release: Release) -> None:
-        """Have the settings of a release on disk before a state names them. Raises RolloutError."""
+    def keep_settings(self, release: Release) -> Release:
+        """Have the settings of a release on disk before a state names them.
+
+        Returns:
+            The release with what is there: see `SettingsFiles.saved`.
+
+        Raises:
+            RolloutError: they cannot be saved.
+        """
         self._collect_settings(release.ref)
-        if release.settings:
-            try:
-                self._context.settings.keep(self.name, release.settings)
-            except OSError as error:
-                hint = "free space on the device, or check its disk"
-                raise RolloutError(f"the settings could not be saved: {error}", hint=hint) from error
+        saved = self._context.settings.saved(release)
+        if not saved.ref.same(release.ref):
+            self._log(f"no room for other settings: {title(saved.ref)} gets those that it ran with before")
+        return saved
 
     def _collect_settings(self, *more: ReleaseRef) -> None:
         refs = (*more, self.state.current, self.state.previous)

@@ -45,6 +45,23 @@ class SettingsFiles:
         self._disk.rename(aside, file)
         self._disk.sync_folder(folder)
 
+    def saved(self, release: Release) -> Release:
+        """A release whose settings are on disk now; those that it ran with before, where others find no room there.
+
+        Raises:
+            RolloutError: they cannot be saved, and it has not run before or those are gone.
+        """
+        if not release.settings:
+            return release
+        try:
+            self.keep(release.ref.application, release.settings)
+        except OSError as error:
+            if release.earlier is None:
+                hint = "free space on the device, or check its disk"
+                raise RolloutError(f"the settings could not be saved: {error}", hint=hint) from error
+            return _with(release, self.content(release.earlier))
+        return release
+
     def content(self, ref: ReleaseRef) -> bytes:
         """The settings that a release runs with; empty where it has none.
 
@@ -90,9 +107,14 @@ class SettingsFiles:
     def kept(self, release: Release, *used: ReleaseRef | None) -> Release:
         """A release with values that the board has: of the first of these, as far as it declares them, that fit.
 
+        Those that it ran with, if it is one of these, do too where the values find no room on disk.
+
         Raises:
             InputError: a value is missing that has no default, or none of them fit.
         """
+        release = replace(
+            release, earlier=next((ref for ref in used if ref and ref.digest == release.ref.digest), None)
+        )
         for ref in used:
             with contextlib.suppress(EdgekitError):
                 content = self.content(ref) if ref else b""

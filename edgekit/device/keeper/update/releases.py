@@ -70,6 +70,8 @@ class Release:
     plan: WorkerPlan
     settings: bytes = field(default=b"", repr=False)
     """What its worker is given, with secrets: a `BoardSettings` as JSON, or nothing."""
+    earlier: ReleaseRef | None = None
+    """The same release with the settings that it ran with: they do where others find no room on disk."""
     signed_s: int = 0
     """When it was signed, as the signer says; 0 where nobody did."""
     ends_s: int = 0

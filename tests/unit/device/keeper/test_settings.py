@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.device.keeper.control.ticket import Ticket
+from edgekit.device.keeper.update.reserve import RESERVE_BYTES
 from edgekit.errors import InputError, RolloutError
 from edgekit.schema.control import ReleaseRef
 from edgekit.schema.message import from_message, to_message
@@ -17,6 +18,7 @@ from edgekit.schema.plan import StagePlan, WorkerPlan
 from edgekit.schema.report import Report
 from edgekit.schema.settings import BoardSettings, NumberSetting, Setting, SettingPlace, TextSetting
 from tests.fakes.child import FakeChild
+from tests.fakes.full_disk import FullFilesystem
 from tests.fakes.keeper import HEALTHY, Bench, outcome, pulse
 from tests.fakes.releases import FakeRelease, make_plan, make_release
 
@@ -43,6 +45,16 @@ def content(nonce: str = "a1", **values: object) -> bytes:
 FIRST, SECOND = content(), content(least=0.7)
 
 
+class FilledDisk(FullFilesystem):
+    """Once it is full, what is kept for states is the only room on it."""
+
+    full = False
+
+    def extend(self, path: Path, offset: int, data: bytes) -> None:
+        self.left = RESERVE_BYTES if path.name == "reserve" else 0
+        super().extend(path, offset, data)
+
+
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
@@ -54,12 +66,16 @@ def activate(bench: Bench, release: FakeRelease, given: bytes) -> Ticket:
     return bench.keeper.activate(bench.settings.given(bench.releases.trusted(release.digest), given, current))
 
 
+def activate_and_turn(bench: Bench, release: FakeRelease, given: bytes) -> Ticket:
+    ticket = activate(bench, release, given)
+    bench.turn(0.1, times=8)
+    return ticket
+
+
 def commit(bench: Bench, release: FakeRelease, given: bytes) -> None:
     bench.install(release)
     bench.starter.on_start = pulse
-    ticket = activate(bench, release, given)
-    bench.turn(0.1, times=8)
-    assert "committed" in str(outcome(ticket))
+    assert "committed" in str(outcome(activate_and_turn(bench, release, given)))
 
 
 def current(bench: Bench) -> ReleaseRef:
@@ -176,6 +192,40 @@ def test_a_rollback_keeps_what_was_changed_since_and_else_takes_what_it_ran_with
     last = bench.application().state.previous
     assert last is not None and last.digest == TWO.digest
     assert bench.settings.kept(bench.releases.trusted(TWO.digest), current(bench), last).settings == SECOND
+
+
+@pytest.mark.parametrize("full", [True, False], ids=["full", "room"])
+def test_a_rollback_needs_no_room_for_settings(tmp_path: Path, full: bool) -> None:
+    disk = FilledDisk()
+    bench = Bench(tmp_path, disk=disk)
+    bench.reserve.keep()
+    less = make_release(plan=plan("0.9.0", {"key": DECLARED["key"]}))
+    commit(bench, less, content(nonce="c3", key="older"))
+    commit(bench, ONE, SECOND)
+    disk.full = full
+    previous = bench.application().state.previous
+    assert previous is not None
+    release = bench.settings.kept(bench.releases.trusted(less.digest, going_back=True), current(bench), previous)
+    ticket = bench.keeper.activate(release)
+    bench.turn(0.1, times=8)
+    assert "is committed" in str(outcome(ticket))
+    assert values(bench.child()) == {"key": "older" if full else "s3cret"}
+    assert any("gets those that it ran with before" in line.text for line in bench.journal.tail(50)) == full
+    again = Bench(tmp_path)
+    again.starter.on_start = pulse
+    again.turn(times=3)
+    assert current(again).digest == less.digest and values(again.child()) == values(bench.child())
+
+
+def test_on_a_full_disk_nobody_gets_other_settings_than_were_asked_for(tmp_path: Path) -> None:
+    disk = FilledDisk()
+    bench = Bench(tmp_path, disk=disk)
+    bench.reserve.keep()
+    commit(bench, ONE, FIRST)
+    disk.full = True
+    error = outcome(activate_and_turn(bench, ONE, SECOND))
+    assert isinstance(error, RolloutError) and "the settings could not be saved" in error.message
+    assert values(bench.child()) == {"key": "s3cret"}
 
 
 def test_damaged_ones_are_told_and_pushed_anew(bench: Bench) -> None:

@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from pathlib import Path
 
 from edgekit.device.keeper.update.activation import Activate, SavedState, load_state
 from edgekit.device.keeper.update.reserve import RESERVE_BYTES, DiskReserve
 from edgekit.schema.control import ReleaseRef
-from tests.fakes.recording import QuickFilesystem
+from tests.fakes.full_disk import FullFilesystem
 
 CANDIDATE = Activate(candidate=ReleaseRef(digest="ab" * 32, application="sorter", version="1.0.0", signer="ann"))
-
-
-class FullFilesystem(QuickFilesystem):
-    """Takes nothing that needs more room than there is already, while it is full."""
-
-    full = True
-    left = 0
-    """Bytes that it still takes."""
-
-    def write(self, path: Path, data: bytes) -> None:
-        if self.full:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        super().write(path, data)
-
-    def extend(self, path: Path, offset: int, data: bytes) -> None:
-        if self.full and len(data) > self.left:
-            super().extend(path, offset, data[: self.left])
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        super().extend(path, offset, data)
 
 
 def kept(tmp_path: Path) -> tuple[FullFilesystem, DiskReserve, Path]:
