@@ -10,6 +10,7 @@ from edgekit.device.keeper.control.incoming import Incoming
 from edgekit.device.keeper.control.lock_verbs import LockVerbs
 from edgekit.device.keeper.control.locks import DeploymentLocks
 from edgekit.device.keeper.control.memory_verb import MemoryVerb
+from edgekit.device.keeper.control.sign_of_life import SignOfLife
 from edgekit.device.keeper.control.ticket import Ticket
 from edgekit.device.keeper.control.trace_verb import TraceVerb
 from edgekit.device.keeper.control.trust_verbs import TrustVerbs
@@ -161,8 +162,9 @@ class Session:
         self._to.releases.claims.put(self, offered.digest, offered.sizes, len(manifest_json))
         self._offered = offered
         doubtful = self._to.keeper.runs_badly(application, offered.digest)
-        installed = self._to.releases.installed(offered.digest, read=doubtful)
-        missing = () if installed else self._to.store.missing(offered.sizes, application)
+        alive = SignOfLife(self.wire.send, self._to.store.clock, "reading files that are there")
+        installed = self._to.releases.installed(offered.digest, read=doubtful, alive=alive)
+        missing = () if installed else self._to.store.missing(offered.sizes, application, alive)
         if missing:
             self._to.patches.remember(application, offered.digest, manifest_json)
         current = self._to.keeper.current(application)

@@ -27,9 +27,9 @@ class Doubts:
         """What of a release is missing, has another size, or was found damaged. Contents are not read now."""
         return self._damaged.get(digest) or flaws_of(self._layout.release(digest), digest)
 
-    def damage(self, digest: str) -> tuple[str, ...]:
-        """What is wrong with a release; reads every file of it. Raises OSError."""
-        found = self.flaws(digest) or damage_of(self._layout.release(digest))
+    def damage(self, digest: str, alive: Callable[[], None] = lambda: None) -> tuple[str, ...]:
+        """What is wrong with a release; reads every file of it, and calls `alive` before each. Raises OSError."""
+        found = self.flaws(digest) or damage_of(self._layout.release(digest), alive)
         self._whole = self._whole - {digest} if found else self._whole | {digest}
         return found
 

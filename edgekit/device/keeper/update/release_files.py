@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edgekit.errors import EdgekitError, RolloutError, TrustError
@@ -98,14 +98,20 @@ def files_missing(paths: Sequence[str]) -> RolloutError:
     )
 
 
-def damage_of(folder: Path) -> tuple[str, ...]:
-    """Which files of a release without flaws have another content than was signed. Reads all of them."""
+def damage_of(folder: Path, alive: Callable[[], None]) -> tuple[str, ...]:
+    """Which files of a release without flaws have another content than was signed.
+
+    Args:
+        folder: the release's.
+        alive: called before each file: all of them are read, which takes long.
+    """
     files = {entry["path"]: entry["sha256"] for entry in json.loads((folder / MANIFEST).read_bytes())["files"]}
-    return tuple(f"{path} is damaged" for path, sha256 in files.items() if _digest(folder / path) != sha256)
+    return tuple(f"{path} is damaged" for path, sha256 in files.items() if _digest(folder / path, alive) != sha256)
 
 
-def _digest(path: Path) -> str:
+def _digest(path: Path, alive: Callable[[], None]) -> str:
     """A file's SHA-256; empty where it cannot be read, as of a disk that gives no answer."""
+    alive()
     try:
         return sha256_file(path)
     except OSError as error:

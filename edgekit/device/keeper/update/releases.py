@@ -160,9 +160,15 @@ class Releases:
         except (OSError, TrustError):
             return 0
 
-    def installed(self, digest: str, *, read: bool = False) -> bool:
-        """Whether a release is laid out whole: its files are there by size, and by content if they are to be read."""
-        if read and (found := self.doubts.damage(digest)):
+    def installed(self, digest: str, *, read: bool = False, alive: Callable[[], None] = lambda: None) -> bool:
+        """Whether a release is laid out whole: its files are there by size, and by content if they are to be read.
+
+        Args:
+            digest: the release's.
+            read: every file of it, which takes long.
+            alive: called before each.
+        """
+        if read and (found := self.doubts.damage(digest, alive)):
             self.doubts.distrust(digest, found)
         return self._layout.release(digest).is_dir() and not self.doubts.flaws(digest)
 

@@ -73,8 +73,15 @@ class Store:
         self._begun: set[Path] = set()
         self._deriving = threading.Lock()
 
-    def missing(self, sizes: dict[str, int], application: str) -> tuple[MissingBlob, ...]:
+    def missing(
+        self, sizes: dict[str, int], application: str, alive: Callable[[], None] = lambda: None
+    ) -> tuple[MissingBlob, ...]:
         """What has to be sent of the blobs `sha256 -> bytes`. An empty blob never has to.
+
+        Args:
+            sizes: the blobs.
+            application: for whom they are.
+            alive: called before each: those that are there are read whole, which takes long.
 
         Raises:
             RolloutError: the disk has no room for it.
@@ -82,7 +89,7 @@ class Store:
         found = [
             MissingBlob(sha256=sha256, have_bytes=self._part_bytes(sha256, size, application))
             for sha256, size in sizes.items()
-            if size and not self._has(sha256, size)
+            if size and not self._has(sha256, size, alive)
         ]
         needed = sum(sizes[blob.sha256] - blob.have_bytes for blob in found) + self._reserve_bytes
         free = self.free_bytes
@@ -207,12 +214,13 @@ class Store:
     def _variants(self, sha256: str) -> tuple[Path, Path]:
         return self._layout.blob(sha256), self._layout.blob(sha256, executable=True)
 
-    def _has(self, sha256: str, size: int) -> bool:
+    def _has(self, sha256: str, size: int, alive: Callable[[], None]) -> bool:
         """Whether a blob is there and can be believed: one that has come or was hashed since the last clearing out.
 
         How many releases link to it says nothing: they rot together.
         """
         entry = FileEntry(path="", sha256=sha256, bytes=size, executable=False)
+        alive()
         for path in self._variants(sha256):
             if path.exists():
                 if self._sealed.get(path.name) == _stamp(path) or self._whole(path, entry):

@@ -7,28 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.device.keeper.control.session import Session
 from edgekit.device.keeper.control.ticket import Ticket
-from edgekit.schema.control import Request
 from tests.fakes.child import FakeChild
+from tests.fakes.ear import Ear
 from tests.fakes.keeper import HEALTHY, Bench, outcome, pulse
 from tests.fakes.releases import FakeRelease, make_plan, make_release
 
 RELEASE = make_release(extra={"engines/net.onnx": b"weights"})
-
-
-class Deaf:
-    """A client that is not there: answers are looked at by the test."""
-
-    gone = False
-
-
-def offer(bench: Bench) -> dict[str, object]:
-    request = Request(verb="offer", signature_bytes=len(RELEASE.signature), payload_bytes=0)
-    session = Session(bench.services(), Deaf())  # type: ignore[arg-type]
-    (event,) = session.answer(request, bytearray(RELEASE.manifest_json + RELEASE.signature))
-    session.close()
-    return dict(event.data)
 
 
 def test_deploying_a_rotten_current_release_mends_it(tmp_path: Path) -> None:
@@ -44,12 +29,12 @@ def test_deploying_a_rotten_current_release_mends_it(tmp_path: Path) -> None:
 
     file.chmod(0o644)
     file.write_bytes(b"wEights")
-    assert offer(bench)["installed"], "a release whose worker is healthy is not read anew"
+    assert Ear().offer(bench, RELEASE)["installed"], "a release whose worker is healthy is not read anew"
     bench.starter.on_start = behave
     bench.child().end(1)
     bench.turn(1.0, times=20)
     assert bench.status().worker.restarts > 2
-    found = offer(bench)
+    found = Ear().offer(bench, RELEASE)
     assert found["current"] and not found.get("installed")
     assert [blob["sha256"] for blob in found["missing"]]  # type: ignore[attr-defined]
     bench.install(RELEASE)
