@@ -21,6 +21,8 @@ CONTROLLERS = ("cpu", "cpuset", "io", "memory", "pids")
 _NEEDED = frozenset({"cpuset", "memory", "pids"})
 _PERIOD_US, _LEAST_QUOTA_US = 100_000, 1000
 """Of `cpu.max`. Source: Linux, Documentation/scheduler/sched-bwc.rst."""
+MOST_BESIDE = 3
+"""So many leaves an application may have beside its own, each because what is in the one before does not end."""
 _SECOND_WEIGHT = 25
 """Of 10,000; 100 is the usual one."""
 
@@ -172,9 +174,9 @@ class CgroupTree:
         with contextlib.suppress(OSError):
             (self.path / "keeper/cpuset.cpus").write_text(f"{cpus}\n")
 
-    def leaf(self, application: str) -> Leaf:
-        """An application's leaf; made when it is first limited."""
-        return Leaf(self.path / f"app-{application}")
+    def leaf(self, application: str, beside: int = 0) -> Leaf:
+        """An application's leaf, or one beside it by its number; made when it is first limited."""
+        return Leaf(self.path / (f"app-{application}.{beside}" if beside else f"app-{application}"))
 
     def leaves(self) -> tuple[Leaf, ...]:
         """The leaves that there are, also those of a keeper before this one."""
@@ -189,9 +191,10 @@ class Limiter:
     note: str
 
     def forget(self, application: str) -> None:
-        """Delete the leaf of an application that is no more."""
+        """Delete the leaves of an application that is no more."""
         if self.tree:
-            self.tree.leaf(application).remove()
+            for beside in range(MOST_BESIDE + 1):
+                self.tree.leaf(application, beside).remove()
 
 
 def find_limiter(*, root: Path, proc: Path, delegated: Callable[[Path], bool]) -> Limiter:

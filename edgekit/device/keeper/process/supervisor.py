@@ -9,7 +9,7 @@ from typing import Literal
 
 from edgekit.device.keeper.layout import Layout
 from edgekit.device.keeper.process.accounts import LeafAccounts, read_accounts
-from edgekit.device.keeper.process.cgroup import Leaf, Limiter, MemoryFigures
+from edgekit.device.keeper.process.cgroup import MOST_BESIDE, Leaf, Limiter, MemoryFigures
 from edgekit.device.keeper.process.confinement.confined import confine, lacks_of
 from edgekit.device.keeper.process.confinement.device_program import hold_devices
 from edgekit.device.keeper.process.confinement.devices import device_rules
@@ -67,8 +67,8 @@ class Supervisor:
         self._room = WorkRoom()
         self._folder: WorkWatch | None = None
         self._clear_by_s: float | None = None
-        self.restarts = 0
-        self.oom_kills = 0
+        self._beside = 0  # which leaf: one where nothing hangs
+        self.restarts = self.oom_kills = 0
         self.last_exit = ""
 
     @property
@@ -130,7 +130,7 @@ class Supervisor:
         self._start_at_s = self._context.clock()
         self._delay.reset()
         self._clear_by_s = None
-        self.restarts = 0
+        self._beside = self.restarts = 0
 
     def stop(self) -> None:
         """Let the worker end, and do not start it again."""
@@ -253,7 +253,7 @@ class Supervisor:
         self._limits_note = self._limiter.note
         if self._limiter.tree is None:
             return None
-        leaf = self._limiter.tree.leaf(self._post.name)
+        leaf = self._limiter.tree.leaf(self._post.name, self._beside)
         try:
             if not self._clear(leaf):
                 return None
@@ -266,10 +266,9 @@ class Supervisor:
         return leaf
 
     def _clear(self, leaf: Leaf) -> bool:
-        """Whether nothing is left in a leaf; what is left is killed.
+        """Whether nothing is left in a leaf; what is left is killed, and where it does not die the next leaf is taken.
 
-        Raises:
-            EdgekitError: something in it does not die.
+        Raises EdgekitError where that is so in all of them.
         """
         if not leaf.pids():
             self._clear_by_s = None
@@ -278,8 +277,11 @@ class Supervisor:
         now = self._context.clock()
         if self._clear_by_s is None:
             self._clear_by_s = now + _CLEAR_S
-        elif now >= self._clear_by_s:
+        elif now >= self._clear_by_s and self._beside == MOST_BESIDE:
             raise EdgekitError(f"{leaf.path} does not get empty", hint="a driver hangs: reboot the board")
+        elif now >= self._clear_by_s:
+            self._write(f"keeper: {leaf.path} does not get empty, as a driver hangs: a leaf beside it is taken")
+            self._beside, self._clear_by_s = self._beside + 1, now + _CLEAR_S
         return False
 
     def _enter(self, release: Release, leaf: Leaf | None) -> WorkerProcess:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.device.keeper.process.cgroup import Leaf, Limiter, MemoryFigures, find_limiter
+from edgekit.device.keeper.process.cgroup import MOST_BESIDE, CgroupTree, Leaf, Limiter, MemoryFigures, find_limiter
 from edgekit.errors import RolloutError
 from tests.fakes.cgroups import make_leaf, make_tree, set_memory
 from tests.fakes.releases import make_plan
@@ -110,3 +110,13 @@ def test_killing_a_leaf_reaches_all_in_it_and_an_empty_one_can_be_removed(tmp_pa
     bare.remove()
     assert not bare.path.exists()
     bare.remove()
+
+
+def test_an_application_that_is_no_more_leaves_no_leaf(tmp_path: Path) -> None:
+    tree = CgroupTree(tmp_path)
+    for beside in range(MOST_BESIDE + 1):
+        tree.leaf("sorter", beside).path.mkdir()
+    other = tree.leaf("sorter2")
+    other.path.mkdir()
+    Limiter(tree=tree, note="").forget("sorter")
+    assert [leaf.path for leaf in tree.leaves()] == [other.path]

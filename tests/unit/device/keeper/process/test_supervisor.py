@@ -273,16 +273,40 @@ class TestLimits:
         bench.supervisor.step()
         assert (len(bench.starter.children), bench.supervisor.restarts) == (1, 0)
 
-    def test_what_does_not_die_in_the_leaf_is_told_and_tried_again(self, bench: LoneBench, tree: Path) -> None:
-        leaf = make_leaf(tree)
+    def test_what_does_not_die_is_left_in_its_leaf_and_the_worker_has_one_beside_it(
+        self, bench: LoneBench, tree: Path
+    ) -> None:
+        leaf, beside = make_leaf(tree), make_leaf(tree, "sorter.1")
         (leaf / "cgroup.procs").write_text("4194999\n")
         bench.supervisor.start(released(bench))
-        ended: list[object] = []
         for _ in range(110):
-            ended += bench.supervisor.step()
+            assert bench.supervisor.step() == []
             bench.clock.advance(0.1)
-        assert reasons(ended) == [f"did not start: {leaf} does not get empty"]
+        assert len(bench.starter.children) == 1
+        assert json.loads(bench.starter.last.argv[5])["leaf"] == str(beside)
+        assert (beside / "memory.max").read_text() == str(64 << 20)
+        assert not (leaf / "memory.max").exists(), "what hangs there keeps its limits"
+        assert bench.supervisor.status().limits == "enforced"
+        assert any(f"{leaf} does not get empty" in line.text for line in bench.journal.tail(20))
+        bench.supervisor.stop()
+        bench.starter.last.end(0)
+        bench.supervisor.step()
         (leaf / "cgroup.procs").write_text("")
+        bench.supervisor.start(released(bench))
+        bench.supervisor.step()
+        assert json.loads(bench.starter.last.argv[5])["leaf"] == str(leaf), "it has ended after all"
+
+    def test_where_nothing_dies_it_is_told_and_tried_again(self, bench: LoneBench, tree: Path) -> None:
+        leaves = [make_leaf(tree, name) for name in ("sorter", "sorter.1", "sorter.2", "sorter.3")]
+        for leaf in leaves:
+            (leaf / "cgroup.procs").write_text("4194999\n")
+        bench.supervisor.start(released(bench))
+        ended: list[object] = []
+        for _ in range(42):
+            ended += bench.supervisor.step()
+            bench.clock.advance(1.0)
+        assert reasons(ended) == [f"did not start: {leaves[-1]} does not get empty"]
+        (leaves[-1] / "cgroup.procs").write_text("")
         bench.clock.advance(1.0)
         bench.supervisor.step()
         assert len(bench.starter.children) == 1
