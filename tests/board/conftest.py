@@ -28,7 +28,7 @@ from edgekit.schema.recipe import Health
 from edgekit.trust import sha256_bytes, sign
 from tests.fakes.releases import FakeRelease, make_plan, make_release, write_release
 
-_UNREACHABLE, _ANSWER_TRIES = 7, 5
+_UNREACHABLE, _TRIES, _PAUSE_S = 7, 5, 5
 ROOT = Path(__file__).parents[2]
 HEALTH = Health(min_fps=2.0, settle_s=1.0, start_s=40.0, stall_s=8.0)
 LIMITS = LimitsPlan(memory_max=64 << 20, memory_high=0, cpuset_cpus=(1, 2), pids_max=32, advisory=False)
@@ -76,8 +76,18 @@ class Edgekit:
         return Done(done.returncode, done.stdout, done.stderr)
 
     def ok(self, *words: str, limit_s: float = 600, cwd: Path = ROOT) -> Done:
-        done = self.run(*words, limit_s=limit_s, cwd=cwd)
+        """Run a command that has to work."""
+        done = self.answered(*words, limit_s=limit_s, cwd=cwd)
         assert done.code == 0, done.err
+        return done
+
+    def answered(self, *words: str, limit_s: float = 600, tries: int = _TRIES, cwd: Path = ROOT) -> Done:
+        """Run a command, again where an emulated board on a busy machine does not answer in time."""
+        for number in range(tries):
+            done = self.run(*words, limit_s=limit_s, cwd=cwd)
+            if done.code != _UNREACHABLE:
+                break
+            time.sleep(_PAUSE_S if number < tries - 1 else 0)
         return done
 
     def on_board(self, name: str, command: str) -> str:
@@ -89,11 +99,8 @@ class Edgekit:
         return one_application(self.status_of_all(name), application)
 
     def status_of_all(self, name: str) -> dict[str, Any]:
-        """What `status --json` says; asked again where an emulated board under load does not answer in time."""
-        for _ in range(_ANSWER_TRIES):
-            done = self.run("status", name, "--json")
-            if done.code != _UNREACHABLE:
-                break
+        """What `status --json` says."""
+        done = self.answered("status", name, "--json")
         assert done.code == 0, done.err
         found: dict[str, Any] = done.json
         return found

@@ -32,7 +32,7 @@ BACK_S = 900
 """For an emulated board among many other tests."""
 NAME = "powercuts"
 SETTLE_S = 2.0
-UNREACHABLE, TRIES, PAUSE_S = 7, 30, 5
+TRIES = 30
 FILES, FILE_BYTES = 48, 32 << 10
 MOMENTS = {
     "deploy": ("sending", "verifying", "activating", "settling", "running"),
@@ -118,11 +118,7 @@ class CutBoard:
 
     def insist(self, *words: str) -> None:
         """Run a command, again where an emulated board on a busy machine does not answer in time."""
-        for _ in range(TRIES):
-            done = self.edgekit.run(*words, limit_s=BACK_S)
-            if done.code != UNREACHABLE:
-                break
-            time.sleep(PAUSE_S)
+        done = self.edgekit.answered(*words, limit_s=BACK_S, tries=TRIES)
         assert done.code == 0, done.err
 
     def lay_out(self, before: Release, current: Release) -> None:

@@ -202,7 +202,7 @@ def deploy_slower(device: TriedDevice, slowness: Slowness) -> tuple[int, str]:
     The good one's rate is the best of some looks, as anything else on this machine takes from it, and is measured again
     where the slower one was taken: the machine became faster meanwhile.
     """
-    patient = gated(0.1, start_s=10 * slowness.start_s)
+    patient = gated(0.1, start_s=600)
     code, said = device.deploy(device.make("3.0.0", plan=patient, model=repeated(slowness.passes)))
     assert code == 0, said
     slower = repeated(slowness.times * slowness.passes)
