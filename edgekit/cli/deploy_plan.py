@@ -40,7 +40,7 @@ def _word(found: DeviceFit, transfer: TransferFigures) -> str:
         return "no"
     if transfer.unknown:
         return "not known"
-    return "yes, with warnings" if found.findings else "yes"
+    return "yes, with warnings" if found.findings or transfer.warnings else "yes"
 
 
 def _transfer_lines(found: TransferFigures) -> list[str]:
@@ -49,6 +49,7 @@ def _transfer_lines(found: TransferFigures) -> list[str]:
     if found.runs:
         return ["runs already: nothing would be done"]
     lines = [found.refused] if found.refused else []
+    lines += [finding_line(item) for item in found.warnings]
     if found.trust_first:
         lines.append("deploying brings it a later trust file first; this is what it says by the one it has")
     if not found.send_bytes:

@@ -82,6 +82,8 @@ Verb = Literal[
 
 ActivationPhase = Literal["idle", "activating", "settling", "running", "rolling_back", "stopped"]
 """Where the activation of one application stands."""
+ON_ITS_WAY: tuple[str, ...] = ("activating", "settling", "rolling_back")
+"""Phases that end by themselves. What a newer keeper has besides is not waited for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

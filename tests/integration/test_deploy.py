@@ -308,6 +308,24 @@ def test_the_plan_says_what_deploying_does(board: Site) -> None:
     assert (told.code, told.json["sent_bytes"]) == (0, planned["send_bytes"])
 
 
+def test_an_application_that_became_unhealthy_is_what_doctor_and_the_plan_tell_of(site: Site) -> None:
+    assert site.edgekit("provision", "board").code == 0
+    falling = str(site.release("falling", "falls"))
+    assert site.edgekit("deploy", falling, "board").code == 0
+    cure = "edgekit why board sorter"
+    seen = eventually(lambda: told if (told := site.edgekit("doctor", "board")).code else None)
+    assert seen.code == 8 and "  the application sorter is unhealthy (" in seen.out and cure in seen.out, seen
+    assert "nothing is missing" not in seen.out
+    told = eventually(
+        lambda: found if "unhealthy" in (found := site.edgekit("deploy", falling, "board", "--plan")).out else None
+    )
+    assert told.code == 0 and told.out.startswith("board: yes, with warnings\n"), told
+    assert "  warning: the application sorter is unhealthy (" in told.out and cure in told.out
+    assert site.edgekit("why", "board", "sorter").code == 0
+    site.edgekit("stop", "board", "sorter")
+    assert site.edgekit("doctor", "board").code == 0, "what shall not run is not missed"
+
+
 def test_the_plan_and_doctor_refuse_what_deploying_refuses(site: Site) -> None:
     assert site.edgekit("provision", "board").code == 0
     unsigned = site.release("unsigned")

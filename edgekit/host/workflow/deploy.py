@@ -22,7 +22,7 @@ from edgekit.host.workflow.devices import DeviceAccess
 from edgekit.host.workflow.permit import trust_for
 from edgekit.host.workflow.shipment import Deltas, SendLimits, Shipment, outgoing_release
 from edgekit.host.workflow.workstation import Workstation
-from edgekit.schema.control import ApplicationStatus, Offer, ReleaseFailure, ReleaseRef
+from edgekit.schema.control import ON_ITS_WAY, ApplicationStatus, Offer, ReleaseFailure, ReleaseRef
 from edgekit.schema.fleet import Device
 
 TRIES = 4
@@ -31,8 +31,6 @@ LOCK_WAIT_S = 120.0
 FOLLOW_S = 3600.0
 """How long an outcome is awaited after the link broke: longer than any sensible start and settle time together."""
 _POLL_S = 1.0
-_ON_ITS_WAY = ("activating", "settling", "rolling_back")
-"""Phases that end by themselves. What a newer keeper has besides is not waited for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -321,7 +319,7 @@ class _Course:
         self.follow_until_s = self.follow_until_s or self.to.clock() + FOLLOW_S
         while True:
             found = keeper.status().find(self._application)
-            if found is None or found.phase not in _ON_ITS_WAY:
+            if found is None or found.phase not in ON_ITS_WAY:
                 return found
             if self.to.clock() >= self.follow_until_s:
                 name = self.to.device.name

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from edgekit.errors import EdgekitError, Unreachable
 from edgekit.executor.local import LocalExecutor
+from edgekit.host.fit.finding import Finding
+from edgekit.host.fit.health import judge_health
 from edgekit.host.link.board_settings import OutgoingSettings, outgoing_settings
 from edgekit.host.link.client import KeeperClient
 from edgekit.host.link.outgoing_trust import OutgoingTrust
@@ -19,7 +21,7 @@ from edgekit.host.workflow.past_releases import deltas_of
 from edgekit.host.workflow.permit import trust_for
 from edgekit.host.workflow.shipment import SendLimits, Shipment, outgoing_release
 from edgekit.host.workflow.workstation import Workstation
-from edgekit.schema.control import Offer, Status
+from edgekit.schema.control import Offer
 
 _AT_ONCE = 16
 
@@ -42,6 +44,8 @@ class TransferFigures:
     """Why the keeper would not take it, or why it would not be sent, with the cure."""
     unknown: str = ""
     """Why the keeper could not be asked."""
+    warnings: tuple[Finding, ...] = ()
+    """What its keeper tells of: the release runs there already, unhealthy, so that deploying only starts it anew."""
     trust_first: bool = False
     """Deploying brings a later trust file first: the keeper has judged by the one that it has."""
 
@@ -81,8 +85,12 @@ class KeeperQuestion:
         later = keeper.trust_version and self.trust.after(keeper.trust_version)
         told = TransferFigures(device=shipment.device, trust_first=bool(later))
         status = keeper.status()
-        if self._runs(keeper, status):
-            return replace(told, runs=True)
+        found = status.find(shipment.release.manifest.application)
+        if found and found.current and found.current.digest == shipment.release.digest:
+            if found.healthy and self.settings().are_there(keeper, found.application):
+                return replace(told, runs=True)
+            unhealthy = judge_health(shipment.device, (found,))
+            told = replace(told, warnings=tuple(replace(one, severity="warn") for one in unhealthy))
         try:
             self.trust.bring_permit(keeper)
             offer = shipment.offer(keeper, status)
@@ -95,12 +103,6 @@ class KeeperQuestion:
         except EdgekitError as error:
             return replace(told, refused=f"{error.message}: {error.hint}")
         return told
-
-    def _runs(self, keeper: KeeperClient, status: Status) -> bool:
-        release = self.shipment.release
-        found = status.find(release.manifest.application)
-        ours = found and found.healthy and found.current and found.current.digest == release.digest
-        return bool(ours) and self.settings().are_there(keeper, release.manifest.application)
 
     def _counted(self, told: TransferFigures, keeper: KeeperClient, offer: Offer) -> TransferFigures:
         transfer = self.shipment.plan(keeper, offer)

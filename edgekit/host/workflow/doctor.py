@@ -13,6 +13,7 @@ from edgekit.host.catalogue.detect import match_target
 from edgekit.host.fit.condition import judge_condition
 from edgekit.host.fit.engine_fit import EngineVerdict, judge_each
 from edgekit.host.fit.finding import Finding
+from edgekit.host.fit.health import judge_health
 from edgekit.host.fit.negotiate import judge_login
 from edgekit.host.fit.profiled import judge_profile
 from edgekit.host.link.client import KeeperClient
@@ -82,15 +83,19 @@ def diagnose(
         facts = device_facts(device, executor, manifest)
         status = _status_of(device, executor)
     found = diagnose_facts(device, facts, manifest, known_targets(station), now_s=time.time())
-    if status is not None:
-        found = replace(found, confinement=confinement_of(status))
     if measured is not None:
         clocks = status.board.clocks if status and status.board else ()
         found = replace(found, findings=(*found.findings, *judge_profile(measured, facts, clocks)))
-    if folder is None or found.refused:
-        return found
-    figures = KeeperQuestions(folder=folder, access=access, station=station, count=False).ask(name)
-    return replace(found, not_taken=figures.refused)
+    if folder is not None and not found.refused:
+        figures = KeeperQuestions(folder=folder, access=access, station=station, count=False).ask(name)
+        found = replace(found, not_taken=figures.refused)
+    return found if status is None else _with_status(found, status)
+
+
+def _with_status(found: Diagnosis, status: Status) -> Diagnosis:
+    """With what its keeper says of workers."""
+    findings = (*found.findings, *judge_health(found.device, status.applications))
+    return replace(found, findings=findings, confinement=confinement_of(status))
 
 
 def _status_of(device: Device, executor: Executor) -> Status | None:
