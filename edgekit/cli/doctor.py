@@ -26,11 +26,12 @@ def doctor(
     device: DeviceArgument,
     release: Annotated[Path | None, typer.Argument(help="A release's folder: also what it needs there.")] = None,
     profile: Annotated[
-        Path | None, typer.Option(help="What `edgekit profile` has written: is the board in that state.")
+        Path | None,
+        typer.Option(help="What `edgekit profile` has written: is the board in that state. Else the release's own."),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Say what is missing on a device for edgekit, and for a release; exit code 8 when something is."""
+    """Say what is missing on a device for edgekit and for a release, or unhealthy there; exit code 8 if anything is."""
     from edgekit.host.workflow.doctor import diagnose
 
     output = output_for(as_json)

@@ -27,6 +27,7 @@ from edgekit.schema.control import (
 )
 from edgekit.schema.manifest import Manifest
 from edgekit.schema.message import from_message, to_line, to_message_data
+from edgekit.schema.telemetry import BoardTelemetry
 from edgekit.schema.worker_status import WorkerStatus
 from edgekit.trust import sha256_bytes
 from tests.fakes.patching import patched
@@ -68,6 +69,8 @@ class FakeLink:
     trust_version: int = 0
     application: ApplicationStatus | None = None
     """What runs there."""
+    board: BoardTelemetry | None = None
+    """What its sensors say."""
     locks: dict[str, str] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
     """What has arrived, whole or not."""
@@ -120,7 +123,7 @@ class FakeLink:
     def status(self) -> Status:
         """What `status` answers."""
         applications = (self.application,) if self.application else ()
-        return replace(STATUS, applications=applications, locks=self.locks)
+        return replace(STATUS, applications=applications, locks=self.locks, board=self.board)
 
     def verbs(self) -> list[str]:
         """What was asked, repetitions left out."""

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from edgekit.host.release.names import PROFILE
+from edgekit.schema.message import to_message
 from edgekit.schema.plan import LanePlan, StagePlan, WorkerPlan
 from edgekit.schema.profile import DECODE, SHARES, Cost, EngineCost, MemoryProfile, Profile, SizeProfile
 from edgekit.schema.recipe import DropPolicy
 from edgekit.schema.sink import JsonlSink
 from edgekit.schema.source import RecipeSource, RtspSource
+from edgekit.schema.telemetry import ClockRate
 from tests.fakes.plans import small_plan
+from tests.fakes.releases import FakeRelease, make_release
 
 MIB = 1 << 20
 
@@ -68,6 +72,11 @@ def profile(costs: Mapping[str, Cost], *, slots: int = 1, accelerator: int = 6 *
             interpreter_bytes=12 * MIB, libraries_bytes=30 * MIB, ready_bytes=45 * MIB, file_bytes=70 * MIB
         ),
     )
+
+
+def measured_release(power_mode: str = "", clocks: tuple[ClockRate, ...] = ()) -> FakeRelease:
+    """A release that was built with a profile, which was taken in this state of a board."""
+    return make_release(extra={PROFILE: to_message(replace(profile({}), power_mode=power_mode, clocks=clocks))})
 
 
 def camera(**more: object) -> RtspSource:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from edgekit.host.fit.finding import Finding, warn
 from edgekit.host.fit.tensorrt import POWER_MODE
+from edgekit.schema.control import Status
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.profile import Profile
 from edgekit.schema.telemetry import ClockRate
@@ -30,6 +31,11 @@ def judge_profile(profile: Profile, facts: DeviceFacts, clocks: Iterable[ClockRa
 def judge_clocks(profile: Profile, clocks: Iterable[ClockRate]) -> tuple[Finding, ...]:
     """Of these differences what clocks tell alone."""
     return tuple(one for one in _clocks(profile, clocks) if one is not None)
+
+
+def clocks_of(status: Status) -> tuple[ClockRate, ...]:
+    """What a board's sensors tell of its clocks; none where nobody tells."""
+    return status.board.clocks if status.board else ()
 
 
 def _mode(profile: Profile, facts: DeviceFacts) -> Finding | None:

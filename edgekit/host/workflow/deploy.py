@@ -22,7 +22,7 @@ from edgekit.host.workflow.devices import DeviceAccess
 from edgekit.host.workflow.permit import trust_for
 from edgekit.host.workflow.shipment import Deltas, SendLimits, Shipment, outgoing_release
 from edgekit.host.workflow.workstation import Workstation
-from edgekit.schema.control import ON_ITS_WAY, ApplicationStatus, Offer, ReleaseFailure, ReleaseRef
+from edgekit.schema.control import ON_ITS_WAY, ApplicationStatus, Offer, ReleaseFailure, ReleaseRef, Status
 from edgekit.schema.fleet import Device
 
 TRIES = 4
@@ -93,7 +93,7 @@ def deploy_release(job: DeployJob, access: DeviceAccess, station: Workstation, w
             release=outgoing_release(folder),
             settings=outgoing_settings(access.inventory, device.name, plan, LocalExecutor()),
             trust=trust_for(device, access.inventory, station, permitted=folder if job.permit else None),
-            check_fits=lambda: _check_fits(device, executor, folder, station),
+            check_fits=lambda status: _check_fits(device, executor, folder, status, station),
             holder=user_at_machine(),
             progress=station.progress,
             watch=watch,
@@ -108,10 +108,12 @@ def deploy_release(job: DeployJob, access: DeviceAccess, station: Workstation, w
     return done
 
 
-def _check_fits(device: Device, executor: Executor, folder: ReleaseFolder, station: Workstation) -> None:
-    from edgekit.host.workflow.fitting import check_fits  # noqa: PLC0415  see `_deltas_of`
+def _check_fits(
+    device: Device, executor: Executor, folder: ReleaseFolder, status: Status, station: Workstation
+) -> None:
+    from edgekit.host.workflow.fitting import check_fits, judged_release  # noqa: PLC0415  see `_deltas_of`
 
-    check_fits(device, executor, folder.manifest, station)
+    check_fits(device, executor, judged_release(folder), status, station)
 
 
 def _deltas_of(station: Workstation) -> Deltas:
@@ -135,8 +137,8 @@ class Deployment:
     device: Device
     executor: Executor
     release: OutgoingRelease
-    check_fits: Callable[[], None]
-    """Raises where the device cannot run the release; called before a byte of it moves."""
+    check_fits: Callable[[Status], None]
+    """Raises where the device, whose keeper says this, cannot run the release; called before a byte of it moves."""
     settings: OutgoingSettings = OutgoingSettings()
     """The application's on this device."""
     trust: OutgoingTrust = OutgoingTrust()
@@ -231,7 +233,7 @@ class _Course:
         if before and before.current and before.healthy and self._is_ours(before.current, keeper):
             return False, before.current.signer
         if not self.reached:
-            self.to.check_fits()
+            self.to.check_fits(status)
         self.reached = True
         self._lock(keeper)
         self.to.trust.bring_permit(keeper)

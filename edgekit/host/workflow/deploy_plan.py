@@ -11,6 +11,7 @@ from edgekit.errors import EdgekitError, Unreachable
 from edgekit.executor.local import LocalExecutor
 from edgekit.host.fit.finding import Finding
 from edgekit.host.fit.health import judge_health
+from edgekit.host.fit.profiled import clocks_of, judge_clocks
 from edgekit.host.link.board_settings import OutgoingSettings, outgoing_settings
 from edgekit.host.link.client import KeeperClient
 from edgekit.host.link.outgoing_trust import OutgoingTrust
@@ -19,9 +20,11 @@ from edgekit.host.workflow.devices import DeviceAccess
 from edgekit.host.workflow.fitting import DeviceFit, FleetFit, ask_devices
 from edgekit.host.workflow.past_releases import deltas_of
 from edgekit.host.workflow.permit import trust_for
+from edgekit.host.workflow.profiles import built_profile
 from edgekit.host.workflow.shipment import SendLimits, Shipment, outgoing_release
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.control import Offer
+from edgekit.schema.profile import Profile
 
 _AT_ONCE = 16
 
@@ -45,7 +48,8 @@ class TransferFigures:
     unknown: str = ""
     """Why the keeper could not be asked."""
     warnings: tuple[Finding, ...] = ()
-    """What its keeper tells of: the release runs there already, unhealthy, so that deploying only starts it anew."""
+    """What its keeper tells of: clocks are not those that the release was measured with; or it runs there already, and
+    is unhealthy, so that deploying only starts it anew."""
     trust_first: bool = False
     """Deploying brings a later trust file first: the keeper has judged by the one that it has."""
 
@@ -76,6 +80,8 @@ class KeeperQuestion:
     shipment: Shipment
     settings: Callable[[], OutgoingSettings]
     trust: OutgoingTrust
+    profile: Profile | None = None
+    """That the release was built with."""
     count: bool
     """Whether to count bytes, too: it makes the patches that would be sent."""
 
@@ -91,6 +97,8 @@ class KeeperQuestion:
                 return replace(told, runs=True)
             unhealthy = judge_health(shipment.device, (found,))
             told = replace(told, warnings=tuple(replace(one, severity="warn") for one in unhealthy))
+        if self.profile:
+            told = replace(told, warnings=(*told.warnings, *judge_clocks(self.profile, clocks_of(status))))
         try:
             self.trust.bring_permit(keeper)
             offer = shipment.offer(keeper, status)
@@ -188,6 +196,7 @@ class KeeperQuestions:
             ),
             settings=lambda: outgoing_settings(access.inventory, device, read_plan(folder), LocalExecutor()),
             trust=trust_for(found, access.inventory, self.station, permitted=folder if self.permit else None),
+            profile=built_profile(folder),
             count=self.count,
         )
         try:

@@ -15,13 +15,13 @@ from edgekit.host.fit.engine_fit import EngineVerdict, judge_each
 from edgekit.host.fit.finding import Finding
 from edgekit.host.fit.health import judge_health
 from edgekit.host.fit.negotiate import judge_login
-from edgekit.host.fit.profiled import judge_profile
+from edgekit.host.fit.profiled import clocks_of, judge_profile
 from edgekit.host.link.client import KeeperClient
 from edgekit.host.release.folder import open_release
 from edgekit.host.workflow.deploy_plan import KeeperQuestions
 from edgekit.host.workflow.devices import DeviceAccess
 from edgekit.host.workflow.fitting import device_facts, judge_device, known_targets
-from edgekit.host.workflow.profiles import read_profile
+from edgekit.host.workflow.profiles import built_profile, read_profile
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.control import Status
 from edgekit.schema.facts import DeviceFacts
@@ -68,7 +68,8 @@ def diagnose(
         release: a release's folder, whose needs are judged too; None for the keeper's alone.
         access: the way there.
         station: this machine.
-        profile: what `edgekit profile` wrote: whether the board is in that state is judged too.
+        profile: what `edgekit profile` wrote: whether the board is in that state is judged too; None: the one that the
+            release was built with, if any.
 
     Raises:
         NothingSelected: there is no such device.
@@ -77,14 +78,14 @@ def diagnose(
     """
     folder = open_release(release) if release else None
     manifest = folder.manifest if folder else None
-    measured = read_profile(profile) if profile else None
+    measured = read_profile(profile) if profile else built_profile(folder) if folder else None
     device = access.find(name)
     with access.executor(device) as executor, station.progress.step(f"{name}: reading its facts"):
         facts = device_facts(device, executor, manifest)
         status = _status_of(device, executor)
     found = diagnose_facts(device, facts, manifest, known_targets(station), now_s=time.time())
     if measured is not None:
-        clocks = status.board.clocks if status and status.board else ()
+        clocks = clocks_of(status) if status else ()
         found = replace(found, findings=(*found.findings, *judge_profile(measured, facts, clocks)))
     if folder is not None and not found.refused:
         figures = KeeperQuestions(folder=folder, access=access, station=station, count=False).ask(name)

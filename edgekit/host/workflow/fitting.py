@@ -18,20 +18,39 @@ from edgekit.host.catalogue.targets import list_targets
 from edgekit.host.fit.engine_fit import judge_engines
 from edgekit.host.fit.finding import Finding
 from edgekit.host.fit.negotiate import judge_board, judge_cgroup, judge_keeper, judge_release
+from edgekit.host.fit.profiled import clocks_of, judge_profile
 from edgekit.host.link.board_settings import outgoing_settings
 from edgekit.host.probe import read_facts
-from edgekit.host.release.folder import open_release, read_plan
+from edgekit.host.release.folder import ReleaseFolder, open_release, read_plan
 from edgekit.host.workflow.devices import DeviceAccess
+from edgekit.host.workflow.profiles import built_profile
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.schema.board import BoardPaths
+from edgekit.schema.control import Status
 from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.fleet import Device
 from edgekit.schema.manifest import Manifest
 from edgekit.schema.plan import WorkerPlan
+from edgekit.schema.profile import Profile
 from edgekit.schema.target import Target
 from edgekit.schema.units import counted
 
 _AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedRelease:
+    """What of a release is held against a device."""
+
+    manifest: Manifest
+    plan: WorkerPlan | None = None
+    profile: Profile | None = None
+    """That it was built with."""
+
+
+def judged_release(folder: ReleaseFolder) -> JudgedRelease:
+    """Read what of a release is held against devices."""
+    return JudgedRelease(manifest=folder.manifest, plan=read_plan(folder), profile=built_profile(folder))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,27 +100,27 @@ def ask_devices(release: Path, names: Sequence[str], access: DeviceAccess, stati
         NothingSelected: there is no such device.
     """
     folder = open_release(release)
-    manifest, plan = folder.manifest, read_plan(folder)
+    manifest, judged = folder.manifest, judged_release(folder)
     devices = [access.find(name) for name in dict.fromkeys(names)]
     targets = known_targets(station)
     with station.progress.step(f"asking {counted(len(devices), 'device')}"), ThreadPoolExecutor(_AT_ONCE) as pool:
-        fits = tuple(pool.map(lambda device: ask_device(device, manifest, plan, access, targets), devices))
+        fits = tuple(pool.map(lambda device: ask_device(device, judged, access, targets), devices))
     return FleetFit(digest=folder.digest, application=manifest.application, version=manifest.version, devices=fits)
 
 
-def ask_device(
-    device: Device, manifest: Manifest, plan: WorkerPlan | None, access: DeviceAccess, targets: Sequence[Target]
-) -> DeviceFit:
+def ask_device(device: Device, release: JudgedRelease, access: DeviceAccess, targets: Sequence[Target]) -> DeviceFit:
     """Ask one device. Whatever happens is a value."""
     try:
-        outgoing_settings(access.inventory, device.name, plan, LocalExecutor())
+        outgoing_settings(access.inventory, device.name, release.plan, LocalExecutor())
         with access.executor(device) as executor:
-            facts = device_facts(device, executor, manifest)
+            facts = device_facts(device, executor, release.manifest)
     except Unreachable as error:
         return DeviceFit(device=device.name, fits=False, unreachable=error.message)
     except EdgekitError as error:
         return DeviceFit(device=device.name, fits=False, fault=f"{error.message}: {error.hint}")
-    findings = judge_device(device, facts, manifest, targets, now_s=time.time())
+    findings = judge_device(device, facts, release.manifest, targets, now_s=time.time())
+    if release.profile:
+        findings += judge_profile(release.profile, facts, clocks=())  # its keeper tells of those
     fits = not any(item.severity == "refuse" for item in findings)
     return DeviceFit(device=device.name, fits=fits, findings=findings)
 
@@ -145,18 +164,29 @@ def judge_device(
     )
 
 
-def check_fits(device: Device, executor: Executor, manifest: Manifest, station: Workstation) -> None:
+def check_fits(
+    device: Device, executor: Executor, release: JudgedRelease, status: Status, station: Workstation
+) -> None:
     """Refuse a release that a device cannot run, with every reason, and show what it may stumble over.
+
+    Args:
+        device: where it shall run.
+        executor: runs programs there.
+        release: what of it is judged.
+        status: what the keeper there says.
+        station: this machine.
 
     Raises:
         RolloutError: it does not fit.
     """
-    progress = station.progress
+    progress, manifest = station.progress, release.manifest
     with progress.step(f"{device.name}: does the release fit"):
         facts = device_facts(device, executor, manifest)
     # What of the release is there already is not known yet: the keeper looks whether there is room for the rest.
     roomy = dataclasses.replace(manifest, requires=dataclasses.replace(manifest.requires, disk_bytes=0))
     findings = judge_device(device, facts, roomy, known_targets(station), now_s=time.time())
+    if release.profile:
+        findings += judge_profile(release.profile, facts, clocks_of(status))
     refused = [str(finding) for finding in findings if finding.severity == "refuse"]
     for finding in findings:
         if finding.severity == "warn":

@@ -12,7 +12,7 @@ from edgekit.errors import InputError
 from edgekit.host.catalogue.recipes import read_recipe
 from edgekit.host.catalogue.targets import find_target
 from edgekit.host.engine.backends import choose_backend
-from edgekit.host.fit.profiled import judge_clocks
+from edgekit.host.fit.profiled import clocks_of, judge_clocks
 from edgekit.host.forecast.accelerators import busy_percent, pictures_a_second
 from edgekit.host.forecast.ask import ask_forecast, ask_models
 from edgekit.host.forecast.memory import Cameras, MemoryForecast, foretell_memory
@@ -250,8 +250,8 @@ def _warnings(
             found.append("cameras are taken for such of 1 to 4 reference pictures, as most are")
     else:
         found += _doubts(plan, profile)
-    if profile is not None and status is not None and status.board is not None:
-        found += map(str, judge_clocks(profile, status.board.clocks))
+    if profile is not None and status is not None:
+        found += map(str, judge_clocks(profile, clocks_of(status)))
     found += not_added_up(plan.application, plan.accelerators, _accelerators(status))
     return tuple(found)
 

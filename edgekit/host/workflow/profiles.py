@@ -1,10 +1,13 @@
-"""Profiles as files."""
+"""Profiles as files, and those that releases were built with."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from edgekit.errors import InputError
+from edgekit.host.release.folder import ReleaseFolder
+from edgekit.host.release.names import FILES, PROFILE
 from edgekit.schema.message import from_message
 from edgekit.schema.profile import FORMAT, MAX_PROFILE_BYTES, Profile
 
@@ -29,3 +32,11 @@ def read_profile(file: Path) -> Profile:
     if profile.format != FORMAT:
         raise InputError(f"{file} has format {profile.format}, and this edgekit reads {FORMAT}", hint=hint)
     return profile
+
+
+def built_profile(folder: ReleaseFolder) -> Profile | None:
+    """The profile that a release was built with; None where without one, or with one that this edgekit cannot read."""
+    if any(entry.path == PROFILE for entry in folder.manifest.files):
+        with suppress(InputError):
+            return read_profile(folder.path / FILES / PROFILE)
+    return None

@@ -13,7 +13,7 @@ from edgekit.errors import EdgekitError, LockHeld, RolloutError, TrustError, Unr
 from edgekit.host.link.sending import OutgoingRelease
 from edgekit.host.progress import Silent
 from edgekit.host.workflow.deploy import FOLLOW_S, TRIES, Deployment
-from edgekit.schema.control import Event
+from edgekit.schema.control import Event, Status
 from edgekit.schema.fleet import Device
 from tests.fakes.keeper_link import APPLICATION, FakeLink
 from tests.fakes.releases import make_release, write_release
@@ -51,7 +51,7 @@ def deployment(link: FakeLink, folder: Path, clock: Clock | None = None, **field
         "device": Device(name="gate-7", address="root@gate-7"),
         "executor": link,
         "release": release,
-        "check_fits": lambda: None,
+        "check_fits": lambda _status: None,
         "holder": "ann@desk",
         "progress": Silent(),
         "watch": lambda _: None,
@@ -84,7 +84,7 @@ def test_a_stopped_release_is_started_again(tmp_path: Path) -> None:
 
 
 def test_what_does_not_fit_is_refused_before_a_byte_moves(tmp_path: Path) -> None:
-    def check() -> None:
+    def check(_status: Status) -> None:
         raise RolloutError("no", hint="mend")
 
     link = FakeLink()

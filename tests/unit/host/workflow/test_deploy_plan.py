@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,9 @@ from edgekit.host.workflow.deploy_plan import KeeperQuestion, TransferFigures
 from edgekit.host.workflow.shipment import Shipment
 from edgekit.schema.control import Event
 from edgekit.schema.fleet import Device
+from edgekit.schema.telemetry import BoardTelemetry, ClockRate
 from tests.fakes.keeper_link import APPLICATION, FakeLink
+from tests.fakes.profiles import profile
 from tests.fakes.releases import make_release, write_release
 
 RELEASE = make_release()
@@ -25,7 +28,7 @@ DEVICE = Device(name="gate-7", address="root@gate-7")
 NO_TRUST = OutgoingTrust()
 
 
-def ask(link: FakeLink, folder: Path, trust: OutgoingTrust = NO_TRUST, *, count: bool = True) -> TransferFigures:
+def ask(link: FakeLink, folder: Path, trust: OutgoingTrust = NO_TRUST, **more: Any) -> TransferFigures:
     write_release(RELEASE, folder / "release")
     release = OutgoingRelease(
         manifest=RELEASE.manifest,
@@ -39,7 +42,7 @@ def ask(link: FakeLink, folder: Path, trust: OutgoingTrust = NO_TRUST, *, count:
         shipment=Shipment(device="gate-7", release=release, progress=Silent()),
         settings=OutgoingSettings,
         trust=trust,
-        count=count,
+        **{"count": True, **more},
     )
     with KeeperClient(DEVICE, link) as keeper:
         return question.ask(keeper)
@@ -69,6 +72,28 @@ def test_what_runs_already_is_told_and_nothing_else_is_asked(tmp_path: Path) -> 
     link.commit(RELEASE.digest)
     assert ask(link, tmp_path).runs
     assert link.verbs() == ["hello", "status"]
+
+
+def test_the_same_release_that_is_unhealthy_there_would_be_sent_and_is_warned_of(tmp_path: Path) -> None:
+    link = FakeLink(application=replace(APPLICATION))
+    link.commit(RELEASE.digest)
+    assert link.application
+    link.application = replace(link.application, healthy=False, unhealthy_because=("fps 0.0 < min_fps 2.0",))
+    told = ask(link, tmp_path)
+    (warning,) = told.warnings
+    assert not told.runs and told.send_bytes and warning.severity == "warn"
+    assert "unhealthy (fps 0.0 < min_fps 2.0): edgekit why gate-7 sorter" in str(warning)
+    link.commit("0" * 64)
+    link.application = replace(link.application, healthy=False)
+    assert ask(link, tmp_path).warnings == (), "another release's health is no word on this one"
+
+
+def test_clocks_that_are_not_those_of_the_release_s_profile_are_warned_of(tmp_path: Path) -> None:
+    then, now = (ClockRate(clock="gpu", hertz=1, limit_hertz=limit) for limit in (2_000_000_000, 1_000_000_000))
+    measured = replace(profile({}), clocks=(then,))
+    (warning,) = ask(FakeLink(board=BoardTelemetry(clocks=(now,))), tmp_path, profile=measured).warnings
+    assert warning.subject == "the limit of clock gpu"
+    assert ask(FakeLink(), tmp_path, profile=measured).warnings == ()
 
 
 def test_a_later_trust_file_that_deploying_brings_first_is_told(tmp_path: Path) -> None:

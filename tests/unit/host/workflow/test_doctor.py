@@ -29,12 +29,13 @@ from tests.fakes.boards.tree import build_board
 from tests.fakes.devices import FactsExecutor, access_to
 from tests.fakes.keeper_link import APPLICATION, STATUS, WORKER
 from tests.fakes.notes import Notes
-from tests.fakes.profiles import profile
-from tests.fakes.releases import make_release
+from tests.fakes.profiles import measured_release, profile
+from tests.fakes.releases import make_release, write_release
 from tests.fakes.workstations import workstation_in
 
 TARGETS = list_targets(settings_from({}, Path(edgekit.__file__).parent))
-MANIFEST = dataclasses.replace(make_release().manifest, target="rk3588-debian12")
+RELEASE = make_release()
+MANIFEST = dataclasses.replace(RELEASE.manifest, target="rk3588-debian12")
 DEVICE = Device(name="gate", address="root@gate")
 
 
@@ -77,6 +78,16 @@ def test_another_state_than_the_profile_s_is_told_and_refuses_nothing(rock: Devi
     assert (told.severity, told.found) == ("warn", "25W") and "15W, in which line was measured" in told.needed
     with pytest.raises(InputError, match="cannot be read"):
         diagnose("gate", None, access, workstation_in(tmp_path), tmp_path / "gone.json")
+
+
+def test_without_one_the_profile_that_the_release_was_built_with_counts(rock: DeviceFacts, tmp_path: Path) -> None:
+    gpu = dataclasses.replace(rock.accelerators[0], power_mode="25W")
+    raw = to_raw(dataclasses.replace(rock, accelerators=(gpu,))) | {"clock_s": time.time()}
+    access = access_to({"gate": NoKeeper(raw)})
+    for name, release in (("measured", measured_release("15W")), ("same", measured_release("25W")), ("plain", RELEASE)):
+        write_release(release, tmp_path / name)
+        found = diagnose("gate", tmp_path / name, access, workstation_in(tmp_path)).findings
+        assert [item.severity for item in found if item.subject == "the power mode"] == ["warn"] * (name == "measured")
 
 
 def test_what_workers_are_kept_from_is_what_the_keeper_says_and_what_a_worker_lacks() -> None:

@@ -11,18 +11,23 @@ from typing import Any
 import pytest
 
 from edgekit.errors import InputError, NothingSelected, RolloutError, Unreachable
-from edgekit.host.workflow.fitting import ask_devices, check_fits
+from edgekit.host.release.folder import open_release
+from edgekit.host.workflow.fitting import JudgedRelease, ask_devices, check_fits, judged_release
 from edgekit.schema.message import to_message
+from edgekit.schema.telemetry import BoardTelemetry, ClockRate
 from edgekit.sent.facts.report import facts as probe
 from tests.fakes.boards.tree import build_board
 from tests.fakes.devices import FactsExecutor, access_to
 from tests.fakes.eventually import PATIENCE_S
+from tests.fakes.keeper_link import STATUS
 from tests.fakes.notes import Notes
+from tests.fakes.profiles import measured_release
 from tests.fakes.releases import make_release, write_release
 from tests.fakes.scripted import ScriptedExecutor
 from tests.fakes.workstations import workstation_in
 
 RELEASE = make_release()
+JUDGED = JudgedRelease(manifest=RELEASE.manifest)
 
 
 @pytest.fixture(scope="module")
@@ -90,16 +95,16 @@ def test_deploying_refuses_with_every_reason_and_shows_warnings(facts: dict[str,
     access, notes = access_to({"gate": Unreachable("never", hint="asked")}), Notes()
     station = workstation_in(tmp_path / "home", notes)
     device = access.find("gate")
-    check_fits(device, FactsExecutor(clock_now(facts)), RELEASE.manifest, station)
+    check_fits(device, FactsExecutor(clock_now(facts)), JUDGED, STATUS, station)
     assert notes.notes == []
-    check_fits(device, FactsExecutor(facts | {"clock_s": 0.0}), RELEASE.manifest, station)
+    check_fits(device, FactsExecutor(facts | {"clock_s": 0.0}), JUDGED, STATUS, station)
     assert notes.notes[0].startswith("warning: the clock is ")
     with pytest.raises(RolloutError, match="gate cannot run this release: the architecture is armv7l") as one:
-        check_fits(device, FactsExecutor(clock_now(facts) | {"arch": "armv7l"}), RELEASE.manifest, station)
+        check_fits(device, FactsExecutor(clock_now(facts) | {"arch": "armv7l"}), JUDGED, STATUS, station)
     assert one.value.details == ""
     wrong = clock_now(facts) | {"arch": "armv7l", "ssh_keygen": False}
     with pytest.raises(RolloutError, match="2 things do not fit") as both:
-        check_fits(device, FactsExecutor(wrong), RELEASE.manifest, station)
+        check_fits(device, FactsExecutor(wrong), JUDGED, STATUS, station)
     assert both.value.details.count("\n") == 1
     assert "edgekit doctor gate RELEASE" in both.value.hint
 
@@ -126,8 +131,33 @@ def test_a_release_for_an_rk3588_on_a_stranger_is_told_what_that_is(board: str, 
     told = next(item for item in fit.findings if item.subject == "the board")
     assert (told.found, told.needed) == (kind, "rk3588-debian12") and told.cure
     with pytest.raises(RolloutError, match="gate cannot run this release"):
-        check_fits(access.find("gate"), FactsExecutor(clock_now(raw)), manifest, station)
+        check_fits(
+            access.find("gate"), FactsExecutor(clock_now(raw)), JudgedRelease(manifest=manifest), STATUS, station
+        )
     assert any(note.startswith(f"warning: the board is {kind}") for note in notes.notes)
+
+
+def test_a_release_that_was_measured_in_another_state_of_the_board_fits_with_warnings(
+    facts: dict[str, Any], tmp_path: Path
+) -> None:
+    """In `deploy --plan` and in `deploy`, by the profile that it was built with."""
+    raw = clock_now(facts) | {"accelerators": [{"kind": "tensorrt", "power_mode": "25W"}]}
+    then, now = (ClockRate(clock="cpu0", hertz=1, limit_hertz=limit) for limit in (2_000_000_000, 1_000_000_000))
+    write_release(measured_release("15W", (then,)), tmp_path / "release")
+    access, notes = access_to({"gate": FactsExecutor(raw)}), Notes()
+    station = workstation_in(tmp_path / "home", notes)
+    (fit,) = ask_devices(tmp_path / "release", ["gate"], access, station).devices
+    assert fit.fits and [(one.severity, one.subject) for one in fit.findings] == [("warn", "the power mode")]
+    release = judged_release(open_release(tmp_path / "release"))
+    status = dataclasses.replace(STATUS, board=BoardTelemetry(clocks=(now,)))
+    check_fits(access.find("gate"), FactsExecutor(raw), release, status, station)
+    told = [note.split(" is ")[0] for note in notes.notes]
+    assert told == ["warning: the power mode", "warning: the limit of clock cpu0"]
+
+
+def test_a_profile_that_this_edgekit_cannot_read_keeps_nobody_from_deploying(tmp_path: Path) -> None:
+    write_release(make_release(extra={"profile.json": b'{"format": 99}'}), tmp_path / "newer")
+    assert judged_release(open_release(tmp_path / "newer")).profile is None
 
 
 def test_a_mistake_in_a_target_of_ones_own_keeps_nobody_from_deploying(

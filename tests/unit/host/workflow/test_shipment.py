@@ -75,7 +75,7 @@ def deployment(link: FakeLink, folder: Path, deltas: Deltas, limits: SendLimits 
         device=DEVICE,
         executor=link,
         release=outgoing(folder),
-        check_fits=lambda: None,
+        check_fits=lambda _status: None,
         holder="ann@desk",
         progress=Silent(),
         watch=lambda _: None,
