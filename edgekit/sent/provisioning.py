@@ -269,9 +269,14 @@ def locked(socket_path: str, holder: str) -> Iterator[None]:
 
 
 def applications_of(keeper: KeeperSocket) -> list[str]:
-    """Names of its applications; none where it cannot tell: it may be here to be replaced."""
+    """Names of its applications, and of those that are just deployed for the first time.
+
+    None where it cannot tell: it may be here to be replaced.
+    """
     try:
-        return [str(one["application"]) for one in keeper.ask("status").get("applications", [])]
+        status = keeper.ask("status")
+        names = {str(one["application"]) for one in status.get("applications", [])}
+        return sorted(names.union(map(str, status.get("locks", {}))))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RefusedByKeeper):
         return []
 

@@ -146,11 +146,13 @@ def test_a_keeper_that_the_boards_python_cannot_read_is_refused_before_anything_
     assert board.copy() == old
 
 
-def test_nothing_is_changed_while_somebody_deploys(board: Board) -> None:
+@pytest.mark.parametrize("application", ["sorter", "newcomer"])
+def test_nothing_is_changed_while_somebody_deploys(application: str, board: Board) -> None:
+    """Also an application that the device has never had."""
     before = board.seen()
     deployer = KeeperSocket(board.at.socket)
-    deployer.ask("lock", application="sorter", holder="bob@lab")
-    with pytest.raises(LockHeld, match="sorter is being deployed to the device by bob@lab"):
+    deployer.ask("lock", application=application, holder="bob@lab")
+    with pytest.raises(LockHeld, match=f"{application} is being deployed to the device by bob@lab"):
         board.switch(keeper_that("good") + b"\0")
     deployer.close()
     after = board.seen()
