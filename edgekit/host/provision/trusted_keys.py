@@ -16,8 +16,8 @@ from edgekit.schema.trust import TrustDocument, parse_signed, read_document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DroppedKey:
-    """A key whose signatures count on a device now, and would not any more."""
+class CountedKey:
+    """A key whose signatures count on a device."""
 
     name: str
     type: str
@@ -28,7 +28,7 @@ class DroppedKey:
         return f"{self.name}  {self.type} {self.fingerprint}"
 
 
-def dropped_keys(desired: KeeperInstall, present: dict[str, Any], now_s: float) -> tuple[DroppedKey, ...]:
+def dropped_keys(desired: KeeperInstall, present: dict[str, Any], now_s: float) -> tuple[CountedKey, ...]:
     """Keys that a device trusts and would not after provisioning, each once. Pure.
 
     Args:
@@ -38,30 +38,48 @@ def dropped_keys(desired: KeeperInstall, present: dict[str, Any], now_s: float) 
     """
     at = BoardPaths(prefix=desired.device.prefix)
     signers, trust = (present["texts"][path].encode() for path in (at.allowed_signers, at.trust_file))
-    follows = bool(trust) and not (desired.trust and desired.replace_trust)
-    after = _in_force(desired.allowed_signers, trust if follows else desired.trust, now_s)
+    after = _in_force(desired.allowed_signers, _trust_after(desired, present), now_s)
     return tuple(key for fingerprint, key in _in_force(signers, trust, now_s).items() if fingerprint not in after)
 
 
-def _in_force(signers: bytes, trust: bytes, now_s: float) -> dict[str, DroppedKey]:
+def keys_by_trust_file(desired: KeeperInstall, present: dict[str, Any]) -> tuple[CountedKey, ...]:
+    """Keys of the trust file that a device follows after provisioning: then these count alone. Pure.
+
+    Args:
+        desired: what the device shall have.
+        present: what `look` found.
+
+    Returns:
+        Nothing where it follows none, so that its allowed_signers file counts.
+    """
+    return tuple(_of_trust(_trust_after(desired, present)))
+
+
+def _trust_after(desired: KeeperInstall, present: dict[str, Any]) -> bytes:
+    """The trust file that is there after provisioning: the device's own, unless it has none or it is replaced."""
+    own: bytes = present["texts"][BoardPaths(prefix=desired.device.prefix).trust_file].encode()
+    return desired.trust if not own or (desired.trust and desired.replace_trust) else own
+
+
+def _in_force(signers: bytes, trust: bytes, now_s: float) -> dict[str, CountedKey]:
     """Whose signatures count by fingerprint: the trust file's, and without one those of allowed_signers."""
     found = _of_trust(trust) if trust else _of_signers(signers, now_s)
     return {key.fingerprint: key for key in found}
 
 
-def _of_trust(trust: bytes) -> Iterator[DroppedKey]:
+def _of_trust(trust: bytes) -> Iterator[CountedKey]:
     with contextlib.suppress(EdgekitError, ValueError):  # the device does not go by one that cannot be read
         document = read_document(TrustDocument, parse_signed(trust, "trust.json"), "trust.json")
         for fingerprint, key in by_fingerprint(document).items():
             if not key.until_s and fingerprint not in document.revoked_keys:
-                yield DroppedKey(name=key.name, type=key.key.split()[0], fingerprint=fingerprint)
+                yield CountedKey(name=key.name, type=key.key.split()[0], fingerprint=fingerprint)
 
 
-def _of_signers(text: bytes, now_s: float) -> Iterator[DroppedKey]:
+def _of_signers(text: bytes, now_s: float) -> Iterator[CountedKey]:
     for line in text.splitlines():
         for signer in _signers_in(line):
             if signer.authority or not signer.why_not(now_s):
-                yield DroppedKey(name=signer.principals, type=signer.key_type, fingerprint=signer.fingerprint)
+                yield CountedKey(name=signer.principals, type=signer.key_type, fingerprint=signer.fingerprint)
 
 
 def _signers_in(line: bytes) -> tuple[Signer, ...]:

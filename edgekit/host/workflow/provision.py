@@ -16,7 +16,7 @@ from edgekit.host.provision.desired import KeeperInstall
 from edgekit.host.provision.device import apply_provision, check_ready, look
 from edgekit.host.provision.keeper_zip import build_keeper
 from edgekit.host.provision.plan import DeviceChange, plan_provision
-from edgekit.host.provision.trusted_keys import DroppedKey, dropped_keys
+from edgekit.host.provision.trusted_keys import CountedKey, dropped_keys, keys_by_trust_file
 from edgekit.host.signers import Signer, check_you, parse_signers
 from edgekit.host.trust_chain import TrustChain
 from edgekit.host.user import user_at_machine
@@ -72,8 +72,10 @@ class Provisioned:
     changes: tuple[str, ...]
     applied: bool
     signers: tuple[DeviceSigner, ...]
-    dropped: tuple[DroppedKey, ...] = ()
+    dropped: tuple[CountedKey, ...] = ()
     """Who could sign for it before, and cannot any more."""
+    trusted: tuple[CountedKey, ...] = ()
+    """Keys of the trust file that it follows, which count there instead of `signers`; none where it follows none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,9 +119,17 @@ def provision_device(name: str, options: ProvisionOptions, access: DeviceAccess,
     )
     with access.executor(device) as executor:
         _check_board(device, executor, station)
-        changes, dropped = _carry_out(desired, executor, options, station)
-    texts = tuple(change.what for change in changes)
-    return Provisioned(device=name, changes=texts, applied=not options.plan, signers=signers.signers, dropped=dropped)
+        present = _look(desired, executor, station)
+        dropped = _check_nobody_is_dropped(desired, present, options, station)
+        changes = _carry_out(desired, present, executor, options, station)
+    return Provisioned(
+        device=name,
+        changes=tuple(change.what for change in changes),
+        applied=not options.plan,
+        signers=signers.signers,
+        dropped=dropped,
+        trusted=keys_by_trust_file(desired, present),
+    )
 
 
 def _first_trust(signers: SignerFile, access: DeviceAccess, options: ProvisionOptions, station: Workstation) -> bytes:
@@ -169,14 +179,25 @@ def _check_board(device: Device, executor: Executor, station: Workstation) -> No
         raise RolloutError(message, hint=newer_python)
 
 
-def _carry_out(
-    desired: KeeperInstall, executor: Executor, options: ProvisionOptions, station: Workstation
-) -> tuple[tuple[DeviceChange, ...], tuple[DroppedKey, ...]]:
+def _look(desired: KeeperInstall, executor: Executor, station: Workstation) -> dict[str, Any]:
+    """See what is there, that it can be changed, and whose signatures count there by a trust file."""
     name, progress = desired.device.name, station.progress
     with progress.step(f"{name}: looking at what is there"):
         present = look(desired, executor)
     check_ready(desired, present, name)
-    dropped = _check_nobody_is_dropped(desired, present, options, station)
+    for key in keys_by_trust_file(desired, present):
+        progress.note(f"  may sign by its trust file: {key}")
+    return present
+
+
+def _carry_out(
+    desired: KeeperInstall,
+    present: dict[str, Any],
+    executor: Executor,
+    options: ProvisionOptions,
+    station: Workstation,
+) -> tuple[DeviceChange, ...]:
+    name, progress = desired.device.name, station.progress
     changes = plan_provision(desired, present)
     for change in changes:
         progress.note(f"  {'would ' if options.plan else ''}{change.what}")
@@ -184,12 +205,12 @@ def _carry_out(
         with progress.step(f"{name}: {counted(len(changes), 'change')}"):
             sudo = desired.systemd and present["uid"] != 0
             apply_provision(desired, executor, changes, holder=user_at_machine(), sudo=sudo)
-    return changes, dropped
+    return changes
 
 
 def _check_nobody_is_dropped(
     desired: KeeperInstall, present: dict[str, Any], options: ProvisionOptions, station: Workstation
-) -> tuple[DroppedKey, ...]:
+) -> tuple[CountedKey, ...]:
     """Show whose signatures would not count any more. Raises InputError where the user has not said so."""
     dropped = dropped_keys(desired, present, time.time())
     for key in dropped:

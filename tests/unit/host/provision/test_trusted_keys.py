@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from edgekit.host.provision.desired import KeeperInstall
-from edgekit.host.provision.trusted_keys import dropped_keys
+from edgekit.host.provision.trusted_keys import dropped_keys, keys_by_trust_file
 from edgekit.judging.keys import fingerprint_of
 from edgekit.schema.fleet import Device
 from edgekit.schema.trust import TrustDocument, TrustedKey, unsigned
@@ -37,6 +37,20 @@ def trust(keys: dict[str, str], *names: str, **fields: Any) -> bytes:
     listed = tuple(TrustedKey(name=f"{name}@desk", key=keys[name], since_s=1) for name in names)
     document = TrustDocument(version=1, issued_s=1, expires_s=2, keys=listed, **fields)
     return unsigned(document).to_bytes()
+
+
+def by_trust_file(trusted: bytes, found_trust: bytes = b"", *, replace_trust: bool = False) -> list[str]:
+    desired = KeeperInstall(
+        device=Device(name="gate-7", address="root@gate-7"),
+        keeper=b"",
+        allowed_signers=b"",
+        identity=b"",
+        trust=trusted,
+        replace_trust=replace_trust,
+    )
+    present = provisioned()
+    present["texts"] = {SIGNERS_FILE: "", TRUST: found_trust.decode()}
+    return [key.name for key in keys_by_trust_file(desired, present)]
 
 
 def dropped(
@@ -94,3 +108,13 @@ def test_what_is_shown_can_be_compared(keys: dict[str, str], tmp_path: Path) -> 
     (tmp_path / "bob.pub").write_text(keys["bob"])
     shown = subprocess.run(["ssh-keygen", "-l", "-f", tmp_path / "bob.pub"], capture_output=True, text=True, check=True)
     assert str(key) == f"bob@desk  ssh-ed25519 {shown.stdout.split()[1]}"
+
+
+def test_the_keys_of_the_trust_file_that_counts_are_told(keys: dict[str, str]) -> None:
+    """It may name others than the allowed_signers file does, and then that one says nothing."""
+    bob = fingerprint_of(keys["bob"])
+    assert by_trust_file(b"") == [], "allowed_signers counts"
+    assert by_trust_file(trust(keys, "ann", "bob")) == ["ann@desk", "bob@desk"]
+    assert by_trust_file(trust(keys, "ann"), trust(keys, "bob")) == ["bob@desk"], "the device's own stays"
+    assert by_trust_file(trust(keys, "ann"), trust(keys, "bob"), replace_trust=True) == ["ann@desk"]
+    assert by_trust_file(trust(keys, "ann", "bob", revoked_keys=(bob,))) == ["ann@desk"], "a revoked key signs nothing"
