@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 @examples(
     "edgekit plan recipes/gate-watch --target rk3588-debian12 --cameras 4 --size 1920x1080",
+    "edgekit plan recipes/gate-watch --target rk3588-debian12 --clip yard.mp4=2 --clip door.mp4=2",
     "edgekit plan recipes/gate-watch --target host --profile gate-watch.host.profile.json",
     "edgekit plan out/line --device gate-7 --profile gate-7.profile.json --picture lanes.svg",
 )
@@ -37,6 +38,10 @@ def plan(
     cameras: Annotated[int, typer.Option(min=0, max=64, help="How many; 0: as many as the recipe has.")] = 0,
     size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of their pictures; by default the profile's.")] = "",
     fps: Annotated[float, typer.Option(min=0, max=120, help="Of each camera; by default the profile's.")] = 0.0,
+    clip: Annotated[
+        list[str] | None,
+        typer.Option(help="FILE or FILE=N: a recording of one camera, or of N alike; may be repeated."),
+    ] = None,
     picture: Annotated[Path | None, typer.Option(help="SVG file to draw lanes over time into.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -55,6 +60,7 @@ def plan(
         cameras=cameras,
         size=parse_size(size) if size else None,
         fps=fps,
+        clips=tuple(clip or ()),
         picture=picture,
     )
     found = plan_ahead(recipe, options, access_of(ctx), workstation_of(ctx, output))
@@ -68,8 +74,7 @@ def _text(found: PlanResult) -> RenderableType:
 
     from edgekit.schema.units import counted, format_bytes
 
-    cameras = found.cameras
-    seen = f"{counted(cameras.count, 'camera')} of {cameras.width_px}x{cameras.height_px} at {cameras.fps:g} fps"
+    seen = ", ".join(f"{counted(kind.count, 'camera')} of {kind.size} at {kind.fps:g} fps" for kind in found.cameras)
     parts: list[RenderableType] = [f"{found.application} {found.version} for {found.target}, {seen}", ""]
     parts += _memory(found.memory)
     if found.memory.accelerators:

@@ -103,6 +103,8 @@ class SizeProfile:
     """What one more such stream takes of it."""
     pictures: Count = 0
     """Pictures of the stream that were in use at once, at most."""
+    references: Count = 0
+    """Pictures that its decoder had to keep, as the clip says; 0: it does not say, or it was none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

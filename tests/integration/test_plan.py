@@ -47,7 +47,7 @@ def test_the_profile_says_what_was_measured_where_and_of_what(desk: Path) -> Non
 
 def test_the_plan_foretells_memory_times_and_how_many_cameras_fit(desk: Path) -> None:
     found = answer(desk, "plan", "release", "--profile", "p.json", "--cameras", "2", "--picture", "lanes.svg")
-    cameras = found["cameras"]
+    (cameras,) = found["cameras"]
     assert (cameras["count"], cameras["width_px"], cameras["height_px"]) == (2, 640, 360)
     assert 40 * MIB < found["memory_usual_bytes"] < 120 * MIB
     assert [load["cameras"] for load in found["loads"]] == [1, 2] and found["loads"][0]["p99_ms"] > 1

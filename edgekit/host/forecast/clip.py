@@ -15,9 +15,13 @@ from av.error import FFmpegError
 
 from edgekit.errors import InputError
 from edgekit.host.forecast.constants import STREAM_BITS_A_PIXEL
+from edgekit.host.forecast.memory import Cameras
+from edgekit.host.forecast.references import count_references
 from edgekit.imaging.picture_file import read_picture_file
-from edgekit.schema.profile import MAX_CLIP_BYTES
+from edgekit.schema.profile import MAX_CLIP_BYTES, MAX_SIDE_PX
 
+_MAX_FPS = 120
+"""Of cameras that are planned: a clip's header may say anything."""
 _SECONDS_EACH = 1.0
 _MARGIN = 1.04
 """Pictures are made a little larger, and a window wanders over them: a still picture costs a decoder nothing."""
@@ -35,6 +39,10 @@ class MadeClip:
     content: bytes
     width_px: int
     height_px: int
+    references: int = 0
+    """Pictures that its decoder has to keep; 0: not known."""
+    fps: float = 0.0
+    """As its header says; 0: it does not."""
 
 
 def make_clip(pictures: Sequence[Path], size: tuple[int, int] | None, fps: float) -> MadeClip:
@@ -64,7 +72,7 @@ def make_clip(pictures: Sequence[Path], size: tuple[int, int] | None, fps: float
         clip.mux(stream.encode(None))
     of = f"{len(pictures)} golden frames that wander" if pictures else "blocks that move"
     about = f"{width_px}x{height_px} at {fps:g} fps, H.264, {stream.bit_rate / 1e6:.1f} Mbit/s, of {of}"
-    return MadeClip(about=about, content=made.getvalue(), width_px=width_px, height_px=height_px)
+    return MadeClip(about=about, content=made.getvalue(), width_px=width_px, height_px=height_px, references=1)
 
 
 def read_clip(file: Path) -> MadeClip:
@@ -82,13 +90,38 @@ def read_clip(file: Path) -> MadeClip:
         with av.open(io.BytesIO(content)) as clip:
             codec = clip.streams.video[0].codec_context
             width_px, height_px, name = codec.width, codec.height, codec.name
+            references, rate = count_references(clip.streams.video[0]), clip.streams.video[0].average_rate
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}", hint=f"ls -l {file}") from None
     except (FFmpegError, IndexError):
         raise InputError(f"{file} is no video that can be played", hint="give a recording of the camera") from None
     return MadeClip(
-        about=f"{file.name}, {width_px}x{height_px} {name}", content=content, width_px=width_px, height_px=height_px
+        about=f"{file.name}, {width_px}x{height_px} {name}",
+        content=content,
+        width_px=width_px,
+        height_px=height_px,
+        references=references,
+        fps=round(float(rate or 0), 1),
     )
+
+
+def read_cameras(file: Path, count: int, usual_fps: float) -> Cameras:
+    """What a recording tells of cameras like the one that it is of.
+
+    Args:
+        file: the recording.
+        count: how many such cameras there are.
+        usual_fps: where it does not say how many pictures a second there are.
+
+    Raises:
+        InputError: as `read_clip`, or it does not say how large its pictures are.
+    """
+    clip = read_clip(file)
+    if not (0 < clip.width_px <= MAX_SIDE_PX and 0 < clip.height_px <= MAX_SIDE_PX):
+        raise InputError(f"{file} does not say how large its pictures are", hint="give a recording of the camera")
+    fps = clip.fps if 0 < clip.fps <= _MAX_FPS else usual_fps
+    size = {"width_px": clip.width_px, "height_px": clip.height_px}
+    return Cameras(count=count, **size, fps=fps, references=clip.references)
 
 
 def _moving(

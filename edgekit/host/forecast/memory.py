@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgekit.host.forecast.constants import (
@@ -40,19 +40,29 @@ class MemoryLine:
     most_bytes: int
     """When all that is bounded has come to its bound: queues full, disks and brokers away."""
     known_from: str
-    """`profile`, `constant`, `model` (measured on this machine), or `recipe`."""
+    """`profile`, `constant`, `recording` (and constants), `model` (measured on this machine), or `recipe`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cameras:
-    """What looks."""
+    """Cameras of one kind."""
 
     count: int
     width_px: int
     height_px: int
     fps: float
+    references: int = 0
+    """Pictures that its decoder keeps, as a recording says; 0: nobody has recorded it."""
     pictures: int = 1
     """Of one camera on their way at once, as the lanes' forecast says."""
+
+    @property
+    def size(self) -> str:
+        """Of their pictures, in words."""
+        return f"{self.width_px}x{self.height_px}"
+
+    def __str__(self) -> str:
+        return f"{self.count} x {self.size}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,20 +98,20 @@ class MemoryForecast:
 
 
 def foretell_memory(
-    plan: WorkerPlan, cameras: Cameras, profile: Profile | None, models: Mapping[str, int]
+    plan: WorkerPlan, cameras: Sequence[Cameras], profile: Profile | None, models: Mapping[str, int]
 ) -> MemoryForecast:
     """Add up what a worker takes.
 
     Args:
         plan: its plan.
-        cameras: what it looks at.
-        profile: what was measured of it; its sizes include that of the cameras' pictures. None: nothing was.
+        cameras: what it looks at, at least one kind.
+        profile: what was measured of it; constants tell of cameras whose size is not among its own. None: nothing was.
         models: what models take that were measured on this machine, in bytes.
     """
-    size = size_of(profile, cameras)
-    begin = _measured(profile, size, plan, cameras) if profile and size else _assumed(plan, cameras, models)
+    begin = _measured(profile, cameras) if profile else _assumed(plan, models)
+    lines = (*begin, *_cameras(plan, cameras, profile), *_sinks(plan, cameras), *_kept(plan))
     return MemoryForecast(
-        lines=tuple(line for line in (*begin, *_sinks(plan, cameras), *_kept(plan)) if line.most_bytes),
+        lines=tuple(line for line in lines if line.most_bytes),
         file_bytes=profile.memory.file_bytes if profile else 0,
         accelerators=tuple(_accelerators(profile)) if profile else (),
         memory_max=plan.limits.memory_max,
@@ -114,8 +124,9 @@ def size_of(profile: Profile | None, cameras: Cameras) -> SizeProfile | None:
     return next((one for one in profile.sizes if (one.width_px, one.height_px) == wanted), None) if profile else None
 
 
-def _measured(profile: Profile, size: SizeProfile, plan: WorkerPlan, cameras: Cameras) -> Iterator[MemoryLine]:
+def _measured(profile: Profile, cameras: Sequence[Cameras]) -> Iterator[MemoryLine]:
     memory = profile.memory
+    size = next(filter(None, (size_of(profile, kind) for kind in cameras)), profile.sizes[0])
     engines = sum(engine.memory_bytes for engine in profile.engines.values())
     yield _line("interpreter", memory.interpreter_bytes, "profile")
     yield _line("libraries", memory.libraries_bytes - memory.interpreter_bytes, "profile")
@@ -123,10 +134,6 @@ def _measured(profile: Profile, size: SizeProfile, plan: WorkerPlan, cameras: Ca
         yield _line(f"engine {name}", engine.memory_bytes, "profile")
     yield _line("golden frames, arenas", memory.ready_bytes - memory.libraries_bytes - engines, "profile")
     yield _line("lanes, sinks, reports", size.memory_bytes - size.stream_bytes - memory.ready_bytes, "profile")
-    # Fewer than where it was measured, too: a clip that a slow board falls behind with fills every queue.
-    more = (cameras.pictures - max(1, size.pictures)) * _surface(cameras)
-    each = max(0, size.stream_bytes + more)
-    yield from _cameras(cameras, each, _most_pictures(plan) - cameras.pictures, "profile")
 
 
 def _accelerators(profile: Profile) -> Iterator[MemoryLine]:
@@ -135,49 +142,69 @@ def _accelerators(profile: Profile) -> Iterator[MemoryLine]:
             yield _line(f"accelerator: engine {name}", engine.accelerator_bytes, "profile")
 
 
-def _assumed(plan: WorkerPlan, cameras: Cameras, models: Mapping[str, int]) -> Iterator[MemoryLine]:
+def _assumed(plan: WorkerPlan, models: Mapping[str, int]) -> Iterator[MemoryLine]:
     yield _line("interpreter", INTERPRETER_BYTES, "constant")
     yield _line("libraries", LIBRARIES_BYTES, "constant")
     if any(engine.runner == "onnxruntime" or engine.tail for engine in plan.engines.values()):
         yield _line("ONNX Runtime", RUNTIME_BYTES, "constant")
     for name, taken in models.items():
         yield _line(f"engine {name}", taken, "model")
-    pixels = _pixels(cameras)
-    decoder = DECODER_BYTES_A_PIXEL * pixels + (REFERENCES - 1 + cameras.pictures - 1) * _surface(cameras)
-    each = CAMERA_BYTES + int(decoder) + sum(map(_stage_bytes, _contracts(plan)))
-    yield from _cameras(cameras, each, _most_pictures(plan) - cameras.pictures, "constant")
 
 
-def _cameras(cameras: Cameras, each: int, further: int, known_from: str) -> Iterator[MemoryLine]:
-    count = cameras.count
-    about = f"{count} x {cameras.width_px}x{cameras.height_px}"
-    yield _line(f"cameras: {about}, decoders and stages", count * each, known_from)
-    yield MemoryLine(
-        owner="pictures in queues that are full",
-        usual_bytes=0,
-        most_bytes=count * max(0, further) * _surface(cameras),
-        known_from="recipe",
-    )
+def _cameras(plan: WorkerPlan, cameras: Sequence[Cameras], profile: Profile | None) -> Iterator[MemoryLine]:
+    further = 0
+    for kind in cameras:
+        size = size_of(profile, kind)
+        each = _as_measured(kind, size) if size else _as_others(plan, kind)
+        known_from = "profile" if size else "recording" if kind.references else "constant"
+        yield _line(f"cameras: {kind}, decoders and stages", kind.count * each, known_from)
+        further += kind.count * max(0, _most_pictures(plan) - kind.pictures) * _surface(kind)
+    yield MemoryLine(owner="pictures in queues that are full", usual_bytes=0, most_bytes=further, known_from="recipe")
+    count = sum(kind.count for kind in cameras)
     yield _line("kernel: page tables, stacks, sockets", KERNEL_BYTES + count * CAMERA_KERNEL_BYTES, "constant")
 
 
-def _sinks(plan: WorkerPlan, cameras: Cameras) -> Iterator[MemoryLine]:
+def _as_measured(kind: Cameras, size: SizeProfile) -> int:
+    """What a camera takes by a profile of such pictures."""
+    # Fewer than where it was measured, too: a clip that a slow board falls behind with fills every queue.
+    more = kind.pictures - max(1, size.pictures)
+    if kind.references and size.references:
+        more += kind.references - size.references
+    return max(0, size.stream_bytes + more * _surface(kind))
+
+
+def _as_others(plan: WorkerPlan, kind: Cameras) -> int:
+    """What a camera takes by constants, and by its recording where there is one."""
+    kept = (kind.references or REFERENCES) - 1 + kind.pictures - 1
+    decoder = DECODER_BYTES_A_PIXEL * _pixels(kind) + kept * _surface(kind)
+    return CAMERA_BYTES + int(decoder) + sum(map(_stage_bytes, _contracts(plan)))
+
+
+def _sinks(plan: WorkerPlan, cameras: Sequence[Cameras]) -> Iterator[MemoryLine]:
     """What sinks may keep: little while disks and brokers are there."""
     for name, sink in plan.sinks.items():
         usual = most = 0
         match sink:
             case ClipSink():
-                bits = STREAM_BITS_A_PIXEL * cameras.width_px * cameras.height_px * cameras.fps
-                usual = int(min(sink.buffer, bits / 8 * (sink.before_s + _KEY_S))) * cameras.count
-                most = sink.buffer * cameras.count
+                usual = sum(kind.count * _clip_bytes(sink, kind) for kind in cameras)
+                most = sink.buffer * sum(kind.count for kind in cameras)
             case JsonlSink():
                 most = _LINES_BYTES
             case MqttSink() | WebhookSink() | PythonSink():
                 most = _OUTBOX_BYTES
             case PreviewSink():
-                width = min(sink.width_px, cameras.width_px)
-                most = 6 * width * (width * cameras.height_px // max(1, cameras.width_px)) * cameras.count
+                most = sum(kind.count * _preview_bytes(sink, kind) for kind in cameras)
         yield MemoryLine(owner=f"sink {name}", usual_bytes=usual, most_bytes=max(usual, most), known_from="recipe")
+
+
+def _clip_bytes(sink: ClipSink, kind: Cameras) -> int:
+    bits = STREAM_BITS_A_PIXEL * kind.width_px * kind.height_px * kind.fps
+    return int(min(sink.buffer, bits / 8 * (sink.before_s + _KEY_S)))
+
+
+def _preview_bytes(sink: PreviewSink, kind: Cameras) -> int:
+    width = min(sink.width_px, kind.width_px)
+    return 6 * width * (width * kind.height_px // max(1, kind.width_px))
 
 
 def _kept(plan: WorkerPlan) -> Iterator[MemoryLine]:

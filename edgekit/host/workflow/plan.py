@@ -15,7 +15,7 @@ from edgekit.host.engine.backends import choose_backend
 from edgekit.host.fit.profiled import clocks_of, judge_clocks
 from edgekit.host.forecast.accelerators import busy_percent, pictures_a_second
 from edgekit.host.forecast.ask import ask_forecast, ask_models
-from edgekit.host.forecast.memory import Cameras, MemoryForecast, foretell_memory
+from edgekit.host.forecast.memory import Cameras, MemoryForecast, foretell_memory, size_of
 from edgekit.host.forecast.picture import draw_lanes
 from edgekit.host.release.folder import open_release, read_plan
 from edgekit.host.release.names import MANIFEST
@@ -24,6 +24,7 @@ from edgekit.host.workflow.board_sum import BoardShare, BoardSum, add_up
 from edgekit.host.workflow.devices import DeviceAccess
 from edgekit.host.workflow.out_file import check_out_file
 from edgekit.host.workflow.profiles import read_profile
+from edgekit.host.workflow.seen_cameras import described_cameras, recorded_cameras
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.judging.accelerators import find_overuse, not_added_up
 from edgekit.schema.accelerators import AcceleratorUse
@@ -37,8 +38,6 @@ from edgekit.schema.target import Target
 from edgekit.schema.units import format_bytes
 
 _SHOWN = (1, 2, 4, 8, 16)
-_USUAL_SIZE, _USUAL_FPS = (1920, 1080), 25.0
-"""Of a camera that nobody has described."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +54,9 @@ class PlanOptions:
     size: tuple[int, int] | None = None
     """Of their pictures; None: as the profile has them, or 1920x1080."""
     fps: float = 0.0
-    """0: as the profile has them, or 25."""
+    """0: as the profile or the recordings have them, or 25."""
+    clips: tuple[str, ...] = ()
+    """Recordings of the cameras, `FILE` or `FILE=N`, in place of count and size."""
     picture: Path | None = None
     """SVG file for lanes over time; None: none is drawn."""
 
@@ -67,7 +68,8 @@ class PlanResult:
     application: str
     version: str
     target: str
-    cameras: Cameras
+    cameras: tuple[Cameras, ...]
+    """Kinds of them."""
     memory: MemoryForecast
     memory_usual_bytes: int
     memory_most_bytes: int
@@ -88,6 +90,15 @@ class PlanResult:
     """Why it cannot run, each with the sum."""
     warnings: tuple[str, ...] = ()
     picture: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Planned:
+    """What is planned."""
+
+    plan: WorkerPlan
+    profile: Profile | None
+    cameras: tuple[Cameras, ...]
 
 
 def plan_ahead(recipe: Path, options: PlanOptions, access: DeviceAccess, station: Workstation) -> PlanResult:
@@ -116,12 +127,14 @@ def plan_ahead(recipe: Path, options: PlanOptions, access: DeviceAccess, station
     status = _status_of(options.device, access) if options.device else None
     cameras = _cameras_of(plan, profile, options)
     if profile is not None:
-        pictures = pictures_a_second(plan, cameras.fps, cameras.count)
+        pictures = sum(pictures_a_second(plan, kind.fps, kind.count) for kind in cameras)
         plan = dataclasses.replace(plan, busy_percent=busy_percent(plan, profile, pictures))
-    reply = _times(plan, profile, cameras, station) if profile else ForecastReply()
-    load = next((one for one in reply.loads if one.cameras == cameras.count), None)
+    untimed = _untimed(cameras, profile, options)
+    reply = _times(plan, profile, cameras, station) if profile and not untimed else ForecastReply()
+    load = next((one for one in reply.loads if one.cameras == sum(kind.count for kind in cameras)), None)
     if load is not None:
-        cameras = dataclasses.replace(cameras, pictures=max(1, load.pictures))
+        cameras = tuple(dataclasses.replace(kind, pictures=max(1, load.pictures)) for kind in cameras)
+    asked = _Planned(plan=plan, profile=profile, cameras=cameras)
     taken = {} if profile else _models_here(models, station)
     memory = foretell_memory(plan, cameras, profile, taken)
     board = add_up(plan.application, memory, _target_of(plan, station), status)
@@ -142,7 +155,7 @@ def plan_ahead(recipe: Path, options: PlanOptions, access: DeviceAccess, station
         board_bytes=board.usable_bytes,
         busy_percent=plan.busy_percent,
         refusals=_refusals(plan, memory, board, status),
-        warnings=_warnings(plan, profile, memory, models.keys() - taken.keys(), status),
+        warnings=(*untimed, *_warnings(asked, memory, models.keys() - taken.keys(), status)),
         picture=picture,
     )
 
@@ -185,23 +198,40 @@ def _status_of(name: str, access: DeviceAccess) -> Status:
         return keeper.status()
 
 
-def _cameras_of(plan: WorkerPlan, profile: Profile | None, options: PlanOptions) -> Cameras:
-    measured = profile.sizes[0] if profile else None
-    width_px, height_px = options.size or ((measured.width_px, measured.height_px) if measured else _USUAL_SIZE)
-    fps = options.fps or (round(measured.fps, 1) if measured else _USUAL_FPS)
-    count = options.cameras or len(plan.sources)
-    return Cameras(count=count, width_px=width_px, height_px=height_px, fps=fps)
+def _cameras_of(plan: WorkerPlan, profile: Profile | None, options: PlanOptions) -> tuple[Cameras, ...]:
+    if not options.clips:
+        return described_cameras(plan, profile, options.cameras, options.size, options.fps)
+    if options.cameras or options.size:
+        raise InputError(
+            "--clip says which cameras there are, and --cameras or --size too",
+            hint="write --clip FILE=N for N such cameras, and leave out the others",
+        )
+    return recorded_cameras(options.clips, options.fps)
 
 
-def _times(plan: WorkerPlan, profile: Profile, cameras: Cameras, station: Workstation) -> ForecastReply:
-    counts = sorted({*(one for one in _SHOWN if one <= cameras.count), cameras.count})
+def _untimed(cameras: tuple[Cameras, ...], profile: Profile | None, options: PlanOptions) -> tuple[str, ...]:
+    """Why nothing is said of times although there is a profile; empty where something is. A size that was asked for
+    in words, and not measured, is a mistake that the forecast tells."""
+    if profile is None or not options.clips:
+        return ()
+    other = [kind for kind in cameras if size_of(profile, kind) is None]
+    if other:
+        sizes = ", ".join(dict.fromkeys(kind.size for kind in other))
+        return (f"nothing is said of times: the profile is not of {sizes}, which edgekit profile --clip measures",)
+    if len({(kind.size, kind.fps) for kind in cameras}) > 1:
+        return ("nothing is said of times: they are foretold of cameras of one size and rate alone",)
+    return ()
+
+
+def _times(plan: WorkerPlan, profile: Profile, cameras: tuple[Cameras, ...], station: Workstation) -> ForecastReply:
+    first, count = cameras[0], sum(kind.count for kind in cameras)
     request = ForecastRequest(
         plan=plan,
         profile=profile,
-        width_px=cameras.width_px,
-        height_px=cameras.height_px,
-        fps=cameras.fps,
-        counts=tuple(counts),
+        width_px=first.width_px,
+        height_px=first.height_px,
+        fps=first.fps,
+        counts=tuple(sorted({*(one for one in _SHOWN if one <= count), count})),
     )
     with station.progress.step("running its lanes on a virtual clock"):
         return ask_forecast(request, station.executor)
@@ -232,9 +262,8 @@ def _accelerators(status: Status | None) -> Mapping[str, AcceleratorUse]:
     return {one.application: one.accelerators for one in applications if one.accelerators is not None}
 
 
-def _warnings(
-    plan: WorkerPlan, profile: Profile | None, memory: MemoryForecast, unknown: set[str], status: Status | None
-) -> tuple[str, ...]:
+def _warnings(asked: _Planned, memory: MemoryForecast, unknown: set[str], status: Status | None) -> tuple[str, ...]:
+    plan, profile = asked.plan, asked.profile
     found = []
     if memory.fits and memory.most_bytes > memory.memory_max:
         found.append(
@@ -246,7 +275,8 @@ def _warnings(
         found += [f"engine {name} is not in the sum: its memory was not measured" for name in sorted(unknown)]
         beside = sorted(name for name, engine in plan.engines.items() if engine.runner != "onnxruntime")
         found += [f"engine {name} is not in the sum: only its accelerator can tell what it takes" for name in beside]
-        if any(isinstance(source, CameraOptions) for source in plan.sources.values()):
+        unseen = not all(kind.references for kind in asked.cameras)
+        if unseen and any(isinstance(source, CameraOptions) for source in plan.sources.values()):
             found.append("cameras are taken for such of 1 to 4 reference pictures, as most are")
     else:
         found += _doubts(plan, profile)
@@ -271,14 +301,13 @@ def _profiled(profile: Profile) -> str:
     return f"{profile.device} ({profile.machine}), {profile.measured}{mode}, clocks: {clocks or 'not told there'}"
 
 
-def _draw(plan: WorkerPlan, reply: ForecastReply, cameras: Cameras, file: Path) -> str:
+def _draw(plan: WorkerPlan, reply: ForecastReply, cameras: tuple[Cameras, ...], file: Path) -> str:
     if not reply.spans:
         raise InputError(
-            "there is nothing to draw: without a profile nothing is known of times",
-            hint="edgekit profile DEVICE RELEASE, and give its file with --profile",
+            "there is nothing to draw: nothing is said of times",
+            hint="edgekit profile DEVICE RELEASE measures them; give its file with --profile",
         )
-    title = (
-        f"{plan.application}, {cameras.count} cameras of {cameras.width_px}x{cameras.height_px} at {cameras.fps:g} fps"
-    )
+    seen = ", ".join(f"{kind} at {kind.fps:g} fps" for kind in cameras)
+    title = f"{plan.application}, cameras: {seen}"
     file.write_text(draw_lanes(reply.spans, title), encoding="utf-8")
     return str(file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.fleet import HOST, Device
 from edgekit.schema.message import from_message, to_message
 from edgekit.schema.plan import WorkerPlan
-from edgekit.schema.profile import PlayedClip, Profile, ProfileReply, ProfileRequest
+from edgekit.schema.profile import PlayedClip, Profile, ProfileReply, ProfileRequest, SizeProfile
 from edgekit.schema.recipe import TENSORS_SUFFIX
 from edgekit.schema.source import GstreamerSource, RtspSource, V4l2Source
 from edgekit.schema.units import format_cpus
@@ -95,13 +96,15 @@ def profile_release(
     plan = read_plan(folder)
     if plan is None:
         raise InputError(f"{release} has no plan that can be read", hint="build the release again")
-    request = ProfileRequest(seconds=options.seconds, clips=_clips(folder, plan, options))
+    clips = _clips(folder, plan, options)
+    request = ProfileRequest(seconds=options.seconds, clips=tuple(map(_played, clips)) or (_own_source(plan),))
     with _reached(name, access, station) as (device, executor):
         if device is not None:
             _check_idle(device, executor, plan, beside=options.beside)
         place = _place(device, executor, folder)
         with station.progress.step(f"{name}: measuring {plan.application}"):
             reply = _ask(executor, plan, place, request, name)
+            reply = dataclasses.replace(reply, sizes=_with_references(reply.sizes, clips))
         facts = read_facts(executor)
     made = _profile_of(name, folder, facts, reply)
     options.out.write_bytes(to_message(made))
@@ -119,16 +122,26 @@ def _reached(name: str, access: DeviceAccess, station: Workstation) -> Iterator[
         yield device, executor
 
 
-def _clips(folder: ReleaseFolder, plan: WorkerPlan, options: ProfileOptions) -> tuple[PlayedClip, ...]:
-    """What is played: recordings, clips of golden frames, or the plan's own source where that is no camera."""
+def _clips(folder: ReleaseFolder, plan: WorkerPlan, options: ProfileOptions) -> tuple[MadeClip, ...]:
+    """What is played: recordings, or clips of golden frames; none where the plan's own source is no camera."""
     if options.clips:
-        return tuple(_played(read_clip(file)) for file in options.clips)
+        return tuple(map(read_clip, options.clips))
     first = next(iter(plan.sources.values()))
     if not options.sizes and not isinstance(first, (RtspSource, V4l2Source, GstreamerSource)):
-        return (PlayedClip(about=f"its own source, {next(iter(plan.sources))}"),)
+        return ()
     golden = plan.golden.frames if plan.golden else ()
     pictures = [folder.path / "files" / path for path in golden if not path.endswith(TENSORS_SUFFIX)]
-    return tuple(_played(make_clip(pictures, size, options.fps)) for size in options.sizes or (None,))
+    return tuple(make_clip(pictures, size, options.fps) for size in options.sizes or (None,))
+
+
+def _own_source(plan: WorkerPlan) -> PlayedClip:
+    return PlayedClip(about=f"its own source, {next(iter(plan.sources))}")
+
+
+def _with_references(sizes: tuple[SizeProfile, ...], clips: tuple[MadeClip, ...]) -> tuple[SizeProfile, ...]:
+    """Each size with what this machine has read from its clip; a plan's own source says nothing of it."""
+    pairs = zip(sizes, clips, strict=False)
+    return tuple(dataclasses.replace(size, references=clip.references) for size, clip in pairs) if clips else sizes
 
 
 def _played(clip: MadeClip) -> PlayedClip:

@@ -8,13 +8,15 @@ from itertools import pairwise
 from pathlib import Path
 
 import av
+import av.logging
 import cv2
 import numpy as np
 import pytest
 
 from edgekit.errors import InputError
-from edgekit.host.forecast.clip import make_clip, read_clip
+from edgekit.host.forecast.clip import make_clip, read_cameras, read_clip
 from tests.fakes.clips import write_clip
+from tests.fakes.decoding import write_references
 
 
 def frames_of(content: bytes) -> list[np.ndarray]:
@@ -57,10 +59,45 @@ def test_a_recording_is_taken_as_it_is(tmp_path: Path) -> None:
     assert made.content == file.read_bytes() and made.about == "north.mkv, 64x48 mjpeg"
 
 
+@pytest.mark.parametrize(
+    ("codec", "references", "options", "found"),
+    [
+        ("libx264", 1, {}, 1),
+        ("libx264", 4, {}, 4),
+        ("libx264", 16, {}, 16),
+        ("libx265", 0, {"x265-params": "ref=3:bframes=0:log-level=0"}, 4),
+        ("mjpeg", 0, {}, 1),
+    ],
+)
+def test_a_recording_tells_what_its_decoder_keeps(
+    tmp_path: Path, codec: str, references: int, options: dict[str, str], found: int
+) -> None:
+    file = tmp_path / "a.mp4"
+    if codec == "mjpeg":
+        write_clip(file, range(0, 400, 100))
+    else:
+        write_references(file, references, 160, 96, codec, **options)
+    level = av.logging.get_level()
+    kind = read_cameras(file, 3, 25.0)
+    assert (kind.count, kind.references) == (3, found)
+    assert read_clip(file).references == found and av.logging.get_level() == level
+    assert codec == "mjpeg" or (kind.size, kind.fps) == ("160x96", 10.0)
+
+
+def test_what_a_header_does_not_tell_is_not_known(tmp_path: Path) -> None:
+    with av.open(tmp_path / "a.mkv", "w") as clip:
+        stream = clip.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
+        clip.mux(stream.encode(av.VideoFrame(160, 96, "yuv420p")))
+        clip.mux(stream.encode(None))
+    assert read_cameras(tmp_path / "a.mkv", 1, 25.0).references == 0
+
+
 def test_what_is_no_recording_is_refused(tmp_path: Path) -> None:
     text = tmp_path / "notes.txt"
     text.write_text("nothing to see\n" * 100)
-    with pytest.raises(InputError, match="no video that can be played"):
-        read_clip(text)
-    with pytest.raises(InputError, match="cannot be read: No such file"):
-        read_clip(tmp_path / "gone.mp4")
+    for read in (read_clip, lambda file: read_cameras(file, 1, 25.0)):
+        with pytest.raises(InputError, match="no video that can be played"):
+            read(text)
+        with pytest.raises(InputError, match="cannot be read: No such file"):
+            read(tmp_path / "gone.mp4")

@@ -15,6 +15,7 @@ from edgekit.schema.message import to_message
 from edgekit.schema.plan import EnginePlan, WorkerPlan
 from edgekit.schema.profile import DECODE, Profile
 from edgekit.schema.report import Report
+from tests.fakes.decoding import write_references
 from tests.fakes.devices import access_to
 from tests.fakes.keeper_link import APPLICATION, WORKER, FakeLink
 from tests.fakes.profiles import MIB, cost, profile, two_lanes
@@ -55,7 +56,7 @@ def desk(tmp_path: Path) -> Desk:
 def test_a_profile_tells_times_and_how_many_cameras_fit(desk: Desk) -> None:
     found = desk.ahead(desk.release(two_lanes()), profile=desk.profile(profile(COSTS)), cameras=3)
     assert [load.cameras for load in found.loads] == [1, 2, 3] and found.loads[0].p50_ms == pytest.approx(17, abs=0.1)
-    assert found.most_cameras in (9, 10) and (found.cameras.width_px, found.cameras.fps) == (640, 10.0)
+    assert found.most_cameras in (9, 10) and (found.cameras[0].width_px, found.cameras[0].fps) == (640, 10.0)
     assert found.profiled.startswith("bench (a board), 2026-11-26") and found.refusals == ()
 
 
@@ -64,7 +65,8 @@ def test_without_a_profile_memory_alone_is_foretold(desk: Desk) -> None:
     assert found.loads == () and found.memory_usual_bytes > 60 * MIB
     assert any("edgekit profile DEVICE RELEASE measures them" in text for text in found.warnings)
     assert any("engine street is not in the sum" in text for text in found.warnings), "an NPU's own memory"
-    assert found.cameras.count == 2 and found.cameras.width_px == 1920
+    (kind,) = found.cameras
+    assert kind.count == 2 and kind.width_px == 1920
 
 
 def test_a_model_for_the_cpu_is_measured_on_this_machine(desk: Desk) -> None:
@@ -163,6 +165,35 @@ def test_an_application_that_is_there_already_is_not_counted_twice(desk: Desk) -
     desk.link.application = dataclasses.replace(APPLICATION, application="line")
     found = desk.ahead(desk.release(two_lanes()), device="gate-7", size=(640, 360))
     assert [one.application for one in found.board] == ["line"] and found.refusals == ()
+
+
+def test_recordings_say_which_cameras_there_are(desk: Desk) -> None:
+    large = write_references(desk.folder / "yard=2.mp4", 4, 1280, 720)
+    small = write_references(desk.folder / "door.mp4", 1, 640, 360)
+    measured, release = desk.profile(profile(COSTS)), desk.release(two_lanes())
+    same = desk.ahead(release, profile=measured, clips=(f"{small}=3",))
+    assert [load.cameras for load in same.loads] == [1, 2, 3] and same.cameras[0].references == 1
+    both = desk.ahead(release, profile=measured, clips=(f"{small}=3", str(large)))
+    assert [(kind.count, kind.size, kind.references) for kind in both.cameras] == [
+        (3, "640x360", 1),
+        (1, "1280x720", 4),
+    ]
+    assert both.loads == () and "the profile is not of 1280x720" in both.warnings[0]
+    rates = desk.ahead(release, profile=measured, clips=(str(small), str(small)), fps=5.0)
+    assert {kind.fps for kind in rates.cameras} == {5.0} and rates.loads
+    bare = desk.ahead(release, clips=(str(large),))
+    assert not any("reference pictures" in text for text in bare.warnings)
+
+
+def test_recordings_and_numbers_cannot_both_say_which_cameras_there_are(desk: Desk) -> None:
+    file = write_references(desk.folder / "door.mp4", 1, 160, 96)
+    with pytest.raises(InputError, match="--clip says which cameras there are") as caught:
+        desk.ahead(desk.release(two_lanes()), clips=(str(file),), cameras=2)
+    assert "--clip FILE=N" in caught.value.hint
+    with pytest.raises(InputError, match="--clip names 70 cameras"):
+        desk.ahead(desk.release(two_lanes()), clips=(f"{file}=70",))
+    with pytest.raises(InputError, match="cannot be read"):
+        desk.ahead(desk.release(two_lanes()), clips=("gone.mp4=2",))
 
 
 def test_the_picture_is_written_and_nothing_can_be_drawn_without_a_profile(desk: Desk) -> None:
