@@ -14,14 +14,14 @@ import types
 import typing
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from edgekit.schema.units import CPUS_WORDS, Bytes, CpuList, Cpus, SmallestUnit
+from edgekit.schema.units import CPU_LIST_WORDS, CPUS_WORDS, Bytes, CpuList, Cpus, SmallestUnit
 
 TAG = "kind"
 """The key that tells the members of a union of dataclasses apart."""
 PLAIN: dict[object, str] = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 """The simple types in words."""
 ALLOWED = "use str, int, float, bool, Literal, tuple[X, ...], list[X], dict[str, X], X | None or a dataclass"
-_WORDS: dict[object, str] = {**PLAIN, Bytes: 'a size such as "400MiB"', Cpus: CPUS_WORDS, CpuList: CPUS_WORDS}
+_WORDS: dict[object, str] = {**PLAIN, Bytes: 'a size such as "400MiB"', Cpus: CPUS_WORDS, CpuList: CPU_LIST_WORDS}
 
 
 @functools.cache

@@ -25,8 +25,10 @@ from edgekit.schema.stages import RecipeStage
 from edgekit.schema.target import TargetFile
 from edgekit.schema.units import (
     ANY_SIZE,
+    CLUSTER_PATTERN,
     CPUS_PATTERN,
     MAX_BYTES,
+    MAX_CLUSTERS,
     MAX_CPU,
     MAX_CPUS,
     Bytes,
@@ -45,6 +47,8 @@ _CPU_LIST = (
     {"type": "string", "pattern": f"^(?:{CPUS_PATTERN})$"},
     {"type": "array", "items": _CPU, "minItems": 1, "maxItems": MAX_CPUS},
 )
+_CLUSTER = {"type": "string", "pattern": f"^(?:{CLUSTER_PATTERN})$"}
+_SOME_CLUSTERS = {"minItems": 1, "maxItems": MAX_CLUSTERS}
 _PLAIN: dict[object, dict[str, Any]] = {
     str: {"type": "string"},
     int: {"type": "integer"},
@@ -52,7 +56,7 @@ _PLAIN: dict[object, dict[str, Any]] = {
     bool: {"type": "boolean"},
     Any: {},
     Cpus: {"anyOf": [_CPU, *_CPU_LIST]},
-    CpuList: {"anyOf": [*_CPU_LIST]},
+    CpuList: {"anyOf": [*_CPU_LIST, _CLUSTER, {"type": "array", "items": _CLUSTER, **_SOME_CLUSTERS}]},
 }
 
 

@@ -241,7 +241,8 @@ class Limits:
     memory_max: MemorySize
     memory_high: MemorySize | None = None
     cpus: Annotated[int, Between(1, 4096)] | CpuList = 1
-    """A count: the planner takes the target's strongest CPUs, sparing CPU 0 where it can; or a CPU list, "4-6"."""
+    """A count: the planner takes the target's strongest CPUs, sparing CPU 0 where it can; or a CPU list, "4-6"; or
+    clusters of the target, "big" or ["big0", "little"]: all of their CPUs, and "big" is big0 and big1 too."""
     cpu_weight: Annotated[int, Between(1, 10_000)] | None = None
     """Its share of CPUs that other applications want too; the kernel's usual one is 100. It costs nobody anything who
     has a CPU to himself."""

@@ -17,8 +17,8 @@ Cpus = NewType("Cpus", tuple[int, ...])
 Source: Linux, cpuset(7), "List format". Beyond it, "6-4" runs down: the order is the user's.
 """
 
-CpuList = NewType("CpuList", tuple[int, ...])
-"""`Cpus` where a bare number means something else: text or a list alone."""
+CpuList = NewType("CpuList", tuple[int | str, ...])
+"""`Cpus` where a bare number means something else: text or a list alone; or names of clusters, "big" or a list."""
 
 _UNITS = {
     "": 1,
@@ -38,6 +38,9 @@ MAX_BYTES = (1 << 50) - 1
 MAX_CPU = 4095
 MAX_CPUS = MAX_CPU + 1
 CPUS_WORDS = 'CPU numbers such as "0-3,6"'
+CPU_LIST_WORDS = f'{CPUS_WORDS} or clusters such as "big"'
+CLUSTER_PATTERN = "[A-Za-z][A-Za-z0-9_-]{0,62}"
+MAX_CLUSTERS = 16
 
 _NUMBER = "([0-9]{1,15})(?:[.]([0-9]{1,9}))?"
 _BYTES = re.compile(f" *{_NUMBER} *([KkMmGg]?(?:[Ii]?[Bb])?) *")
@@ -118,20 +121,35 @@ def parse_cpus(text: str | int | list[int] | tuple[int, ...]) -> Cpus:
     Raises:
         ValueError: not a CPU list.
     """
-    return Cpus(parse_cpu_list([text] if isinstance(text, int) else text))
+    found = _cpu_numbers([text] if isinstance(text, int) else text)
+    if not found:
+        raise ValueError(CPUS_WORDS)
+    return Cpus(found)
 
 
-def parse_cpu_list(text: str | list[int] | tuple[int, ...]) -> CpuList:
-    """Read CPU numbers where a bare number means something else. Raises ValueError."""
+def parse_cpu_list(text: str | list[int | str] | tuple[int | str, ...]) -> CpuList:
+    """Read CPU numbers where a bare number means something else, or names of clusters. Raises ValueError."""
+    names = [text] if isinstance(text, str) else text
+    if isinstance(names, (list, tuple)) and 0 < len(names) <= MAX_CLUSTERS and all(map(_is_cluster, names)):
+        return CpuList(tuple(dict.fromkeys(names)))
+    found = _cpu_numbers(text)
+    if not found:
+        raise ValueError(CPU_LIST_WORDS)
+    return CpuList(found)
+
+
+def _is_cluster(name: object) -> bool:
+    return isinstance(name, str) and re.fullmatch(CLUSTER_PATTERN, name) is not None
+
+
+def _cpu_numbers(text: object) -> tuple[int, ...]:
+    """Empty where it is no CPU list."""
     cpus: Iterable[int] = ()
     if isinstance(text, str) and re.fullmatch(CPUS_PATTERN, text):
         cpus = itertools.chain.from_iterable(map(_range, text.split(",")))
     elif isinstance(text, (list, tuple)) and len(text) <= MAX_CPUS:
         cpus = text if all(type(cpu) is int and 0 <= cpu <= MAX_CPU for cpu in text) else ()
-    found = tuple(dict.fromkeys(cpus))
-    if not found:
-        raise ValueError(CPUS_WORDS)
-    return CpuList(found)
+    return tuple(dict.fromkeys(cpus))
 
 
 def _range(part: str) -> Iterable[int]:

@@ -19,7 +19,7 @@ from edgekit.host.catalogue.serve_rules import open_token, serve_mistakes
 from edgekit.host.requirements import index_faults, requirement_fault
 from edgekit.schema.field_types import tagged
 from edgekit.schema.problem import Problem, closest_of
-from edgekit.schema.recipe import ColourContract, Golden, Model, OtherInput, Recipe
+from edgekit.schema.recipe import ColourContract, Golden, Limits, Model, OtherInput, Recipe
 from edgekit.schema.settings import SettingPlace
 from edgekit.schema.sink import ClipSink, ScoreSink, WebhookSink
 from edgekit.schema.source import PythonSource
@@ -128,9 +128,17 @@ def _whole_numbers(key: str, contract: ColourContract) -> Iterator[Mistake]:
             yield Mistake(f"{key}.quantised.zero_point", wanted)
 
 
+def _cpu_count(limits: Limits) -> int | None:
+    """How many CPUs it asks for; None where it names clusters."""
+    if isinstance(limits.cpus, int):
+        return limits.cpus
+    return None if isinstance(limits.cpus[0], str) else len(limits.cpus)
+
+
 def _lanes(recipe: Recipe) -> Iterator[Mistake]:
-    wanted = recipe.limits.cpus
-    count = wanted if isinstance(wanted, int) else len(wanted)
+    count = _cpu_count(recipe.limits)
+    if count is None:
+        return  # of clusters only the target knows how many CPUs they have
     for name, lane in recipe.pipeline.lanes.items():
         outside = [position for position in lane.cpus if position >= count]
         if outside:
@@ -261,8 +269,8 @@ def _limits(recipe: Recipe) -> Iterator[Mistake]:
         yield Mistake("limits.memory_max", f"expected {least} or more: a worker takes that before its first frame")
     else:
         yield from clip_memory(recipe, WORKER_BYTES)
-    cpus = limits.cpus if isinstance(limits.cpus, int) else len(limits.cpus)
-    if limits.cpu_max is not None and limits.cpu_max > cpus:
+    cpus = _cpu_count(limits)
+    if cpus is not None and limits.cpu_max is not None and limits.cpu_max > cpus:
         yield Mistake("limits.cpu_max", f"expected at most {cpus}, the number of limits.cpus, found {limits.cpu_max:g}")
     if limits.memory_high is not None and limits.memory_high > limits.memory_max:
         yield Mistake("limits.memory_high", "expected at most memory_max")

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from edgekit.errors import InputError
+from edgekit.host.release.cpus import allot_cpus
 from edgekit.schema.board import reserve_bytes
 from edgekit.schema.manifest import EngineEntry, Requires
 from edgekit.schema.plan import EnginePlan, LanePlan, LimitsPlan, StagePlan, WorkerPlan
@@ -148,35 +149,6 @@ def _pressure(recipe: Recipe) -> Pressure:
 def work_max(recipe: Recipe) -> int:
     """What the worker's folder may take on disk."""
     return recipe.limits.work_max or _WORK_BYTES + sum(map(kept_bytes, recipe.pipeline.sinks.values()))
-
-
-def allot_cpus(limits: Limits, target: Target, *, advisory: bool) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    """Choose the application's CPUs: those it names, or the strongest, sparing CPU 0 where that leaves enough.
-
-    Returns:
-        CPU numbers, strongest first and ascending within a cluster, and warnings.
-
-    Raises:
-        InputError: the target has not that many.
-    """
-    there = target.cpus
-    if not isinstance(limits.cpus, int):
-        missing = [cpu for cpu in limits.cpus if cpu not in there]
-        if not missing:
-            return tuple(limits.cpus), ()
-        message = (
-            f"recipe.toml: limits.cpus names CPUs {format_cpus(tuple(missing))}, {target.name} has {format_cpus(there)}"
-        )
-        wanted = len(limits.cpus)
-    else:
-        wanted = limits.cpus
-        message = f"recipe.toml: limits.cpus asks for {wanted} CPUs, {target.name} has {len(there)}"
-        if wanted <= len(there):
-            spared = [cpu for cpu in there if cpu != 0]
-            return tuple((spared if wanted <= len(spared) else there)[:wanted]), ()
-    if not advisory:
-        raise InputError(message, hint="ask for fewer CPUs, or build for another target")
-    return there[:wanted], (f"{message}: it takes what there is",)
 
 
 def requires_of(plan: WorkerPlan, target: Target, disk_bytes: int) -> Requires:

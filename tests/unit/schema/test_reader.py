@@ -90,7 +90,7 @@ def test_every_mistake_is_named_at_once_and_in_the_files_order() -> None:
         "cart.toml: zebra: unknown key; known here: name, speed, memory_max, cpus, wheels, spare, parts, options, loud",
         'cart.toml: speed: expected a number, found "fast"',
         'cart.toml: memory_max: expected a size such as "400MiB", found "much"',
-        'cart.toml: cpus: expected a whole number or CPU numbers such as "0-3,6", found true',
+        'cart.toml: cpus: expected a whole number or CPU numbers such as "0-3,6" or clusters such as "big", found true',
         "cart.toml: wheels[0].size: expected a whole number, found 1.5",
         'cart.toml: wheels[1].colour: expected one of "red", "blue", 3, found "read"; did you mean red?',
         "cart.toml: spare: expected a table, found 5",

@@ -7,14 +7,18 @@ from pathlib import Path
 
 import pytest
 
+import edgekit
 from edgekit.errors import InputError
-from edgekit.host.release.plan import CONTROLLERS, allot_cpus, plan_worker, requires_of
+from edgekit.host.catalogue.targets import find_target
+from edgekit.host.release.cpus import allot_cpus
+from edgekit.host.release.plan import CONTROLLERS, plan_worker, requires_of
+from edgekit.host.settings import settings_from
 from edgekit.schema.manifest import EngineEntry
 from edgekit.schema.pressure import RELIEFS, Pressure, Relief
 from edgekit.schema.reader import from_toml
 from edgekit.schema.recipe import Limits, Recipe, RecipeLane, RecipePipeline
 from edgekit.schema.target import Accelerator, CpuCluster, Memory, Os, Target
-from edgekit.schema.units import Bytes, Cpus
+from edgekit.schema.units import Bytes, Cpus, parse_cpu_list
 
 RECIPE = Path(__file__).parents[4] / "recipes" / "sorting-line" / "recipe.toml"
 OS = Os(id="debian", version="12", arch="aarch64", libc_version="2.36", python="3.11")
@@ -33,6 +37,7 @@ RK3588 = target((398, (0, 1, 2, 3)), (1024, (4, 5)), (1024, (6, 7)))
 FOUR = target((1024, (0, 1, 2, 3)))
 TWO = target((1024, (0, 1)))
 HOST = target((1024, (0, 1)), name="host")
+BOARD = find_target("rk3588-debian12", settings_from({}, Path(edgekit.__file__).parent))
 
 
 def recipe(**limits: object) -> Recipe:
@@ -58,6 +63,34 @@ def test_the_strongest_cpus_are_taken_and_cpu_0_is_spared(
 ) -> None:
     limits = Limits(memory_max=Bytes(1), cpus=wanted)
     assert allot_cpus(limits, there, advisory=False) == (cpus, ())
+
+
+@pytest.mark.parametrize(
+    ("written", "cpus"),
+    [
+        ("big", (4, 5, 6, 7)),
+        ("little", (0, 1, 2, 3)),
+        ("big1", (6, 7)),
+        (["little", "big0"], (4, 5, 0, 1, 2, 3)),
+    ],
+)
+def test_clusters_are_asked_for_by_name_and_all_of_their_cpus_are_taken(
+    written: str | list[str], cpus: tuple[int, ...]
+) -> None:
+    wanted = parse_cpu_list(written)  # type: ignore[arg-type]
+    limits = Limits(memory_max=Bytes(1), cpus=wanted)
+    assert allot_cpus(limits, BOARD, advisory=False) == (cpus, ())
+
+
+def test_a_cluster_that_a_target_lacks_is_refused_with_those_that_it_has() -> None:
+    limits = Limits(memory_max=Bytes(1), cpus=parse_cpu_list("litle"))
+    with pytest.raises(InputError, match="names cluster litle, rk3588-debian12 has little, big0, big1") as caught:
+        allot_cpus(limits, BOARD, advisory=False)
+    assert 'write "little"' in caught.value.hint
+    cpus, warnings = allot_cpus(limits, BOARD, advisory=True)
+    assert cpus == BOARD.cpus and "it takes all CPUs" in warnings[0]
+    with pytest.raises(InputError, match="has no clusters with names"):
+        allot_cpus(limits, dataclasses.replace(BOARD, clusters=()), advisory=False)
 
 
 @pytest.mark.parametrize("wanted", [3, Cpus((1, 2))])
