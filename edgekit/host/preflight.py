@@ -118,7 +118,7 @@ JOBS = {
     "check": (*_SETUP, *_SIGN),
     "test": (*_SETUP, *_BOARD, *_SSHD, *_SANDBOX, *_CAMERAS, *_GATE_WATCH, *_COMPILER),
     "soak": (*_SETUP, *_CAMERAS),
-    "bench-runtime": (*_SETUP, *_CAMERAS, *_PEERS),
+    "bench-runtime": (*_SETUP, *_CAMERAS, *_GATE_WATCH, *_PEERS),
     "test-fresh": _FETCH,
 }
 """What each job takes: those of the Makefile begin with setting up."""
