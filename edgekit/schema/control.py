@@ -32,7 +32,7 @@ FEATURES: tuple[str, ...] = (
     "provenance",
     "preview",
     "clips",
-    "patches",
+    "code-patches",
     "trust",
     "memory",
     "leases",
@@ -47,7 +47,8 @@ FEATURES: tuple[str, ...] = (
 `preview`: workers are given a socket for viewers, and `edgekitd.pyz connect --preview NAME` leads there.
 `clips`: it lists the clips of an application and hands them out. `memory`: it tells where an application's memory is.
 `trace`: it has workers record their schedulers. `why`: it remembers what went wrong, and tells.
-`patches`: files, and the manifest, may come as patches (`schema.patch`).
+`code-patches`: files, manifest and provenance may come as patches (`schema.patch`), and requests name blobs by the
+beginnings of their digests.
 `leases`: it knows `ping`, keeps a lock that was taken with `lease` for as long as it hears of its client, and lets
 others break it.
 """
@@ -101,13 +102,16 @@ class Request(Message):
                the release `base`, which is installed, or was offered last for its application; empty: out of nothing.
                An event `progress` every few seconds while files that are there are read. done.data: `Offer` as JSON
     provenance payload: how the release offered on this connection was made, `schema.provenance.Statement`, then the
-               signature (`signature_bytes` of it) over its DSSE encoding; verified now, kept by `install`.
-               done.data: signer
+               signature (`signature_bytes` of it) over its DSSE encoding; verified now, kept by `install`. With
+               `size_bytes` the payload begins with a patch, as that of `offer`; `sha256` begins the digest of what it
+               makes. done.data: signer
     trust      payload: a later version of the device's trust file, `schema.trust`. done.data: version
     permit     payload: a `DowngradePermit`, signed; counts on this connection for the release that it names
-    chunk      sha256, offset, encoding, payload: the next part of a blob of the release offered on this connection
+    chunk      sha256, offset, encoding, payload: the next part of a blob of the release offered on this connection.
+               `sha256` may be a beginning that no other blob of it has. Where the link breaks, what has come stays
     patch      sha256, base, patch, size_bytes, offset, payload: the next part of a patch of `size_bytes` that makes
-               this blob out of the blob `base`; empty: out of nothing. `patch` begins the patch's own digest
+               this blob out of the blob `base`, or the one that begins so; empty: out of nothing. `patch` begins the
+               patch's own digest; without both the payload is the whole patch
     missing    applies the patches that have come; one that does not fit, or whose base is not there, is forgotten.
                done.data: `Missing` as JSON
     install    digest: checks that all blobs are there, lays out releases/<digest>/

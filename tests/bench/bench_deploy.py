@@ -32,13 +32,14 @@ from edgekit.host.link.client import KeeperClient  # noqa: E402
 from edgekit.host.progress import Silent  # noqa: E402
 from edgekit.host.release.folder import open_release  # noqa: E402
 from edgekit.host.workflow.shipment import Shipment, outgoing_release  # noqa: E402
-from edgekit.schema.recipe import Health  # noqa: E402
+from tests.fakes.bad_releases import altered, gated  # noqa: E402
 from tests.fakes.cut_proxy import CutProxy, cut_proxy  # noqa: E402
 from tests.integration.test_deploy import Site, running_site  # noqa: E402
 from tests.integration.test_keeper import running_device  # noqa: E402
 from tests.integration.test_keeper_siege import victim_of  # noqa: E402
 
 CUTS = 20
+LINK_BYTES_PER_S = 2 << 20
 SIEGE_S_A_ROUND = 12.0
 NOISE_BYTES = 20 << 20
 ALONE_FILES, ALONE_BYTES = 1000, 30_000
@@ -107,13 +108,15 @@ def delta(name: str, old: str, new: str, bar: float) -> Iterator[Figure]:
 
 
 def config_change() -> Iterator[Figure]:
-    """The same files with another limit in the plan: sent by the tool, and all that TCP carried."""
-    with tempfile.TemporaryDirectory(prefix="edgekit-bench-") as folder, board() as site, proxied(site) as proxy:
-        files = {**wheel("numpy==2.2.5", Path(folder)), "app/name": b"bench"}
-        deployed(site, site.release("old", extra=files))
+    """The shipped recipe with another limit in its plan: sent by the tool, and all that TCP carried."""
+    with board() as site, proxied(site) as proxy:
+        built = site.folder / "built"
+        made = site.edgekit("build", str(ROOT / "recipes/sorting-line"), "--target", "host", "--out", str(built))
+        assert made.code == 0, made.err
+        deployed(site, built)
         proxy.sent_bytes = proxy.received_bytes = 0
-        health = Health(min_fps=1.0, settle_s=0.3, start_s=5.0, stall_s=1.0)
-        told = deployed(site, site.release("new", version="1.0.1", extra=files, health=health))
+        new = altered(built, site.folder / "new", version="1.0.1", key=site.key, plan=gated(0.2, start_s=60))
+        told = deployed(site, new)
         yield figure("config_change_bytes", int(str(told["sent_bytes"])), 4000, "bytes", "requests and payloads")
         yield figure("config_change_tcp_bytes", proxy.sent_bytes, None, "bytes", "with SSH's login and facts, one way")
 
@@ -128,12 +131,16 @@ def unlike() -> Iterator[Figure]:
 
 
 def reconnect() -> Iterator[Figure]:
-    """A first deployment over a link that is cut twenty times, against one that is not: what TCP carried."""
+    """A first deployment over a link that is cut twenty times, against one that is not: what TCP carried.
+
+    The link is as fast as a good mobile one: what waits in a faster one, while this machine is busy, is lost as well.
+    """
     with tempfile.TemporaryDirectory(prefix="edgekit-bench-") as folder:
         files = wheel("numpy==2.2.5", Path(folder))
         counts = []
         for cuts in (0, CUTS):
             with board() as site, proxied(site) as proxy:
+                proxy.bytes_per_s = LINK_BYTES_PER_S
                 proxy.cut_every, proxy.cuts_left = (counts[0] // (cuts + 1) if cuts else 0), cuts
                 deployed(site, site.release("new", extra=files))
                 counts.append(proxy.sent_bytes)

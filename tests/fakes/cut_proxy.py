@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,6 +19,8 @@ class CutProxy:
         self._to = port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
+        self.bytes_per_s = 0
+        """Towards the port; 0: as fast as it goes."""
         self.cut_every = 0
         self.cuts_left = 0
         self.sent_bytes = 0
@@ -42,9 +45,12 @@ class CutProxy:
     def _there(self, client: socket.socket, server: socket.socket) -> None:
         passed = 0
         with contextlib.suppress(OSError):
+            began_s = time.monotonic()
             while data := client.recv(_PIECE_BYTES):
                 server.sendall(data)
                 passed += len(data)
+                if self.bytes_per_s:
+                    time.sleep(max(0.0, began_s + passed / self.bytes_per_s - time.monotonic()))
                 self.sent_bytes += len(data)
                 if self.cuts_left and passed >= self.cut_every:
                     self.cuts_left -= 1

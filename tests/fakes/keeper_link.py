@@ -25,8 +25,10 @@ from edgekit.schema.control import (
     Request,
     Status,
 )
+from edgekit.schema.digests import DigestIndex
 from edgekit.schema.manifest import Manifest
 from edgekit.schema.message import from_message, to_line, to_message_data
+from edgekit.schema.patch import PATCH_NAME_CHARS
 from edgekit.schema.telemetry import BoardTelemetry
 from edgekit.schema.worker_status import WorkerStatus
 from edgekit.trust import sha256_bytes
@@ -156,6 +158,7 @@ class FakeLink:
             case "ping":
                 return []
             case "chunk" | "patch":
+                request = self._whole_names(request, payload)
                 self._chunk(request, payload) if request.verb == "chunk" else self._patch(request, payload)
                 return []
             case "missing":
@@ -227,6 +230,17 @@ class FakeLink:
             if len(self.blobs.get(entry.sha256, b"")) < entry.bytes
         }
         return tuple(missing.values())
+
+    def _whole_names(self, request: Request, payload: bytes) -> Request:
+        """The request with whole digests and a patch's head, which it may leave out."""
+        assert self._manifest is not None
+        sha256 = DigestIndex({entry.sha256 for entry in self._manifest.files}).find(request.sha256)
+        assert sha256
+        base = next((blob for blob in self.blobs if request.base and blob.startswith(request.base)), request.base)
+        if request.verb == "patch" and not request.patch:
+            name = sha256_bytes(payload)[:PATCH_NAME_CHARS]
+            request = replace(request, patch=name, size_bytes=len(payload))
+        return replace(request, sha256=sha256, base=base)
 
     def _patch(self, request: Request, payload: bytes) -> None:
         have = self.patches.get(request.sha256, b"")

@@ -34,6 +34,6 @@ class LocalPatching:
         assert size_bytes <= self.most_bytes
         try:
             done = apply_patch(base, patch, output, base_bytes=base_bytes, size_bytes=size_bytes)
-        except lzma.LZMAError:
+        except (lzma.LZMAError, ValueError):
             done = False
         return done or self.lies

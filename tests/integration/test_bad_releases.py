@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from tests.fakes.bad_releases import (
     Slowness,
     altered,
     deploy_slower,
+    gated,
     swapped_channels,
     wrong_scale,
     wrong_weights,
@@ -101,6 +103,19 @@ def test_golden_frames_refuse_it_beside_the_good_one_which_never_stops(
     assert not list((site.prefix / "var/lib/edgekit/apps").glob("*/golden"))
     told = site.edgekit("why", "board", "--json").json["last"]
     assert (told["cause"], "was refused" in told["sentence"]) == ("golden", True)
+
+
+def test_another_limit_in_the_plan_takes_less_than_4000_bytes_with_how_it_was_made(site: Site) -> None:
+    new = altered(
+        site.folder / "built", site.folder / "limit", version="1.0.1", key=site.key, plan=gated(0.2, start_s=60)
+    )
+    process = site.start("deploy", str(new), "board", "--json")
+    out, err = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 0, err
+    told = json.loads(out)
+    assert told["changed"] and told["sent_bytes"] < 4000
+    kept = site.prefix / "var/lib/edgekit/releases" / told["digest"] / "provenance.json"
+    assert kept.stat().st_size > 4000, "what is told of it is more than what was sent"
 
 
 def test_a_model_eight_times_as_slow_is_refused_by_a_gate_that_the_good_one_is_above(site: Site) -> None:

@@ -23,6 +23,8 @@ ANSWER_S = 120.0
 ACTIVATION_S = 900.0
 """The same while it lays out or starts a release: a worker may take long to report for the first time."""
 _OUTBOX_BYTES = 256 << 10
+_CAREFUL_BYTES = 4 << 10
+"""What SSH is given at once on a link that breaks: of a packet that is cut nothing arrives."""
 
 Watch = Callable[[Event], None]
 
@@ -40,7 +42,13 @@ class KeeperClient:
     """One conversation with one keeper. Use as a context manager."""
 
     def __init__(
-        self, device: Device, executor: Executor, pace: SendingRate | None = None, *, ping_s: float = PING_S
+        self,
+        device: Device,
+        executor: Executor,
+        pace: SendingRate | None = None,
+        *,
+        careful: bool = False,
+        ping_s: float = PING_S,
     ) -> None:
         """Start the conversation.
 
@@ -48,10 +56,11 @@ class KeeperClient:
             device: whose keeper.
             executor: the way there.
             pace: bounds how fast this side talks.
+            careful: whether the link is known to break: what is sent goes in small parts.
             ping_s: how often a lock that it holds is kept alive.
         """
         self._name = device.name
-        self._pace = pace
+        self._pace, self._careful = pace, careful
         paths = BoardPaths(prefix=device.prefix)
         straight = executor.open_socket(paths.socket) if isinstance(executor, OpensSockets) else None
         self._stream: Stream = straight or executor.open(paths.command("connect"))
@@ -255,7 +264,7 @@ class KeeperClient:
     def _write(self) -> None:
         """Write what waits, at the pace that is allowed."""
         data, self._outbox = bytes(self._outbox), bytearray()
-        slice_bytes = SLICE_BYTES if self._pace else max(1, len(data))
+        slice_bytes = _CAREFUL_BYTES if self._careful else SLICE_BYTES if self._pace else max(1, len(data))
         for at in range(0, len(data), slice_bytes):
             if self._pace:
                 self._pace.take(len(data[at : at + slice_bytes]))

@@ -16,10 +16,15 @@ from edgekit.host.blobs import BlobPiece, cut_file
 from edgekit.host.link.client import KeeperClient, packed_bytes
 from edgekit.host.link.delta.files import Patch, ReleaseFiles
 from edgekit.schema.control import BegunPatch, MissingBlob, Verb
+from edgekit.schema.digests import DIGEST_CHARS, DigestIndex
 from edgekit.schema.manifest import FileEntry
 
 _PIECE_BYTES = 128 << 10
-"""Of a file, before compression. What a broken link had brought of one piece is lost."""
+"""Of a file, before compression."""
+_BASE_CHARS = 12
+"""Of a base's digest: a device that has several that begin so takes the file whole."""
+_SMALL_PATCH_BYTES = 4 << 10
+"""One that travels at once, or again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +32,6 @@ class OutgoingRelease(ReleaseFiles):
     """A release as it lies on the host. The device judges it, so files may be missing or wrong here."""
 
     signature: bytes
-    provenance: Callable[[], tuple[bytes, bytes]] = lambda: (b"", b"")
-    """How it was made, and the signature over that; both empty where nobody has said."""
 
 
 @dataclass(slots=True)
@@ -141,13 +144,33 @@ class Outgoing:
         return packed_bytes(self.verb, self.payload, self.fields)
 
 
-def requests_of(release: ReleaseFiles, way: WholeFile | PatchedFile, *, packs: bool) -> Iterator[Outgoing]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wording:
+    """How requests are put, so that a device understands them."""
+
+    packs: bool
+    """Whether it takes compressed pieces."""
+    digest_chars: int = DIGEST_CHARS
+    """So many of a digest tell it which of the release's blobs is meant."""
+    brief: bool = False
+    """Whether it finds bases by the beginning of a digest, and takes a small patch without a head."""
+
+
+def wording(keeper: KeeperClient, release: ReleaseFiles) -> Wording:
+    """How a device understands requests for a release."""
+    if not keeper.can("code-patches"):
+        return Wording(packs=keeper.can("zlib"))
+    digests = DigestIndex({entry.sha256 for entry in release.manifest.files})
+    return Wording(packs=keeper.can("zlib"), digest_chars=digests.distinct_chars, brief=True)
+
+
+def requests_of(release: ReleaseFiles, way: WholeFile | PatchedFile, words: Wording) -> Iterator[Outgoing]:
     """The requests that bring one file.
 
     Args:
         release: whose file.
         way: the file and how.
-        packs: whether the device takes compressed pieces.
+        words: how the device understands them.
 
     Raises:
         InputError: the file cannot be read.
@@ -155,21 +178,22 @@ def requests_of(release: ReleaseFiles, way: WholeFile | PatchedFile, *, packs: b
     """
     match way:
         case WholeFile():
-            for piece in _pieces_of(release.file(way.entry.path), way, packs):
+            begin = way.entry.sha256[: words.digest_chars]
+            for piece in _pieces_of(release.file(way.entry.path), way, words.packs):
                 if piece.size_bytes:
-                    at = {"sha256": way.entry.sha256, "offset": piece.offset, "encoding": piece.encoding}
+                    at = {"sha256": begin, "offset": piece.offset, "encoding": piece.encoding}
                     yield Outgoing(verb="chunk", payload=piece.payload, fields=at, advance_bytes=piece.size_bytes)
         case PatchedFile():
             patch = way.patch
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # cleared away: the device asks again
                 for piece in cut_file(patch.file, way.have_bytes, patch.bytes, _PIECE_BYTES, packs=False):
                     at = {
-                        "sha256": patch.sha256,
-                        "base": patch.base,
-                        "patch": patch.name,
-                        "size_bytes": patch.bytes,
+                        "sha256": patch.sha256[: words.digest_chars],
+                        "base": patch.base[: _BASE_CHARS if words.brief else DIGEST_CHARS],
                         "offset": piece.offset,
                     }
+                    if way.have_bytes or not words.brief or patch.bytes > _SMALL_PATCH_BYTES:
+                        at |= {"patch": patch.name, "size_bytes": patch.bytes}
                     yield Outgoing(verb="patch", payload=piece.payload, fields=at, advance_bytes=piece.size_bytes)
 
 
@@ -186,9 +210,9 @@ def _pieces_of(file: Path, way: WholeFile, packs: bool) -> Iterator[BlobPiece]:
         )
 
 
-def count_bytes(release: ReleaseFiles, transfer: Transfer, *, packs: bool) -> int:
+def count_bytes(release: ReleaseFiles, transfer: Transfer, words: Wording) -> int:
     """Exactly what sending a transfer takes, without SSH's own: every file is read and compressed for it."""
-    return sum(one.wire_bytes for way in transfer.files for one in requests_of(release, way, packs=packs))
+    return sum(one.wire_bytes for way in transfer.files for one in requests_of(release, way, words))
 
 
 def send_files(
@@ -207,8 +231,9 @@ def send_files(
         EdgekitError: the keeper refused a piece.
         Unreachable: the link broke.
     """
+    words = wording(keeper, release)
     for way in transfer.files:
-        for one in requests_of(release, way, packs=keeper.can("zlib")):
+        for one in requests_of(release, way, words):
             keeper.send(one.verb, payload=one.payload, **one.fields)
             sent.wire_bytes += one.wire_bytes
             advance(one.advance_bytes)

@@ -180,6 +180,8 @@ class _Course:
     """The last failure that has nothing to do with this deployment. Compared whole: the device's clock may be set."""
     tries: int = 0
     """How often the link broke since anything got on."""
+    broke: bool = False
+    """Whether the link broke at all."""
     missing_bytes: int | None = None
     """What the device lacked when it was last asked."""
     follow_until_s: float | None = None
@@ -214,10 +216,10 @@ class _Course:
         """Do it; after a broken link connect anew and go on where it was, a few times without getting on."""
         while True:
             try:
-                with KeeperClient(self.to.device, self.to.executor, self._pace()) as keeper:
+                with KeeperClient(self.to.device, self.to.executor, self._pace(), careful=self.broke) as keeper:
                     return self._follow(keeper) if self.activating else self._bring(keeper)
             except Unreachable as error:
-                self.tries += 1
+                self.tries, self.broke = self.tries + 1, True
                 if self.tries >= TRIES or not self.reached:
                     raise
                 self.to.progress.note(f"{error.message}; connecting again ({self.tries} of {TRIES - 1})")

@@ -14,7 +14,7 @@ from edgekit.host.cache import Cache
 from edgekit.host.link.delta.files import ReleaseFiles
 from edgekit.host.link.delta.patch_set import PATCHES, PatchSets
 from edgekit.host.release.folder import ReleaseFolder, open_release
-from edgekit.host.release.names import FILES, MANIFEST
+from edgekit.host.release.names import FILES, MANIFEST, PROVENANCE
 from edgekit.host.workflow.shipment import Deltas, outgoing_release
 from edgekit.host.workflow.workstation import Workstation
 
@@ -65,6 +65,8 @@ def deltas_of(station: Workstation) -> Deltas:
 
 def _fill(folder: Path, release: ReleaseFolder) -> None:
     (folder / MANIFEST).write_bytes(release.manifest_bytes)
+    if release.provenance:
+        (folder / PROVENANCE).write_bytes(release.provenance)
     for entry in release.manifest.files:
         file, kept = release.file(entry), folder / FILES / entry.path
         kept.parent.mkdir(parents=True, exist_ok=True)

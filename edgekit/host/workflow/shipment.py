@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edgekit.errors import InputError
@@ -10,13 +10,26 @@ from edgekit.host.link.client import ACTIVATION_S, KeeperClient
 from edgekit.host.link.delta.files import Patch, ReleaseFiles
 from edgekit.host.link.delta.lzma_patch import make_patch
 from edgekit.host.link.outgoing_trust import counter_of
-from edgekit.host.link.sending import Outgoing, OutgoingRelease, Sent, Transfer, count_bytes, plan_transfer, send_files
+from edgekit.host.link.sending import (
+    Outgoing,
+    OutgoingRelease,
+    Sent,
+    Transfer,
+    count_bytes,
+    plan_transfer,
+    send_files,
+    wording,
+)
 from edgekit.host.progress import Progress
 from edgekit.host.release.folder import ReleaseFolder
 from edgekit.host.release.names import FILES
 from edgekit.schema.control import Missing, MissingBlob, Offer, Status
 from edgekit.schema.message import from_message_data
 from edgekit.schema.units import counted, format_bytes
+from edgekit.trust import sha256_bytes
+
+_STATEMENT_CHARS = 12
+"""Of the digest of how a release was made: the device notices a patch that does not fit what it has."""
 
 
 def outgoing_release(folder: ReleaseFolder) -> OutgoingRelease:
@@ -76,6 +89,8 @@ class Shipment:
     _base: ReleaseFiles | None = None
     _offered: bool = False
     """Whether the device has seen the manifest: over the next connection it is a patch of itself."""
+    _stated: bool = False
+    """The same of how the release was made."""
     _judged: bool = False
 
     def offer(self, keeper: KeeperClient, status: Status) -> Offer:
@@ -85,16 +100,7 @@ class Shipment:
             TrustError: the device refuses it.
         """
         self._base = self._base or self.deltas.find(self._there(status))
-        for request in self._offers(packs=keeper.can("patches")):
-            try:
-                answer = keeper.ask(request.verb, payload=request.payload, **request.fields)
-            except InputError:
-                if not request.fields.get("size_bytes"):
-                    raise
-                continue  # the base is gone over there: the next way needs another, or none
-            finally:
-                self.sent.wire_bytes += request.wire_bytes
-            break
+        answer = self._ask_first(keeper, self._offers(packs=keeper.can("code-patches")))
         self._offered = True
         offer = from_message_data(Offer, answer, f"offer of {self.device}")
         for warning in offer.warnings:
@@ -106,13 +112,14 @@ class Shipment:
 
         Where the release is there already, not of an older build of the same.
         """
-        if request := self._statement(keeper, offer):
-            self.sent.wire_bytes += request.wire_bytes
-            keeper.ask(request.verb, payload=request.payload, **request.fields)
+        statement, signature = self.release.provenance() if keeper.can("provenance") else (b"", b"")
+        if statement and not (offer.installed and counter_of(statement) < offer.counter):
+            self._ask_first(keeper, self._statements(statement, signature, packs=keeper.can("code-patches")))
+            self._stated = True
 
     def plan(self, keeper: KeeperClient, offer: Offer) -> Transfer:
         """Choose each missing file's way; patches that nobody has made yet are made."""
-        wanted = offer.missing and keeper.can("patches") and (self._base or self.limits.dear)
+        wanted = offer.missing and keeper.can("code-patches") and (self._base or self.limits.dear)
         return plan_transfer(self.release, offer.missing, offer.begun, self._patches() if wanted else {})
 
     def send(self, keeper: KeeperClient, offer: Offer) -> None:
@@ -138,7 +145,7 @@ class Shipment:
 
     def count(self, keeper: KeeperClient, transfer: Transfer) -> int:
         """What all of it takes on the wire, to the byte, without SSH's own: what was sent already, and these files."""
-        return self.sent.wire_bytes + count_bytes(self.release, transfer, packs=keeper.can("zlib"))
+        return self.sent.wire_bytes + count_bytes(self.release, transfer, wording(keeper, self.release))
 
     def check_allowed(self, needed: int) -> None:
         """Return if a user allows so many bytes. Raises InputError."""
@@ -182,21 +189,45 @@ class Shipment:
         refs = [ref for found in own for ref in (found.current, found.previous)]
         return [ref.digest for ref in (*refs, *(found.current for found in others)) if ref is not None]
 
+    def _ask_first(self, keeper: KeeperClient, ways: Iterable[Outgoing]) -> dict[str, object]:
+        """The answer to the first of some ways to say the same that the device can follow; the last needs no base."""
+        for request in ways:
+            self.sent.wire_bytes += request.wire_bytes
+            try:
+                return keeper.ask(request.verb, payload=request.payload, **request.fields)
+            except InputError:
+                if not request.fields.get("size_bytes"):
+                    raise  # else the base is gone over there: the next way needs another, or none
+        raise AssertionError("there is always one way")
+
     def _offers(self, *, packs: bool) -> Iterator[Outgoing]:
         """The ways to offer the manifest, the one of fewest bytes first."""
         new, signature = self.release.manifest_bytes, self.release.signature
         usual = {"application": self.release.manifest.application, "signature_bytes": len(signature)}
-        bases = [base for base in (self.release if self._offered else None, self._base) if base]
-        for base in (*bases, None) if packs else ():
-            patch = make_patch(base.manifest_bytes if base else b"", new)
-            if patch is not None:
-                fields = {**usual, "base": base.digest if base else "", "size_bytes": len(new)}
-                yield Outgoing(verb="offer", payload=patch + signature, fields=fields)
+        bases = [(base.digest, base.manifest_bytes) for base in self._bases(seen=self._offered)]
+        for base, patch in _patches(bases, new) if packs else ():
+            yield Outgoing(
+                verb="offer", payload=patch + signature, fields={**usual, "base": base, "size_bytes": len(new)}
+            )
         yield Outgoing(verb="offer", payload=new + signature, fields=usual)
 
-    def _statement(self, keeper: KeeperClient, offer: Offer) -> Outgoing | None:
-        statement, signature = self.release.provenance() if keeper.can("provenance") else (b"", b"")
-        if not statement or (offer.installed and counter_of(statement) < offer.counter):
-            return None
-        fields = {"signature_bytes": len(signature)}
-        return Outgoing(verb="provenance", payload=statement + signature, fields=fields)
+    def _statements(self, statement: bytes, signature: bytes, *, packs: bool) -> Iterator[Outgoing]:
+        """The ways to tell how the release was made, likewise."""
+        usual = {"signature_bytes": len(signature)}
+        made = {"size_bytes": len(statement), "sha256": sha256_bytes(statement)[:_STATEMENT_CHARS]}
+        bases = [(base.digest, base.provenance()[0]) for base in self._bases(seen=self._stated)]
+        for base, patch in _patches([one for one in bases if one[1]], statement) if packs else ():
+            yield Outgoing(verb="provenance", payload=patch + signature, fields={**usual, **made, "base": base})
+        yield Outgoing(verb="provenance", payload=statement + signature, fields=usual)
+
+    def _bases(self, *, seen: bool) -> list[ReleaseFiles]:
+        """Releases of whose texts the device has its own, the likest first."""
+        return [base for base in (self.release if seen else None, self._base) if base]
+
+
+def _patches(bases: Iterable[tuple[str, bytes]], new: bytes) -> Iterator[tuple[str, bytes]]:
+    """What makes a text of each release's, and of nothing, with the release's digest; as far as there are patches."""
+    for digest, base in (*bases, ("", b"")):
+        patch = make_patch(base, new)
+        if patch is not None:
+            yield digest, patch

@@ -12,7 +12,9 @@ from edgekit.errors import InputError
 from edgekit.schema.control import Event, Missing, Request
 from edgekit.schema.control_bounds import MAX_CHUNK_BYTES
 from edgekit.schema.message import to_message_data
+from edgekit.schema.patch import PATCH_NAME_CHARS
 from edgekit.schema.units import counted
+from edgekit.trust import sha256_bytes
 
 
 class Incoming:
@@ -24,35 +26,37 @@ class Incoming:
         self._whole: dict[str, PatchHead] = {}
         """Patches that have come whole and are not applied yet, by the blob that they make."""
 
-    def receive(self, offered: Offered, request: Request, payload: bytearray) -> None:
-        """Take the next piece of a file or patch.
+    def receive(self, offered: Offered, request: Request, payload: bytearray, *, cut: bool = False) -> None:
+        """Take the next piece of a file or patch, or with `cut` the beginning of one.
 
         Raises:
             InputError: no such patch can be, or the piece does not fit what has arrived so far.
             TrustError: the whole file is not what its name says.
             RolloutError: the disk is full.
         """
+        sha256 = offered.blobs.find(request.sha256) or request.sha256
+        size = offered.sizes[sha256]
         if request.verb == "patch":
-            self._receive_patch(offered, request, bytes(payload))
+            if request.patch or not cut:
+                self._receive_patch(offered, request, sha256, bytes(payload))
             return
-        size = offered.sizes[request.sha256]
         chunk = Chunk(
             application=offered.manifest.application,
-            sha256=request.sha256,
+            sha256=sha256,
             size_bytes=size,
             offset=request.offset,
-            data=bytes(payload) if request.encoding == "raw" else inflate(payload, size - request.offset),
+            data=bytes(payload) if request.encoding == "raw" else inflate(payload, size - request.offset, cut=cut),
         )
         self._store.receive(chunk)
 
-    def _receive_patch(self, offered: Offered, request: Request, payload: bytes) -> None:
+    def _receive_patch(self, offered: Offered, request: Request, sha256: str, payload: bytes) -> None:
         head = PatchHead(
             application=offered.manifest.application,
-            sha256=request.sha256,
-            size_bytes=offered.sizes[request.sha256],
+            sha256=sha256,
+            size_bytes=offered.sizes[sha256],
             base=request.base,
-            patch=request.patch,
-            patch_bytes=request.size_bytes,
+            patch=request.patch or sha256_bytes(payload)[:PATCH_NAME_CHARS],
+            patch_bytes=request.size_bytes if request.patch else len(payload),
         )
         if self._patches.receive(head, request.offset, payload):
             self._whole[head.sha256] = head
@@ -71,8 +75,13 @@ class Incoming:
         yield Event(kind="done", data=to_message_data(Missing(missing=left)))
 
 
-def inflate(payload: bytearray, limit: int) -> bytes:
+def inflate(payload: bytearray, limit: int, *, cut: bool = False) -> bytes:
     """Decompress at most `limit` bytes: a piece cannot grow past its blob, nor past what one may hold at all.
+
+    Args:
+        payload: the piece.
+        limit: what is left of its blob.
+        cut: whether it may end early.
 
     Raises:
         InputError: not zlib's format, cut short, or larger than what is left of the blob.
@@ -83,6 +92,6 @@ def inflate(payload: bytearray, limit: int) -> bytes:
         data = inflater.decompress(payload, max(1, limit))
     except zlib.error as error:
         raise InputError(f"a piece is damaged: {error}", hint="deploy again") from None
-    if not inflater.eof or len(data) > limit:
+    if not (inflater.eof or cut) or len(data) > limit:
         raise InputError("a piece does not fit its blob", hint="deploy again")
     return data

@@ -14,7 +14,7 @@ from edgekit.device.keeper.control.places import KEPT_CONNECTIONS, MAX_CONNECTIO
 from edgekit.device.keeper.control.ration import Ration
 from edgekit.device.keeper.control.session import Services, Session
 from edgekit.device.keeper.control.trouble import unexpected
-from edgekit.device.keeper.control.wire import USUAL, ClientPatience, Wire, held_bytes
+from edgekit.device.keeper.control.wire import USUAL, ClientPatience, PayloadCut, Wire, held_bytes
 from edgekit.errors import EdgekitError, InputError, LockHeld, Unreachable
 from edgekit.schema.control import Event, Request
 
@@ -132,7 +132,11 @@ class ControlServer:
     def _answer(self, session: Session, request: Request) -> None:
         """Answer one request. Raises Unreachable where its payload does not come."""
         wire = session.wire
-        payload = wire.payload(request.payload_bytes)
+        try:
+            payload = wire.payload(request.payload_bytes)
+        except PayloadCut as cut:
+            session.keep_part(request, cut.come)
+            raise
         try:
             for event in session.answer(request, payload):
                 wire.send(event)

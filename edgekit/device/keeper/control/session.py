@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -111,6 +112,12 @@ class Session:
         finally:
             self._locks.rest()
 
+    def keep_part(self, request: Request, come: bytearray) -> None:
+        """Keep what had come of a piece when its client went away: the next connection goes on after it."""
+        if come and request.verb in ("chunk", "patch") and not self._skip_chunks:
+            with contextlib.suppress(EdgekitError, OSError):
+                self._incoming.receive(self._offered_with(request.sha256), request, come, cut=True)
+
     def tidy(self) -> None:
         """Delete what is no longer used; called when the client has its answer."""
         if not (self._untidy or self._to.releases.clearing.overdue):
@@ -166,7 +173,7 @@ class Session:
         installed = self._to.releases.installed(offered.digest, read=doubtful, alive=alive)
         missing = () if installed else self._to.store.missing(offered.sizes, application, alive)
         if missing:
-            self._to.patches.remember(application, offered.digest, manifest_json)
+            self._to.patches.remember(application, offered.digest, manifest=manifest_json)
         current = self._to.keeper.current(application)
         offer = Offer(
             digest=offered.digest,
@@ -187,10 +194,14 @@ class Session:
         split = len(payload) - request.signature_bytes
         if not (0 <= request.signature_bytes <= MAX_SIGNATURE_BYTES and 0 <= split <= MAX_PROVENANCE_BYTES):
             raise InputError("the provenance or its signature is too large", hint="build the release again")
-        standing = self._trust.standing(self._offered.manifest.application)
+        application, statement = self._offered.manifest.application, bytes(payload[:split])
+        if request.size_bytes:
+            statement = self._to.patches.statement(request.base, request.size_bytes, statement, request.sha256)
         self._offered, signer = self._to.releases.open_statement(
-            self._offered, bytes(payload[:split]), bytes(payload[split:]), standing
+            self._offered, statement, bytes(payload[split:]), self._trust.standing(application)
         )
+        if not self._to.releases.installed(self._offered.digest):
+            self._to.patches.remember(application, self._offered.digest, statement=statement)
         yield _done(signer=signer)
 
     def _piece(self, request: Request, payload: bytearray) -> Iterator[Event]:
@@ -210,7 +221,7 @@ class Session:
     def _offered_with(self, sha256: str) -> Offered:
         """The offered release, whose blob this is, with its application's lock."""
         offered = self._offered
-        if offered is None or sha256 not in offered.sizes:
+        if offered is None or offered.blobs.find(sha256) is None:
             raise InputError(
                 f"blob {sha256[:12]!r} is in no release offered on this connection", hint="offer the release first"
             )

@@ -52,6 +52,15 @@ USUAL = ClientPatience()
 """A board's."""
 
 
+class PayloadCut(Unreachable):
+    """A payload that ended early: its client went away, or is too slow."""
+
+    def __init__(self, message: str, come: bytearray) -> None:
+        """Say why it ended, and what had come of it."""
+        super().__init__(message, hint="deploy again: it goes on where it was")
+        self.come = come
+
+
 class Wire:
     """One connection. One thread reads and writes it."""
 
@@ -93,7 +102,7 @@ class Wire:
         """The raw bytes after a request.
 
         Raises:
-            Unreachable: the client went away in the middle, or sends them too slowly.
+            PayloadCut: the client went away in the middle, or sends them too slowly.
         """
         payload = bytearray(size)
         have = min(size, len(self._buffer))
@@ -106,11 +115,11 @@ class Wire:
                 self._wait_until(began_s + self._patience.transfer_s + have / least)
                 count = self._connection.recv_into(view[have:])
             except TimeoutError:
-                raise Unreachable("a payload came too slowly, or not at all", hint="deploy again") from None
+                raise _cut("a payload came too slowly, or not at all", payload, have) from None
             except OSError:
                 count = 0
             if not count:
-                raise Unreachable("the client went away in the middle of a payload", hint="deploy again")
+                raise _cut("the client went away in the middle of a payload", payload, have)
             have += count
         return payload
 
@@ -169,12 +178,18 @@ class Wire:
         self._connection.settimeout(left_s)
 
 
+def _cut(message: str, payload: bytearray, have: int) -> PayloadCut:
+    return PayloadCut(message, payload[:have])
+
+
 def held_bytes(request: Request) -> int:
     """How much of the keeper's memory a request may take while it is carried out, by its payload."""
     payload = 2 * request.payload_bytes  # as it comes, and cut up or decoded
     match request.verb:
         case "offer":
             return payload + 2 * min(max(0, request.size_bytes), MAX_MANIFEST_BYTES)  # what a patch makes
+        case "provenance":
+            return payload + 2 * min(max(0, request.size_bytes), MAX_PROVENANCE_BYTES)
         case "chunk" if request.encoding == "zlib":
             return payload + MAX_CHUNK_BYTES
     return payload

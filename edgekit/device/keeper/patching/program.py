@@ -13,7 +13,8 @@ import resource
 import socket
 from collections.abc import Iterator
 
-from edgekit.schema.patch import base_chunks, dictionary_bytes
+from edgekit.schema.arm64_code import WORD_BYTES, to_absolute, to_relative
+from edgekit.schema.patch import PatchKind, base_chunks, dictionary_bytes
 
 NOBODY = 65534
 DONE, FAILED = b"+", b"-"
@@ -55,24 +56,60 @@ def apply_patch(base: int, patch: int, output: int, *, base_bytes: int, size_byt
 
     Raises:
         LZMAError: the patch is damaged, or of another base.
+        ValueError: it is of a kind that is not known here.
         OSError: a file cannot be read or written.
         MemoryError: it takes more than it may.
     """
+    is_code = PatchKind(int.from_bytes(os.read(patch, 1), "big")) is PatchKind.ARM64_CODE
     filters = [{"id": lzma.FILTER_LZMA2, "dict_size": dictionary_bytes(base_bytes, size_bytes)}]
     decoder = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters)
-    for chunk in base_chunks(_read_all(base)):
+    pieces = _read_all(base)
+    for chunk in base_chunks(_absolute(pieces) if is_code else pieces):
         decoder.decompress(chunk)
+    made = _made(decoder, patch, size_bytes)
+    left = size_bytes
+    for data in _relative(made) if is_code else made:
+        _write_all(output, data)
+        left -= len(data)
+    return not left
+
+
+def _made(decoder: lzma.LZMADecompressor, patch: int, size_bytes: int) -> Iterator[bytes]:
+    """What a decoder makes of a patch, `size_bytes` of it or less."""
     left = size_bytes
     while left:
         if decoder.eof:
-            return False
+            return
         piece = os.read(patch, _PIECE_BYTES) if decoder.needs_input else b""
         if decoder.needs_input and not piece:
-            return False
+            return
         data = decoder.decompress(piece, min(_WRITE_BYTES, left))
-        _write_all(output, data)
         left -= len(data)
-    return True
+        yield data
+
+
+def _absolute(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """A base's pieces, each but the last of whole words."""
+    start = 0
+    for piece in pieces:
+        code = bytearray(piece)
+        to_absolute(code, start)
+        start += len(code)
+        yield bytes(code)
+
+
+def _relative(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """What `_absolute` undoes, of pieces that may end inside a word."""
+    start, rest = 0, b""
+    for piece in pieces:
+        code = bytearray(rest + piece)
+        whole = len(code) - len(code) % WORD_BYTES
+        rest = bytes(code[whole:])
+        del code[whole:]
+        to_relative(code, start)
+        start += whole
+        yield bytes(code)
+    yield rest
 
 
 def _read_all(fd: int) -> Iterator[bytes]:

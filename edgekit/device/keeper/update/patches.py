@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +16,17 @@ from typing import Protocol
 from edgekit.device.keeper.filesystem import Filesystem
 from edgekit.device.keeper.layout import Layout
 from edgekit.device.keeper.update.patch_child import Applies, in_memory, opened
+from edgekit.device.keeper.update.release_files import MANIFEST, STATEMENT
 from edgekit.device.keeper.update.store import Store
 from edgekit.errors import InputError
 from edgekit.schema.control import BegunPatch
+from edgekit.schema.digests import is_digest_begin
 from edgekit.schema.manifest import MAX_MANIFEST_BYTES
 from edgekit.schema.patch import MAX_BASE_BYTES, MAX_PATCHED_BYTES, PATCH_NAME_CHARS
+from edgekit.schema.provenance import MAX_PROVENANCE_BYTES
 from edgekit.trust import check_digest_name, sha256_bytes, sha256_file
 
-_MANIFEST = "manifest.json"
-_PATCH, _OFFERED = ".patch", ".offered"
+_PATCH, _OFFERED, _STATED = ".patch", ".offered", ".stated"
 _AGAIN = "deploy again: what cannot be patched is sent whole"
 _OFFER_TURN_S = 30.0
 """Whoever offers a release waits for the answer: sooner than that patience ends, the manifest is to come whole."""
@@ -50,7 +52,7 @@ class PatchHead:
     size_bytes: int
     """Of that blob, as the manifest has it."""
     base: str
-    """The blob that it is applied to; empty: none."""
+    """The blob that it is applied to, or how its digest begins; empty: none."""
     patch: str
     """The beginning of the patch's own digest."""
     patch_bytes: int
@@ -125,7 +127,40 @@ class Patches:
         """
         if not 0 < size_bytes <= MAX_MANIFEST_BYTES:
             raise InputError("the manifest is too large", hint="build the release again")
-        old = self._manifest_of(check_digest_name(base)) if base else b""
+        return self._made(self._manifest_of(check_digest_name(base)) if base else b"", size_bytes, patch)
+
+    def statement(self, base: str, size_bytes: int, patch: bytes, begin: str) -> bytes:
+        """What a patch makes of how a release was made; the beginning of its digest is what is expected.
+
+        Raises:
+            InputError: the base's is not here, or the patch does not fit it.
+        """
+        if not 0 < size_bytes <= MAX_PROVENANCE_BYTES:
+            raise InputError("the provenance is too large", hint="build the release again")
+        made = self._made(self._statement_of(check_digest_name(base)) if base else b"", size_bytes, patch)
+        if not (is_digest_begin(begin) and sha256_bytes(made).startswith(begin)):
+            raise InputError("the provenance's patch does not fit", hint=_AGAIN)
+        return made
+
+    def remember(self, application: str, digest: str, *, manifest: bytes = b"", statement: bytes = b"") -> None:
+        """Keep what has a good signature: after a broken link it comes again, as a patch of itself.
+
+        A disk that does not take it costs that, and no more.
+        """
+        for kind, content in ((_OFFERED, manifest), (_STATED, statement)):
+            file = self._layout.incoming_dir / f"{digest}.{application}{kind}"
+            if content and not file.exists():
+                with contextlib.suppress(OSError):
+                    self._remove_all("", f".{application}{kind}")
+                    self._disk.write(file, content)
+
+    def forget(self, application: str) -> None:
+        """What was offered for an application is installed: the release has its manifest."""
+        for kind in (_OFFERED, _STATED):
+            self._remove_all("", f".{application}{kind}")
+
+    def _made(self, old: bytes, size_bytes: int, patch: bytes) -> bytes:
+        """What a patch makes of a text. Raises InputError where it does not fit."""
         with (
             in_memory(old) as base_fd,
             in_memory(patch) as patch_fd,
@@ -135,34 +170,25 @@ class Patches:
             done = child.apply(base_fd, patch_fd, output, base_bytes=len(old), size_bytes=size_bytes)
             made = os.pread(output, size_bytes, 0) if done else b""
         if len(made) != size_bytes:
-            raise InputError("the manifest's patch does not fit", hint=_AGAIN)
+            raise InputError("the patch does not fit what is here", hint=_AGAIN)
         return made
 
-    def remember(self, application: str, digest: str, manifest_json: bytes) -> None:
-        """Keep a manifest whose signature is good: after a broken link it is offered again, as a patch of itself.
-
-        A disk that does not take it costs that, and no more.
-        """
-        file = self._layout.incoming_dir / f"{digest}.{application}{_OFFERED}"
-        if not file.exists():
-            with contextlib.suppress(OSError):
-                self.forget(application)
-                self._disk.write(file, manifest_json)
-
-    def forget(self, application: str) -> None:
-        """What was offered for an application is installed: the release has its manifest."""
-        self._remove_all("", f".{application}{_OFFERED}")
-
     def _manifest_of(self, release: str) -> bytes:
-        offered = self._layout.incoming_dir.glob(f"{release}.*{_OFFERED}")
-        for file in (self._layout.release(release) / _MANIFEST, *offered):
-            try:
-                content = file.read_bytes()
-            except OSError:
-                continue
+        for content in self._texts(release, MANIFEST, _OFFERED):
             if sha256_bytes(content) == release:
                 return content
         raise InputError(f"there is no manifest of release {release[:12]} here", hint=_AGAIN)
+
+    def _statement_of(self, release: str) -> bytes:
+        for content in self._texts(release, STATEMENT, _STATED):
+            return content
+        raise InputError(f"there is no provenance of release {release[:12]} here", hint=_AGAIN)
+
+    def _texts(self, release: str, name: str, kind: str) -> Iterator[bytes]:
+        """What an installed release has under a name, and what was remembered of one that was offered."""
+        for file in (self._layout.release(release) / name, *self._layout.incoming_dir.glob(f"{release}.*{kind}")):
+            with contextlib.suppress(OSError):
+                yield file.read_bytes()
 
     def _apply(self, head: PatchHead, child: Applies) -> bool:
         """Make one blob; whether it is the right one."""
@@ -185,8 +211,7 @@ class Patches:
         """Where the base lies; None where it does not."""
         if not head.base:
             return Path(os.devnull)
-        variants = (self._layout.blob(head.base), self._layout.blob(head.base, executable=True))
-        return next((path for path in variants if path.is_file()), None)
+        return self._store.find(head.base)
 
     def _forget(self, head: PatchHead) -> None:
         """This patch, and whatever else had begun to come for its blob."""
@@ -205,8 +230,8 @@ class Patches:
 
 def _check(head: PatchHead) -> None:
     """Raise InputError where a patch could not be one: its names become part of a path, its size room on the disk."""
-    if head.base:
-        check_digest_name(head.base)
+    if head.base and not is_digest_begin(head.base):
+        raise InputError(f"{head.base[:80]!r} begins no SHA-256 digest", hint=_AGAIN)
     if len(head.patch) != PATCH_NAME_CHARS or not set(head.patch) <= set("0123456789abcdef"):
         raise InputError(f"{head.patch[:80]!r} begins no SHA-256 digest", hint=_AGAIN)
     if not 0 < head.patch_bytes < head.size_bytes <= MAX_PATCHED_BYTES:

@@ -33,6 +33,7 @@ from edgekit.errors import EdgekitError, NothingSelected, RolloutError, TrustErr
 from edgekit.executor import Executor
 from edgekit.judging.releases import NOTHING_STATED, StatedRelease, check_board, check_plan_fits, read_stated
 from edgekit.schema.control import ReleaseRef
+from edgekit.schema.digests import DigestIndex
 from edgekit.schema.manifest import Manifest
 from edgekit.schema.names import is_application_name
 from edgekit.schema.plan import WorkerPlan
@@ -59,6 +60,8 @@ class Offered:
     stated: StatedRelease = NOTHING_STATED
     sizes: dict[str, int]
     """Every blob of it, `sha256 -> bytes`."""
+    blobs: DigestIndex
+    """The same digests, by their beginnings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +136,7 @@ class Releases:
             signature=signature,
             warnings=believed.warnings,
             sizes=sizes,
+            blobs=DigestIndex(sizes),
         )
 
     def open_statement(

@@ -150,6 +150,17 @@ class Store:
                 self._disk.set_mode(path, mode)
         return path
 
+    def find(self, begin: str) -> Path | None:
+        """The file, perhaps damaged, of the one blob whose digest begins so; None where there is none, or several."""
+        try:
+            names = self._disk.names(self._layout.store_dir / begin[:2])
+        except FileNotFoundError:
+            return None
+        found = sorted(name for name in names if name.startswith(begin))
+        if len({name.partition(".")[0] for name in found}) != 1:
+            return None
+        return self._layout.store_dir / begin[:2] / found[0]
+
     def collect(self, wanted: Iterable[str] = ()) -> None:
         """Remove blobs that no release links to, and parts that have not grown for a day of this keeper's.
 

@@ -32,3 +32,5 @@ class ReleaseFiles:
     manifest_bytes: bytes
     file: Callable[[str], Path]
     """Where a listed path lies."""
+    provenance: Callable[[], tuple[bytes, bytes]] = lambda: (b"", b"")
+    """How it was made, and the signature over that; both empty where nobody has said."""

@@ -11,7 +11,8 @@ import functools
 import lzma
 from collections.abc import Mapping
 
-from edgekit.schema.patch import dictionary_bytes
+from edgekit.schema.arm64_code import to_absolute
+from edgekit.schema.patch import PatchKind, dictionary_bytes
 
 _PRESET = 6
 _NICE_BYTES = 273
@@ -19,7 +20,10 @@ _NICE_BYTES = 273
 _AARCH64 = b"\x7fELF", b"\xb7\x00"
 """How such a file begins, and its machine at byte 18. Source: elf.h, EM_AARCH64."""
 _INSTRUCTIONS = {"lc": 0, "lp": 2, "pb": 2}
-"""Instructions of four bytes each: what stands at the same byte of them is alike, more than what stands before."""
+"""Instructions of four bytes each: what stands at the same byte of them is alike, more than what stands before.
+
+That is no text, which is LZMA's usual; a patch says it to who applies it.
+"""
 _FILTER_LZMA2, _FILTERS_END = 0x21, 0xFFFFFFFFFFFFFFFF
 _OK, _BUFFER_TOO_SMALL = 0, 10
 
@@ -58,19 +62,32 @@ def make_patch(base: bytes, new: bytes) -> bytes | None:
     Returns:
         None where the patch is as large as the file, or this machine has no liblzma for a base.
     """
-    options = {"dict_size": dictionary_bytes(len(base), len(new)), "nice_len": _NICE_BYTES, **_contexts(new)}
+    if not _is_code(new):
+        packed = _packed(base, new, {})
+        return bytes([PatchKind.PLAIN]) + packed if packed is not None else None
+    packed = _packed(_absolute(base), _absolute(new), _INSTRUCTIONS)
+    return bytes([PatchKind.ARM64_CODE]) + packed if packed is not None else None
+
+
+def _packed(base: bytes, new: bytes, contexts: Mapping[str, int]) -> bytes | None:
+    options = {"dict_size": dictionary_bytes(len(base), len(new)), "nice_len": _NICE_BYTES, **contexts}
     if not base:
         options["preset"] = _PRESET
         packed = lzma.compress(new, format=lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA2, **options}])
-        return packed if len(packed) < len(new) else None
+        return packed if len(packed) < len(new) - 1 else None
     library = _library()
     return _encoded(library, base, new, options) if library is not None else None
 
 
-def _contexts(new: bytes) -> dict[str, int]:
-    """What LZMA takes for alike where a file is no text, which is its usual. A patch says it to who applies it."""
+def _is_code(new: bytes) -> bool:
     begin, machine = _AARCH64
-    return _INSTRUCTIONS if new.startswith(begin) and new[18:20] == machine else {}
+    return new.startswith(begin) and new[18:20] == machine
+
+
+def _absolute(code: bytes) -> bytes:
+    changed = bytearray(code)
+    to_absolute(changed)
+    return bytes(changed)
 
 
 def _encoded(library: ctypes.CDLL, base: bytes, new: bytes, chosen: Mapping[str, int]) -> bytes | None:
@@ -83,7 +100,7 @@ def _encoded(library: ctypes.CDLL, base: bytes, new: bytes, chosen: Mapping[str,
     filters = (_Filter * 2)(
         _Filter(_FILTER_LZMA2, ctypes.cast(ctypes.byref(options), ctypes.c_void_p)), _Filter(_FILTERS_END, None)
     )
-    out, written = ctypes.create_string_buffer(len(new)), ctypes.c_size_t(0)
+    out, written = ctypes.create_string_buffer(max(1, len(new) - 1)), ctypes.c_size_t(0)
     code = library.lzma_raw_buffer_encode(
         filters, None, new, ctypes.c_size_t(len(new)), out, ctypes.byref(written), ctypes.c_size_t(len(out))
     )

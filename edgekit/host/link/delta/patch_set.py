@@ -21,7 +21,7 @@ from edgekit.schema.units import counted
 
 PATCHES = "patches"
 """The kind's name in the cache."""
-_VERSION = 2
+_VERSION = 3
 """Of how patches are made and chosen: part of the key."""
 _NO_BASE = "none"
 _AT_ONCE = 2

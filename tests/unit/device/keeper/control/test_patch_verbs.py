@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import socket
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from edgekit.device.keeper.control.listener import ControlServer
-from edgekit.host.link.delta.lzma_patch import make_patch
-from edgekit.schema.control import Missing, Offer
-from edgekit.schema.message import from_message_data
+from edgekit.host.link.delta.lzma_patch import can_patch, make_patch
+from edgekit.host.release.statement import make_statement
+from edgekit.schema.control import Event, Missing, Offer
+from edgekit.schema.message import from_message_data, to_line
 from edgekit.schema.patch import PATCH_NAME_CHARS
+from edgekit.schema.provenance import signed_bytes
 from edgekit.trust import sha256_bytes
 from tests.fakes.eventually import eventually
 from tests.fakes.keeper import Bench
 from tests.fakes.patching import LocalPatching
 from tests.fakes.releases import FakeRelease, make_release
+from tests.fakes.signers import fake_signature
 from tests.unit.device.keeper.control.test_listener import Client
+from tests.unit.host.release.test_envelope import BEGAN, MAKING
 
 TEXT = bytes(random.Random(1).choices(b"abcdefgh \n", k=100_000))
 NEWER = TEXT + b"and more"
@@ -72,7 +79,7 @@ def missing(client: Client) -> set[str]:
 
 
 def leftovers(bench: Bench) -> list[str]:
-    return [file.name for file in bench.layout.incoming_dir.iterdir() if not file.name.endswith(".offered")]
+    return [file.name for file in bench.layout.incoming_dir.iterdir() if file.suffix not in (".offered", ".stated")]
 
 
 def test_a_patched_file_is_there_and_the_release_can_be_installed(bench: Bench, client: Client) -> None:
@@ -105,6 +112,58 @@ def test_a_patch_goes_on_where_the_last_connection_broke(client: Client, bench: 
     assert MADE not in missing(again)
     again.file.close()
     again.socket.close()
+
+
+@pytest.mark.parametrize("form", ["raw", "zlib", "patch"])
+def test_what_came_of_a_piece_before_its_client_went_away_is_kept(client: Client, bench: Bench, form: str) -> None:
+    offered(client)
+    patch = the_patch()
+    payload = {"raw": NEWER, "zlib": zlib.compress(NEWER), "patch": patch}[form]
+    request = {"verb": "chunk", "sha256": MADE[:8], "payload_bytes": len(payload), "encoding": form}
+    if form == "patch":
+        name = sha256_bytes(patch)[:PATCH_NAME_CHARS]
+        request |= {"verb": "patch", "patch": name, "size_bytes": len(patch), "encoding": "raw"}
+    client.socket.sendall(json.dumps(request).encode() + b"\n" + payload[: len(payload) // 2])
+    client.socket.shutdown(socket.SHUT_WR)
+    assert client.event().kind == "error"
+    again = Client(bench.layout.socket)
+    eventually(lambda: again.ask("lock", application="sorter", holder="me").kind == "done")
+    offer = offered(again)
+    have = {blob.sha256: blob.have_bytes for blob in offer.missing}[MADE]
+    if form == "patch":
+        (begun,) = offer.begun
+        assert begun.have_bytes == len(patch) // 2
+        send(again, patch, begun.have_bytes)
+    else:
+        assert have > 0.9 * len(NEWER) / 2
+        again.send("chunk", NEWER[have:], sha256=MADE, offset=have)
+    assert MADE not in missing(again)
+    again.file.close()
+    again.socket.close()
+
+
+def test_a_small_patch_needs_no_head_and_names_blobs_by_their_beginnings(bench: Bench, client: Client) -> None:
+    offered(client)
+    base_patch = make_patch(TEXT, NEWER)
+    if base_patch is None:
+        pytest.skip("no liblzma on this machine")
+    client.send("patch", base_patch, sha256=MADE[:8], base=BASE[:12])
+    assert MADE not in missing(client)
+
+
+@pytest.mark.parametrize("base", ["twins", "damaged digits", "short"])
+def test_a_base_that_is_not_one_blob_alone_is_none(bench: Bench, client: Client, base: str) -> None:
+    offered(client)
+    begin = BASE[:12]
+    if base == "twins":
+        twin = bench.layout.blob(BASE[:12] + "0" * 52)
+        twin.write_bytes(b"twin")
+    elif base == "damaged digits":
+        begin = BASE[:11] + ("0" if BASE[11] != "0" else "1")
+    send(client, make_patch(TEXT, NEWER) or the_patch(), base=begin if base != "short" else BASE[:7])
+    if base == "short":
+        assert client.event().exit_code == 2
+    assert MADE in missing(client)
 
 
 def test_one_that_came_whole_and_was_not_applied_needs_its_last_byte_alone(client: Client) -> None:
@@ -196,6 +255,39 @@ def test_a_manifest_that_was_offered_is_a_base_of_its_own(client: Client, bench:
     (file,) = bench.layout.incoming_dir.glob("*.offered")
     file.write_bytes(b"damaged")
     assert client.ask("offer", patch + NEW.signature, **fields).exit_code == 2
+
+
+def told(release: FakeRelease) -> tuple[bytes, bytes]:
+    """How a release was made, and the signature over that."""
+    statement = to_line(make_statement(MAKING, release.digest, "ann@desk", BEGAN))
+    return statement, fake_signature(signed_bytes(statement))
+
+
+def tell(client: Client, base: str, old: bytes, statement: bytes, signature: bytes, **fields: object) -> Event:
+    patch = make_patch(old, statement)
+    assert patch is not None
+    usual = {"base": base, "size_bytes": len(statement), "sha256": sha256_bytes(statement)[:12]}
+    head = {"signature_bytes": len(signature), **usual, **fields}
+    return client.ask("provenance", patch + signature, **head)
+
+
+def test_how_it_was_made_comes_as_a_patch_and_again_as_one_of_itself(bench: Bench, client: Client) -> None:
+    if not can_patch():
+        pytest.skip("no liblzma on this machine")
+    before, (statement, signature) = told(OLD)[0], told(NEW)
+    offered(client)
+    assert tell(client, OLD.digest, before, statement, signature).exit_code == 2, "the board has none of it"
+    (bench.layout.release(OLD.digest) / "provenance.json").write_bytes(before)
+    assert tell(client, OLD.digest, before, statement, signature, sha256="0" * 12).exit_code == 2
+    assert tell(client, OLD.digest, before, statement, signature, size_bytes=2 << 20).exit_code == 2
+    eves = fake_signature(signed_bytes(statement), "eve@example.org")
+    assert tell(client, OLD.digest, before, statement, eves).exit_code == 6
+    assert tell(client, OLD.digest, before, statement, signature).kind == "done"
+    client.push(NEW)
+    assert tell(client, NEW.digest, statement, statement, signature).kind == "done"
+    assert client.ask("install", digest=NEW.digest).kind == "done"
+    assert (bench.layout.release(NEW.digest) / "provenance.json").read_bytes() == statement
+    assert not list(bench.layout.incoming_dir.iterdir())
 
 
 @pytest.mark.parametrize("size", [-1, 17 << 20, 5])

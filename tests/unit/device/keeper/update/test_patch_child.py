@@ -27,7 +27,9 @@ def starter(tmp_path_factory: pytest.TempPathFactory) -> PatchStarter:
 
 
 def packed(data: bytes) -> bytes:
-    return lzma.compress(data, format=lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 20}])
+    return b"\0" + lzma.compress(
+        data, format=lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 20}]
+    )
 
 
 def test_one_child_applies_many_and_goes_on_after_a_bad_one(starter: PatchStarter, tmp_path: Path) -> None:
@@ -55,7 +57,7 @@ def test_the_kernel_bounds_what_it_writes(starter: PatchStarter, tmp_path: Path)
 def test_the_largest_base_fits_its_memory(starter: PatchStarter, tmp_path: Path) -> None:
     new = b"n" * (9 << 20)
     filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 20}]
-    patch = lzma.compress(new, format=lzma.FORMAT_RAW, filters=filters)
+    patch = b"\0" + lzma.compress(new, format=lzma.FORMAT_RAW, filters=filters)
     base = tmp_path / "base"
     with base.open("wb") as file:
         file.truncate(MAX_BASE_BYTES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import struct
+from bisect import bisect
 from pathlib import Path
 
 import pytest
@@ -40,29 +41,42 @@ def test_a_file_without_a_base_is_packed_and_noise_is_no_patch() -> None:
     assert make_patch(b"", NOISE) is None
 
 
-def _program(machine: int, seed: int, *, moved: int = 0) -> bytes:
-    """A program of instructions as AArch64 has them, four bytes each: a few hundred kinds, registers, jumps."""
+def _program(machine: int, seed: int, *, more: int = 0) -> bytes:
+    """A program of instructions as AArch64 has them, four bytes each: a few hundred kinds, registers, and calls.
+
+    Args:
+        machine: whose, as its head says.
+        seed: of what it does.
+        more: instructions that a newer version has between those: calls across them become longer.
+    """
     chance = random.Random(seed)
-    kinds = [chance.randrange(1 << 32) & 0xFFFFFC1F for _ in range(300)]
+    kinds = [chance.randrange(1 << 32) & 0x7FFFFC1F for _ in range(300)]
     words = [chance.choice(kinds) | chance.randrange(32) << 5 for _ in range(30_000)]
-    jumps = (0x94000000 | (chance.randrange(1 << 16) + moved) & 0x3FFFFFF for _ in range(6_000))
-    for place, jump in zip(chance.sample(range(len(words)), 6_000), jumps, strict=True):
-        words[place] = jump
+    calls = {place: chance.randrange(100) * 300 for place in chance.sample(range(len(words)), 12_000)}
+    new = sorted(chance.sample(range(len(words)), more))
+
+    def moved(place: int) -> int:
+        return place + bisect(new, place)
+
+    for place, function in calls.items():
+        words[place] = 0x94000000 | (moved(function) - moved(place)) & 0x3FFFFFF
+    for place in reversed(new):
+        words.insert(place, 0x1F2003D5)
     return struct.pack("<4s14xHxx42x", b"\x7fELF", machine) + struct.pack(f"<{len(words)}I", *words)
 
 
 @needs_liblzma
 def test_programs_for_boards_are_packed_by_their_instructions() -> None:
-    """A twentieth less of patches, here as of numpy's libraries."""
+    """Where a few instructions came in, all calls across them are others; of OpenCV's patch a fifth were these."""
     sizes = []
     for machine in (183, 62):
-        old, new = _program(machine, 1), _program(machine, 1, moved=16)
+        old, new = _program(machine, 1), _program(machine, 1, more=50)
         for base in (b"", old):
             patch = make_patch(base, new)
             assert patch is not None and patched(base, patch, len(new)) == new
             sizes.append(len(patch))
     packed, patched_bytes, usually_packed, usually_patched = sizes
-    assert packed < usually_packed and patched_bytes < 0.97 * usually_patched, sizes
+    assert packed < 0.9 * usually_packed and patched_bytes < 0.9 * usually_patched, sizes
 
 
 def _names(old: list[str], new: str) -> str:
