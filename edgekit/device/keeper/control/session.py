@@ -10,6 +10,7 @@ from edgekit.device.keeper.control.clip_verbs import ClipVerbs
 from edgekit.device.keeper.control.incoming import Incoming
 from edgekit.device.keeper.control.lock_verbs import LockVerbs
 from edgekit.device.keeper.control.locks import DeploymentLocks
+from edgekit.device.keeper.control.log_verb import LogVerb
 from edgekit.device.keeper.control.memory_verb import MemoryVerb
 from edgekit.device.keeper.control.sign_of_life import SignOfLife
 from edgekit.device.keeper.control.ticket import Ticket
@@ -21,7 +22,7 @@ from edgekit.device.keeper.filesystem import Filesystem
 from edgekit.device.keeper.incidents.recorder import IncidentRecorder
 from edgekit.device.keeper.loop import Keeper
 from edgekit.device.keeper.metrics import metrics_text
-from edgekit.device.keeper.process.journal import KEPT_LINES, Journal
+from edgekit.device.keeper.process.journal import Journal
 from edgekit.device.keeper.status import Figures
 from edgekit.device.keeper.update.board_settings import SettingsFiles
 from edgekit.device.keeper.update.board_trust import Standing
@@ -35,8 +36,6 @@ from edgekit.schema.message import to_message_data
 from edgekit.schema.provenance import MAX_PROVENANCE_BYTES
 from edgekit.schema.reader import to_raw
 from edgekit.trust import check_digest_name
-
-_FOLLOW_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +85,7 @@ class Session:
             "stop": self._stop,
             "remove": self._remove,
             "settings": self._settings,
-            "logs": self._logs,
+            "logs": LogVerb(services.journal, self._choose, lambda: wire.gone).logs,
             "metrics": self._metrics,
             "memory": MemoryVerb(services.keeper, self._choose, lambda: wire.gone).memory,
             "trace": TraceVerb(services.keeper, self._choose, lambda: wire.gone).trace,
@@ -339,21 +338,6 @@ class Session:
             message = f"there is no application {request.application[:80]!r} on the device"
             raise NothingSelected(message, hint=f"it has: {listed}")
         raise NothingSelected(f"the device has several applications: {listed}", hint="name one of them")
-
-    def _logs(self, request: Request, _payload: bytearray) -> Iterator[Event]:
-        journal, whose = self._to.journal, self._choose(request) if request.application else None
-        seen = journal.count
-        lines = journal.tail(request.lines, application=whose)
-        while True:
-            for line in lines:
-                seen = max(seen, line.number)
-                yield Event(kind="log", message=line.text, data={"at_s": line.at_s, "application": line.application})
-            if not request.follow or self.wire.gone:
-                break
-            journal.wait(seen, _FOLLOW_S)
-            known, seen = seen, journal.count
-            lines = journal.tail(KEPT_LINES, after=known, application=whose)
-        yield _done()
 
 
 def _done(**data: object) -> Event:
