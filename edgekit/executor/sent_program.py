@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import io
 import json
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from typing import Any
 from edgekit.executor import Completed, Executor, Stream
 from edgekit.schema.answer import ANSWER_MARK
 
+_PARSING = threading.Lock()
+"""Python 3.11 counts how deep it is in one place for all threads, and refuses where two parse at once."""
 _MARK_LINE = ANSWER_MARK.encode()
 _MAX_LINE_BYTES = 1 << 16
 _MAX_GREETING_BYTES = 1 << 20
@@ -47,7 +50,9 @@ def joined(modules: Iterable[Path]) -> bytes:
     for module in modules:
         text = module.read_text(encoding="utf-8")
         lines = text.splitlines(keepends=True)
-        for node in ast.parse(text).body:
+        with _PARSING:
+            parsed = ast.parse(text)
+        for node in parsed.body:
             module_name = (node.module or "") if isinstance(node, ast.ImportFrom) else ""
             if module_name.startswith("edgekit.") or (module_name == "__future__" and texts):
                 lines[node.lineno - 1 : node.end_lineno] = ["\n"] * len(lines[node.lineno - 1 : node.end_lineno])
