@@ -12,6 +12,9 @@ _PRIVATE_KEY = re.compile(
     r"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----).*?(-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL
 )
 _SECRET_NAME = re.compile(r"TOKEN|PASSW|SECRET|CREDENTIAL|API_?KEY|PRIVATE", re.IGNORECASE)
+_LONGEST_LINE = 8192
+"""Letters that are shown. Longer than any that a keeper keeps of a log; a device may say a megabyte in one."""
+_LONG_LINE = re.compile(rf"([^\n]{{{_LONGEST_LINE}}})[^\n]+")
 _SHORTEST_SECRET = 6
 """Shorter values are left alone: they are parts of ordinary words too."""
 
@@ -19,6 +22,11 @@ _SHORTEST_SECRET = 6
 def clean(text: str) -> str:
     """Take away what a terminal would obey, see `plain_text`; and passwords in URLs."""
     return _CREDENTIALS.sub("***", plain_text(text))
+
+
+def fit_to_show(text: str) -> str:
+    """Clean text whose lines are cut where nobody reads on."""
+    return _LONG_LINE.sub(r"\1 ...", clean(text))
 
 
 def secrets_of(environ: Mapping[str, str]) -> tuple[str, ...]:

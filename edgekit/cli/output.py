@@ -18,7 +18,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from edgekit.cli.clean import clean
+from edgekit.cli.clean import clean, fit_to_show
 from edgekit.errors import EdgekitError
 from edgekit.schema.reader import to_raw
 from edgekit.schema.units import format_bytes
@@ -41,7 +41,7 @@ class CleanConsole(Console):
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Called by rich for every string, also for the cells of tables: sequences are taken out whole."""
-        return super().render_str(clean(text), **options)
+        return super().render_str(fit_to_show(text), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Called by rich for everything that it writes: what came by another way is clean as well."""
@@ -72,7 +72,7 @@ class Output:
         if self.as_json:
             print(json.dumps(to_raw(value)), flush=True)  # all but ASCII is escaped: no control character gets through
         else:
-            print(clean(text), flush=True)
+            print(fit_to_show(text), flush=True)
 
     def note(self, text: str) -> None:
         """One line for people."""

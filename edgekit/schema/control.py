@@ -14,17 +14,25 @@ connect`, which copies bytes between its standard streams and the socket and kno
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 from edgekit.schema.accelerators import AcceleratorUse
+from edgekit.schema.bounds import Between, Length
+from edgekit.schema.incident import Seconds
+from edgekit.schema.manifest import MAX_FILE_BYTES, MAX_FILES
+from edgekit.schema.memory import ByteCount, Count
 from edgekit.schema.message import MUST_UNDERSTAND, Message, NewerWord
-from edgekit.schema.report import Report
+from edgekit.schema.report import Amount, Report
 from edgekit.schema.settings import Setting
 from edgekit.schema.telemetry import BoardTelemetry
 from edgekit.schema.worker_status import Confinement, WorkerStatus
 
 PROTOCOL = 1
 """Version of the framing alone; what else a keeper can do is in its features."""
+_MOST = Length(maximum=1024)
+"""Of what a device has by the dozen."""
+_FILES = Length(maximum=MAX_FILES)
+_PartBytes = Annotated[int, Between(0, MAX_FILE_BYTES)]
 FEATURES: tuple[str, ...] = (
     "zlib",
     "applications",
@@ -170,7 +178,7 @@ class Event(Message):
     message: str = ""
     data: dict[str, object] = field(default_factory=dict)
     report: Report | None = None
-    exit_code: int = 0
+    exit_code: Annotated[int, Between(0, 255)] = 0
     hint: str = ""
     details: str = ""
 
@@ -181,12 +189,12 @@ class Hello(Message):
 
     keeper: str
     """Its version, for people."""
-    protocol: int
+    protocol: Count
     keeper_sha256: str
     """Of the program that runs."""
-    features: tuple[str, ...] = ()
+    features: Annotated[tuple[str, ...], _MOST] = ()
     """What it can do: see `FEATURES`."""
-    trust_version: int = 0
+    trust_version: Count = 0
     """Of the trust file that is in force; 0: it has none, and its allowed_signers file counts."""
 
 
@@ -195,7 +203,7 @@ class MissingBlob:
     """A blob to send, from `have_bytes` on: what an interrupted transfer brought is kept."""
 
     sha256: str
-    have_bytes: int
+    have_bytes: _PartBytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,14 +213,14 @@ class BegunPatch:
     sha256: str
     """Of the file that it makes."""
     patch: str
-    have_bytes: int
+    have_bytes: _PartBytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing(Message):
     """The answer to `missing`: what of the offered release is not there."""
 
-    missing: tuple[MissingBlob, ...] = ()
+    missing: Annotated[tuple[MissingBlob, ...], _FILES] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,12 +231,12 @@ class Offer(Message):
     signer: str
     installed: bool
     current: bool
-    missing: tuple[MissingBlob, ...]
-    begun: tuple[BegunPatch, ...] = ()
-    disk_free_bytes: int
-    counter: int = 0
+    missing: Annotated[tuple[MissingBlob, ...], _FILES]
+    begun: Annotated[tuple[BegunPatch, ...], _FILES] = ()
+    disk_free_bytes: ByteCount
+    counter: Count = 0
     """Of the installed release's build, as the provenance there says; 0 where none is there."""
-    warnings: tuple[str, ...] = ()
+    warnings: Annotated[tuple[str, ...], _MOST] = ()
     """What its operator should know: keys that will soon be too old."""
 
 
@@ -242,7 +250,7 @@ class ReleaseRef:
     signer: str
     settings: str = ""
     """Digest of the settings that it runs with; empty where it has none."""
-    counter: int = 0
+    counter: Count = 0
     """Of its build, as its provenance says; 0 where that is not known."""
 
     def same(self, other: ReleaseRef | None) -> bool:
@@ -280,7 +288,7 @@ class ReleaseFailure:
     probes: tuple[str, ...]
     """Each a figure against its limit: `fps 0.0 < min_fps 2.0`."""
     log_tail: tuple[str, ...]
-    at_s: float
+    at_s: Seconds
     settings: str = ""
     """Digest of the settings that it was tried with."""
 
@@ -309,7 +317,7 @@ class ApplicationStatus:
     worker: WorkerStatus
     report: Report | None = None
     last_failure: ReleaseFailure | None = None
-    shares_cpus: tuple[CpuShare, ...] = ()
+    shares_cpus: Annotated[tuple[CpuShare, ...], _MOST] = ()
     """Which other applications may use its CPUs."""
     accelerators: AcceleratorUse | None = None
     """What it may use of the board's; None from a keeper that does not look."""
@@ -320,19 +328,19 @@ class Status(Message):
     """Answer to `status`: the device, and each of its applications by name."""
 
     keeper: str
-    keeper_pid: int
-    uptime_s: float
-    applications: tuple[ApplicationStatus, ...]
+    keeper_pid: Count
+    uptime_s: Amount
+    applications: Annotated[tuple[ApplicationStatus, ...], _MOST]
     """Sorted by name."""
-    locks: dict[str, str]
+    locks: Annotated[dict[str, str], _MOST]
     """Who deploys which application now: `application -> USER@HOST`."""
-    memory_total_bytes: int
-    memory_promised_bytes: int
+    memory_total_bytes: ByteCount
+    memory_promised_bytes: ByteCount
     """`memory_max` of all applications that run or shall run."""
-    memory_reserve_bytes: int
+    memory_reserve_bytes: ByteCount
     """Never promised: the system and the keeper need it."""
-    store_bytes: int
-    disk_free_bytes: int
+    store_bytes: ByteCount
+    disk_free_bytes: ByteCount
     board: BoardTelemetry | None = None
     """What its sensors say; None from a keeper that reads none."""
     confinement: Confinement | None = None

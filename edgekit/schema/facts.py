@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
+from edgekit.schema.bounds import Between, Length
+from edgekit.schema.memory import ByteCount, Count
 from edgekit.schema.target import Accelerator, CpuCluster
+from edgekit.schema.units import MAX_CPU, MAX_CPUS
+
+_Cpus = Annotated[tuple[Annotated[int, Between(0, MAX_CPU)], ...], Length(maximum=MAX_CPUS)]
+_WallClock = Annotated[float, Between(-1e11, 1e11)]
+"""Within the years that a date can have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,21 +63,21 @@ class DeviceFacts:
     python: PythonFacts
     clusters: tuple[CpuCluster, ...]
     """Of the CPUs that are on."""
-    cpus_online: tuple[int, ...]
-    cpus_present: tuple[int, ...]
+    cpus_online: _Cpus
+    cpus_present: _Cpus
     """With those that the power mode or the operator has switched off."""
-    memory_bytes: int
-    memory_available_bytes: int
-    page_bytes: int
-    cgroup_version: int
+    memory_bytes: ByteCount
+    memory_available_bytes: ByteCount
+    page_bytes: ByteCount
+    cgroup_version: Annotated[int, Between(0, 2)]
     """2, 1, or 0 where none is mounted. A hybrid tree counts as 1."""
     cgroup_controllers: tuple[str, ...]
     cgroup_1_by: str = ""
     """Where the boot arguments ask for version 1: `/boot/firmware/ubuntuEnv.txt, line 3`."""
     psi: bool
     accelerators: tuple[Accelerator, ...]
-    gpu_min_hz: int = 0
-    gpu_max_hz: int = 0
+    gpu_min_hz: Count = 0
+    gpu_max_hz: Count = 0
     """Bounds of the GPU's clock now; the same where it is locked."""
     pip_tensorrt: str = ""
     """Version of a TensorRT from pip, which that Python would import instead of the board's own."""
@@ -90,10 +98,10 @@ class DeviceFacts:
     systemd: str
     """systemd's version; empty where it is not what runs the system."""
     ssh_keygen: bool
-    disk_free_bytes: int
+    disk_free_bytes: ByteCount
     """Free for edgekit's state directory."""
-    clock_s: float
+    clock_s: _WallClock
     """The device's wall clock, seconds since the epoch: signatures have validity times."""
-    uid: int
+    uid: Count
     warnings: tuple[str, ...] = ()
     """What could not be read or is not as usual, each a sentence."""

@@ -89,8 +89,8 @@ class TracedStream:
     name: _Name
     ruled: bool = True
     """Whether the recipe says something of it."""
-    priority: int = 0
-    weight: Annotated[float, Between(above=0)] = 1.0
+    priority: Annotated[int, Between(-(1 << 53), 1 << 53)] = 0
+    weight: Annotated[float, Between(above=0, maximum=1e18)] = 1.0
     deadline_s: _Time | None = None
     max_wait_s: _Time | None = None
     patience: Annotated[float, Between(0, 1e6)] = 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from edgekit.schema.memory import ByteCount, Count
 from edgekit.schema.message import NewerWord
 
 
@@ -22,25 +23,25 @@ class Confinement:
 class WorkerStatus:
     """The worker process and its cgroup."""
 
-    pid: int
+    pid: Count
     """0 where none runs."""
     state: Literal["stopped", "starting", "running", "backoff"] | NewerWord
-    restarts: int
+    restarts: Count
     last_exit: str
     """`exited with code 3`, `killed by SIGSEGV`, `out of memory: ...`, or empty."""
-    oom_kills: int
-    memory_current: int
-    memory_peak: int
-    memory_max: int
+    oom_kills: Count
+    memory_current: ByteCount
+    memory_peak: ByteCount
+    memory_max: ByteCount
     cpuset_cpus: str
     limits: Literal["enforced", "advisory", "none"] | NewerWord
     limits_note: str
     """Why limits are advisory, or empty."""
     preview: bool = False
     """Whether it shows pictures."""
-    work_bytes: int = 0
+    work_bytes: ByteCount = 0
     """What its folder took on disk at the last look."""
-    work_max: int = 0
+    work_max: ByteCount = 0
     """What it may take; 0 from a keeper that does not look."""
     unconfined: tuple[str, ...] = ()
     """What this board could not take away from it, each with the reason."""

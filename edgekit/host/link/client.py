@@ -9,6 +9,7 @@ from typing import Any
 from edgekit.errors import BY_EXIT_CODE, EdgekitError, InputError, LockHeld, Unreachable
 from edgekit.executor import Executor, OpensSockets, Stream
 from edgekit.executor.sent_program import skip_greeting
+from edgekit.host.link.answer_bounds import ACTIVATION_WHOLE_S, WHOLE_S, AnswerBounds
 from edgekit.host.link.pings import Pings
 from edgekit.host.link.sending_rate import SLICE_BYTES, SendingRate
 from edgekit.host.user import user_at_machine
@@ -101,6 +102,7 @@ class KeeperClient:
         payload: bytes = b"",
         watch: Watch | None = None,
         patience_s: float | None = ANSWER_S,
+        whole_s: float = WHOLE_S,
         **fields: Any,
     ) -> dict[str, object]:
         """Send a request and wait for its end.
@@ -110,6 +112,7 @@ class KeeperClient:
             payload: raw bytes after the request.
             watch: called with every event before the end.
             patience_s: how long the keeper may say nothing; None for ever.
+            whole_s: how long all of it may take.
             fields: the request's other fields.
 
         Returns:
@@ -123,8 +126,7 @@ class KeeperClient:
             self._pack(verb, payload, fields)
             self._stream.settimeout(ANSWER_S)
             self._flush()
-            self._stream.settimeout(patience_s)
-            for event in self._events():
+            for event in self._events(AnswerBounds(self._name, patience_s, whole_s, watched=watch is not None)):
                 if event.kind == "done":
                     return event.data
                 if watch is not None:
@@ -188,7 +190,21 @@ class KeeperClient:
         if break_lock:
             self.check_can("leases", "let anybody break a lock: --break-lock does nothing there")
         fields: dict[str, Any] = {"application": application, "holder": user_at_machine(), "break_lock": break_lock}
-        return self.ask(verb, watch=watch, patience_s=ACTIVATION_S, **fields)
+        return self.ask(verb, watch=watch, patience_s=ACTIVATION_S, whole_s=ACTIVATION_WHOLE_S, **fields)
+
+    def activate(self, digest: str, settings: bytes, watch: Watch) -> None:
+        """Activate a release that is installed there, and wait for the outcome.
+
+        Args:
+            digest: the release's.
+            settings: what it shall run with; empty: what the board has for its application.
+            watch: called with every event before the end.
+
+        Raises:
+            RolloutError: it did not become healthy; the one before it runs again.
+        """
+        outcome_s = {"patience_s": ACTIVATION_S, "whole_s": ACTIVATION_WHOLE_S}
+        self.ask("activate", digest=digest, payload=settings, watch=watch, **outcome_s)
 
     def settings(self, application: str, content: bytes = b"") -> SettingsAnswer:
         """What an application's committed release runs with.
@@ -272,28 +288,33 @@ class KeeperClient:
             self._stream.write(data[at : at + slice_bytes])
 
     def _look_for_refusal(self) -> None:
-        self._stream.settimeout(0)
         try:
-            line = self._line()
+            line = self._line(lambda: 0.0)
         except Unreachable:  # nothing has come, or nothing will: the next write finds out
             return
         if not line:
             raise self._hung_up()
         self._event(line)
 
-    def _events(self) -> Iterator[Event]:
-        while line := self._line():
+    def _events(self, bounds: AnswerBounds) -> Iterator[Event]:
+        while line := self._line(bounds.next_s):
+            bounds.count(line)
             yield self._event(line)
 
-    def _line(self) -> bytes:
-        """The next line of the keeper's; empty at the end."""
+    def _line(self, wait_s: Callable[[], float | None]) -> bytes:
+        """The next line of the keeper's, each awaited for so long; empty at the end."""
+
+        def read(limit: int) -> bytes:
+            self._stream.settimeout(wait_s())
+            return self._stream.readline(limit)
+
         if not self._greeted:
-            self._greeted = skip_greeting(self._stream.readline)
-        return self._stream.readline(MAX_LINE_BYTES) if self._greeted else b""
+            self._greeted = skip_greeting(read)
+        return read(MAX_LINE_BYTES) if self._greeted else b""
 
     def _event(self, line: bytes) -> Event:
         if not line.endswith(b"\n"):
-            raise self._hung_up()
+            raise self._hung_up() if len(line) < MAX_LINE_BYTES else self._no_keeper("a line without end")
         event = from_message(Event, line, f"answer of {self._name}")
         if event.kind == "error":
             raise self._error(event)
@@ -305,6 +326,11 @@ class KeeperClient:
             holder = str(event.data.get("holder", ""))
             return LockHeld(event.message, hint=hint, details=event.details, holder=holder)
         return kind(event.message, hint=hint, details=event.details)
+
+    def _no_keeper(self, what: str) -> Unreachable:
+        """What comes can be no keeper's."""
+        hint = f"edgekit provision {self._name} brings it a keeper that is whole"
+        return Unreachable(f"the keeper on {self._name} answers with {what}", hint=hint)
 
     def _hung_up(self) -> EdgekitError:
         """Why the conversation ended, from what the program over there wrote to its standard error."""

@@ -102,11 +102,8 @@ def plan_transfer(
     """
     entries = {entry.sha256: entry for entry in release.manifest.files}
     parts = {(one.sha256, one.patch): one.have_bytes for one in begun}
-    ways = (
-        _way(entries[blob.sha256], blob.have_bytes, patches.get(blob.sha256), parts)
-        for blob in missing
-        if blob.sha256 in entries
-    )
+    wanted = {blob.sha256: blob.have_bytes for blob in missing if blob.sha256 in entries}
+    ways = (_way(entries[sha256], have, patches.get(sha256), parts) for sha256, have in wanted.items())
     # Patches first: while the others travel, nothing waits for them.
     return Transfer(files=tuple(sorted(ways, key=lambda way: isinstance(way, WholeFile))))
 

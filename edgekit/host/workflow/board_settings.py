@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from edgekit.executor.local import LocalExecutor
 from edgekit.host.link.board_settings import settings_for
-from edgekit.host.link.client import ACTIVATION_S, KeeperClient, Watch
+from edgekit.host.link.client import KeeperClient, Watch
 from edgekit.host.user import user_at_machine
 from edgekit.host.workflow.devices import DeviceAccess
 from edgekit.schema.control import SettingsAnswer
@@ -97,7 +97,7 @@ def push_settings(
         state, content = _compare(name, application, access, keeper)
         if not state.changed:
             return state
-        keeper.ask("activate", digest=state.release, payload=content, watch=watch, patience_s=ACTIVATION_S)
+        keeper.activate(state.release, content, watch)
         return replace(state, pushed=True)
 
 

@@ -183,7 +183,7 @@ class _Course:
     broke: bool = False
     """Whether the link broke at all."""
     missing_bytes: int | None = None
-    """What the device lacked when it was last asked."""
+    """What the device lacked, the least that it ever said."""
     follow_until_s: float | None = None
     _breaks: bool = field(init=False)
     """Whether the lock is still to be taken by force."""
@@ -247,6 +247,7 @@ class _Course:
             keeper.ask("install", digest=self.to.release.digest, patience_s=ACTIVATION_S)
         self.failure_before = before.last_failure if before else None
         self._activate(keeper)
+        self._check_runs(keeper)
         return True, offer.signer
 
     def _check_settings(self, before: ApplicationStatus | None, keeper: KeeperClient) -> None:
@@ -282,7 +283,7 @@ class _Course:
         missing -= sum(one.have_bytes for one in offer.begun)
         if self.missing_bytes is not None and missing < self.missing_bytes:
             self.tries = 0
-        self.missing_bytes = missing
+        self.missing_bytes = missing if self.missing_bytes is None else min(missing, self.missing_bytes)
 
     def _pace(self) -> SendingRate | None:
         rate = self.to.limits.bandwidth_bytes_per_s
@@ -291,7 +292,15 @@ class _Course:
     def _activate(self, keeper: KeeperClient) -> None:
         self.activating = True
         digest, settings = self.to.release.digest, self.to.settings.content
-        keeper.ask("activate", digest=digest, payload=settings, watch=self.to.watch, patience_s=ACTIVATION_S)
+        keeper.activate(digest, settings, self.to.watch)
+
+    def _check_runs(self, keeper: KeeperClient) -> None:
+        """What a device says that it committed is what it says that it runs. Raises RolloutError where it is not."""
+        name, found = self.to.device.name, keeper.status().find(self._application)
+        if found is None or found.current is None or found.current.digest != self.to.release.digest:
+            ours, runs = self.to.release.digest[:12], found.current.digest[:12] if found and found.current else "none"
+            message = f"{name} says that it committed release {ours}, and then that it runs {runs}"
+            raise RolloutError(message, hint=f"edgekit status {name} and edgekit logs {name} show what it says")
 
     def _follow(self, keeper: KeeperClient) -> tuple[bool, str]:
         """After the link broke in an activation: the keeper went on; wait for the outcome and take it as ours."""

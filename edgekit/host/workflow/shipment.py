@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from edgekit.errors import InputError
+from edgekit.errors import InputError, TrustError
 from edgekit.host.link.client import ACTIVATION_S, KeeperClient
 from edgekit.host.link.delta.files import Patch, ReleaseFiles
 from edgekit.host.link.delta.lzma_patch import make_patch
@@ -103,6 +103,11 @@ class Shipment:
         answer = self._ask_first(keeper, self._offers(packs=keeper.can("code-patches")))
         self._offered = True
         offer = from_message_data(Offer, answer, f"offer of {self.device}")
+        if offer.digest != self.release.digest:
+            raise TrustError(
+                f"{self.device} was offered release {self.release.digest[:12]} and answers about {offer.digest[:12]}",
+                hint=f"edgekit provision {self.device} brings it a keeper that is whole",
+            )
         for warning in offer.warnings:
             self.progress.note(f"warning: {warning}")
         return offer

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekit.cli.clean import clean, secrets_of, without_secrets
+from edgekit.cli.clean import clean, fit_to_show, secrets_of, without_secrets
 from edgekit.cli.output import CleanConsole, Output, table
 from edgekit.errors import InputError
 
@@ -35,6 +35,17 @@ HOSTILE = "a\x1b[31mred\x1b[0m\x1b]0;title\x07\x9b2J\x1bPq#0\x1b\\\u202egnp\u206
 )
 def test_what_is_left_of_a_text(text: str, shown: str) -> None:
     assert clean(text) == shown
+
+
+def test_a_line_without_end_is_cut_where_it_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert fit_to_show(f"{'a' * 10_000}\nb\n{'c' * 8192}") == f"{'a' * 8192} ...\nb\n{'c' * 8192}"
+    output = Output(as_json=False)
+    output.note("n" * 3_000_000)
+    output.result({}, "r" * 3_000_000)
+    output.line({}, "l" * 3_000_000)
+    output.error(InputError("e" * 3_000_000, hint="h" * 3_000_000, details="d" * 3_000_000))
+    told = capsys.readouterr()
+    assert max(map(len, (told.out + told.err).splitlines())) < 10_000
 
 
 @given(st.text(st.characters()))

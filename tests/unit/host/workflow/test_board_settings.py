@@ -30,9 +30,8 @@ class BusyKeeper:
     def lock(self, *_: object, **_how: object) -> None:
         self.current = "b"
 
-    def ask(self, verb: str, *, digest: str = "", **_: object) -> dict[str, object]:
+    def activate(self, digest: str, settings: bytes, watch: object) -> None:
         self.activated.append(digest)
-        return {}
 
 
 class Access(DeviceAccess):

@@ -13,7 +13,7 @@ from edgekit.errors import EdgekitError, LockHeld, RolloutError, TrustError, Unr
 from edgekit.host.link.sending import OutgoingRelease
 from edgekit.host.progress import Silent
 from edgekit.host.workflow.deploy import FOLLOW_S, TRIES, Deployment
-from edgekit.schema.control import Event, Status
+from edgekit.schema.control import Event, MissingBlob, Request, Status
 from edgekit.schema.fleet import Device
 from tests.fakes.keeper_link import APPLICATION, FakeLink
 from tests.fakes.releases import make_release, write_release
@@ -64,7 +64,7 @@ def deployment(link: FakeLink, folder: Path, clock: Clock | None = None, **field
 def test_all_of_it_the_first_time_and_nothing_the_second(tmp_path: Path) -> None:
     link = FakeLink()
     told = deployment(link, tmp_path).run()
-    assert link.verbs() == ["hello", "status", "lock", "offer", "chunk", "install", "activate"]
+    assert link.verbs() == ["hello", "status", "lock", "offer", "chunk", "install", "activate", "status"]
     assert {sha: data for sha, data in RELEASE.blobs.items() if data} == link.blobs
     assert told.changed and told.signer == "ann"
     assert len(NOISE) < told.sent_bytes < len(NOISE) + 20_000, "text is compressed, noise is not"
@@ -269,7 +269,7 @@ def test_a_device_is_told_how_the_release_was_made_before_its_files(tmp_path: Pa
     link = FakeLink()
     release = replace(deployment(link, tmp_path).release, provenance=lambda: (b"statement", b"signature"))
     deployment(link, tmp_path, release=release).run()
-    assert link.verbs() == ["hello", "status", "lock", "offer", "provenance", "chunk", "install", "activate"]
+    assert link.verbs() == ["hello", "status", "lock", "offer", "provenance", "chunk", "install", "activate", "status"]
     (told,) = (request for request in link.asked if request.verb == "provenance")
     assert (told.payload_bytes, told.signature_bytes) == (18, 9)
 
@@ -288,3 +288,35 @@ def test_an_older_keeper_is_not_told_how_it_was_made(tmp_path: Path) -> None:
     release = replace(deployment(link, tmp_path).release, provenance=lambda: (b"statement", b"signature"))
     deployment(link, tmp_path, release=release).run()
     assert "provenance" not in link.verbs()
+
+
+class Undecided(FakeLink):
+    """Says by turns that it lacks less and more, and breaks off."""
+
+    def _missing(self) -> tuple[MissingBlob, ...]:
+        files = self._manifest.files if self._manifest else ()
+        lacks = files if self.connections % 2 else files[:1]
+        return tuple(MissingBlob(sha256=entry.sha256, have_bytes=0) for entry in lacks)
+
+    def _chunk(self, request: Request, payload: bytes) -> None:
+        pass
+
+
+def test_a_device_that_only_says_that_it_got_on_is_left(tmp_path: Path) -> None:
+    link = Undecided(breaks=[("install", 1)] * 99)
+    with pytest.raises(Unreachable):
+        deployment(link, tmp_path).run()
+    assert link.connections < 3 * TRIES
+
+
+def test_a_blob_that_is_asked_for_many_times_is_sent_once(tmp_path: Path) -> None:
+    link = Greedy()
+    deployment(link, tmp_path).run()
+    assert {sha: data for sha, data in RELEASE.blobs.items() if data} == link.blobs
+
+
+class Greedy(FakeLink):
+    """Asks for each blob three times, and for some that nobody has offered."""
+
+    def _missing(self) -> tuple[MissingBlob, ...]:
+        return (*super()._missing() * 3, MissingBlob(sha256="f" * 64, have_bytes=0))

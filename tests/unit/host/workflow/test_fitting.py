@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import threading
 import time
 from pathlib import Path
@@ -171,3 +172,29 @@ def test_a_mistake_in_a_target_of_ones_own_keeps_nobody_from_deploying(
     found = ask_devices(release, ["gate"], access_to({"gate": FactsExecutor(clock_now(facts))}), station)
     assert found.devices[0].fits
     assert any(note.startswith("warning: ") and "box.toml: name: " in note for note in notes.notes)
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"memory_bytes": 10**400},
+        {"disk_free_bytes": -1},
+        {"disk_free_bytes": 10**400},
+        {"clock_s": 1e300},
+        {"clock_s": float("nan")},
+        {"cpus_online": [10**400]},
+        {"cpus_online": [0] * 5000},
+        {"gpu_max_hz": 10**400},
+        {"uid": -1},
+        {"page_bytes": 10**400},
+    ],
+    ids=lambda lie: f"{next(iter(lie))} {str(lie)[-12:]}",
+)
+def test_a_device_whose_facts_cannot_be_stops_no_other(
+    lie: dict[str, Any], facts: dict[str, Any], release: Path, tmp_path: Path
+) -> None:
+    executors = {"liar": FactsExecutor(clock_now(facts) | lie), "good": FactsExecutor(clock_now(facts))}
+    found = ask_devices(release, list(executors), access_to(executors), workstation_in(tmp_path / "home", Notes()))
+    liar, good = found.devices
+    assert re.match(f"facts of .*: {next(iter(lie))}", liar.fault) and not liar.fits
+    assert good.fits
