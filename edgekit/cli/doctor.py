@@ -58,12 +58,11 @@ def finding_line(finding: Finding) -> str:
 
 def confinement_line(found: Confinement) -> str:
     """What workers there are kept from, for people."""
-    folders = "by the file system's quota" if found.folders == "quota" else "by watching it"
     if found.lacks:
         what = f", but for {'; '.join(found.lacks)}"
     else:
         what = ": limits and devices by cgroup v2, a user, files, /tmp and /dev/shm of its own, system calls taken away"
-    return f"each worker is confined{what}; its folder is kept within work_max {folders}"
+    return f"each worker is confined{what}; its folder is kept within work_max by watching it"
 
 
 def _lines(found: Diagnosis) -> list[str]:

@@ -15,8 +15,6 @@ class Confinement:
 
     lacks: tuple[str, ...] = ()
     """What it cannot, each with the reason; none: all that edgekit knows of."""
-    folders: Literal["watched", "quota"] | NewerWord = "watched"
-    """How a worker's folder is kept within its `work_max`: by looks at it, or by the file system."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
