@@ -55,8 +55,7 @@ FEATURES: tuple[str, ...] = (
 `preview`: workers are given a socket for viewers, and `edgekitd.pyz connect --preview NAME` leads there.
 `clips`: it lists the clips of an application and hands them out. `memory`: it tells where an application's memory is.
 `trace`: it has workers record their schedulers. `why`: it remembers what went wrong, and tells.
-`code-patches`: files, manifest and provenance may come as patches (`schema.patch`), and requests name blobs by the
-beginnings of their digests.
+`code-patches`: files and texts may come as patches (`schema.patch`), blobs be named by how their digests begin.
 `leases`: it knows `ping`, keeps a lock that was taken with `lease` for as long as it hears of its client, and lets
 others break it.
 """
