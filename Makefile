@@ -75,7 +75,7 @@ bench-engine: setup  ## engines: time, memory, agreement and size on each backen
 bench-runtime: needs-bench-runtime setup  ## the worker against its peers; ONLY="cameras pipeline" ROUNDS=7
 	$(BIN)/python tests/bench/bench_runtime.py $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(JSON),--json $(JSON))
 
-bench-deploy: needs-test setup  ## what a deployment sends and costs, against scp; ONLY="numpy push" ROUNDS=5
+bench-deploy: needs-bench-deploy setup  ## what a deployment sends and costs, against scp; ONLY="numpy push" ROUNDS=5
 	$(BIN)/python tests/bench/bench_deploy.py $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(JSON),--json $(JSON))
 
 bench-sandbox: setup  ## what the build sandbox costs for each program

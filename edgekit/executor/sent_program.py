@@ -9,6 +9,7 @@ import ast
 import io
 import json
 import threading
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ _MARK_LINE = ANSWER_MARK.encode()
 _MAX_LINE_BYTES = 1 << 16
 _MAX_GREETING_BYTES = 1 << 20
 _BEGIN = f'import sys; sys.stdout.write("\\n{ANSWER_MARK}\\n"); sys.stdout.flush(); '
-_FROM_STDIN = _BEGIN + 'exec(compile(sys.stdin.buffer.read(), "sent", "exec"))'
+_FROM_STDIN = _BEGIN + 'import zlib; exec(compile(zlib.decompress(sys.stdin.buffer.read()), "sent", "exec"))'
 _FROM_ARGUMENT = _BEGIN + 'exec(compile(sys.argv.pop(1), "sent", "exec"))'
 
 
@@ -61,7 +62,7 @@ def joined(modules: Iterable[Path]) -> bytes:
 
 
 def run_program(executor: Executor, python: Sequence[str], program: bytes, *arguments: str, timeout_s: float) -> Answer:
-    """Run a program to its end. It travels on standard input, so nothing of it shows in a process list.
+    """Run a program to its end. It travels packed on standard input, so nothing of it shows in a process list.
 
     Args:
         executor: the machine.
@@ -73,7 +74,7 @@ def run_program(executor: Executor, python: Sequence[str], program: bytes, *argu
     Raises:
         Unreachable: the machine does not answer.
     """
-    done = executor.run([*python, "-I", "-c", _FROM_STDIN, *arguments], timeout_s=timeout_s, stdin=program)
+    done = executor.run([*python, "-I", "-c", _FROM_STDIN, *arguments], timeout_s=timeout_s, stdin=zlib.compress(program))
     output = io.BytesIO(done.stdout)
     return Answer(done=done, output=output.read() if skip_greeting(output.readline) else b"")
 

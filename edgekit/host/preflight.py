@@ -103,7 +103,8 @@ _GATE_WATCH = (
 )
 """For the demo of gate-watch: RTSP cameras that show its clips, a broker, and somebody who listens."""
 _PEERS = (Need(package="ffmpeg", programs=("ffmpeg",)),)
-"""For benches: what the worker is compared with."""
+_SENDERS = (Need(package="rsync", programs=("rsync",)),)
+"""For benches: what the worker, and what a deployment is compared with; scp comes with ssh."""
 _COMPILER = (Need(package="gcc", programs=("cc",)), Need(package="libc6-dev", files=("/usr/include/stdio.h",)))
 """For tests: the kernels under its sanitizers, which zig has not."""
 JOBS = {
@@ -117,6 +118,7 @@ JOBS = {
     "demo-virt-gate-watch": (*_SETUP, *_BOARD, *_GATE_WATCH),
     "check": (*_SETUP, *_SIGN),
     "test": (*_SETUP, *_BOARD, *_SSHD, *_SANDBOX, *_CAMERAS, *_GATE_WATCH, *_COMPILER),
+    "bench-deploy": (*_SETUP, *_BOARD, *_SSHD, *_SENDERS),
     "soak": (*_SETUP, *_CAMERAS),
     "bench-runtime": (*_SETUP, *_CAMERAS, *_GATE_WATCH, *_PEERS),
     "test-fresh": _FETCH,
