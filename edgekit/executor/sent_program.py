@@ -74,7 +74,9 @@ def run_program(executor: Executor, python: Sequence[str], program: bytes, *argu
     Raises:
         Unreachable: the machine does not answer.
     """
-    done = executor.run([*python, "-I", "-c", _FROM_STDIN, *arguments], timeout_s=timeout_s, stdin=zlib.compress(program))
+    done = executor.run(
+        [*python, "-I", "-c", _FROM_STDIN, *arguments], timeout_s=timeout_s, stdin=zlib.compress(program)
+    )
     output = io.BytesIO(done.stdout)
     return Answer(done=done, output=output.read() if skip_greeting(output.readline) else b"")
 

@@ -71,3 +71,9 @@ def test_one_class_name_is_one_thing() -> None:
 def test_files_are_short() -> None:
     lengths = {file.relative_to(PACKAGE).as_posix(): len(file.read_text().splitlines()) for file in FILES}
     assert {name for name, lines in lengths.items() if lines > MAX_LINES} == _LONG
+
+
+def test_every_session_of_onnx_runtime_is_exact_in_int8() -> None:
+    making = [text for file in FILES if "SessionOptions()" in (text := file.read_text())]
+    assert len(making) >= 3
+    assert all("add_session_config_entry(*EXACT_INT8)" in text for text in making)

@@ -9,6 +9,7 @@ import onnxruntime as ort  # type: ignore[import-untyped]
 from edgekit.device.builder import Note
 from edgekit.errors import EngineError
 from edgekit.schema.building import BuildAnswer, BuildRequest
+from edgekit.schema.onnxruntime_options import EXACT_INT8
 
 _ERRORS_ONLY = 3
 
@@ -21,6 +22,7 @@ def build(request: BuildRequest, folder: Path, note: Note) -> BuildAnswer:
     """
     note("optimising the graph")
     options = ort.SessionOptions()
+    options.add_session_config_entry(*EXACT_INT8)
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.optimized_model_filepath = str(folder / request.engine)
     options.intra_op_num_threads = options.inter_op_num_threads = 1

@@ -24,6 +24,7 @@ from edgekit.device.runner.tensors import (
     plain_inputs,
 )
 from edgekit.errors import Cause, EngineError, InputError
+from edgekit.schema.onnxruntime_options import EXACT_INT8
 from edgekit.schema.plan import EnginePlan
 
 _ERRORS_ONLY = 3
@@ -114,6 +115,7 @@ def _session(path: Path, options: Any, optimised: Optimised | None) -> Any:
 def _options(engine: EnginePlan, *, optimise: bool) -> Any:
     """One pool of exactly `threads` threads, the caller among them; the others run where its lanes do."""
     options = ort.SessionOptions()
+    options.add_session_config_entry(*EXACT_INT8)
     threads = max(1, engine.threads)
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

@@ -14,6 +14,8 @@ from typing import Any
 
 import onnxruntime as ort  # type: ignore[import-untyped]
 
+from edgekit.schema.onnxruntime_options import EXACT_INT8
+
 _MAX_CACHED = 8
 
 
@@ -22,7 +24,7 @@ class Optimised:
 
     def __init__(self, folder: Path, model: Path, cpuinfo: Path = Path("/proc/cpuinfo")) -> None:
         made_of = hashlib.sha256(model.read_bytes() if model.is_file() else b"")
-        made_of.update(f"{ort.__version__} {platform.machine()} {_features(cpuinfo)}".encode())
+        made_of.update(f"{ort.__version__} {EXACT_INT8} {platform.machine()} {_features(cpuinfo)}".encode())
         self._folder = folder
         self._file = folder / f"{made_of.hexdigest()}.onnx"
 

@@ -33,7 +33,7 @@ from edgekit.schema.building import BuildRequest
 from edgekit.schema.manifest import EngineEntry
 from edgekit.schema.target import Accelerator
 
-_FORMAT = 4
+_FORMAT = 5
 """Of the keys; raise it when engines are made in another way."""
 _RANGE_FRAMES = 8
 """Calibration pictures that tell whether an output mixes ranges."""

@@ -18,6 +18,7 @@ import onnxruntime as ort  # type: ignore[import-untyped]
 from edgekit.errors import EngineError
 from edgekit.host.engine.model.answers import Answers
 from edgekit.host.engine.model.runtime_words import runtime_words
+from edgekit.schema.onnxruntime_options import EXACT_INT8
 
 _ERRORS_ONLY = 3
 _MOST_RUN_S = 600.0
@@ -108,6 +109,7 @@ def open_session(model: str | bytes, *, optimised: bool = True) -> Any:
     Raises what ONNX Runtime raises, whose errors share no class of their own.
     """
     options = ort.SessionOptions()
+    options.add_session_config_entry(*EXACT_INT8)
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = _ERRORS_ONLY
     if not optimised:
