@@ -27,6 +27,7 @@ from parts import take
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
+from deploy_board import push_to_board  # noqa: E402
 from deploy_switch import switches  # noqa: E402
 from edgekit.host.link.client import KeeperClient  # noqa: E402
 from edgekit.host.progress import Silent  # noqa: E402
@@ -271,6 +272,7 @@ PARTS: dict[str, Callable[[int], Iterator[Figure]]] = {
     "numpy": lambda _: delta("delta_numpy", "numpy==2.2.4", "numpy==2.2.5", 1.6),
     "unlike": lambda _: unlike(),
     "push": push,
+    "board-push": lambda rounds: push_to_board(many(), rounds),
     "attacks": attacks,
     "switch": switch,
     "reconnect": lambda _: reconnect(),
