@@ -27,33 +27,32 @@ class Incoming:
         """Patches that have come whole and are not applied yet, by the blob that they make."""
 
     def receive(self, offered: Offered, request: Request, payload: bytearray, *, cut: bool = False) -> None:
-        """Take the next piece of a file or patch, or with `cut` the beginning of one.
+        """Take the next piece of a file or patch, or with `cut` the beginning of one. The request names a whole digest.
 
         Raises:
             InputError: no such patch can be, or the piece does not fit what has arrived so far.
             TrustError: the whole file is not what its name says.
             RolloutError: the disk is full.
         """
-        sha256 = offered.blobs.find(request.sha256) or request.sha256
-        size = offered.sizes[sha256]
         if request.verb == "patch":
             if request.patch or not cut:
-                self._receive_patch(offered, request, sha256, bytes(payload))
+                self._receive_patch(offered, request, bytes(payload))
             return
+        size = offered.sizes[request.sha256]
         chunk = Chunk(
             application=offered.manifest.application,
-            sha256=sha256,
+            sha256=request.sha256,
             size_bytes=size,
             offset=request.offset,
             data=bytes(payload) if request.encoding == "raw" else inflate(payload, size - request.offset, cut=cut),
         )
         self._store.receive(chunk)
 
-    def _receive_patch(self, offered: Offered, request: Request, sha256: str, payload: bytes) -> None:
+    def _receive_patch(self, offered: Offered, request: Request, payload: bytes) -> None:
         head = PatchHead(
             application=offered.manifest.application,
-            sha256=sha256,
-            size_bytes=offered.sizes[sha256],
+            sha256=request.sha256,
+            size_bytes=offered.sizes[request.sha256],
             base=request.base,
             patch=request.patch or sha256_bytes(payload)[:PATCH_NAME_CHARS],
             patch_bytes=request.size_bytes if request.patch else len(payload),

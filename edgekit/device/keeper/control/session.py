@@ -115,7 +115,7 @@ class Session:
         """Keep what had come of a piece when its client went away: the next connection goes on after it."""
         if come and request.verb in ("chunk", "patch") and not self._skip_chunks:
             with contextlib.suppress(EdgekitError, OSError):
-                self._incoming.receive(self._offered_with(request.sha256), request, come, cut=True)
+                self._receive(request, come, cut=True)
 
     def tidy(self) -> None:
         """Delete what is no longer used; called when the client has its answer."""
@@ -205,7 +205,7 @@ class Session:
 
     def _piece(self, request: Request, payload: bytearray) -> Iterator[Event]:
         try:
-            self._incoming.receive(self._offered_with(request.sha256), request, payload)
+            self._receive(request, payload)
         except (EdgekitError, OSError):
             self._skip_chunks = True
             raise
@@ -217,15 +217,15 @@ class Session:
         self._locks.need(self._offered.manifest.application)
         yield from self._incoming.missing(self._offered)
 
-    def _offered_with(self, sha256: str) -> Offered:
-        """The offered release, whose blob this is, with its application's lock."""
+    def _receive(self, request: Request, payload: bytearray, *, cut: bool = False) -> None:
+        """Take what a piece brings for a blob of the offered release, under its application's lock."""
         offered = self._offered
-        if offered is None or offered.blobs.find(sha256) is None:
-            raise InputError(
-                f"blob {sha256[:12]!r} is in no release offered on this connection", hint="offer the release first"
-            )
+        sha256 = offered.blobs.find(request.sha256) if offered else None
+        if offered is None or sha256 is None:
+            message = f"blob {request.sha256[:12]!r} is in no release offered on this connection"
+            raise InputError(message, hint="offer the release first")
         self._locks.need(offered.manifest.application)
-        return offered
+        self._incoming.receive(offered, replace(request, sha256=sha256), payload, cut=cut)
 
     def _install(self, request: Request, _payload: bytearray) -> Iterator[Event]:
         digest = check_digest_name(request.digest)

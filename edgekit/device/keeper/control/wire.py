@@ -115,11 +115,11 @@ class Wire:
                 self._wait_until(began_s + self._patience.transfer_s + have / least)
                 count = self._connection.recv_into(view[have:])
             except TimeoutError:
-                raise _cut("a payload came too slowly, or not at all", payload, have) from None
+                raise PayloadCut("a payload came too slowly, or not at all", payload[:have]) from None
             except OSError:
                 count = 0
             if not count:
-                raise _cut("the client went away in the middle of a payload", payload, have)
+                raise PayloadCut("the client went away in the middle of a payload", payload[:have])
             have += count
         return payload
 
@@ -176,10 +176,6 @@ class Wire:
         if left_s <= 0:
             raise TimeoutError
         self._connection.settimeout(left_s)
-
-
-def _cut(message: str, payload: bytearray, have: int) -> PayloadCut:
-    return PayloadCut(message, payload[:have])
 
 
 def held_bytes(request: Request) -> int:
