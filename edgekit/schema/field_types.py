@@ -46,11 +46,42 @@ def bounds_of(kind: Any) -> tuple[Any, tuple[Any, ...]]:
     return (get_args(kind)[0], get_args(kind)[1:]) if get_origin(kind) is Annotated else (kind, ())
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Slot:
+    """A field of a table, or an entry of a list, taken apart once: messages of a thousand entries are read by it."""
+
+    full: Any
+    """Its type as it is written."""
+    kind: Any
+    """Without its bounds."""
+    bounds: tuple[Any, ...]
+    is_plain: bool
+    """One of `PLAIN`."""
+
+    @classmethod
+    def of(cls, full: Any) -> Slot:
+        """Take a type apart."""
+        kind, bounds = bounds_of(full)
+        return cls(full=full, kind=kind, bounds=bounds, is_plain=any(kind is plain for plain in PLAIN))
+
+
+@functools.cache
+def slots_of(cls: type) -> dict[str, tuple[Slot, bool]]:
+    """The fields of a schema dataclass by name, and whether each is required."""
+    return {name: (Slot.of(hints(cls)[name]), is_required(field)) for name, field in fields_of(cls).items()}
+
+
+@functools.cache
+def _members(cls: type) -> dict[str, type]:
+    if get_origin(hints(cls).get(TAG)) is not Literal:
+        return {}
+    return dict.fromkeys(get_args(hints(cls)[TAG]), cls)
+
+
 def tagged(kinds: tuple[Any, ...]) -> dict[str, type]:
     """The members of a union of dataclasses by their `kind`; nothing where they have none."""
-    if not all(isinstance(kind, type) and get_origin(hints(kind).get(TAG)) is Literal for kind in kinds):
-        return {}
-    return {name: kind for kind in kinds for name in get_args(hints(kind)[TAG])}
+    found = [_members(kind) if isinstance(kind, type) else {} for kind in kinds]
+    return {name: kind for members in found for name, kind in members.items()} if all(found) else {}
 
 
 def describe(kind: Any) -> str:
