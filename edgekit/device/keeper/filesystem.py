@@ -44,13 +44,15 @@ class Filesystem:
         A file that is made by this can be read by the keeper alone.
         """
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "wb", buffering=0) as file:
-            if file.seek(0, os.SEEK_END) != offset:  # a cut to nothing makes ext4 write the file out at its close
-                file.truncate(offset)
-                file.seek(offset)
+        try:
+            if os.lseek(fd, 0, os.SEEK_END) != offset:  # a cut to nothing makes ext4 write the file out at its close
+                os.ftruncate(fd, offset)
+                os.lseek(fd, offset, os.SEEK_SET)
             view = memoryview(data)
             while view:
-                view = view[file.write(view) :]
+                view = view[os.write(fd, view) :]
+        finally:
+            os.close(fd)
 
     def copy(self, source: Path, target: Path) -> None:
         """Write a file's content to another one, which the keeper alone can read; not durable before `sync_file`."""

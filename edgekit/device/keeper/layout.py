@@ -64,7 +64,7 @@ class Layout:
 
     def blob(self, sha256: str, executable: bool = False) -> Path:
         """A blob's file; an executable one is a file of its own, because hard links share their mode."""
-        return Path(f"{self.store_dir}/{sha256[:2]}/{sha256}{'.x' if executable else ''}")
+        return Path(f"{self.store_dir}/{sha256[:2]}/{blob_name(sha256, executable)}")
 
     def part(self, sha256: str, application: str) -> Path:
         """What has arrived of a blob for one application: two may send the same blob at the same time."""
@@ -93,3 +93,8 @@ class Layout:
     def golden_work(self, application: str) -> Path:
         """The folder of what runs a new release's golden frames beside that worker; gone afterwards."""
         return self.application(application) / "golden"
+
+
+def blob_name(sha256: str, executable: bool = False) -> str:
+    """The last part of a blob's path."""
+    return f"{sha256}.x" if executable else sha256

@@ -26,8 +26,10 @@ class Incoming:
         self._whole: dict[str, PatchHead] = {}
         """Patches that have come whole and are not applied yet, by the blob that they make."""
 
-    def receive(self, offered: Offered, request: Request, payload: bytearray, *, cut: bool = False) -> None:
-        """Take the next piece of a file or patch, or with `cut` the beginning of one. The request names a whole digest.
+    def receive(
+        self, offered: Offered, sha256: str, request: Request, payload: bytearray, *, cut: bool = False
+    ) -> None:
+        """Take the next piece of a blob's file or patch, or with `cut` the beginning of one.
 
         Raises:
             InputError: no such patch can be, or the piece does not fit what has arrived so far.
@@ -36,23 +38,23 @@ class Incoming:
         """
         if request.verb == "patch":
             if request.patch or not cut:
-                self._receive_patch(offered, request, bytes(payload))
+                self._receive_patch(offered, sha256, request, bytes(payload))
             return
-        size = offered.sizes[request.sha256]
+        size = offered.sizes[sha256]
         chunk = Chunk(
             application=offered.manifest.application,
-            sha256=request.sha256,
+            sha256=sha256,
             size_bytes=size,
             offset=request.offset,
             data=bytes(payload) if request.encoding == "raw" else inflate(payload, size - request.offset, cut=cut),
         )
         self._store.receive(chunk)
 
-    def _receive_patch(self, offered: Offered, request: Request, payload: bytes) -> None:
+    def _receive_patch(self, offered: Offered, sha256: str, request: Request, payload: bytes) -> None:
         head = PatchHead(
             application=offered.manifest.application,
-            sha256=request.sha256,
-            size_bytes=offered.sizes[request.sha256],
+            sha256=sha256,
+            size_bytes=offered.sizes[sha256],
             base=request.base,
             patch=request.patch or sha256_bytes(payload)[:PATCH_NAME_CHARS],
             patch_bytes=request.size_bytes if request.patch else len(payload),

@@ -225,7 +225,7 @@ class Session:
             message = f"blob {request.sha256[:12]!r} is in no release offered on this connection"
             raise InputError(message, hint="offer the release first")
         self._locks.need(offered.manifest.application)
-        self._incoming.receive(offered, replace(request, sha256=sha256), payload, cut=cut)
+        self._incoming.receive(offered, sha256, request, payload, cut=cut)
 
     def _install(self, request: Request, _payload: bytearray) -> Iterator[Event]:
         digest = check_digest_name(request.digest)

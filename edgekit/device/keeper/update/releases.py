@@ -299,18 +299,18 @@ class Releases:
 
     def _lay_out(self, aside: Path, offered: Offered) -> None:
         self._disk.make_folder(aside)
-        made = {aside}
+        made = {""}
         missing: list[str] = []
         for entry in offered.manifest.files:
             blob = self._store.materialise(entry)
             if blob is None:
                 missing.append(entry.path)
                 continue
-            target = aside / entry.path
-            if target.parent not in made:
-                self._disk.make_folders(target.parent)
-                made.add(target.parent)
-            self._disk.link(blob, target)
+            folder = entry.path.rpartition("/")[0]
+            if folder not in made:
+                self._disk.make_folders(aside / folder)
+                made.add(folder)
+            self._disk.link(blob, Path(f"{aside}/{entry.path}"))
         if missing:
             raise files_missing(missing)
         self._disk.write(aside / MANIFEST, offered.manifest_json)

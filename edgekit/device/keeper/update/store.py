@@ -9,14 +9,15 @@ believed by its hash alone, when an offer counts it as there and again when a re
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.device.keeper.filesystem import Filesystem, disk_full
-from edgekit.device.keeper.layout import Layout
+from edgekit.device.keeper.layout import Layout, blob_name
 from edgekit.errors import InputError, RolloutError, TrustError
 from edgekit.schema.control import MissingBlob
 from edgekit.schema.manifest import FileEntry
@@ -70,7 +71,8 @@ class Store:
         self._parts: dict[str, tuple[int, float]] = {}
         """What lay in `incoming` at the last clearing out: its size, and since when it has that."""
         self._sealed: dict[str, tuple[int, ...]] = {}
-        self._begun: set[Path] = set()
+        self._begun: set[str] = set()
+        """Parts whose first byte came to this keeper."""
         self._deriving = threading.Lock()
 
     def missing(
@@ -86,11 +88,16 @@ class Store:
         Raises:
             RolloutError: the disk has no room for it.
         """
-        found = [
-            MissingBlob(sha256=sha256, have_bytes=self._part_bytes(sha256, size, application))
-            for sha256, size in sizes.items()
-            if size and not self._has(sha256, size, alive)
-        ]
+        names = {name for _, name in self._blob_names()}
+        parts = frozenset(self._disk.names(self._layout.incoming_dir))
+        found = []
+        for sha256, size in sizes.items():
+            alive()
+            if size and not self._has(sha256, size, names):
+                part = self._layout.part(sha256, application)
+                found.append(
+                    MissingBlob(sha256=sha256, have_bytes=_begun_bytes(part, size) if part.name in parts else 0)
+                )
         needed = sum(sizes[blob.sha256] - blob.have_bytes for blob in found) + self._reserve_bytes
         free = self.free_bytes
         if needed > free:
@@ -116,7 +123,8 @@ class Store:
         with self._disk.explain_full(self._layout.state_dir, chunk.size_bytes - chunk.offset):
             try:
                 self._disk.extend(part, chunk.offset, chunk.data)
-                self._begun |= set() if chunk.offset else {part}
+                if not chunk.offset:
+                    self._begun.add(part.name)
                 if end == chunk.size_bytes:
                     self._seal(part, chunk.sha256, sha256_file(part) if chunk.offset else sha256_bytes(chunk.data))
             except OSError:
@@ -141,12 +149,13 @@ class Store:
         """
         path = self._layout.blob(entry.sha256, entry.executable)
         with self._deriving:
-            if not self._whole(path, entry) and not (self._derive(path, entry) and self._whole(path, entry)):
+            found = _whole(path, entry) or (_whole(path, entry) if self._derive(path, entry) else None)
+            if found is None:
                 for bad in self._variants(entry.sha256):
                     self._forget(bad)
                 return None
             mode = 0o555 if entry.executable else 0o444
-            if path.stat().st_mode & 0o777 != mode:  # what a power cut took back
+            if found.st_mode & 0o777 != mode:  # what a power cut took back
                 self._disk.set_mode(path, mode)
         return path
 
@@ -217,52 +226,45 @@ class Store:
             else:
                 self._parts[name] = size, since_s
 
-    def _blobs(self) -> Iterator[Path]:
+    def _blob_names(self) -> Iterator[tuple[Path, str]]:
+        """The blobs' files: their folder, and their name."""
         for name in self._disk.names(self._layout.store_dir):
             folder = self._layout.store_dir / name
-            yield from (folder / blob for blob in self._disk.names(folder))
+            yield from ((folder, blob) for blob in self._disk.names(folder))
+
+    def _blobs(self) -> Iterator[Path]:
+        return (folder / name for folder, name in self._blob_names())
 
     def _variants(self, sha256: str) -> tuple[Path, Path]:
         return self._layout.blob(sha256), self._layout.blob(sha256, executable=True)
 
-    def _has(self, sha256: str, size: int, alive: Callable[[], None]) -> bool:
+    def _has(self, sha256: str, size: int, names: Set[str]) -> bool:
         """Whether a blob is there and can be believed: one that has come or was hashed since the last clearing out.
 
-        How many releases link to it says nothing: they rot together.
+        How many releases link to it says nothing: they rot together. `names` are those of the blobs' files.
         """
-        entry = FileEntry(path="", sha256=sha256, bytes=size, executable=False)
-        alive()
-        for path in self._variants(sha256):
-            if path.exists():
-                if self._sealed.get(path.name) == _stamp(path) or self._whole(path, entry):
+        for executable in (False, True):
+            if blob_name(sha256, executable) in names:
+                path, entry = self._layout.blob(sha256, executable), FileEntry(path="", sha256=sha256, bytes=size)
+                if self._sealed.get(path.name) == _stamp(path) or _whole(path, entry):
                     self._sealed[path.name] = _stamp(path)
                     return True
                 self._forget(path)
         return False
-
-    def _whole(self, path: Path, entry: FileEntry) -> bool:
-        """Whether a file is there and is what its entry says."""
-        return path.exists() and path.stat().st_size == entry.bytes and sha256_file(path) == entry.sha256
 
     def _forget(self, path: Path) -> None:
         self._disk.remove(path)
         self._sealed.pop(path.name, None)
         self._changed()
 
-    def _part_bytes(self, sha256: str, size: int, application: str) -> int:
-        """What can be kept of an interrupted transfer: never all of it, so that the last piece seals it."""
-        have = _size(self._layout.part(sha256, application))
-        return have if have < size else 0
-
     def _seal(self, part: Path, sha256: str, found: str) -> None:
         """Make a part whose last byte has come, and whose digest was found so, a blob."""
         if found != sha256:
             self._disk.remove(part)
-            raise _wrong(sha256) if part in self._begun else _torn(sha256)
+            raise _wrong(sha256) if part.name in self._begun else _torn(sha256)
         blob = self._layout.blob(sha256)
-        if blob.name in self._sealed and self._sealed[blob.name] == _stamp(
-            blob
-        ):  # it came for another application meanwhile
+        known = self._sealed.get(blob.name)
+        if known and known == _stamp(blob):  # it came for another application meanwhile
             self._disk.remove(part)
             return
         self._disk.set_mode(part, 0o444)
@@ -293,6 +295,21 @@ class Store:
         self._disk.rename(aside, path)
         self._changed()
         return True
+
+
+def _begun_bytes(part: Path, size: int) -> int:
+    """What can be kept of an interrupted transfer: never all of it, so that the last piece seals it."""
+    have = _size(part)
+    return have if have < size else 0
+
+
+def _whole(path: Path, entry: FileEntry) -> os.stat_result | None:
+    """What the kernel says of a file that is what its entry says; None where it is another, or not there."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found if found.st_size == entry.bytes and sha256_file(path) == entry.sha256 else None
 
 
 def _wrong(sha256: str) -> TrustError:
