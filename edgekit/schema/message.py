@@ -29,7 +29,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_origin
 
 from edgekit.errors import InputError
 from edgekit.schema.bounds import Matches
-from edgekit.schema.field_types import TAG, fields_of, hints, is_required
+from edgekit.schema.field_types import PLAIN, TAG, fields_of, hints, is_required
 from edgekit.schema.problem import Problem, join_key, raise_problems, shown
 from edgekit.schema.reading import Reading
 
@@ -176,6 +176,8 @@ def _table(value: Any) -> dict[str, Any]:
 
 def _plain(value: Any) -> tuple[Any, bool]:
     """A value as JSON has it, and whether something in it must be understood."""
+    if type(value) in PLAIN:
+        return value, False
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         table = _table(value)
         return table, _KEY in table

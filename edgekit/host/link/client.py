@@ -133,18 +133,22 @@ class KeeperClient:
                     watch(event)
             raise self._hung_up()
 
-    def send(self, verb: Verb, *, payload: bytes, **fields: Any) -> None:
+    def send(self, verb: Verb, *, payload: bytes, **fields: Any) -> int:
         """Send a request that is answered by nothing when all is well: `chunk`, `patch`. Small ones travel together.
+
+        Returns:
+            The bytes that it takes on its way, without SSH's own.
 
         Raises:
             EdgekitError: what the keeper answered meanwhile to one of those before.
         """
         with self._talking:
-            self._pack(verb, payload, fields)
+            size = self._pack(verb, payload, fields)
             if len(self._outbox) >= _OUTBOX_BYTES:
                 self._stream.settimeout(ANSWER_S)
                 self._flush()
                 self._look_for_refusal()
+        return size
 
     def status(self) -> Status:
         """What runs there."""
@@ -266,8 +270,11 @@ class KeeperClient:
         finally:
             self._talking.release()
 
-    def _pack(self, verb: Verb, payload: bytes, fields: dict[str, Any]) -> None:
-        self._outbox += _packed_line(verb, payload, fields) + payload
+    def _pack(self, verb: Verb, payload: bytes, fields: dict[str, Any]) -> int:
+        line = _packed_line(verb, payload, fields)
+        self._outbox += line
+        self._outbox += payload
+        return len(line) + len(payload)
 
     def _flush(self) -> None:
         """Write what waits. A keeper that hung up in the middle may have sent why, which is the better error."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from edgekit.errors import TrustError
 from edgekit.host.blobs import BlobPiece, cut_file
+from edgekit.host.link.ahead import made_ahead
 from edgekit.host.link.client import KeeperClient, packed_bytes
 from edgekit.host.link.delta.files import Patch, ReleaseFiles
 from edgekit.schema.control import BegunPatch, MissingBlob, Verb
@@ -21,6 +22,8 @@ from edgekit.schema.manifest import FileEntry
 
 _PIECE_BYTES = 128 << 10
 """Of a file, before compression."""
+_AHEAD = 8
+"""So many requests are packed before the ones before them are sent."""
 _BASE_CHARS = 12
 """Of a base's digest: a device that has several that begin so takes the file whole."""
 _SMALL_PATCH_BYTES = 4 << 10
@@ -229,10 +232,20 @@ def send_files(
         Unreachable: the link broke.
     """
     words = wording(keeper, release)
+    with contextlib.closing(made_ahead(_files_and_requests(release, transfer, words), _AHEAD)) as ready:
+        for one in ready:
+            if isinstance(one, Outgoing):
+                sent.wire_bytes += keeper.send(one.verb, payload=one.payload, **one.fields)
+                advance(one.advance_bytes)
+            else:
+                sent.blobs += 1
+                sent.patches += isinstance(one, PatchedFile)
+
+
+def _files_and_requests(
+    release: ReleaseFiles, transfer: Transfer, words: Wording
+) -> Iterator[Outgoing | WholeFile | PatchedFile]:
+    """The requests that bring each file, and after them the file."""
     for way in transfer.files:
-        for one in requests_of(release, way, words):
-            keeper.send(one.verb, payload=one.payload, **one.fields)
-            sent.wire_bytes += one.wire_bytes
-            advance(one.advance_bytes)
-        sent.blobs += 1
-        sent.patches += isinstance(way, PatchedFile)
+        yield from requests_of(release, way, words)
+        yield way
