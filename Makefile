@@ -7,7 +7,7 @@ READY := .venv/.ready
 SUITE ?= bookworm
 PYTEST := $(BIN)/pytest -n $(or $(WORKERS),auto) --maxprocesses 8
 
-.PHONY: help setup packages demo check lint test test-fresh test-wheels test-gpu test-board test-powercut golden bench bench-wheels bench-deploy bench-engine bench-runtime bench-sandbox soak soak-cameras lock lock-debian clean
+.PHONY: help setup packages demo check lint test test-fresh test-long test-wheels test-gpu test-board test-powercut golden bench bench-wheels bench-deploy bench-engine bench-runtime bench-sandbox soak soak-cameras lock lock-debian clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##|^[a-z-]+: *##' Makefile | sed -E 's/:[^#]*## ?/\t/' | expand -t 12
@@ -43,6 +43,9 @@ check: needs-check lint  ## lint, and the tests that take seconds, on every core
 
 test: needs-test setup  ## everything that needs no hardware, on every core; WORKERS=0: one after the other
 	$(PYTEST)
+
+test-long: needs-test setup  ## what make test leaves out for its time: the other variants, on every core
+	$(PYTEST) -m "long and not board" tests/integration tests/unit
 
 test-fresh:      ## the demo and make check on a bare Debian: SUITE=bookworm|trixie JOBS="demo check"; root
 	@$(PYTHON) tests/fresh/fresh.py $(SUITE) $(JOBS)

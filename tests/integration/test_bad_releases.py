@@ -118,6 +118,7 @@ def test_another_limit_in_the_plan_takes_less_than_4000_bytes_with_how_it_was_ma
     assert kept.stat().st_size > 4000, "what is told of it is more than what was sent"
 
 
+@pytest.mark.long
 def test_a_model_eight_times_as_slow_is_refused_by_a_gate_that_the_good_one_is_above(site: Site) -> None:
     code, said = deploy_slower(TriedSite(site), SLOWNESS)
     assert code == REFUSED and "< min_fps" in said, said

@@ -72,6 +72,7 @@ def test_building_twice_gives_the_same_digest_and_the_second_from_the_cache(user
     assert first["files"] == sum(path.is_file() for path in (user.home / "one/files").rglob("*"))
 
 
+@pytest.mark.long
 def test_a_fresh_cache_gives_the_same_digest(user: User, recipe: Path) -> None:
     first = user.build(recipe, "one")
     again = user.build(recipe, "two", XDG_CACHE_HOME=str(user.home / "cache"), UV_CACHE_DIR=_uv_cache())

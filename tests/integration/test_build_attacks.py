@@ -151,6 +151,7 @@ def change_objects(host: Host) -> None:
         DAMAGES["zeros"](made)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("attack", "said"),
     [
@@ -185,6 +186,7 @@ def shadow(host: Host) -> None:
     disguise(host.entry(WHEELS, "wheel.json"))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "attack",
     [
@@ -205,6 +207,7 @@ def test_a_wheel_that_was_built(attack: Attack, host: Host, warm: tuple[Host, st
 CODE = "prometheus_client/metrics.py"
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "attack",
     [
@@ -252,6 +255,7 @@ def older_lock(lock: Path) -> None:
     lock.write_text("".join(lines))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("attack", [cut_lock, older_lock, *(DAMAGES[name] for name in ("flipped", "emptied"))])
 def test_a_lock_that_was_cached(attack: Callable[[Path], object], host: Host, warm: tuple[Host, str, str]) -> None:
     locks = [file for file in (host.cache / "locks").iterdir() if b"packaging==" in file.read_bytes()]
@@ -261,6 +265,7 @@ def test_a_lock_that_was_cached(attack: Callable[[Path], object], host: Host, wa
     assert host.release()[0] == warm[2]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("kind", ["builds", "digests"])
 @pytest.mark.parametrize("name", ["flipped", "pipe", "folder", "nested"])
 def test_what_was_noted_of_a_build(kind: str, name: str, host: Host, warm: tuple[Host, str, str]) -> None:
@@ -269,6 +274,7 @@ def test_what_was_noted_of_a_build(kind: str, name: str, host: Host, warm: tuple
     assert not [file for file in (host.cache / kind).iterdir() if file.is_dir()]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", ["flipped", "pipe", "folder", "nested"])
 def test_what_was_noted_of_build_requirements(name: str, host: Host, warm: tuple[Host, str, str]) -> None:
     damage_notes(host.cache / "crossbuild/pins", name)

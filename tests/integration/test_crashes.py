@@ -20,10 +20,10 @@ PARTS = 12
 LEAST_DISKS = 3000
 
 
-def test_there_are_enough_disks(tmp_path: Path) -> None:
+def test_there_are_enough_disks(quick_path: Path) -> None:
     points = disks = 0
     for backwards in (False, True):
-        story = Story(tmp_path / str(backwards), backwards=backwards)
+        story = Story(quick_path / str(backwards), backwards=backwards)
         points += len(story.disk.calls) + 1
         disks += sum(1 for _ in story.disks())
     print(f"{points} points to cut at, {len(LOSSES)} ways to lose data, {disks} different disks")
@@ -33,12 +33,12 @@ def test_there_are_enough_disks(tmp_path: Path) -> None:
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("backwards", [False, True], ids=["by name", "backwards"])
 def test_every_disk_after_a_cut_is_exactly_the_old_or_exactly_the_new_board(
-    tmp_path: Path, backwards: bool, part: int
+    quick_path: Path, backwards: bool, part: int
 ) -> None:
-    story = Story(tmp_path / "story", backwards=backwards)
+    story = Story(quick_path / "story", backwards=backwards)
     for number, (count, image) in enumerate(story.disks()):
         if number % PARTS == part:
-            disk = CutDisk(image, tmp_path / "disk", backwards=backwards)
+            disk = CutDisk(image, quick_path / "disk", backwards=backwards)
             disk.check(story.allowed(count))
             disk.check_deployable()
             disk.check_switchable()

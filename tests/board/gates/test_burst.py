@@ -14,7 +14,7 @@ import pytest
 from tests.board.conftest import eventually
 from tests.board.gates.conftest import GateBoard
 
-pytestmark = [pytest.mark.board, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.board, pytest.mark.long, pytest.mark.timeout(1800)]
 
 CAMERAS = ("north", "south", "east", "west")
 MIB = 1 << 20

@@ -13,7 +13,7 @@ from tests.board.conftest import ROOT, eventually
 from tests.board.gates.conftest import GateBoard
 from tests.fakes.broker import PASSWORD, USER, Broker, listening, running_broker
 
-pytestmark = [pytest.mark.board, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.board, pytest.mark.long, pytest.mark.timeout(1800)]
 
 LINE = ROOT / "recipes/sorting-line"
 RECIPE = """
