@@ -41,7 +41,7 @@ lint: setup      ## format, lint, types, import contracts
 check: needs-check lint  ## lint, and the tests that take seconds, on every core; WORKERS=0: one after the other
 	$(PYTEST) tests/unit tests/golden tests/boundaries
 
-test: needs-test setup  ## everything that needs no hardware, on every core; WORKERS=0: one after the other
+test: needs-test setup  ## what needs no hardware, on every core, but for what takes long; WORKERS=0: one after the other
 	$(PYTEST)
 
 test-long: needs-test setup  ## what make test leaves out for its time: the other variants, on every core
