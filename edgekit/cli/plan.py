@@ -30,13 +30,13 @@ def plan(
     recipe: Annotated[Path, typer.Argument(help="A recipe's folder, or a release's.")],
     target: TargetOption = "",
     device: Annotated[
-        str, typer.Option(help="A board whose other applications count too.", autocompletion=device_names)
+        str, typer.Option(help="A board whose applications count, and its cameras.", autocompletion=device_names)
     ] = "",
     profile: Annotated[
         Path | None, typer.Option(help="What `edgekit profile` has written: without it no times.")
     ] = None,
     cameras: Annotated[int, typer.Option(min=0, max=64, help="How many; 0: as many as the recipe has.")] = 0,
-    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of their pictures; by default the profile's.")] = "",
+    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT; by default as on the device, else the profile's.")] = "",
     fps: Annotated[float, typer.Option(min=0, max=120, help="Of each camera; by default the profile's.")] = 0.0,
     clip: Annotated[
         list[str] | None,

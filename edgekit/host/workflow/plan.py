@@ -24,7 +24,7 @@ from edgekit.host.workflow.board_sum import BoardShare, BoardSum, add_up
 from edgekit.host.workflow.devices import DeviceAccess
 from edgekit.host.workflow.out_file import check_out_file
 from edgekit.host.workflow.profiles import read_profile
-from edgekit.host.workflow.seen_cameras import described_cameras, recorded_cameras
+from edgekit.host.workflow.seen_cameras import described_cameras, recorded_cameras, running_cameras
 from edgekit.host.workflow.workstation import Workstation
 from edgekit.judging.accelerators import find_overuse, not_added_up
 from edgekit.schema.accelerators import AcceleratorUse
@@ -47,14 +47,14 @@ class PlanOptions:
     target: str = ""
     """For a recipe; a release has one."""
     device: str = ""
-    """A board, whose other applications count too; empty: none."""
+    """A board, whose other applications count too, and whose cameras tell their size; empty: none."""
     profile: Path | None = None
     cameras: int = 0
     """How many; 0: as many as the recipe has."""
     size: tuple[int, int] | None = None
-    """Of their pictures; None: as the profile has them, or 1920x1080."""
+    """Of their pictures; None: as those on the device have them now, as the profile has them, or 1920x1080."""
     fps: float = 0.0
-    """0: as the profile or the recordings have them, or 25."""
+    """0: as those cameras, the profile or the recordings have them, or 25."""
     clips: tuple[str, ...] = ()
     """Recordings of the cameras, `FILE` or `FILE=N`, in place of count and size."""
     picture: Path | None = None
@@ -125,7 +125,7 @@ def plan_ahead(recipe: Path, options: PlanOptions, access: DeviceAccess, station
             hint="edgekit profile DEVICE RELEASE measures this one",
         )
     status = _status_of(options.device, access) if options.device else None
-    cameras = _cameras_of(plan, profile, options)
+    cameras = _cameras_of(plan, profile, options, status)
     if profile is not None:
         pictures = sum(pictures_a_second(plan, kind.fps, kind.count) for kind in cameras)
         plan = dataclasses.replace(plan, busy_percent=busy_percent(plan, profile, pictures))
@@ -198,9 +198,13 @@ def _status_of(name: str, access: DeviceAccess) -> Status:
         return keeper.status()
 
 
-def _cameras_of(plan: WorkerPlan, profile: Profile | None, options: PlanOptions) -> tuple[Cameras, ...]:
+def _cameras_of(
+    plan: WorkerPlan, profile: Profile | None, options: PlanOptions, status: Status | None
+) -> tuple[Cameras, ...]:
     if not options.clips:
-        return described_cameras(plan, profile, options.cameras, options.size, options.fps)
+        asked = options.cameras or options.size
+        running = () if asked else running_cameras(plan, status, options.fps)
+        return running or described_cameras(plan, profile, options.cameras, options.size, options.fps)
     if options.cameras or options.size:
         raise InputError(
             "--clip says which cameras there are, and --cameras or --size too",
@@ -212,7 +216,7 @@ def _cameras_of(plan: WorkerPlan, profile: Profile | None, options: PlanOptions)
 def _untimed(cameras: tuple[Cameras, ...], profile: Profile | None, options: PlanOptions) -> tuple[str, ...]:
     """Why nothing is said of times although there is a profile; empty where something is. A size that was asked for
     in words, and not measured, is a mistake that the forecast tells."""
-    if profile is None or not options.clips:
+    if profile is None or options.size:
         return ()
     other = [kind for kind in cameras if size_of(profile, kind) is None]
     if other:

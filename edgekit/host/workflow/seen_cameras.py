@@ -1,8 +1,9 @@
-"""Which cameras a plan is made for: those that recordings are of, or as many of one size as was asked for."""
+"""Which cameras a plan is made for: those of recordings or of a running application, or so many of one size."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from edgekit.errors import InputError
 from edgekit.host.forecast.clip import read_cameras
 from edgekit.host.forecast.memory import Cameras
+from edgekit.schema.control import Status
 from edgekit.schema.forecast import MOST_CAMERAS
 from edgekit.schema.plan import WorkerPlan
 from edgekit.schema.profile import Profile
@@ -40,6 +42,34 @@ def recorded_cameras(clips: Sequence[str], fps: float) -> tuple[Cameras, ...]:
             f"--clip names {sum(kind.count for kind in kinds)} cameras", hint=f"plan for {MOST_CAMERAS} at most"
         )
     return tuple(kinds)
+
+
+def running_cameras(plan: WorkerPlan, status: Status | None, fps: float) -> tuple[Cameras, ...]:
+    """A kind for each size and rate that the application's cameras have on a device now.
+
+    Args:
+        plan: whose sources they are.
+        status: the device's.
+        fps: of each; 0: as the camera says, or as many as there come.
+
+    Returns:
+        Nothing where not every source of the plan is seen there: it does not run, a camera has not come yet, or a
+        source gives a region, which is less than its decoder holds.
+    """
+    if any(getattr(source, "roi", None) for source in plan.sources.values()):
+        return ()
+    reports = [one.report for one in status.applications if one.application == plan.application] if status else []
+    streams = {stream.name: stream for report in reports if report for stream in report.streams}
+    seen = [streams[name] for name in plan.sources if name in streams and streams[name].width_px]
+    if len(seen) < len(plan.sources):
+        return ()
+    kinds = Counter(
+        (one.width_px, one.height_px, fps or round(one.wanted_fps or one.fps, 1) or _USUAL_FPS) for one in seen
+    )
+    return tuple(
+        Cameras(count=count, width_px=width_px, height_px=height_px, fps=each_fps)
+        for (width_px, height_px, each_fps), count in kinds.most_common()
+    )
 
 
 def described_cameras(

@@ -14,7 +14,7 @@ from edgekit.schema.memory import EngineMemory, WorkerMemory
 from edgekit.schema.message import to_message
 from edgekit.schema.plan import EnginePlan, WorkerPlan
 from edgekit.schema.profile import DECODE, Profile
-from edgekit.schema.report import Report
+from edgekit.schema.report import Report, StreamReport
 from tests.fakes.decoding import write_references
 from tests.fakes.devices import access_to
 from tests.fakes.keeper_link import APPLICATION, WORKER, FakeLink
@@ -94,6 +94,30 @@ def test_all_applications_of_a_board_count_together(desk: Desk) -> None:
     assert [(one.application, one.memory_max // MIB) for one in found.board] == [("line", 200), ("sorter", 900)]
     (text,) = found.refusals
     assert "line 200.0 MiB + sorter 900.0 MiB = 1.1 GiB of 960.0 MiB" in text
+
+
+def test_cameras_that_run_on_the_device_tell_their_size_and_rate(desk: Desk) -> None:
+    plan = two_lanes()
+    cameras = dict.fromkeys(("north", "yard", "door"), next(iter(plan.sources.values())))
+    release = desk.release(dataclasses.replace(plan, sources=cameras))
+    usual = StreamReport(name="north", state="live", since_s=9, width_px=2560, height_px=1440, wanted_fps=15.0)
+    others = (
+        dataclasses.replace(usual, name="yard", state="stalled"),
+        dataclasses.replace(usual, name="door", width_px=640, height_px=480, wanted_fps=0.0, fps=7.04),
+    )
+
+    def ahead(*streams: StreamReport, **options: object) -> list[tuple[str, float]]:
+        report = Report(phase="running", streams=streams)
+        desk.link.application = dataclasses.replace(APPLICATION, application="line", report=report)
+        return [(str(kind), kind.fps) for kind in desk.ahead(release, device="gate-7", **options).cameras]
+
+    assert ahead(usual, *others) == [("2 x 2560x1440", 15.0), ("1 x 640x480", 7.0)]
+    assert ahead(usual, *others, fps=5.0)[0] == ("2 x 2560x1440", 5.0)
+    assert ahead(usual, *others, size=(640, 360)) == [("3 x 640x360", 25.0)], "what is asked for counts first"
+    assert ahead(usual, others[0]) == [("3 x 1920x1080", 25.0)], "one has not come yet"
+    measured = desk.profile(profile(COSTS))
+    told = desk.ahead(release, device="gate-7", profile=measured)
+    assert told.loads == () or told.cameras[0].width_px == 640
 
 
 def test_what_engines_take_on_accelerators_counts_for_the_board_and_not_for_the_limit(desk: Desk) -> None:
