@@ -62,7 +62,8 @@ def confinement_line(found: Confinement) -> str:
         what = f", but for {'; '.join(found.lacks)}"
     else:
         what = ": limits and devices by cgroup v2, a user, files, /tmp and /dev/shm of its own, system calls taken away"
-    return f"each worker is confined{what}; its folder is kept within work_max by watching it"
+    kept = "watching it, and by the disk where that has project quotas"
+    return f"each worker is confined{what}; its folder is kept within work_max by {kept}"
 
 
 def _lines(found: Diagnosis) -> list[str]:

@@ -132,7 +132,8 @@ def _worker(found: ApplicationStatus) -> list[str]:
     if found.accelerators and found.accelerators.used:
         lines.append(f"  computes  on {_accelerators(found.accelerators)}")
     if worker.work_max and worker.pid:
-        lines.append(f"  folder    {format_bytes(worker.work_bytes)} of {format_bytes(worker.work_max)}")
+        held = ", held by the disk" if worker.work_held else ""
+        lines.append(f"  folder    {format_bytes(worker.work_bytes)} of {format_bytes(worker.work_max)}{held}")
     if worker.unconfined:
         lines.append(f"  confined  but for: {'; '.join(worker.unconfined)}")
     return lines + [f"  shares    CPUs {share.cpus} with {share.application}" for share in found.shares_cpus]

@@ -47,7 +47,7 @@ def bounds_of(kind: Any) -> tuple[Any, tuple[Any, ...]]:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Slot:
+class FieldType:
     """A field of a table, or an entry of a list, taken apart once: messages of a thousand entries are read by it."""
 
     full: Any
@@ -59,16 +59,16 @@ class Slot:
     """One of `PLAIN`."""
 
     @classmethod
-    def of(cls, full: Any) -> Slot:
+    def of(cls, full: Any) -> FieldType:
         """Take a type apart."""
         kind, bounds = bounds_of(full)
         return cls(full=full, kind=kind, bounds=bounds, is_plain=any(kind is plain for plain in PLAIN))
 
 
 @functools.cache
-def slots_of(cls: type) -> dict[str, tuple[Slot, bool]]:
+def types_of(cls: type) -> dict[str, tuple[FieldType, bool]]:
     """The fields of a schema dataclass by name, and whether each is required."""
-    return {name: (Slot.of(hints(cls)[name]), is_required(field)) for name, field in fields_of(cls).items()}
+    return {name: (FieldType.of(hints(cls)[name]), is_required(field)) for name, field in fields_of(cls).items()}
 
 
 @functools.cache

@@ -16,12 +16,12 @@ from edgekit.schema.field_types import (
     ALLOWED,
     PLAIN,
     TAG,
-    Slot,
+    FieldType,
     bounds_of,
     describe,
     either,
     one_of,
-    slots_of,
+    types_of,
     tagged,
     written_as,
 )
@@ -60,14 +60,14 @@ class Reading:
 
     def read(self, full: Any, raw: Any, path: str) -> Any:
         """Read `raw` as a type; on a mistake note it and return None."""
-        return self._read(Slot.of(full), raw, path)
+        return self._read(FieldType.of(full), raw, path)
 
-    def _read(self, slot: Slot, raw: Any, path: str) -> Any:
-        if slot.kind in _SPECIAL:
-            return self._special(slot.kind, raw, path, slot.bounds)
+    def _read(self, of: FieldType, raw: Any, path: str) -> Any:
+        if of.kind in _SPECIAL:
+            return self._special(of.kind, raw, path, of.bounds)
         before = len(self.problems)
-        value = self._plain(slot, raw, path) if slot.is_plain else self._unbounded(slot.kind, raw, path)
-        for bound in slot.bounds if len(self.problems) == before else ():
+        value = self._plain(of, raw, path) if of.is_plain else self._unbounded(of.kind, raw, path)
+        for bound in of.bounds if len(self.problems) == before else ():
             if not bound.admits(value):
                 what = len(value) if isinstance(value, (tuple, dict)) else shown(raw)
                 self.note(path, f"expected {bound.words}, found {what}")
@@ -95,16 +95,16 @@ class Reading:
             return self._dict(get_args(kind), raw, path)
         return self.note(path, f"is of type {kind}, which no file can hold: {ALLOWED}")
 
-    def _plain(self, slot: Slot, raw: Any, path: str) -> Any:
+    def _plain(self, of: FieldType, raw: Any, path: str) -> Any:
         """A text, number or truth value. 2 counts as 2.0 and 2.0 as 2; nothing else is taken for another."""
-        kind = slot.kind
+        kind = of.kind
         if kind is float and type(raw) is int and abs(raw) <= _MAX_FLOAT:
             return float(raw)
         if kind is int:
             raw = _whole(raw)
         if type(raw) is kind and _is_writable(raw):
             return raw
-        return self._wrong(slot.full, raw, path)
+        return self._wrong(of.full, raw, path)
 
     def _special(self, kind: Any, raw: Any, path: str, bounds: tuple[Any, ...]) -> Any:
         """A size or CPU list, whose bounds belong to how it is written."""
@@ -135,11 +135,11 @@ class Reading:
         meant = self.check_keys(cls, raw, path, siblings)
         values: dict[str, Any] = {}
         prefix = f"{path}." if path else ""
-        for name, (slot, required) in slots_of(cls).items():
+        for name, (of, required) in types_of(cls).items():
             if name in raw:
-                values[name] = self._read(slot, raw[name], prefix + name)
+                values[name] = self._read(of, raw[name], prefix + name)
             elif required and name not in meant:
-                self.note(prefix + name, f"missing; expected {describe(slot.full)}")
+                self.note(prefix + name, f"missing; expected {describe(of.full)}")
         return cls(**values) if len(self.problems) == before else None
 
     def _choice(self, choices: tuple[Any, ...], raw: Any, path: str) -> Any:
@@ -178,13 +178,13 @@ class Reading:
     def _list(self, kind: Any, raw: Any, path: str, made: type[list[Any]] | type[tuple[Any, ...]] = tuple) -> Any:
         if not isinstance(raw, (list, tuple)):
             return self._wrong(tuple[kind, ...], raw, path)
-        slot = Slot.of(kind)
-        return made(self._read(slot, item, f"{path}[{index}]") for index, item in enumerate(raw))
+        of = FieldType.of(kind)
+        return made(self._read(of, item, f"{path}[{index}]") for index, item in enumerate(raw))
 
     def _dict(self, kinds: tuple[Any, ...], raw: Any, path: str) -> Any:
         if not isinstance(raw, dict):
             return self.note(path, f"expected a table, found {shown(raw)}")
-        names, slot, found = kinds[0], Slot.of(kinds[1]), {}
+        names, of, found = kinds[0], FieldType.of(kinds[1]), {}
         for key, item in raw.items():
             place = join_key(path, key)
             if not _is_writable(key):
@@ -192,7 +192,7 @@ class Reading:
             for bound in bounds_of(names)[1]:
                 if not bound.admits(key):
                     self.note(place, f"expected {bound.words}")
-            found[key] = self._read(slot, item, place)
+            found[key] = self._read(of, item, place)
         return found
 
 

@@ -41,5 +41,7 @@ class WorkerStatus:
     """What its folder took on disk at the last look."""
     work_max: ByteCount = 0
     """What it may take; 0 from a keeper that does not look."""
+    work_held: bool = False
+    """Whether the disk itself lets it take no more."""
     unconfined: tuple[str, ...] = ()
     """What this board could not take away from it, each with the reason."""

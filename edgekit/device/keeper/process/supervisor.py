@@ -185,6 +185,7 @@ class Supervisor:
             preview=process is not None and process.previewed,
             work_bytes=self._folder.used_bytes if self._folder else 0,
             work_max=limits.work_max if limits else 0,
+            work_held=self._folder is not None and self._folder.kernel_keeps,
             unconfined=(*self._lacks, *process.unconfined) if process else (),
         )
 
@@ -322,8 +323,7 @@ class Supervisor:
         folder = self._folder
         if folder is None or not folder.running:
             return
-        reason = folder.verdict()
-        if reason and not process.stopping:
+        if (reason := folder.verdict()) and not process.stopping:
             process.kill(reason)
         elif not reason and not folder.running:
             self._write(f"keeper: {self._post.name}: its folder is watched no more: it cannot be read")

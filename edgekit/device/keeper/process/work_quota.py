@@ -1,7 +1,7 @@
 """Ends a worker whose folder takes more than its quota, by a thread of its own: a disk may be slow, or hang.
 
-Not the file system's own quotas: none of the boards' images switches them on, and only an unmounted disk can be given
-them. What is written between two looks is bounded by the disk's free space, which is looked at each second.
+The kernel is asked to keep it within that too (`project_quota`), which few boards' disks can: none of the images has
+quotas switched on. What is written between two looks is bounded by the disk's free space, looked at each second.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgekit.device.keeper.process.cgroup import Leaf
+from edgekit.device.keeper.process.project_quota import keep_within
 from edgekit.device.keeper.process.work_folder import MAX_DEPTH, MAX_FILES, FolderUse, measure, nameless_bytes
 from edgekit.schema.units import format_bytes
 
 _LOOK_S, _MEASURE_S = 1.0, 30.0
 _LEAST_STEP_BYTES = 1 << 20
+_NEARLY_FULL = 64
+"""A folder that the kernel keeps is full where less than this part of it is left."""
 _SHARE = 20
 """Measuring takes a twentieth of the time at most."""
 
@@ -34,6 +37,13 @@ class WorkRoom:
         self._borne: FolderUse | None = None
         self._filled_by = ""
 
+    def allowed_bytes(self, digest: str, work_max: int) -> int:
+        """What the folder may take while a release runs: a little more than is there, where it did not fill it."""
+        borne = self._borne
+        if borne is None or self._filled_by == digest:
+            return work_max
+        return max(work_max, borne.bytes + (work_max >> 4))
+
     def judge(self, digest: str, use: FolderUse, work_max: int, *, first: bool) -> str:
         """Why a release's worker is to be ended, or empty; `first` is what it found when it was started."""
         if use.bytes <= work_max and use.files <= MAX_FILES and not use.deeper:
@@ -41,17 +51,16 @@ class WorkRoom:
             return ""
         if self._borne is None or (first and self._filled_by not in ("", digest)):
             self._borne, self._filled_by = use, "" if first else digest
-        reason = self._beyond(use, work_max, its_own=self._filled_by == digest)
+        reason = self._beyond(digest, use, work_max)
         if reason:
             self._filled_by = digest
         return reason
 
-    def _beyond(self, use: FolderUse, work_max: int, *, its_own: bool) -> str:
-        borne = self._borne
+    def _beyond(self, digest: str, use: FolderUse, work_max: int) -> str:
+        borne, its_own = self._borne, self._filled_by == digest
         assert borne is not None
-        allowed_bytes = work_max if its_own else max(work_max, borne.bytes + (work_max >> 4))
         allowed_files = MAX_FILES if its_own else max(MAX_FILES, borne.files + (MAX_FILES >> 4))
-        if use.bytes > allowed_bytes:
+        if use.bytes > self.allowed_bytes(digest, work_max):
             return f"its folder takes {format_bytes(use.bytes)} on disk, work_max is {format_bytes(work_max)}"
         if use.files > allowed_files:
             return f"its folder holds more than {MAX_FILES} files"
@@ -90,6 +99,8 @@ class WorkWatch:
         self.used_bytes = 0
         """At the last look."""
         self.looked = False
+        self.kernel_keeps = False
+        """Whether the disk itself keeps it within its size."""
         self._reason = ""
         self.running = True
         """Whether it looks on; it does not where the folder cannot be read."""
@@ -159,7 +170,15 @@ class WorkWatch:
         if self._over.is_set() and not self._looks_again:
             return
         self.used_bytes, self.looked = use.bytes, True
-        self._reason = self._room.judge(self._worker.digest, use, self._worker.work_max, first=first)
+        digest, work_max = self._worker.digest, self._worker.work_max
+        self._reason = self._room.judge(digest, use, work_max, first=first)
+        allowed = self._room.allowed_bytes(digest, work_max)
+        if first and not self._reason:
+            self.kernel_keeps = keep_within(self._worker.work, allowed)
+        elif self._over.is_set() and self.kernel_keeps and use.bytes > allowed - allowed // _NEARLY_FULL:
+            self._reason = (
+                f"its folder is full: {format_bytes(use.bytes)} of {format_bytes(allowed)} on disk (work_max)"
+            )
 
     def _step_bytes(self) -> int:
         """How much less room on the disk makes it worth a look: half of what the folder may still take."""

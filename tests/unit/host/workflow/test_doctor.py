@@ -100,7 +100,7 @@ def test_what_workers_are_kept_from_is_what_the_keeper_says_and_what_a_worker_la
     assert found is not None
     assert confinement_line(found) == (
         "each worker is confined, but for limits: no cgroups on this system; system calls taken away: no; "
-        "its folder is kept within work_max by watching it"
+        "its folder is kept within work_max by watching it, and by the disk where that has project quotas"
     )
     assert confinement_of(STATUS) is None, "an older keeper does not tell"
     whole = confinement_line(Confinement())
