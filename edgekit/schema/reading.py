@@ -21,8 +21,8 @@ from edgekit.schema.field_types import (
     describe,
     either,
     one_of,
-    types_of,
     tagged,
+    types_of,
     written_as,
 )
 from edgekit.schema.problem import Problem, closest_of, join_key, shown

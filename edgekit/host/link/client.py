@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from edgekit.errors import BY_EXIT_CODE, EdgekitError, InputError, LockHeld, Unreachable
@@ -11,13 +11,14 @@ from edgekit.executor import Executor, OpensSockets, Stream
 from edgekit.executor.sent_program import skip_greeting
 from edgekit.host.link.answer_bounds import ACTIVATION_WHOLE_S, WHOLE_S, AnswerBounds
 from edgekit.host.link.pings import Pings
+from edgekit.host.link.request import request_line
 from edgekit.host.link.sending_rate import SLICE_BYTES, SendingRate
 from edgekit.host.user import user_at_machine
 from edgekit.schema.board import PYTHON, BoardPaths
-from edgekit.schema.control import PROTOCOL, Event, Hello, Request, SettingsAnswer, Status, Verb
+from edgekit.schema.control import PROTOCOL, Event, Hello, SettingsAnswer, Status, Verb
 from edgekit.schema.control_bounds import MAX_LINE_BYTES, PING_S
 from edgekit.schema.fleet import Device
-from edgekit.schema.message import from_message, from_message_data, to_line
+from edgekit.schema.message import from_message, from_message_data
 
 ANSWER_S = 120.0
 """How long the keeper may say nothing. A dead link is noticed earlier, by the executor."""
@@ -28,15 +29,6 @@ _CAREFUL_BYTES = 4 << 10
 """What SSH is given at once on a link that breaks: of a packet that is cut nothing arrives."""
 
 Watch = Callable[[Event], None]
-
-
-def packed_bytes(verb: Verb, payload: bytes, fields: Mapping[str, Any]) -> int:
-    """What a request takes on its way, without SSH's own."""
-    return len(_packed_line(verb, payload, fields)) + len(payload)
-
-
-def _packed_line(verb: Verb, payload: bytes, fields: Mapping[str, Any]) -> bytes:
-    return to_line(Request(verb=verb, payload_bytes=len(payload), **fields))
 
 
 class KeeperClient:
@@ -271,7 +263,7 @@ class KeeperClient:
             self._talking.release()
 
     def _pack(self, verb: Verb, payload: bytes, fields: dict[str, Any]) -> int:
-        line = _packed_line(verb, payload, fields)
+        line = request_line(verb, payload, fields)
         self._outbox += line
         self._outbox += payload
         return len(line) + len(payload)

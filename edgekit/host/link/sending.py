@@ -14,8 +14,9 @@ from typing import Any
 from edgekit.errors import TrustError
 from edgekit.host.blobs import BlobPiece, cut_file
 from edgekit.host.link.ahead import made_ahead
-from edgekit.host.link.client import KeeperClient, packed_bytes
+from edgekit.host.link.client import KeeperClient
 from edgekit.host.link.delta.files import Patch, ReleaseFiles
+from edgekit.host.link.request import packed_bytes
 from edgekit.schema.control import BegunPatch, MissingBlob, Verb
 from edgekit.schema.digests import DIGEST_CHARS, DigestIndex
 from edgekit.schema.manifest import FileEntry
