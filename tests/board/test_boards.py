@@ -12,7 +12,7 @@ import pytest
 
 from tests.board.conftest import Edgekit, eventually
 
-pytestmark = pytest.mark.board
+pytestmark = [pytest.mark.board, pytest.mark.long]
 
 
 def state(edgekit: Edgekit, name: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.board.conftest import LIMITS, Edgekit, write
 
-pytestmark = pytest.mark.board
+pytestmark = [pytest.mark.board, pytest.mark.long]
 TELLS = b"""
 import json, os, socket, sys, time
 line = socket.socket(fileno=int(os.environ["EDGEKIT_REPORT_FD"]))

@@ -6,7 +6,7 @@ import pytest
 
 from tests.board.conftest import Edgekit, eventually
 
-pytestmark = pytest.mark.board
+pytestmark = [pytest.mark.board, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

@@ -128,6 +128,7 @@ def test_wrong_words_are_one_sentence(recipe: Path, words: tuple[str, ...], mess
     assert message in golden(recipe, *words, code=2)["error"]["message"]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("text", [None, "{", "[]"])
 def test_missing_or_broken_answers_are_made_by_the_command_that_the_build_names(recipe: Path, text: str | None) -> None:
     file = recipe / "golden/expected.json"

@@ -76,6 +76,7 @@ class Decode:
 """
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("target", "body", "code", "message"),
     [

@@ -114,6 +114,7 @@ def test_nobody_deploys_while_a_keeper_is_on_trial_unless_they_insist(board: Boa
     assert board.site.edgekit("deploy", str(board.site.release("once over")), "board").code == 0
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [

@@ -208,6 +208,7 @@ LIES: dict[str, tuple[str, str, int, str]] = {
 }
 
 
+@pytest.mark.sampled(10)
 @pytest.mark.parametrize("name", LIES)
 def test_a_lie_is_told_in_one_sentence(name: str, desk: Desk) -> None:
     lie, verb, code, told = LIES[name]
@@ -224,6 +225,7 @@ WITHOUT_END: dict[str, tuple[str, str]] = {
 INSTEAD = "_a = answer\ndef answer(verb, *rest):\n    if verb == {!r}:\n        {}\n    _a(verb, *rest)"
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", WITHOUT_END)
 def test_what_has_no_end_is_left(name: str, desk: Desk) -> None:
     talk, told = WITHOUT_END[name]

@@ -56,6 +56,7 @@ def test_the_plan_foretells_memory_times_and_how_many_cameras_fit(desk: Path) ->
     assert "such cameras keep up" in words and "together" in words
 
 
+@pytest.mark.long
 def test_a_release_starts_from_its_profile_s_costs_unless_another_engine_was_measured(desk: Path) -> None:
     build = ("build", str(RECIPE), "--target", "host", "--out", "again", "--profile")
     answer(desk, *build, "p.json")

@@ -126,6 +126,7 @@ def test_networks_become_engines_that_agree(tmp_path, bench, network, changes):
     assert case.compile(bench).from_cache
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("method", [Quantisation(), Quantisation(method="mmse")])
 def test_the_same_inputs_give_the_same_bytes_and_others_do_not(tmp_path, bench, method):
     first = Case(tmp_path, networks.classifier(), **INT8, quantisation=method).compile(bench)
@@ -240,6 +241,7 @@ print(bench.toolkits.open("2.3.2"))
 """
 
 
+@pytest.mark.long
 def test_killed_in_the_middle_it_starts_over(tmp_path, user_bench):
     environment = {**os.environ, "EDGEKIT_HOME": str(tmp_path)}
     toolkits = tmp_path / "cache/toolkits"

@@ -58,6 +58,7 @@ def build(export: Export, folder: Path, bench: EngineBench, **more: object) -> E
     return engine
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("name", EXPORTS)
 def test_each_builds_and_agrees_with_the_float_model(name: str, tmp_path: Path, bench: EngineBench) -> None:
     engine = build(EXPORTS[name], tmp_path, bench)
@@ -66,6 +67,7 @@ def test_each_builds_and_agrees_with_the_float_model(name: str, tmp_path: Path, 
     assert not [note for note in engine.notes if "\x1b" in note or "need parameter" in note or "[" in note[:20]]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", INT8)
 def test_int8_takes_the_same_forms(name: str, tmp_path: Path, bench: EngineBench) -> None:
     engine = build(EXPORTS[name], tmp_path, bench, precision="int8", tolerance={"cosine": 0.95})
