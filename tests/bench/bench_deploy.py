@@ -28,6 +28,7 @@ from parts import take
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 from deploy_board import push_to_board  # noqa: E402
+from deploy_logins import logins  # noqa: E402
 from deploy_switch import switches  # noqa: E402
 from edgekit.host.link.client import KeeperClient  # noqa: E402
 from edgekit.host.progress import Silent  # noqa: E402
@@ -266,6 +267,12 @@ def switch(rounds: int) -> Iterator[Figure]:
         yield from switches(site, rounds)
 
 
+def many_logins(rounds: int) -> Iterator[Figure]:
+    """What a hundred logins take of this machine's CPU, against another library."""
+    with running_site() as site:
+        yield from logins(site, rounds)
+
+
 PARTS: dict[str, Callable[[int], Iterator[Figure]]] = {
     "noop": lambda _: no_change(),
     "config": lambda _: config_change(),
@@ -273,6 +280,7 @@ PARTS: dict[str, Callable[[int], Iterator[Figure]]] = {
     "unlike": lambda _: unlike(),
     "push": push,
     "board-push": lambda rounds: push_to_board(many(), rounds),
+    "logins": many_logins,
     "attacks": attacks,
     "switch": switch,
     "reconnect": lambda _: reconnect(),

@@ -9,7 +9,7 @@ import pytest
 
 from tests.board.conftest import ROOT, Edgekit
 
-pytestmark = pytest.mark.board
+pytestmark = [pytest.mark.board, pytest.mark.long]
 RECIPE = str(ROOT / "recipes/sorting-line")
 
 

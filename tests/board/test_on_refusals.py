@@ -17,7 +17,7 @@ from edgekit.schema.manifest import SIGNATURE_NAMESPACE
 from edgekit.trust import sign
 from tests.board.conftest import ROOT, Edgekit, write
 
-pytestmark = pytest.mark.board
+pytestmark = [pytest.mark.board, pytest.mark.long]
 
 
 def _flip(release: Path) -> None:
