@@ -12,6 +12,13 @@ from edgekit.host.link.ahead import made_ahead
 from tests.fakes.eventually import eventually
 
 
+def counted(made: list[int]) -> Iterator[int]:
+    """A hundred numbers, each noted as it is made."""
+    for number in range(100):
+        made.append(number)
+        yield number
+
+
 def test_the_same_items_in_the_same_order() -> None:
     assert list(made_ahead(iter(range(100)), 3)) == list(range(100))
     assert list(made_ahead(iter([None, 0, ()]), 3)) == [None, 0, ()], "what counts as nothing is an item too"
@@ -20,13 +27,7 @@ def test_the_same_items_in_the_same_order() -> None:
 
 def test_the_next_ones_are_made_meanwhile_and_not_more_than_was_said() -> None:
     made: list[int] = []
-
-    def items() -> Iterator[int]:
-        for number in range(100):
-            made.append(number)
-            yield number
-
-    ready = made_ahead(items(), 3)
+    ready = made_ahead(counted(made), 3)
     assert next(ready) == 0
     eventually(lambda: len(made) == 4)
     assert next(ready) == 1
@@ -50,13 +51,7 @@ def test_what_making_one_raises_comes_after_those_before_it() -> None:
 
 def test_nothing_is_made_and_no_thread_left_after_the_user_has_gone() -> None:
     made: list[int] = []
-
-    def items() -> Iterator[int]:
-        for number in range(100):
-            made.append(number)
-            yield number
-
-    with pytest.raises(ValueError, match="refused"), contextlib.closing(made_ahead(items(), 3)) as ready:
+    with pytest.raises(ValueError, match="refused"), contextlib.closing(made_ahead(counted(made), 3)) as ready:
         for item in ready:
             if item == 10:
                 raise ValueError("refused")
