@@ -13,7 +13,7 @@ import pytest
 
 from tests.board.conftest import Edgekit, eventually, write
 
-pytestmark = [pytest.mark.board, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.board, pytest.mark.long, pytest.mark.timeout(2400)]
 BOARD, STEADY, OTHER = "pair", "sorting-line", "counter"
 
 
