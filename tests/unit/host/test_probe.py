@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import zlib
 import os
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
