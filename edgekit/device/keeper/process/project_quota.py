@@ -16,7 +16,7 @@ import struct
 from contextlib import suppress
 from pathlib import Path
 
-from edgekit.device.keeper.process.work_folder import MAX_FILES
+from edgekit.device.keeper.process.work_folder import MAX_FILES, entries_in
 
 _GET_ATTRIBUTES, _SET_ATTRIBUTES = 0x801C581F, 0x401C5820
 _ATTRIBUTES = struct.Struct("=IIIII8x")
@@ -29,7 +29,6 @@ _LIMITS = struct.Struct("=8QI4x")
 _BYTES, _FILES = 1, 4
 _QUOTACTL_FD = 443
 _QUOTACTL = {"aarch64": 60, "x86_64": 179}
-_LOOKED_AT = 4 * MAX_FILES
 
 
 def keep_within(folder: Path, limit_bytes: int) -> bool:
@@ -89,19 +88,14 @@ def _give(fd: int, project: int) -> None:
 
 
 def _give_all(folder: Path, project: int) -> None:
-    """Put into a project what lies in a folder already, of a time before its disk had quotas, a bounded number."""
-    left = _LOOKED_AT
-    for _, folders, files, within in os.fwalk(folder):
-        for name in (*folders, *files):
-            left -= 1
-            with suppress(OSError):  # gone meanwhile, a link, or nothing that has a project
-                fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=within)
-                try:
-                    _give(fd, project)
-                finally:
-                    os.close(fd)
-        if left <= 0:
-            return
+    """Put into a project what lies in a folder already, of a time before its disk had quotas, within bounds."""
+    for entry in entries_in(folder):
+        with suppress(OSError):  # gone meanwhile, a link, or nothing that has a project
+            fd = os.open(entry.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=entry.within)
+            try:
+                _give(fd, project)
+            finally:
+                os.close(fd)
 
 
 def _limit(fd: int, project: int, limit_bytes: int) -> bool:

@@ -32,33 +32,55 @@ class FolderUse:
     """Whether folders lie deeper than was looked."""
 
 
-def measure(folder: Path) -> FolderUse:
-    """Count what lies in a folder; what goes away meanwhile is not there.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderEntry:
+    """A file, folder, or anything else that has a name there."""
+
+    name: str
+    within: int
+    """The open folder that it lies in, until the next entry comes."""
+    found: os.stat_result
+    deeper: bool
+    """Whether it is a folder that is not looked into, as it lies too deep."""
+
+
+def entries_in(folder: Path) -> Iterator[FolderEntry]:
+    """What lies in a folder at any depth, up to the bounds; what goes away meanwhile is not there.
 
     Raises:
         OSError: the folder itself cannot be read.
     """
-    counted = _Counted()
-    stack = [_opened(os.fspath(folder))]
+    stack, left = [_opened(os.fspath(folder))], _LOOKED_AT
     try:
-        while stack and counted.files < _LOOKED_AT:
+        while stack and left:
             level = stack[-1]
             entry = next(level.entries, None)
             if entry is None:
                 stack.pop().kept.close()
                 continue
-            with suppress(OSError):
+            try:
                 found = entry.stat(follow_symlinks=False)
-                counted.add(found)
-                if stat.S_ISDIR(found.st_mode):
-                    if len(stack) >= MAX_DEPTH:
-                        counted.deeper = True
-                    else:
-                        stack.append(_opened(entry.name, level.fd))
+            except OSError:
+                continue
+            left -= 1
+            is_folder = stat.S_ISDIR(found.st_mode)
+            deeper = is_folder and len(stack) >= MAX_DEPTH
+            yield FolderEntry(name=entry.name, within=level.fd, found=found, deeper=deeper)
+            if is_folder and not deeper:
+                with suppress(OSError):
+                    stack.append(_opened(entry.name, level.fd))
     finally:
         for level in stack:
             level.kept.close()
-    return FolderUse(bytes=counted.bytes, files=counted.files, deeper=counted.deeper)
+
+
+def measure(folder: Path) -> FolderUse:
+    """Count what lies in a folder. Raises OSError where the folder itself cannot be read."""
+    counted, deeper = _Counted(), False
+    for entry in entries_in(folder):
+        counted.add(entry.found)
+        deeper = deeper or entry.deeper
+    return FolderUse(bytes=counted.bytes, files=counted.files, deeper=deeper)
 
 
 def nameless_bytes(folder: Path, pids: Iterable[int], proc: Path) -> int:
@@ -94,7 +116,6 @@ def _opened(name: str, within: int | None = None) -> _OpenFolder:
 class _Counted:
     def __init__(self) -> None:
         self.bytes = self.files = 0
-        self.deeper = False
         self._linked: set[int] = set()
 
     def add(self, found: os.stat_result) -> None:

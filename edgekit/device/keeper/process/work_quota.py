@@ -175,10 +175,8 @@ class WorkWatch:
         allowed = self._room.allowed_bytes(digest, work_max)
         if first and not self._reason:
             self.kernel_keeps = keep_within(self._worker.work, allowed)
-        elif self._over.is_set() and self.kernel_keeps and use.bytes > allowed - allowed // _NEARLY_FULL:
-            self._reason = (
-                f"its folder is full: {format_bytes(use.bytes)} of {format_bytes(allowed)} on disk (work_max)"
-            )
+        elif self._over.is_set() and self.kernel_keeps and not self._reason:
+            self._reason = _full(use.bytes, allowed)
 
     def _step_bytes(self) -> int:
         """How much less room on the disk makes it worth a look: half of what the folder may still take."""
@@ -188,3 +186,10 @@ class WorkWatch:
 def _free_bytes(folder: Path) -> int:
     found = os.statvfs(folder)
     return found.f_bfree * found.f_frsize
+
+
+def _full(used: int, allowed: int) -> str:
+    """Why a worker may have ended in a folder that the kernel keeps; empty where it had room."""
+    if used <= allowed - allowed // _NEARLY_FULL:
+        return ""
+    return f"its folder is full: {format_bytes(used)} of {format_bytes(allowed)} on disk (work_max)"

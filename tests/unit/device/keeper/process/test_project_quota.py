@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,29 @@ def test_the_release_before_is_held_to_what_it_found_and_a_little(
     (limit,) = asked
     assert (2 << 20) + (1 << 16) <= limit <= (2 << 20) + (1 << 17)
     watch.close()
+
+
+def test_what_lies_there_already_is_taken_in_however_deep_a_worker_has_nested_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[str] = []
+
+    def give(fd: int, _project: int) -> None:
+        given.append(Path(f"/proc/self/fd/{fd}").readlink().name)
+
+    monkeypatch.setattr(project_quota, "_give", give)
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work/file").touch()
+    (tmp_path / "work/link").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "work/pipe")
+    within = os.open(tmp_path / "work", os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=within)
+        deeper = os.open("d", os.O_RDONLY, dir_fd=within)
+        os.close(within)
+        within = deeper
+    os.close(within)
+    project_quota._give_all(tmp_path / "work", 60_801)
+    assert {"file", "pipe", "d"} == set(given)
+    assert len(given) < 100
+    subprocess.run(["rm", "-rf", tmp_path / "work"], check=True)
