@@ -37,7 +37,7 @@ def plan(
     ] = None,
     cameras: Annotated[int, typer.Option(min=0, max=64, help="How many; 0: as many as the recipe has.")] = 0,
     size: Annotated[str, typer.Option(help="WIDTHxHEIGHT; by default as on the device, else the profile's.")] = "",
-    fps: Annotated[float, typer.Option(min=0, max=120, help="Of each camera; by default the profile's.")] = 0.0,
+    fps: Annotated[float, typer.Option(min=0, max=120, help="Of each camera; by default as its size.")] = 0.0,
     clip: Annotated[
         list[str] | None,
         typer.Option(help="FILE or FILE=N: a recording of one camera, or of N alike; may be repeated."),

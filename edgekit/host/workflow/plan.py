@@ -138,7 +138,7 @@ def plan_ahead(recipe: Path, options: PlanOptions, access: DeviceAccess, station
     taken = {} if profile else _models_here(models, station)
     memory = foretell_memory(plan, cameras, profile, taken)
     board = add_up(plan.application, memory, _target_of(plan, station), status)
-    picture = _draw(plan, reply, cameras, options.picture) if options.picture else ""
+    picture = _draw(plan, reply, cameras, options.picture, untimed) if options.picture else ""
     return PlanResult(
         application=plan.application,
         version=plan.version,
@@ -305,7 +305,12 @@ def _profiled(profile: Profile) -> str:
     return f"{profile.device} ({profile.machine}), {profile.measured}{mode}, clocks: {clocks or 'not told there'}"
 
 
-def _draw(plan: WorkerPlan, reply: ForecastReply, cameras: tuple[Cameras, ...], file: Path) -> str:
+def _draw(
+    plan: WorkerPlan, reply: ForecastReply, cameras: tuple[Cameras, ...], file: Path, untimed: tuple[str, ...]
+) -> str:
+    if untimed:
+        hint = "in place of --clip or the device's cameras name one size that was measured: --size WIDTHxHEIGHT"
+        raise InputError(f"there is nothing to draw: {untimed[0]}", hint=hint)
     if not reply.spans:
         raise InputError(
             "there is nothing to draw: nothing is said of times",

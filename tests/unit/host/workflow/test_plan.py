@@ -116,8 +116,13 @@ def test_cameras_that_run_on_the_device_tell_their_size_and_rate(desk: Desk) -> 
     assert ahead(usual, *others, size=(640, 360)) == [("3 x 640x360", 25.0)], "what is asked for counts first"
     assert ahead(usual, others[0]) == [("3 x 1920x1080", 25.0)], "one has not come yet"
     measured = desk.profile(profile(COSTS))
-    told = desk.ahead(release, device="gate-7", profile=measured)
-    assert told.loads == () or told.cameras[0].width_px == 640
+    assert desk.ahead(release, device="gate-7", profile=measured).cameras[0].width_px == 640, "the profile's"
+    ahead(usual, *others)
+    given = {"device": "gate-7", "profile": measured, "picture": desk.folder / "lanes.svg"}
+    with pytest.raises(InputError, match="nothing to draw: nothing is said of times: the profile is not of") as caught:
+        desk.ahead(release, **given)
+    assert "--size WIDTHxHEIGHT" in caught.value.hint
+    assert desk.ahead(release, **given, size=(640, 360)).picture, "the hint cures"
 
 
 def test_what_engines_take_on_accelerators_counts_for_the_board_and_not_for_the_limit(desk: Desk) -> None:
