@@ -36,6 +36,7 @@ from edgekit.host.release.folder import open_release  # noqa: E402
 from edgekit.host.workflow.shipment import Shipment, outgoing_release  # noqa: E402
 from tests.fakes.bad_releases import altered, gated  # noqa: E402
 from tests.fakes.cut_proxy import CutProxy, cut_proxy  # noqa: E402
+from tests.fakes.sshd import running_sshd  # noqa: E402
 from tests.integration.test_deploy import Site, running_site  # noqa: E402
 from tests.integration.test_keeper import running_device  # noqa: E402
 from tests.integration.test_keeper_siege import victim_of  # noqa: E402
@@ -268,9 +269,9 @@ def switch(rounds: int) -> Iterator[Figure]:
 
 
 def many_logins(rounds: int) -> Iterator[Figure]:
-    """What a hundred logins take of this machine's CPU, against another library."""
-    with running_site() as site:
-        yield from logins(site, rounds)
+    """What many logins take of this machine's CPU, against another library."""
+    with tempfile.TemporaryDirectory(prefix="edgekit-bench-") as folder, running_sshd(Path(folder)) as sshd:
+        yield from logins(sshd, rounds)
 
 
 PARTS: dict[str, Callable[[int], Iterator[Figure]]] = {

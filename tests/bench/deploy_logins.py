@@ -15,7 +15,6 @@ from pathlib import Path
 
 from measure import Figure, compared, paired_costs
 from tests.fakes.sshd import Sshd
-from tests.integration.test_deploy import Site
 
 LOGINS, AT_ONCE = 500, 32
 PEER = "asyncssh==2.24.1"
@@ -65,9 +64,9 @@ asyncio.run(main())
 """
 
 
-def logins(site: Site, rounds: int) -> Iterator[Figure]:
+def logins(sshd: Sshd, rounds: int) -> Iterator[Figure]:
     """CPU time of a login, and what `true` takes after it."""
-    told = told_of(site.sshd)
+    told = told_of(sshd)
     ours = [sys.executable, "-c", OURS, told]
     theirs = [str(UV), "run", "-q", "--no-project", "--with", PEER, "--python", sys.executable, "python", "-c", THEIRS]
     costs, ratios = paired_costs(lambda: cpu_seconds_of(ours), lambda: cpu_seconds_of([*theirs, told]), n=rounds)
