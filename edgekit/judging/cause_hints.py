@@ -31,3 +31,5 @@ HINTS: Mapping[str, str] = MappingProxyType(
         "other": "edgekit logs DEVICE shows more",
     }
 )
+FOLDER_FULL = "let the application delete what it no longer needs, or raise limits.work_max in recipe.toml"
+"""Where a worker may take no more of a disk that has room."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from types import MappingProxyType
 
-from edgekit.judging.cause_hints import HINTS
+from edgekit.judging.cause_hints import FOLDER_FULL, HINTS
 from edgekit.schema.incident import CRASH_LOOP_ENDS, Incident, TroubledStream
 from edgekit.schema.trust import DAY_S
 from edgekit.schema.units import format_bytes
@@ -31,7 +31,7 @@ _DOING: Mapping[str, str] = MappingProxyType(
 _SPOKEN: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"cannot open shared object file|No module named '|version `\S+' not found"), "missing_library"),
     (re.compile(r"[Aa]ddress already in use"), "port_taken"),
-    (re.compile(r"No space left on device|Disk quota exceeded|\bdisk full\b"), "disk_full"),
+    (re.compile(r"No space left on device|Disk quota exceeded|\bdisk full\b|\bwork_max\b"), "disk_full"),
     (re.compile(r"expecting library version|Unsupported model IR version"), "engine_version"),
     (re.compile(r"\bMemoryError\b|std::bad_alloc|Cannot allocate memory|^out of memory"), "out_of_memory"),
 )
@@ -76,7 +76,7 @@ def explain(incident: Incident, record: Iterable[Incident]) -> Explanation:
         sentence=f"{_subject(incident)}: {_clause(incident, cause, stepped)}",
         evidence=tuple(dict.fromkeys(_evidence(incident, stepped))),
         log=incident.log,
-        hint=HINTS.get(cause, "") if cause in _OWN_HINT else incident.hint or HINTS.get(cause, HINTS["other"]),
+        hint=_hint(cause, incident),
     )
 
 
@@ -126,6 +126,12 @@ def _stepped_s(record: Iterable[Incident]) -> float:
             step_s = one.figures.get("step_s", 0.0)
             ahead_s = max(0.0, ahead_s + (0.0 if lost and step_s > 0 else step_s))
     return ahead_s
+
+
+def _hint(cause: str, incident: Incident) -> str:
+    if cause == "disk_full" and _fills_its_folder(incident):
+        return FOLDER_FULL
+    return HINTS.get(cause, "") if cause in _OWN_HINT else incident.hint or HINTS.get(cause, HINTS["other"])
 
 
 def _gate(incident: Incident) -> str:
@@ -205,8 +211,15 @@ def _port(incident: Incident) -> str:
     return f"{which} is taken already" + (f", by {holder}" if holder else f": {_reason(incident)}")
 
 
+def _fills_its_folder(incident: Incident) -> bool:
+    """Whether it is not the disk that is full, but what a worker may take of it."""
+    return "work_max" in incident.reason
+
+
 def _disk(incident: Incident) -> str:
     free = incident.figures.get("disk_free_bytes")
+    if _fills_its_folder(incident):
+        return _reason(incident)
     left = f" ({format_bytes(int(free))} free)" if free is not None else ""
     return f"the disk is full{left}: {_reason(incident).removeprefix('disk full: ')}"
 

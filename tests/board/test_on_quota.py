@@ -45,12 +45,14 @@ def test_a_worker_that_fills_its_folder_gets_an_error_at_the_limit_and_the_reaso
     found: dict[str, Any] = {}
 
     def ended() -> bool:
-        found.update(edgekit.ok("why", held, "--json").json["last"])
-        return found["cause"] == "disk_full"
+        found.update(edgekit.ok("why", held, "--json").json["last"] or {})
+        return found.get("cause") == "disk_full"
 
     eventually(ended)
     print(found)
     assert WORK_MAX // 2 < used(edgekit, held) <= WORK_MAX
+    assert "its folder is full" in found["sentence"] and "raise limits.work_max" in found["hint"]
+    edgekit.ok("rollback", held)
     assert edgekit.status(held)["healthy"], "the one before runs in the folder that is full"
 
 

@@ -56,6 +56,18 @@ def told(incident: Incident, *before: Incident) -> tuple[str, str]:
             "sorter 2.0.0 was rolled back: the disk is full (1.0 MiB free): needs 3.0 MiB, free 1.2 MiB",
         ),
         (
+            failed("its folder is full: 8.0 MiB of 8.0 MiB on disk (work_max) (exited with code 1)",
+                   figures={"disk_free_bytes": 1 << 30}),
+            "disk_full",
+            "sorter 2.0.0 was rolled back: its folder is full: 8.0 MiB of 8.0 MiB on disk (work_max) (exited with "
+            "code 1)",
+        ),
+        (
+            failed("its folder takes 9.0 MiB on disk, work_max is 8.0 MiB"),
+            "disk_full",
+            "sorter 2.0.0 was rolled back: its folder takes 9.0 MiB on disk, work_max is 8.0 MiB",
+        ),
+        (
             failed(FPS, "unhealthy", streams=(AWAY,)),
             "camera_gone",
             "sorter 2.0.0 was rolled back: no pictures come from a camera: gate down for 12 s: no answer for 3 s",
@@ -198,3 +210,10 @@ def test_the_last_of_the_application_is_asked_for_and_the_boards_own_only_where_
 def test_a_newer_keepers_words_are_told_as_they_are() -> None:
     newer = replace(BACK, kind="quarantined", cause="cosmic_ray", reason="a bit flipped.")
     assert told(newer) == ("cosmic_ray", "sorter 2.0.0 quarantined: a bit flipped")
+
+
+def test_a_full_folder_has_its_own_cure() -> None:
+    folder = failed("its folder takes 9.0 MiB on disk, work_max is 8.0 MiB")
+    disk = failed("disk full: needs 3.0 MiB, free 1.2 MiB", "disk_full")
+    assert "raise limits.work_max" in explain(folder, [folder]).hint
+    assert "free space on the device" in explain(disk, [disk]).hint
