@@ -39,6 +39,7 @@ def test_a_killed_keeper_comes_back_with_its_worker_and_no_orphan(edgekit: Edgek
     assert workers(edgekit, provisioned) == [str(after["worker"]["pid"])]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("behaviour", "reason"),
     [("exits", "the camera is gone"), ("hangs", "no report for"), ("silent", "no report"), ("unhealthy", "min_fps")],

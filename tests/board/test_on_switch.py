@@ -112,6 +112,7 @@ def test_a_good_one_stays(board: Board) -> None:
     assert runs(board.edgekit, board.name, digest)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
@@ -131,6 +132,7 @@ def test_a_bad_one_is_taken_back(board: Board, kind: str, reason: str) -> None:
     eventually(lambda: runs(board.edgekit, board.name, digest), limit_s=BACK_S)
 
 
+@pytest.mark.long
 def test_a_service_file_that_systemd_cannot_use_is_taken_back(board: Board) -> None:
     digest, old = board.edgekit.status(board.name)["current"]["digest"], board.copy
     unit = dict(files_of_unit(board))["/etc/systemd/system/edgekitd.service"]

@@ -13,7 +13,7 @@ import pytest
 
 from tests.board.conftest import Edgekit, eventually, write
 
-pytestmark = pytest.mark.board
+pytestmark = [pytest.mark.board, pytest.mark.long]
 
 
 def why(edgekit: Edgekit, name: str, *words: str) -> Any:
