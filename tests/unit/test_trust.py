@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,17 @@ def test_a_locked_key_signs_once_an_agent_has_it(folder: Path, tmp_path: Path, m
 def test_digests(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(MESSAGE)
     assert sha256_file(tmp_path / "file") == sha256_bytes(MESSAGE)
+
+
+def test_a_large_file_is_digested_in_little_memory(tmp_path: Path) -> None:
+    """The kernel maps a large buffer anew for each piece, page by page: on a board that was most of an installation."""
+    (tmp_path / "large").write_bytes(content := b"0123456789abcdef" * 500_000)
+    tracemalloc.start()
+    try:
+        assert sha256_file(tmp_path / "large") == sha256_bytes(content)
+        assert tracemalloc.get_traced_memory()[1] < 60 << 10
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("text", ["", "ab", "A" * 64, "../" + "a" * 61, "g" * 64, "a" * 65])

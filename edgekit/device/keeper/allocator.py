@@ -6,7 +6,11 @@ import contextlib
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 """Source: glibc, malloc.h; mallopt(3)."""
-_LARGE_BYTES = 64 << 10
+_LARGE_BYTES = 256 << 10
+"""What is mapped for itself, and goes when it is freed: each of its pages costs the kernel a fault. Pieces of releases
+are smaller, thousands of them come one after the other."""
+_SPARE_BYTES = 1 << 20
+"""Kept at the end of the heap, so that it does not shrink and grow with each of these."""
 
 
 def return_memory() -> None:
@@ -19,5 +23,5 @@ def return_memory() -> None:
         import ctypes  # noqa: PLC0415  a board's Python may lack it
 
         mallopt = ctypes.CDLL(None).mallopt
-        for option, value in ((_ARENA_MAX, 1), (_MMAP_THRESHOLD, _LARGE_BYTES), (_TRIM_THRESHOLD, _LARGE_BYTES)):
+        for option, value in ((_ARENA_MAX, 1), (_MMAP_THRESHOLD, _LARGE_BYTES), (_TRIM_THRESHOLD, _SPARE_BYTES)):
             mallopt(option, value)
