@@ -34,6 +34,12 @@ class BlobPiece:
     """Whether the file ends with it."""
 
 
+def packed(plain: bytes, *, packs: bool = True) -> tuple[bytes, Literal["raw", "zlib"]]:
+    """Bytes as they travel: compressed where that helps, and the other side can take it."""
+    smaller = zlib.compress(plain, _LEVEL) if packs else plain
+    return (smaller, "zlib") if len(smaller) < _WORTH_IT * len(plain) else (plain, "raw")
+
+
 def cut_file(file: Path, start: int, end: int, piece_bytes: int, *, packs: bool = True) -> Iterator[BlobPiece]:
     """Cut the bytes from `start` to `end`; after the first piece that does not become smaller none is compressed.
 
@@ -52,16 +58,10 @@ def cut_file(file: Path, start: int, end: int, piece_bytes: int, *, packs: bool 
             data.seek(start)
             while True:
                 plain = data.read(max(0, min(piece_bytes, end - offset)))
-                packed = zlib.compress(plain, _LEVEL) if packs else plain
-                packs = packs and len(packed) < _WORTH_IT * len(plain)
+                payload, encoding = packed(plain, packs=packs)
+                packs = encoding == "zlib"
                 last = offset + len(plain) >= end
-                yield BlobPiece(
-                    offset=offset,
-                    size_bytes=len(plain),
-                    payload=packed if packs else plain,
-                    encoding="zlib" if packs else "raw",
-                    last=last,
-                )
+                yield BlobPiece(offset=offset, size_bytes=len(plain), payload=payload, encoding=encoding, last=last)
                 offset += len(plain)
                 if last or not plain:
                     return

@@ -28,37 +28,11 @@ from edgekit.schema.telemetry import BoardTelemetry
 from edgekit.schema.worker_status import Confinement, WorkerStatus
 
 PROTOCOL = 1
-"""Version of the framing alone; what else a keeper can do is in its features."""
+"""Version of the framing alone; what else a keeper can do is in its features: `schema.control_features`."""
 _MOST = Length(maximum=1024)
 """Of what a device has by the dozen."""
 _FILES = Length(maximum=MAX_FILES)
 _PartBytes = Annotated[int, Between(0, MAX_FILE_BYTES)]
-FEATURES: tuple[str, ...] = (
-    "zlib",
-    "applications",
-    "settings",
-    "provenance",
-    "preview",
-    "clips",
-    "code-patches",
-    "trust",
-    "memory",
-    "leases",
-    "trace",
-    "why",
-)
-"""What this keeper can do and one of the same protocol perhaps cannot: the host asks before it uses one.
-
-`zlib`: chunks may be compressed. `applications`: several on one board; requests name one, and `start` and `remove` one.
-`settings`: releases may declare them, and `activate` brings them. `provenance`: how a release was made is kept with it.
-`trust`: trust files and permits are judged, and `hello` says which version is in force.
-`preview`: workers are given a socket for viewers, and `edgekitd.pyz connect --preview NAME` leads there.
-`clips`: it lists the clips of an application and hands them out. `memory`: it tells where an application's memory is.
-`trace`: it has workers record their schedulers. `why`: it remembers what went wrong, and tells.
-`code-patches`: files and texts may come as patches (`schema.patch`), blobs be named by how their digests begin.
-`leases`: it knows `ping`, keeps a lock that was taken with `lease` for as long as it hears of its client, and lets
-others break it.
-"""
 
 Verb = Literal[
     "hello",
@@ -115,7 +89,8 @@ class Request(Message):
     trust      payload: a later version of the device's trust file, `schema.trust`. done.data: version
     permit     payload: a `DowngradePermit`, signed; counts on this connection for the release that it names
     chunk      sha256, offset, encoding, payload: the next part of a blob of the release offered on this connection.
-               `sha256` may be a beginning that no other blob of it has. Where the link breaks, what has come stays
+               `sha256` may be a beginning that no other blob of it has. With `more` the payload goes on past the end of
+               that blob, with those blobs whole. Where the link breaks, what has come stays
     patch      sha256, base, patch, size_bytes, offset, payload: the next part of a patch of `size_bytes` that makes
                this blob out of the blob `base`, or the one that begins so; empty: out of nothing. `patch` begins the
                patch's own digest; without both the payload is the whole patch
@@ -154,6 +129,7 @@ class Request(Message):
     break_lock: bool = False
     digest: str = ""
     sha256: str = ""
+    more: Annotated[tuple[str, ...], _MOST] = ()
     offset: int = 0
     encoding: Literal["raw", "zlib"] = "raw"
     base: str = ""
@@ -192,7 +168,7 @@ class Hello(Message):
     keeper_sha256: str
     """Of the program that runs."""
     features: Annotated[tuple[str, ...], _MOST] = ()
-    """What it can do: see `FEATURES`."""
+    """What it can do: see `schema.control_features`."""
     trust_version: Count = 0
     """Of the trust file that is in force; 0: it has none, and its allowed_signers file counts."""
 

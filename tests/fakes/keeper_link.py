@@ -12,7 +12,6 @@ from edgekit.errors import EdgekitError, Unreachable
 from edgekit.executor import Completed
 from edgekit.schema.answer import ANSWER_MARK
 from edgekit.schema.control import (
-    FEATURES,
     PROTOCOL,
     ApplicationStatus,
     BegunPatch,
@@ -25,6 +24,7 @@ from edgekit.schema.control import (
     Request,
     Status,
 )
+from edgekit.schema.control_features import FEATURES
 from edgekit.schema.digests import DigestIndex
 from edgekit.schema.manifest import Manifest
 from edgekit.schema.message import from_message, to_line, to_message_data
@@ -234,13 +234,14 @@ class FakeLink:
     def _whole_names(self, request: Request, payload: bytes) -> Request:
         """The request with whole digests and a patch's head, which it may leave out."""
         assert self._manifest is not None
-        sha256 = DigestIndex({entry.sha256 for entry in self._manifest.files}).find(request.sha256)
+        index = DigestIndex({entry.sha256 for entry in self._manifest.files})
+        sha256, *more = map(index.find, (request.sha256, *request.more))
         assert sha256
         base = next((blob for blob in self.blobs if request.base and blob.startswith(request.base)), request.base)
         if request.verb == "patch" and not request.patch:
             name = sha256_bytes(payload)[:PATCH_NAME_CHARS]
             request = replace(request, patch=name, size_bytes=len(payload))
-        return replace(request, sha256=sha256, base=base)
+        return replace(request, sha256=sha256, base=base, more=tuple(one for one in more if one))
 
     def _patch(self, request: Request, payload: bytes) -> None:
         have = self.patches.get(request.sha256, b"")
@@ -258,9 +259,14 @@ class FakeLink:
             self.blobs[request.sha256] = patched(self.blobs.get(request.base, b""), patch, size)
 
     def _chunk(self, request: Request, payload: bytes) -> None:
+        assert self._manifest is not None
         have = self.blobs.get(request.sha256, b"")
         assert request.offset == len(have), "a piece that does not go on where the last one ended"
-        self.blobs[request.sha256] = have + (zlib.decompress(payload) if request.encoding == "zlib" else payload)
+        plain = have + (zlib.decompress(payload) if request.encoding == "zlib" else payload)
+        sizes = {entry.sha256: entry.bytes for entry in self._manifest.files}
+        for sha256 in (request.sha256, *request.more):
+            size = sizes[sha256] if request.more else len(plain)
+            self.blobs[sha256], plain = plain[:size], plain[size:]
 
     def _activate(self, request: Request) -> list[Event]:
         self.commit(request.digest)

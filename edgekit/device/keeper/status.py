@@ -14,7 +14,8 @@ from edgekit.device.keeper.loop import Keeper, KeeperView
 from edgekit.device.keeper.metrics import Looked
 from edgekit.device.keeper.process.accounts import read_waits
 from edgekit.device.keeper.update.store import Store
-from edgekit.schema.control import FEATURES, PROTOCOL, ApplicationStatus, Hello, Status
+from edgekit.schema.control import PROTOCOL, ApplicationStatus, Hello, Status
+from edgekit.schema.control_features import FEATURES
 from edgekit.schema.report import without_metrics
 from edgekit.schema.telemetry import BoardTelemetry
 from edgekit.schema.worker_status import Confinement

@@ -232,7 +232,7 @@ class KeeperClient:
         self.ask("logs", application=application, follow=follow, lines=lines, watch=watch, patience_s=patience_s)
 
     def can(self, feature: str) -> bool:
-        """Whether the keeper there announces a feature: see `schema.control.FEATURES`."""
+        """Whether the keeper there announces a feature: see `schema.control_features`."""
         return feature in self._features
 
     def check_can(self, feature: str, what: str) -> None:

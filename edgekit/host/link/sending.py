@@ -6,13 +6,12 @@ What will be sent is planned first, and the plan's messages are what is sent: so
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edgekit.errors import TrustError
-from edgekit.host.blobs import BlobPiece, cut_file
+from edgekit.host.blobs import BlobPiece, cut_file, packed
 from edgekit.host.link.ahead import made_ahead
 from edgekit.host.link.client import KeeperClient
 from edgekit.host.link.delta.files import Patch, ReleaseFiles
@@ -23,6 +22,10 @@ from edgekit.schema.manifest import FileEntry
 
 _PIECE_BYTES = 128 << 10
 """Of a file, before compression."""
+_SMALL_BYTES = 64 << 10
+"""Files of so many bytes at most travel together: what a request costs a device by itself is saved for all but one."""
+_JOINED_BYTES, _MOST_JOINED = 240 << 10, 200
+"""Together, before compression: less than what a keeper's allocator maps for itself, and names than a line takes."""
 _AHEAD = 8
 """So many requests are packed before the ones before them are sent."""
 _BASE_CHARS = 12
@@ -138,6 +141,8 @@ class Outgoing:
     fields: Mapping[str, Any] = field(default_factory=dict)
     advance_bytes: int = 0
     """What of `Transfer.bytes` is done with it."""
+    brings: tuple[WholeFile | PatchedFile, ...] = ()
+    """What is there with it."""
 
     @property
     def wire_bytes(self) -> int:
@@ -155,6 +160,8 @@ class Wording:
     """So many of a digest tell it which of the release's blobs is meant."""
     brief: bool = False
     """Whether it finds bases by the beginning of a digest, and takes a small patch without a head."""
+    joins: bool = False
+    """Whether it takes several files in one piece."""
 
 
 def wording(keeper: KeeperClient, release: ReleaseFiles) -> Wording:
@@ -162,25 +169,66 @@ def wording(keeper: KeeperClient, release: ReleaseFiles) -> Wording:
     if not keeper.can("code-patches"):
         return Wording(packs=keeper.can("zlib"))
     digests = DigestIndex({entry.sha256 for entry in release.manifest.files})
-    return Wording(packs=keeper.can("zlib"), digest_chars=digests.distinct_chars, brief=True)
+    joins = keeper.can("joined-chunks")
+    return Wording(packs=keeper.can("zlib"), digest_chars=digests.distinct_chars, brief=True, joins=joins)
 
 
-def requests_of(release: ReleaseFiles, way: WholeFile | PatchedFile, words: Wording) -> Iterator[Outgoing]:
-    """The requests that bring one file.
+def requests_of(release: ReleaseFiles, ways: Iterable[WholeFile | PatchedFile], words: Wording) -> Iterator[Outgoing]:
+    """The requests that bring some files.
 
     Args:
-        release: whose file.
-        way: the file and how.
+        release: whose files.
+        ways: the files and how.
         words: how the device understands them.
 
     Raises:
-        InputError: the file cannot be read.
-        TrustError: it is not there, or shorter than was signed.
+        InputError: a file cannot be read.
+        TrustError: one is not there, or shorter than was signed.
     """
+    small: list[tuple[WholeFile, bytes]] = []
+    for way in ways:
+        if words.joins and isinstance(way, WholeFile) and not way.have_bytes and way.entry.bytes <= _SMALL_BYTES:
+            size = sum(len(content) for _, content in small) + way.entry.bytes
+            if small and (size > _JOINED_BYTES or len(small) == _MOST_JOINED):
+                yield _joined(small, words)
+                small = []
+            small.append((way, b"".join(piece.payload for piece in _pieces_of(release, way, packs=False))))
+        else:
+            yield from _ended_by(way, _requests_of_one(release, way, words))
+    if small:
+        yield _joined(small, words)
+
+
+def _joined(small: Sequence[tuple[WholeFile, bytes]], words: Wording) -> Outgoing:
+    """Whole files as one piece."""
+    plain = b"".join(content for _, content in small)
+    payload, encoding = packed(plain, packs=words.packs)
+    first, *more = (way.entry.sha256[: words.digest_chars] for way, _ in small)
+    return Outgoing(
+        verb="chunk",
+        payload=payload,
+        fields={"sha256": first, "more": tuple(more), "encoding": encoding},
+        advance_bytes=len(plain),
+        brings=tuple(way for way, _ in small),
+    )
+
+
+def _ended_by(way: WholeFile | PatchedFile, requests: Iterator[Outgoing]) -> Iterator[Outgoing]:
+    """The same requests, of which the last one says that the file is there with it."""
+    last = next(requests, None)
+    for request in requests:
+        if last is not None:
+            yield last
+        last = request
+    if last is not None:
+        yield replace(last, brings=(way,))
+
+
+def _requests_of_one(release: ReleaseFiles, way: WholeFile | PatchedFile, words: Wording) -> Iterator[Outgoing]:
     match way:
         case WholeFile():
             begin = way.entry.sha256[: words.digest_chars]
-            for piece in _pieces_of(release.file(way.entry.path), way, words.packs):
+            for piece in _pieces_of(release, way, packs=words.packs):
                 if piece.size_bytes:
                     at = {"sha256": begin, "offset": piece.offset, "encoding": piece.encoding}
                     yield Outgoing(verb="chunk", payload=piece.payload, fields=at, advance_bytes=piece.size_bytes)
@@ -198,8 +246,8 @@ def requests_of(release: ReleaseFiles, way: WholeFile | PatchedFile, words: Word
                     yield Outgoing(verb="patch", payload=piece.payload, fields=at, advance_bytes=piece.size_bytes)
 
 
-def _pieces_of(file: Path, way: WholeFile, packs: bool) -> Iterator[BlobPiece]:
-    end = way.entry.bytes
+def _pieces_of(release: ReleaseFiles, way: WholeFile, *, packs: bool) -> Iterator[BlobPiece]:
+    file, end = release.file(way.entry.path), way.entry.bytes
     piece = None
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         for piece in cut_file(file, way.have_bytes, end, _PIECE_BYTES, packs=packs):
@@ -213,7 +261,7 @@ def _pieces_of(file: Path, way: WholeFile, packs: bool) -> Iterator[BlobPiece]:
 
 def count_bytes(release: ReleaseFiles, transfer: Transfer, words: Wording) -> int:
     """Exactly what sending a transfer takes, without SSH's own: every file is read and compressed for it."""
-    return sum(one.wire_bytes for way in transfer.files for one in requests_of(release, way, words))
+    return sum(one.wire_bytes for one in requests_of(release, transfer.files, words))
 
 
 def send_files(
@@ -232,21 +280,10 @@ def send_files(
         EdgekitError: the keeper refused a piece.
         Unreachable: the link broke.
     """
-    words = wording(keeper, release)
-    with contextlib.closing(made_ahead(_files_and_requests(release, transfer, words), _AHEAD)) as ready:
+    requests = requests_of(release, transfer.files, wording(keeper, release))
+    with contextlib.closing(made_ahead(requests, _AHEAD)) as ready:
         for one in ready:
-            if isinstance(one, Outgoing):
-                sent.wire_bytes += keeper.send(one.verb, payload=one.payload, **one.fields)
-                advance(one.advance_bytes)
-            else:
-                sent.blobs += 1
-                sent.patches += isinstance(one, PatchedFile)
-
-
-def _files_and_requests(
-    release: ReleaseFiles, transfer: Transfer, words: Wording
-) -> Iterator[Outgoing | WholeFile | PatchedFile]:
-    """The requests that bring each file, and after them the file."""
-    for way in transfer.files:
-        yield from requests_of(release, way, words)
-        yield way
+            sent.wire_bytes += keeper.send(one.verb, payload=one.payload, **one.fields)
+            sent.blobs += len(one.brings)
+            sent.patches += sum(isinstance(way, PatchedFile) for way in one.brings)
+            advance(one.advance_bytes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from edgekit.device.keeper.update.patches import Patches, PatchHead
 from edgekit.device.keeper.update.releases import Offered
@@ -27,28 +27,39 @@ class Incoming:
         """Patches that have come whole and are not applied yet, by the blob that they make."""
 
     def receive(
-        self, offered: Offered, sha256: str, request: Request, payload: bytearray, *, cut: bool = False
+        self, offered: Offered, blobs: Sequence[str], request: Request, payload: bytearray, *, cut: bool = False
     ) -> None:
         """Take the next piece of a blob's file or patch, or with `cut` the beginning of one.
 
+        Args:
+            offered: whose blobs.
+            blobs: their digests; after the end of the first one a chunk goes on with the others, whole.
+            request: what comes.
+            payload: the piece.
+            cut: whether it may end early.
+
         Raises:
             InputError: no such patch can be, or the piece does not fit what has arrived so far.
-            TrustError: the whole file is not what its name says.
+            TrustError: a whole file is not what its name says.
             RolloutError: the disk is full.
         """
         if request.verb == "patch":
             if request.patch or not cut:
-                self._receive_patch(offered, sha256, request, bytes(payload))
+                self._receive_patch(offered, blobs[0], request, bytes(payload))
             return
-        size = offered.sizes[sha256]
-        chunk = Chunk(
-            application=offered.manifest.application,
-            sha256=sha256,
-            size_bytes=size,
-            offset=request.offset,
-            data=bytes(payload) if request.encoding == "raw" else inflate(payload, size - request.offset, cut=cut),
-        )
-        self._store.receive(chunk)
+        sizes = [offered.sizes[sha256] for sha256 in blobs]
+        room, offset = sum(sizes) - request.offset, request.offset
+        data = bytes(payload) if request.encoding == "raw" else inflate(payload, room, cut=cut)
+        if request.more and not (0 <= offset < sizes[0] and (cut or len(data) == room)):
+            raise InputError("a piece does not fit its blobs", hint="deploy again")
+        application, at = offered.manifest.application, 0
+        for sha256, size in zip(blobs, sizes, strict=True):
+            own = data[at : at + size - offset] if request.more else data
+            if own or not request.more:
+                self._store.receive(
+                    Chunk(application=application, sha256=sha256, size_bytes=size, offset=offset, data=own)
+                )
+            at, offset = at + len(own), 0
 
     def _receive_patch(self, offered: Offered, sha256: str, request: Request, payload: bytes) -> None:
         head = PatchHead(

@@ -220,12 +220,14 @@ class Session:
     def _receive(self, request: Request, payload: bytearray, *, cut: bool = False) -> None:
         """Take what a piece brings for a blob of the offered release, under its application's lock."""
         offered = self._offered
-        sha256 = offered.blobs.find(request.sha256) if offered else None
-        if offered is None or sha256 is None:
-            message = f"blob {request.sha256[:12]!r} is in no release offered on this connection"
+        named = [offered.blobs.find(begin) if offered else None for begin in (request.sha256, *request.more)]
+        blobs = [sha256 for sha256 in named if sha256 is not None]
+        if offered is None or len(blobs) < len(named):
+            begin = (request.sha256, *request.more)[named.index(None)]
+            message = f"blob {begin[:12]!r} is in no release offered on this connection"
             raise InputError(message, hint="offer the release first")
         self._locks.need(offered.manifest.application)
-        self._incoming.receive(offered, sha256, request, payload, cut=cut)
+        self._incoming.receive(offered, blobs, request, payload, cut=cut)
 
     def _install(self, request: Request, _payload: bytearray) -> Iterator[Event]:
         digest = check_digest_name(request.digest)

@@ -13,7 +13,8 @@ import pytest
 from edgekit import errors
 from edgekit.host.catalogue.recipes import read_recipe
 from edgekit.host.workflow.view import open_preview, shown_in_browser
-from edgekit.schema.control import FEATURES, ApplicationStatus
+from edgekit.schema.control import ApplicationStatus
+from edgekit.schema.control_features import FEATURES
 from edgekit.schema.sink import PreviewSink
 from tests.fakes.devices import access_to
 from tests.fakes.keeper_link import APPLICATION, WORKER, FakeLink

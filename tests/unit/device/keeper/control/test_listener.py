@@ -20,8 +20,9 @@ import pytest
 from edgekit.device.keeper.control.listener import KEPT_CONNECTIONS, MAX_CONNECTIONS, ControlServer
 from edgekit.device.keeper.control.session import Services
 from edgekit.schema.clips import ClipPiece, KeptClip
-from edgekit.schema.control import FEATURES, Event, Hello, Offer, Status
+from edgekit.schema.control import Event, Hello, Offer, Status
 from edgekit.schema.control_bounds import MAX_CHUNK_BYTES
+from edgekit.schema.control_features import FEATURES
 from edgekit.schema.message import from_message, from_message_data, to_message
 from edgekit.schema.sink import ClipSink, JsonlSink, RecipeSink
 from edgekit.trust import sha256_bytes
