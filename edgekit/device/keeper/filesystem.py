@@ -89,7 +89,7 @@ class Filesystem:
 
     def set_mode(self, path: Path, mode: int) -> None:
         """Say who may read, write and enter."""
-        path.chmod(mode)
+        os.chmod(path, mode)  # noqa: PTH101  likewise
 
     def set_owner(self, path: Path, uid: int, gid: int) -> None:
         """Give a file or folder to somebody."""
@@ -99,7 +99,7 @@ class Filesystem:
 
     def rename(self, source: Path, target: Path) -> None:
         """Give a file or folder its name, at once; durable with the folder."""
-        source.rename(target)
+        os.rename(source, target)  # noqa: PTH104  a thousand times: pathlib takes the new path apart again
 
     def link(self, source: Path, target: Path) -> None:
         """Give a file a second name."""

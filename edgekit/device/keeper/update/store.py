@@ -113,7 +113,7 @@ class Store:
             RolloutError: the disk is full, or the part was torn by a power cut; it is thrown away.
         """
         part = self._layout.part(chunk.sha256, chunk.application)
-        have = _size(part)
+        have = _size(part) if chunk.offset else 0
         end = chunk.offset + len(chunk.data)
         if not 0 <= chunk.offset <= have or end > chunk.size_bytes:
             raise InputError(
