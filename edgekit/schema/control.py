@@ -81,6 +81,7 @@ class Request(Message):
     offer      payload: manifest.json, then the signature (`signature_bytes` of it); verified before anything else.
                With `size_bytes` the payload begins with a patch that makes a manifest of that size out of the one of
                the release `base`, which is installed, or was offered last for its application; empty: out of nothing.
+               With `encoding` zlib besides, with such a manifest packed.
                An event `progress` every few seconds while files that are there are read. done.data: `Offer` as JSON
     provenance payload: how the release offered on this connection was made, `schema.provenance.Statement`, then the
                signature (`signature_bytes` of it) over its DSSE encoding; verified now, kept by `install`. With

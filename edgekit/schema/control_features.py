@@ -16,6 +16,7 @@ FEATURES: tuple[str, ...] = (
     "trace",
     "why",
     "joined-chunks",
+    "packed-texts",
 )
 """What this keeper can do and one of the same protocol perhaps cannot: the host asks before it uses one.
 
@@ -26,7 +27,7 @@ FEATURES: tuple[str, ...] = (
 `clips`: it lists the clips of an application and hands them out. `memory`: it tells where an application's memory is.
 `trace`: it has workers record their schedulers. `why`: it remembers what went wrong, and tells.
 `code-patches`: files and texts may come as patches (`schema.patch`), blobs be named by how their digests begin.
-`joined-chunks`: one chunk may bring several blobs.
+`joined-chunks`: one chunk may bring several blobs. `packed-texts`: manifests and statements may come packed by zlib.
 `leases`: it knows `ping`, keeps a lock that was taken with `lease` for as long as it hears of its client, and lets
 others break it.
 """

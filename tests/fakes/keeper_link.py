@@ -203,7 +203,9 @@ class FakeLink:
         )
 
     def _offer(self, request: Request, manifest_json: bytes) -> Offer:
-        if request.size_bytes:
+        if request.encoding == "zlib":
+            manifest_json = zlib.decompress(manifest_json)
+        elif request.size_bytes:
             base = self.manifests[request.base] if request.base else b""
             manifest_json = patched(base, manifest_json, request.size_bytes)
         self._manifest = from_message(Manifest, manifest_json, "manifest")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -100,7 +101,7 @@ class Shipment:
             TrustError: the device refuses it.
         """
         self._base = self._base or self.deltas.find(self._there(status))
-        answer = self._ask_first(keeper, self._offers(packs=keeper.can("code-patches")))
+        answer = self._ask_first(keeper, self._offers(keeper))
         self._offered = True
         offer = from_message_data(Offer, answer, f"offer of {self.device}")
         if offer.digest != self.release.digest:
@@ -119,7 +120,7 @@ class Shipment:
         """
         statement, signature = self.release.provenance() if keeper.can("provenance") else (b"", b"")
         if statement and not (offer.installed and counter_of(statement) < offer.counter):
-            self._ask_first(keeper, self._statements(statement, signature, packs=keeper.can("code-patches")))
+            self._ask_first(keeper, self._statements(keeper, statement, signature))
             self._stated = True
 
     def plan(self, keeper: KeeperClient, offer: Offer) -> Transfer:
@@ -205,34 +206,42 @@ class Shipment:
                     raise  # else the base is gone over there: the next way needs another, or none
         raise AssertionError("there is always one way")
 
-    def _offers(self, *, packs: bool) -> Iterator[Outgoing]:
+    def _offers(self, keeper: KeeperClient) -> Iterator[Outgoing]:
         """The ways to offer the manifest, the one of fewest bytes first."""
         new, signature = self.release.manifest_bytes, self.release.signature
         usual = {"application": self.release.manifest.application, "signature_bytes": len(signature)}
         bases = [(base.digest, base.manifest_bytes) for base in self._bases(seen=self._offered)]
-        for base, patch in _patches(bases, new) if packs else ():
-            yield Outgoing(
-                verb="offer", payload=patch + signature, fields={**usual, "base": base, "size_bytes": len(new)}
-            )
-        yield Outgoing(verb="offer", payload=new + signature, fields=usual)
+        for text, made in self._ways(keeper, bases, new):
+            yield Outgoing(verb="offer", payload=text + signature, fields={**usual, **made})
 
-    def _statements(self, statement: bytes, signature: bytes, *, packs: bool) -> Iterator[Outgoing]:
+    def _statements(self, keeper: KeeperClient, statement: bytes, signature: bytes) -> Iterator[Outgoing]:
         """The ways to tell how the release was made, likewise."""
         usual = {"signature_bytes": len(signature)}
-        made = {"size_bytes": len(statement), "sha256": sha256_bytes(statement)[:_STATEMENT_CHARS]}
+        digest = {"sha256": sha256_bytes(statement)[:_STATEMENT_CHARS]}
         bases = [(base.digest, base.provenance()[0]) for base in self._bases(seen=self._stated)]
-        for base, patch in _patches([one for one in bases if one[1]], statement) if packs else ():
-            yield Outgoing(verb="provenance", payload=patch + signature, fields={**usual, **made, "base": base})
-        yield Outgoing(verb="provenance", payload=statement + signature, fields=usual)
+        for text, made in self._ways(keeper, [one for one in bases if one[1]], statement):
+            fields = {**usual, **made, **digest} if made else usual
+            yield Outgoing(verb="provenance", payload=text + signature, fields=fields)
+
+    def _ways(
+        self, keeper: KeeperClient, bases: Iterable[tuple[str, bytes]], new: bytes
+    ) -> Iterator[tuple[bytes, dict[str, object]]]:
+        """A text as it may travel, and what the request has to say of that.
+
+        A patch of each release's; one of nothing where bytes are dear, as the device starts a program for it; packed,
+        and as it is.
+        """
+        packs, size = keeper.can("packed-texts"), {"size_bytes": len(new)}
+        nothing = () if packs and not self.limits.dear else (("", b""),)
+        for digest, base in (*bases, *nothing) if keeper.can("code-patches") else ():
+            patch = make_patch(base, new)
+            if patch is not None:
+                yield patch, {"base": digest, **size}
+        packed = zlib.compress(new, zlib.Z_BEST_COMPRESSION)
+        if packs and len(packed) < len(new):
+            yield packed, {"encoding": "zlib", **size}
+        yield new, {}
 
     def _bases(self, *, seen: bool) -> list[ReleaseFiles]:
         """Releases of whose texts the device has its own, the likest first."""
         return [base for base in (self.release if seen else None, self._base) if base]
-
-
-def _patches(bases: Iterable[tuple[str, bytes]], new: bytes) -> Iterator[tuple[str, bytes]]:
-    """What makes a text of each release's, and of nothing, with the release's digest; as far as there are patches."""
-    for digest, base in (*bases, ("", b"")):
-        patch = make_patch(base, new)
-        if patch is not None:
-            yield digest, patch

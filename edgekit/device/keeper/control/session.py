@@ -161,7 +161,7 @@ class Session:
         manifest_json = bytes(payload)
         payload.clear()
         if request.size_bytes:
-            manifest_json = self._to.patches.manifest(request.base, request.size_bytes, manifest_json)
+            manifest_json = self._to.patches.manifest(request.base, request.size_bytes, manifest_json, request.encoding)
         offered = self._to.releases.open_offer(manifest_json, signature)
         application, requires = offered.manifest.application, offered.manifest.requires
         self._to.keeper.check_room(application, requires)
@@ -195,7 +195,9 @@ class Session:
             raise InputError("the provenance or its signature is too large", hint="build the release again")
         application, statement = self._offered.manifest.application, bytes(payload[:split])
         if request.size_bytes:
-            statement = self._to.patches.statement(request.base, request.size_bytes, statement, request.sha256)
+            statement = self._to.patches.statement(
+                request.base, request.size_bytes, statement, request.sha256, request.encoding
+            )
         self._offered, signer = self._to.releases.open_statement(
             self._offered, statement, bytes(payload[split:]), self._trust.standing(application)
         )

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from edgekit.device.keeper.filesystem import Filesystem
 from edgekit.device.keeper.layout import Layout
@@ -27,6 +28,7 @@ from edgekit.schema.provenance import MAX_PROVENANCE_BYTES
 from edgekit.trust import check_digest_name, sha256_bytes, sha256_file
 
 _PATCH, _OFFERED, _STATED = ".patch", ".offered", ".stated"
+Encoding = Literal["raw", "zlib"]
 _AGAIN = "deploy again: what cannot be patched is sent whole"
 _OFFER_TURN_S = 30.0
 """Whoever offers a release waits for the answer: sooner than that patience ends, the manifest is to come whole."""
@@ -114,22 +116,25 @@ class Patches:
                 self._apply(head, child)
                 self._disk.remove(self._file(head))  # when it began to come, all others for its blob went
 
-    def manifest(self, base: str, size_bytes: int, patch: bytes) -> bytes:
+    def manifest(self, base: str, size_bytes: int, patch: bytes, encoding: Encoding = "raw") -> bytes:
         """The manifest that a patch makes: unsigned still, and perhaps anything.
 
         Args:
             base: digest of the release whose manifest it is made from; empty: none.
             size_bytes: what it shall have.
-            patch: the patch.
+            patch: the patch, or the manifest packed.
+            encoding: which of these.
 
         Raises:
             InputError: the base is not here, or the patch does not fit it.
         """
         if not 0 < size_bytes <= MAX_MANIFEST_BYTES:
             raise InputError("the manifest is too large", hint="build the release again")
+        if encoding == "zlib":
+            return _unpacked(patch, size_bytes)
         return self._made(self._manifest_of(check_digest_name(base)) if base else b"", size_bytes, patch)
 
-    def statement(self, base: str, size_bytes: int, patch: bytes, begin: str) -> bytes:
+    def statement(self, base: str, size_bytes: int, patch: bytes, begin: str, encoding: Encoding = "raw") -> bytes:
         """What a patch makes of how a release was made; the beginning of its digest is what is expected.
 
         Raises:
@@ -137,7 +142,10 @@ class Patches:
         """
         if not 0 < size_bytes <= MAX_PROVENANCE_BYTES:
             raise InputError("the provenance is too large", hint="build the release again")
-        made = self._made(self._statement_of(check_digest_name(base)) if base else b"", size_bytes, patch)
+        if encoding == "zlib":
+            made = _unpacked(patch, size_bytes)
+        else:
+            made = self._made(self._statement_of(check_digest_name(base)) if base else b"", size_bytes, patch)
         if not (is_digest_begin(begin) and sha256_bytes(made).startswith(begin)):
             raise InputError("the provenance's patch does not fit", hint=_AGAIN)
         return made
@@ -236,3 +244,15 @@ def _check(head: PatchHead) -> None:
         raise InputError(f"{head.patch[:80]!r} begins no SHA-256 digest", hint=_AGAIN)
     if not 0 < head.patch_bytes < head.size_bytes <= MAX_PATCHED_BYTES:
         raise InputError(f"no patch of {head.patch_bytes} bytes makes {head.size_bytes}", hint=_AGAIN)
+
+
+def _unpacked(packed: bytes, size_bytes: int) -> bytes:
+    """A text of so many bytes, which zlib packed. Raises InputError where it is another."""
+    inflater = zlib.decompressobj()
+    try:
+        made = inflater.decompress(packed, size_bytes + 1)
+    except zlib.error:
+        made = b""
+    if len(made) != size_bytes or not inflater.eof:
+        raise InputError("what was packed is damaged, or has another size", hint=_AGAIN)
+    return made

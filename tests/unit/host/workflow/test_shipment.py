@@ -20,7 +20,7 @@ from edgekit.host.progress import Silent
 from edgekit.host.release.folder import open_release
 from edgekit.host.workflow.deploy import Deployment
 from edgekit.host.workflow.past_releases import PastReleases
-from edgekit.host.workflow.shipment import Deltas, SendLimits, Shipment
+from edgekit.host.workflow.shipment import Deltas, SendLimits, Shipment, outgoing_release
 from edgekit.schema.fleet import Device
 from tests.fakes.keeper_link import APPLICATION, FakeLink
 from tests.fakes.releases import FakeRelease, make_release, write_release
@@ -170,3 +170,20 @@ def test_a_kept_release_that_was_changed_is_none(tmp_path: Path, deltas: Deltas)
     file.chmod(0o600)
     file.write_bytes(b"eno")
     assert deltas.find([OLD.digest]) is None
+
+
+@pytest.mark.parametrize("dear", [False, True])
+def test_without_a_base_a_manifest_is_packed_and_patched_from_nothing_where_bytes_are_dear(
+    tmp_path: Path, dear: bool
+) -> None:
+    """A patch starts a program on the device: seconds, where its CPU is slow."""
+    write_release(NEW, tmp_path / "new")
+    link = FakeLink()
+    limits = SendLimits(max_bytes=10 << 20) if dear else NO_LIMITS
+    release = outgoing_release(open_release(tmp_path / "new"))
+    shipment = Shipment(device="gate-7", release=release, progress=Silent(), limits=limits)
+    with KeeperClient(DEVICE, link) as keeper:
+        shipment.offer(keeper, keeper.status())
+    (offer,) = (request for request in link.asked if request.verb == "offer")
+    assert offer.encoding == ("raw" if dear else "zlib")
+    assert offer.size_bytes == len(NEW.manifest_json) > 2 * offer.payload_bytes - 1000

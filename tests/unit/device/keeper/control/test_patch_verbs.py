@@ -244,6 +244,39 @@ def test_a_manifest_comes_as_a_patch(client: Client, base: str) -> None:
     assert from_message_data(Offer, answer.data, "offer").digest == NEW.digest
 
 
+def test_a_manifest_and_how_it_was_made_come_packed(client: Client, bench: Bench) -> None:
+    fields = {"signature_bytes": len(NEW.signature), "size_bytes": len(NEW.manifest_json), "encoding": "zlib"}
+    answer = client.ask("offer", zlib.compress(NEW.manifest_json) + NEW.signature, **fields)
+    assert from_message_data(Offer, answer.data, "offer").digest == NEW.digest
+    statement, signature = told(NEW)
+    fields = {"signature_bytes": len(signature), "size_bytes": len(statement), "encoding": "zlib"}
+    wrong = client.ask("provenance", zlib.compress(statement) + signature, sha256="0" * 12, **fields)
+    assert wrong.exit_code == 2
+    digest = sha256_bytes(statement)[:12]
+    assert client.ask("provenance", zlib.compress(statement) + signature, sha256=digest, **fields).kind == "done"
+    (file,) = bench.layout.incoming_dir.glob("*.stated")
+    assert file.read_bytes() == statement
+
+
+@pytest.mark.parametrize(
+    ("packed", "size"),
+    [
+        (b"no zlib", 7),
+        (zlib.compress(NEW.manifest_json), len(NEW.manifest_json) - 1),
+        (zlib.compress(NEW.manifest_json), len(NEW.manifest_json) + 1),
+        (zlib.compress(NEW.manifest_json)[:-3], len(NEW.manifest_json)),
+        (zlib.compress(bytes(64 << 20)), 8 << 20),
+        (zlib.compress(bytes(64 << 20)), 64 << 20),
+        (zlib.compress(b""), -1),
+    ],
+    ids=["noise", "longer", "shorter", "cut", "bomb", "too large", "negative"],
+)
+def test_a_packed_manifest_is_what_it_says_or_refused(client: Client, packed: bytes, size: int) -> None:
+    fields = {"signature_bytes": len(NEW.signature), "size_bytes": size, "encoding": "zlib"}
+    assert client.ask("offer", packed + NEW.signature, **fields).exit_code == 2
+    assert client.ask("status").kind == "done"
+
+
 def test_a_manifest_that_was_offered_is_a_base_of_its_own(client: Client, bench: Bench) -> None:
     offered(client)
     patch = make_patch(NEW.manifest_json, NEW.manifest_json)
