@@ -18,6 +18,7 @@ from pathlib import Path
 
 from edgekit.device.keeper.filesystem import Filesystem, disk_full
 from edgekit.device.keeper.layout import Layout, blob_name
+from edgekit.device.keeper.update.file_looks import bytes_in, file_links, file_size, file_stamp
 from edgekit.errors import InputError, RolloutError, TrustError
 from edgekit.schema.control import MissingBlob
 from edgekit.schema.manifest import FileEntry
@@ -113,7 +114,7 @@ class Store:
             RolloutError: the disk is full, or the part was torn by a power cut; it is thrown away.
         """
         part = self._layout.part(chunk.sha256, chunk.application)
-        have = _size(part) if chunk.offset else 0
+        have = file_size(part) if chunk.offset else 0
         end = chunk.offset + len(chunk.data)
         if not 0 <= chunk.offset <= have or end > chunk.size_bytes:
             raise InputError(
@@ -178,7 +179,7 @@ class Store:
         """
         spared = set(wanted)
         for blob in self._blobs():
-            if _links(blob) == 1 and blob.name.split(".")[0] not in spared:
+            if file_links(blob) == 1 and blob.name.split(".")[0] not in spared:
                 self._disk.remove(blob)
         self._clear_parts()
         self._sealed.clear()
@@ -196,7 +197,7 @@ class Store:
         with self._counting:
             size, changes = self._size_bytes, self._changes
         if size is None:
-            size = sum(_size(blob) for blob in self._blobs())
+            size = sum(bytes_in(self._layout.store_dir / name) for name in self._disk.names(self._layout.store_dir))
             with self._counting:
                 if changes == self._changes:
                     self._size_bytes = size
@@ -218,7 +219,7 @@ class Store:
         before, self._parts = self._parts, {}
         for name in self._disk.names(self._layout.incoming_dir):
             part = self._layout.incoming_dir / name
-            size, since_s = _size(part), now
+            size, since_s = file_size(part), now
             if name in before and before[name][0] == size:
                 since_s = before[name][1]
             if now - since_s > _PART_AGE_S:
@@ -246,8 +247,8 @@ class Store:
         for executable in (False, True):
             if blob_name(sha256, executable) in names:
                 path, entry = self._layout.blob(sha256, executable), FileEntry(path="", sha256=sha256, bytes=size)
-                if self._sealed.get(path.name) == _stamp(path) or _whole(path, entry):
-                    self._sealed[path.name] = _stamp(path)
+                if self._sealed.get(path.name) == file_stamp(path) or _whole(path, entry):
+                    self._sealed[path.name] = file_stamp(path)
                     return True
                 self._forget(path)
         return False
@@ -264,7 +265,7 @@ class Store:
             raise _wrong(sha256) if part.name in self._begun else _torn(sha256)
         blob = self._layout.blob(sha256)
         known = self._sealed.get(blob.name)
-        if known and known == _stamp(blob):  # it came for another application meanwhile
+        if known and known == file_stamp(blob):  # it came for another application meanwhile
             self._disk.remove(part)
             return
         self._disk.set_mode(part, 0o444)
@@ -273,7 +274,7 @@ class Store:
         except FileNotFoundError:
             self._disk.make_folder(blob.parent)
             self._disk.rename(part, blob)
-        self._sealed[blob.name] = _stamp(blob)
+        self._sealed[blob.name] = file_stamp(blob)
         self._changed()
 
     def _derive(self, path: Path, entry: FileEntry) -> bool:
@@ -299,7 +300,7 @@ class Store:
 
 def _begun_bytes(part: Path, size: int) -> int:
     """What can be kept of an interrupted transfer: never all of it, so that the last piece seals it."""
-    have = _size(part)
+    have = file_size(part)
     return have if have < size else 0
 
 
@@ -322,26 +323,3 @@ def _torn(sha256: str) -> RolloutError:
     return RolloutError(
         f"the part of blob {sha256[:12]} that had arrived was damaged by a power cut", hint="deploy again"
     )
-
-
-def _links(path: Path) -> int:
-    try:
-        return path.stat().st_nlink
-    except FileNotFoundError:
-        return 0
-
-
-def _stamp(path: Path) -> tuple[int, ...]:
-    """What changes with a file's content, unless the disk changes it; nothing where there is no file."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return ()
-    return found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
