@@ -18,9 +18,13 @@ def file_links(path: Path) -> int:
 def file_stamp(path: Path) -> tuple[int, ...]:
     """What changes with a file's content, unless the disk changes it; nothing where there is no file."""
     try:
-        found = path.stat()
+        return stamp_of(path.stat())
     except FileNotFoundError:
         return ()
+
+
+def stamp_of(found: os.stat_result) -> tuple[int, ...]:
+    """The same, of what the kernel said."""
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 

@@ -4,7 +4,8 @@ Several connections may fill the store at the same time, each for an application
 
 A blob becomes durable with the release that links to it: one sync for an installation, not one for each of its
 thousands of files. A power cut before that may tear blobs, and take their modes back; a disk may rot. So one is
-believed by its hash alone, when an offer counts it as there and again when a release is laid out.
+believed by its hash alone, when an offer counts it as there and when a release is laid out. Within one deployment it is
+hashed once, unless it has changed: read again before it is synced, it comes from memory, whatever the disk has.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from edgekit.device.keeper.filesystem import Filesystem, disk_full
 from edgekit.device.keeper.layout import Layout, blob_name
-from edgekit.device.keeper.update.file_looks import bytes_in, file_links, file_size, file_stamp
+from edgekit.device.keeper.update.file_looks import bytes_in, file_links, file_size, file_stamp, stamp_of
 from edgekit.errors import InputError, RolloutError, TrustError
 from edgekit.schema.control import MissingBlob
 from edgekit.schema.manifest import FileEntry
@@ -141,7 +142,7 @@ class Store:
         return True
 
     def materialise(self, entry: FileEntry) -> Path | None:
-        """The blob's file with the mode that the entry asks for, checked by its hash.
+        """The blob's file with the mode that the entry asks for, checked by its hash unless that was just done.
 
         A blob that does not fit its name (bit rot, or put there by hand) is removed: the next offer asks for it.
 
@@ -150,7 +151,7 @@ class Store:
         """
         path = self._layout.blob(entry.sha256, entry.executable)
         with self._deriving:
-            found = _whole(path, entry) or (_whole(path, entry) if self._derive(path, entry) else None)
+            found = self._believed(path, entry) or (_whole(path, entry) if self._derive(path, entry) else None)
             if found is None:
                 for bad in self._variants(entry.sha256):
                     self._forget(bad)
@@ -247,11 +248,20 @@ class Store:
         for executable in (False, True):
             if blob_name(sha256, executable) in names:
                 path, entry = self._layout.blob(sha256, executable), FileEntry(path="", sha256=sha256, bytes=size)
-                if self._sealed.get(path.name) == file_stamp(path) or _whole(path, entry):
-                    self._sealed[path.name] = file_stamp(path)
+                if found := self._believed(path, entry):
+                    self._sealed[path.name] = stamp_of(found)
                     return True
                 self._forget(path)
         return False
+
+    def _believed(self, path: Path, entry: FileEntry) -> os.stat_result | None:
+        """As `_whole`; a blob that this keeper hashed since the last clearing out is not read again."""
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            return None
+        known = self._sealed.get(path.name) == stamp_of(found) and found.st_size == entry.bytes
+        return found if known else _whole(path, entry)
 
     def _forget(self, path: Path) -> None:
         self._disk.remove(path)

@@ -320,8 +320,12 @@ def test_a_blob_that_has_come_is_not_hashed_again_and_one_that_was_changed_is(st
     stamp = blob.stat()
     spoil(blob)
     os.utime(blob, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
-    assert wants(store) == [], "rot: found when the release is laid out"
+    assert wants(store) == [], "rot: what it had been was in memory, and is read anew after clearing out"
+    assert store.materialise(entry()) == blob, "laid out without another look, as it would come from memory"
     os.utime(blob)
+    assert store.materialise(entry()) is None, "it has changed"
+    send(store, DATA)
+    spoil(blob)
     assert len(wants(store)) == 1
     assert not blob.exists(), "a damaged blob goes"
     send(store, DATA)
