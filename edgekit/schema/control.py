@@ -32,6 +32,8 @@ PROTOCOL = 1
 _MOST = Length(maximum=1024)
 """Of what a device has by the dozen."""
 _FILES = Length(maximum=MAX_FILES)
+Encoding = Literal["raw", "zlib"]
+"""Of what travels: as it is, or packed."""
 _PartBytes = Annotated[int, Between(0, MAX_FILE_BYTES)]
 
 Verb = Literal[
@@ -132,7 +134,7 @@ class Request(Message):
     sha256: str = ""
     more: Annotated[tuple[str, ...], _MOST] = ()
     offset: int = 0
-    encoding: Literal["raw", "zlib"] = "raw"
+    encoding: Encoding = "raw"
     base: str = ""
     patch: str = ""
     size_bytes: int = 0

@@ -89,7 +89,7 @@ class Filesystem:
 
     def set_mode(self, path: Path, mode: int) -> None:
         """Say who may read, write and enter."""
-        os.chmod(path, mode)  # noqa: PTH101  likewise
+        path.chmod(mode)
 
     def set_owner(self, path: Path, uid: int, gid: int) -> None:
         """Give a file or folder to somebody."""

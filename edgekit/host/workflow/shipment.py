@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edgekit.errors import InputError, TrustError
+from edgekit.host.blobs import packed
 from edgekit.host.link.client import ACTIVATION_S, KeeperClient
 from edgekit.host.link.delta.files import Patch, ReleaseFiles
 from edgekit.host.link.delta.lzma_patch import make_patch
@@ -237,9 +237,9 @@ class Shipment:
             patch = make_patch(base, new)
             if patch is not None:
                 yield patch, {"base": digest, **size}
-        packed = zlib.compress(new, zlib.Z_BEST_COMPRESSION)
-        if packs and len(packed) < len(new):
-            yield packed, {"encoding": "zlib", **size}
+        text, encoding = packed(new, packs=packs)
+        if encoding == "zlib":
+            yield text, {"encoding": encoding, **size}
         yield new, {}
 
     def _bases(self, *, seen: bool) -> list[ReleaseFiles]:

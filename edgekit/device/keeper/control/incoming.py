@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Sequence
 
+from edgekit.device.keeper.update.inflate import inflate
 from edgekit.device.keeper.update.patches import Patches, PatchHead
 from edgekit.device.keeper.update.releases import Offered
 from edgekit.device.keeper.update.store import Chunk, Store
@@ -49,7 +49,7 @@ class Incoming:
             return
         sizes = [offered.sizes[sha256] for sha256 in blobs]
         room, offset = sum(sizes) - request.offset, request.offset
-        data = bytes(payload) if request.encoding == "raw" else inflate(payload, room, cut=cut)
+        data = bytes(payload) if request.encoding == "raw" else inflate(payload, min(room, MAX_CHUNK_BYTES), cut=cut)
         if request.more and not (0 <= offset < sizes[0] and (cut or len(data) == room)):
             raise InputError("a piece does not fit its blobs", hint="deploy again")
         application, at = offered.manifest.application, 0
@@ -85,25 +85,3 @@ class Incoming:
         self._patches.apply(whole.values())
         left = self._store.missing(offered.sizes, offered.manifest.application)
         yield Event(kind="done", data=to_message_data(Missing(missing=left)))
-
-
-def inflate(payload: bytearray, limit: int, *, cut: bool = False) -> bytes:
-    """Decompress at most `limit` bytes: a piece cannot grow past its blob, nor past what one may hold at all.
-
-    Args:
-        payload: the piece.
-        limit: what is left of its blob.
-        cut: whether it may end early.
-
-    Raises:
-        InputError: not zlib's format, cut short, or larger than what is left of the blob.
-    """
-    limit = min(limit, MAX_CHUNK_BYTES)
-    inflater = zlib.decompressobj()
-    try:
-        data = inflater.decompress(payload, max(1, limit))
-    except zlib.error as error:
-        raise InputError(f"a piece is damaged: {error}", hint="deploy again") from None
-    if not (inflater.eof or cut) or len(data) > limit:
-        raise InputError("a piece does not fit its blob", hint="deploy again")
-    return data

@@ -40,8 +40,8 @@ from edgekit.schema.units import counted, format_bytes
 
 GRACE_S = 10.0
 """Between SIGTERM and SIGKILL."""
-_PIECE_BYTES = 1 << 15
-_PIECES = 32
+_PIECE_BYTES = 1 << 16
+_PIECES = 16
 """Read at most so many at a time: a worker that floods its log cannot keep the keeper from its watchdog."""
 _MAX_LINES, _MAX_REPORTS = 500, 8
 """Of what was read at a time, the latest: a worker that floods with short ones cannot either."""

@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import contextlib
 import os
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 from edgekit.device.keeper.filesystem import Filesystem
 from edgekit.device.keeper.layout import Layout
+from edgekit.device.keeper.update.file_looks import file_size
+from edgekit.device.keeper.update.inflate import inflate
 from edgekit.device.keeper.update.patch_child import Applies, in_memory, opened
 from edgekit.device.keeper.update.release_files import MANIFEST, STATEMENT
 from edgekit.device.keeper.update.store import Store
 from edgekit.errors import InputError
-from edgekit.schema.control import BegunPatch
+from edgekit.schema.control import BegunPatch, Encoding
 from edgekit.schema.digests import is_digest_begin
 from edgekit.schema.manifest import MAX_MANIFEST_BYTES
 from edgekit.schema.patch import MAX_BASE_BYTES, MAX_PATCHED_BYTES, PATCH_NAME_CHARS
@@ -28,7 +29,6 @@ from edgekit.schema.provenance import MAX_PROVENANCE_BYTES
 from edgekit.trust import check_digest_name, sha256_bytes, sha256_file
 
 _PATCH, _OFFERED, _STATED = ".patch", ".offered", ".stated"
-Encoding = Literal["raw", "zlib"]
 _AGAIN = "deploy again: what cannot be patched is sent whole"
 _OFFER_TURN_S = 30.0
 """Whoever offers a release waits for the answer: sooner than that patience ends, the manifest is to come whole."""
@@ -93,7 +93,7 @@ class Patches:
         """
         _check(head)
         file, end = self._file(head), offset + len(data)
-        have = file.stat().st_size if file.exists() else 0
+        have = file_size(file)
         if not 0 <= offset <= have or end > head.patch_bytes:
             raise InputError(f"patch {head.patch}: {offset}..{end} does not go on from {have}", hint=_AGAIN)
         if offset == 0:
@@ -130,9 +130,7 @@ class Patches:
         """
         if not 0 < size_bytes <= MAX_MANIFEST_BYTES:
             raise InputError("the manifest is too large", hint="build the release again")
-        if encoding == "zlib":
-            return _unpacked(patch, size_bytes)
-        return self._made(self._manifest_of(check_digest_name(base)) if base else b"", size_bytes, patch)
+        return self._made(self._manifest_of(check_digest_name(base)) if base else b"", size_bytes, patch, encoding)
 
     def statement(self, base: str, size_bytes: int, patch: bytes, begin: str, encoding: Encoding = "raw") -> bytes:
         """What a patch makes of how a release was made; the beginning of its digest is what is expected.
@@ -142,10 +140,7 @@ class Patches:
         """
         if not 0 < size_bytes <= MAX_PROVENANCE_BYTES:
             raise InputError("the provenance is too large", hint="build the release again")
-        if encoding == "zlib":
-            made = _unpacked(patch, size_bytes)
-        else:
-            made = self._made(self._statement_of(check_digest_name(base)) if base else b"", size_bytes, patch)
+        made = self._made(self._statement_of(check_digest_name(base)) if base else b"", size_bytes, patch, encoding)
         if not (is_digest_begin(begin) and sha256_bytes(made).startswith(begin)):
             raise InputError("the provenance's patch does not fit", hint=_AGAIN)
         return made
@@ -167,8 +162,15 @@ class Patches:
         for kind in (_OFFERED, _STATED):
             self._remove_all("", f".{application}{kind}")
 
-    def _made(self, old: bytes, size_bytes: int, patch: bytes) -> bytes:
-        """What a patch makes of a text. Raises InputError where it does not fit."""
+    def _made(self, old: bytes, size_bytes: int, patch: bytes, encoding: Encoding) -> bytes:
+        """What a patch makes of a text, or what was packed. Raises InputError where it does not fit."""
+        made = inflate(patch, size_bytes, of="text") if encoding == "zlib" else self._patched(old, size_bytes, patch)
+        if len(made) != size_bytes:
+            raise InputError("the patch does not fit what is here", hint=_AGAIN)
+        return made
+
+    def _patched(self, old: bytes, size_bytes: int, patch: bytes) -> bytes:
+        """What a child makes of a text; nothing where the patch does not fit."""
         with (
             in_memory(old) as base_fd,
             in_memory(patch) as patch_fd,
@@ -176,10 +178,7 @@ class Patches:
             self._children.running(size_bytes, _OFFER_TURN_S) as child,
         ):
             done = child.apply(base_fd, patch_fd, output, base_bytes=len(old), size_bytes=size_bytes)
-            made = os.pread(output, size_bytes, 0) if done else b""
-        if len(made) != size_bytes:
-            raise InputError("the patch does not fit what is here", hint=_AGAIN)
-        return made
+            return os.pread(output, size_bytes, 0) if done else b""
 
     def _manifest_of(self, release: str) -> bytes:
         for content in self._texts(release, MANIFEST, _OFFERED):
@@ -244,15 +243,3 @@ def _check(head: PatchHead) -> None:
         raise InputError(f"{head.patch[:80]!r} begins no SHA-256 digest", hint=_AGAIN)
     if not 0 < head.patch_bytes < head.size_bytes <= MAX_PATCHED_BYTES:
         raise InputError(f"no patch of {head.patch_bytes} bytes makes {head.size_bytes}", hint=_AGAIN)
-
-
-def _unpacked(packed: bytes, size_bytes: int) -> bytes:
-    """A text of so many bytes, which zlib packed. Raises InputError where it is another."""
-    inflater = zlib.decompressobj()
-    try:
-        made = inflater.decompress(packed, size_bytes + 1)
-    except zlib.error:
-        made = b""
-    if len(made) != size_bytes or not inflater.eof:
-        raise InputError("what was packed is damaged, or has another size", hint=_AGAIN)
-    return made

@@ -177,7 +177,7 @@ class Releases:
         return self._layout.release(digest).is_dir() and not self.doubts.flaws(digest)
 
     def install(self, offered: Offered) -> None:
-        """Check every blob by its hash and lay out the release's folder; there twice is there once.
+        """Lay out the release's folder, of blobs that were hashed for this deployment; there twice is there once.
 
         Raises:
             RolloutError: a blob is missing or damaged, and the paths are named; the disk is full, or this keeper cannot

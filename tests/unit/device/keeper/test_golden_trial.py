@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -170,7 +171,9 @@ def test_another_activation_is_told_that_one_is_going_on(beside: Beside) -> None
     assert isinstance(error, LockHeld) and "an activation of sorter is going on" in error.message
 
 
-def test_a_release_that_was_left_meanwhile_holds_the_activation_up(tmp_path: Path) -> None:
+def test_a_release_that_was_left_meanwhile_holds_the_activation_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = Bench(tmp_path)
     first.commit(release("0.9.0"))
     beside = Beside(tmp_path)
@@ -178,11 +181,15 @@ def test_a_release_that_was_left_meanwhile_holds_the_activation_up(tmp_path: Pat
     file = beside.bench.layout.release(OLD.digest) / "own"
     file.chmod(0o644)
     file.write_bytes(b"1.0.1")
+    doubts, begun = beside.bench.releases.doubts, threading.Event()
+    damage = doubts.damage
+    monkeypatch.setattr(doubts, "damage", lambda digest: damage(digest) if begun.wait(60) else ())
     beside.bench.keeper.examine()
     beside.bench.turn()
     look = beside.bench.application()._driver._damage._examination
-    if look:  # it may be through already
-        look._thread.join(60)
+    assert look is not None
+    begun.set()
+    look._thread.join(60)
     beside.bench.turn(times=2)
     assert beside.bench.state_phase == "activating"
     beside.golden.report(GOLDEN_PASSED)

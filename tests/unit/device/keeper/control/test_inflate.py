@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from edgekit.device.keeper.control.incoming import inflate
+from edgekit.device.keeper.update.inflate import inflate
 from edgekit.errors import InputError
 
 
