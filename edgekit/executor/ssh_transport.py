@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,8 @@ DIGESTS = ("hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com", "hm
 WEAK = ("sha1", "ssh-dss", "ssh-rsa", "cbc", "md5", "-96")
 """What no name of an algorithm that is offered contains or, of keys, is."""
 _SOCKET_CHANNEL = "direct-streamlocal@openssh.com"
+_AHEAD_BYTES, _AHEAD_BYTES_PER_S = 256 << 10, 10 << 20
+"""How much may be on its way to a socket that nobody has read yet: at least, and more the longer a round trip takes."""
 
 
 class SshTransport(paramiko.Transport):
@@ -33,12 +36,21 @@ class SshTransport(paramiko.Transport):
     def open_socket(self, path: str, *, window_bytes: int, timeout_s: float) -> paramiko.Channel:
         """Connect to a Unix socket over there, as the user who is logged in.
 
+        OpenSSH takes 2 MiB that nobody has read yet, into a buffer that it copies whole for each packet more: on a
+        slow board that cost more than to decrypt them. So it is given less at once; a server that has not said to be
+        OpenSSH might not ask for more by then.
+
         Raises:
             ChannelException: sshd forwards no sockets, or nobody listens there.
             SSHException: the connection is lost.
         """
         self._opening.path = path
-        return self.open_channel(_SOCKET_CHANNEL, window_size=window_bytes, timeout=timeout_s)
+        began_s = time.monotonic()
+        channel = self.open_channel(_SOCKET_CHANNEL, window_size=window_bytes, timeout=timeout_s)
+        if "OpenSSH" in self.remote_version:
+            ahead = max(_AHEAD_BYTES, int((time.monotonic() - began_s) * _AHEAD_BYTES_PER_S))
+            channel.out_window_size = min(channel.out_window_size, ahead)
+        return channel
 
     def _send_user_message(self, data: paramiko.Message) -> None:
         """Called by paramiko for each message; it knows nothing of what stands at the end of this one."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.errors import EdgekitError, TrustError, Unreachable
+from edgekit.executor import Stream
 from edgekit.executor.address import SshAddress
 from edgekit.executor.capture import MAX_OUTPUT_BYTES
 from edgekit.executor.ssh import SshExecutor
@@ -260,6 +261,55 @@ def test_a_socket_is_reached_without_a_program_where_sshd_forwards(sshd: Sshd, t
                 assert device.open_socket(path) is None
         finally:
             Path(path).unlink()
+
+
+@contextlib.contextmanager
+def socket_over(sshd: Sshd, tmp_path: Path) -> Iterator[tuple[Stream, socket.socket]]:
+    """Both ends of a connection to a Unix socket over there."""
+    path = f"/tmp/ek-{tmp_path.name}.sock"
+    with socket.socket(socket.AF_UNIX) as listener, contextlib.closing(sshd.executor()) as device:
+        try:
+            listener.bind(path)
+            listener.listen()
+            stream = device.open_socket(path)
+            assert stream is not None
+            server, _ = listener.accept()
+        finally:
+            Path(path).unlink()
+        with server:
+            yield stream, server
+
+
+def test_a_socket_that_nobody_reads_is_sent_less_than_its_server_would_keep(sshd: Sshd, tmp_path: Path) -> None:
+    sent = bytearray()
+    with socket_over(sshd, tmp_path) as (stream, server):
+        kept = server.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) + server.getsockopt(
+            socket.SOL_SOCKET, socket.SO_SNDBUF
+        )
+        stream.settimeout(3)
+        with pytest.raises(Unreachable):  # it takes no more
+            while len(sent) < 8 << 20:
+                piece = bytes([len(sent) >> 10 & 255]) * 1024
+                stream.write(piece)
+                sent += piece
+        assert len(sent) < kept + (1 << 20), "OpenSSH itself keeps 2 MiB"
+
+
+def test_a_socket_takes_more_than_is_on_its_way_at_once(sshd: Sshd, tmp_path: Path) -> None:
+    data, come = bytes(range(256)) * (1 << 15), bytearray()
+    with socket_over(sshd, tmp_path) as (stream, server):
+
+        def read() -> None:
+            while len(come) < len(data):
+                time.sleep(0.001)  # slower than what comes
+                come.extend(server.recv(1 << 16))
+
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        stream.settimeout(60)
+        stream.write(data)
+        reader.join(60)
+    assert bytes(come) == data
 
 
 @pytest.mark.parametrize(
