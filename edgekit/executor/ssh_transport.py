@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import logging
 import socket
+import struct
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -21,8 +21,10 @@ DIGESTS = ("hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com", "hm
 WEAK = ("sha1", "ssh-dss", "ssh-rsa", "cbc", "md5", "-96")
 """What no name of an algorithm that is offered contains or, of keys, is."""
 _SOCKET_CHANNEL = "direct-streamlocal@openssh.com"
-_AHEAD_BYTES, _AHEAD_BYTES_PER_S = 256 << 10, 10 << 20
+_AHEAD_BYTES, _AHEAD_BYTES_PER_S = 256 << 10, 20 << 20
 """How much may be on its way to a socket that nobody has read yet: at least, and more the longer a round trip takes."""
+_ROUND_TRIP_AT = 68
+"""Where the kernel has it in `struct tcp_info`, in microseconds. Source: Linux, include/uapi/linux/tcp.h."""
 
 
 class SshTransport(paramiko.Transport):
@@ -37,18 +39,18 @@ class SshTransport(paramiko.Transport):
         """Connect to a Unix socket over there, as the user who is logged in.
 
         OpenSSH takes 2 MiB that nobody has read yet, into a buffer that it copies whole for each packet more: on a
-        slow board that cost more than to decrypt them. So it is given less at once; a server that has not said to be
-        OpenSSH might not ask for more by then.
+        slow board that cost more than to decrypt them. So it is given less at once, where the round trip is known; a
+        server that has not said to be OpenSSH might not ask for more by then.
 
         Raises:
             ChannelException: sshd forwards no sockets, or nobody listens there.
             SSHException: the connection is lost.
         """
         self._opening.path = path
-        began_s = time.monotonic()
         channel = self.open_channel(_SOCKET_CHANNEL, window_size=window_bytes, timeout=timeout_s)
-        if "OpenSSH" in self.remote_version:
-            ahead = max(_AHEAD_BYTES, int((time.monotonic() - began_s) * _AHEAD_BYTES_PER_S))
+        round_trip_s = _round_trip_s(self.sock)
+        if round_trip_s is not None and "OpenSSH" in self.remote_version:
+            ahead = max(_AHEAD_BYTES, int(round_trip_s * _AHEAD_BYTES_PER_S))
             channel.out_window_size = min(channel.out_window_size, ahead)
         return channel
 
@@ -82,6 +84,17 @@ def transport_factory(kinds: frozenset[str]) -> Callable[..., paramiko.Transport
         return transport
 
     return make
+
+
+def _round_trip_s(sock: object) -> float | None:
+    """The link's, without what programs at its ends take; None over a jump host or a proxy."""
+    if not isinstance(sock, socket.socket):
+        return None
+    try:
+        told = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ROUND_TRIP_AT + 4)
+        return float(struct.unpack_from("=I", told, _ROUND_TRIP_AT)[0]) / 1e6
+    except (OSError, struct.error):  # it is no TCP connection
+        return None
 
 
 def is_weak(name: str) -> bool:
