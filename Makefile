@@ -61,8 +61,8 @@ test-gpu: setup  ## on a machine with TensorRT, pycuda and a GPU; PYTHON=python3
 test-board: needs-test setup  ## all that the virtual board shows, with what takes many minutes of it
 	$(BIN)/pytest -m board -n 0 tests/board
 
-test-powercut: needs-test setup  ## the power of a virtual board goes at N=50 random moments; SEED=NUMBER: the same ones again
-	POWERCUTS=$(or $(N),50) SEED=$(SEED) $(BIN)/pytest -n 0 -s tests/board/test_on_powercuts.py
+test-powercut: needs-test setup  ## the power of a virtual board goes at N=50 random moments; SEED=NUMBER: the same ones again, FROM=25: from that one on
+	POWERCUTS=$(or $(N),50) SEED=$(SEED) FROM=$(FROM) $(BIN)/pytest -n 0 -s tests/board/test_on_powercuts.py
 
 golden: setup    ## rewrite tests/golden from what edgekit says now
 	$(BIN)/edgekit schema --out edgekit/schema/json

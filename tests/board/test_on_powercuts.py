@@ -3,7 +3,7 @@
 QEMU is killed, which loses what the board's kernel had not written; or reset; or the board reboots. Some go twice in a
 row, some while a release settles. The board comes back by itself as exactly the old or exactly the new one; all that
 counts as installed has every byte; each release can be deployed again. SEED=NUMBER repeats a run; what is done in a
-round, and when, depends on the seed and the round's number alone.
+round, and when, depends on the seed and the round's number alone: FROM=25 goes on where another run ended.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from tests.fakes.releases import write_release
 pytestmark = [pytest.mark.board, pytest.mark.timeout(3600)]
 
 ROUNDS = int(os.environ.get("POWERCUTS") or 2)
+FIRST = int(os.environ.get("FROM") or 0)
 SEED = os.environ.get("SEED") or str(random.SystemRandom().randrange(1_000_000))
 BACK_S = 900
 """For an emulated board among many other tests."""
@@ -181,7 +182,7 @@ class CutBoard:
 
 @pytest.fixture(scope="module")
 def board(edgekit: Edgekit) -> Iterator[CutBoard]:
-    print(f"\nSEED={SEED} N={ROUNDS}")
+    print(f"\nSEED={SEED} N={ROUNDS} FROM={FIRST}")
     edgekit.ok("board", "up", "--name", NAME, limit_s=1500)
     board = CutBoard(edgekit, NAME)
     board.insist("provision", NAME)
@@ -197,7 +198,7 @@ def wait_for_moment(process: subprocess.Popen[bytes], said: Path, cut: Cut) -> N
     time.sleep(cut.after_s)
 
 
-@pytest.mark.parametrize("number", range(ROUNDS))
+@pytest.mark.parametrize("number", range(FIRST, FIRST + ROUNDS))
 def test_the_board_is_exactly_the_old_or_exactly_the_new_one(board: CutBoard, number: int) -> None:
     cut = cut_of(number)
     if not board.in_order:
