@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import av
 
@@ -94,8 +95,8 @@ class GateSite:
             "broker_password": self.broker.password.read_text().strip(),
         }
 
-    def run(self, cameras: int, seconds: float) -> Ran:
-        """Let the worker see so many cameras for so long."""
+    def run(self, cameras: int, seconds: float, collects: Literal["worker", "python"] = "worker") -> Ran:
+        """Let the worker see so many cameras for so long, and say who collects its garbage."""
         work = Path(tempfile.mkdtemp(dir=self.folder))
         files = self.release / "files"
         argv = [
@@ -108,6 +109,7 @@ class GateSite:
             str(files),
             str(work),
             f"{seconds}",
+            collects,
         ]
         join = ["/bin/sh", "-c", 'echo 0 > "$0/cgroup.procs" && exec chrt --rr "$@"']
         with memory_cgroup() as cgroup:

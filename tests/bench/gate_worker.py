@@ -1,8 +1,9 @@
 """A worker of gate-watch that tells every latency when it ends: its reports have those of the last seconds alone.
 
-    python -I -c BOOT SITE gate_worker.py RELEASE WORK SECONDS < SETTINGS
+    python -I -c BOOT SITE gate_worker.py RELEASE WORK SECONDS worker|python < SETTINGS
 
-All is the release's own, but for what counts frames at the sinks. Counting begins a while after the last camera came.
+All is the release's own, but for what counts frames at the sinks, and with `python` for who collects garbage. Counting
+begins a while after the last camera came.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 WARM_S, PATIENCE_S = 3.0, 120.0
@@ -23,6 +26,15 @@ def phase(captured_s: list[float]) -> float:
     """When key pictures come, in times between two pictures: the mean on a circle."""
     turns = [cmath.exp(2j * cmath.pi * one / (KEY_EVERY * PERIOD_S)) for one in captured_s]
     return cmath.phase(sum(turns)) / (2 * cmath.pi) % 1.0 * KEY_EVERY
+
+
+@contextmanager
+def collected_by_python(_is_busy: Callable[[], bool]) -> Iterator[None]:
+    """The same interval between threads as `settled` has, and nothing else of it."""
+    from edgekit.device.runtime.interpreter import SWITCH_S
+
+    sys.setswitchinterval(SWITCH_S)
+    yield None
 
 
 def main() -> None:
@@ -60,7 +72,7 @@ def main() -> None:
     pipeline = Pipeline(factory, open_ends(factory, Arguments(release=release, work=work), figures), figures)
     pipeline.start()
     reports, began_s, live_s = RunningReports(pipeline, ""), time.monotonic(), 0.0
-    with settled(pipeline.is_busy) as collector:
+    with (settled if sys.argv[4] == "worker" else collected_by_python)(pipeline.is_busy) as collector:
         while not live_s or time.monotonic() - live_s < WARM_S + seconds:
             to_line(reports.make())
             if not live_s and all(stream.state == "live" for stream in figures.streams.values()):
@@ -72,7 +84,8 @@ def main() -> None:
             assert live_s or time.monotonic() - began_s < PATIENCE_S, "cameras did not come"
             for _ in range(4):  # as often as a worker looks
                 time.sleep(0.25)
-                collector.look()
+                if collector is not None:
+                    collector.look()
     passed_s = time.monotonic() - counted_s
     fps = {name: (stream.frames - before[name]) / passed_s for name, stream in figures.streams.items()}
     answer = {
