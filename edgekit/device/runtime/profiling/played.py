@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edgekit.device.runtime.graph import plan_graph
 from edgekit.device.runtime.pipeline import Pipeline
 from edgekit.device.runtime.profiling.samples import ArrivalFigures, Sample, SampledFigures, cost_of
+from edgekit.device.runtime.schedule.lanes import LaneThread
+from edgekit.device.runtime.sources.feed import Feed
 from edgekit.device.runtime.streams import quantile
 from edgekit.schema.plan import WorkerPlan
 from edgekit.schema.profile import DECODE, MAX_RHYTHM, Cost, SizeProfile
 
 _UNDISTURBED = 0.1
 """What latency has beside the stages is taken from the quickest frames: that is the kernel's, not a neighbour's."""
+_ALWAYS_BUSY = 0.9
+"""Of a lane's time: from there on frames stand in line, and what they wait for there is not the kernel's."""
 _LEAST_MET = 8
 """Fewer calls that met others tell nothing."""
 
@@ -40,6 +45,10 @@ class Played:
     keys: tuple[int, ...]
     """Which pictures of the first camera, counted from its first, were key pictures; none where it is no camera."""
 
+    def lane_of(self, worker: Feed | LaneThread) -> str:
+        """The lane whose thread a worker is, or `decode`."""
+        return DECODE if worker in self.pipeline.feeds else worker.name.rpartition(".")[0] or worker.name
+
     def samples(self) -> dict[str, list[Sample]]:
         """All calls, by stage, sink and `decode`."""
         found: dict[str, list[Sample]] = {}
@@ -58,7 +67,7 @@ def size_profile(played: Played, about: str) -> SizeProfile:
     known = set()
     for worker in pipeline.workers:
         assert isinstance(worker.figures, SampledFigures)
-        lane = DECODE if worker in pipeline.feeds else worker.name.rpartition(".")[0] or worker.name
+        lane = played.lane_of(worker)
         calls = max((len(some) for some in worker.figures.samples.values()), default=0)
         inside_s = sum(one.cpu_s for some in worker.figures.samples.values() for one in some)
         known.add(worker.thread.tid)
@@ -82,7 +91,7 @@ def size_profile(played: Played, about: str) -> SizeProfile:
         decode_ms=_rhythm_ms(played),
         overheads_ms=overheads_ms,
         beside_ms=round(beside_s / watched.passed_s * 1000, 4),
-        handoff_ms=_handoff_ms(played, samples, latencies),
+        handoff_ms=0.0 if _busiest(played) > _ALWAYS_BUSY else _handoff_ms(played, samples, latencies),
         p50_ms=round(quantile(latencies, 0.5) * 1000, 3),
         p99_ms=round(quantile(latencies, 0.99) * 1000, 3),
         memory_bytes=watched.memory_bytes,
@@ -122,6 +131,16 @@ def between_keys(taken_s: Sequence[float], first: int, keys: Sequence[int]) -> t
         ends = [key - inside[0] for key in inside[1:] if key - inside[0] <= MAX_RHYTHM]
         some = some[: ends[-1]] if ends else some
     return tuple(round(one * 1000, 4) for one in some[:MAX_RHYTHM])
+
+
+def _busiest(played: Played) -> float:
+    """The share of its time that the busiest lane's threads, or a decoder, spent inside calls."""
+    shares: dict[str, list[float]] = {}
+    for worker in played.pipeline.workers:
+        assert isinstance(worker.figures, SampledFigures)
+        inside_s = sum(one.wall_s for some in worker.figures.samples.values() for one in some)
+        shares.setdefault(played.lane_of(worker), []).append(inside_s / played.seen.passed_s)
+    return max(statistics.mean(some) for some in shares.values())
 
 
 def _waiting_stages(plan: WorkerPlan) -> frozenset[str]:

@@ -43,6 +43,12 @@ class Work(Stage):
         return frame if frame.sequence % 2 else None
 
 
+class Slow(Stage):
+    def __call__(self, frame):
+        time.sleep(0.08)
+        return frame
+
+
 class Fails(Stage):
     def __call__(self, frame):
         raise RuntimeError("no such thing")
@@ -115,6 +121,13 @@ def test_engines_on_the_cpu_take_memory_of_the_process_and_others_of_their_accel
     npu, cpu = reply.engines["npu"], reply.engines["cpu"]
     assert npu.accelerator_bytes == 4096 + 2 * 8192, "as the fake runtime says"
     assert cpu.accelerator_bytes == 0 and cpu.memory_bytes > 1 << 20
+
+
+def test_what_frames_wait_behind_others_is_not_what_a_thread_takes_to_wake_up(release: Path) -> None:
+    (release / "plan.json").write_bytes(to_message(plan_of("work:Slow")))
+    (size,) = measured(release, ProfileRequest(seconds=2.0, clips=(CLIP,))).sizes
+    assert size.p50_ms > 200, "twenty frames a second come, twelve can be looked at: they stand in line"
+    assert size.handoff_ms == 0
 
 
 def test_a_stage_that_fails_on_every_frame_is_no_profile(release: Path) -> None:
