@@ -24,7 +24,9 @@ _ENOUGH_FPS, _MOST_DROPPED = 0.98, 0.01
 _SEED = 1
 _SHOWN_FRAMES, _SOUGHT_FRAMES = 4000, 2000
 """So many pictures of all cameras together are enough for one run."""
-_LEAST_S = 4.0
+_LEAST_S, _LEAST_PICTURES = 4.0, 100
+"""Of each camera: slow ones need longer until their queues are what they stay, and what is under way at the end counts
+as little as it should."""
 
 
 def foretell(request: ForecastRequest) -> ForecastReply:
@@ -78,8 +80,9 @@ def _most(request: ForecastRequest, size: SizeProfile) -> int:
 
 
 def _bounded(request: ForecastRequest, cameras: int, frames: int) -> ForecastRequest:
-    """Runs no longer than what tells: more cameras give the same number of pictures sooner."""
-    return replace(request, seconds=min(request.seconds, max(_LEAST_S, frames / (cameras * request.fps))))
+    """Runs as long as what tells: more cameras give the same number of pictures sooner."""
+    seconds = min(request.seconds, max(_LEAST_S, frames / (cameras * request.fps)))
+    return replace(request, seconds=max(seconds, _LEAST_PICTURES / request.fps))
 
 
 def _load(request: ForecastRequest, size: SizeProfile, cameras: int) -> tuple[LoadForecast, tuple[Span, ...]]:

@@ -62,6 +62,15 @@ def test_what_is_too_much_is_dropped_and_told_by_cause() -> None:
     assert load.lanes["detect"] == pytest.approx(1.0, abs=0.02)
 
 
+def test_slow_cameras_are_watched_until_their_queues_are_what_they_stay() -> None:
+    slow = {"fps": 0.5, "seconds": 20.0}
+    (kept,) = ask(two_lanes(), profile({**COSTS, "see": cost(1500.0)}), **slow).loads
+    assert kept.fps == pytest.approx(0.5, rel=0.02), "one of ten that is under way at the end would be a tenth"
+    (full,) = ask(two_lanes(), profile({**COSTS, "see": cost(1500.0)}), 4, **slow).loads
+    assert full.fps == pytest.approx(1 / 1.5 / 4, rel=0.05) and full.dropped_ratio == pytest.approx(2 / 3, abs=0.05)
+    assert full.p50_ms == pytest.approx(8000, rel=0.1), "of each camera four wait, and one comes each two seconds"
+
+
 def test_a_deadline_drops_what_cannot_be_through_in_time() -> None:
     sources = {"north": camera(deadline_ms=120.0)}
     (load,) = ask(two_lanes(sources=sources), profile({**COSTS, "see": cost(50.0)}), 4).loads
