@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -91,7 +90,7 @@ def size_profile(played: Played, about: str) -> SizeProfile:
         decode_ms=_rhythm_ms(played),
         overheads_ms=overheads_ms,
         beside_ms=round(beside_s / watched.passed_s * 1000, 4),
-        handoff_ms=0.0 if _busiest(played) > _ALWAYS_BUSY else _handoff_ms(played, samples, latencies),
+        handoff_ms=_handoff_ms(played, samples, latencies),
         p50_ms=round(quantile(latencies, 0.5) * 1000, 3),
         p99_ms=round(quantile(latencies, 0.99) * 1000, 3),
         memory_bytes=watched.memory_bytes,
@@ -140,7 +139,7 @@ def _busiest(played: Played) -> float:
         assert isinstance(worker.figures, SampledFigures)
         inside_s = sum(one.wall_s for some in worker.figures.samples.values() for one in some)
         shares.setdefault(played.lane_of(worker), []).append(inside_s / played.seen.passed_s)
-    return max(statistics.mean(some) for some in shares.values())
+    return max(sum(some) / len(some) for some in shares.values())
 
 
 def _waiting_stages(plan: WorkerPlan) -> frozenset[str]:
@@ -151,7 +150,12 @@ def _waiting_stages(plan: WorkerPlan) -> frozenset[str]:
 
 
 def _handoff_ms(played: Played, samples: Mapping[str, list[Sample]], latencies: list[float]) -> float:
-    """What is left of the usual latency when its stages are taken away, for each lane on the way."""
+    """What is left of the usual latency when its stages are taken away, for each lane on the way.
+
+    Nothing where a lane was always busy: what is left is then its queue.
+    """
+    if _busiest(played) > _ALWAYS_BUSY:
+        return 0.0
     graph = plan_graph(played.plan)
     first = next((node for node in graph.lanes if node.sinks), graph.lanes[-1])
     way = [name for node in graph.lanes if node.stages for name in node.stages] + list(first.sinks[:1])
