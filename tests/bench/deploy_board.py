@@ -23,7 +23,6 @@ from tests.board.conftest import ROOT, Edgekit, fake
 from tests.fakes.releases import write_release
 
 NAME = "push"
-LOGIN = "root@127.0.0.1"
 INSTALL_S = 900.0
 BOOT_S = 1500.0
 
@@ -50,21 +49,21 @@ def push_to_board(files: dict[str, bytes], rounds: int) -> Iterator[Figure]:
                 keeper.ask("install", digest=shipment.release.digest, patience_s=INSTALL_S)
 
         def copy(folder: Path) -> None:
-            subprocess.run([*scp, str(folder / "files"), f"{LOGIN}:{folder.parent.name}"], check=True)
+            argv = [*scp(user), str(folder / "files"), f"root@127.0.0.1:{folder.parent.name}"]
+            subprocess.run(argv, check=True)
 
         def timed(work: Callable[[Path], object]) -> float:
             folder = release()
-            subprocess.run([*ssh, LOGIN, "sync"], check=True)
+            user.on_board(NAME, "sync")
             return seconds(lambda: work(folder))
 
-        ssh, scp = openssh(user)
         costs, ratios = paired_costs(lambda: timed(install), lambda: timed(copy), n=rounds)
     ratio, against = 1 / statistics.median(ratios), f"scp to an emulated board, {len(files)} files"
     yield compared("push_vs_scp_on_board", ratio, costs, bar=1.5, better="higher", against=against)
 
 
-def openssh(user: Edgekit) -> tuple[list[str], list[str]]:
-    """The command lines of ssh and scp, up to the board's name."""
+def scp(user: Edgekit) -> list[str]:
+    """Its command line, up to the files."""
     (file,) = (user.home / "s").rglob("board.json")
     record = json.loads(file.read_text())
     options = (
@@ -73,9 +72,8 @@ def openssh(user: Edgekit) -> tuple[list[str], list[str]]:
         f"HostKeyAlias={KEY_ALIAS}",
     )
     given = [word for option in options for word in ("-o", option)]
-    given += ["-F", "none", "-i", str(Path(record["image"]) / "id_board")]
-    port = str(record["port"])
-    return ["ssh", "-q", *given, "-p", port], ["scp", "-q", "-C", "-r", *given, "-P", port]
+    identity = str(Path(record["image"]) / "id_board")
+    return ["scp", "-q", "-C", "-r", "-F", "none", "-i", identity, "-P", str(record["port"]), *given]
 
 
 @contextmanager
