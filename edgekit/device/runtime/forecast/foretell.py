@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from math import inf
 
-from edgekit.device.runtime.forecast.running import Run
+from edgekit.device.runtime.forecast.running import Run, sources_for, wanted_fps
 from edgekit.device.runtime.streams import quantile
 from edgekit.errors import InputError
 from edgekit.schema.forecast import (
@@ -82,7 +82,8 @@ def _most(request: ForecastRequest, size: SizeProfile) -> int:
 def _bounded(request: ForecastRequest, cameras: int, frames: int) -> ForecastRequest:
     """Runs as long as what tells: more cameras give the same number of pictures sooner."""
     seconds = min(request.seconds, max(_LEAST_S, frames / (cameras * request.fps)))
-    return replace(request, seconds=max(seconds, _LEAST_PICTURES / request.fps))
+    going_on = wanted_fps(request, sources_for(request.plan, cameras))
+    return replace(request, seconds=max(seconds, _LEAST_PICTURES / going_on))
 
 
 def _load(request: ForecastRequest, size: SizeProfile, cameras: int) -> tuple[LoadForecast, tuple[Span, ...]]:

@@ -58,7 +58,7 @@ class Run:
             worked=self._note,
         )
         self._sources = sources_for(plan, cameras)
-        self.wanted_fps = min(request.fps, *(source.max_fps or inf for source in self._sources.values()), inf)
+        self.wanted_fps = wanted_fps(request, self._sources)
         """Of each camera."""
         graph = self._graph = plan_graph(plan)
         self.lanes = {node.name: self._lane(node, entry=node.name in graph.entry) for node in graph.lanes}
@@ -156,6 +156,11 @@ class Run:
         inside = span.begin_ms >= _WARM_S * 1000 and span.end_ms <= _WARM_S * 1000 + shown_ms
         if inside and len(self.spans) < MAX_SPANS:
             self.spans.append(span)
+
+
+def wanted_fps(request: ForecastRequest, sources: Mapping[str, RecipeSource]) -> float:
+    """How many pictures of each camera go on in a second: `max_fps` drops the others."""
+    return min(request.fps, *(source.max_fps or inf for source in sources.values()), inf)
 
 
 def sources_for(plan: WorkerPlan, cameras: int) -> Mapping[str, RecipeSource]:

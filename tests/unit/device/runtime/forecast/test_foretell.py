@@ -66,6 +66,9 @@ def test_slow_cameras_are_watched_until_their_queues_are_what_they_stay() -> Non
     slow = {"fps": 0.5, "seconds": 20.0}
     (kept,) = ask(two_lanes(), profile({**COSTS, "see": cost(1500.0)}), **slow).loads
     assert kept.fps == pytest.approx(0.5, rel=0.02), "one of ten that is under way at the end would be a tenth"
+    few = two_lanes(sources={"north": camera(max_fps=0.5)})
+    (kept,) = ask(few, profile({**COSTS, "see": cost(1500.0)}), seconds=20.0).loads
+    assert kept.fps == pytest.approx(0.5, rel=0.02), "so is one that a recipe makes slow"
     (full,) = ask(two_lanes(), profile({**COSTS, "see": cost(1500.0)}), 4, **slow).loads
     assert full.fps == pytest.approx(1 / 1.5 / 4, rel=0.05) and full.dropped_ratio == pytest.approx(2 / 3, abs=0.05)
     assert full.p50_ms == pytest.approx(8000, rel=0.1), "of each camera four wait, and one comes each two seconds"
