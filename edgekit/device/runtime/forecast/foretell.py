@@ -27,6 +27,8 @@ _SHOWN_FRAMES, _SOUGHT_FRAMES = 4000, 2000
 _LEAST_S, _LEAST_PICTURES = 4.0, 100
 """Of each camera: slow ones need longer until their queues are what they stay, and what is under way at the end counts
 as little as it should."""
+_MOST_S = 3600.0
+"""Of a virtual clock: whoever asks for a picture a week waits no longer for the answer than others."""
 
 
 def foretell(request: ForecastRequest) -> ForecastReply:
@@ -83,7 +85,7 @@ def _bounded(request: ForecastRequest, cameras: int, frames: int) -> ForecastReq
     """Runs as long as what tells: more cameras give the same number of pictures sooner."""
     seconds = min(request.seconds, max(_LEAST_S, frames / (cameras * request.fps)))
     going_on = wanted_fps(request, sources_for(request.plan, cameras))
-    return replace(request, seconds=max(seconds, _LEAST_PICTURES / going_on))
+    return replace(request, seconds=max(seconds, min(_MOST_S, _LEAST_PICTURES / going_on)))
 
 
 def _load(request: ForecastRequest, size: SizeProfile, cameras: int) -> tuple[LoadForecast, tuple[Span, ...]]:

@@ -74,6 +74,11 @@ def test_slow_cameras_are_watched_until_their_queues_are_what_they_stay() -> Non
     assert full.p50_ms == pytest.approx(8000, rel=0.1), "of each camera four wait, and one comes each two seconds"
 
 
+def test_a_camera_of_a_picture_in_eleven_days_is_answered_like_others() -> None:
+    (load,) = ask(two_lanes(), profile(COSTS, beside_ms=1.0), fps=1e-6).loads
+    assert load.fps <= 0.001 and load.drops == {}
+
+
 def test_a_deadline_drops_what_cannot_be_through_in_time() -> None:
     sources = {"north": camera(deadline_ms=120.0)}
     (load,) = ask(two_lanes(sources=sources), profile({**COSTS, "see": cost(50.0)}), 4).loads
