@@ -15,6 +15,7 @@ from pathlib import Path
 
 from edgekit.device.runtime.arguments import EXIT_FAILED, GOLDEN, Arguments, GoldenError
 from edgekit.device.runtime.reporter import Reporter
+from edgekit.device.runtime.small_pages import use_small_pages
 from edgekit.errors import EdgekitError
 from edgekit.schema.board import PREVIEW_FD_VARIABLE, SERVE_FD_VARIABLE
 from edgekit.schema.message import from_message
@@ -88,6 +89,7 @@ def _wake_on_signals() -> int:
 
 def run_and_exit() -> None:
     """Run, then leave at once: a lane that hangs in foreign code must not keep the process."""
+    use_small_pages()
     code = main(sys.argv[1:], os.environ)
     sys.stdout.flush()
     sys.stderr.flush()

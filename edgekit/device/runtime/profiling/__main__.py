@@ -11,6 +11,7 @@ from pathlib import Path
 
 from edgekit.device.runtime.profiling.profile import profile
 from edgekit.device.runtime.rehearsal.rehearse import leave_network
+from edgekit.device.runtime.small_pages import use_small_pages
 from edgekit.schema.message import from_message, to_message
 from edgekit.schema.profile import ProfileRequest
 
@@ -20,6 +21,7 @@ _OOM_SCORE = 900
 
 def main() -> None:
     """Measure, answer, and leave at once: a thread of the recipe's code must not keep the process."""
+    use_small_pages()
     reply = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what the recipe's code prints is no answer
     Path("/proc/self/oom_score_adj").write_text(str(_OOM_SCORE))
