@@ -44,6 +44,16 @@ def test_without_it_one_byte_takes_a_huge_page_where_the_kernel_has_them() -> No
     assert _taken_kib("pass") >= 2048
 
 
+def test_a_worker_starts_where_python_has_no_ctypes() -> None:
+    code = """import sys
+sys.modules["ctypes"] = None
+import edgekit.device.runtime.main
+from edgekit.device.runtime.small_pages import use_small_pages
+use_small_pages()"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("module", ["edgekit.device.runtime", "edgekit.device.runtime.profiling"])
 def test_what_runs_a_release_begins_with_it(module: str, tmp_path: Path) -> None:
     """What it is told comes late here: it has not looked at the release yet."""
