@@ -30,7 +30,10 @@ def profile(
     device: DeviceArgument,
     release: Annotated[Path, typer.Argument(help="A release's folder; on a board it is installed already.")],
     out: Annotated[Path | None, typer.Option(help="The profile; by default RELEASE.DEVICE.profile.json.")] = None,
-    seconds: Annotated[float, typer.Option(min=2, max=600, help="How long, for each size of picture.")] = 10.0,
+    seconds: Annotated[
+        float,
+        typer.Option(min=2, max=600, help="How long, for each size of picture: one stream, then three of it as long."),
+    ] = 10.0,
     size: Annotated[
         list[str] | None, typer.Option(help="WIDTHxHEIGHT of a camera's pictures; may be repeated.")
     ] = None,

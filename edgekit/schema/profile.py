@@ -17,14 +17,17 @@ FORMAT = 1
 MAX_PROFILE_BYTES = 4 << 20
 MAX_CLIP_BYTES = 64 << 20
 MAX_SIDE_PX = 16_384
-SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
-"""The parts of all samples that do not exceed the values in `Cost.spread_ms`."""
+SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 1.0)
+"""The parts of all samples that do not exceed the values of a `Spread`. Between two of them a forecast draws evenly, so
+they are close where few samples are long: a frame passes many steps, and one long one makes its latency long."""
 MAX_RHYTHM = 600
 """Pictures whose decoding is kept one by one."""
 DECODE = "decode"
 """The work of a source's own thread on one picture, beside the stages' names."""
 
 Milliseconds = Annotated[float, Between(0, 3_600_000)]
+Spread = Annotated[tuple[Milliseconds, ...], Length(len(SHARES), len(SHARES), "one for each of SHARES")]
+"""A distribution."""
 Count = Annotated[int, Between(0, 1 << 53)]
 Bytes = Annotated[int, Between(0, 1 << 53)]
 Rate = Annotated[float, Between(0, 4096)]
@@ -45,13 +48,21 @@ class Cost:
     """CPU time of the thread, likewise."""
     wait_ms: Milliseconds = 0.0
     """Of the wall time: what it sleeps until an accelerator is done, on average; 0 where the CPU does it all."""
-    spread_ms: Annotated[tuple[Milliseconds, ...], Length(len(SHARES), len(SHARES), "one for each of SHARES")]
-    """CPU time's distribution."""
-    pause_ms: Annotated[tuple[Milliseconds, ...], Length(len(SHARES), len(SHARES), "one for each of SHARES")] = (
-        0.0,
-    ) * len(SHARES)
-    """That of the time in which the thread neither computed nor waited for a CPU: mostly for the interpreter's lock.
+    spread_ms: Spread
+    """CPU time."""
+    pause_ms: Spread = (0.0,) * len(SHARES)
+    """The the time in which the thread neither computed nor waited for a CPU: mostly for the interpreter's lock.
     What an accelerator takes is in `wait_ms` alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handoffs:
+    """How long a lane's thread, where it sleeps, takes to begin with a frame from when the step before it ended; by
+    lane. What it waits for a CPU is not in it. A lane that was always busy has none."""
+
+    alone_ms: Annotated[dict[str, Spread], Length(0, 256)] = field(default_factory=dict)
+    met_ms: Annotated[dict[str, Spread], Length(0, 256)] = field(default_factory=dict)
+    """With several such streams, of those where another thread was inside a step then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +103,8 @@ class SizeProfile:
     """CPU time a frame that a lane's thread takes beside its stages, by lane; `decode`: a source's thread."""
     beside_ms: Milliseconds = 0.0
     """CPU time in a second of all other threads: reports, senders."""
-    handoff_ms: Milliseconds = 0.0
-    """From one lane to the next, where that sleeps: what waking it takes."""
+    handoffs: Handoffs = field(default_factory=Handoffs)
+    """From one lane to the next."""
     p50_ms: Milliseconds
     p99_ms: Milliseconds
     """Capture to sink, as measured."""
@@ -166,7 +177,7 @@ class ProfileRequest(Message):
     """What a machine is asked to measure; on standard input."""
 
     seconds: Annotated[float, Between(0.5, 600)] = 10.0
-    """For each clip."""
+    """For each clip as one stream, and again as several."""
     clips: Annotated[tuple[PlayedClip, ...], Length(1, 32)]
 
 

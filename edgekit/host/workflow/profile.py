@@ -186,7 +186,7 @@ def _ask(
     packages = ":".join(f"{place.release}/{part}" for part in (plan.site, plan.app) if part)
     argv = [plan.python_path, "-I", "-c", _BOOT, packages, "--release", place.release]
     argv += ["--user", place.user] if place.user else []
-    timeout_s = _BESIDE_S + len(request.clips) * (request.seconds + 60)
+    timeout_s = _BESIDE_S + len(request.clips) * (2 * request.seconds + 60)
     done = executor.run(argv, timeout_s=timeout_s, stdin=to_message(request), env=_ENVIRONMENT)
     if done.returncode and f"No module named {_MODULE}" in done.errors:
         raise RolloutError(

@@ -85,6 +85,8 @@ class StepCosts:
         """What the thread does with each frame beside them: it keeps the next one waiting. What of it the frame itself
         waits for is in the hand-off."""
         self._met = size.met
+        self._alone_ms = size.handoffs.alone_ms.get(lane.name)
+        self._met_ms = size.handoffs.met_ms.get(lane.name, self._alone_ms)
         counts = [cost.count for _, cost, _ in self._known]
         self._come = counts[0] if counts else 1
         """Frames that came to this lane while it was measured."""
@@ -101,6 +103,11 @@ class StepCosts:
                 return FrameWork(works=tuple(works), goes_on=False)
             works.append(self._work(name, cost, is_sink=is_sink))
         return FrameWork(works=tuple(works), goes_on=luck <= self._left + _UNDER_WAY)
+
+    def handoff_s(self, *, met: bool) -> float:
+        """From the end of the step before to the beginning of this lane's first, where its thread sleeps."""
+        spread_ms = self._met_ms if met else self._alone_ms
+        return draw_s(spread_ms, self._draw.random()) if spread_ms else 0.0
 
     def _work(self, name: str, cost: Cost, *, is_sink: bool) -> StepWork:
         """One step, and by what it would be longer with company: as long as others that were as long among theirs."""

@@ -47,8 +47,6 @@ class Surroundings:
     clock: Clock
     cpus: Cpus
     slots: Slots
-    handoff_s: float
-    """From being woken to being at work."""
     arrived: Callable[[Frame], None]
     """Called at each sink."""
     worked: Callable[[Span], None]
@@ -124,7 +122,7 @@ class ToldLane:
         """One thread that sleeps looks what there is, after a moment."""
         if len(self._idle) > self._waking and len(self.queues):
             self._waking += 1
-            self.around.clock.after(self.around.handoff_s, self._woken)
+            self.around.clock.after(self.costs.handoff_s(met=self.around.company.inside > 0), self._woken)
 
     def _woken(self) -> None:
         self._waking -= 1

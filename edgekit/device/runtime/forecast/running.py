@@ -53,7 +53,6 @@ class Run:
             clock=self.clock,
             cpus=self.cpus,
             slots=self.slots,
-            handoff_s=size.handoff_ms / 1000,
             arrived=self._arrive,
             worked=self._note,
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edgekit.device.runtime.graph import plan_graph
 from edgekit.device.runtime.pipeline import Pipeline
 from edgekit.device.runtime.profiling.samples import ArrivalFigures, Sample, SampledFigures, cost_of
 from edgekit.device.runtime.schedule.lanes import LaneThread
@@ -14,10 +13,6 @@ from edgekit.device.runtime.streams import quantile
 from edgekit.schema.plan import WorkerPlan
 from edgekit.schema.profile import DECODE, MAX_RHYTHM, Cost, SizeProfile
 
-_UNDISTURBED = 0.1
-"""What latency has beside the stages is taken from the quickest frames: that is the kernel's, not a neighbour's."""
-_ALWAYS_BUSY = 0.9
-"""Of a lane's time: from there on frames stand in line, and what they wait for there is not the kernel's."""
 _LEAST_MET = 8
 """Fewer calls that met others tell nothing."""
 
@@ -90,7 +85,6 @@ def size_profile(played: Played, about: str) -> SizeProfile:
         decode_ms=_rhythm_ms(played),
         overheads_ms=overheads_ms,
         beside_ms=round(beside_s / watched.passed_s * 1000, 4),
-        handoff_ms=_handoff_ms(played, samples, latencies),
         p50_ms=round(quantile(latencies, 0.5) * 1000, 3),
         p99_ms=round(quantile(latencies, 0.99) * 1000, 3),
         memory_bytes=watched.memory_bytes,
@@ -132,39 +126,8 @@ def between_keys(taken_s: Sequence[float], first: int, keys: Sequence[int]) -> t
     return tuple(round(one * 1000, 4) for one in some[:MAX_RHYTHM])
 
 
-def _busiest(played: Played) -> float:
-    """The share of its time that the busiest lane's threads, or a decoder, spent inside calls."""
-    shares: dict[str, list[float]] = {}
-    for worker in played.pipeline.workers:
-        assert isinstance(worker.figures, SampledFigures)
-        inside_s = sum(one.wall_s for some in worker.figures.samples.values() for one in some)
-        shares.setdefault(played.lane_of(worker), []).append(inside_s / played.seen.passed_s)
-    return max(sum(some) / len(some) for some in shares.values())
-
-
 def _waiting_stages(plan: WorkerPlan) -> frozenset[str]:
     """Stages that sleep until an accelerator is done: ONNX Runtime computes on the thread that calls it."""
     return frozenset(
         stage.name for stage in plan.stages if stage.engine and plan.engines[stage.engine].runner != "onnxruntime"
     )
-
-
-def _handoff_ms(played: Played, samples: Mapping[str, list[Sample]], latencies: list[float]) -> float:
-    """What is left of the usual latency when its stages are taken away, for each lane on the way.
-
-    Nothing where a lane was always busy: what is left is then its queue.
-    """
-    if _busiest(played) > _ALWAYS_BUSY:
-        return 0.0
-    graph = plan_graph(played.plan)
-    first = next((node for node in graph.lanes if node.sinks), graph.lanes[-1])
-    way = [name for node in graph.lanes if node.stages for name in node.stages] + list(first.sinks[:1])
-    way += [DECODE] if played.pipeline.feeds[0].source.live else []
-    waiting = _waiting_stages(played.plan)
-    inside_s = 0.0
-    for name in way:
-        if some := samples.get(name):
-            times = sorted(one.wall_s if name in waiting else one.cpu_s + one.pause_s for one in some)
-            inside_s += quantile(times, _UNDISTURBED)
-    lanes = len([node for node in graph.lanes if node.stages]) or 1
-    return round(max(0.0, quantile(latencies, _UNDISTURBED) - inside_s) / lanes * 1000, 4)

@@ -13,6 +13,7 @@ from edgekit.device.runtime.arguments import Arguments
 from edgekit.device.runtime.interpreter import Collector, settled
 from edgekit.device.runtime.pipeline import Pipeline, open_ends
 from edgekit.device.runtime.profiling.as_camera import StandInCameras
+from edgekit.device.runtime.profiling.handoffs import handoffs
 from edgekit.device.runtime.profiling.played import Observed, Played, costs_of_meeting, size_profile
 from edgekit.device.runtime.profiling.resident import cpu_by_thread, resident
 from edgekit.device.runtime.profiling.samples import ArrivalFigures, SampledFigures
@@ -28,7 +29,7 @@ from edgekit.schema.source import FileSource
 _WARM_S = 1.0
 _LOOK_EVERY_S = 0.02
 _LEAST_FRAMES = 8
-_MORE, _MORE_S = 2, 6.0
+_MORE = 2
 _REPORT_EVERY_S = 1.0
 
 
@@ -56,14 +57,15 @@ class ClipPlayer:
     work: Path
     runners: Mapping[str, object]
     seconds: float
+    """For one stream, and again for several."""
     patience_s: float
     """For the first frames."""
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
     def play(self, plan: WorkerPlan, about: str, *, as_camera: bool = False) -> SizeProfile:
-        """Play a plan of one source, and then for a moment several of it: what one more of it takes is measured too,
-        and what frames cost that meet others.
+        """Play a plan of one source, and then as long several of it: what one more of it takes is measured too, and
+        what frames cost that meet others.
 
         Args:
             plan: whose source is what is played.
@@ -73,21 +75,24 @@ class ClipPlayer:
         Raises:
             InputError: the pipeline cannot be made, or fails, or gives too few frames.
         """
-        one = self._played(plan, self.seconds, as_camera=as_camera)
+        one = self._played(plan, as_camera=as_camera)
         if len(one.figures.latencies_s) < _LEAST_FRAMES:
             raise InputError(
                 f"only {len(one.figures.latencies_s)} frames of {about} came through in {self.seconds:g} s",
                 hint="measure for longer: --seconds 60",
             )
-        several = self._played(with_more(plan), min(self.seconds, _MORE_S), as_camera=as_camera)
+        size = size_profile(one, about)
+        apart_s = min(size.p50_ms / 1000, 1 / size.fps / 2)  # in the end: a picture comes as another's way ends
+        several = self._played(with_more(plan), as_camera=as_camera, drift=apart_s / self.seconds)
         return replace(
-            size_profile(one, about),
+            size,
             stream_bytes=max(0, several.seen.memory_bytes - one.seen.memory_bytes) // _MORE,
             met=costs_of_meeting(several),
+            handoffs=handoffs(one, several),
         )
 
-    def _played(self, plan: WorkerPlan, seconds: float, *, as_camera: bool) -> Played:
-        figures, cameras, company = ArrivalFigures(self.clock), StandInCameras(), list[SampledFigures]()
+    def _played(self, plan: WorkerPlan, *, as_camera: bool, drift: float = 0.0) -> Played:
+        figures, cameras, company = ArrivalFigures(self.clock), StandInCameras(drift), list[SampledFigures]()
         factory = StageFactory(plan, self.release, self.runners)  # type: ignore[arg-type]
         arguments = Arguments(release=self.release, work=self.work)
         ends = open_ends(factory, arguments, figures, cameras.open if as_camera else open_source)
@@ -96,13 +101,13 @@ class ClipPlayer:
         pipeline.start()
         try:
             with settled(pipeline.is_busy) as collector:
-                seen = self._watch(pipeline, figures, seconds, collector)
+                seen = self._watch(pipeline, figures, collector)
         finally:
             pipeline.stop()
         keys = next((tuple(clip.keys) for clip in cameras.clips.values()), ())
         return Played(plan=plan, pipeline=pipeline, figures=figures, seen=seen, keys=keys)
 
-    def _watch(self, pipeline: Pipeline, figures: ArrivalFigures, seconds: float, collector: Collector) -> Observed:
+    def _watch(self, pipeline: Pipeline, figures: ArrivalFigures, collector: Collector) -> Observed:
         """Let it warm up, then note what it takes, until its time is over. Raises InputError where it fails."""
         began_s = self.clock()
         while len(figures.latencies_s) < _LEAST_FRAMES or self.clock() - began_s < _WARM_S:
@@ -121,7 +126,7 @@ class ClipPlayer:
         before, start_s = cpu_by_thread(), self.clock()
         reports, reported, report_s = RunningReports(pipeline, "", self.clock), 0, 0.0
         memory_bytes = pictures = 0
-        while self.clock() - start_s < seconds and not pipeline.ended:
+        while self.clock() - start_s < self.seconds and not pipeline.ended:
             self._look(pipeline)
             collector.look()
             if self.clock() - start_s > reported * _REPORT_EVERY_S:

@@ -25,6 +25,12 @@ class Sample(NamedTuple):
     """What it waited for a CPU; None where the kernel does not tell."""
     met: bool = False
     """Whether another thread was inside a call meanwhile."""
+    began_s: float = 0.0
+    """By the same clock."""
+    before_s: float = 0.0
+    """What the thread waited for a CPU since its call before; 0 where the kernel does not tell."""
+    beside: bool = False
+    """Whether another thread was inside a call when it began."""
 
     @property
     def pause_s(self) -> float:
@@ -59,16 +65,19 @@ class SampledFigures(LaneFigures):
         self._cpu_clock, self._began_cpu_s = cpu_clock, 0.0
         self._queued = queued or CpuWait()
         self._began_queued_s: float | None = None
+        self._ended_queued_s: float | None = None
         self._company = [] if company is None else company
         self._company.append(self)
-        self._met, self._others = False, 0
+        self._before_s, self._beside, self._others = 0.0, False, 0
 
     def begin(self, stage: str) -> None:
         """See `LaneFigures.begin`."""
         self.calls += 1
-        self._met = any(one.call is not None for one in self._company if one is not self)
+        self._beside = any(one.call is not None for one in self._company if one is not self)
         self._others = self._calls_of_others()
-        self._began_queued_s = self._queued()
+        queued_s, ended_s = self._queued(), self._ended_queued_s
+        self._began_queued_s = queued_s
+        self._before_s = 0.0 if queued_s is None or ended_s is None else queued_s - ended_s
         super().begin(stage)
         self._began_cpu_s = self._cpu_clock()
 
@@ -79,8 +88,9 @@ class SampledFigures(LaneFigures):
             stage, since_s = call
             wall_s, before_s, after_s = self._clock() - since_s, self._began_queued_s, self._queued()
             queued_s = None if before_s is None or after_s is None else after_s - before_s
-            met = self._met or self._calls_of_others() != self._others
-            sample = Sample(wall_s, cpu_s, queued_s, met)
+            met = self._beside or self._calls_of_others() != self._others
+            sample = Sample(wall_s, cpu_s, queued_s, met, since_s, self._before_s, self._beside)
+            self._ended_queued_s = after_s
             self.samples.setdefault(stage, deque(maxlen=_MOST)).append(sample)
         super().end()
 

@@ -10,7 +10,7 @@ from edgekit.device.runtime.forecast.foretell import foretell
 from edgekit.errors import InputError
 from edgekit.schema.forecast import ForecastReply, ForecastRequest
 from edgekit.schema.plan import WorkerPlan
-from edgekit.schema.profile import DECODE, SHARES, Cost, Profile
+from edgekit.schema.profile import DECODE, SHARES, Cost, Handoffs, Profile
 from edgekit.schema.recipe import Health
 from edgekit.schema.source import FileSource
 from tests.fakes.profiles import camera, cost, profile, two_lanes
@@ -24,7 +24,8 @@ def ask(plan: WorkerPlan, measured: Profile, *counts: int, **more: object) -> Fo
 
 
 def test_one_camera_waits_for_nobody() -> None:
-    (load,) = ask(two_lanes(), profile(COSTS, handoff_ms=0.5)).loads
+    handoffs = Handoffs(alone_ms=dict.fromkeys(("detect", "follow"), (0.5,) * len(SHARES)))
+    (load,) = ask(two_lanes(), profile(COSTS, handoffs=handoffs)).loads
     assert load.p50_ms == pytest.approx(4 + 0.5 + 10 + 0.5 + 3, abs=0.01)
     assert load.p99_ms == pytest.approx(load.p50_ms, abs=0.01) == pytest.approx(load.together_p99_ms, abs=0.01)
     assert load.fps == pytest.approx(10, abs=0.11) and load.drops == {} and load.keeps_up and load.pictures == 1
@@ -34,6 +35,14 @@ def test_one_camera_waits_for_nobody() -> None:
         "1": pytest.approx(0.1, abs=0.01),
         "2": pytest.approx(0.03, abs=0.01),
     }
+
+
+def test_a_thread_takes_longer_to_wake_up_while_others_are_at_work() -> None:
+    handoffs = Handoffs(alone_ms={"detect": (0.5,) * len(SHARES)}, met_ms={"detect": (3.0,) * len(SHARES)})
+    measured = profile(COSTS, handoffs=handoffs)
+    assert ask(two_lanes(), measured).loads[0].p50_ms == pytest.approx(4 + 0.5 + 10 + 3, abs=0.01)
+    (two,) = ask(two_lanes(), measured, 2, phases=(0.0, 0.02), runs=1).loads
+    assert two.p50_ms == pytest.approx(7 + 3.0 + 10 + 3, abs=0.01), "both are decoded in turns until the 7th ms"
 
 
 def test_cameras_that_come_together_wait_for_each_other() -> None:
@@ -179,7 +188,7 @@ def test_costs_are_drawn_from_what_was_measured() -> None:
         p95_ms=20.0,
         cpu_p50_ms=5.0,
         cpu_p95_ms=20.0,
-        spread_ms=(1, 1, 2, 3, 4, 4, 5, 5, 6, 8, 10, 20, 30, 40),
+        spread_ms=(1, 1, 2, 3, 4, 4, 5, 5, 6, 8, 10, 20, 25, 27, 30, 35, 40),
     )
     (load,) = ask(two_lanes(), profile({**COSTS, "see": wide}), 1, seconds=60.0).loads
     assert load.p50_ms == pytest.approx(7 + 4.5, abs=1.0) and load.p99_ms == pytest.approx(7 + 30, abs=5)

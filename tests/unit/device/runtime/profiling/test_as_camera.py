@@ -38,6 +38,35 @@ def test_packets_come_when_they_are_due_and_over_and_over(clip: Path) -> None:
     paced.close()
 
 
+def test_a_slow_one_falls_behind_from_when_it_was_told_to_begin(clip: Path) -> None:
+    clock = Clock()
+    began_s = clock()
+    clock.advance(0.02)  # opening it took so long
+    paced = PacedClip(av.open(str(clip)), clock, clock.advance, began_s=began_s, slow=0.01)
+    stream = paced.streams.video[0]
+    came_s = [clock() - began_s for _ in islice(paced.demux(stream), 2 * stream.frames)]
+    assert came_s[0] == pytest.approx(0.02, abs=0.001), "late, and its next one is in time"
+    assert came_s[1:] == pytest.approx([k / 20 * 1.01 for k in range(1, 2 * stream.frames)], abs=0.001)
+    paced.close()
+
+
+def test_those_of_one_run_begin_at_once_however_long_opening_takes_and_drift_apart(clip: Path) -> None:
+    clock = Clock()
+    cameras, source = StandInCameras(0.1, clock, clock.advance), FileSource(kind="file", path=clip.name, lane="all")
+    began_s, came_s = clock(), dict[str, list[float]]()
+    for name in ("north", "north+1"):
+        camera = cameras.open(name, source, clip.parent)
+        entries = camera.entries(LaneFigures("camera", clock))
+        some = islice((one for one in entries if isinstance(one, Frame)), 6)
+        came_s[name] = [clock() - began_s for _ in some]
+        camera.stop()
+        entries.close()  # type: ignore[attr-defined]
+    assert came_s["north"] == pytest.approx([0.0, 0.05, 0.1, 0.15, 0.2, 0.25], abs=0.001)
+    assert came_s["north+1"] == pytest.approx([0.25, 0.25, 0.25, 0.25, 0.25, 0.275], abs=0.001), (
+        "in time with the first"
+    )
+
+
 def test_it_is_a_live_stream_that_does_not_end(clip: Path) -> None:
     cameras = StandInCameras()
     camera = cameras.open("north", FileSource(kind="file", path=clip.name, lane="all"), clip.parent)

@@ -65,6 +65,26 @@ def test_calls_that_overlap_have_met_whoever_began_first() -> None:
     assert found == {"alone": False, "long": True, "within": True, "after": False}
 
 
+def test_a_call_knows_what_its_thread_waited_for_a_cpu_before_it_and_who_was_at_work_when_it_began() -> None:
+    clock, queued, company = Clock(), Clock(), list[SampledFigures]()
+    first, second = (SampledFigures(name, clock, clock, queued, company) for name in ("detect", "follow"))
+    first.begin("see")
+    first.end()
+    queued.advance(0.002)
+    second.begin("follow")
+    first.begin("see")
+    queued.advance(0.001)  # inside
+    first.end()
+    alone, beside = first.samples["see"]
+    assert (alone.before_s, alone.beside) == (0, False)
+    assert (beside.before_s, beside.beside) == (pytest.approx(0.002), True)
+    silent = SampledFigures("silent", clock, clock, lambda: None)
+    for _ in range(2):
+        silent.begin("see")
+        silent.end()
+    assert [one.before_s for one in silent.samples["see"]] == [0, 0], "a kernel that does not tell"
+
+
 def test_a_thread_that_waits_for_its_cpu_is_told_of_by_the_kernel(tmp_path: Path) -> None:
     waited = CpuWait()
     assert (before := waited()) is not None and (after := waited()) is not None and after >= before >= 0
