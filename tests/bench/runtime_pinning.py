@@ -1,8 +1,9 @@
 """What busy neighbours cost a lane's p99, and what keeps them away: CPUs, shares, scheduling class. Needs root.
 
 A camera hands a frame to a lane each 10 ms, whose step computes for a millisecond or two without the interpreter's
-lock; 4 processes beside it never wait. Neighbours are confined as `limits.isolate` confines them: to other CPUs. All
-cases in turn, in each round; the last one is the product's whole answer.
+lock; processes beside it never wait, one of them streams through memory. Neighbours are confined as `limits.isolate`
+confines them: to other CPUs. All cases in turn, in each round; the last one is the product's whole answer. What it is
+worth hangs on how many neighbours there are, and what it leaves must not: so it is told for few of them as well.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ from edgekit.stage import Frame
 from measure import Figure, compared
 from runtime_schedule import WaitingStep, frame
 
-PERIOD_S, FRAMES, BURNERS = 0.01, 250, 4
+PERIOD_S, FRAMES = 0.01, 250
+MANY, FEW = 4, 2
+"""Neighbours for each CPU: some applications with a thread for each, or one and an update."""
 _GROUPS = Path("/sys/fs/cgroup")
 
 
@@ -48,13 +51,14 @@ class Case:
     realtime: bool = False
 
 
+BEST = "realtime + cpuset"
 CASES = {
     "free": Case(),
     "affinity": Case(affinity=True),
     "cpuset": Case(affinity=True, confined=True),
     "weight": Case(weight=True),
     "realtime": Case(realtime=True),
-    "realtime + cpuset": Case(affinity=True, confined=True, realtime=True),
+    BEST: Case(affinity=True, confined=True, realtime=True),
 }
 
 
@@ -63,24 +67,32 @@ def figures(rounds: int) -> list[Figure]:
     if os.geteuid() != 0:
         raise SystemExit("error: this moves processes between control groups: run it as root")
     found: dict[str, list[float]] = {name: [] for name in CASES}
+    few: dict[str, list[float]] = {"free": [], BEST: []}
     for _ in range(rounds):
         for name, case in CASES.items():
-            found[name].append(p99_s(case))
-    free, best = found["free"], found["realtime + cpuset"]
-    ratio = statistics.median(a / b for a, b in zip(free, best, strict=True))
-    others = ", ".join(
-        f"{name} {statistics.median(a / b for a, b in zip(free, found[name], strict=True)):.2f}"
-        for name in CASES
-        if name not in ("free", "realtime + cpuset")
+            found[name].append(p99_s(case, MANY))
+        for name, values in few.items():
+            values.append(p99_s(CASES[name], FEW))
+    free, best = found["free"], found[BEST]
+    others = ", ".join(f"{name} {ratio(free, found[name]):.2f}" for name in CASES if name not in ("free", BEST))
+    less = f"{statistics.median(few['free']) * 1e3:.1f} ms, {ratio(few['free'], few[BEST]):.2f} times"
+    said = (
+        f"the same lane unpinned beside {MANY} neighbours for each CPU, {statistics.median(free) * 1e3:.1f} ms; "
+        f"against that alone: {others}; beside {FEW} for each: {less}"
     )
-    said = f"the same lane unpinned, {statistics.median(free) * 1e3:.1f} ms; against that alone: {others}"
-    return [compared("pinned_p99_vs_unpinned", ratio, best, bar=5.0, better="higher", against=said)]
+    return [compared("pinned_p99_vs_unpinned", ratio(free, best), best, bar=5.0, better="higher", against=said)]
 
 
-def p99_s(case: Case) -> float:
-    """From a frame's capture to the end of its step, of a lane in a process of its own."""
+def ratio(slow: list[float], fast: list[float]) -> float:
+    """The median of the rounds'."""
+    return statistics.median(a / b for a, b in zip(slow, fast, strict=True))
+
+
+def p99_s(case: Case, neighbours: int) -> float:
+    """From a frame's capture to the end of its step, of a lane in a process of its own, with so many for each CPU."""
     last = max(os.sched_getaffinity(0))
-    burners = [multiprocessing.Process(target=burn, args=(number == 0,), daemon=True) for number in range(BURNERS)]
+    number = neighbours * len(os.sched_getaffinity(0))
+    burners = [multiprocessing.Process(target=burn, args=(one == 0,), daemon=True) for one in range(number)]
     for burner in burners:
         burner.start()
     if case.confined:
