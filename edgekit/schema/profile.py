@@ -13,7 +13,7 @@ from edgekit.schema.bounds import Between, Length
 from edgekit.schema.message import Message
 from edgekit.schema.telemetry import ClockRate
 
-FORMAT = 1
+FORMAT = 2
 MAX_PROFILE_BYTES = 4 << 20
 MAX_CLIP_BYTES = 64 << 20
 MAX_SIDE_PX = 16_384
@@ -132,10 +132,18 @@ class MemoryProfile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileFormat(Message):
+    """What a profile says of its own format: read first, as the rest reads in that format alone."""
+
+    format: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Profile(Message):
     """What one release costs on one machine, in the state that it was in."""
 
-    format: int = FORMAT
+    format: int = 1
+    """`FORMAT`, of those that this edgekit writes."""
     edgekit: str
     application: str
     version: str

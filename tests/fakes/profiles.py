@@ -8,7 +8,7 @@ from dataclasses import replace
 from edgekit.host.release.names import PROFILE
 from edgekit.schema.message import to_message
 from edgekit.schema.plan import LanePlan, StagePlan, WorkerPlan
-from edgekit.schema.profile import DECODE, SHARES, Cost, EngineCost, MemoryProfile, Profile, SizeProfile
+from edgekit.schema.profile import DECODE, FORMAT, SHARES, Cost, EngineCost, MemoryProfile, Profile, SizeProfile
 from edgekit.schema.recipe import DropPolicy
 from edgekit.schema.sink import JsonlSink
 from edgekit.schema.source import RecipeSource, RtspSource
@@ -50,6 +50,7 @@ def profile(costs: Mapping[str, Cost], *, slots: int = 1, accelerator: int = 6 *
         **size,
     }
     return Profile(
+        format=FORMAT,
         edgekit="1",
         application="line",
         version="1.0.0",

@@ -21,6 +21,11 @@ class LaneNode:
     following: tuple[str, ...] = ()
     """Lanes that get everything that leaves this one."""
 
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """All that it does with a frame, in order."""
+        return (*self.stages, *self.sinks)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneGraph:

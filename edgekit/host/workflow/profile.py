@@ -26,7 +26,7 @@ from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.fleet import HOST, Device
 from edgekit.schema.message import from_message, to_message
 from edgekit.schema.plan import WorkerPlan
-from edgekit.schema.profile import PlayedClip, Profile, ProfileReply, ProfileRequest, SizeProfile
+from edgekit.schema.profile import FORMAT, PlayedClip, Profile, ProfileReply, ProfileRequest, SizeProfile
 from edgekit.schema.recipe import TENSORS_SUFFIX
 from edgekit.schema.source import GstreamerSource, RtspSource, V4l2Source
 from edgekit.schema.units import format_cpus
@@ -216,6 +216,7 @@ def _profile_of(name: str, folder: ReleaseFolder, facts: DeviceFacts, reply: Pro
     modes = [(one.power_mode, one.power_conf) for one in facts.accelerators if one.power_mode]
     mode, conf = modes[0] if modes else ("", "")
     return Profile(
+        format=FORMAT,
         edgekit=edgekit.__version__,
         application=manifest.application,
         version=manifest.version,

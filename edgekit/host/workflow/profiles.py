@@ -9,7 +9,7 @@ from edgekit.errors import InputError
 from edgekit.host.release.folder import ReleaseFolder
 from edgekit.host.release.names import FILES, PROFILE
 from edgekit.schema.message import from_message
-from edgekit.schema.profile import FORMAT, MAX_PROFILE_BYTES, Profile
+from edgekit.schema.profile import FORMAT, MAX_PROFILE_BYTES, Profile, ProfileFormat
 
 
 def read_profile(file: Path) -> Profile:
@@ -26,12 +26,12 @@ def read_profile(file: Path) -> Profile:
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}", hint=hint) from None
     try:
-        profile = from_message(Profile, content, str(file))
+        found = from_message(ProfileFormat, content, str(file)).format
+        if found != FORMAT:
+            raise InputError(f"{file} has format {found}, and this edgekit reads {FORMAT}", hint=hint)
+        return from_message(Profile, content, str(file))
     except InputError as error:
         raise InputError(error.message, hint=hint, details=error.details) from None
-    if profile.format != FORMAT:
-        raise InputError(f"{file} has format {profile.format}, and this edgekit reads {FORMAT}", hint=hint)
-    return profile
 
 
 def built_profile(folder: ReleaseFolder) -> Profile | None:

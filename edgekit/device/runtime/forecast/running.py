@@ -135,7 +135,7 @@ class Run:
 
     def _steps(self, node: LaneNode) -> LaneSteps:
         behind = [one for one in self._graph.lanes if one.name in node.following]
-        first = tuple((*one.stages, *one.sinks)[0] for one in behind)
+        first = tuple(one.steps[0] for one in behind)
         return LaneSteps(name=node.name, stages=node.stages, sinks=node.sinks, following=first)
 
     def _report(self) -> None:

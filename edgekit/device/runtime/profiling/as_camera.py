@@ -95,7 +95,7 @@ class StandInCameras:
     """Opens sources of a plan; see `open_source`. Knows what each has sent.
 
     All begin at once, however long opening takes, and drift apart: so their pictures meet, at first in the same step
-    and later in others. Where each began when it was open, it was chance whether any two of them met.
+    and later in others. Had each begun when it was open, it would be chance whether any two of them meet.
     """
 
     def __init__(
@@ -113,7 +113,8 @@ class StandInCameras:
         """
         self.clips: dict[str, PacedClip] = {}
         self._drift, self._clock, self._sleep = drift, clock, sleep
-        self._opened, self._began_s = 0, 0.0
+        self._opened = 0
+        self._began_s: float | None = None
         self._lock = threading.Lock()
 
     def open(self, name: str, source: object, release: Path, tap: PacketTap | None = None) -> Shaped:
@@ -138,5 +139,6 @@ class StandInCameras:
     def _begin(self) -> float:
         """When the first of them was opened: each opens on a thread of its own."""
         with self._lock:
-            self._began_s = self._began_s or self._clock()
+            if self._began_s is None:
+                self._began_s = self._clock()
             return self._began_s

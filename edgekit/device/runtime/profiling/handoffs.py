@@ -11,14 +11,10 @@ from collections.abc import Callable, Sequence
 from itertools import chain, pairwise
 from typing import NamedTuple
 
-from edgekit.device.runtime.graph import LaneNode, plan_graph
+from edgekit.device.runtime.graph import plan_graph
 from edgekit.device.runtime.profiling.played import Played
-from edgekit.device.runtime.profiling.samples import Sample, SampledFigures
-from edgekit.device.runtime.streams import quantile
-from edgekit.schema.profile import DECODE, SHARES, Handoffs, Spread
-
-_LEAST = 8
-"""Fewer tell nothing."""
+from edgekit.device.runtime.profiling.samples import LEAST_CALLS, Sample, SampledFigures, spread_of
+from edgekit.schema.profile import DECODE, Handoffs, Spread
 
 
 class Handoff(NamedTuple):
@@ -54,23 +50,15 @@ def seen(ended_s: Sequence[float], calls: Sequence[tuple[str, Sample]], first: s
 
 
 def _spreads(played: Played, wanted: Callable[[Handoff], bool]) -> dict[str, Spread]:
-    graph = plan_graph(played.plan)
-    calls = _calls(played)
+    graph, calls = plan_graph(played.plan), _calls(played)
     found: dict[str, Spread] = {}
     for node in graph.lanes:
-        givers = (
-            [DECODE] if node.name in graph.entry else [one.name for one in graph.lanes if node.name in one.following]
-        )
-        last = {DECODE} | {_steps(one)[-1] for one in graph.lanes if node.name in one.following}
-        ended_s = sorted(
-            one.began_s + one.wall_s
-            for giver in givers
-            for step, one in chain.from_iterable(calls.get(giver, ()))
-            if step in last
-        )
-        some = [one for thread in calls.get(node.name, ()) for one in seen(ended_s, thread, _steps(node)[0])]
-        if len(kept := sorted(one.took_s for one in some if wanted(one))) >= _LEAST:
-            found[node.name] = tuple(round(quantile(kept, share) * 1000, 4) for share in SHARES)
+        last = {one.name: one.steps[-1] for one in graph.lanes if node.name in one.following} or {DECODE: DECODE}
+        given = ((step == last[giver], one) for giver in last for step, one in chain(*calls.get(giver, ())))
+        ended_s = sorted(one.began_s + one.wall_s for is_last, one in given if is_last)
+        some = [one for thread in calls.get(node.name, ()) for one in seen(ended_s, thread, node.steps[0])]
+        if len(kept := sorted(one.took_s for one in some if wanted(one))) >= LEAST_CALLS:
+            found[node.name] = spread_of(kept)
     return found
 
 
@@ -82,7 +70,3 @@ def _calls(played: Played) -> dict[str, list[list[tuple[str, Sample]]]]:
         some = ((step, one) for step, calls in worker.figures.samples.items() for one in calls)
         found.setdefault(played.lane_of(worker), []).append(sorted(some, key=lambda call: call[1].began_s))
     return found
-
-
-def _steps(node: LaneNode) -> Sequence[str]:
-    return (*node.stages, *node.sinks)

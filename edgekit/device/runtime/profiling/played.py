@@ -6,15 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edgekit.device.runtime.pipeline import Pipeline
-from edgekit.device.runtime.profiling.samples import ArrivalFigures, Sample, SampledFigures, cost_of
+from edgekit.device.runtime.profiling.samples import LEAST_CALLS, ArrivalFigures, Sample, SampledFigures, cost_of
 from edgekit.device.runtime.schedule.lanes import LaneThread
 from edgekit.device.runtime.sources.feed import Feed
 from edgekit.device.runtime.streams import quantile
 from edgekit.schema.plan import WorkerPlan
 from edgekit.schema.profile import DECODE, MAX_RHYTHM, Cost, SizeProfile
-
-_LEAST_MET = 8
-"""Fewer calls that met others tell nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +94,7 @@ def costs_of_meeting(played: Played) -> dict[str, Cost]:
     on_accelerators = _waiting_stages(played.plan)
     met = {stage: [one for one in some if one.met] for stage, some in played.samples().items()}
     return {
-        stage: cost_of(some, waits=stage in on_accelerators) for stage, some in met.items() if len(some) >= _LEAST_MET
+        stage: cost_of(some, waits=stage in on_accelerators) for stage, some in met.items() if len(some) >= LEAST_CALLS
     }
 
 

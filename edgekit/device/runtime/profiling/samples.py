@@ -10,10 +10,12 @@ from typing import NamedTuple
 from edgekit.device.runtime.figures import LaneFigures
 from edgekit.device.runtime.profiling.resident import CpuWait
 from edgekit.device.runtime.streams import PipelineFigures, quantile
-from edgekit.schema.profile import SHARES, Cost
+from edgekit.schema.profile import SHARES, Cost, Spread
 from edgekit.stage import Frame
 
 _MOST = 100_000
+LEAST_CALLS = 8
+"""Fewer tell nothing of others like them."""
 
 
 class Sample(NamedTuple):
@@ -132,9 +134,14 @@ def cost_of(samples: Iterable[Sample], *, waits: bool) -> Cost:
         cpu_p50_ms=_ms(quantile(cpu, 0.5)),
         cpu_p95_ms=_ms(quantile(cpu, 0.95)),
         wait_ms=_ms(wait_s),
-        spread_ms=tuple(_ms(quantile(cpu, share)) for share in SHARES),
-        pause_ms=tuple(_ms(quantile(pauses, share)) for share in SHARES),
+        spread_ms=spread_of(cpu),
+        pause_ms=spread_of(pauses),
     )
+
+
+def spread_of(ascending_s: list[float]) -> Spread:
+    """The distribution of at least one time in seconds."""
+    return tuple(_ms(quantile(ascending_s, share)) for share in SHARES)
 
 
 def _ms(seconds: float) -> float:

@@ -78,16 +78,20 @@ def test_a_profile_that_cannot_be_written_is_known_before_anything_is_measured(
 
 def test_what_is_no_profile_is_told_with_what_makes_one(tmp_path: Path) -> None:
     file = tmp_path / "p.json"
-    for content, message in ((None, "cannot be read: No such file"), (b"{", "not JSON"), (b"{}", "edgekit")):
+    lacking = b'{"format": 2}'
+    for content, message in ((None, "cannot be read: No such file"), (b"{", "not JSON"), (lacking, "edgekit")):
         if content is not None:
             file.write_bytes(content)
         with pytest.raises(InputError, match=message) as caught:
             read_profile(file)
         assert caught.value.hint == "edgekit profile DEVICE RELEASE makes one"
-    file.write_bytes(to_message(dataclasses.replace(profile({}), format=2)))
-    with pytest.raises(InputError, match="has format 2, and this edgekit reads 1") as caught:
-        read_profile(file)
-    assert caught.value.hint == "edgekit profile DEVICE RELEASE makes one"
+    newer = to_message(dataclasses.replace(profile({}), format=3))
+    older = b'{"edgekit": "1", "sizes": [{"costs": {"see": {"spread_ms": [1, 2, 3]}}}]}'  # the first said no format
+    for content, number in ((newer, 3), (older, 1), (b"{}", 1)):
+        file.write_bytes(content)
+        with pytest.raises(InputError, match=f"has format {number}, and this edgekit reads 2") as caught:
+            read_profile(file)
+        assert caught.value.hint == "edgekit profile DEVICE RELEASE makes one"
     file.write_bytes(to_message(profile({})))
     assert read_profile(file) == profile({})
 
