@@ -133,16 +133,16 @@ class MemoryProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileFormat(Message):
-    """What a profile says of its own format: read first, as the rest reads in that format alone."""
+    """What a profile, or a reply, says of its own format: read first, as the rest reads in that format alone."""
 
-    format: int = 1
+    format: Count = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile(Message):
     """What one release costs on one machine, in the state that it was in."""
 
-    format: int = 1
+    format: Count = 1
     """`FORMAT`, of those that this edgekit writes."""
     edgekit: str
     application: str
@@ -193,6 +193,8 @@ class ProfileRequest(Message):
 class ProfileReply(Message):
     """What it measured; on standard output."""
 
+    format: Count = 1
+    """`FORMAT`, of what this edgekit measures."""
     sizes: Annotated[tuple[SizeProfile, ...], Length(0, 32)] = ()
     engines: Annotated[dict[str, EngineCost], Length(0, 64)] = field(default_factory=dict)
     memory: MemoryProfile | None = None

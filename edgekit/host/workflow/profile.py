@@ -26,7 +26,7 @@ from edgekit.schema.facts import DeviceFacts
 from edgekit.schema.fleet import HOST, Device
 from edgekit.schema.message import from_message, to_message
 from edgekit.schema.plan import WorkerPlan
-from edgekit.schema.profile import FORMAT, PlayedClip, Profile, ProfileReply, ProfileRequest, SizeProfile
+from edgekit.schema.profile import FORMAT, PlayedClip, Profile, ProfileFormat, ProfileReply, ProfileRequest, SizeProfile
 from edgekit.schema.recipe import TENSORS_SUFFIX
 from edgekit.schema.source import GstreamerSource, RtspSource, V4l2Source
 from edgekit.schema.units import format_cpus
@@ -188,10 +188,10 @@ def _ask(
     argv += ["--user", place.user] if place.user else []
     timeout_s = _BESIDE_S + len(request.clips) * (2 * request.seconds + 60)
     done = executor.run(argv, timeout_s=timeout_s, stdin=to_message(request), env=_ENVIRONMENT)
+    rebuild = f"build and deploy it again, with edgekit {edgekit.__version__}"
     if done.returncode and f"No module named {_MODULE}" in done.errors:
         raise RolloutError(
-            f"this release of {plan.application} was built by an edgekit that measures nothing",
-            hint=f"build and deploy it again, with edgekit {edgekit.__version__}",
+            f"this release of {plan.application} was built by an edgekit that measures nothing", hint=rebuild
         )
     if done.returncode:
         raise InputError(
@@ -199,7 +199,13 @@ def _ask(
             hint="see what it printed; a stage that needs more memory or another device fails so",
             details=done.errors,
         )
-    reply = from_message(ProfileReply, done.stdout, f"the profile from {name}")
+    origin = f"the profile from {name}"
+    if (found := from_message(ProfileFormat, done.stdout, origin).format) != FORMAT:
+        raise RolloutError(
+            f"this release of {plan.application} measures in format {found}, and this edgekit reads {FORMAT}",
+            hint=rebuild,
+        )
+    reply = from_message(ProfileReply, done.stdout, origin)
     if reply.failure:
         raise InputError(f"{plan.application} on {name}: {reply.failure}", hint=reply.hint, details=done.errors)
     return reply

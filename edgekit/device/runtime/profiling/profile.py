@@ -17,6 +17,7 @@ from edgekit.errors import EdgekitError, InputError
 from edgekit.schema.message import from_message
 from edgekit.schema.plan import WorkerPlan
 from edgekit.schema.profile import (
+    FORMAT,
     MAX_CLIP_BYTES,
     EngineCost,
     MemoryProfile,
@@ -50,7 +51,7 @@ def profile(request: ProfileRequest, release: Path, *, alone: bool, patience_s: 
             asked = _Asked(request=request, release=release, work=Path(work), alone=alone, patience_s=patience_s)
             return _measured(asked, interpreter)
     except EdgekitError as error:
-        return ProfileReply(failure=error.message, hint=error.hint)
+        return ProfileReply(format=FORMAT, failure=error.message, hint=error.hint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +86,7 @@ def _measured(asked: _Asked, interpreter: int) -> ProfileReply:
             played = with_clip(plan, str(file)) if file else _first_alone(plan)
             sizes.append(player.play(played, clip.about, as_camera=is_camera and file is not None))
     return ProfileReply(
+        format=FORMAT,
         sizes=tuple(sizes),
         engines=engines,
         memory=MemoryProfile(

@@ -125,6 +125,7 @@ def facts() -> dict[str, Any]:
 def answered(**fields: object) -> Completed:
     measured = profile({})
     given: dict[str, object] = {
+        "format": measured.format,
         "sizes": measured.sizes,
         "engines": measured.engines,
         "memory": measured.memory,
@@ -167,6 +168,11 @@ def test_a_release_that_is_not_there_or_cannot_be_measured_is_told_with_a_cure(r
     board.measures = Completed(argv=(), returncode=1, stdout=b"", stderr=old)
     with pytest.raises(RolloutError, match="built by an edgekit that measures nothing"):
         on_board(board, release, tmp_path)
+    for said, number in ((b'{"sizes": [{"costs": {"see": {"spread_ms": [1]}}}]}', 1), (b'{"format": 3}', 3)):
+        board.measures = Completed(argv=(), returncode=0, stdout=said, stderr=b"")
+        with pytest.raises(RolloutError, match=f"measures in format {number}, and this edgekit reads 2") as caught:
+            on_board(board, release, tmp_path)
+        assert "build and deploy it again" in caught.value.hint
     source = (
         b"Traceback (most recent call last):\n    import runpy; runpy.run_module('edgekit.device.runtime.profiling')\n"
     )
