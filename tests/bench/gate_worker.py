@@ -89,7 +89,7 @@ def main() -> None:
     passed_s = time.monotonic() - counted_s
     fps = {name: (stream.frames - before[name]) / passed_s for name, stream in figures.streams.items()}
     answer = {
-        "latencies_ms": [round(one * 1000, 3) for one in figures.latencies_s],
+        "latencies_ms": [round(one * 1000, 3) for one in list(figures.latencies_s)],  # in one step: frames still come
         "fps": fps,
         "phases": [phase(captured[name]) for name in plan.sources],
         "leases": {feed.leases.stream: feed.leases.held for feed in pipeline.feeds},
