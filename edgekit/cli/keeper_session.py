@@ -11,7 +11,7 @@ import typer
 
 from edgekit.cli.complete import device_names
 from edgekit.cli.session import settings_of
-from edgekit.schema.units import counted
+from edgekit.schema.units import counted, format_rate
 
 if TYPE_CHECKING:
     from edgekit.cli.output import Output
@@ -61,5 +61,5 @@ class ActivationOutput:
         elif event.report is not None and self._clock() - self._shown_s > _FIGURES_EVERY_S:
             self._shown_s = self._clock()
             report = event.report
-            figures = f"{report.fps:.1f} fps, p99 {report.p99_ms:.0f} ms, {counted(report.frames, 'frame')}"
+            figures = f"{format_rate(report.fps)} fps, p99 {report.p99_ms:.0f} ms, {counted(report.frames, 'frame')}"
             self._output.note(f"{self._device}:   {report.phase} {report.message or figures}")

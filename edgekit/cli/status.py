@@ -10,7 +10,7 @@ import typer
 from edgekit.cli.keeper_session import DeviceArgument, keeper_of
 from edgekit.cli.session import JsonFlag, SecondsOption, output_for
 from edgekit.cli.verbs import examples
-from edgekit.schema.units import counted, format_bytes, format_cpus
+from edgekit.schema.units import counted, format_bytes, format_cpus, format_rate
 
 if TYPE_CHECKING:
     from edgekit.schema.accelerators import AcceleratorUse
@@ -43,7 +43,7 @@ def figures(report: Report) -> str:
     """A report in one line."""
     counts = ", ".join(f"{count} {name}" for name, count in sorted(report.counts.items()))
     frames = counted(report.frames, "frame")
-    line = f"{report.fps:.1f} fps, p50 {report.p50_ms:.0f} ms, p99 {report.p99_ms:.0f} ms, {frames}"
+    line = f"{format_rate(report.fps)} fps, p50 {report.p50_ms:.0f} ms, p99 {report.p99_ms:.0f} ms, {frames}"
     return f"{line}; {counts}" if counts else line
 
 
@@ -167,8 +167,8 @@ def _report(report: Report) -> list[str]:
 def _stream(stream: StreamReport) -> str:
     """State first, then how well it runs, what it is, and what of it was lost and where."""
     why = f" ({stream.message})" if stream.message else ""
-    wanted = f" of {stream.wanted_fps:.1f}" if stream.wanted_fps else ""
-    parts = [f"{stream.fps:.1f}{wanted} fps", f"p99 {stream.p99_ms:.0f} ms"]
+    wanted = f" of {format_rate(stream.wanted_fps)}" if stream.wanted_fps else ""
+    parts = [f"{format_rate(stream.fps)}{wanted} fps", f"p99 {stream.p99_ms:.0f} ms"]
     if stream.width_px:
         size = f"{stream.width_px}x{stream.height_px}"
         parts.append(" ".join(word for word in (stream.codec, size, stream.colours) if word))

@@ -115,6 +115,16 @@ def counted(number: int, thing: str) -> str:
     return f"{number} {thing}{'es' if thing.endswith(('s', 'sh', 'ch', 'x')) else 's'}"
 
 
+def near_rate(fps: float) -> float:
+    """Pictures a second as they are meant, of a rate that was measured: 9.98 is 10.0, 0.2496 is 0.25."""
+    return round(fps, 1) if fps >= 1 else float(f"{fps:.2g}")
+
+
+def format_rate(fps: float) -> str:
+    """Write pictures a second for people: `24.9`; of less than one `0.25`."""
+    return f"{near_rate(fps)}"
+
+
 def parse_cpus(text: str | int | list[int] | tuple[int, ...]) -> Cpus:
     """Read CPU numbers: `"0-3,6"`, `2`, or `[0, 1]`. Order is kept, and a number that comes again counts once.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -27,6 +28,8 @@ _MARGIN = 1.04
 """Pictures are made a little larger, and a window wanders over them: a still picture costs a decoder nothing."""
 _NOISE = 5
 """Levels of a sensor's noise, for the same reason."""
+_LEAST_BITS = 10_000
+"""A second: x264 counts in thousands."""
 _BT709, _LIMITED = 1, 1
 """Source: ITU-T H.273 (2021), table 4; FFmpeg, AVColorRange."""
 
@@ -61,9 +64,11 @@ def make_clip(pictures: Sequence[Path], size: tuple[int, int] | None, fps: float
     width_px, height_px = width_px // 2 * 2, height_px // 2 * 2
     made = io.BytesIO()
     with av.open(made, "w", format="mp4") as clip:
-        stream = clip.add_stream("libx264", rate=round(fps), options={"preset": "veryfast", "tune": "zerolatency"})
+        stream = clip.add_stream(
+            "libx264", rate=Fraction(fps).limit_denominator(1000), options={"preset": "veryfast", "tune": "zerolatency"}
+        )
         stream.width, stream.height, stream.pix_fmt = width_px, height_px, "yuv420p"
-        stream.bit_rate = int(STREAM_BITS_A_PIXEL * width_px * height_px * fps)
+        stream.bit_rate = max(_LEAST_BITS, int(STREAM_BITS_A_PIXEL * width_px * height_px * fps))
         stream.gop_size = max(1, round(2 * fps))
         stream.codec_context.colorspace, stream.codec_context.color_range = _BT709, _LIMITED
         for pixels in _moving(shown, width_px, height_px, max(2, round(fps * _SECONDS_EACH))):
@@ -101,7 +106,7 @@ def read_clip(file: Path) -> MadeClip:
         width_px=width_px,
         height_px=height_px,
         references=references,
-        fps=round(float(rate or 0), 1),
+        fps=round(float(rate or 0), 3),
     )
 
 

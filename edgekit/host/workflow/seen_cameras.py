@@ -15,6 +15,7 @@ from edgekit.schema.control import Status
 from edgekit.schema.forecast import MOST_CAMERAS
 from edgekit.schema.plan import WorkerPlan
 from edgekit.schema.profile import Profile
+from edgekit.schema.units import near_rate
 
 _USUAL_SIZE, _USUAL_FPS = (1920, 1080), 25.0
 """Of a camera that nobody has described."""
@@ -64,7 +65,7 @@ def running_cameras(plan: WorkerPlan, status: Status | None, fps: float) -> tupl
     if len(seen) < len(plan.sources):
         return ()
     kinds = Counter(
-        (one.width_px, one.height_px, fps or round(one.wanted_fps or one.fps, 1) or _USUAL_FPS) for one in seen
+        (one.width_px, one.height_px, fps or near_rate(one.wanted_fps or one.fps) or _USUAL_FPS) for one in seen
     )
     return tuple(
         Cameras(count=count, width_px=width_px, height_px=height_px, fps=each_fps)
@@ -86,5 +87,5 @@ def described_cameras(
     """
     measured = profile.sizes[0] if profile else None
     width_px, height_px = size or ((measured.width_px, measured.height_px) if measured else _USUAL_SIZE)
-    fps = fps or (round(measured.fps, 1) if measured else _USUAL_FPS)
+    fps = fps or (near_rate(measured.fps) if measured else _USUAL_FPS)
     return (Cameras(count=count or len(plan.sources), width_px=width_px, height_px=height_px, fps=fps),)

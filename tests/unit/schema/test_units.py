@@ -17,6 +17,7 @@ from edgekit.schema.units import (
     counted,
     format_bytes,
     format_cpus,
+    format_rate,
     leading_version,
     parse_bytes,
     parse_cpus,
@@ -168,3 +169,19 @@ def test_a_number_of_things(number: int, thing: str, words: str) -> None:
 @pytest.mark.parametrize(("text", "version"), [("10.3.0.30-1+cuda12.5", "10.3.0.30"), ("8", "8"), ("", ""), ("v1", "")])
 def test_the_leading_version_of_a_package(text: str, version: str) -> None:
     assert leading_version(text) == version
+
+
+@pytest.mark.parametrize(
+    ("fps", "text"),
+    [
+        (9.98, "10.0"),
+        (24.97, "25.0"),
+        (1.0, "1.0"),
+        (0.2496, "0.25"),
+        (0.0396, "0.04"),
+        (0.00278, "0.0028"),
+        (0, "0.0"),
+    ],
+)
+def test_rates_are_told_as_they_are_meant_and_slow_ones_are_no_others(fps: float, text: str) -> None:
+    assert format_rate(fps) == text

@@ -84,6 +84,12 @@ def test_a_recording_tells_what_its_decoder_keeps(
     assert codec == "mjpeg" or (kind.size, kind.fps) == ("160x96", 10.0)
 
 
+@pytest.mark.parametrize("fps", [0.25, 12.5, 29.97])
+def test_a_clip_has_the_rate_that_is_asked_for_and_is_read_back_with_it(tmp_path: Path, fps: float) -> None:
+    (tmp_path / "a.mp4").write_bytes(make_clip((), (160, 96), fps).content)
+    assert read_clip(tmp_path / "a.mp4").fps == fps == read_cameras(tmp_path / "a.mp4", 1, 25.0).fps
+
+
 def test_what_a_header_does_not_tell_is_not_known(tmp_path: Path) -> None:
     with av.open(tmp_path / "a.mkv", "w") as clip:
         stream = clip.add_stream("mpeg4", rate=10)

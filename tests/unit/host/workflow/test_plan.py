@@ -262,3 +262,9 @@ def test_a_profile_of_another_kind_of_board_is_told(desk: Desk) -> None:
     measured = dataclasses.replace(profile(COSTS), target="virt-arm64")
     found = desk.ahead(desk.release(two_lanes()), profile=desk.profile(measured))
     assert "the profile was measured on virt-arm64, and this is for rk3588-debian12" in found.warnings
+
+
+def test_slow_cameras_are_planned_as_slow_as_they_were_measured(desk: Desk) -> None:
+    found = desk.ahead(desk.release(two_lanes()), profile=desk.profile(profile(COSTS, fps=0.0396)))
+    assert [kind.fps for kind in found.cameras] == [0.04]
+    assert [load.fps for load in found.loads] == [pytest.approx(0.04, rel=0.05)]

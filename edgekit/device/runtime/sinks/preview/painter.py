@@ -21,6 +21,7 @@ from edgekit.device.runtime.streams import StreamFigures, window_of
 from edgekit.imaging.annotation import Canvas, Paint, Placement
 from edgekit.imaging.image import Pixels
 from edgekit.schema.sink import PreviewSink
+from edgekit.schema.units import format_rate
 
 _CARD_EVERY_S = 1.0
 """A stream that gives no picture is shown with the time for how long."""
@@ -152,7 +153,7 @@ class Painter:
 
     def _head(self, canvas: Canvas, figures: StreamFigures, seen: SeenFrame | None) -> None:
         window = window_of([figures.recent()])
-        how = f"  {window.fps:.1f} fps  {window.p50_ms:.0f} ms" if figures.state == "live" else ""
+        how = f"  {format_rate(window.fps)} fps  {window.p50_ms:.0f} ms" if figures.state == "live" else ""
         canvas.words([f"{figures.name}  {figures.state}{how}"], (4, 4), paint=PAINT_OF_STATE[figures.state])
         if seen is not None:
             tenth = int(seen.at_s % 1 * 10)

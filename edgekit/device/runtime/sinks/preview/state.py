@@ -13,6 +13,7 @@ from typing import Any
 from edgekit.device.runtime.sinks.preview.view import StreamView, StreamViews
 from edgekit.device.runtime.streams import window_of
 from edgekit.schema.plan import WorkerPlan
+from edgekit.schema.units import near_rate
 from edgekit.stage import Frame
 
 _KEPT_EVENTS = 30
@@ -68,8 +69,8 @@ class PreviewState:
             "state": figures.state,
             "since_s": round(now_s - figures.since_s, 1),
             "message": figures.message,
-            "fps": round(window.fps, 1),
-            "wanted_fps": round(figures.wanted_fps, 1),
+            "fps": near_rate(window.fps),
+            "wanted_fps": near_rate(figures.wanted_fps),
             "p50_ms": round(window.p50_ms),
             "p99_ms": round(window.p99_ms),
             "frames": figures.frames,
