@@ -37,7 +37,7 @@ def profile(
     size: Annotated[
         list[str] | None, typer.Option(help="WIDTHxHEIGHT of a camera's pictures; may be repeated.")
     ] = None,
-    fps: Annotated[float, typer.Option(min=1, max=120, help="Pictures a second of clips that are made.")] = 10.0,
+    fps: Annotated[float, typer.Option(min=0.1, max=120, help="Pictures a second of clips that are made.")] = 10.0,
     clip: Annotated[list[Path] | None, typer.Option(help="A camera's recording to play; may be repeated.")] = None,
     beside: Annotated[bool, typer.Option("--beside", help="Measure although applications run there.")] = False,
     as_json: JsonFlag = False,
@@ -109,13 +109,14 @@ def _text(made: Profile, file: Path) -> RenderableType:
 
 def _size_text(size: SizeProfile) -> tuple[RenderableType, ...]:
     from edgekit.cli.output import table
-    from edgekit.schema.units import format_bytes
+    from edgekit.schema.units import format_bytes, format_rate
 
     rows = [
         (name, f"{cost.count}", *(f"{ms:.2f}" for ms in (cost.cpu_p50_ms, cost.cpu_p95_ms, cost.p50_ms, cost.p95_ms)))
         for name, cost in size.costs.items()
     ]
-    head = f"\n{size.clip}: {size.fps:.1f} fps, capture to sink p50 {size.p50_ms:.1f} ms, p99 {size.p99_ms:.1f} ms, "
+    latency = f"capture to sink p50 {size.p50_ms:.1f} ms, p99 {size.p99_ms:.1f} ms"
+    head = f"\n{size.clip}: {format_rate(size.fps)} fps, {latency}, "
     return (
         head + f"{format_bytes(size.memory_bytes)} with this one stream",
         table(("step", "frames", "CPU p50 ms", "CPU p95 ms", "wall p50 ms", "wall p95 ms"), rows),

@@ -17,6 +17,8 @@ FORMAT = 2
 MAX_PROFILE_BYTES = 4 << 20
 MAX_CLIP_BYTES = 64 << 20
 MAX_SIDE_PX = 16_384
+MAX_SECONDS = 600
+"""For which a clip is played."""
 SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 1.0)
 """The parts of all samples that do not exceed the values of a `Spread`. Between two of them a forecast draws evenly, so
 they are close where few samples are long: a frame passes many steps, and one long one makes its latency long."""
@@ -184,7 +186,7 @@ class PlayedClip:
 class ProfileRequest(Message):
     """What a machine is asked to measure; on standard input."""
 
-    seconds: Annotated[float, Between(0.5, 600)] = 10.0
+    seconds: Annotated[float, Between(0.5, MAX_SECONDS)] = 10.0
     """For each clip as one stream, and again as several."""
     clips: Annotated[tuple[PlayedClip, ...], Length(1, 32)]
 

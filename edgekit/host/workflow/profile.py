@@ -45,6 +45,8 @@ _ENVIRONMENT = {
 """A worker's, as far as it changes what is measured (`device/keeper/process/launch.py`)."""
 _BESIDE_S = 300.0
 """For loading engines and running golden frames, beside the clips."""
+_FIRST_FRAMES = 10
+"""What a clip shows before it is measured is not more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,8 @@ class ProfileOptions:
 class _MeasuringPlace:
     """Where a release lies that is measured, and who measures it."""
 
+    name: str
+    """The machine's."""
     release: str
     user: str = ""
     """Whom root becomes; empty: it stays who it is."""
@@ -103,7 +107,7 @@ def profile_release(
             _check_idle(device, executor, plan, beside=options.beside)
         place = _place(device, executor, folder)
         with station.progress.step(f"{name}: measuring {plan.application}"):
-            reply = _ask(executor, plan, place, request, name)
+            reply = _ask(executor, plan, place, request, _longest_s(request, clips))
             reply = dataclasses.replace(reply, sizes=_with_references(reply.sizes, clips))
         facts = read_facts(executor)
     made = _profile_of(name, folder, facts, reply)
@@ -169,7 +173,7 @@ def _place(device: Device | None, executor: Executor, folder: ReleaseFolder) -> 
                 f"{folder.path} is for {arch}, and this machine is {platform.machine()}",
                 hint=f"edgekit build RECIPE --target host, or measure on a board of {folder.manifest.target}",
             )
-        return _MeasuringPlace(release=str((folder.path / "files").absolute()))
+        return _MeasuringPlace(name=HOST, release=str((folder.path / "files").absolute()))
     where = f"{BoardPaths(prefix=device.prefix).state_dir}/releases/{folder.digest}"
     if executor.run(["test", "-r", f"{where}/plan.json"], timeout_s=60).returncode:
         application = folder.manifest.application
@@ -177,17 +181,22 @@ def _place(device: Device | None, executor: Executor, folder: ReleaseFolder) -> 
             f"{folder.path} is not on {device.name}, or its login may not read it",
             hint=f"edgekit deploy {folder.path} {device.name} && edgekit stop {device.name} {application}",
         )
-    return _MeasuringPlace(release=where, user=WORKER_USER if device.service == "systemd" else "")
+    return _MeasuringPlace(name=device.name, release=where, user=WORKER_USER if device.service == "systemd" else "")
+
+
+def _longest_s(request: ProfileRequest, clips: tuple[MadeClip, ...]) -> float:
+    """Whoever takes longer hangs."""
+    first_s = sum(_FIRST_FRAMES / clip.fps for clip in clips if clip.fps)
+    return _BESIDE_S + len(request.clips) * (2 * request.seconds + 60) + 2 * first_s
 
 
 def _ask(
-    executor: Executor, plan: WorkerPlan, place: _MeasuringPlace, request: ProfileRequest, name: str
+    executor: Executor, plan: WorkerPlan, place: _MeasuringPlace, request: ProfileRequest, longest_s: float
 ) -> ProfileReply:
     packages = ":".join(f"{place.release}/{part}" for part in (plan.site, plan.app) if part)
     argv = [plan.python_path, "-I", "-c", _BOOT, packages, "--release", place.release]
     argv += ["--user", place.user] if place.user else []
-    timeout_s = _BESIDE_S + len(request.clips) * (2 * request.seconds + 60)
-    done = executor.run(argv, timeout_s=timeout_s, stdin=to_message(request), env=_ENVIRONMENT)
+    done = executor.run(argv, timeout_s=longest_s, stdin=to_message(request), env=_ENVIRONMENT)
     rebuild = f"build and deploy it again, with edgekit {edgekit.__version__}"
     if done.returncode and f"No module named {_MODULE}" in done.errors:
         raise RolloutError(
@@ -195,11 +204,11 @@ def _ask(
         )
     if done.returncode:
         raise InputError(
-            f"{plan.application} ended while it was measured on {name}, with {_end(done.returncode)}",
+            f"{plan.application} ended while it was measured on {place.name}, with {_end(done.returncode)}",
             hint="see what it printed; a stage that needs more memory or another device fails so",
             details=done.errors,
         )
-    origin = f"the profile from {name}"
+    origin = f"the profile from {place.name}"
     if (found := from_message(ProfileFormat, done.stdout, origin).format) != FORMAT:
         raise RolloutError(
             f"this release of {plan.application} measures in format {found}, and this edgekit reads {FORMAT}",
@@ -207,7 +216,7 @@ def _ask(
         )
     reply = from_message(ProfileReply, done.stdout, origin)
     if reply.failure:
-        raise InputError(f"{plan.application} on {name}: {reply.failure}", hint=reply.hint, details=done.errors)
+        raise InputError(f"{plan.application} on {place.name}: {reply.failure}", hint=reply.hint, details=done.errors)
     return reply
 
 

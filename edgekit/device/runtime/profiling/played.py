@@ -20,6 +20,8 @@ class Observed:
 
     used_s: Mapping[int, float]
     """CPU time of each thread."""
+    warm_s: float
+    """What the first frames took, which are as many as are needed at least."""
     passed_s: float
     memory_bytes: int
     pictures: int

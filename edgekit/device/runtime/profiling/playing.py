@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from math import ceil
 from pathlib import Path
 
 from edgekit.device.runtime.arguments import Arguments
@@ -23,7 +24,7 @@ from edgekit.device.runtime.stages.factory import StageFactory
 from edgekit.errors import InputError
 from edgekit.schema.message import to_line
 from edgekit.schema.plan import WorkerPlan
-from edgekit.schema.profile import SizeProfile
+from edgekit.schema.profile import MAX_SECONDS, SizeProfile
 from edgekit.schema.source import FileSource
 
 _WARM_S = 1.0
@@ -59,7 +60,7 @@ class ClipPlayer:
     seconds: float
     """For one stream, and again for several."""
     patience_s: float
-    """For the first frames."""
+    """For each of the first frames: a camera may be slow."""
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
@@ -77,10 +78,7 @@ class ClipPlayer:
         """
         one = self._played(plan, as_camera=as_camera)
         if len(one.figures.latencies_s) < _LEAST_FRAMES:
-            raise InputError(
-                f"only {len(one.figures.latencies_s)} frames of {about} came through in {self.seconds:g} s",
-                hint="measure for longer: --seconds 60",
-            )
+            raise self._too_few(about, len(one.figures.latencies_s), one.seen)
         size = size_profile(one, about)
         apart_s = min(size.p50_ms / 1000, 1 / size.fps / 2)  # in the end: a picture comes as another's way ends
         several = self._played(with_more(plan), as_camera=as_camera, drift=apart_s / self.seconds)
@@ -89,6 +87,17 @@ class ClipPlayer:
             stream_bytes=max(0, several.seen.memory_bytes - one.seen.memory_bytes) // _MORE,
             met=costs_of_meeting(several),
             handoffs=handoffs(one, several),
+        )
+
+    def _too_few(self, about: str, come: int, seen: Observed) -> InputError:
+        longer_s = ceil(1.5 * seen.warm_s)
+        if seen.passed_s < self.seconds:
+            return InputError(f"{about} ended before enough frames came through", hint="measure with --clip FILE")
+        return InputError(
+            f"only {come} frames of {about} came through in {self.seconds:g} s",
+            hint=f"measure for longer: --seconds {longer_s}"
+            if longer_s <= MAX_SECONDS
+            else "measure with more pictures a second: --clip FILE",
         )
 
     def _played(self, plan: WorkerPlan, *, as_camera: bool, drift: float = 0.0) -> Played:
@@ -109,12 +118,15 @@ class ClipPlayer:
 
     def _watch(self, pipeline: Pipeline, figures: ArrivalFigures, collector: Collector) -> Observed:
         """Let it warm up, then note what it takes, until its time is over. Raises InputError where it fails."""
-        began_s = self.clock()
-        while len(figures.latencies_s) < _LEAST_FRAMES or self.clock() - began_s < _WARM_S:
+        began_s = came_s = self.clock()
+        come = 0
+        while come < _LEAST_FRAMES or self.clock() - began_s < _WARM_S:
             self._look(pipeline)
-            if self.clock() - began_s > self.patience_s:
+            if len(figures.latencies_s) > come:
+                come, came_s = len(figures.latencies_s), self.clock()
+            if self.clock() - came_s > self.patience_s:
                 raise InputError(
-                    f"too few frames came through in {self.patience_s:g} s",
+                    f"after {come} frames none came through in {self.patience_s:g} s",
                     hint="see in its log which stage drops them or fails: edgekit logs DEVICE",
                 )
             if pipeline.ended:
@@ -138,7 +150,8 @@ class ClipPlayer:
         after, passed_s = cpu_by_thread(), max(self.clock() - start_s, 1e-3)
         used = {tid: seconds - before.get(tid, 0.0) for tid, seconds in after.items()}
         used[os.getpid()] = report_s  # this thread's other work is the measuring
-        return Observed(used_s=used, passed_s=passed_s, memory_bytes=memory_bytes, pictures=pictures)
+        warm_s = start_s - began_s
+        return Observed(used_s=used, warm_s=warm_s, passed_s=passed_s, memory_bytes=memory_bytes, pictures=pictures)
 
     def _look(self, pipeline: Pipeline) -> None:
         self.sleep(_LOOK_EVERY_S)

@@ -40,7 +40,7 @@ def profile(request: ProfileRequest, release: Path, *, alone: bool, patience_s: 
         request: for how long, and with which pictures.
         release: laid out as on a board.
         alone: whether this process reaches no network: sinks that send are left out where it does.
-        patience_s: how long the first frames may take.
+        patience_s: how long each of the first frames may take.
 
     Returns:
         What was measured, or why it could not be.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from edgekit.schema.plan import EnginePlan, LanePlan, StagePlan, WorkerPlan
 from edgekit.schema.profile import DECODE, PlayedClip, ProfileReply, ProfileRequest
 from edgekit.schema.recipe import ColourContract
 from edgekit.schema.sink import JsonlSink, MqttSink
-from edgekit.schema.source import RtspSource
+from edgekit.schema.source import FileSource, RtspSource
 from tests.fakes.eventually import PATIENCE_S
 from tests.fakes.native import compile_library
 from tests.fakes.plans import small_plan
@@ -139,7 +140,31 @@ def test_a_stage_that_fails_on_every_frame_is_no_profile(release: Path) -> None:
         reply = profile(ProfileRequest(seconds=0.5, clips=(CLIP,)), release, alone=True, patience_s=3.0)
     finally:
         sys.path.remove(str(release / "app"))
-    assert "too few frames came through" in reply.failure and reply.hint
+    assert "after 0 frames none came through in 3 s" in reply.failure and reply.hint
+
+
+def test_a_slow_camera_is_waited_for_frame_by_frame_and_measured_for_as_long_as_the_hint_says(release: Path) -> None:
+    slow = PlayedClip(about="slow", data=base64.b64encode(make_clip((), (160, 96), 3.0).content).decode())
+    sys.path.insert(0, str(release / "app"))
+    try:
+        short = profile(ProfileRequest(seconds=0.5, clips=(slow,)), release, alone=True, patience_s=2.2)
+        assert "frames of slow came through in 0.5 s" in short.failure, "the first eight took longer than its patience"
+        found = re.fullmatch(r"measure for longer: --seconds (\d+)", short.hint)
+        assert found is not None, short.hint
+        longer = ProfileRequest(seconds=float(found[1]), clips=(slow,))
+        assert profile(longer, release, alone=True, patience_s=2.2).failure == ""
+    finally:
+        sys.path.remove(str(release / "app"))
+
+
+def test_a_recording_that_is_over_too_soon_is_told_with_what_can_be_measured_instead(release: Path) -> None:
+    (release / "belt.mp4").write_bytes(make_clip((), (160, 96), 20.0).content)
+    belt = FileSource(kind="file", path="belt.mp4", lane="decode", loops=1)
+    (release / "plan.json").write_bytes(to_message(replace(plan_of("work:Work"), sources={"belt": belt})))
+    reply = measured(release, ProfileRequest(seconds=20.0, clips=(PlayedClip(about="its own source, belt"),)))
+    assert reply.failure == "its own source, belt ended before enough frames came through"
+    assert reply.hint == "measure with --clip FILE"
+    assert measured(release, ProfileRequest(seconds=1.0, clips=(CLIP,))).failure == ""
 
 
 def test_what_would_tell_others_of_a_clip_is_left_out_where_the_network_cannot_be_left(release: Path) -> None:
