@@ -127,8 +127,19 @@ def _loads(found: PlanResult) -> list[RenderableType]:
         for load in found.loads
     ]
     heads = ("cameras", "fps each", "p50 ms", "p99 ms", "p99 all at once", "dropped", "lanes busy", "CPUs busy")
-    most = f"{found.most_cameras} such cameras keep up, and not one more" if found.most_cameras else "not one keeps up"
-    return [table(heads, rows), most]
+    return [table(heads, rows), most_text(found.most_cameras)]
+
+
+def most_text(cameras: int) -> str:
+    """How many keep up, as `PlanResult.most_cameras` tells it: beyond `MOST_CAMERAS` none were tried."""
+    from edgekit.schema.forecast import MOST_CAMERAS
+    from edgekit.schema.units import counted
+
+    if cameras >= MOST_CAMERAS:
+        return f"{MOST_CAMERAS} such cameras keep up; whether more do was not tried"
+    if not cameras:
+        return "not one keeps up"
+    return f"{counted(cameras, 'such camera')} {'keeps' if cameras == 1 else 'keep'} up, and not one more"
 
 
 def _mib(count: int) -> str:

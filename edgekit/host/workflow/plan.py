@@ -79,7 +79,7 @@ class PlanResult:
     """Where and in which state the costs were measured; empty: nowhere, and nothing is said of times."""
     loads: tuple[LoadForecast, ...] = ()
     most_cameras: int = 0
-    """So many keep up; 0 where that is not known, or not even one does."""
+    """So many keep up, of `MOST_CAMERAS` that are tried; 0 where that is not known, or not even one does."""
     board: tuple[BoardShare, ...] = ()
     """All applications of the device, this one first; without a device this one alone, where its target is known."""
     board_bytes: int = 0
