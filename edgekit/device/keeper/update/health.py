@@ -7,7 +7,6 @@ from typing import Literal
 
 from edgekit.schema.recipe import Health
 from edgekit.schema.report import Report, StreamReport
-from edgekit.schema.units import format_rate
 
 Standing = Literal["waiting", "settling", "settled", "failed"]
 _PATIENCE = 3.0
@@ -46,7 +45,7 @@ def _reasons(health: Health, report: Report | None, age_s: float) -> tuple[str, 
     if report.golden and report.golden != "passed":
         reasons.append(f"golden frames {report.golden}")
     if report.fps < health.min_fps:
-        reasons.append(f"fps {format_rate(report.fps)} < min_fps {format_rate(health.min_fps)}")
+        reasons.append(f"fps {float(report.fps)} < min_fps {float(health.min_fps)}")
     if health.max_p99_ms is not None and report.p99_ms > health.max_p99_ms:
         reasons.append(f"p99_ms {report.p99_ms:.1f} > max_p99_ms {health.max_p99_ms:.1f}")
     if report.error_ratio > health.max_error_ratio:

@@ -32,6 +32,7 @@ _LOOK_EVERY_S = 0.02
 _LEAST_FRAMES = 8
 _MORE = 2
 _REPORT_EVERY_S = 1.0
+_SEE_LOG = "see in its log which stage drops them or fails: edgekit logs DEVICE"
 
 
 def with_clip(plan: WorkerPlan, clip: str) -> WorkerPlan:
@@ -90,15 +91,17 @@ class ClipPlayer:
         )
 
     def _too_few(self, about: str, come: int, seen: Observed) -> InputError:
-        longer_s = ceil(1.5 * seen.warm_s)
+        """Why it is no profile, with what cures it: the first frames, which are enough, tell how long it takes."""
         if seen.passed_s < self.seconds:
             return InputError(f"{about} ended before enough frames came through", hint="measure with --clip FILE")
-        return InputError(
-            f"only {come} frames of {about} came through in {self.seconds:g} s",
-            hint=f"measure for longer: --seconds {longer_s}"
-            if longer_s <= MAX_SECONDS
-            else "measure with more pictures a second: --clip FILE",
-        )
+        longer_s = ceil(1.5 * seen.warm_s)
+        if longer_s <= self.seconds:
+            hint = _SEE_LOG  # the first came sooner
+        elif longer_s <= MAX_SECONDS:
+            hint = f"measure for longer: --seconds {longer_s}"
+        else:
+            hint = "measure with more pictures a second: --clip FILE"
+        return InputError(f"only {come} frames of {about} came through in {self.seconds:g} s", hint=hint)
 
     def _played(self, plan: WorkerPlan, *, as_camera: bool, drift: float = 0.0) -> Played:
         figures, cameras, company = ArrivalFigures(self.clock), StandInCameras(drift), list[SampledFigures]()
@@ -127,7 +130,7 @@ class ClipPlayer:
             if self.clock() - came_s > self.patience_s:
                 raise InputError(
                     f"after {come} frames none came through in {self.patience_s:g} s",
-                    hint="see in its log which stage drops them or fails: edgekit logs DEVICE",
+                    hint=_SEE_LOG,
                 )
             if pipeline.ended:
                 break

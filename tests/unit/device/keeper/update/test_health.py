@@ -23,6 +23,7 @@ GOOD = Report(phase="running", fps=10.0, p99_ms=50.0, frames=100, errors=1)
         (replace(GOOD, phase="starting"), 0.0, ("phase is starting",)),
         (replace(GOOD, phase="failed", message="no camera"), 0.0, ("phase is failed: no camera",)),
         (replace(GOOD, fps=0.0), 0.0, ("fps 0.0 < min_fps 2.0",)),
+        (replace(GOOD, fps=1.96), 0.0, ("fps 1.96 < min_fps 2.0",)),
         (replace(GOOD, fps=0.25), 0.0, ("fps 0.25 < min_fps 2.0",)),
         (replace(GOOD, p99_ms=130.0), 0.0, ("p99_ms 130.0 > max_p99_ms 100.0",)),
         (replace(GOOD, error_ratio=0.5), 0.0, ("error_ratio 0.500 > max_error_ratio 0.1",)),

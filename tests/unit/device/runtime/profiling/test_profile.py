@@ -50,6 +50,11 @@ class Slow(Stage):
         return frame
 
 
+class Stops(Stage):
+    def __call__(self, frame):
+        return frame if frame.sequence < 12 else None
+
+
 class Fails(Stage):
     def __call__(self, frame):
         raise RuntimeError("no such thing")
@@ -155,6 +160,12 @@ def test_a_slow_camera_is_waited_for_frame_by_frame_and_measured_for_as_long_as_
         assert profile(longer, release, alone=True, patience_s=2.2).failure == ""
     finally:
         sys.path.remove(str(release / "app"))
+
+
+def test_where_frames_stop_coming_no_longer_time_is_hinted_at(release: Path) -> None:
+    (release / "plan.json").write_bytes(to_message(plan_of("work:Stops")))
+    reply = measured(release, ProfileRequest(seconds=3.0, clips=(CLIP,)))
+    assert "frames of blocks came through in 3 s" in reply.failure and "which stage drops them" in reply.hint
 
 
 def test_a_recording_that_is_over_too_soon_is_told_with_what_can_be_measured_instead(release: Path) -> None:
